@@ -1,0 +1,138 @@
+//! What a session may do: its two limits, their warnings, and what happens when one is passed.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Which of the two limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitKind {
+    /// The absolute limit: a fixed time after the login, whatever the user does.
+    Absolute,
+    /// The inactivity limit: a fixed time without input.
+    Inactivity,
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absolute => "absolute",
+            Self::Inactivity => "inactivity",
+        })
+    }
+}
+
+/// How long before an end its warnings come, longest first and each once.
+///
+/// An empty list means that the session ends without a warning, which only the administrator can
+/// ask for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leads(Vec<Duration>);
+
+impl Leads {
+    /// Leads in any order; doubles and zeros are dropped.
+    #[must_use]
+    pub fn new(leads: impl IntoIterator<Item = Duration>) -> Self {
+        let mut leads: Vec<Duration> = leads.into_iter().filter(|lead| !lead.is_zero()).collect();
+        leads.sort_unstable_by(|a, b| b.cmp(a));
+        leads.dedup();
+        Self(leads)
+    }
+
+    /// The leads, longest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Duration> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The last warning before the end; without it no session is ended.
+    #[must_use]
+    pub fn shortest(&self) -> Option<Duration> {
+        self.0.last().copied()
+    }
+}
+
+/// One limit: how long, and when to warn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// From the login (absolute) or from the last activity (inactivity) to the end.
+    pub length: Duration,
+    /// How long before the end the warnings come.
+    pub leads: Leads,
+}
+
+/// What happens to a session that has passed a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndAction {
+    /// Its processes are asked to end, and killed after the grace.
+    Terminate,
+    /// Nothing is ended; the journal says what would have been.
+    Report,
+}
+
+/// What an inactivity limit means for a session whose idle time nobody can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownIdle {
+    /// The limit is not enforced, and the journal says so.
+    Report,
+    /// The session counts as idle from its login, or from the last activity that was known.
+    CountFromLogin,
+}
+
+/// Everything the policy says about one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The absolute limit. Every judged session has one.
+    pub absolute: Limit,
+    /// The inactivity limit; `None` is "off".
+    pub inactivity: Option<Limit>,
+    /// What happens when a limit is passed.
+    pub end_action: EndAction,
+    /// What the inactivity limit means where idle time is unknown.
+    pub unknown_idle: UnknownIdle,
+    /// From asking the processes of a session to end until they are killed.
+    pub grace: Duration,
+    /// The administrator's own text for warnings, with `{user}`, `{limit}`, `{left}` and
+    /// `{reason}` in it; `None` is the built-in text.
+    pub message: Option<String>,
+}
+
+impl Limits {
+    /// The limit of this kind, if the session has one.
+    #[must_use]
+    pub fn get(&self, kind: LimitKind) -> Option<&Limit> {
+        match kind {
+            LimitKind::Absolute => Some(&self.absolute),
+            LimitKind::Inactivity => self.inactivity.as_ref(),
+        }
+    }
+}
+
+impl Default for Limits {
+    /// The shipped default: 24 h with warnings 20, 5 and 1 minutes before; inactivity off.
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        Self {
+            absolute: Limit {
+                length: Duration::from_secs(24 * 60 * MINUTE),
+                leads: Leads::new([20, 5, 1].map(|minutes| Duration::from_secs(minutes * MINUTE))),
+            },
+            inactivity: None,
+            end_action: EndAction::Terminate,
+            unknown_idle: UnknownIdle::Report,
+            grace: Duration::from_secs(10),
+            message: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leads_are_sorted_and_unique_and_never_zero() {
+        let leads = Leads::new([1, 20, 0, 5, 20].map(Duration::from_secs));
+        assert!(leads.iter().eq([20, 5, 1].map(Duration::from_secs)));
+        assert_eq!(leads.shortest(), Some(Duration::from_secs(1)));
+        assert_eq!(Leads::default().shortest(), None);
+    }
+}
