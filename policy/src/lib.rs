@@ -15,12 +15,24 @@
 
 #![forbid(unsafe_code)]
 
+mod activity;
+mod countdown;
+mod ending;
+mod engine;
+mod event;
 mod limits;
 mod rules;
 mod session;
+mod snapshot;
 mod time;
+mod tracked;
 
+pub use activity::{Activity, Hint, IdleSource, Reading, StampSource};
+pub use countdown::Countdown;
+pub use engine::{Deadline, Engine, Phase, View, Wake};
+pub use event::{Action, Departure, Event, Finding, Login, Pid, SessionFacts, SessionKey, Warning};
 pub use limits::{EndAction, Leads, Limit, LimitKind, Limits, UnknownIdle};
 pub use rules::{Exemption, Policy, Subject, Verdict};
 pub use session::{SessionClass, SessionType, Uid};
+pub use snapshot::{LimitRecord, SessionRecord};
 pub use time::{BootTime, WallTime};

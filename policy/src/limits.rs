@@ -59,6 +59,29 @@ pub struct Limit {
     pub leads: Leads,
 }
 
+impl Limit {
+    /// The limit with leads that fit into it: a warning cannot come before the time it counts
+    /// from. Where none fits, half the limit is the lead, so that the end is still warned of.
+    pub(crate) fn fitted(&self) -> Self {
+        let mut leads = Leads::new(self.leads.iter().filter(|&lead| lead < self.length));
+        if leads.shortest().is_none() && self.leads.shortest().is_some() {
+            leads = Leads::new([self.length / 2]);
+        }
+        Self {
+            length: self.length,
+            leads,
+        }
+    }
+
+    /// The limit without its warnings.
+    pub(crate) fn silent(&self) -> Self {
+        Self {
+            length: self.length,
+            leads: Leads::default(),
+        }
+    }
+}
+
 /// What happens to a session that has passed a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndAction {
@@ -127,6 +150,17 @@ impl Default for Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_shorter_than_its_leads_is_still_warned_of() {
+        let limit = |leads: &[u64]| Limit {
+            length: Duration::from_secs(60),
+            leads: Leads::new(leads.iter().copied().map(Duration::from_secs)),
+        };
+        assert_eq!(limit(&[60, 10]).fitted(), limit(&[10]));
+        assert_eq!(limit(&[300, 60]).fitted(), limit(&[30]));
+        assert_eq!(limit(&[]).fitted(), limit(&[]));
+    }
 
     #[test]
     fn leads_are_sorted_and_unique_and_never_zero() {

@@ -1,0 +1,282 @@
+//! When the user last did something, worked out from readings that lie a little.
+//!
+//! The kernel stamps a terminal when somebody reads input from it, with the wall clock, and at
+//! most once in each aligned window of eight seconds (`tty_update_time()` in
+//! `drivers/tty/tty_io.c`). So a stamp by itself says little: the clock may have been stepped
+//! since. A *change* of a stamp between two readings says for certain that there was input
+//! between them, and the stamp only helps to say when.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::{BootTime, WallTime};
+
+/// Two clocks drift apart by less than this between two readings unless one was stepped. NTP
+/// slews by at most 500 ppm, which is 1.8 s in an hour.
+const STEP: Duration = Duration::from_secs(2);
+
+/// What one look at a session found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The wall clock at the time of the look.
+    pub wall: WallTime,
+    /// When each terminal was last read from. A stamp of zero says nothing and is not listed.
+    pub stamps: BTreeMap<StampSource, WallTime>,
+    /// What the desktop has told logind, if it ever told anything.
+    pub hint: Option<Hint>,
+}
+
+/// Where a stamp comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StampSource {
+    /// logind's `IdleSinceHint` of a session on a terminal.
+    Logind,
+    /// The access time of a terminal of the session, by its device number.
+    Terminal(u64),
+}
+
+/// logind's `IdleHint` of a desktop session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// The desktop says that the user is there.
+    Active,
+    /// The desktop says that the user has been away at least since then.
+    IdleSince(BootTime),
+}
+
+/// Who knows the idle time of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleSource {
+    /// logind.
+    Logind,
+    /// The terminals of the session.
+    Terminals,
+    /// Nobody.
+    Unknown,
+}
+
+impl IdleSource {
+    /// The word for it in `status`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logind => "logind",
+            Self::Terminals => "terminals",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The last activity of one session, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// The last activity; the login, until some is seen.
+    pub last: BootTime,
+    /// When the session was last looked at; the login, before the first look.
+    pub sampled: BootTime,
+    /// Who knew, at the last look.
+    pub source: IdleSource,
+    /// The newest stamp of every terminal that was ever seen; Linux has at most 4096 ptys.
+    pub stamps: BTreeMap<StampSource, WallTime>,
+    /// Both clocks at the last look that read them: what shows a step of the wall clock.
+    pub clocks: Option<(BootTime, WallTime)>,
+}
+
+impl Activity {
+    /// Nothing is known but the login.
+    pub(crate) fn since_login(started: BootTime) -> Self {
+        Self {
+            last: started,
+            sampled: started,
+            source: IdleSource::Unknown,
+            stamps: BTreeMap::new(),
+            clocks: None,
+        }
+    }
+
+    /// Input was seen right now.
+    pub(crate) fn seen(&mut self, now: BootTime) {
+        self.last = self.last.max(now);
+    }
+
+    /// Takes a reading; whether it shows activity that was not known is seen in `last`.
+    pub(crate) fn observe(&mut self, now: BootTime, reading: Reading) {
+        let stepped = self.stepped(now, reading.wall);
+        let newest = reading
+            .stamps
+            .iter()
+            .filter(|(source, stamp)| self.stamps.get(source) != Some(stamp))
+            .map(|(_, stamp)| {
+                if stepped {
+                    now
+                } else {
+                    placed(now, reading.wall, *stamp)
+                }
+            })
+            .chain(reading.hint.map(|hint| match hint {
+                Hint::Active => now,
+                Hint::IdleSince(since) => since,
+            }))
+            .max();
+        if let Some(newest) = newest {
+            // No activity before the last look can be news now, and none is later than now.
+            self.last = self.last.max(newest.clamp(self.sampled.min(now), now));
+        }
+        self.source = source_of(&reading);
+        self.sampled = self.sampled.max(now);
+        // Stamps of terminals that are gone are kept: one that comes back unchanged is no news.
+        self.stamps.extend(reading.stamps);
+        self.clocks = Some((now, reading.wall));
+    }
+
+    /// Nobody could be asked, for so long that the idle time counts as unknown.
+    pub(crate) fn lose_track(&mut self, now: BootTime) {
+        self.source = IdleSource::Unknown;
+        self.sampled = self.sampled.max(now);
+    }
+
+    /// Whether the wall clock was stepped since it was last read.
+    fn stepped(&self, now: BootTime, wall: WallTime) -> bool {
+        self.wall.is_some_and(|before| {
+            let expected = before
+                .as_micros()
+                .saturating_add(micros(now.since(self.sampled)));
+            wall.as_micros().abs_diff(expected) > micros(STEP)
+        })
+    }
+}
+
+/// The latest time at which the input behind `stamp` can have come.
+fn placed(now: BootTime, wall: WallTime, stamp: WallTime) -> BootTime {
+    const SECOND: u64 = 1_000_000;
+    let window_end = ((stamp.as_micros() / SECOND) | 7).saturating_mul(SECOND);
+    let latest = WallTime::from_micros(window_end.max(stamp.as_micros()).min(wall.as_micros()));
+    now.saturating_sub(wall.since(latest))
+}
+
+fn source_of(reading: &Reading) -> IdleSource {
+    let terminals = reading
+        .stamps
+        .keys()
+        .any(|source| matches!(source, StampSource::Terminal(_)));
+    if terminals {
+        IdleSource::Terminals
+    } else if reading.hint.is_some() || !reading.stamps.is_empty() {
+        IdleSource::Logind
+    } else {
+        IdleSource::Unknown
+    }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PTS: StampSource = StampSource::Terminal(0x8803);
+    /// A whole number of eight-second windows, as the wall clock shows it.
+    const EPOCH: u64 = 1_800_000_000;
+
+    fn at(secs: u64) -> BootTime {
+        BootTime::from_micros(secs * 1_000_000)
+    }
+
+    fn wall(secs: u64) -> WallTime {
+        WallTime::from_micros(secs * 1_000_000)
+    }
+
+    /// A look at `now` seconds after `EPOCH` at a terminal that was read `stamp` seconds after it.
+    fn look(now: u64, stamp: u64) -> Reading {
+        Reading {
+            wall: wall(EPOCH + now),
+            stamps: BTreeMap::from([(PTS, wall(EPOCH + stamp))]),
+            hint: None,
+        }
+    }
+
+    #[test]
+    fn a_changed_stamp_is_activity_at_the_end_of_its_window() {
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(100), look(100, 40));
+        assert_eq!(activity.last, at(47));
+        assert_eq!(activity.source, IdleSource::Terminals);
+    }
+
+    #[test]
+    fn an_unchanged_stamp_is_no_activity_whatever_the_clock_says() {
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(100), look(100, 40));
+        activity.observe(at(200), look(200_000, 40));
+        assert_eq!(activity.last, at(47));
+    }
+
+    #[test]
+    fn input_in_the_current_window_is_never_in_the_future() {
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(42), look(42, 40));
+        assert_eq!(activity.last, at(42));
+    }
+
+    #[test]
+    fn after_a_step_of_the_wall_clock_a_changed_stamp_counts_as_now() {
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(100), look(100, 40));
+        // One hour forward: the stamp, set before the step, looks an hour old.
+        activity.observe(at(200), look(200 + 3600, 150));
+        assert_eq!(activity.last, at(200));
+    }
+
+    #[test]
+    fn activity_is_never_placed_before_the_last_look() {
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(100), look(100, 40));
+        let mut second = look(200, 40);
+        second
+            .stamps
+            .insert(StampSource::Terminal(0x8804), wall(EPOCH + 8));
+        activity.observe(at(200), second);
+        assert_eq!(activity.last, at(100));
+    }
+
+    #[test]
+    fn a_first_look_never_reaches_back_before_the_login() {
+        let mut activity = Activity::since_login(at(90));
+        activity.observe(at(100), look(100, 8));
+        assert_eq!(activity.last, at(90));
+    }
+
+    #[test]
+    fn an_empty_reading_is_unknown_and_no_activity() {
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(50), look(50, 40));
+        activity.observe(
+            at(100),
+            Reading {
+                wall: wall(EPOCH + 100),
+                ..Reading::default()
+            },
+        );
+        assert_eq!(activity.last, at(47));
+        assert_eq!(activity.source, IdleSource::Unknown);
+    }
+
+    #[test]
+    fn a_desktop_that_is_idle_counts_from_its_hint() {
+        let mut activity = Activity::since_login(at(0));
+        let hint = |hint| Reading {
+            wall: wall(EPOCH),
+            hint: Some(hint),
+            ..Reading::default()
+        };
+        activity.observe(at(50), hint(Hint::Active));
+        assert_eq!(
+            (activity.last, activity.source),
+            (at(50), IdleSource::Logind)
+        );
+        activity.observe(at(100), hint(Hint::IdleSince(at(70))));
+        assert_eq!(activity.last, at(70));
+    }
+}

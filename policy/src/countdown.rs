@@ -1,0 +1,156 @@
+//! One limit of one session, from its first warning to the end.
+//!
+//! The promise that is kept here: a session that is to be warned ends no sooner than its shortest
+//! lead after the warning for that lead was given, however late the warning comes.
+
+use std::time::Duration;
+
+use crate::{BootTime, Limit};
+
+/// How far one limit of one session has got.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Countdown {
+    /// The shortest lead that was warned for; the longer ones have been, or are past.
+    pub heard: Option<Duration>,
+    /// The end that the warning for the shortest lead named.
+    pub not_before: Option<BootTime>,
+    /// The limit was passed and that was reported; nothing is left to do.
+    pub reported: bool,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Warn { lead: Duration, ends_at: BootTime },
+    End,
+}
+
+impl Countdown {
+    /// When there is something to do next; `None` when nothing is left.
+    pub(crate) fn due(&self, anchor: BootTime, limit: &Limit) -> Option<BootTime> {
+        if self.reported {
+            return None;
+        }
+        let end = anchor.saturating_add(limit.length);
+        Some(match self.unheard(limit).next() {
+            Some(lead) => end.saturating_sub(lead),
+            None => self.ends_at(anchor, limit),
+        })
+    }
+
+    /// When the session ends as things stand.
+    pub(crate) fn ends_at(&self, anchor: BootTime, limit: &Limit) -> BootTime {
+        let end = anchor.saturating_add(limit.length);
+        self.not_before
+            .map_or(end, |not_before| end.max(not_before))
+    }
+
+    /// Does what is due: at most one warning, which stands for all leads that have come.
+    pub(crate) fn step(&mut self, now: BootTime, anchor: BootTime, limit: &Limit) -> Option<Step> {
+        if self.due(anchor, limit).is_none_or(|due| now < due) {
+            return None;
+        }
+        let end = anchor.saturating_add(limit.length);
+        let Some(lead) = self
+            .unheard(limit)
+            .take_while(|&lead| end.saturating_sub(lead) <= now)
+            .last()
+        else {
+            return Some(Step::End);
+        };
+        self.heard = Some(lead);
+        if limit.leads.shortest() == Some(lead) {
+            self.not_before = Some(end.max(now.saturating_add(lead)));
+        }
+        Some(Step::Warn {
+            lead,
+            ends_at: self.ends_at(anchor, limit),
+        })
+    }
+
+    /// Whether the user has been warned.
+    pub(crate) const fn is_warned(&self) -> bool {
+        self.heard.is_some()
+    }
+
+    /// The leads that no warning stands for yet, longest first.
+    fn unheard<'a>(&self, limit: &'a Limit) -> impl Iterator<Item = Duration> + use<'a> {
+        let heard = self.heard.unwrap_or(Duration::MAX);
+        limit.leads.iter().filter(move |&lead| lead < heard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Leads;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn at(secs: u64) -> BootTime {
+        BootTime::from_micros(secs * 1_000_000)
+    }
+
+    fn limit(length: u64, leads: &[u64]) -> Limit {
+        Limit {
+            length: secs(length),
+            leads: Leads::new(leads.iter().copied().map(secs)),
+        }
+    }
+
+    #[test]
+    fn each_lead_is_warned_for_once_and_then_the_end_comes() {
+        let (limit, mut countdown) = (limit(100, &[20, 5]), Countdown::default());
+        assert_eq!(countdown.due(at(0), &limit), Some(at(80)));
+        assert_eq!(countdown.step(at(79), at(0), &limit), None);
+        let warn = |lead| {
+            Some(Step::Warn {
+                lead: secs(lead),
+                ends_at: at(100),
+            })
+        };
+        assert_eq!(countdown.step(at(80), at(0), &limit), warn(20));
+        assert_eq!(countdown.step(at(80), at(0), &limit), None);
+        assert_eq!(countdown.step(at(95), at(0), &limit), warn(5));
+        assert_eq!(countdown.step(at(99), at(0), &limit), None);
+        assert_eq!(countdown.step(at(100), at(0), &limit), Some(Step::End));
+    }
+
+    #[test]
+    fn a_late_look_gives_one_warning_for_all_leads_that_have_come() {
+        let (limit, mut countdown) = (limit(100, &[50, 20, 5]), Countdown::default());
+        let step = countdown.step(at(85), at(0), &limit);
+        assert_eq!(
+            step,
+            Some(Step::Warn {
+                lead: secs(20),
+                ends_at: at(100)
+            })
+        );
+        assert_eq!(countdown.due(at(0), &limit), Some(at(95)));
+    }
+
+    #[test]
+    fn a_limit_that_passed_unseen_still_gets_its_shortest_warning() {
+        let (limit, mut countdown) = (limit(100, &[20, 5]), Countdown::default());
+        let step = countdown.step(at(1000), at(0), &limit);
+        assert_eq!(
+            step,
+            Some(Step::Warn {
+                lead: secs(5),
+                ends_at: at(1005)
+            })
+        );
+        assert_eq!(countdown.step(at(1004), at(0), &limit), None);
+        assert_eq!(countdown.step(at(1005), at(0), &limit), Some(Step::End));
+    }
+
+    #[test]
+    fn without_leads_the_end_comes_without_a_warning() {
+        let (limit, mut countdown) = (limit(100, &[]), Countdown::default());
+        assert_eq!(countdown.due(at(0), &limit), Some(at(100)));
+        assert_eq!(countdown.step(at(100), at(0), &limit), Some(Step::End));
+    }
+}

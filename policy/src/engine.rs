@@ -1,0 +1,331 @@
+//! The engine: every session, and what to do next.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::snapshot::SessionRecord;
+use crate::tracked::Tracked;
+use crate::{
+    Action, BootTime, Departure, Event, Exemption, IdleSource, LimitKind, Limits, Login, Policy,
+    SessionFacts, SessionKey,
+};
+
+/// A login that logind has not told of within this time is forgotten: what PAM says of a session
+/// that logind does not know cannot be enforced.
+const LOGIN_KEPT: Duration = Duration::from_secs(60);
+
+/// Decides when logins are warned and ended. See the crate's own text for how it is driven.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    policy: Policy,
+    /// By logind's id: at most one session has it at any time.
+    sessions: BTreeMap<String, Tracked>,
+    /// What PAM said of sessions that logind has not told of yet.
+    logins: BTreeMap<String, (BootTime, Login)>,
+    /// The latest time that was told; time never goes back here.
+    now: BootTime,
+    revision: u64,
+}
+
+/// When the engine wants to be called, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When.
+    pub at: BootTime,
+    /// For which session.
+    pub session: SessionKey,
+    /// What is due then.
+    pub why: Wake,
+}
+
+/// What is due at a [`Deadline`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The next stage of an end.
+    Escalate,
+    /// A warning or an end, or the look that comes before.
+    Limit(LimitKind),
+    /// A probe that is not answered, or failed.
+    Probe,
+}
+
+/// Where a session stands, for people to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View<'a> {
+    /// What logind and PAM say of it.
+    pub facts: &'a SessionFacts,
+    /// Whether PAM told of the login.
+    pub recorded: bool,
+    /// How far it has got.
+    pub phase: Phase,
+    /// The limits that hold, if any.
+    pub limits: Option<&'a Limits>,
+    /// The last activity, and who knows it.
+    pub last_activity: (BootTime, IdleSource),
+    /// Which limit comes first as things stand, and when.
+    pub next_end: Option<(LimitKind, BootTime)>,
+}
+
+/// How far a session has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No limit is near.
+    Running,
+    /// A warning stands.
+    Warned,
+    /// It was asked to end for this limit.
+    Ending(LimitKind),
+    /// A limit was passed, and that was reported.
+    Reported,
+    /// No limit holds.
+    Exempt(Exemption),
+}
+
+impl Engine {
+    /// An engine that knows no session.
+    #[must_use]
+    pub fn new(now: BootTime, policy: Policy) -> Self {
+        Self {
+            policy,
+            sessions: BTreeMap::new(),
+            logins: BTreeMap::new(),
+            now,
+            revision: 0,
+        }
+    }
+
+    /// An engine that goes on where the one went down that made these records. What logind lists
+    /// next decides which of the sessions are still there.
+    #[must_use]
+    pub fn restore(now: BootTime, policy: Policy, records: Vec<SessionRecord>) -> Self {
+        let mut engine = Self::new(now, policy);
+        for record in records {
+            let tracked = record.restore(now, &engine.policy);
+            engine
+                .sessions
+                .insert(tracked.facts.key.id.clone(), tracked);
+        }
+        engine
+    }
+
+    /// Takes an event. Unknown sessions, old news and time that goes back are ignored.
+    #[must_use]
+    pub fn handle(&mut self, now: BootTime, event: Event) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.advance(now);
+        self.revision += 1;
+        match event {
+            Event::ActivitySeen(key) => {
+                self.with(&key, &mut out, |session, now, out| {
+                    session.saw_activity(now, out);
+                });
+            }
+            Event::EndFailed(key) => {
+                self.with(&key, &mut out, |session, now, _| session.end_failed(now));
+            }
+            Event::LoginClosed(id) => self.close(&id, &mut out),
+            Event::LoginRecorded(login) => self.record(login),
+            Event::PolicyReplaced(policy) => self.replace_policy(policy, &mut out),
+            Event::Probed(key, reading) => {
+                self.with(&key, &mut out, |session, now, out| {
+                    session.probed(now, reading, out);
+                });
+            }
+            Event::ProbeFailed(key) => {
+                self.with(&key, &mut out, |session, now, out| {
+                    session.probe_failed(now, out);
+                });
+            }
+            Event::SessionGone(id) => self.remove(&id, &mut out),
+            Event::SessionSeen(facts) => self.see(facts, &mut out),
+            Event::SessionsListed(listed) => self.reconcile(listed, &mut out),
+        }
+        out
+    }
+
+    /// Does what is due. To be called when [`Self::next_deadline`] comes; calls at other times do
+    /// nothing.
+    #[must_use]
+    pub fn handle_timeout(&mut self, now: BootTime) -> Vec<Action> {
+        let mut out = Vec::new();
+        self.advance(now);
+        for session in self.sessions.values_mut() {
+            if session.next_wake().is_some_and(|(due, _)| due <= self.now) {
+                self.revision += 1;
+                session.tick(self.now, &mut out);
+            }
+        }
+        out
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called next; `None`: not before something
+    /// happens. The answer may change with every call of a `handle` method, and only then.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.sessions
+            .values()
+            .filter_map(|session| session.next_wake().map(|(at, why)| (at, why, session)))
+            .min_by_key(|(at, _, _)| *at)
+            .map(|(at, why, session)| Deadline {
+                at,
+                session: session.facts.key.clone(),
+                why,
+            })
+    }
+
+    /// A number that changes whenever [`Self::records`] may give something new.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What must survive this engine so that another can go on; see [`Self::restore`].
+    pub fn records(&self) -> impl Iterator<Item = SessionRecord> + '_ {
+        self.sessions.values().map(SessionRecord::of)
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Every session, by its id.
+    pub fn sessions(&self) -> impl Iterator<Item = View<'_>> {
+        self.sessions.values().map(view)
+    }
+
+    /// The session with this logind id.
+    #[must_use]
+    pub fn session(&self, id: &str) -> Option<View<'_>> {
+        self.sessions.get(id).map(view)
+    }
+
+    fn advance(&mut self, now: BootTime) {
+        self.now = self.now.max(now);
+        let oldest = self.now.saturating_sub(LOGIN_KEPT);
+        self.logins.retain(|_, (since, _)| *since >= oldest);
+    }
+
+    fn with(
+        &mut self,
+        key: &SessionKey,
+        out: &mut Vec<Action>,
+        act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>),
+    ) {
+        let Some(session) = self.sessions.get_mut(&key.id) else {
+            return;
+        };
+        if session.facts.key == *key {
+            act(session, self.now, out);
+            session.tick(self.now, out);
+        }
+    }
+
+    fn see(&mut self, facts: SessionFacts, out: &mut Vec<Action>) {
+        let id = facts.key.id.clone();
+        if self
+            .sessions
+            .get(&id)
+            .is_some_and(|known| known.facts.key != facts.key)
+        {
+            self.remove(&id, out);
+        }
+        if let Some(known) = self.sessions.get_mut(&id) {
+            known.update(facts, &self.policy, out);
+            known.tick(self.now, out);
+            return;
+        }
+        let mut session = Tracked::new(facts, &self.policy);
+        if let Some((_, login)) = self.logins.remove(&id)
+            && session
+                .facts
+                .leader
+                .is_none_or(|leader| leader == login.leader)
+        {
+            session.record(login);
+        }
+        out.push(Action::Began(session.facts.key.clone()));
+        session.take_baseline(self.now, out);
+        session.tick(self.now, out);
+        self.sessions.insert(id, session);
+    }
+
+    fn reconcile(&mut self, listed: Vec<SessionFacts>, out: &mut Vec<Action>) {
+        let gone: Vec<String> = self
+            .sessions
+            .keys()
+            .filter(|id| listed.iter().all(|facts| facts.key.id != **id))
+            .cloned()
+            .collect();
+        for id in gone {
+            self.remove(&id, out);
+        }
+        for facts in listed {
+            self.see(facts, out);
+        }
+    }
+
+    fn remove(&mut self, id: &str, out: &mut Vec<Action>) {
+        if let Some(session) = self.sessions.remove(id) {
+            let departure = session
+                .ending
+                .map_or(Departure::Own, |ending| Departure::Ended(ending.limit));
+            out.push(Action::Left(session.facts.key, departure));
+        }
+    }
+
+    fn record(&mut self, login: Login) {
+        match self.sessions.get_mut(&login.id) {
+            Some(session)
+                if session
+                    .facts
+                    .leader
+                    .is_none_or(|leader| leader == login.leader) =>
+            {
+                session.record(login);
+            }
+            Some(_) => {}
+            None => {
+                self.logins.insert(login.id.clone(), (self.now, login));
+            }
+        }
+    }
+
+    fn close(&mut self, id: &str, out: &mut Vec<Action>) {
+        self.logins.remove(id);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.close(out);
+        }
+    }
+
+    fn replace_policy(&mut self, policy: Policy, out: &mut Vec<Action>) {
+        self.policy = policy;
+        for session in self.sessions.values_mut() {
+            session.rejudge(&self.policy, out);
+            session.tick(self.now, out);
+        }
+    }
+}
+
+fn view(session: &Tracked) -> View<'_> {
+    let phase = if let Some(ending) = &session.ending {
+        Phase::Ending(ending.limit)
+    } else if let Some(why) = session.exemption() {
+        Phase::Exempt(why)
+    } else if session.absolute.is_warned() || session.inactivity.is_warned() {
+        Phase::Warned
+    } else if session.absolute.reported || session.inactivity.reported {
+        Phase::Reported
+    } else {
+        Phase::Running
+    };
+    View {
+        facts: &session.facts,
+        recorded: session.recorded,
+        phase,
+        limits: session.limits(),
+        last_activity: (session.activity.last, session.activity.source),
+        next_end: session.next_end(),
+    }
+}

@@ -1,0 +1,152 @@
+//! What the engine is told, and what it asks for.
+
+use std::time::Duration;
+
+use crate::{BootTime, LimitKind, Policy, Reading, SessionClass, SessionType, Uid};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Input was seen in the session just now; comes only where [`Action::Warn`] asked to watch.
+    ActivitySeen(SessionKey),
+    /// Asking logind to end the session failed.
+    EndFailed(SessionKey),
+    /// A PAM session was closed: the user logged out of the session with this logind id.
+    LoginClosed(String),
+    /// A PAM session was opened.
+    LoginRecorded(Login),
+    /// Another policy is in force.
+    PolicyReplaced(Policy),
+    /// The reading that [`Action::Probe`] asked for; one that nobody asked for is as welcome.
+    Probed(SessionKey, Reading),
+    /// The reading that [`Action::Probe`] asked for could not be had.
+    ProbeFailed(SessionKey),
+    /// logind has removed the session with this id.
+    SessionGone(String),
+    /// logind has this session, new or changed.
+    SessionSeen(SessionFacts),
+    /// logind has these sessions and no others.
+    SessionsListed(Vec<SessionFacts>),
+}
+
+/// Something to do. The engine never waits for it; what comes of it comes back as an [`Event`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A session was seen for the first time. For the journal.
+    Began(SessionKey),
+    /// Kill what is left of the session: it has outlived its grace.
+    Kill(SessionKey, LimitKind),
+    /// The session is no more. For the journal.
+    Left(SessionKey, Departure),
+    /// Read the session's idle time afresh.
+    Probe(SessionKey),
+    /// Write to the journal what would have been done, and do nothing.
+    Report(SessionKey, Finding),
+    /// Ask the session's processes to end.
+    Terminate(SessionKey, LimitKind),
+    /// Tell the user, and report input in the session until this is withdrawn.
+    Warn(SessionKey, Warning),
+    /// Input came, or the policy changed: what the user was warned of will not happen then.
+    Withdraw(SessionKey, LimitKind),
+}
+
+/// A warning to the user of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The limit that will be passed.
+    pub limit: LimitKind,
+    /// How long that limit is.
+    pub length: Duration,
+    /// The lead of the policy that this warning stands for. Where the daemon was late, fewer than
+    /// this may be left: see `ends_at`.
+    pub lead: Duration,
+    /// When the session ends.
+    pub ends_at: BootTime,
+}
+
+/// What the journal is told instead of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// This limit was passed, and the policy says to report only.
+    Passed(LimitKind),
+    /// Nobody can tell how long the session has been idle, so its inactivity limit is not
+    /// enforced.
+    UnknownIdle,
+}
+
+/// Why a session is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// We ended it for this limit.
+    Ended(LimitKind),
+    /// The user left, or something else ended it.
+    Own,
+}
+
+/// One session, for certain: logind hands out ids such as `c1` again after a restart of its own,
+/// but never with the same stamp.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey {
+    /// logind's id of the session.
+    pub id: String,
+    /// logind's `TimestampMonotonic` of the session, in microseconds.
+    pub stamp: u64,
+}
+
+/// A process id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pid(u32);
+
+impl Pid {
+    /// The process id `raw`.
+    #[must_use]
+    pub const fn new(raw: u32) -> Self {
+        Self(raw)
+    }
+
+    /// The kernel's number for it.
+    #[must_use]
+    pub const fn as_raw(self) -> u32 {
+        self.0
+    }
+}
+
+/// What logind says of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// Which session.
+    pub key: SessionKey,
+    /// The user's name.
+    pub user: String,
+    /// The user's id.
+    pub uid: Uid,
+    /// What kind of login it is.
+    pub class: SessionClass,
+    /// Where it runs.
+    pub session_type: SessionType,
+    /// The process that opened it, while logind knows one.
+    pub leader: Option<Pid>,
+    /// The PAM service.
+    pub service: Option<String>,
+    /// Where a remote user comes from.
+    pub remote_host: Option<String>,
+    /// The terminal or display that logind knows.
+    pub terminal: Option<String>,
+    /// When the user logged in.
+    pub started: BootTime,
+}
+
+/// What PAM says of a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// logind's id, from the PAM environment.
+    pub id: String,
+    /// The process that opened the PAM session, by the kernel's word.
+    pub leader: Pid,
+    /// The PAM service.
+    pub service: String,
+    /// Where a remote user comes from.
+    pub remote_host: Option<String>,
+    /// The terminal as the PAM application named it.
+    pub terminal: Option<String>,
+}

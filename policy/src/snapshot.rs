@@ -1,0 +1,82 @@
+//! What of a session must survive the daemon, so that a restart moves no deadline.
+//!
+//! An end that was begun is not kept: the limit is still passed and the shortest warning still
+//! given, so the next engine ends the session at once.
+
+use crate::tracked::{Standing, Tracked};
+use crate::{Activity, BootTime, Countdown, LimitKind, Policy, SessionFacts};
+use std::time::Duration;
+
+/// One session, to be kept and given to [`crate::Engine::restore`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// What was known of the session.
+    pub facts: SessionFacts,
+    /// Whether PAM had told of the login.
+    pub recorded: bool,
+    /// Whether PAM had told of the logout.
+    pub closed: bool,
+    /// The last activity.
+    pub activity: Activity,
+    /// The absolute limit that held, and how far it had got.
+    pub absolute: LimitRecord,
+    /// The inactivity limit that held, and how far it had got.
+    pub inactivity: LimitRecord,
+}
+
+/// How far one limit had got.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitRecord {
+    /// The limit that held. Under another one the countdown starts afresh.
+    pub length: Option<Duration>,
+    /// How far it had got.
+    pub countdown: Countdown,
+}
+
+impl SessionRecord {
+    pub(crate) fn of(session: &Tracked) -> Self {
+        let record = |kind, countdown: &Countdown| LimitRecord {
+            length: length_of(session, kind),
+            countdown: countdown.clone(),
+        };
+        Self {
+            facts: session.facts.clone(),
+            recorded: session.recorded,
+            closed: session.closed,
+            activity: session.activity.clone(),
+            absolute: record(LimitKind::Absolute, &session.absolute),
+            inactivity: record(LimitKind::Inactivity, &session.inactivity),
+        }
+    }
+
+    pub(crate) fn restore(self, now: BootTime, policy: &Policy) -> Tracked {
+        let mut session = Tracked::new(self.facts, policy);
+        session.recorded = self.recorded;
+        session.closed = self.closed;
+        session.activity = self.activity;
+        // A record from a clock that is ahead of ours would hold a session for ever.
+        session.activity.last = session.activity.last.min(now);
+        session.activity.sampled = session.activity.sampled.min(now);
+        let countdown = |kind, record: LimitRecord| {
+            if record.length == length_of(&session, kind) {
+                record.countdown
+            } else {
+                Countdown::default()
+            }
+        };
+        let (absolute, inactivity) = (
+            countdown(LimitKind::Absolute, self.absolute),
+            countdown(LimitKind::Inactivity, self.inactivity),
+        );
+        session.absolute = absolute;
+        session.inactivity = inactivity;
+        session
+    }
+}
+
+fn length_of(session: &Tracked, kind: LimitKind) -> Option<Duration> {
+    match &session.standing {
+        Standing::Limited(limits) => limits.get(kind).map(|limit| limit.length),
+        Standing::Exempt(_) => None,
+    }
+}
