@@ -137,10 +137,8 @@ impl Activity {
 
     /// Whether the wall clock was stepped since it was last read.
     fn stepped(&self, now: BootTime, wall: WallTime) -> bool {
-        self.wall.is_some_and(|before| {
-            let expected = before
-                .as_micros()
-                .saturating_add(micros(now.since(self.sampled)));
+        self.clocks.is_some_and(|(then, before)| {
+            let expected = before.as_micros().saturating_add(micros(now.since(then)));
             wall.as_micros().abs_diff(expected) > micros(STEP)
         })
     }
