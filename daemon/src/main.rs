@@ -1,2 +1,7 @@
-//! To be written.
-fn main() {}
+//! The session-timeout daemon: see the library of this crate.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    session_timeoutd::main()
+}

@@ -271,7 +271,7 @@ impl Engine {
             let departure = session
                 .ending
                 .map_or(Departure::Own, |ending| Departure::Ended(ending.limit));
-            out.push(Action::Left(session.facts.key, departure));
+            out.push(Action::Left(session.facts, departure));
         }
     }
 

@@ -37,7 +37,7 @@ pub enum Action {
     /// Kill what is left of the session: it has outlived its grace.
     Kill(SessionKey, LimitKind),
     /// The session is no more. For the journal.
-    Left(SessionKey, Departure),
+    Left(SessionFacts, Departure),
     /// Read the session's idle time afresh.
     Probe(SessionKey),
     /// Write to the journal what would have been done, and do nothing.
@@ -48,6 +48,23 @@ pub enum Action {
     Warn(SessionKey, Warning),
     /// Input came, or the policy changed: what the user was warned of will not happen then.
     Withdraw(SessionKey, LimitKind),
+}
+
+impl Action {
+    /// The session that it is about.
+    #[must_use]
+    pub const fn key(&self) -> &SessionKey {
+        match self {
+            Self::Began(key)
+            | Self::Kill(key, _)
+            | Self::Probe(key)
+            | Self::Report(key, _)
+            | Self::Terminate(key, _)
+            | Self::Warn(key, _)
+            | Self::Withdraw(key, _) => key,
+            Self::Left(facts, _) => &facts.key,
+        }
+    }
 }
 
 /// A warning to the user of a session.

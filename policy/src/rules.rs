@@ -7,8 +7,9 @@ use crate::{Limits, SessionClass, SessionType, Uid};
 /// The policy in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// What holds for every session that is judged.
-    pub default: Limits,
+    /// What holds for every session that is judged; `None` where no policy could be had at all, and
+    /// nothing is enforced.
+    pub default: Option<Limits>,
     /// `UID_MIN` of login.defs(5): accounts below it are the system's, not people's.
     pub first_regular_uid: Uid,
 }
@@ -29,7 +30,9 @@ impl Policy {
         if subject.uid < self.first_regular_uid {
             return Verdict::Exempt(Exemption::SystemAccount);
         }
-        Verdict::Limited(&self.default)
+        self.default
+            .as_ref()
+            .map_or(Verdict::Exempt(Exemption::NoPolicy), Verdict::Limited)
     }
 }
 
@@ -37,7 +40,7 @@ impl Default for Policy {
     /// The shipped limits, and the `UID_MIN` of Debian's login.defs.
     fn default() -> Self {
         Self {
-            default: Limits::default(),
+            default: Some(Limits::default()),
             first_regular_uid: Uid::new(1000),
         }
     }
@@ -70,6 +73,8 @@ pub enum Exemption {
     Class,
     /// The user logged out; what was left running is `KillUserProcesses=`'s concern.
     LoggedOut,
+    /// There is no policy to judge by.
+    NoPolicy,
     /// root.
     Root,
     /// An account of the system: its uid is below `UID_MIN`.
@@ -81,6 +86,7 @@ impl fmt::Display for Exemption {
         f.write_str(match self {
             Self::Class => "not a login of a person",
             Self::LoggedOut => "logged out",
+            Self::NoPolicy => "no policy",
             Self::Root => "root",
             Self::SystemAccount => "system account",
         })
@@ -101,6 +107,20 @@ mod tests {
             Verdict::Limited(_) => None,
             Verdict::Exempt(why) => Some(why),
         }
+    }
+
+    #[test]
+    fn without_a_policy_nothing_is_enforced() {
+        let policy = Policy {
+            default: None,
+            ..Policy::default()
+        };
+        let subject = Subject {
+            uid: Uid::new(1000),
+            class: SessionClass::User,
+            session_type: SessionType::Tty,
+        };
+        assert_eq!(policy.judge(&subject), Verdict::Exempt(Exemption::NoPolicy));
     }
 
     #[test]

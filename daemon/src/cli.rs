@@ -1,0 +1,64 @@
+//! The command line of the daemon.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use session_timeout_config::Minima;
+
+/// Where the administrator writes the policy.
+pub(crate) const POLICY_PATH: &str = "/etc/session-timeout/policy.toml";
+
+/// Warns logins of a limit that comes near, and ends them when it is passed.
+#[derive(Debug, Parser)]
+#[command(name = "session-timeoutd", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// The policy to enforce
+    #[arg(long, value_name = "FILE", default_value = POLICY_PATH)]
+    pub(crate) policy: PathBuf,
+
+    /// Check FILE, or the policy in use, and exit: 0 it is good, 1 it has errors, 2 it cannot be read
+    #[arg(long, value_name = "FILE")]
+    check: Option<Option<PathBuf>>,
+
+    /// Allow limits of seconds, to try a policy out; never for daily use
+    #[arg(long)]
+    allow_short_limits: bool,
+}
+
+impl Args {
+    /// The policy that `--check` asks for, if it does.
+    pub(crate) fn to_check(&self) -> Option<&PathBuf> {
+        self.check
+            .as_ref()
+            .map(|file| file.as_ref().unwrap_or(&self.policy))
+    }
+
+    /// Whether limits may be shorter than they may be in daily use.
+    pub(crate) const fn minima(&self) -> Minima {
+        if self.allow_short_limits {
+            Minima::Lifted
+        } else {
+            Minima::Enforced
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn check_without_a_file_checks_the_policy_in_use() {
+        let args = Args::try_parse_from(["session-timeoutd", "--check"]).unwrap();
+        assert_eq!(args.to_check(), Some(&PathBuf::from(POLICY_PATH)));
+        let args = Args::try_parse_from(["session-timeoutd", "--check", "x.toml"]).unwrap();
+        assert_eq!(args.to_check(), Some(&PathBuf::from("x.toml")));
+        let args = Args::try_parse_from(["session-timeoutd"]).unwrap();
+        assert_eq!(args.to_check(), None);
+    }
+}

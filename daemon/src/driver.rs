@@ -1,0 +1,398 @@
+//! The loop: what comes in goes to the engine, and what the engine says is done.
+//!
+//! Nothing in here waits for anything but the next input. What may take time is done by a task of
+//! its own, and its outcome is another input.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use session_timeout_config::Minima;
+use session_timeout_policy::{BootTime, Engine, Event, Login, Pid};
+use session_timeout_protocol::Opened;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::cli::Args;
+use crate::clock::{Alarm, boot_now};
+use crate::control::{Report, SessionReport};
+use crate::hands::Hands;
+use crate::input::Input;
+use crate::journal::Journal;
+use crate::policy_file::{Origin, PolicyFile};
+use crate::store::Store;
+use crate::tell::Teller;
+use crate::watch::Watcher;
+use crate::{intake, logind, scope, text};
+
+/// Inputs that may wait for the driver; whoever brings more waits.
+const QUEUE: usize = 256;
+/// Sessions that logind may be asked for out of turn.
+const WANTED: usize = 64;
+/// Two writings of the state are at least so far apart, so that a storm of logins does not become
+/// a storm of writing.
+const SAVE_PAUSE: Duration = Duration::from_millis(100);
+/// Where the state is kept, below systemd's `RuntimeDirectory=`.
+const STATE: &str = "/run/session-timeout/state.json";
+
+/// Runs the daemon until it is told to stop.
+pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
+    let signals = Signals::new()?;
+    let listener = intake::listener()?;
+    let (inputs, queue) = mpsc::channel(QUEUE);
+    let (bus, connection) = watch::channel(None);
+    let (wanted, asked_for) = mpsc::channel(WANTED);
+
+    let teller = Teller::new(journal);
+    let hands = Hands::new(inputs.clone(), connection, Watcher::new()?, teller.clone());
+    let driver = Driver::new(args, hands, teller, wanted)?;
+    tokio::spawn(intake::serve(listener, inputs.clone()));
+    tokio::spawn(logind::follow(inputs, bus, asked_for));
+    notify(&[NotifyState::Ready]);
+    driver.drive(queue, signals).await
+}
+
+struct Driver {
+    engine: Engine,
+    alarm: Alarm,
+    hands: Hands,
+    teller: Teller,
+    file: PolicyFile,
+    origin: Origin,
+    policy_error: Option<String>,
+    store: Store,
+    saved: Saved,
+    logind: Logind,
+    rejected_frames: u64,
+    /// Logins that wait for logind to tell of their session, by its id.
+    waiting: HashMap<String, Vec<Waiting>>,
+    wanted: mpsc::Sender<String>,
+}
+
+/// A login that waits for its line, and the process that opened it.
+type Waiting = (Pid, oneshot::Sender<Option<String>>);
+
+/// How much of the engine's state is in the file.
+struct Saved {
+    revision: u64,
+    at: BootTime,
+    /// A failure is told once, until the next success.
+    failing: bool,
+}
+
+/// Whether logind answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Logind {
+    Starting,
+    Connected,
+    Lost,
+}
+
+struct Signals {
+    reload: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// What the driver was woken by.
+enum Woken {
+    Alarm,
+    Input(Input),
+    Reload,
+    Save,
+    Seen(Vec<Event>),
+    Stop,
+}
+
+impl Driver {
+    fn new(
+        args: Args,
+        hands: Hands,
+        teller: Teller,
+        wanted: mpsc::Sender<String>,
+    ) -> io::Result<Self> {
+        let minima = args.minima();
+        let file = PolicyFile::new(args.policy, minima);
+        if minima == Minima::Lifted {
+            teller.short_limits();
+        }
+        let (found, policy_error) = match file.read() {
+            Ok(found) => (found, None),
+            Err(error) => {
+                teller.policy_rejected(&error);
+                (file.fall_back(), Some(error))
+            }
+        };
+        teller.policy(&file.path, &found);
+
+        let store = Store::new(PathBuf::from(STATE));
+        let now = boot_now();
+        let engine = match store.load() {
+            Ok(records) => Engine::restore(now, found.policy, records),
+            Err(error) => {
+                log::warn!("cannot use {STATE}, asking logind for everything: {error}");
+                Engine::new(now, found.policy)
+            }
+        };
+        let saved = Saved {
+            revision: engine.revision(),
+            at: BootTime::default(),
+            failing: false,
+        };
+        Ok(Self {
+            engine,
+            alarm: Alarm::new()?,
+            hands,
+            teller,
+            file,
+            origin: found.origin,
+            policy_error,
+            store,
+            saved,
+            logind: Logind::Starting,
+            rejected_frames: 0,
+            waiting: HashMap::new(),
+            wanted,
+        })
+    }
+
+    async fn drive(
+        mut self,
+        mut queue: mpsc::Receiver<Input>,
+        mut signals: Signals,
+    ) -> io::Result<()> {
+        loop {
+            self.alarm
+                .set(self.engine.next_deadline().map(|deadline| deadline.at))?;
+            match self.woken(&mut queue, &mut signals).await? {
+                Woken::Alarm => {
+                    let actions = self.engine.handle_timeout(boot_now());
+                    self.hands.perform(&self.engine, actions);
+                }
+                Woken::Input(input) => self.take(input),
+                Woken::Reload => self.reload(),
+                Woken::Save => {}
+                Woken::Seen(events) => events.into_iter().for_each(|event| self.tell(event)),
+                Woken::Stop => {
+                    notify(&[NotifyState::Stopping]);
+                    self.save_now();
+                    return Ok(());
+                }
+            }
+            self.save();
+        }
+    }
+
+    /// Waits for the next thing to deal with.
+    async fn woken(
+        &mut self,
+        queue: &mut mpsc::Receiver<Input>,
+        signals: &mut Signals,
+    ) -> io::Result<Woken> {
+        let to_save = self.saved.revision != self.engine.revision();
+        Ok(tokio::select! {
+            _ = signals.terminate.recv() => Woken::Stop,
+            _ = signals.interrupt.recv() => Woken::Stop,
+            _ = signals.reload.recv() => Woken::Reload,
+            fired = self.alarm.fired() => {
+                fired?;
+                Woken::Alarm
+            }
+            active = self.hands.activity() => {
+                Woken::Seen(active?.into_iter().map(Event::ActivitySeen).collect())
+            }
+            input = queue.recv() => input.map_or(Woken::Stop, Woken::Input),
+            () = tokio::time::sleep(SAVE_PAUSE), if to_save => Woken::Save,
+        })
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.tell(event),
+            Input::FrameRejected(error) => {
+                self.rejected_frames = self.rejected_frames.saturating_add(1);
+                self.teller.frame_rejected(error, self.rejected_frames);
+            }
+            Input::LogindConnected => {
+                if self.logind == Logind::Lost {
+                    self.teller.logind_connected();
+                }
+                self.logind = Logind::Connected;
+            }
+            Input::LogindLost(why) => {
+                // Once, and not at every attempt.
+                if self.logind != Logind::Lost {
+                    self.teller.logind_lost(&why);
+                }
+                self.logind = Logind::Lost;
+            }
+            Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
+            Input::Closed(closed) => {
+                // Without an id it was a session inside another one, such as `su -`.
+                if let Some(id) = closed.session_id {
+                    self.tell(Event::LoginClosed(id));
+                }
+            }
+            // Whoever asked may have gone away again.
+            Input::Query(answer) => drop(answer.send(self.report())),
+        }
+    }
+
+    /// Tells the engine, and does what it says.
+    fn tell(&mut self, event: Event) {
+        let met: HashSet<String> = match &event {
+            Event::SessionSeen(facts) => HashSet::from([facts.key.id.clone()]),
+            Event::SessionsListed(all) => all.iter().map(|facts| facts.key.id.clone()).collect(),
+            _ => HashSet::new(),
+        };
+        let actions = self.engine.handle(boot_now(), event);
+        self.hands.perform(&self.engine, actions);
+        if !self.waiting.is_empty() {
+            self.answer(&met);
+        }
+    }
+
+    /// PAM opened a session.
+    fn opened(&mut self, opened: Opened, leader: Pid, answer: oneshot::Sender<Option<String>>) {
+        let Some(id) = opened.session_id else {
+            let outer = scope::session_of(leader);
+            self.teller.login_without_session(&opened, outer.as_deref());
+            let _ = answer.send(None);
+            return;
+        };
+        self.tell(Event::LoginRecorded(Login {
+            id: id.clone(),
+            leader,
+            service: opened.service,
+            remote_host: opened.remote_host.filter(|host| !host.is_empty()),
+            terminal: opened.tty.filter(|tty| !tty.is_empty()),
+        }));
+        if self.engine.session(&id).is_some() {
+            let _ = answer.send(self.announcement(&id, leader));
+            return;
+        }
+        // logind's signal is on its way, or was missed: ask, and keep the login waiting a little.
+        // Where too many are asked for already, the login goes on without its line.
+        if self.wanted.try_send(id.clone()).is_ok() {
+            self.waiting.entry(id).or_default().push((leader, answer));
+        }
+    }
+
+    /// Answers the logins whose sessions are known now, and forgets those that gave up.
+    fn answer(&mut self, met: &HashSet<String>) {
+        for id in met {
+            for (leader, answer) in self.waiting.remove(id).unwrap_or_default() {
+                let _ = answer.send(self.announcement(id, leader));
+            }
+        }
+        self.waiting.retain(|_, waiting| {
+            waiting.retain(|(_, answer)| !answer.is_closed());
+            !waiting.is_empty()
+        });
+    }
+
+    /// The line for the user at the login, where there is a terminal to show it on.
+    fn announcement(&self, id: &str, leader: Pid) -> Option<String> {
+        let session = self.engine.session(id)?;
+        let own = session.facts.leader.is_none_or(|known| known == leader);
+        let shown = own && !session.facts.session_type.is_graphical();
+        session
+            .limits
+            .filter(|_| shown)
+            .and_then(text::announcement)
+    }
+
+    fn reload(&mut self) {
+        notify_reloading();
+        match self.file.read() {
+            Ok(found) => {
+                self.teller.policy(&self.file.path, &found);
+                self.origin = found.origin;
+                self.policy_error = None;
+                self.tell(Event::PolicyReplaced(found.policy));
+            }
+            Err(error) => {
+                self.teller.policy_rejected(&error);
+                self.policy_error = Some(error);
+            }
+        }
+        notify(&[NotifyState::Ready]);
+    }
+
+    fn report(&self) -> Report {
+        let now = boot_now();
+        let sessions = self.engine.sessions().map(|session| {
+            let (last, idle_source) = session.last_activity;
+            let known = idle_source != session_timeout_policy::IdleSource::Unknown;
+            SessionReport {
+                facts: session.facts.clone(),
+                phase: session.phase,
+                idle: known.then(|| now.since(last)),
+                idle_source,
+                ends: session.next_end.map(|(limit, end)| (limit, end.since(now))),
+                absolute: session.limits.map(|limits| limits.absolute.length),
+                inactivity: session
+                    .limits
+                    .and_then(|limits| limits.inactivity.as_ref())
+                    .map(|limit| limit.length),
+                end_action: session.limits.map(|limits| limits.end_action),
+            }
+        });
+        Report {
+            policy_path: self.file.path.display().to_string(),
+            policy_state: self.origin.as_str(),
+            policy_error: self.policy_error.clone(),
+            short_limits: self.file.minima == Minima::Lifted,
+            logind_connected: self.logind == Logind::Connected,
+            rejected_frames: self.rejected_frames,
+            sessions: sessions.collect(),
+        }
+    }
+
+    fn save(&mut self) {
+        let due = boot_now() >= self.saved.at.saturating_add(SAVE_PAUSE);
+        if due && self.saved.revision != self.engine.revision() {
+            self.save_now();
+        }
+    }
+
+    fn save_now(&mut self) {
+        self.saved.revision = self.engine.revision();
+        self.saved.at = boot_now();
+        match self.store.save(self.engine.records()) {
+            Ok(()) => self.saved.failing = false,
+            Err(error) if !self.saved.failing => {
+                self.saved.failing = true;
+                log::error!("cannot keep the state in {STATE}, going on without: {error}");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn notify_reloading() {
+    // Both are wanted together since systemd 253.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(_) => notify(&[NotifyState::Reloading]),
+    }
+}
+
+/// systemd may not be listening, when the daemon is tried out by hand.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        log::debug!("cannot notify systemd: {error}");
+    }
+}

@@ -1,0 +1,26 @@
+//! Everything that can reach the driver.
+
+use session_timeout_policy::{Event, Pid};
+use session_timeout_protocol::{Closed, FrameError, Opened};
+use tokio::sync::oneshot;
+
+use crate::control::Report;
+
+/// One thing for the driver to deal with.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// Something for the engine.
+    Event(Event),
+    /// A connection to the login socket did not send a frame of ours.
+    FrameRejected(FrameError),
+    /// logind answers.
+    LogindConnected,
+    /// logind, or the bus, is away; and why.
+    LogindLost(String),
+    /// PAM opened a session in this process. The answer is a line for the user, if there is one.
+    Opened(Opened, Pid, oneshot::Sender<Option<String>>),
+    /// PAM closed a session.
+    Closed(Closed),
+    /// Somebody asks where everything stands.
+    Query(oneshot::Sender<Report>),
+}

@@ -1,0 +1,299 @@
+//! What administrators read: the journal, with fields, and the authentication log.
+//!
+//! A thread of its own writes both, because writing to either may block while journald does not
+//! read, and nothing that happens here may wait for that.
+
+use std::fmt::Display;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use log::{Level, Log as _, Record};
+use session_timeout_policy::SessionFacts;
+use syslog::{Facility, Formatter3164};
+use systemd_journal_logger::{JournalLog, connected_to_journal};
+
+use crate::text::harmless;
+
+/// Entries that may wait for journald before the next ones are dropped, and counted.
+const QUEUE: usize = 1024;
+
+/// What happened, for machines: the fields `MESSAGE_ID` and `SESSION_TIMEOUT_EVENT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A session ends for a limit.
+    End,
+    /// logind did not take the request to end a session.
+    EndFailed,
+    /// A connection to the login socket sent something else than a frame of ours.
+    FrameRejected,
+    /// A session that was ended is gone.
+    Gone,
+    /// A session outlived its grace.
+    Kill,
+    /// A session began.
+    Login,
+    /// logind answers.
+    LogindConnected,
+    /// logind does not.
+    LogindLost,
+    /// A session is over without our doing.
+    Logout,
+    /// A login inside another session.
+    Nested,
+    /// A policy is in force.
+    PolicyLoaded,
+    /// A policy was not taken.
+    PolicyRejected,
+    /// What would have been done, or cannot be.
+    Report,
+    /// Limits may be shorter than is good for daily use.
+    ShortLimits,
+    /// A login that no logind session belongs to.
+    Unlimited,
+    /// A user was warned.
+    Warning,
+    /// A warning was taken back.
+    Withdrawn,
+}
+
+impl What {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::EndFailed => "end-failed",
+            Self::FrameRejected => "frame-rejected",
+            Self::Gone => "gone",
+            Self::Kill => "kill",
+            Self::Login => "login",
+            Self::LogindConnected => "logind-connected",
+            Self::LogindLost => "logind-lost",
+            Self::Logout => "logout",
+            Self::Nested => "nested",
+            Self::PolicyLoaded => "policy-loaded",
+            Self::PolicyRejected => "policy-rejected",
+            Self::Report => "report",
+            Self::ShortLimits => "short-limits",
+            Self::Unlimited => "unlimited",
+            Self::Warning => "warning",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// Random once, and the same for ever: `journalctl MESSAGE_ID=...` finds it.
+    const fn message_id(self) -> &'static str {
+        match self {
+            Self::End => "b6c3aa0de4f84a1f8f33d4e0a4f2b7c1",
+            Self::EndFailed => "5a9d0f1c2be14c7a9e6f4b8d3c2a1e07",
+            Self::FrameRejected => "0f7b6f2f9a3c4d55a1d84c9e7b3f6a12",
+            Self::Gone => "c82e5d7740b94d7f9d3b1a6f5e4c8b90",
+            Self::Kill => "e1f4b3a29c6d4e0b8a7f5d2c1b0e9f38",
+            Self::Login => "3d2b8c6e5f7a4911b0c4d9e8f1a2b376",
+            Self::LogindConnected => "7c9e1d3f5b2a48608e4f6a0b9d8c7e51",
+            Self::LogindLost => "94b7e2c1d0f34a5db8e6f7a9c3d2b140",
+            Self::Logout => "a0e8d7c6b5f44392817f6e5d4c3b2a19",
+            Self::Nested => "d5f6a7b8c9e04f1a92b3c4d5e6f7a8b9",
+            Self::PolicyLoaded => "18f2e3d4c5b64a7988a9b0c1d2e3f405",
+            Self::PolicyRejected => "6e5d4c3b2a1f4098b7c6d5e4f3a2b1c8",
+            Self::Report => "f9a8b7c6d5e44f3a8b2c1d0e9f8a7b6c",
+            Self::ShortLimits => "2c3d4e5f6a7b48c99d0e1f2a3b4c5d6e",
+            Self::Unlimited => "8b9c0d1e2f3a44b5a6c7d8e9f0a1b2c3",
+            Self::Warning => "41d5e9c7b3a84f60a2f8d1e6c5b4a397",
+            Self::Withdrawn => "5e0c9b8a7d6f4e3fb2a1c0d9e8f7b6a5",
+        }
+    }
+}
+
+/// The field names that go with an entry.
+pub(crate) mod field {
+    pub(crate) const LEAD_SEC: &str = "LEAD_SEC";
+    pub(crate) const LEFT_SEC: &str = "LEFT_SEC";
+    pub(crate) const LIMIT: &str = "LIMIT";
+    pub(crate) const LIMIT_SEC: &str = "LIMIT_SEC";
+    pub(super) const REMOTE_HOST: &str = "REMOTE_HOST";
+    pub(crate) const SERVICE: &str = "SERVICE";
+    pub(crate) const SESSION_ID: &str = "SESSION_ID";
+    pub(crate) const USER_NAME: &str = "USER_NAME";
+    pub(super) const USER_UID: &str = "USER_UID";
+}
+
+/// One line of the journal.
+pub(crate) struct Entry {
+    level: Level,
+    message: String,
+    fields: Vec<(&'static str, String)>,
+    /// The line for the authentication log, where there is one.
+    auth: Option<String>,
+}
+
+impl Entry {
+    pub(crate) fn new(level: Level, what: What, message: impl AsRef<str>) -> Self {
+        let fields = vec![
+            ("MESSAGE_ID", what.message_id().to_owned()),
+            ("SESSION_TIMEOUT_EVENT", what.name().to_owned()),
+        ];
+        Self {
+            level,
+            message: harmless(message.as_ref()),
+            fields,
+            auth: None,
+        }
+    }
+
+    /// The entry is about this session.
+    pub(crate) fn about(mut self, session: &SessionFacts) -> Self {
+        self.fields
+            .push((field::SESSION_ID, session.key.id.clone()));
+        self.fields.push((field::USER_NAME, session.user.clone()));
+        self.fields.push((field::USER_UID, session.uid.to_string()));
+        for (name, value) in [
+            (field::SERVICE, &session.service),
+            (field::REMOTE_HOST, &session.remote_host),
+        ] {
+            self.fields.extend(value.clone().map(|value| (name, value)));
+        }
+        self
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
+        self.fields.push((name, format!("{value}")));
+        self
+    }
+
+    /// This line goes to the authentication log, too.
+    pub(crate) fn auth(mut self, line: impl AsRef<str>) -> Self {
+        self.auth = Some(harmless(line.as_ref()));
+        self
+    }
+}
+
+/// Takes entries and never waits.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    entries: SyncSender<Entry>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// The thread that writes. To be joined when all [`Journal`]s are gone.
+pub(crate) struct Writer(JoinHandle<()>);
+
+impl Journal {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(crate) fn start() -> std::io::Result<(Self, Writer)> {
+        let (entries, queue) = sync_channel(QUEUE);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let lost = Arc::clone(&dropped);
+        let thread = thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || write(&queue, &lost))?;
+        Ok((Self { entries, dropped }, Writer(thread)))
+    }
+
+    /// Writes an entry, some time soon.
+    pub(crate) fn write(&self, entry: Entry) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            self.entries.try_send(entry)
+        {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Writer {
+    /// Waits until everything is written.
+    pub(crate) fn finish(self) {
+        // A panic in there was printed by the thread itself; there is nothing else to do.
+        let _ = self.0.join();
+    }
+}
+
+fn write(queue: &Receiver<Entry>, lost: &AtomicU64) {
+    let journal = connected_to_journal()
+        .then(JournalLog::new)
+        .and_then(Result::ok);
+    let mut auth = AuthLog::default();
+    for entry in queue {
+        put(journal.as_ref(), &entry);
+        if let Some(line) = &entry.auth {
+            auth.put(entry.level, line);
+        }
+        let dropped = lost.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            log::warn!("{dropped} journal entries were lost: journald did not take them in time");
+        }
+    }
+}
+
+fn put(journal: Option<&JournalLog>, entry: &Entry) {
+    let fields: Vec<(&str, &str)> = entry
+        .fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let (level, message, fields) = (entry.level, &entry.message, fields.as_slice());
+    match journal {
+        Some(journal) => journal.log(
+            &Record::builder()
+                .level(level)
+                .target("session-timeoutd")
+                .args(format_args!("{message}"))
+                .key_values(&fields)
+                .build(),
+        ),
+        None => eprintln!("{level}: {message}"),
+    }
+}
+
+/// The authentication log, through `/dev/log`. A syslog that comes later is found later.
+#[derive(Default)]
+struct AuthLog(Option<syslog::Logger<syslog::LoggerBackend, Formatter3164>>);
+
+impl AuthLog {
+    fn put(&mut self, level: Level, line: &str) {
+        for _attempt in 0..2 {
+            let Some(logger) = self.connected() else {
+                return;
+            };
+            let written = match level {
+                Level::Error | Level::Warn => logger.warning(line),
+                Level::Info => logger.notice(line),
+                Level::Debug | Level::Trace => logger.info(line),
+            };
+            match written {
+                Ok(()) => return,
+                // syslog was restarted: its socket is a new one.
+                Err(_) => self.0 = None,
+            }
+        }
+    }
+
+    fn connected(&mut self) -> Option<&mut syslog::Logger<syslog::LoggerBackend, Formatter3164>> {
+        if self.0.is_none() {
+            let formatter = Formatter3164 {
+                facility: Facility::LOG_AUTHPRIV,
+                hostname: None,
+                process: "session-timeoutd".to_owned(),
+                pid: process::id(),
+            };
+            self.0 = syslog::unix(formatter).ok();
+        }
+        self.0.as_mut()
+    }
+}
+
+/// Sends what libraries and this daemon log by the way to the journal, or to the terminal of
+/// whoever tries the daemon out.
+pub(crate) fn install_log() {
+    let level = log::LevelFilter::Info;
+    if connected_to_journal()
+        && let Ok(journal) = JournalLog::new()
+        && journal.install().is_ok()
+    {
+        log::set_max_level(level);
+    }
+}

@@ -1,0 +1,81 @@
+//! The session-timeout daemon.
+//!
+//! The engine of `session-timeout-policy` decides; this crate is its hands, eyes and memory. One
+//! [driver] takes what the adapters bring, asks the engine, and has done what the engine says. The
+//! adapters know the world and not each other:
+//!
+//! | adapter | its part of the world |
+//! |---|---|
+//! | `intake` | the login socket of the PAM module |
+//! | `logind` | sessions, and their end |
+//! | `probe`, `ttys`, `scope`, `watch` | idle time, and the terminals of a session |
+//! | `control` | D-Bus |
+//! | `policy_file` | the policy, and its last good copy |
+//! | `store` | what survives a restart |
+//! | `journal` | the journal and the authentication log |
+//! | `clock` | time |
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod clock;
+mod control;
+mod driver;
+mod hands;
+mod input;
+mod intake;
+mod journal;
+mod logind;
+mod policy_file;
+mod pollable;
+mod probe;
+mod scope;
+mod store;
+mod tell;
+mod text;
+mod ttys;
+mod watch;
+
+use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use session_timeout_config::Style;
+
+use crate::cli::Args;
+use crate::journal::Journal;
+
+/// Runs the daemon, or what the command line asks for instead.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Some(path) = args.to_check() {
+        let style = if io::stderr().is_terminal() {
+            Style::Coloured
+        } else {
+            Style::Plain
+        };
+        return policy_file::check(path, args.minima(), style).into();
+    }
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("session-timeoutd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> io::Result<()> {
+    journal::install_log();
+    let (journal, writer) = Journal::start()?;
+    // One thread: there is little to do, and everything that may wait gives the others their turn.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(driver::run(args, journal));
+    // Tasks that still wait for logind hold the journal open; they end with the runtime.
+    drop(runtime);
+    writer.finish();
+    result
+}

@@ -1,0 +1,190 @@
+//! logind's properties of a session, in the engine's words.
+//!
+//! This is the one place where logind's clocks become ours.
+
+use std::collections::HashMap;
+
+use session_timeout_policy::{
+    BootTime, Hint, Pid, SessionClass, SessionFacts, SessionKey, SessionType, Uid, WallTime,
+};
+use zbus::wire::{OwnedObjectPath, OwnedVariant};
+
+use crate::clock::Clocks;
+
+/// What `GetAll` of `org.freedesktop.login1.Session` answers.
+///
+/// It is always asked for afresh: logind says that it signals changes of `IdleSinceHint`, `State`
+/// and `TTY`, and for sessions on a terminal it does not (systemd 252 to 257), so that a cached
+/// value would be stale for ever.
+pub(crate) struct Properties(HashMap<String, OwnedVariant>);
+
+/// The state of a session, as far as it matters to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// `opening`, `online` or `active`.
+    Open,
+    /// `closing`: the login is over, but something still runs. logind then accepts
+    /// `TerminateSession` and does nothing.
+    Closing,
+}
+
+impl Properties {
+    pub(crate) const fn new(all: HashMap<String, OwnedVariant>) -> Self {
+        Self(all)
+    }
+
+    /// Which session this is; `None` where logind answered with something else.
+    pub(crate) fn key(&self) -> Option<SessionKey> {
+        Some(SessionKey {
+            id: self.text("Id")?,
+            stamp: self.number("TimestampMonotonic")?,
+        })
+    }
+
+    pub(crate) fn state(&self) -> State {
+        if self.text("State").as_deref() == Some("closing") {
+            State::Closing
+        } else {
+            State::Open
+        }
+    }
+
+    /// The session in the engine's words.
+    pub(crate) fn facts(&self, now: Clocks) -> Option<SessionFacts> {
+        let uid = self.uid()?;
+        Some(SessionFacts {
+            key: self.key()?,
+            user: self.text("Name").unwrap_or_else(|| uid.to_string()),
+            uid,
+            class: SessionClass::parse(&self.text("Class")?),
+            session_type: SessionType::parse(&self.text("Type")?),
+            leader: self.small("Leader").filter(|&pid| pid != 0).map(Pid::new),
+            service: self.text("Service").filter(|service| !service.is_empty()),
+            remote_host: self.text("RemoteHost").filter(|host| !host.is_empty()),
+            terminal: self
+                .text("TTY")
+                .filter(|tty| !tty.is_empty())
+                .or_else(|| self.text("Display").filter(|display| !display.is_empty())),
+            started: boot_time(
+                WallTime::from_micros(self.number("Timestamp")?),
+                self.number("TimestampMonotonic")?,
+                now,
+            ),
+        })
+    }
+
+    /// The stamp of the terminal that logind knows, for a session on one. Zero means that it
+    /// knows none.
+    pub(crate) fn terminal_stamp(&self) -> Option<WallTime> {
+        let since = self.number("IdleSinceHint").filter(|&since| since != 0)?;
+        (!self.is_graphical()).then(|| WallTime::from_micros(since))
+    }
+
+    /// What the desktop has said, for a session with one. Zero means that it never said anything;
+    /// so does logind after a restart of its own.
+    pub(crate) fn hint(&self, now: Clocks) -> Option<Hint> {
+        let wall = self.number("IdleSinceHint").filter(|&since| since != 0)?;
+        let monotonic = self.number("IdleSinceHintMonotonic")?;
+        if !self.is_graphical() {
+            return None;
+        }
+        Some(if self.flag("IdleHint")? {
+            Hint::IdleSince(boot_time(WallTime::from_micros(wall), monotonic, now))
+        } else {
+            Hint::Active
+        })
+    }
+
+    fn is_graphical(&self) -> bool {
+        self.text("Type")
+            .is_some_and(|name| SessionType::parse(&name).is_graphical())
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        String::try_from(self.0.get(name)?.try_clone().ok()?).ok()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        u64::try_from(self.0.get(name)?.try_clone().ok()?).ok()
+    }
+
+    fn small(&self, name: &str) -> Option<u32> {
+        u32::try_from(self.0.get(name)?.try_clone().ok()?).ok()
+    }
+
+    fn flag(&self, name: &str) -> Option<bool> {
+        bool::try_from(self.0.get(name)?.try_clone().ok()?).ok()
+    }
+
+    /// `User` is a pair of uid and object path.
+    fn uid(&self) -> Option<Uid> {
+        let user = self.0.get("User")?.try_clone().ok()?;
+        let (uid, _path) = <(u32, OwnedObjectPath)>::try_from(user).ok()?;
+        Some(Uid::new(uid))
+    }
+}
+
+/// When, since boot, logind took this pair of stamps.
+///
+/// `CLOCK_MONOTONIC` stands still during suspend, so the stamp of it, moved by all suspend there
+/// has been until now, is the latest the moment can have been, and moved by none the earliest.
+/// Between the two the wall clock tells, if it was not stepped; and where it was, it can do no
+/// harm beyond these bounds. On a machine that never slept there is nothing between.
+fn boot_time(wall: WallTime, monotonic: u64, now: Clocks) -> BootTime {
+    let slept = now.boot.as_micros().saturating_sub(now.monotonic);
+    let earliest = monotonic.min(now.boot.as_micros());
+    let latest = monotonic.saturating_add(slept).min(now.boot.as_micros());
+    let by_wall = now.boot.saturating_sub(now.wall.since(wall)).as_micros();
+    BootTime::from_micros(by_wall.clamp(earliest, latest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+    const YEAR: u64 = 365 * 24 * 3600 * SECOND;
+
+    fn clocks(boot: u64, monotonic: u64, wall: u64) -> Clocks {
+        Clocks {
+            boot: BootTime::from_micros(boot * SECOND),
+            monotonic: monotonic * SECOND,
+            wall: WallTime::from_micros(50 * YEAR + wall * SECOND),
+        }
+    }
+
+    fn taken_at(wall: u64, monotonic: u64, now: Clocks) -> u64 {
+        let wall = WallTime::from_micros(50 * YEAR + wall * SECOND);
+        boot_time(wall, monotonic * SECOND, now).as_micros() / SECOND
+    }
+
+    #[test]
+    fn without_suspend_the_monotonic_stamp_is_the_truth() {
+        let now = clocks(1000, 1000, 1000);
+        assert_eq!(taken_at(400, 400, now), 400);
+        // A step of the wall clock by a year, either way, changes nothing.
+        assert_eq!(taken_at(0, 400, now), 400);
+        assert_eq!(taken_at(2000, 400, now), 400);
+    }
+
+    #[test]
+    fn suspend_before_and_after_the_moment_is_told_apart_by_the_wall_clock() {
+        // The machine slept for 300 s in all.
+        let now = clocks(1000, 700, 1000);
+        assert_eq!(taken_at(400, 400, now), 400, "slept afterwards");
+        assert_eq!(taken_at(700, 400, now), 700, "slept before");
+        assert_eq!(taken_at(500, 400, now), 500, "slept before and after");
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_stepped_stays_within_the_bounds() {
+        let now = clocks(1000, 700, 1000);
+        assert_eq!(taken_at(0, 400, now), 400);
+        assert_eq!(taken_at(5000, 400, now), 700);
+    }
+
+    #[test]
+    fn no_moment_is_in_the_future() {
+        assert_eq!(taken_at(400, 5000, clocks(1000, 1000, 1000)), 1000);
+    }
+}

@@ -1,0 +1,278 @@
+//! What goes into the journal and the authentication log, in words and fields.
+
+use std::path::Path;
+use std::time::Duration;
+
+use log::Level;
+use session_timeout_config::duration::for_people;
+use session_timeout_policy::{
+    Departure, Exemption, Finding, LimitKind, Limits, Phase, SessionFacts, View, Warning,
+};
+use session_timeout_protocol::{FrameError, Opened};
+
+use crate::journal::{Entry, Journal, What, field};
+use crate::policy_file::{Found, Origin};
+use crate::text::reason;
+
+/// Tells administrators what happens.
+#[derive(Clone)]
+pub(crate) struct Teller(Journal);
+
+impl Teller {
+    pub(crate) const fn new(journal: Journal) -> Self {
+        Self(journal)
+    }
+
+    /// A session was seen for the first time. Sessions that no person logged in to are not told.
+    pub(crate) fn began(&self, session: &View<'_>) {
+        if session.phase == Phase::Exempt(Exemption::Class) {
+            return;
+        }
+        let facts = session.facts;
+        let fate = match (session.limits, session.phase) {
+            (Some(limits), _) => fate(limits),
+            (None, Phase::Exempt(why)) => format!("no limit holds ({why})"),
+            (None, _) => "no limit holds".to_owned(),
+        };
+        let through = facts.service.as_deref().unwrap_or("an unnamed service");
+        let from = facts
+            .remote_host
+            .as_ref()
+            .map(|host| format!(" from {host}"));
+        let message = format!(
+            "{} logged in through {through}{}: session {}, {fate}",
+            facts.user,
+            from.unwrap_or_default(),
+            facts.key.id
+        );
+        let auth = format!(
+            "login: user={} session={} service={} from={}",
+            facts.user,
+            facts.key.id,
+            facts.service.as_deref().unwrap_or("-"),
+            facts.remote_host.as_deref().unwrap_or("-")
+        );
+        self.0.write(
+            Entry::new(Level::Info, What::Login, message)
+                .about(facts)
+                .auth(auth),
+        );
+    }
+
+    pub(crate) fn warned(&self, facts: &SessionFacts, warning: &Warning, left: Duration) {
+        let left = left.as_secs_f64().round();
+        let message = format!(
+            "Warned {} on session {}: it ends in {}, {}",
+            facts.user,
+            facts.key.id,
+            for_people(Duration::from_secs_f64(left)),
+            reason(warning.limit, &for_people(warning.length))
+        );
+        let auth = format!(
+            "warning: user={} session={} limit={} left={left}s",
+            facts.user, facts.key.id, warning.limit
+        );
+        self.0.write(
+            limited(Level::Info, What::Warning, message, facts, warning.limit)
+                .with(field::LIMIT_SEC, warning.length.as_secs())
+                .with(field::LEAD_SEC, warning.lead.as_secs())
+                .with(field::LEFT_SEC, left)
+                .auth(auth),
+        );
+    }
+
+    pub(crate) fn withdrawn(&self, facts: &SessionFacts, limit: LimitKind) {
+        let message = format!(
+            "The warning to {} on session {} no longer holds",
+            facts.user, facts.key.id
+        );
+        self.0
+            .write(limited(Level::Info, What::Withdrawn, message, facts, limit));
+    }
+
+    pub(crate) fn ending(&self, facts: &SessionFacts, limit: LimitKind, length: Duration) {
+        let message = format!(
+            "Ending session {} of {}, {}",
+            facts.key.id,
+            facts.user,
+            reason(limit, &for_people(length))
+        );
+        let auth = format!(
+            "end: user={} session={} limit={limit} after={}s",
+            facts.user,
+            facts.key.id,
+            length.as_secs()
+        );
+        self.0.write(
+            limited(Level::Info, What::End, message, facts, limit)
+                .with(field::LIMIT_SEC, length.as_secs())
+                .auth(auth),
+        );
+    }
+
+    pub(crate) fn killing(&self, facts: &SessionFacts, limit: LimitKind) {
+        let message = format!(
+            "Session {} of {} did not end when it was asked to, killing it",
+            facts.key.id, facts.user
+        );
+        self.0
+            .write(limited(Level::Warn, What::Kill, message, facts, limit));
+    }
+
+    pub(crate) fn end_failed(&self, session: &str, failure: &str) {
+        let message = format!("Cannot end session {session}, trying again: {failure}");
+        self.0.write(
+            Entry::new(Level::Error, What::EndFailed, message).with(field::SESSION_ID, session),
+        );
+    }
+
+    pub(crate) fn left(&self, facts: &SessionFacts, departure: Departure) {
+        if !facts.class.is_login_of_a_person() {
+            return;
+        }
+        let (what, verb) = match departure {
+            Departure::Ended(_) => (What::Gone, "was ended"),
+            Departure::Own => (What::Logout, "is over"),
+        };
+        let message = format!("Session {} of {} {verb}", facts.key.id, facts.user);
+        self.0
+            .write(Entry::new(Level::Info, what, message).about(facts));
+    }
+
+    pub(crate) fn found(&self, facts: &SessionFacts, finding: Finding) {
+        let (id, user) = (&facts.key.id, &facts.user);
+        let entry = match finding {
+            Finding::Passed(limit) => limited(
+                Level::Info,
+                What::Report,
+                format!("Session {id} of {user} has passed its {limit} limit; report only"),
+                facts,
+                limit,
+            ),
+            Finding::UnknownIdle => limited(
+                Level::Warn,
+                What::Report,
+                format!(
+                    "Nobody can tell how long session {id} of {user} has been idle, \
+                     so its inactivity limit is not enforced"
+                ),
+                facts,
+                LimitKind::Inactivity,
+            ),
+        };
+        self.0.write(entry);
+    }
+
+    /// A login that is no session of its own: inside another one, or without logind.
+    pub(crate) fn login_without_session(&self, opened: &Opened, outer: Option<&str>) {
+        let (user, service) = (&opened.user, &opened.service);
+        let entry = match outer {
+            Some(outer) => Entry::new(
+                Level::Info,
+                What::Nested,
+                format!("{user} logged in through {service} inside session {outer}"),
+            )
+            .with(field::SESSION_ID, outer),
+            None => Entry::new(
+                Level::Warn,
+                What::Unlimited,
+                format!(
+                    "{user} logged in through {service}, but logind has no session for it, \
+                     so no limit can be enforced; is pam_systemd missing from /etc/pam.d/{service}?"
+                ),
+            ),
+        };
+        self.0.write(
+            entry
+                .with(field::USER_NAME, user)
+                .with(field::SERVICE, service),
+        );
+    }
+
+    pub(crate) fn policy(&self, path: &Path, found: &Found) {
+        let path = path.display();
+        let (level, message) = match found.origin {
+            Origin::File => (Level::Info, format!("The policy of {path} is in force")),
+            Origin::BuiltIn => (
+                Level::Info,
+                format!("There is no {path}: the built-in policy is in force"),
+            ),
+            Origin::LastGood => (
+                Level::Error,
+                format!("{path} is broken: the last good policy is in force instead"),
+            ),
+            Origin::Nowhere => (
+                Level::Error,
+                format!("{path} is broken and there is no good one: NOTHING IS ENFORCED"),
+            ),
+        };
+        self.0.write(Entry::new(level, What::PolicyLoaded, message));
+        for warning in &found.warnings {
+            self.0
+                .write(Entry::new(Level::Warn, What::PolicyLoaded, warning));
+        }
+    }
+
+    pub(crate) fn policy_rejected(&self, error: &str) {
+        let message = format!("The policy was not taken: {error}");
+        self.0
+            .write(Entry::new(Level::Error, What::PolicyRejected, message));
+    }
+
+    pub(crate) fn short_limits(&self) {
+        let message = "LIMITS OF SECONDS ARE ALLOWED (--allow-short-limits). \
+                       This is for trying a policy out, not for daily use.";
+        self.0
+            .write(Entry::new(Level::Warn, What::ShortLimits, message));
+    }
+
+    pub(crate) fn frame_rejected(&self, error: FrameError, count: u64) {
+        // Powers of two: each of the first, and no flood.
+        if count.is_power_of_two() {
+            let message =
+                format!("A connection to the login socket was closed ({count} so far): {error}");
+            self.0
+                .write(Entry::new(Level::Warn, What::FrameRejected, message));
+        }
+    }
+
+    pub(crate) fn logind_connected(&self) {
+        self.0.write(Entry::new(
+            Level::Info,
+            What::LogindConnected,
+            "systemd-logind answers again",
+        ));
+    }
+
+    pub(crate) fn logind_lost(&self, why: &str) {
+        let message = format!(
+            "systemd-logind cannot be reached, trying again until it can; \
+             no session can be ended meanwhile: {why}"
+        );
+        self.0
+            .write(Entry::new(Level::Warn, What::LogindLost, message));
+    }
+}
+
+fn limited(
+    level: Level,
+    what: What,
+    message: String,
+    facts: &SessionFacts,
+    limit: LimitKind,
+) -> Entry {
+    Entry::new(level, what, message)
+        .about(facts)
+        .with(field::LIMIT, limit)
+}
+
+fn fate(limits: &Limits) -> String {
+    let absolute = for_people(limits.absolute.length);
+    match &limits.inactivity {
+        None => format!("ends after {absolute}"),
+        Some(inactivity) => {
+            let inactivity = for_people(inactivity.length);
+            format!("ends after {absolute}, or {inactivity} without input")
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The terminals of a session: which there are, when they were last read, and writing to them.
+//!
+//! logind forgets the terminal of an SSH connection with a second one, and on Debian 13 it never
+//! knows one, so the terminals are found through the processes in the session's scope.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::PathBuf;
+
+use nix::libc;
+use session_timeout_policy::{Pid, SessionFacts, StampSource, Uid, WallTime};
+
+use crate::scope;
+
+/// A terminal device.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Terminal {
+    pub(crate) path: PathBuf,
+    device: u64,
+}
+
+/// The controlling terminals of all processes in the session's scope.
+pub(crate) fn of_session(session: &SessionFacts) -> BTreeSet<Terminal> {
+    scope::processes(&session.key.id, session.uid)
+        .into_iter()
+        .filter_map(controlling_device)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter_map(Terminal::by_device)
+        .collect()
+}
+
+/// When each of these terminals was last read from.
+pub(crate) fn stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSource, WallTime> {
+    terminals
+        .iter()
+        .filter_map(|terminal| {
+            let about = fs::symlink_metadata(&terminal.path).ok()?;
+            terminal.is(&about).then_some(())?;
+            let secs = u64::try_from(about.atime())
+                .ok()
+                .filter(|&secs| secs != 0)?;
+            let stamp = WallTime::from_micros(secs.saturating_mul(1_000_000));
+            Some((StampSource::Terminal(terminal.device), stamp))
+        })
+        .collect()
+}
+
+/// Writes `text` to the terminal if it is the user's, and never waits: one that is stopped by ^S,
+/// or whose buffer is full, does without.
+///
+/// # Errors
+/// What the system says; `PermissionDenied` where the terminal is somebody else's by now.
+pub(crate) fn write(terminal: &Terminal, owner: Uid, text: &str) -> io::Result<()> {
+    let mut file = terminal.open()?;
+    let about = file.metadata()?;
+    // The number of a terminal is given out again at once, so only what is open can be trusted.
+    if !terminal.is(&about) || about.uid() != owner.as_raw() || !nix::unistd::isatty(&file)? {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    file.write_all(text.as_bytes())
+}
+
+impl Terminal {
+    /// The terminal with this device number, if it has a name.
+    fn by_device(device: u64) -> Option<Self> {
+        let (major, minor) = (libc::major(device), libc::minor(device));
+        let path = match major {
+            // UNIX98_PTY_SLAVE_MAJOR and the seven after it (Documentation/admin-guide/devices.txt).
+            136..=143 => PathBuf::from(format!("/dev/pts/{}", (major - 136) * 256 + minor)),
+            _ => PathBuf::from("/dev").join(device_name(major, minor)?),
+        };
+        let terminal = Self { path, device };
+        fs::symlink_metadata(&terminal.path)
+            .is_ok_and(|about| terminal.is(&about))
+            .then_some(terminal)
+    }
+
+    fn is(&self, about: &fs::Metadata) -> bool {
+        about.file_type().is_char_device() && about.rdev() == self.device
+    }
+
+    fn open(&self) -> io::Result<File> {
+        OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(&self.path)
+    }
+}
+
+/// The kernel's name of a character device, such as `tty1`.
+fn device_name(major: u32, minor: u32) -> Option<String> {
+    let about = fs::read_to_string(format!("/sys/dev/char/{major}:{minor}/uevent")).ok()?;
+    let name = about
+        .lines()
+        .find_map(|line| line.strip_prefix("DEVNAME="))?;
+    name.split('/')
+        .all(|part| !part.is_empty() && part != "..")
+        .then(|| name.to_owned())
+}
+
+/// The controlling terminal of a process: field 7 of `/proc/PID/stat`, `tty_nr` of proc(5).
+fn controlling_device(process: Pid) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{}/stat", process.as_raw())).ok()?;
+    tty_nr(&String::from_utf8_lossy(&stat)).filter(|&device| device != 0)
+}
+
+fn tty_nr(stat: &str) -> Option<u64> {
+    // The second field is the name in parentheses, and may itself hold anything.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let number: i32 = after_name.split_ascii_whitespace().nth(4)?.parse().ok()?;
+    // proc(5): the minor number is in bits 31 to 20 and 7 to 0, the major in bits 15 to 8.
+    let bits = number.cast_unsigned();
+    let (major, minor) = ((bits >> 8) & 0xff, (bits & 0xff) | ((bits >> 12) & 0xfff00));
+    Some(libc::makedev(major, minor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_terminal_of_a_process_is_found_behind_any_name() {
+        let stat = "42 (a) b (c)) S 1 42 42 34819 42 4194304 100";
+        assert_eq!(tty_nr(stat), Some(libc::makedev(136, 3)));
+        assert_eq!(tty_nr("42 (bash) S 1 42 42 0 -1 4194304"), Some(0));
+        assert_eq!(tty_nr("42 (bash) S 1"), None);
+        assert_eq!(tty_nr(""), None);
+    }
+
+    #[test]
+    fn minor_numbers_beyond_a_byte_are_put_together() {
+        // /dev/pts/300 is minor 44 of the next major; a console 300 would be 4:300.
+        let number = (4 << 8) | (300 & 0xff) | ((300 & 0xfff00) << 12);
+        let stat = format!("1 (x) S 1 1 1 {number} 1");
+        assert_eq!(tty_nr(&stat), Some(libc::makedev(4, 300)));
+    }
+
+    #[test]
+    fn a_pty_is_written_to_by_its_owner_alone() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let path = nix::unistd::ttyname(&pty.slave).unwrap();
+        let device = fs::metadata(&path).unwrap().rdev();
+        let terminal = Terminal { path, device };
+        let me = Uid::new(nix::unistd::geteuid().as_raw());
+
+        write(&terminal, me, "hello").unwrap();
+        let mut seen = [0; 9];
+        let read = nix::unistd::read(&pty.master, &mut seen).unwrap();
+        assert_eq!(seen.get(..read), Some(&b"hello"[..]));
+
+        let stranger = Uid::new(me.as_raw() + 1);
+        let refused = write(&terminal, stranger, "x").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        let reused = Terminal {
+            device: device + 1,
+            ..terminal
+        };
+        assert_eq!(
+            write(&reused, me, "x").unwrap_err().kind(),
+            io::ErrorKind::PermissionDenied
+        );
+    }
+
+    #[test]
+    fn a_terminal_that_is_full_or_stopped_is_never_waited_for() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let path = nix::unistd::ttyname(&pty.slave).unwrap();
+        let device = fs::metadata(&path).unwrap().rdev();
+        let terminal = Terminal { path, device };
+        let me = Uid::new(nix::unistd::geteuid().as_raw());
+        let line = "x".repeat(1024);
+        let full = (0..1000)
+            .find_map(|_| write(&terminal, me, &line).err())
+            .unwrap();
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    }
+}
