@@ -1,0 +1,222 @@
+//! Every key: what it does, and where its range ends.
+
+#![allow(clippy::panic, reason = "in a test, a panic is how it fails")]
+
+use std::time::Duration;
+
+use session_timeout_config::{Minima, parse};
+use session_timeout_policy::{EndAction, Leads, Limits, UnknownIdle};
+
+fn limits(lines: &str, minima: Minima) -> Option<Limits> {
+    let text = format!("[default]\n{lines}\n");
+    let settings = parse("policy.toml", &text, minima);
+    settings.ok().map(|settings| settings.limits)
+}
+
+fn enforced(lines: &str) -> Limits {
+    limits(lines, Minima::Enforced).unwrap_or_else(|| panic!("{lines} is an error"))
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_file_that_says_nothing_is_the_built_in_policy() {
+    for text in ["", "# nothing\n", "[default]\n", "\u{feff}[default]\r\n"] {
+        let settings = parse("policy.toml", text, Minima::Enforced).unwrap();
+        assert_eq!(settings.limits, Limits::default());
+        assert!(settings.warnings.is_empty());
+    }
+}
+
+/// A key with `{}` for its duration; the ends of its range; and the minimum when minima are lifted.
+const RANGES: [(&str, u64, u64); 7] = [
+    ("session-timeout = \"{}\"", 3600, 86400),
+    ("session-warnings = [\"5min\", \"{}\"]", 1, 86400),
+    ("inactivity-timeout = \"{}\"", 300, 86400),
+    ("inactivity-warnings = [\"{}\"]", 1, 86400),
+    ("grace = \"{}\"", 1, 600),
+    ("extend = { by = \"{}\" }", 60, 86400),
+    ("extend.by = \"{}\"", 60, 86400),
+];
+
+#[test]
+fn every_range_ends_where_the_manual_says() {
+    for (line, shortest, longest) in RANGES {
+        let taken = |seconds: u64| {
+            let line = line.replace("{}", &format!("{seconds}s"));
+            limits(&line, Minima::Enforced).is_some()
+        };
+        assert!(!taken(shortest - 1), "{line}, too short");
+        assert!(taken(shortest), "{line}, shortest");
+        assert!(taken(longest), "{line}, longest");
+        assert!(!taken(longest + 1), "{line}, too long");
+    }
+}
+
+#[test]
+fn without_minima_a_second_is_enough_and_the_maxima_stay() {
+    for (line, _, longest) in RANGES {
+        let taken = |seconds: u64| {
+            let line = line.replace("{}", &format!("{seconds}s"));
+            limits(&line, Minima::Lifted).is_some()
+        };
+        assert!(!taken(0), "{line}, zero");
+        assert!(taken(1), "{line}, shortest");
+        assert!(!taken(longest + 1), "{line}, too long");
+    }
+}
+
+#[test]
+fn every_key_outside_of_its_table_is_known_all_the_same() {
+    for key in [
+        "session-timeout",
+        "session-warnings",
+        "inactivity-timeout",
+        "inactivity-warnings",
+        "lock-after",
+        "action",
+        "activity",
+        "unknown-idle",
+        "grace",
+        "extend",
+        "message",
+    ] {
+        let outside = parse("policy.toml", &format!("{key} = 1\n"), Minima::Enforced);
+        let errors = outside.unwrap_err();
+        assert_eq!(
+            errors[0].message(),
+            format!("`{key}` is outside of `[default]`")
+        );
+
+        let inside = parse(
+            "policy.toml",
+            &format!("[default]\n{key} = 1\n"),
+            Minima::Enforced,
+        );
+        let errors = inside.unwrap_err();
+        assert!(!errors[0].message().starts_with("unknown key"), "{key}");
+    }
+}
+
+#[test]
+fn durations_become_limits() {
+    let found = enforced(
+        "session-timeout = \"12h\"\n\
+         session-warnings = [\"1min\", \"10min\", \"60s\"]\n\
+         inactivity-timeout = \"15min\"\n\
+         inactivity-warnings = [\"1min\"]\n\
+         grace = \"30s\"",
+    );
+    assert_eq!(found.absolute.length, secs(12 * 3600));
+    assert_eq!(found.absolute.leads, Leads::new([secs(600), secs(60)]));
+    let inactivity = found.inactivity.unwrap();
+    assert_eq!(inactivity.length, secs(900));
+    assert_eq!(inactivity.leads, Leads::new([secs(60)]));
+    assert_eq!(found.grace, secs(30));
+}
+
+#[test]
+fn an_inactivity_limit_has_warnings_of_its_own() {
+    assert_eq!(enforced("inactivity-timeout = \"off\"").inactivity, None);
+    assert_eq!(
+        enforced("inactivity-warnings = [\"1min\"]").inactivity,
+        None
+    );
+    let inactivity = enforced("inactivity-timeout = \"15min\"").inactivity;
+    assert_eq!(inactivity.unwrap().leads, Leads::new([secs(120), secs(30)]));
+}
+
+#[test]
+fn the_inactivity_limit_may_be_as_long_as_the_absolute_one() {
+    enforced("session-timeout = \"1h\"\ninactivity-timeout = \"1h\"");
+    enforced("inactivity-timeout = \"24h\"");
+    let longer = "session-timeout = \"1h\"\ninactivity-timeout = \"3601s\"";
+    assert_eq!(limits(longer, Minima::Enforced), None);
+}
+
+#[test]
+fn words_become_what_they_mean() {
+    assert_eq!(
+        enforced("action = \"terminate\"").end_action,
+        EndAction::Terminate
+    );
+    assert_eq!(
+        enforced("action = \"report\"").end_action,
+        EndAction::Report
+    );
+    let unknown_idle = |word| enforced(&format!("unknown-idle = \"{word}\"")).unknown_idle;
+    assert_eq!(unknown_idle("report"), UnknownIdle::Report);
+    assert_eq!(
+        unknown_idle("count-from-login"),
+        UnknownIdle::CountFromLogin
+    );
+}
+
+#[test]
+fn the_one_value_that_this_version_has_is_taken() {
+    let lines = "activity = [\"input\"]\nlock-after = \"off\"\nextend = { times = 0 }\n";
+    assert_eq!(enforced(lines), Limits::default());
+}
+
+#[test]
+fn what_this_version_has_not_is_an_error() {
+    for line in [
+        "action = \"hang-up\"",
+        "action = \"lock\"",
+        "activity = [\"inhibitor\"]",
+        "activity = [\"input\", \"output\"]",
+        "lock-after = \"10min\"",
+        "lock-after = true",
+        "extend = { times = 1 }",
+        "extend.times = 99999999999999999999",
+        "[[rule]]",
+    ] {
+        let text = format!("[default]\n{line}\n");
+        let errors = parse("policy.toml", &text, Minima::Lifted).unwrap_err();
+        assert_eq!(errors.len(), 1, "{line}");
+        assert!(
+            errors[0]
+                .message()
+                .ends_with("is not available in this version"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_message_has_at_most_200_characters_and_known_placeholders() {
+    let message = |text: &str| limits(&format!("message = \"{text}\""), Minima::Enforced);
+    let all = "{user} {limit} {left} {reason} } 100 %";
+    assert_eq!(message(all).unwrap().message.as_deref(), Some(all));
+    assert!(message(&"ü".repeat(200)).is_some());
+    assert!(message(&"ü".repeat(201)).is_none());
+    for bad in [
+        "", " ", "{}", "{ user }", "{{user}}", "{user", "a\\tb", "a\\rb", "\\u2028", "\\u202e",
+    ] {
+        assert!(message(bad).is_none(), "{bad}");
+    }
+}
+
+#[test]
+fn nobody_is_warned_of_what_the_file_does_not_say() {
+    let warnings = |text: &str| {
+        let settings = parse("policy.toml", text, Minima::Lifted).unwrap();
+        settings.warnings.len()
+    };
+    let short = "[default]\nsession-timeout = \"20s\"\ninactivity-timeout = \"10s\"\n";
+    assert_eq!(warnings(short), 0);
+    assert_eq!(
+        warnings(&format!("{short}session-warnings = [\"20s\", \"19s\"]\n")),
+        1
+    );
+    assert_eq!(
+        warnings(&format!("{short}inactivity-warnings = [\"10s\"]\n")),
+        1
+    );
+    assert_eq!(warnings(&format!("{short}session-warnings = []\n")), 1);
+    // A report ends nothing, so nobody is warned of one.
+    let report = "action = \"report\"\nsession-warnings = []\n";
+    assert_eq!(warnings(&format!("{short}{report}")), 0);
+}
