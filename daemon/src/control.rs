@@ -61,14 +61,16 @@ struct Manager {
 
 #[interface(name = "org.sessiontimeout1.Manager")]
 impl Manager {
-    /// Every session, for root; for anybody else the caller's own.
+    /// Every session that a person logged in to, for root; for anybody else the caller's own.
     async fn list_sessions(
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<Vec<HashMap<&'static str, Variant<'static>>>> {
         let caller = caller(connection, &header).await?;
-        let may_see = |session: &SessionFacts| caller == 0 || session.uid.as_raw() == caller;
+        let may_see = |session: &SessionFacts| {
+            session.class.is_login_of_a_person() && (caller == 0 || session.uid.as_raw() == caller)
+        };
 
         let before = self.ask().await?;
         let visible = before

@@ -6,12 +6,15 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use listenfd::ListenFd;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{getsockopt, sockopt};
 use session_timeout_policy::Pid;
 use session_timeout_protocol::{FrameError, HEADER_LEN, Header, LOGIN_SOCKET, Reply, Request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -66,7 +69,9 @@ pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
 
 /// Takes one message from a connection.
 async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
-    let Some(peer) = peer(&stream) else { return };
+    let Some(peer) = Peer::of(&stream) else {
+        return;
+    };
     let request = match read(&mut stream).await {
         Ok(Some(request)) => request,
         // Somebody connected and left without a word.
@@ -78,9 +83,13 @@ async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
     };
     let announcement = match request {
         Request::Opened(opened) => {
+            // A login whose process has ended is none, and its pid may be somebody else's by now.
+            if peer.has_ended() {
+                return;
+            }
             let (answer, answered) = oneshot::channel();
             if inputs
-                .send(Input::Opened(opened, peer, answer))
+                .send(Input::Opened(opened, peer.pid, answer))
                 .await
                 .is_err()
             {
@@ -105,22 +114,43 @@ async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
     }
 }
 
-/// The process at the other end, if it is root's.
-fn peer(stream: &UnixStream) -> Option<Pid> {
-    let credentials = stream.peer_cred().ok()?;
-    if credentials.uid() != 0 {
-        log::warn!(
-            "a process of uid {} reached the login socket",
-            credentials.uid()
-        );
-        return None;
+/// The process at the other end, by the kernel's word.
+struct Peer {
+    pid: Pid,
+    /// Names the process even when its pid is another's. Linux 6.5 and later.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Peer {
+    /// The peer, if it is root's.
+    fn of(stream: &UnixStream) -> Option<Self> {
+        let credentials = stream.peer_cred().ok()?;
+        if credentials.uid() != 0 {
+            log::warn!(
+                "a process of uid {} reached the login socket",
+                credentials.uid()
+            );
+            return None;
+        }
+        let pid = credentials
+            .pid()
+            .and_then(|pid| u32::try_from(pid).ok())
+            .map(Pid::new)?;
+        Some(Self {
+            pid,
+            pidfd: getsockopt(stream, sockopt::PeerPidfd).ok(),
+        })
     }
-    // The kernel took this pid when the peer connected, and the peer waits for our answer: it
-    // cannot have been handed to another process before that.
-    credentials
-        .pid()
-        .and_then(|pid| u32::try_from(pid).ok())
-        .map(Pid::new)
+
+    /// Whether the process is known to have ended. Where there is no pidfd the answer is no: the
+    /// module waits for our answer, so its process is there as long as anybody cares.
+    fn has_ended(&self) -> bool {
+        // pidfd_open(2): a pidfd becomes readable when its process ends.
+        self.pidfd.as_ref().is_some_and(|pidfd| {
+            let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            poll(&mut ended, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        })
+    }
 }
 
 async fn read(stream: &mut UnixStream) -> Result<Option<Request>, FrameError> {
