@@ -50,12 +50,7 @@ use crate::journal::Journal;
 pub fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(path) = args.to_check() {
-        let style = if io::stderr().is_terminal() {
-            Style::Coloured
-        } else {
-            Style::Plain
-        };
-        return policy_file::check(path, args.minima(), style).into();
+        return policy_file::check(path, args.minima(), style()).into();
     }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,4 +73,14 @@ fn run(args: Args) -> io::Result<()> {
     drop(runtime);
     writer.finish();
     result
+}
+
+/// Colours on a terminal whose user has not asked for none (no-color.org), and nowhere else.
+fn style() -> Style {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stderr().is_terminal() && !unwanted {
+        Style::Coloured
+    } else {
+        Style::Plain
+    }
 }
