@@ -15,6 +15,10 @@ use crate::{BootTime, WallTime};
 /// slews by at most 500 ppm, which is 1.8 s in an hour.
 const STEP: Duration = Duration::from_secs(2);
 
+/// The time of a hint is worked out anew at each look, from clocks that are not read at the same
+/// instant.
+const HINT_JITTER: Duration = Duration::from_secs(1);
+
 /// What one look at a session found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
@@ -101,26 +105,22 @@ impl Activity {
 
     /// Takes a reading; whether it shows activity that was not known is seen in `last`.
     pub(crate) fn observe(&mut self, now: BootTime, reading: Reading) {
-        let stepped = self.stepped(now, reading.wall);
-        let newest = reading
+        let stamped = reading
             .stamps
             .iter()
-            .filter(|(source, stamp)| self.stamps.get(source) != Some(stamp))
-            .map(|(_, stamp)| {
-                if stepped {
-                    now
-                } else {
-                    placed(now, reading.wall, *stamp)
-                }
-            })
-            .chain(reading.hint.map(|hint| match hint {
-                Hint::Active => now,
-                Hint::IdleSince(since) => since,
-            }))
+            .filter_map(|(source, stamp)| self.news(now, reading.wall, *source, *stamp))
             .max();
-        if let Some(newest) = newest {
-            // No activity before the last look can be news now, and none is later than now.
-            self.last = self.last.max(newest.clamp(self.sampled.min(now), now));
+        if let Some(stamped) = stamped {
+            // No input before the last look can be news now, and none is later than now.
+            self.last = self.last.max(stamped.clamp(self.sampled.min(now), now));
+        }
+        match reading.hint {
+            Some(Hint::Active) => self.seen(now),
+            // A hint that stands tells of the same moment at every look, give or take a little.
+            Some(Hint::IdleSince(since)) if since > self.last.saturating_add(HINT_JITTER) => {
+                self.seen(since.min(now));
+            }
+            Some(Hint::IdleSince(_)) | None => {}
         }
         self.source = source_of(&reading);
         self.sampled = self.sampled.max(now);
@@ -135,6 +135,40 @@ impl Activity {
         self.sampled = self.sampled.max(now);
     }
 
+    /// The latest time at which input can have come that the last look did not know of, if this
+    /// stamp tells of any.
+    fn news(
+        &self,
+        now: BootTime,
+        wall: WallTime,
+        source: StampSource,
+        stamp: WallTime,
+    ) -> Option<BootTime> {
+        let stepped = self.stepped(now, wall);
+        let placed = placed(now, wall, stamp);
+        match self.stamps.get(&source) {
+            // The last look fell into the window of the stamp, and input in what was left of it
+            // cannot have changed the stamp again.
+            Some(known) if *known == stamp => {
+                let still_open = |(_, before)| stamp <= before && before < window_end(stamp);
+                (!stepped && self.clocks.is_some_and(still_open)).then_some(placed)
+            }
+            // It changed after the last look. Where it says otherwise, the clock was stepped in
+            // between, there and back. (logind's stamp may not have been part of that look.)
+            Some(_)
+                if source != StampSource::Logind
+                    && self.looked_after(placed.saturating_add(STEP)) =>
+            {
+                Some(now)
+            }
+            Some(_) | None => Some(if stepped { now } else { placed }),
+        }
+    }
+
+    fn looked_after(&self, time: BootTime) -> bool {
+        self.clocks.is_some_and(|(then, _)| then > time)
+    }
+
     /// Whether the wall clock was stepped since it was last read.
     fn stepped(&self, now: BootTime, wall: WallTime) -> bool {
         self.clocks.is_some_and(|(then, before)| {
@@ -146,10 +180,14 @@ impl Activity {
 
 /// The latest time at which the input behind `stamp` can have come.
 fn placed(now: BootTime, wall: WallTime, stamp: WallTime) -> BootTime {
+    now.saturating_sub(wall.since(window_end(stamp).min(wall)))
+}
+
+/// The last second in which input leaves a terminal at this stamp.
+fn window_end(stamp: WallTime) -> WallTime {
     const SECOND: u64 = 1_000_000;
-    let window_end = ((stamp.as_micros() / SECOND) | 7).saturating_mul(SECOND);
-    let latest = WallTime::from_micros(window_end.max(stamp.as_micros()).min(wall.as_micros()));
-    now.saturating_sub(wall.since(latest))
+    let end = ((stamp.as_micros() / SECOND) | 7).saturating_mul(SECOND);
+    stamp.max(WallTime::from_micros(end))
 }
 
 fn source_of(reading: &Reading) -> IdleSource {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::{BootTime, Limit};
+use crate::{BootTime, EndAction, Limit};
 
 /// How far one limit of one session has got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +66,26 @@ impl Countdown {
             lead,
             ends_at: self.ends_at(anchor, limit),
         })
+    }
+
+    /// Whether a countdown under these terms can have got this far: one from before a restart may
+    /// have run under another policy.
+    pub(crate) fn fits(&self, limit: &Limit, end_action: EndAction) -> bool {
+        let is_lead = |heard| limit.leads.iter().any(|lead| lead == heard);
+        let heard_all = self.heard.is_some() && self.heard == limit.leads.shortest();
+        self.heard.is_none_or(is_lead)
+            && self.not_before.is_some() == heard_all
+            && (!self.reported || end_action == EndAction::Report)
+    }
+
+    /// The countdown as it goes on after a restart at `now`: the end that was named is no further
+    /// off than the lead.
+    pub(crate) fn resumed(self, now: BootTime) -> Self {
+        let latest = self.heard.map(|lead| now.saturating_add(lead));
+        Self {
+            not_before: self.not_before.min(latest),
+            ..self
+        }
     }
 
     /// Whether the user has been warned.

@@ -233,10 +233,11 @@ impl Engine {
         }
         if let Some(known) = self.sessions.get_mut(&id) {
             known.update(facts, &self.policy, out);
+            known.take_baseline(self.now, out);
             known.tick(self.now, out);
             return;
         }
-        let mut session = Tracked::new(facts, &self.policy);
+        let mut session = Tracked::new(self.now, facts, &self.policy);
         if let Some((_, login)) = self.logins.remove(&id)
             && session
                 .facts
@@ -285,8 +286,8 @@ impl Engine {
             {
                 session.record(login);
             }
-            Some(_) => {}
-            None => {
+            // Nobody has it, or a session that is to go: logind hands out ids again.
+            Some(_) | None => {
                 self.logins.insert(login.id.clone(), (self.now, login));
             }
         }
@@ -303,6 +304,7 @@ impl Engine {
         self.policy = policy;
         for session in self.sessions.values_mut() {
             session.rejudge(&self.policy, out);
+            session.take_baseline(self.now, out);
             session.tick(self.now, out);
         }
     }

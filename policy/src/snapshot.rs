@@ -1,9 +1,9 @@
 //! What of a session must survive the daemon, so that a restart moves no deadline.
 //!
 //! An end that was begun is not kept: the limit is still passed and the shortest warning still
-//! given, so the next engine ends the session at once.
+//! given, so the next engine ends the session at once; for inactivity, after one more look.
 
-use crate::tracked::{Standing, Tracked};
+use crate::tracked::{Tracked, terms};
 use crate::{Activity, BootTime, Countdown, LimitKind, Policy, SessionFacts};
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ pub struct SessionRecord {
 /// How far one limit had got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitRecord {
-    /// The limit that held. Under another one the countdown starts afresh.
+    /// The limit that held. Under another one the countdown starts afresh, as it does where the
+    /// leads or the end action have become others that it cannot have run under.
     pub length: Option<Duration>,
     /// How far it had got.
     pub countdown: Countdown,
@@ -50,19 +51,21 @@ impl SessionRecord {
     }
 
     pub(crate) fn restore(self, now: BootTime, policy: &Policy) -> Tracked {
-        let mut session = Tracked::new(self.facts, policy);
+        let mut session = Tracked::new(now, self.facts, policy);
         session.recorded = self.recorded;
         session.closed = self.closed;
         session.activity = self.activity;
-        // A record from a clock that is ahead of ours would hold a session for ever.
+        // Nor may a record from a clock that is ahead of ours.
         session.activity.last = session.activity.last.min(now);
         session.activity.sampled = session.activity.sampled.min(now);
-        let countdown = |kind, record: LimitRecord| {
-            if record.length == length_of(&session, kind) {
-                record.countdown
-            } else {
-                Countdown::default()
+        let countdown = |kind, record: LimitRecord| match terms(&session.standing, kind) {
+            Some((limit, end_action))
+                if record.length == Some(limit.length)
+                    && record.countdown.fits(limit, end_action) =>
+            {
+                record.countdown.resumed(now)
             }
+            Some(_) | None => Countdown::default(),
         };
         let (absolute, inactivity) = (
             countdown(LimitKind::Absolute, self.absolute),
@@ -75,8 +78,5 @@ impl SessionRecord {
 }
 
 fn length_of(session: &Tracked, kind: LimitKind) -> Option<Duration> {
-    match &session.standing {
-        Standing::Limited(limits) => limits.get(kind).map(|limit| limit.length),
-        Standing::Exempt(_) => None,
-    }
+    terms(&session.standing, kind).map(|(limit, _)| limit.length)
 }

@@ -54,7 +54,10 @@ enum Probe {
 }
 
 impl Tracked {
-    pub(crate) fn new(facts: SessionFacts, policy: &Policy) -> Self {
+    pub(crate) fn new(now: BootTime, facts: SessionFacts, policy: &Policy) -> Self {
+        // A start in the future, which there is not, would hold the session for ever.
+        let started = facts.started.min(now);
+        let facts = SessionFacts { started, ..facts };
         let activity = Activity::since_login(facts.started);
         let standing = judge(policy, &facts);
         Self {
@@ -88,13 +91,14 @@ impl Tracked {
         }
     }
 
-    /// Looks at the session at its beginning, so that a step of the wall clock before its first
-    /// deadline is noticed.
+    /// Looks at the session as soon as it has an inactivity limit, so that a step of the wall
+    /// clock before its first deadline is noticed.
     pub(crate) fn take_baseline(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self
+        let limited = self
             .limits()
-            .is_some_and(|limits| limits.inactivity.is_some())
-        {
+            .is_some_and(|limits| limits.inactivity.is_some());
+        let looked = self.activity.clocks.is_some() || self.probe != Probe::Idle;
+        if limited && !looked && self.ending.is_none() {
             self.ask(now, 0, out);
         }
     }
@@ -157,15 +161,22 @@ impl Tracked {
         self.unknown_reported = false;
     }
 
+    /// Input was seen right now. What is being ended is not saved by it.
     pub(crate) fn saw_activity(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.ending.is_some() {
+            return;
+        }
         let before = self.activity.last;
         self.activity.seen(now);
         self.after_activity(before, out);
     }
 
     pub(crate) fn probed(&mut self, now: BootTime, reading: Reading, out: &mut Vec<Action>) {
-        let before = self.activity.last;
         self.probe = Probe::Idle;
+        if self.ending.is_some() {
+            return;
+        }
+        let before = self.activity.last;
         self.activity.observe(now, reading);
         self.after_activity(before, out);
         self.report_unknown(out);
@@ -173,8 +184,9 @@ impl Tracked {
 
     pub(crate) fn probe_failed(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let failures = match self.probe {
-            Probe::Idle => return,
-            Probe::Asked { failures, .. } | Probe::Failed { failures, .. } => failures + 1,
+            Probe::Asked { failures, .. } if self.ending.is_none() => failures + 1,
+            // The failure of a probe that had been given up already, or that no longer matters.
+            Probe::Asked { .. } | Probe::Failed { .. } | Probe::Idle => return,
         };
         let wanted = self.inactivity_due().is_some_and(|due| due <= now);
         if failures >= PROBE_FAILURES && wanted {
@@ -220,13 +232,11 @@ impl Tracked {
             .absolute
             .due(self.facts.started, &limits.absolute)
             .map(|due| (due, Wake::Limit(LimitKind::Absolute)));
-        let inactivity = match self.probe {
-            Probe::Idle => self
-                .inactivity_due()
-                .map(|due| (due, Wake::Limit(LimitKind::Inactivity))),
-            Probe::Asked { since, .. } => Some((since.saturating_add(PROBE_TIMEOUT), Wake::Probe)),
-            Probe::Failed { retry_at, .. } => Some((retry_at, Wake::Probe)),
-        };
+        let inactivity = self.inactivity_due().map(|due| match self.probe {
+            Probe::Idle => (due, Wake::Limit(LimitKind::Inactivity)),
+            Probe::Asked { since, .. } => (since.saturating_add(PROBE_TIMEOUT), Wake::Probe),
+            Probe::Failed { retry_at, .. } => (retry_at, Wake::Probe),
+        });
         absolute
             .into_iter()
             .chain(inactivity)
@@ -272,7 +282,7 @@ impl Tracked {
     }
 
     fn tick_inactivity(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.ending.is_some() {
+        if self.ending.is_some() || self.inactivity_due().is_none() {
             return;
         }
         match self.probe {
@@ -290,7 +300,9 @@ impl Tracked {
         if now < due {
             return;
         }
-        if self.activity.sampled < due {
+        // An older look is no proof, even one after `due`: under a limit that a reload has made
+        // shorter there may have been input since.
+        if self.activity.sampled < now {
             if self.probe == Probe::Idle {
                 self.ask(now, 0, out);
             }
@@ -430,7 +442,7 @@ fn judge(policy: &Policy, facts: &SessionFacts) -> Standing {
 }
 
 /// What a countdown of this kind runs under: other terms start it afresh.
-fn terms(standing: &Standing, kind: LimitKind) -> Option<(&Limit, EndAction)> {
+pub(crate) fn terms(standing: &Standing, kind: LimitKind) -> Option<(&Limit, EndAction)> {
     match standing {
         Standing::Limited(limits) => limits.get(kind).map(|limit| (limit, limits.end_action)),
         Standing::Exempt(_) => None,

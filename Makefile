@@ -1,0 +1,27 @@
+# One line each over cargo and scripts. `make help` lists what there is.
+
+SUITE ?= trixie
+
+.DEFAULT_GOAL := help
+.PHONY: help setup deb demo test install clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what building and testing needs (Debian 12 or 13, as root; Rust is yours to bring)
+	@tests/scripts/setup
+
+deb: setup ## Build the package: target/deb/*.deb
+	@packaging/scripts/build-deb
+
+demo: deb ## See a session end on a throw-away machine [SUITE=bookworm|trixie] (as root)
+	@cargo run --quiet -p session-timeout-tests --bin demo -- $(SUITE)
+
+test: setup ## Run every test, those on booted Debian machines included (as root)
+	@tests/scripts/run-tests
+
+install: deb ## Install the package on this computer (as root)
+	dpkg -i target/deb/session-timeout_*.deb
+
+clean: ## Remove everything that was built, the machines' root trees included
+	rm -rf target

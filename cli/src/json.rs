@@ -1,0 +1,147 @@
+//! `status --json`: the shape that scripts rely on.
+//!
+//! Keys are only ever added. What is unknown is `null`, never left out; times are whole seconds,
+//! rounded down.
+
+use std::io;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::status::{Session, Status};
+
+/// Writes one document and a newline.
+pub(crate) fn write(status: &Status, out: &mut impl io::Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &Document::from(status))?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: &'a str,
+    policy: PolicyObject<'a>,
+    short_limits: bool,
+    logind: &'a str,
+    rejected_frames: u64,
+    sessions: Vec<SessionObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct PolicyObject<'a> {
+    path: &'a str,
+    state: &'a str,
+    error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct SessionObject<'a> {
+    id: &'a str,
+    user: &'a str,
+    uid: Option<u32>,
+    #[serde(rename = "type")]
+    session_type: &'a str,
+    class: &'a str,
+    service: Option<&'a str>,
+    from: Option<&'a str>,
+    terminal: Option<&'a str>,
+    phase: &'a str,
+    exemption: Option<&'a str>,
+    idle_seconds: Option<u64>,
+    idle_source: &'a str,
+    ends_by: Option<&'a str>,
+    left_seconds: Option<u64>,
+    absolute_seconds: Option<u64>,
+    inactivity_seconds: Option<u64>,
+    end_action: &'a str,
+}
+
+impl<'a> From<&'a Status> for Document<'a> {
+    fn from(status: &'a Status) -> Self {
+        Self {
+            version: &status.version,
+            policy: PolicyObject {
+                path: &status.policy.path,
+                state: &status.policy.state,
+                error: status.policy.error.as_deref(),
+            },
+            short_limits: status.short_limits,
+            logind: &status.logind,
+            rejected_frames: status.rejected_frames,
+            sessions: status.sessions.iter().map(SessionObject::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Session> for SessionObject<'a> {
+    fn from(session: &'a Session) -> Self {
+        let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
+        Self {
+            id: &session.id,
+            user: &session.user,
+            uid: session.uid,
+            session_type: &session.session_type,
+            class: &session.class,
+            service: session.service.as_deref(),
+            from: session.from.as_deref(),
+            terminal: session.terminal.as_deref(),
+            phase: &session.phase,
+            exemption: session.exemption.as_deref(),
+            idle_seconds: seconds(session.idle),
+            idle_source: &session.idle_source,
+            ends_by: session.ends_by.as_deref(),
+            left_seconds: seconds(session.left),
+            absolute_seconds: seconds(session.absolute),
+            inactivity_seconds: seconds(session.inactivity),
+            end_action: &session.end_action,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::sample;
+
+    fn json(status: &Status) -> String {
+        let mut out = Vec::new();
+        write(status, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_shape_stays_as_it_is() {
+        let expected = concat!(
+            r#"{"version":"0.1.0","#,
+            r#""policy":{"path":"/etc/session-timeout/policy.toml","state":"in-force","error":null},"#,
+            r#""short_limits":false,"logind":"connected","rejected_frames":0,"sessions":["#,
+            r#"{"id":"c1","user":"alice","uid":1000,"type":"tty","class":"user","service":"sshd","#,
+            r#""from":"192.0.2.7","terminal":"pts/0","phase":"running","exemption":null,"#,
+            r#""idle_seconds":12,"idle_source":"terminals","ends_by":"absolute","#,
+            r#""left_seconds":86340,"absolute_seconds":86400,"inactivity_seconds":null,"#,
+            r#""end_action":"terminate"},"#,
+            r#"{"id":"c2","user":"bob","uid":1001,"type":"wayland","class":"user","service":null,"#,
+            r#""from":null,"terminal":null,"phase":"warned","exemption":null,"#,
+            r#""idle_seconds":null,"idle_source":"unknown","ends_by":"absolute","#,
+            r#""left_seconds":250,"absolute_seconds":3600,"inactivity_seconds":900,"#,
+            r#""end_action":"report"},"#,
+            r#"{"id":"3","user":"root","uid":0,"type":"tty","class":"user","service":"login","#,
+            r#""from":null,"terminal":"tty1","phase":"exempt","exemption":"root","#,
+            r#""idle_seconds":7261,"idle_source":"logind","ends_by":null,"left_seconds":null,"#,
+            r#""absolute_seconds":null,"inactivity_seconds":null,"end_action":"terminate"}]}"#,
+            "\n",
+        );
+        assert_eq!(json(&sample()), expected);
+    }
+
+    #[test]
+    fn no_session_is_an_empty_list() {
+        assert!(json(&Status::default()).ends_with("\"sessions\":[]}\n"));
+    }
+
+    #[test]
+    fn an_error_over_several_lines_stays_one_line_of_json() {
+        let mut status = sample();
+        status.policy.error = Some("line 3\n  ^ here".into());
+        assert_eq!(json(&status).matches('\n').count(), 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! What the daemon says about itself and its sessions, in our own words.
+//!
+//! Words of the daemon (phases, sources, actions) stay text: a daemon of the next version may
+//! know more of them, and the command has to show them all the same.
+
+use std::time::Duration;
+
+/// The answer of the daemon.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Status {
+    /// The version of the daemon.
+    pub(crate) version: String,
+    pub(crate) policy: Policy,
+    /// Whether the daemon was told to take limits below the minima.
+    pub(crate) short_limits: bool,
+    /// `connected` or `waiting`.
+    pub(crate) logind: String,
+    /// Frames on the login socket that were not understood.
+    pub(crate) rejected_frames: u64,
+    pub(crate) sessions: Vec<Session>,
+}
+
+/// Where the policy comes from and whether it holds.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Policy {
+    pub(crate) path: String,
+    /// `in-force`, `built-in`, `last-good` or `none`.
+    pub(crate) state: String,
+    /// Why the newest file was not taken.
+    pub(crate) error: Option<String>,
+}
+
+/// One session.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Session {
+    /// logind's id of it.
+    pub(crate) id: String,
+    pub(crate) user: String,
+    /// Unknown stays unknown: a zero here would be root.
+    pub(crate) uid: Option<u32>,
+    pub(crate) session_type: String,
+    pub(crate) class: String,
+    /// The PAM service; unknown for logins before the daemon was there.
+    pub(crate) service: Option<String>,
+    /// The remote host; absent for local logins.
+    pub(crate) from: Option<String>,
+    pub(crate) terminal: Option<String>,
+    /// `running`, `warned`, `ending`, `reported` or `exempt`.
+    pub(crate) phase: String,
+    /// Why no limit holds; absent for a session that is judged.
+    pub(crate) exemption: Option<String>,
+    /// Absent where nobody can tell.
+    pub(crate) idle: Option<Duration>,
+    /// `terminals`, `logind` or `unknown`.
+    pub(crate) idle_source: String,
+    /// The limit that is reached first: `absolute` or `inactivity`.
+    pub(crate) ends_by: Option<String>,
+    /// Until then.
+    pub(crate) left: Option<Duration>,
+    pub(crate) absolute: Option<Duration>,
+    /// Absent where it is off.
+    pub(crate) inactivity: Option<Duration>,
+    /// `terminate` or `report`.
+    pub(crate) end_action: String,
+}
+
+/// One of each sort, for the tests of what is printed.
+#[cfg(test)]
+pub(crate) fn sample() -> Status {
+    const HOUR: u64 = 3600;
+    let alice = Session {
+        id: "c1".into(),
+        user: "alice".into(),
+        uid: Some(1000),
+        session_type: "tty".into(),
+        class: "user".into(),
+        service: Some("sshd".into()),
+        from: Some("192.0.2.7".into()),
+        terminal: Some("pts/0".into()),
+        phase: "running".into(),
+        idle: Some(Duration::from_secs(12)),
+        idle_source: "terminals".into(),
+        ends_by: Some("absolute".into()),
+        left: Some(Duration::from_secs(24 * HOUR - 60)),
+        absolute: Some(Duration::from_secs(24 * HOUR)),
+        end_action: "terminate".into(),
+        ..Session::default()
+    };
+    let bob = Session {
+        id: "c2".into(),
+        user: "bob".into(),
+        uid: Some(1001),
+        session_type: "wayland".into(),
+        class: "user".into(),
+        phase: "warned".into(),
+        idle_source: "unknown".into(),
+        ends_by: Some("absolute".into()),
+        left: Some(Duration::from_secs(250)),
+        absolute: Some(Duration::from_secs(HOUR)),
+        inactivity: Some(Duration::from_secs(900)),
+        end_action: "report".into(),
+        ..Session::default()
+    };
+    let root = Session {
+        id: "3".into(),
+        user: "root".into(),
+        uid: Some(0),
+        session_type: "tty".into(),
+        class: "user".into(),
+        service: Some("login".into()),
+        terminal: Some("tty1".into()),
+        phase: "exempt".into(),
+        exemption: Some("root".into()),
+        idle: Some(Duration::from_secs(2 * HOUR + 61)),
+        idle_source: "logind".into(),
+        end_action: "terminate".into(),
+        ..Session::default()
+    };
+    Status {
+        version: "0.1.0".into(),
+        policy: Policy {
+            path: "/etc/session-timeout/policy.toml".into(),
+            state: "in-force".into(),
+            error: None,
+        },
+        short_limits: false,
+        logind: "connected".into(),
+        rejected_frames: 0,
+        sessions: vec![alice, bob, root],
+    }
+}

@@ -1,0 +1,46 @@
+//! Text from elsewhere, made safe to print.
+//!
+//! User names, hosts and file contents reach us over the bus. A terminal obeys control characters
+//! in them (CVE-2024-28085 is what came of that in wall(1)), so none gets past this file.
+
+/// One line: no control characters at all.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(printable).collect()
+}
+
+/// Several lines: newlines stay.
+pub(crate) fn lines(text: &str) -> String {
+    let keep_newline = |c| if c == '\n' { c } else { printable(c) };
+    text.trim_end().chars().map(keep_newline).collect()
+}
+
+/// U+FFFD for what a terminal would act upon: C0, C1 and DEL, line and paragraph separators, and
+/// the marks that turn the order of the text around them.
+fn printable(c: char) -> char {
+    let turns_text = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks_lines = matches!(c, '\u{2028}' | '\u{2029}');
+    if c.is_control() || turns_text || breaks_lines {
+        char::REPLACEMENT_CHARACTER
+    } else {
+        c
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        assert_eq!(one_line("\u{1b}[2Jé\n\u{9b}\u{7f}\u{202e}\0"), "�[2Jé�����");
+        assert_eq!(lines("a\r\n\u{1b}b\n\n"), "a�\n�b");
+        for c in '\0'..=char::MAX {
+            assert!(!one_line(c.encode_utf8(&mut [0; 4])).contains(char::is_control));
+        }
+    }
+
+    #[test]
+    fn names_of_the_world_stay_as_they_are() {
+        assert_eq!(one_line("José 李 müller-1"), "José 李 müller-1");
+    }
+}

@@ -1,0 +1,258 @@
+//! The command as people run it, against a bus and a daemon of the test's own: the real binary,
+//! over a real D-Bus connection.
+//!
+//! The test is the bus as well: it answers `Hello`, which is all of a bus that one client notices.
+//! So nothing has to be installed or running, and nothing of the machine's is touched.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+
+use tokio::net::UnixListener;
+use tokio::process::Command;
+use zbus::connection::Builder;
+use zbus::{Connection, Guid, OwnedVariant, Variant, fdo};
+
+type Keys = HashMap<String, OwnedVariant>;
+
+#[tokio::test]
+async fn status_shows_what_the_daemon_says() {
+    let output = run(Bus::with(Daemon::Healthy), &["status"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let expected = "\
+SESSION  USER   TYPE  SERVICE  FROM       IDLE  SOURCE     ENDS BY     LEFT
+c1       alice  tty   sshd     127.0.0.1  12 s  terminals  inactivity  4 min 48 s
+
+1 message on the login socket was rejected; see the journal.
+";
+    assert_eq!(stdout(&output), expected);
+}
+
+#[tokio::test]
+async fn status_as_json_has_the_same_facts() {
+    let output = run(Bus::with(Daemon::Healthy), &["status", "--json"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["version"], "9.9.9");
+    assert_eq!(json["policy"]["error"], serde_json::Value::Null);
+    assert_eq!(json["sessions"][0]["uid"], 1000);
+    assert_eq!(json["sessions"][0]["left_seconds"], 288);
+    assert_eq!(json["sessions"][0]["terminal"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn colours_come_when_asked_for_and_not_into_a_pipe() {
+    let output = run(Bus::with(Daemon::Healthy), &["status", "--color=always"]).await;
+    assert!(
+        stdout(&output).starts_with("\u{1b}[1mSESSION"),
+        "{output:?}"
+    );
+    let output = run(Bus::with(Daemon::Healthy), &["status"]).await;
+    assert!(!stdout(&output).contains('\u{1b}'), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_not_running_is_said_so() {
+    let output = run(Bus::with(Daemon::NotRunning), &["status"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "session-timeout: session-timeoutd does not answer on the system bus; \
+         is it running? systemctl status session-timeoutd\n"
+    );
+    assert_eq!(stdout(&output), "");
+}
+
+#[tokio::test]
+async fn a_refusal_by_the_bus_is_said_so() {
+    let output = run(Bus::with(Daemon::Forbidden), &["status", "--json"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("the system bus refused the question (by policy)"));
+}
+
+#[tokio::test]
+async fn a_machine_without_a_bus_is_said_so() {
+    let output = run(Bus::absent(), &["status"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("cannot connect to the system bus ("),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+async fn completions_need_no_bus_and_know_the_options() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(Bus::absent(), &["completions", shell]).await;
+        assert!(output.status.success(), "{output:?}");
+        assert!(stdout(&output).contains("json"), "{shell}");
+    }
+}
+
+/// Runs the command on this bus.
+async fn run(bus: Bus, arguments: &[&str]) -> Output {
+    let command = Command::new(env!("CARGO_BIN_EXE_session-timeout"))
+        .args(arguments)
+        .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
+        .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR_FORCE")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    tokio::select! {
+        output = command => output.unwrap(),
+        never = bus.serve() => match never {},
+    }
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// What the daemon on the test's bus does.
+#[derive(Clone, Copy)]
+enum Daemon {
+    Healthy,
+    NotRunning,
+    Forbidden,
+}
+
+/// A bus with at most one daemon on it, at a socket in a directory of its own.
+struct Bus {
+    directory: tempfile::TempDir,
+    daemon: Option<(UnixListener, Daemon)>,
+}
+
+impl Bus {
+    fn with(daemon: Daemon) -> Self {
+        let mut bus = Self::absent();
+        // Before the command starts, so that it finds the socket.
+        bus.daemon = Some((UnixListener::bind(bus.socket()).unwrap(), daemon));
+        bus
+    }
+
+    fn absent() -> Self {
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            daemon: None,
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("bus")
+    }
+
+    fn address(&self) -> String {
+        format!("unix:path={}", self.socket().display())
+    }
+
+    async fn serve(&self) -> Infallible {
+        if let Some((listener, daemon)) = &self.daemon {
+            let (stream, _) = listener.accept().await.unwrap();
+            let _connection = connect(stream.into_std().unwrap(), *daemon).await;
+            return std::future::pending().await;
+        }
+        std::future::pending().await
+    }
+}
+
+async fn connect(stream: std::os::unix::net::UnixStream, daemon: Daemon) -> Connection {
+    Builder::unix_stream(stream)
+        .server(Guid::generate())
+        .p2p()
+        .serve_at("/org/freedesktop/DBus", Hello)
+        .serve_at("/org/sessiontimeout1", Manager(daemon))
+        .build()
+        .await
+        .unwrap()
+}
+
+struct Hello;
+
+#[zbus::interface(name = "org.freedesktop.DBus")]
+impl Hello {
+    fn hello(&self) -> &str {
+        ":1.1"
+    }
+}
+
+struct Manager(Daemon);
+
+#[zbus::interface(name = "org.sessiontimeout1.Manager")]
+impl Manager {
+    fn list_sessions(&self) -> fdo::Result<Vec<Keys>> {
+        match self.0 {
+            Daemon::Healthy => Ok(vec![session()]),
+            Daemon::NotRunning => Err(fdo::Error::ServiceUnknown("no such name".into())),
+            Daemon::Forbidden => Err(fdo::Error::AccessDenied("by policy".into())),
+        }
+    }
+
+    #[zbus(property)]
+    fn version(&self) -> &str {
+        "9.9.9"
+    }
+
+    #[zbus(property)]
+    fn policy_path(&self) -> &str {
+        "/etc/session-timeout/policy.toml"
+    }
+
+    #[zbus(property)]
+    fn policy_state(&self) -> &str {
+        "in-force"
+    }
+
+    #[zbus(property)]
+    fn policy_error(&self) -> &str {
+        ""
+    }
+
+    #[zbus(property)]
+    fn short_limits(&self) -> bool {
+        false
+    }
+
+    #[zbus(property)]
+    fn logind_state(&self) -> &str {
+        "connected"
+    }
+
+    #[zbus(property)]
+    fn rejected_frames(&self) -> u64 {
+        1
+    }
+}
+
+fn session() -> Keys {
+    const SECOND: u64 = 1_000_000;
+    let pairs: [(&str, Variant<'_>); 14] = [
+        ("Id", "c1".into()),
+        ("User", "alice".into()),
+        ("Uid", 1000_u32.into()),
+        ("Type", "tty".into()),
+        ("Class", "user".into()),
+        ("Service", "sshd".into()),
+        ("From", "127.0.0.1".into()),
+        ("Phase", "running".into()),
+        ("IdleUSec", (12 * SECOND).into()),
+        ("IdleSource", "terminals".into()),
+        ("EndsBy", "inactivity".into()),
+        ("LeftUSec", (288 * SECOND).into()),
+        ("AbsoluteUSec", (86_400 * SECOND).into()),
+        ("EndAction", "terminate".into()),
+    ];
+    let owned =
+        |(key, value): (&str, Variant<'_>)| (key.to_owned(), value.try_into_owned().unwrap());
+    pairs.into_iter().map(owned).collect()
+}

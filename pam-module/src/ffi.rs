@@ -1,0 +1,148 @@
+//! The calls into libpam: all of the module's unsafe code, but for the entry points themselves.
+//!
+//! A pointer is looked at only after libpam reported success and it is not null. The words of
+//! libpam are copied out before anything else is called.
+
+#![expect(unsafe_code, reason = "libpam is a C library")]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use pam_sys::raw::{pam_get_item, pam_getenv};
+use pam_sys::types::{PamHandle, PamItemType, PamMessageStyle, PamReturnCode};
+
+use crate::pam::{Item, Pam, Priority};
+
+// pam_ext.h, which pam-sys leaves out.
+unsafe extern "C" {
+    fn pam_prompt(
+        pamh: *mut PamHandle,
+        style: c_int,
+        response: *mut *mut c_char,
+        format: *const c_char,
+        ...
+    ) -> c_int;
+
+    fn pam_syslog(pamh: *const PamHandle, priority: c_int, format: *const c_char, ...);
+}
+
+/// The format under which a text stands for itself.
+const AS_IT_IS: &CStr = c"%s";
+
+/// The PAM transaction of one call.
+pub(crate) struct Handle(NonNull<PamHandle>);
+
+impl Handle {
+    /// The handle that libpam passed, unless it is null.
+    ///
+    /// # Safety
+    /// `pamh` is null, or a live PAM handle for as long as the result is used.
+    pub(crate) unsafe fn new(pamh: *mut PamHandle) -> Option<Self> {
+        NonNull::new(pamh).map(Self)
+    }
+}
+
+impl Pam for Handle {
+    fn item(&self, item: Item) -> Option<&CStr> {
+        let kind = match item {
+            Item::User => PamItemType::USER,
+            Item::Service => PamItemType::SERVICE,
+            Item::Tty => PamItemType::TTY,
+            Item::RemoteHost => PamItemType::RHOST,
+        };
+        let mut text: *const c_void = ptr::null();
+        // SAFETY: the handle is live, and `text` is ours to write to.
+        let code = unsafe { pam_get_item(self.0.as_ptr(), kind as c_int, &raw mut text) };
+        if code != PamReturnCode::SUCCESS as c_int || text.is_null() {
+            return None;
+        }
+        // SAFETY: these four items are C strings (pam_get_item(3)), which live until the item is
+        // set again; that takes a call that borrows `self` mutably.
+        Some(unsafe { CStr::from_ptr(text.cast()) })
+    }
+
+    fn environment(&self, name: &CStr) -> Option<&CStr> {
+        // SAFETY: the handle is live, and `name` is a C string.
+        let text = unsafe { pam_getenv(self.0.as_ptr(), name.as_ptr()) };
+        if text.is_null() {
+            return None;
+        }
+        // SAFETY: pam_getenv(3) gives a C string of libpam's own, which lives until the variable
+        // is set again; that takes a call that borrows `self` mutably.
+        Some(unsafe { CStr::from_ptr(text) })
+    }
+
+    fn show(&mut self, line: &CStr) {
+        // SAFETY: the handle is live, and the format takes the one C string that follows it. With
+        // no place for a response libpam frees what the application answers. The result is not
+        // looked at: libpam logs a conversation that fails, and a login does not depend on it.
+        unsafe {
+            pam_prompt(
+                self.0.as_ptr(),
+                PamMessageStyle::TEXT_INFO as c_int,
+                ptr::null_mut(),
+                AS_IT_IS.as_ptr(),
+                line.as_ptr(),
+            );
+        }
+    }
+
+    fn log(&self, priority: Priority, line: &str) {
+        let Ok(line) = CString::new(line) else { return };
+        // SAFETY: the handle is live, and the format takes the one C string that follows it.
+        unsafe {
+            pam_syslog(
+                self.0.as_ptr(),
+                priority.as_raw(),
+                AS_IT_IS.as_ptr(),
+                line.as_ptr(),
+            );
+        }
+    }
+}
+
+/// The words after the module's name on its line in `/etc/pam.d`.
+///
+/// # Safety
+/// `argv` is null, or points to `argc` pointers that are null or C strings, all of which outlive
+/// the result.
+pub(crate) unsafe fn arguments<'a>(argc: c_int, argv: *const *const c_char) -> Vec<&'a CStr> {
+    let Ok(count) = usize::try_from(argc) else {
+        return Vec::new();
+    };
+    if argv.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: the caller says that `count` pointers are there.
+    let words = unsafe { slice::from_raw_parts(argv, count) };
+    words
+        .iter()
+        .filter(|word| !word.is_null())
+        // SAFETY: not null, hence a C string.
+        .map(|&word| unsafe { CStr::from_ptr(word) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_read_up_to_their_count() {
+        let words = [c"quiet".as_ptr(), ptr::null(), c"debug".as_ptr()];
+        // SAFETY: as many pointers as are said, and static strings.
+        let read = |count, words| unsafe { arguments(count, words) };
+        assert_eq!(read(3, words.as_ptr()), [c"quiet", c"debug"]);
+        assert_eq!(read(1, words.as_ptr()), [c"quiet"]);
+        assert!(read(0, words.as_ptr()).is_empty());
+        assert!(read(-1, words.as_ptr()).is_empty());
+        assert!(read(3, ptr::null()).is_empty());
+    }
+
+    #[test]
+    fn no_handle_is_made_of_null() {
+        // SAFETY: null is allowed.
+        assert!(unsafe { Handle::new(ptr::null_mut()) }.is_none());
+    }
+}

@@ -1,0 +1,50 @@
+//! A host that opens and closes sessions all its life.
+//!
+//! One test, alone in its process: it counts what the whole process has.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
+mod support;
+
+use std::fs;
+
+use support::daemon::{Daemon, Manner};
+use support::{Code, Stack, eventually};
+
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// The private memory of the process, in KiB; proc_pid_status(5).
+fn memory() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("RssAnon:"));
+    let number = line.unwrap().split_whitespace().nth(1);
+    number.unwrap().parse().unwrap()
+}
+
+fn rounds(stack: &Stack, count: usize) {
+    for _ in 0..count {
+        let mut login = stack.login(c"alice");
+        assert_eq!([login.open(), login.close()], [Code::Success; 2]);
+    }
+}
+
+#[test]
+fn a_thousand_logins_leave_nothing_behind() {
+    let daemon = Daemon::start(Manner::Up);
+    let stack = Stack::new(&daemon.socket(), "require");
+    // Before the first login: the daemon is in this process too, and has its end of a connection
+    // open for a moment longer than the module.
+    let descriptors = open_descriptors();
+    rounds(&stack, 50);
+    let memory_before = memory();
+    rounds(&stack, 1000);
+    assert_eq!(daemon.requests().len(), 2 * (50 + 1000));
+    let after = eventually(open_descriptors, |&now| now == descriptors);
+    assert_eq!(after, descriptors);
+    let grown = memory().saturating_sub(memory_before);
+    assert!(grown < 512, "{grown} KiB more after 1000 logins");
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(!maps.contains("libpam_session_timeout"), "still mapped");
+}

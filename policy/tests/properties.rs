@@ -1,0 +1,153 @@
+//! Properties: whatever happens, in whatever order, the engine keeps its promises. Most of them
+//! are in `support/oracle.rs`, which judges every call.
+
+#[expect(dead_code, reason = "the scenarios use more of it")]
+mod support;
+
+#[path = "support/days.rs"]
+mod days;
+#[path = "support/events.rs"]
+mod events;
+#[path = "support/policies.rs"]
+mod policies;
+
+use days::{Days, Weather};
+use events::{Run, Starts};
+use proptest::prelude::*;
+use session_timeout_policy::{Action, BootTime, Engine, Finding};
+
+fn config(cases: u32) -> ProptestConfig {
+    only_the_last_word();
+    // A failure prints the shortest sequence that fails, which says more than a seed in a file.
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// The judge panics at every step on the way to the shortest sequence; that is only noise.
+fn only_the_last_word() {
+    std::panic::set_hook(Box::new(|panic| {
+        if panic
+            .payload_as_str()
+            .is_some_and(|why| why.starts_with("Test failed"))
+        {
+            eprintln!("{panic}");
+        }
+    }));
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn any_events_in_any_order_break_no_promise(
+        policy in events::any_policy(),
+        ops in events::ops(Starts::Future, 120),
+    ) {
+        let mut run = Run::new(policy);
+        for op in &ops {
+            run.take(op);
+        }
+    }
+
+    #[test]
+    fn a_call_before_the_deadline_does_nothing(
+        policy in events::any_policy(),
+        ops in events::ops(Starts::Past, 60),
+        part in 0.0..1.0,
+    ) {
+        let mut run = Run::new(policy);
+        for op in &ops {
+            run.take(op);
+            run.timeout();
+            let before = seen(&run.engine);
+            let end = run.engine.next_deadline().map_or(run.now, |deadline| deadline.at);
+            let span = end.since(run.now).mul_f64(part);
+            let early = run.now.saturating_add(span).min(BootTime::from_micros(
+                end.as_micros().saturating_sub(1).max(run.now.as_micros()),
+            ));
+            let mut engine = run.engine.clone();
+            prop_assert_eq!(engine.handle_timeout(early), Vec::new());
+            prop_assert_eq!(seen(&engine), before);
+        }
+    }
+
+    #[test]
+    fn a_restart_changes_nothing(
+        policy in events::any_policy(),
+        before in events::ops(Starts::Past, 60),
+        after in events::ops(Starts::Past, 60),
+    ) {
+        let mut run = Run::new(policy);
+        for op in &before {
+            run.take(op);
+        }
+        run.settle();
+        let mut restarted = run.clone();
+        restarted.restart(None);
+        prop_assert_eq!(restarted.engine.next_deadline(), run.engine.next_deadline());
+        prop_assert!(restarted.engine.records().eq(run.engine.records()));
+        for op in &after {
+            prop_assert_eq!(said(restarted.take(op)), said(run.take(op)));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    #[test]
+    fn on_calm_days_everybody_ends_in_time_and_nobody_sooner(
+        policy in days::day_policy(),
+        ops in days::ops(Weather::Calm, 60),
+    ) {
+        lives(Days::new(policy, Weather::Calm), &ops);
+    }
+
+    #[test]
+    fn on_days_when_things_fail_nobody_ends_too_soon(
+        policy in days::day_policy(),
+        ops in days::ops(Weather::Faults, 60),
+    ) {
+        lives(Days::new(policy, Weather::Faults), &ops);
+    }
+
+    #[test]
+    fn steps_of_the_wall_clock_end_nobody_and_save_nobody(
+        policy in days::day_policy(),
+        ops in days::ops(Weather::Steps, 60),
+    ) {
+        lives(Days::new(policy, Weather::Steps), &ops);
+    }
+}
+
+fn lives(mut days: Days, ops: &[days::Op]) {
+    for op in ops {
+        days.take(op);
+    }
+    days.ends();
+}
+
+/// Everything that can be seen of an engine.
+fn seen(engine: &Engine) -> String {
+    let views: Vec<_> = engine.sessions().collect();
+    let records: Vec<_> = engine.records().collect();
+    format!(
+        "{:?} {views:?} {records:?} {}",
+        engine.next_deadline(),
+        engine.revision()
+    )
+}
+
+/// What must be the same after a restart: not that an unknown idle time was reported before, and
+/// not what PAM said of a login that logind had not told of.
+fn said(actions: Vec<Action>) -> Vec<String> {
+    let told = |action: &Action| !matches!(action, Action::Report(_, Finding::UnknownIdle));
+    let word = |action: Action| match action {
+        Action::Left(facts, departure) => format!("{:?} left: {departure:?}", facts.key),
+        other => format!("{other:?}"),
+    };
+    actions.into_iter().filter(told).map(word).collect()
+}

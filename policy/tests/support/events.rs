@@ -1,0 +1,292 @@
+//! Anything at all: events in an order that no machine would bring them, at times that jump, with
+//! restarts in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use session_timeout_policy::{
+    Action, BootTime, Engine, Event, Hint, Login, Pid, Policy, Reading, SessionClass, SessionFacts,
+    SessionKey, SessionType, StampSource, Uid, WallTime,
+};
+
+use crate::policies::policies;
+use crate::support::oracle::Oracle;
+
+const BEGIN: u64 = 10_000;
+const WALL: u64 = 1_800_000_000;
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    /// The driver calls when it was asked to.
+    Deadline,
+    /// The driver calls so many microseconds too early.
+    Early(u64),
+    /// A look is answered; the reading is made when its time has come.
+    Probed(SessionKey, Look),
+    /// The daemon is restarted, perhaps with another policy.
+    Restart(Option<Policy>),
+    Tell(Event),
+    Timeout,
+    /// Time goes on, and the driver does not notice.
+    Wait(Duration),
+    /// A clock that goes back, which there is not.
+    WaitBack(Duration),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    /// The wall clock, in seconds that it is ahead.
+    ahead: u64,
+    /// How many seconds ago each terminal was read from.
+    ages: BTreeMap<StampSource, u64>,
+    /// Idle for so many seconds, or active.
+    hint: Option<Option<u64>>,
+}
+
+/// When logins began, as far as one can believe it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Starts {
+    Past,
+    /// Some are, by a mistake of somebody, in the future.
+    Future,
+}
+
+/// Sequences of them.
+pub(crate) fn ops(starts: Starts, length: usize) -> impl Strategy<Value = Vec<Op>> {
+    let wait = prop_oneof![
+        0_u64..20_000_000,
+        (0_u64..4000).prop_map(|secs| secs * 1_000_000)
+    ];
+    let op = prop_oneof![
+        12 => Just(Op::Deadline),
+        2 => (1_u64..5_000_000).prop_map(Op::Early),
+        8 => (keys(), looks()).prop_map(|(key, look)| Op::Probed(key, look)),
+        2 => prop::option::weighted(0.5, any_policy()).prop_map(Op::Restart),
+        20 => events(starts).prop_map(Op::Tell),
+        2 => Just(Op::Timeout),
+        4 => wait.prop_map(|micros| Op::Wait(Duration::from_micros(micros))),
+        1 => (0_u64..100).prop_map(|secs| Op::WaitBack(Duration::from_secs(secs))),
+    ];
+    prop::collection::vec(op, 1..length)
+}
+
+pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
+    policies(&[1, 10, 60, 3600, 86_400], &[1, 10, 60, 3600])
+}
+
+fn keys() -> impl Strategy<Value = SessionKey> {
+    (
+        prop::sample::select(&["c1", "c2", "c3"][..]),
+        prop_oneof![5 => Just(1), 1 => Just(2)],
+    )
+        .prop_map(|(id, stamp)| SessionKey {
+            id: id.to_owned(),
+            stamp,
+        })
+}
+
+fn looks() -> impl Strategy<Value = Look> {
+    let source = prop_oneof![
+        Just(StampSource::Logind),
+        (1_u64..3).prop_map(StampSource::Terminal)
+    ];
+    let age = prop_oneof![0_u64..20, 0_u64..4000];
+    let ahead = prop_oneof![6 => Just(10_000), 1 => 0_u64..20_000];
+    (
+        ahead,
+        prop::collection::btree_map(source, age.clone(), 0..3),
+        prop::option::weighted(0.3, prop::option::weighted(0.7, age)),
+    )
+        .prop_map(|(ahead, ages, hint)| Look { ahead, ages, hint })
+}
+
+fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
+    let uid = prop_oneof![6 => Just(1000), 2 => Just(1001), 1 => Just(0), 1 => Just(500)];
+    let class = prop_oneof![
+        8 => Just(SessionClass::User),
+        1 => Just(SessionClass::UserIncomplete),
+        1 => Just(SessionClass::Greeter),
+    ];
+    let started = match starts {
+        Starts::Past => prop_oneof![0..BEGIN, Just(BEGIN)].boxed(),
+        Starts::Future => prop_oneof![0..BEGIN, Just(BEGIN), BEGIN..2 * BEGIN].boxed(),
+    };
+    (keys(), uid, class, leaders(), started).prop_map(|(key, uid, class, leader, started)| {
+        SessionFacts {
+            key,
+            user: "somebody".to_owned(),
+            uid: Uid::new(uid),
+            class,
+            session_type: SessionType::Tty,
+            leader,
+            service: None,
+            remote_host: None,
+            terminal: None,
+            started: secs(started),
+        }
+    })
+}
+
+fn leaders() -> impl Strategy<Value = Option<Pid>> {
+    prop::option::of((1_u32..4).prop_map(Pid::new))
+}
+
+fn events(starts: Starts) -> impl Strategy<Value = Event> {
+    let login = (keys(), 1_u32..4).prop_map(|(key, leader)| Login {
+        id: key.id,
+        leader: Pid::new(leader),
+        service: "sshd".to_owned(),
+        remote_host: None,
+        terminal: None,
+    });
+    prop_oneof![
+        3 => keys().prop_map(Event::ActivitySeen),
+        3 => keys().prop_map(Event::EndFailed),
+        1 => keys().prop_map(|key| Event::LoginClosed(key.id)),
+        1 => login.prop_map(Event::LoginRecorded),
+        2 => any_policy().prop_map(Event::PolicyReplaced),
+        3 => keys().prop_map(Event::ProbeFailed),
+        1 => keys().prop_map(|key| Event::SessionGone(key.id)),
+        6 => facts(starts).prop_map(Event::SessionSeen),
+        1 => prop::collection::vec(facts(starts), 0..4).prop_map(|mut listed| {
+            // An id is only listed once.
+            let mut ids = BTreeSet::new();
+            listed.retain(|facts| ids.insert(facts.key.id.clone()));
+            Event::SessionsListed(listed)
+        }),
+    ]
+}
+
+/// An engine, its judge, and the time.
+#[derive(Clone)]
+pub(crate) struct Run {
+    pub(crate) engine: Engine,
+    pub(crate) now: BootTime,
+    oracle: Oracle,
+}
+
+impl Run {
+    pub(crate) fn new(policy: Policy) -> Self {
+        let now = secs(BEGIN);
+        let oracle = Oracle::new(now, policy.clone());
+        Self {
+            engine: Engine::new(now, policy),
+            now,
+            oracle,
+        }
+    }
+
+    /// Lets one thing happen, and says what the engine did.
+    pub(crate) fn take(&mut self, op: &Op) -> Vec<Action> {
+        let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
+        match op {
+            Op::Deadline => {
+                self.now = self.now.max(deadline.unwrap_or_default());
+                self.timeout()
+            }
+            Op::Early(by) => {
+                let early = deadline.map(|at| at.saturating_sub(Duration::from_micros(*by)));
+                self.now = self.now.max(early.unwrap_or_default());
+                self.timeout()
+            }
+            Op::Probed(key, look) => self.tell(&Event::Probed(key.clone(), look.reading(self.now))),
+            Op::Restart(policy) => {
+                self.restart(policy.clone());
+                Vec::new()
+            }
+            Op::Tell(event) => self.tell(event),
+            Op::Timeout => self.timeout(),
+            Op::Wait(span) => {
+                self.now = self.now.saturating_add(*span);
+                Vec::new()
+            }
+            Op::WaitBack(span) => {
+                let before = self.now;
+                self.now = before.saturating_sub(*span);
+                let actions = self.timeout();
+                self.now = before;
+                actions
+            }
+        }
+    }
+
+    pub(crate) fn tell(&mut self, event: &Event) -> Vec<Action> {
+        let actions = self.engine.handle(self.now, event.clone());
+        self.oracle
+            .check(self.now, Some(event), &actions, &self.engine);
+        actions
+    }
+
+    /// Calls until nothing is due any more, which must not take long.
+    pub(crate) fn timeout(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for _ in 0..4 {
+            let done = self.engine.handle_timeout(self.now);
+            self.oracle.check(self.now, None, &done, &self.engine);
+            actions.extend(done);
+            if self
+                .engine
+                .next_deadline()
+                .is_none_or(|deadline| deadline.at > self.now)
+            {
+                return actions;
+            }
+        }
+        panic!(
+            "at {} there is always something due: {:?}",
+            self.now, self.engine
+        );
+    }
+
+    pub(crate) fn restart(&mut self, policy: Option<Policy>) {
+        let records: Vec<_> = self.engine.records().collect();
+        let policy = policy.unwrap_or_else(|| self.engine.policy().clone());
+        self.oracle.restored(self.now, &policy, &records);
+        self.engine = Engine::restore(self.now, policy, records);
+    }
+
+    /// Answers every look, and lets go of what is being ended: what no record keeps.
+    pub(crate) fn settle(&mut self) {
+        let sessions: Vec<_> = self
+            .engine
+            .sessions()
+            .map(|view| view.facts.key.clone())
+            .collect();
+        for key in sessions {
+            let look = Look {
+                ahead: 0,
+                ages: BTreeMap::new(),
+                hint: None,
+            };
+            let _ = self.tell(&Event::Probed(key.clone(), look.reading(self.now)));
+            if self.oracle.is_ending(&key) {
+                let _ = self.tell(&Event::SessionGone(key.id));
+            }
+        }
+    }
+}
+
+impl Look {
+    fn reading(&self, now: BootTime) -> Reading {
+        let wall = now.as_micros() + (WALL + self.ahead) * 1_000_000;
+        let age = |secs: u64| WallTime::from_micros((wall / 1_000_000 - secs) * 1_000_000);
+        Reading {
+            wall: WallTime::from_micros(wall),
+            stamps: self
+                .ages
+                .iter()
+                .map(|(source, secs)| (*source, age(*secs)))
+                .collect(),
+            hint: self.hint.map(|idle| match idle {
+                Some(secs) => Hint::IdleSince(now.saturating_sub(Duration::from_secs(secs))),
+                None => Hint::Active,
+            }),
+        }
+    }
+}
+
+fn secs(secs: u64) -> BootTime {
+    BootTime::from_micros(secs * 1_000_000)
+}

@@ -1,0 +1,321 @@
+//! A daemon without a machine: drives the engine as the real one does, and jumps in time from one
+//! event to the next.
+//!
+//! It is a poor daemon on purpose: after a restart it does not watch the terminals of sessions
+//! that were warned before, and a probe may never come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use session_timeout_policy::{
+    Action, BootTime, Engine, Event, Hint, LimitKind, Policy, Reading, SessionKey, SessionRecord,
+};
+
+use super::oracle::Oracle;
+use super::world::{Place, Probes, Service, Trace, World};
+
+/// How long a session takes to go.
+const GOES_WHEN_ASKED: Duration = Duration::from_secs(2);
+const GOES_WHEN_KILLED: Duration = Duration::from_secs(1);
+
+/// The world, the engine in it, and the judge of what it does.
+#[derive(Clone, Debug)]
+pub(crate) struct Sim {
+    pub(crate) world: World,
+    pub(crate) policy: Policy,
+    pub(crate) log: Vec<(BootTime, Action)>,
+    daemon: Daemon,
+    oracle: Oracle,
+    /// What is on the way; the number keeps the order.
+    queue: BTreeMap<(BootTime, u64), Pending>,
+    queued: u64,
+    watched: BTreeSet<SessionKey>,
+}
+
+#[derive(Clone, Debug)]
+enum Daemon {
+    Up(Box<Engine>),
+    /// What its state file holds.
+    Down(Vec<SessionRecord>),
+}
+
+#[derive(Clone, Debug)]
+enum Pending {
+    Answer(SessionKey, Option<Reading>),
+    EndFailed(SessionKey),
+    Vanish(SessionKey),
+}
+
+/// Which of the two that tell of a login comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    LogindFirst,
+    PamFirst,
+    WithoutPam,
+}
+
+/// What is left of a session after the logout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leftover {
+    Nothing,
+    /// A tmux, say: logind keeps the session.
+    Something,
+}
+
+/// Whether the state file is still there when the daemon starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Kept,
+    Lost,
+}
+
+impl Sim {
+    pub(crate) fn new(policy: Policy) -> Self {
+        let world = World::new();
+        Self {
+            daemon: Daemon::Up(Box::new(Engine::new(world.now, policy.clone()))),
+            oracle: Oracle::new(world.now, policy.clone()),
+            world,
+            policy,
+            log: Vec::new(),
+            queue: BTreeMap::new(),
+            queued: 0,
+            watched: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        match &self.daemon {
+            Daemon::Up(engine) => Some(engine),
+            Daemon::Down(_) => None,
+        }
+    }
+
+    pub(crate) fn oracle(&self) -> &Oracle {
+        &self.oracle
+    }
+
+    /// When something happens next by itself.
+    pub(crate) fn next(&self) -> Option<BootTime> {
+        let queued = self.queue.keys().next().map(|(at, _)| *at);
+        let deadline = self
+            .engine()
+            .and_then(Engine::next_deadline)
+            .map(|deadline| deadline.at);
+        queued.into_iter().chain(deadline).min()
+    }
+
+    /// Lets everything happen that happens until then.
+    pub(crate) fn run_until(&mut self, then: BootTime) {
+        let mut same_moment = 0;
+        while let Some(at) = self.next().filter(|at| *at <= then) {
+            same_moment = if at > self.world.now {
+                0
+            } else {
+                same_moment + 1
+            };
+            assert!(
+                same_moment < 1000,
+                "no progress at {at}: {:?}",
+                self.engine()
+            );
+            self.world.now = self.world.now.max(at);
+            self.happen();
+        }
+        self.world.now = self.world.now.max(then);
+    }
+
+    /// Nothing happens until then, but time goes on.
+    pub(crate) fn sleep_until(&mut self, then: BootTime) {
+        self.world.now = self.world.now.max(then);
+        self.run_until(then);
+    }
+
+    pub(crate) fn logs_in(&mut self, id: &str, user: &str, place: Place, order: Order) {
+        let session = self.world.open(id, user, place);
+        session.recorded = order != Order::WithoutPam;
+        let (login, facts) = (session.login(), session.facts.clone());
+        if order == Order::PamFirst {
+            self.tell(Event::LoginRecorded(login.clone()));
+        }
+        if self.world.logind == Service::Up {
+            self.tell(Event::SessionSeen(facts));
+        }
+        if order == Order::LogindFirst {
+            self.tell(Event::LoginRecorded(login));
+        }
+    }
+
+    pub(crate) fn types(&mut self, id: &str) {
+        if self.world.types(id) == Trace::Left {
+            self.input_seen(id);
+        }
+    }
+
+    pub(crate) fn opens_a_terminal(&mut self, id: &str) {
+        self.world.opens_a_terminal(id);
+        self.input_seen(id);
+    }
+
+    pub(crate) fn hints(&mut self, id: &str, hint: Hint) {
+        self.world.hints(id, hint);
+        if hint == Hint::Active {
+            self.input_seen(id);
+        }
+    }
+
+    pub(crate) fn logs_out(&mut self, id: &str, leftover: Leftover) {
+        let Some(session) = self.world.sessions.get(id) else {
+            return;
+        };
+        let key = session.facts.key.clone();
+        if session.recorded {
+            self.tell(Event::LoginClosed(id.to_owned()));
+        }
+        if leftover == Leftover::Nothing {
+            self.queue(Duration::ZERO, Pending::Vanish(key));
+        }
+    }
+
+    pub(crate) fn reload(&mut self, policy: Policy) {
+        self.policy = policy.clone();
+        self.tell(Event::PolicyReplaced(policy));
+    }
+
+    pub(crate) fn logind_goes_away(&mut self) {
+        self.world.logind = Service::Away;
+    }
+
+    pub(crate) fn logind_comes_back(&mut self) {
+        self.world.logind = Service::Up;
+        let listed = self.world.listed();
+        self.tell(Event::SessionsListed(listed));
+    }
+
+    pub(crate) fn crash(&mut self) {
+        if let Daemon::Up(engine) = &self.daemon {
+            self.daemon = Daemon::Down(engine.records().collect());
+            self.queue
+                .retain(|_, pending| matches!(pending, Pending::Vanish(_)));
+            self.watched.clear();
+        }
+    }
+
+    pub(crate) fn start(&mut self, state: State) {
+        let Daemon::Down(records) = &mut self.daemon else {
+            return;
+        };
+        let records = match state {
+            State::Kept => std::mem::take(records),
+            State::Lost => Vec::new(),
+        };
+        self.oracle.restored(self.world.now, &self.policy, &records);
+        let engine = Engine::restore(self.world.now, self.policy.clone(), records);
+        self.daemon = Daemon::Up(Box::new(engine));
+        if self.world.logind == Service::Up {
+            let listed = self.world.listed();
+            self.tell(Event::SessionsListed(listed));
+        }
+    }
+
+    /// The driver's watch on the terminals of a warned session.
+    fn input_seen(&mut self, id: &str) {
+        let Some(session) = self.world.sessions.get(id) else {
+            return;
+        };
+        let key = session.facts.key.clone();
+        if self.watched.contains(&key) {
+            self.tell(Event::ActivitySeen(key));
+        }
+    }
+
+    fn happen(&mut self) {
+        let due = self
+            .queue
+            .first_entry()
+            .filter(|entry| entry.key().0 <= self.world.now);
+        let Some(due) = due else {
+            self.timeout();
+            return;
+        };
+        match due.remove() {
+            Pending::Answer(key, Some(reading)) => self.tell(Event::Probed(key, reading)),
+            Pending::Answer(key, None) => self.tell(Event::ProbeFailed(key)),
+            Pending::EndFailed(key) => self.tell(Event::EndFailed(key)),
+            Pending::Vanish(key) => self.vanish(&key),
+        }
+    }
+
+    fn vanish(&mut self, key: &SessionKey) {
+        if self.world.has(key) {
+            self.world.sessions.remove(&key.id);
+            if self.world.logind == Service::Up {
+                self.tell(Event::SessionGone(key.id.clone()));
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        let now = self.world.now;
+        if let Daemon::Up(engine) = &mut self.daemon {
+            let actions = engine.handle(now, event.clone());
+            self.oracle.check(now, Some(&event), &actions, engine);
+            self.perform(actions);
+        }
+    }
+
+    fn timeout(&mut self) {
+        let now = self.world.now;
+        if let Daemon::Up(engine) = &mut self.daemon {
+            let actions = engine.handle_timeout(now);
+            self.oracle.check(now, None, &actions, engine);
+            self.perform(actions);
+        }
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            self.log.push((self.world.now, action.clone()));
+            match action {
+                Action::Began(_) | Action::Report(..) => {}
+                Action::Left(facts, _) => drop(self.watched.remove(&facts.key)),
+                Action::Warn(key, warning) if warning.limit == LimitKind::Inactivity => {
+                    self.watched.insert(key);
+                }
+                Action::Warn(..) | Action::Withdraw(_, LimitKind::Absolute) => {}
+                Action::Withdraw(key, LimitKind::Inactivity) => drop(self.watched.remove(&key)),
+                Action::Probe(key) => self.look(key),
+                Action::Terminate(key, _) => self.end(key, GOES_WHEN_ASKED),
+                Action::Kill(key, _) => {
+                    if let Some(session) = self.world.sessions.get_mut(&key.id) {
+                        session.stubborn = false;
+                    }
+                    self.end(key, GOES_WHEN_KILLED);
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, key: SessionKey) {
+        let answer = match self.world.probes {
+            Probes::Work => self.world.read(&key),
+            Probes::Fail => None,
+            Probes::Hang => return,
+        };
+        self.queue(Duration::ZERO, Pending::Answer(key, answer));
+    }
+
+    fn end(&mut self, key: SessionKey, after: Duration) {
+        if self.world.logind == Service::Away || !self.world.has(&key) {
+            self.queue(Duration::ZERO, Pending::EndFailed(key));
+        } else if !self.world.sessions[&key.id].stubborn {
+            self.queue(after, Pending::Vanish(key));
+        }
+    }
+
+    fn queue(&mut self, after: Duration, pending: Pending) {
+        self.queued += 1;
+        self.queue
+            .insert((self.world.now.saturating_add(after), self.queued), pending);
+    }
+}

@@ -1,0 +1,96 @@
+//! What the engine did, in words that need no programmer.
+
+use std::time::Duration;
+
+use session_timeout_policy::{
+    Action, BootTime, Departure, Finding, LimitKind, Limits, Phase, View,
+};
+
+/// An action: who it is about, and what was done.
+pub(crate) fn of_action(
+    now: BootTime,
+    action: &Action,
+    limits: Option<&Limits>,
+) -> (String, String) {
+    let passed = |kind| {
+        let limit = limits.and_then(|limits| limits.get(kind));
+        let length = limit.map_or_else(|| "?".into(), |limit| span(limit.length));
+        match kind {
+            LimitKind::Absolute => format!("{length} after the login"),
+            LimitKind::Inactivity => format!("after {length} without input"),
+        }
+    };
+    let what = match action {
+        Action::Began(_) => "begins".into(),
+        Action::Kill(_, kind) => format!("is killed, {}", passed(*kind)),
+        Action::Left(_, Departure::Ended(kind)) => format!("is gone, by the {kind} limit"),
+        Action::Left(_, Departure::Own) => "is gone, by itself".into(),
+        Action::Probe(_) => "is looked at".into(),
+        Action::Report(_, Finding::Passed(kind)) => {
+            format!("report: would have been ended, {}", passed(*kind))
+        }
+        Action::Report(_, Finding::UnknownIdle) => {
+            "report: nobody can tell for how long it has been idle".into()
+        }
+        Action::Terminate(_, kind) => format!("is asked to end, {}", passed(*kind)),
+        Action::Warn(_, warning) => {
+            let left = span(warning.ends_at.since(now));
+            let why = match warning.limit {
+                LimitKind::Absolute => format!("{} after the login", span(warning.length)),
+                LimitKind::Inactivity => "for lack of input".into(),
+            };
+            format!("warning: ends in {left}, {why}")
+        }
+        Action::Withdraw(_, kind) => format!("{kind} warning withdrawn"),
+    };
+    (action.key().id.clone(), what)
+}
+
+/// Where a session stands.
+pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
+    let phase = match view.phase {
+        Phase::Running => "running".into(),
+        Phase::Warned => "warned".into(),
+        Phase::Ending(kind) => format!("ending for the {kind} limit"),
+        Phase::Reported => "reported".into(),
+        Phase::Exempt(why) => format!("exempt ({why})"),
+    };
+    let end = view
+        .next_end
+        .map(|(kind, at)| format!("ends in {} by the {kind} limit", span(at.since(now))));
+    let (last, source) = view.last_activity;
+    let idle = format!("idle {} by {}", span(now.since(last)), source.as_str());
+    let service = view.facts.service.as_ref().map(|service| {
+        let from = view
+            .facts
+            .remote_host
+            .as_ref()
+            .map(|from| format!(" from {from}"));
+        format!("{service}{}", from.unwrap_or_default())
+    });
+    let parts = [Some(format!("is {phase}")), end, Some(idle), service];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// A span of time: `1 h 30 min`, `2 min`, `30 s`.
+pub(crate) fn span(span: Duration) -> String {
+    let secs = span.as_secs();
+    let parts = [
+        (secs / 3600, "h"),
+        (secs / 60 % 60, "min"),
+        (secs % 60, "s"),
+    ];
+    let mut words: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, _)| *number != 0)
+        .map(|(number, unit)| format!("{number} {unit}"))
+        .collect();
+    if span.subsec_micros() != 0 {
+        words.push(format!("{} us", span.subsec_micros()));
+    }
+    if words.is_empty() {
+        "0 s".into()
+    } else {
+        words.join(" ")
+    }
+}

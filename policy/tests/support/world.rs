@@ -1,0 +1,280 @@
+//! The machine that the engine believes it serves: its clocks, its logind, its users and what the
+//! kernel notes down of their input.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use session_timeout_policy::{
+    BootTime, Hint, Login, Pid, Reading, SessionClass, SessionFacts, SessionKey, SessionType,
+    StampSource, Uid, WallTime,
+};
+
+const SECOND: u64 = 1_000_000;
+/// Where a simulation begins on either clock: at the start of a kernel window of eight seconds,
+/// so that a scenario reads the same whenever it is run.
+const BOOT: u64 = 100_000 * SECOND;
+const WALL: u64 = 1_800_000_000 * SECOND;
+
+/// The machine.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) now: BootTime,
+    /// The wall clock less the time since boot, in microseconds.
+    wall_offset: u64,
+    /// What logind lists, by its id.
+    pub(crate) sessions: BTreeMap<String, Session>,
+    pub(crate) logind: Service,
+    pub(crate) probes: Probes,
+    /// How many sessions there have ever been.
+    logins: u32,
+}
+
+/// Whether logind can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Up,
+    Away,
+}
+
+/// What becomes of a look at a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probes {
+    Work,
+    Fail,
+    Hang,
+}
+
+/// Where a user logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Console,
+    Desktop,
+    Greeter,
+    Ssh,
+    SshWithoutTerminal,
+}
+
+/// A session as it really is.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) facts: SessionFacts,
+    /// When each terminal was last read from, in whole seconds of the wall clock, as in `stat()`.
+    terminals: BTreeMap<u64, u64>,
+    /// Whether logind knows the terminal, too, as it does on a console.
+    logind_knows: bool,
+    hint: Option<Hint>,
+    /// The truth: the last input that anybody could have seen.
+    pub(crate) last_input: BootTime,
+    /// Does not go when asked.
+    pub(crate) stubborn: bool,
+    /// PAM has told of the login, or would have if somebody had listened.
+    pub(crate) recorded: bool,
+}
+
+/// Whether input left a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trace {
+    Left,
+    None,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            now: BootTime::from_micros(BOOT),
+            wall_offset: WALL - BOOT,
+            sessions: BTreeMap::new(),
+            logind: Service::Up,
+            probes: Probes::Work,
+            logins: 0,
+        }
+    }
+
+    /// Opens a session; one that has this id already is forgotten.
+    pub(crate) fn open(&mut self, id: &str, user: &str, place: Place) -> &mut Session {
+        self.logins += 1;
+        let graphical = matches!(place, Place::Desktop | Place::Greeter);
+        let facts = SessionFacts {
+            key: SessionKey {
+                id: id.to_owned(),
+                stamp: self.now.as_micros(),
+            },
+            user: user.to_owned(),
+            uid: uid_of(user),
+            class: if place == Place::Greeter {
+                SessionClass::Greeter
+            } else {
+                SessionClass::User
+            },
+            session_type: if graphical {
+                SessionType::Wayland
+            } else {
+                SessionType::Tty
+            },
+            leader: Some(Pid::new(1000 + self.logins)),
+            service: None,
+            remote_host: None,
+            terminal: (place == Place::Console).then(|| "tty1".to_owned()),
+            started: self.now,
+        };
+        let on_terminal = matches!(place, Place::Console | Place::Ssh);
+        let session = Session {
+            facts,
+            terminals: on_terminal
+                .then(|| (1, self.wall_secs()))
+                .into_iter()
+                .collect(),
+            logind_knows: place == Place::Console,
+            hint: None,
+            last_input: self.now,
+            stubborn: false,
+            recorded: true,
+        };
+        self.sessions.insert(id.to_owned(), session);
+        self.sessions.get_mut(id).expect("it was just put there")
+    }
+
+    /// Input, seen by the newest terminal or by the desktop.
+    pub(crate) fn types(&mut self, id: &str) -> Trace {
+        let (now, secs) = (self.now, self.wall_secs());
+        let Some(session) = self.sessions.get_mut(id) else {
+            return Trace::None;
+        };
+        if !session.has_a_source() {
+            return Trace::None;
+        }
+        session.last_input = now;
+        session.hint = session.hint.map(|_| Hint::Active);
+        if let Some(stamp) = session.terminals.values_mut().last() {
+            // `tty_update_time()`, drivers/tty/tty_io.c: once in each aligned window of 8 s.
+            if (secs ^ *stamp) & !7 != 0 {
+                *stamp = secs;
+            }
+        }
+        Trace::Left
+    }
+
+    pub(crate) fn opens_a_terminal(&mut self, id: &str) {
+        let secs = self.wall_secs();
+        if let Some(session) = self.sessions.get_mut(id) {
+            let number = session.terminals.keys().last().map_or(1, |last| last + 1);
+            session.terminals.insert(number, secs);
+            session.last_input = self.now;
+        }
+    }
+
+    /// The desktop tells logind that the user went away just now, or for the first time at all
+    /// that there is one.
+    pub(crate) fn hints(&mut self, id: &str, hint: Hint) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.hint = Some(hint);
+            session.last_input = self.now;
+        }
+    }
+
+    pub(crate) fn closes_its_terminals(&mut self, id: &str) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.terminals.clear();
+            session.logind_knows = false;
+        }
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn step_forward(&mut self, by: Duration) {
+        self.wall_offset += micros(by);
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn step_back(&mut self, by: Duration) {
+        self.wall_offset -= micros(by);
+    }
+
+    /// What logind lists.
+    pub(crate) fn listed(&self) -> Vec<SessionFacts> {
+        self.sessions
+            .values()
+            .map(|session| session.facts.clone())
+            .collect()
+    }
+
+    /// Whether logind still has the very session.
+    pub(crate) fn has(&self, key: &SessionKey) -> bool {
+        self.sessions
+            .get(&key.id)
+            .is_some_and(|session| session.facts.key == *key)
+    }
+
+    /// A look at a session, if it can be had: without logind its terminals can still tell.
+    pub(crate) fn read(&self, key: &SessionKey) -> Option<Reading> {
+        let session = self
+            .sessions
+            .get(&key.id)
+            .filter(|session| session.facts.key == *key)?;
+        let wall = |secs: u64| WallTime::from_micros(secs * SECOND);
+        let mut reading = Reading {
+            wall: WallTime::from_micros(self.now.as_micros() + self.wall_offset),
+            stamps: session
+                .terminals
+                .iter()
+                .map(|(number, secs)| (StampSource::Terminal(0x8800 + number), wall(*secs)))
+                .collect(),
+            hint: None,
+        };
+        if self.logind == Service::Up {
+            reading.hint = session.hint;
+            let first = session
+                .terminals
+                .values()
+                .next()
+                .filter(|_| session.logind_knows);
+            reading
+                .stamps
+                .extend(first.map(|secs| (StampSource::Logind, wall(*secs))));
+        } else if reading.stamps.is_empty() {
+            return None;
+        }
+        Some(reading)
+    }
+
+    fn wall_secs(&self) -> u64 {
+        (self.now.as_micros() + self.wall_offset) / SECOND
+    }
+}
+
+impl Session {
+    /// Whether the desktop says that the user is there: such a session never counts as idle.
+    pub(crate) fn is_held_active(&self) -> bool {
+        self.hint == Some(Hint::Active)
+    }
+
+    /// Whether anybody can tell how long the session has been idle.
+    pub(crate) fn has_a_source(&self) -> bool {
+        !self.terminals.is_empty() || self.hint.is_some()
+    }
+
+    /// What PAM says of the login.
+    pub(crate) fn login(&self) -> Login {
+        let console = self.facts.terminal.is_some();
+        Login {
+            id: self.facts.key.id.clone(),
+            leader: self.facts.leader.unwrap_or(Pid::new(1)),
+            service: if console { "login" } else { "sshd" }.to_owned(),
+            remote_host: (!console).then(|| "192.0.2.7".to_owned()),
+            terminal: None,
+        }
+    }
+}
+
+fn uid_of(user: &str) -> Uid {
+    Uid::new(match user {
+        "root" => 0,
+        "gdm" => 110,
+        "alice" => 1000,
+        "bob" => 1001,
+        other => panic!("nobody knows {other}: the users are root, gdm, alice and bob"),
+    })
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).expect("a span of a test is short")
+}

@@ -1,0 +1,185 @@
+//! What a machine lies in: a root file system of its own over shared layers, and a cgroup.
+//!
+//! Each has a directory under `target/machines/run` and a lock file beside it, held for as long as
+//! the process that made it lives. Whatever is found there unlocked was left by a process that was
+//! killed, and is removed before a new one is made.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+use crate::cgroup::Cgroup;
+use crate::failure::{Context, Outcome};
+use crate::layer::{Layer, machines_dir, open_lock};
+use crate::suite::Suite;
+use crate::wait::wait_until;
+
+/// The place of one machine; gone when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Bed {
+    name: String,
+    dir: PathBuf,
+    cgroup: Cgroup,
+    _layers: Vec<Layer>,
+    _lock: File,
+}
+
+impl Bed {
+    /// Makes one whose root file system shows `layers`, the first on top.
+    pub(crate) fn make(suite: Suite, layers: Vec<Layer>) -> Outcome<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{suite}-{}-{number}", process::id());
+        let run = run_dir()?;
+        let lock = {
+            // Held while a lock file is made and taken, so that nobody takes it for a left one.
+            let all = open_lock(&run.join("all"))?;
+            all.lock().context("lock the machines")?;
+            remove_left(&run)?;
+            let lock = open_lock(&run.join(&name).with_extension("lock"))?;
+            lock.lock().context("lock a machine")?;
+            lock
+        };
+        // From here on its Drop removes what there is.
+        let bed = Self {
+            dir: run.join(&name),
+            cgroup: Cgroup::of(&name)?,
+            name,
+            _layers: layers,
+            _lock: lock,
+        };
+        for part in ["upper", "work", "root"] {
+            let path = bed.dir.join(part);
+            fs::create_dir_all(&path).context(format!("make {}", path.display()))?;
+        }
+        bed.mount()?;
+        bed.cgroup.make()?;
+        Ok(bed)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The root file system.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.dir.join("root")
+    }
+
+    /// Where the console's output goes.
+    pub(crate) fn console_log(&self) -> PathBuf {
+        self.dir.join("console.log")
+    }
+
+    /// The file that puts a process into the cgroup.
+    pub(crate) fn cgroup_procs(&self) -> PathBuf {
+        self.cgroup.procs()
+    }
+
+    /// Unmounts, and moves what was changed over the layers to `path`.
+    pub(crate) fn keep_changes(&self, path: &Path) -> Outcome {
+        unmount_root(&self.dir)?;
+        fs::rename(self.dir.join("upper"), path).context(format!("move to {}", path.display()))
+    }
+
+    fn mount(&self) -> Outcome {
+        let layers = self._layers.iter();
+        let lower: Vec<_> = layers
+            .map(|layer| layer.path().display().to_string())
+            .collect();
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            lower.join(":"),
+            self.dir.join("upper").display(),
+            self.dir.join("work").display()
+        );
+        let options = CString::new(options).context("name the layers")?;
+        mount(
+            "overlay",
+            self.root(),
+            "overlay",
+            MountFlags::empty(),
+            Some(options.as_c_str()),
+        )
+        .context("mount an overlay (this needs root)")
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        if let Err(failure) = remove(&self.dir) {
+            eprintln!("{}: {failure}", self.name);
+        }
+    }
+}
+
+/// Ends every machine of this process and removes what they lay in: for a signal that ends us.
+pub(crate) fn remove_own() -> Outcome {
+    let own = format!("-{}-", process::id());
+    for dir in beds(&run_dir()?)? {
+        if dir.to_string_lossy().contains(&own) {
+            remove(&dir)?;
+        }
+    }
+    Ok(())
+}
+
+fn run_dir() -> Outcome<PathBuf> {
+    let dir = machines_dir()?.join("run");
+    fs::create_dir_all(&dir).context(format!("make {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// The directories of all beds, whether they are there or only their lock files are.
+fn beds(run: &Path) -> Outcome<Vec<PathBuf>> {
+    let entries = fs::read_dir(run).context("list the machines")?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let locks = paths.filter(|path| path.extension().is_some_and(|suffix| suffix == "lock"));
+    Ok(locks.map(|lock| lock.with_extension("")).collect())
+}
+
+fn remove_left(run: &Path) -> Outcome {
+    for dir in beds(run)? {
+        let lock = open_lock(&dir.with_extension("lock"))?;
+        if lock.try_lock().is_ok() {
+            remove(&dir)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(dir: &Path) -> Outcome {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy();
+    Cgroup::of(&name)?.remove()?;
+    unmount_root(dir)?;
+    // systemd-nspawn leaves it where it had no time to tidy up.
+    let _ = fs::remove_dir(Path::new("/run/systemd/nspawn/propagate").join(&*name));
+    if dir.exists() {
+        fs::remove_dir_all(dir).context(format!("remove {}", dir.display()))?;
+    }
+    fs::remove_file(dir.with_extension("lock")).context("remove a lock file")
+}
+
+fn unmount_root(dir: &Path) -> Outcome {
+    let root = dir.join("root");
+    let bound = Duration::from_secs(10);
+    wait_until(bound, "the root file system to be free", || {
+        if !is_mounted(&root)? {
+            return Ok(());
+        }
+        unmount(&root, UnmountFlags::NOFOLLOW).context("unmount")
+    })
+}
+
+fn is_mounted(root: &Path) -> Outcome<bool> {
+    let mounts = fs::read_to_string("/proc/self/mounts").context("read the mounts")?;
+    let point = root.display().to_string();
+    Ok(mounts
+        .lines()
+        .any(|line| line.split(' ').nth(1) == Some(&point)))
+}

@@ -1,0 +1,147 @@
+//! A session from login to end, to be watched: `make demo`.
+//!
+//! A throw-away Debian machine boots, the package is installed on it, limits of seconds are put
+//! in force, and somebody logs in over SSH. What the user sees stands left, what the administrator
+//! reads stands right. Whatever should have shown and did not makes the demonstration fail.
+
+mod columns;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anstream::println;
+use session_timeout_tests::{
+    Account, Entry, Failure, Machine, Outcome, Package, Ssh, Suite, Terminal, Wanted, end_all,
+    wait_until,
+};
+
+use columns::{Columns, Side};
+
+const POLICY: &str = r#"[default]
+session-timeout  = "30s"
+session-warnings = ["15s", "5s"]
+grace            = "5s"
+"#;
+
+/// What the user must have seen, in this order.
+const SHOWN: &[&str] = &[
+    "This session ends after 30 s.",
+    "this session ends in 15 s, 30 s after the login.",
+    "this session ends in 5 s, 30 s after the login.",
+    "this session has ended, 30 s after the login.",
+];
+
+/// What the administrator must have read, in this order.
+const WRITTEN: &[&str] = &["login", "warning", "warning", "end", "gone"];
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The end of the session may be so far from the limit.
+const SLACK: Duration = Duration::from_secs(2);
+
+fn main() -> ExitCode {
+    match demo() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("demo: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo() -> Outcome {
+    let suite = match std::env::args().nth(1) {
+        Some(name) => name.parse()?,
+        None => Suite::Trixie,
+    };
+    let handler = ctrlc::set_handler(|| {
+        let _ = end_all();
+        // 128 and SIGINT, as a shell has it.
+        std::process::exit(130);
+    });
+    handler.map_err(|error| Failure::new(error.to_string()))?;
+
+    let package = Package::built()?;
+    println!("Booting a Debian machine ({suite}) and installing the package on it ...");
+    let machine = Machine::bare(suite)?;
+    package.install_on(&machine)?;
+    println!("Its policy for the next minute:\n");
+    POLICY.lines().for_each(|line| println!("    {line}"));
+    machine.policy(POLICY)?;
+    println!("\nalice logs in over SSH ...\n");
+    let ssh = Ssh::open(&machine, Account::Alice, Terminal::Pty)?;
+    let login = Wanted::event("login").session(ssh.session());
+    let login = machine
+        .journal()
+        .wait_for(&login, Duration::from_secs(10))?;
+
+    let ended = watch(&machine, &ssh, login.at)?;
+    check(&ssh.terminal().text(), &events(&machine, &ssh))?;
+    let lasted = ended.saturating_duration_since(login.at);
+    println!(
+        "\nThe session lasted {:.1} s. It was ended by its absolute limit, {} s after the login.",
+        lasted.as_secs_f32(),
+        LIMIT.as_secs()
+    );
+    if lasted.abs_diff(LIMIT) > SLACK {
+        return Err(Failure::new("that is not when it should have ended"));
+    }
+    Ok(())
+}
+
+/// Shows both sides as they come, until the session is gone; when the connection closed.
+fn watch(machine: &Machine, ssh: &Ssh, login: Instant) -> Outcome<Instant> {
+    let columns = Columns::of_this_terminal();
+    columns.heading("alice's terminal", "journal of session-timeoutd");
+    let (mut pieces, mut entries) = (0, 0);
+    let gone = Wanted::event("gone").session(ssh.session());
+    wait_until(LIMIT * 2, "the session to end", || {
+        let mut news = Vec::new();
+        for (at, text) in ssh.terminal().pieces_after(pieces) {
+            pieces += 1;
+            news.push((at, Side::Terminal, text));
+        }
+        let new_entries = events(machine, ssh).into_iter().skip(entries);
+        for entry in new_entries.collect::<Vec<_>>() {
+            entries += 1;
+            news.push((entry.at, Side::Journal, entry.message().to_owned()));
+        }
+        news.sort_by_key(|(at, _, _)| *at);
+        for (at, side, text) in news {
+            columns.show(at.saturating_duration_since(login), side, &text);
+        }
+        if ssh.terminal().is_open() || machine.journal().all(&gone).is_empty() {
+            return Err("it is there");
+        }
+        Ok(())
+    })?;
+    ssh.wait_closed(Duration::ZERO)
+}
+
+/// What the daemon wrote about the session.
+fn events(machine: &Machine, ssh: &Ssh) -> Vec<Entry> {
+    let wanted = Wanted::of_daemon().session(ssh.session());
+    let entries = machine.journal().all(&wanted).into_iter();
+    entries
+        .filter(|entry| entry.field("SESSION_TIMEOUT_EVENT").is_some())
+        .collect()
+}
+
+fn check(terminal: &str, entries: &[Entry]) -> Outcome {
+    let mut rest = terminal;
+    for text in SHOWN {
+        let found = rest.split_once(text);
+        let (_, after) = found.ok_or_else(|| Failure::new(format!("never shown: {text}")))?;
+        rest = after;
+    }
+    let written = entries
+        .iter()
+        .filter_map(|entry| entry.field("SESSION_TIMEOUT_EVENT"));
+    let written: Vec<_> = written.collect();
+    if written != WRITTEN {
+        return Err(Failure::new(format!(
+            "the journal has {written:?}, not {WRITTEN:?}"
+        )));
+    }
+    Ok(())
+}

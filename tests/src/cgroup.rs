@@ -1,0 +1,119 @@
+//! A control group for each machine.
+//!
+//! With `--keep-unit` systemd-nspawn takes the group it was started in for the machine's own, and
+//! machines started from one group share its `payload`: the end of one would kill sessions of
+//! another. It is also how everything of a machine is found and ended, whatever became of it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::failure::{Context, Failure, Outcome};
+use crate::wait::wait_until;
+
+/// What the names of our groups begin with.
+const PREFIX: &str = "session-timeout-";
+
+/// The control group of one machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Cgroup {
+    path: PathBuf,
+    /// The same name in the `name=systemd` hierarchy, where the host has one: systemd-nspawn makes
+    /// it there too, and leaves it.
+    shadow: Option<PathBuf>,
+}
+
+impl Cgroup {
+    /// The group of the machine called `name`, not made yet.
+    ///
+    /// # Errors
+    /// Where the host has no cgroup2.
+    pub(crate) fn of(name: &str) -> Outcome<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts").context("read the mounts")?;
+        let name = format!("{PREFIX}{name}");
+        let unified = mount_point(&mounts, |fstype, _| fstype == "cgroup2")
+            .context("this host mounts no cgroup2 (at /sys/fs/cgroup or below)")?;
+        let shadow = mount_point(&mounts, |fstype, options| {
+            fstype == "cgroup" && options.split(',').any(|option| option == "name=systemd")
+        });
+        Ok(Self {
+            path: unified.join(&name),
+            shadow: shadow.map(|hierarchy| hierarchy.join(&name)),
+        })
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// Where the host does not let us.
+    pub(crate) fn make(&self) -> Outcome {
+        fs::create_dir(&self.path).context(format!("make the cgroup {}", self.path.display()))
+    }
+
+    /// The file that a process writes its pid to, to be in the group.
+    pub(crate) fn procs(&self) -> PathBuf {
+        self.path.join("cgroup.procs")
+    }
+
+    /// Kills whatever runs in the group and removes it. A group that is not there is removed.
+    ///
+    /// # Errors
+    /// Where something in it stays.
+    pub(crate) fn remove(&self) -> Outcome {
+        if self.path.exists() {
+            // Kills every process of the group and of those below, and nothing else (Linux 5.14).
+            fs::write(self.path.join("cgroup.kill"), "1").context("kill what runs in a cgroup")?;
+        }
+        for path in [Some(&self.path), self.shadow.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            wait_until(Duration::from_secs(10), "an empty cgroup", || {
+                remove_tree(path)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the first mount is whose type and options suit.
+fn mount_point(mounts: &str, suits: impl Fn(&str, &str) -> bool) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let mut columns = line.split(' ').skip(1);
+        let (point, fstype, options) = (columns.next()?, columns.next()?, columns.next()?);
+        suits(fstype, options).then(|| PathBuf::from(point))
+    })
+}
+
+/// Removes the group at `path`, those below it first; the files in it go with it.
+fn remove_tree(path: &Path) -> Result<(), Failure> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.context("list a cgroup")?,
+    };
+    for entry in entries {
+        let entry = entry.context("list a cgroup")?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    fs::remove_dir(path).context(format!("remove {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hierarchies_are_found_beside_each_other_and_alone() {
+        let hybrid = "tmpfs /sys/fs/cgroup tmpfs rw 0 0\n\
+            cgroup /sys/fs/cgroup/systemd cgroup rw,relatime,name=systemd 0 0\n\
+            cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0\n";
+        let pure = "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n";
+        let unified = |mounts| mount_point(mounts, |fstype, _| fstype == "cgroup2");
+        assert_eq!(unified(hybrid), Some("/sys/fs/cgroup/unified".into()));
+        assert_eq!(unified(pure), Some("/sys/fs/cgroup".into()));
+        assert_eq!(mount_point(pure, |fstype, _| fstype == "cgroup"), None);
+    }
+}

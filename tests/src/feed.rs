@@ -1,0 +1,92 @@
+//! Items that a reader thread adds and a case waits for.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A list that grows until its source ends.
+#[derive(Debug)]
+pub(crate) struct Feed<T> {
+    state: Mutex<State<T>>,
+    grown: Condvar,
+}
+
+/// What is in a feed, and whether more can come.
+#[derive(Debug)]
+pub(crate) struct State<T> {
+    /// What has come, in order.
+    pub(crate) items: Vec<T>,
+    /// When the source ended, where it did.
+    pub(crate) ended: Option<Instant>,
+}
+
+impl<T> Feed<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                items: Vec::new(),
+                ended: None,
+            }),
+            grown: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn push(&self, item: T) {
+        self.lock().items.push(item);
+        self.grown.notify_all();
+    }
+
+    pub(crate) fn end(&self) {
+        self.lock().ended.get_or_insert_with(Instant::now);
+        self.grown.notify_all();
+    }
+
+    /// Waits until `find` finds something, at most for `bound`. At the end of the source it looks
+    /// once more and gives up.
+    pub(crate) fn wait<R>(
+        &self,
+        bound: Duration,
+        mut find: impl FnMut(&State<T>) -> Option<R>,
+    ) -> Option<R> {
+        let until = Instant::now() + bound;
+        let mut state = self.lock();
+        loop {
+            if let Some(found) = find(&state) {
+                return Some(found);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.ended.is_some() {
+                return None;
+            }
+            let waited = self.grown.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Looks at what is there now.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&State<T>) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// A case that failed with the lock held has nothing half done in the list.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ended_source_is_not_waited_for() {
+        let feed = Feed::new();
+        feed.push(1);
+        feed.end();
+        let minute = Duration::from_secs(60);
+        let started = Instant::now();
+        let last = feed.wait(minute, |state| state.items.last().copied());
+        assert_eq!(last, Some(1));
+        assert_eq!(feed.wait(minute, |_| None::<()>), None);
+        assert!(started.elapsed() < minute);
+    }
+}

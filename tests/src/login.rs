@@ -1,0 +1,163 @@
+//! Real logins over SSH.
+
+use std::io::Write;
+use std::process::{Child, ChildStdin, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::failure::{Context, Failure, Outcome};
+use crate::machine::{Machine, end_inside};
+use crate::transcript::{Source, Transcript};
+
+/// A login takes a few hundred milliseconds; a busy host may take its time.
+pub(crate) const LOGIN: Duration = Duration::from_secs(30);
+
+/// Somebody whom the machines know; everybody has a key, and people have their name for password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// A person, uid 1000.
+    Alice,
+    /// Another person, uid 1001.
+    Bob,
+    /// The administrator.
+    Root,
+    /// A system account with a shell.
+    Robot,
+}
+
+impl Account {
+    /// The name of the account.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Alice => "alice",
+            Self::Bob => "bob",
+            Self::Root => "root",
+            Self::Robot => "robot",
+        }
+    }
+}
+
+/// What an SSH client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// A terminal with a login shell: `ssh -tt`.
+    Pty,
+    /// No terminal, and `cat` that reads what is typed: `ssh -T host cat`.
+    None,
+}
+
+/// A connection of somebody who is logged in.
+#[derive(Debug)]
+pub struct Ssh {
+    client: Child,
+    stdin: ChildStdin,
+    transcript: Transcript,
+    session: String,
+    opened: Instant,
+}
+
+impl Ssh {
+    /// Logs in, and waits until the session says its name.
+    ///
+    /// # Errors
+    /// Where the login fails or takes longer than half a minute.
+    pub fn open(machine: &Machine, account: Account, terminal: Terminal) -> Outcome<Self> {
+        let mut command = machine.command("ssh");
+        command.args(["-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]);
+        command.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"]);
+        let host = format!("{}@127.0.0.1", account.name());
+        match terminal {
+            Terminal::Pty => command.args(["-tt", &host]),
+            // Not a login shell: it says itself what the profile says for others.
+            Terminal::None => {
+                command.args(["-T", &host, "echo \"session=$XDG_SESSION_ID.\"; exec cat"])
+            }
+        };
+        let opened = Instant::now();
+        let mut client = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("start ssh")?;
+        let stdin = client.stdin.take().context("ssh's input")?;
+        let stdout = client.stdout.take().context("ssh's output")?;
+        let mut ssh = Self {
+            client,
+            stdin,
+            transcript: Transcript::of(stdout, Source::Pipe),
+            session: String::new(),
+            opened,
+        };
+        ssh.session =
+            session_of(&ssh.transcript, LOGIN).map_err(|failure| ssh.with_errors(&failure))?;
+        Ok(ssh)
+    }
+
+    /// What the terminal shows.
+    #[must_use]
+    pub const fn terminal(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// logind's name of the session.
+    #[must_use]
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// When the client was started: a little before the session began.
+    #[must_use]
+    pub const fn opened(&self) -> Instant {
+        self.opened
+    }
+
+    /// Types.
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub fn send(&mut self, keys: &str) -> Outcome {
+        self.stdin.write_all(keys.as_bytes()).context("type")?;
+        self.stdin.flush().context("type")
+    }
+
+    /// Waits until the other side has closed the connection.
+    ///
+    /// # Errors
+    /// Where it is open after `bound`.
+    pub fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
+        self.transcript.wait_closed(bound)
+    }
+
+    /// Kills the client, as a network that goes away does.
+    pub fn drop_connection(self) {
+        drop(self);
+    }
+
+    /// The failure, with what ssh said.
+    fn with_errors(&mut self, failure: &Failure) -> Failure {
+        end_inside(&mut self.client);
+        let errors = self.client.stderr.take();
+        let said = errors.and_then(|errors| std::io::read_to_string(errors).ok());
+        Failure::new(format!("{failure}\nssh: {}", said.unwrap_or_default()))
+    }
+}
+
+impl Drop for Ssh {
+    fn drop(&mut self) {
+        end_inside(&mut self.client);
+    }
+}
+
+/// The name that a session says at login: `session=c1.`
+pub(crate) fn session_of(transcript: &Transcript, bound: Duration) -> Outcome<String> {
+    const START: &str = "session=";
+    let start = transcript.wait_for(START, bound)?;
+    let end = transcript.wait_after(start.end, ".", bound)?;
+    let text = transcript.text();
+    let name = text.get(start.end..end.end - 1).unwrap_or_default();
+    if name.is_empty() {
+        return Err(Failure::new(format!("a login without a session:\n{text}")));
+    }
+    Ok(name.to_owned())
+}

@@ -1,0 +1,338 @@
+//! A booted Debian machine, and how things are done in it.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bed::{Bed, remove_own};
+use crate::failure::{Context, Failure, Outcome};
+use crate::image;
+use crate::journal::Journal;
+use crate::layer::Layer;
+use crate::package::{self, Package};
+use crate::suite::Suite;
+use crate::wait::wait_until;
+
+/// A machine takes one to five seconds to boot; this is for a host that has other things to do.
+const BOOT: Duration = Duration::from_secs(90);
+
+/// A machine that is up. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Machine {
+    suite: Suite,
+    leader: Pid,
+    journal: Journal,
+    follower: Child,
+    nspawn: Child,
+    bed: Bed,
+}
+
+/// What a command in the machine left.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its exit code; 124 where it took longer than a minute and was ended.
+    pub code: Option<i32>,
+    /// What it wrote.
+    pub stdout: String,
+    /// What it wrote as errors.
+    pub stderr: String,
+}
+
+impl Machine {
+    /// Boots a machine of plain Debian.
+    ///
+    /// # Errors
+    /// Where it does not come up.
+    pub fn bare(suite: Suite) -> Outcome<Self> {
+        Self::over(suite, vec![image::base(suite)?])
+    }
+
+    /// Boots a machine that our package was installed on.
+    ///
+    /// # Errors
+    /// Where there is no package, it cannot be installed, or the machine does not come up.
+    pub fn with_package(suite: Suite) -> Outcome<Self> {
+        let base = image::base(suite)?;
+        let installed = package::installed(suite, &Package::built()?)?;
+        Self::over(suite, vec![installed, base])
+    }
+
+    fn over(suite: Suite, layers: Vec<Layer>) -> Outcome<Self> {
+        let bed = Bed::make(suite, layers)?;
+        let mut nspawn = spawn(&bed)?;
+        let leader = wait_until(BOOT, "the machine's first process", || {
+            leader_of(&mut nspawn, &bed.console_log())
+        })?;
+        wait_until(BOOT, "the machine to be up", || is_up(leader))?;
+        // Only now: a journalctl that starts before journald finds no journal, and stays so.
+        let mut follower = in_machine(leader, "journalctl")
+            .args(["--follow", "--lines=all", "--output=json", "--quiet"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("follow the journal")?;
+        let lines = follower.stdout.take().context("the journal's output")?;
+        Ok(Self {
+            suite,
+            leader,
+            journal: Journal::of(lines),
+            follower,
+            nspawn,
+            bed,
+        })
+    }
+
+    /// Its release of Debian.
+    #[must_use]
+    pub const fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Its journal.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// A command that runs in the machine, as root.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        in_machine(self.leader, program)
+    }
+
+    /// What a shell in the machine writes while it runs `script`.
+    ///
+    /// # Errors
+    /// Where the script fails or takes longer than a minute.
+    pub fn run(&self, script: &str) -> Outcome<String> {
+        let output = self.attempt(script)?;
+        if output.code == Some(0) {
+            return Ok(output.stdout);
+        }
+        let Output {
+            code,
+            stdout,
+            stderr,
+        } = output;
+        let code = code.map_or("a signal".to_owned(), |code| code.to_string());
+        Err(Failure::new(format!("{script}: {code}\n{stdout}{stderr}")))
+    }
+
+    /// As [`Self::run`], for a script that may fail.
+    ///
+    /// # Errors
+    /// Where no shell can be started.
+    pub fn attempt(&self, script: &str) -> Outcome<Output> {
+        self.feed(script, b"")
+    }
+
+    /// Writes a file, readable by everybody, and the directories above it.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> Outcome {
+        let script = format!("mkdir -p $(dirname {path}) && cat > {path} && chmod 0644 {path}");
+        let output = self.feed(&script, content.as_ref())?;
+        match output.code {
+            Some(0) => Ok(()),
+            _ => Err(Failure::new(format!("write {path}: {}", output.stderr))),
+        }
+    }
+
+    fn feed(&self, script: &str, input: &[u8]) -> Outcome<Output> {
+        let mut child = self
+            .command("timeout")
+            .args(["--kill-after=5", "60", "sh", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("start a shell in the machine")?;
+        let stdin = child.stdin.take();
+        let output = thread::scope(|scope| {
+            scope.spawn(|| write_all(stdin, input));
+            child.wait_with_output()
+        });
+        let output = output.context(format!("run {script}"))?;
+        Ok(Output {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// The root of the machine's file systems, as the host sees it. Beware of absolute links: the
+    /// host follows them from its own root.
+    pub(crate) fn root_seen_from_host(&self) -> String {
+        format!("/proc/{}/root", self.leader)
+    }
+
+    /// Powers the machine off and keeps what changed in its file system as the tree `path`.
+    pub(crate) fn power_off_into(mut self, path: &Path) -> Outcome {
+        // A shutdown stops every process before it kills it, and nsenter stops with the one that
+        // it waits for, for good: nothing of ours may be inside.
+        end_inside(&mut self.follower);
+        // systemd-nspawn passes it on as the signal that asks systemd to halt.
+        signal(&self.nspawn, Signal::TERM);
+        wait_until(BOOT, "the machine to power off", || {
+            exited(&mut self.nspawn)
+        })?;
+        self.bed.keep_changes(path)
+    }
+
+    /// What somebody needs to see why a case failed.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let entries = self.journal.tail(80);
+        let entries: Vec<_> = entries.iter().map(ToString::to_string).collect();
+        let sessions = self
+            .attempt("loginctl list-sessions; session-timeout status")
+            .map_or_else(|failure| failure.to_string(), |output| output.stdout);
+        format!(
+            "--- journal of {}\n{}\n--- sessions\n{sessions}",
+            self.bed.name(),
+            entries.join("\n")
+        )
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.report());
+        }
+        // The first process of a pid namespace takes all others with it; nspawn sees it go and
+        // tidies up after itself. What does not end here ends with the cgroup.
+        let _ = kill_process(self.leader, Signal::KILL);
+        let bound = Duration::from_secs(10);
+        let _ = wait_until(bound, "systemd-nspawn to end", || exited(&mut self.nspawn));
+        end_inside(&mut self.follower);
+    }
+}
+
+/// Ends every machine of this process at once: for a signal that ends us.
+///
+/// # Errors
+/// Where something stays.
+pub fn end_all() -> Outcome {
+    remove_own()
+}
+
+/// Ends a command that was started in a machine: nsenter stays outside, and waits for the process
+/// that it started inside.
+pub(crate) fn end_inside(nsenter: &mut Child) {
+    for inside in children(nsenter.id()) {
+        let _ = kill_process(inside, Signal::KILL);
+    }
+    let bound = Duration::from_secs(5);
+    if wait_until(bound, "a command to end", || exited(nsenter)).is_err() {
+        signal(nsenter, Signal::KILL);
+        let _ = nsenter.wait();
+    }
+}
+
+/// The children of a process.
+fn children(pid: u32) -> Vec<Pid> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let list = list.unwrap_or_default();
+    list.split_whitespace()
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        .collect()
+}
+
+fn spawn(bed: &Bed) -> Outcome<Child> {
+    let log = File::create(bed.console_log()).context("make the console's log")?;
+    let errors = log.try_clone().context("share the console's log")?;
+    // The shell enters the cgroup and becomes systemd-nspawn, so that nothing of it is ever
+    // outside. Where we are killed, it goes with us (prctl(2), PR_SET_PDEATHSIG).
+    Command::new("sh")
+        .args([
+            "-c",
+            r#"echo $$ > "$1" && shift && exec setpriv --pdeathsig KILL systemd-nspawn "$@""#,
+            "sh",
+        ])
+        .arg(bed.cgroup_procs())
+        .arg(format!("--directory={}", bed.root().display()))
+        .arg(format!("--machine={}", bed.name()))
+        .args([
+            "--boot",
+            "--quiet",
+            "--register=no",
+            "--keep-unit",
+            "--private-network",
+            "--resolv-conf=off",
+            "--console=read-only",
+        ])
+        .env("UNIFIED_CGROUP_HIERARCHY", "1")
+        .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors)
+        .spawn()
+        .context("start systemd-nspawn")
+}
+
+/// The machine's PID 1. It is taken when it has become systemd: before, its namespaces may still
+/// be the host's, and a command "in the machine" would run on the host.
+fn leader_of(nspawn: &mut Child, log: &Path) -> Outcome<Pid> {
+    if exited(nspawn).is_ok() {
+        let said = fs::read_to_string(log).unwrap_or_default();
+        return Err(Failure::new(format!("systemd-nspawn ended: {said}")));
+    }
+    let is_init = |pid: &Pid| {
+        let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        exe.file_name().is_some_and(|name| name == "systemd")
+    };
+    let found = children(nspawn.id()).into_iter().find(is_init);
+    found.context("no systemd below systemd-nspawn")
+}
+
+fn is_up(leader: Pid) -> Outcome {
+    let state = in_machine(leader, "systemctl")
+        .args(["is-system-running", "--wait"])
+        .output()
+        .context("ask for the machine's state")?;
+    let said = [state.stdout, state.stderr].concat();
+    match String::from_utf8_lossy(&said).trim() {
+        "running" => Ok(()),
+        other => Err(Failure::new(other)),
+    }
+}
+
+fn in_machine(leader: Pid, program: &str) -> Command {
+    let mut command = Command::new("nsenter");
+    command
+        .arg(format!("--target={leader}"))
+        .args(["--all", "--", program])
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin")
+        .env("HOME", "/root")
+        .env("TERM", "dumb");
+    command
+}
+
+fn exited(child: &mut Child) -> Outcome {
+    match child.try_wait().context("look after a process")? {
+        Some(_) => Ok(()),
+        None => Err(Failure::new("it runs")),
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// A command that ends before it has read its input has had enough of it.
+fn write_all(stdin: Option<ChildStdin>, input: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        let _ = stdin.write_all(input);
+    }
+}

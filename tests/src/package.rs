@@ -1,0 +1,82 @@
+//! Our package, and machines that it was installed on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Context, Failure, Outcome};
+use crate::image;
+use crate::layer::{self, Layer, digest, workspace_dir};
+use crate::machine::Machine;
+use crate::suite::Suite;
+
+/// The built package, read.
+#[derive(Clone, Debug)]
+pub struct Package {
+    content: Vec<u8>,
+}
+
+impl Package {
+    /// The package that `make deb` left in `target/deb`.
+    ///
+    /// # Errors
+    /// Where there is not exactly one.
+    pub fn built() -> Outcome<Self> {
+        let dir = workspace_dir().join("target/deb");
+        let packages = packages_in(&dir);
+        match packages.as_slice() {
+            [package] => Ok(Self {
+                content: fs::read(package).context(format!("read {}", package.display()))?,
+            }),
+            [] => Err(Failure::new("no package in target/deb: make deb builds it")),
+            _ => Err(Failure::new("more than one package in target/deb")),
+        }
+    }
+
+    /// Copies the package into a machine; the path it has there.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn copy_to(&self, machine: &Machine) -> Outcome<&'static str> {
+        const PATH: &str = "/var/tmp/session-timeout.deb";
+        machine.write(PATH, &self.content)?;
+        Ok(PATH)
+    }
+
+    /// Installs the package in a running machine, as an administrator would; what was said.
+    ///
+    /// # Errors
+    /// Where `dpkg` fails.
+    pub fn install_on(&self, machine: &Machine) -> Outcome<String> {
+        let path = self.copy_to(machine)?;
+        machine.run(&format!(
+            "DEBIAN_FRONTEND=noninteractive dpkg -i {path} 2>&1; status=$?; rm {path}; exit $status"
+        ))
+    }
+}
+
+/// What installing `package` changes over the suite's tree.
+pub(crate) fn installed(suite: Suite, package: &Package) -> Outcome<Layer> {
+    let base = image::name(suite);
+    let name = format!("{base}-{}", digest(&package.content));
+    let layer = Layer::get(&name, |tree| {
+        eprintln!("{suite}: installing the package");
+        let machine = Machine::bare(suite)?;
+        package.install_on(&machine)?;
+        machine.power_off_into(tree)
+    })?;
+    layer::remove_unused(|other| other.starts_with(&format!("{base}-")) && other != name)?;
+    Ok(layer)
+}
+
+fn packages_in(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("session-timeout_") && name.ends_with(".deb")
+        })
+        .collect()
+}

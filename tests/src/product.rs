@@ -1,0 +1,115 @@
+//! What the cases ask of the product in a machine.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::failure::{Context, Failure, Outcome};
+use crate::journal::UNIT;
+use crate::machine::Machine;
+use crate::wait::wait_until;
+
+/// Where the policy is.
+const POLICY: &str = "/etc/session-timeout/policy.toml";
+
+/// A start or stop of the daemon takes far less; this is for a busy host.
+const SOON: Duration = Duration::from_secs(15);
+
+impl Machine {
+    /// Puts `policy` in force: writes it, lets limits be short, and restarts the daemon.
+    ///
+    /// # Errors
+    /// Where the daemon does not come up with it.
+    pub fn policy(&self, policy: &str) -> Outcome {
+        self.write_policy(policy)?;
+        self.write(
+            &format!("/etc/systemd/system/{UNIT}.d/short-limits.conf"),
+            "[Service]\nEnvironment=SESSION_TIMEOUTD_OPTIONS=--allow-short-limits\n",
+        )?;
+        self.run(&format!(
+            "systemctl daemon-reload && systemctl restart {UNIT}"
+        ))?;
+        self.wait_active()
+    }
+
+    /// Writes the policy, and tells nobody.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_policy(&self, policy: &str) -> Outcome {
+        self.write(POLICY, policy)
+    }
+
+    /// Waits until the daemon is up.
+    ///
+    /// # Errors
+    /// Where it is not soon.
+    pub fn wait_active(&self) -> Outcome {
+        wait_until(SOON, "the daemon to be up", || {
+            self.run(&format!("systemctl is-active {UNIT}")).map(|_| ())
+        })
+    }
+
+    /// The daemon's process, as the machine numbers it.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn daemon_pid(&self) -> Outcome<u32> {
+        let pid = self.run(&format!("systemctl show --property=MainPID --value {UNIT}"))?;
+        let pid = pid
+            .trim()
+            .parse()
+            .context(format!("the daemon's pid {pid}"))?;
+        if pid == 0 {
+            return Err(Failure::new("the daemon does not run"));
+        }
+        Ok(pid)
+    }
+
+    /// What `session-timeout status --json` says to root.
+    ///
+    /// # Errors
+    /// Where it fails.
+    pub fn status(&self) -> Outcome<Value> {
+        let text = self.run("session-timeout status --json")?;
+        serde_json::from_str(&text).context(format!("read the status {text}"))
+    }
+
+    /// A session in the status.
+    ///
+    /// # Errors
+    /// Where it is not there.
+    pub fn session_status(&self, id: &str) -> Outcome<Value> {
+        let status = self.status()?;
+        let sessions = status["sessions"].as_array();
+        let mut sessions = sessions.map(Vec::as_slice).unwrap_or_default().iter();
+        let found = sessions.find(|session| session["id"] == id).cloned();
+        found.ok_or_else(|| Failure::new(format!("no session {id} in {status}")))
+    }
+
+    /// Waits until the daemon has a session in its status.
+    ///
+    /// # Errors
+    /// Where it has not soon.
+    pub fn wait_known(&self, id: &str) -> Outcome<Value> {
+        wait_until(SOON, "the daemon to know a session", || {
+            self.session_status(id)
+        })
+    }
+
+    /// Waits until neither logind nor PID 1 has anything of a session.
+    ///
+    /// # Errors
+    /// Where it is there after `bound`.
+    pub fn wait_session_gone(&self, id: &str, bound: Duration) -> Outcome<Instant> {
+        wait_until(bound, "the session to be gone", || {
+            let left = self.attempt(&format!(
+                "loginctl show-session {id} --property=State; systemctl is-active session-{id}.scope"
+            ))?;
+            match left.stdout.trim() {
+                "inactive" => Ok(Instant::now()),
+                state => Err(Failure::new(state)),
+            }
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! The cases, and what several of them need.
+
+pub(crate) mod absolute;
+pub(crate) mod faults;
+pub(crate) mod inactivity;
+pub(crate) mod intake;
+pub(crate) mod leftovers;
+pub(crate) mod package;
+pub(crate) mod policy;
+pub(crate) mod restart;
+pub(crate) mod status;
+
+use std::time::{Duration, Instant};
+
+use session_timeout_tests::{Entry, Machine, Outcome, Wanted};
+
+/// How far from its time a warning or an end may be. The product promises one second; half a
+/// second more is for the way from there to here.
+const SLACK: Duration = Duration::from_millis(1500);
+
+/// The steps in which the kernel moves the time of a terminal's last input (`tty_update_time` in
+/// drivers/tty/tty_io.c).
+const TTY_STEP: Duration = Duration::from_secs(8);
+
+/// For what happens at once.
+const SOON: Duration = Duration::from_secs(10);
+
+const fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// The daemon's entry about the beginning of a session: its time is what others are measured from.
+fn login_of(machine: &Machine, session: &str) -> Outcome<Entry> {
+    let login = Wanted::event("login").session(session);
+    machine.journal().wait_for(&login, SOON)
+}
+
+/// That something happened `expected` after `start`, give or take.
+#[track_caller]
+fn assert_after(start: Instant, what: &str, at: Instant, expected: Duration) {
+    assert_between(start, what, at, expected, expected);
+}
+
+/// That something happened between `earliest` and `latest` after `start`, give or take.
+#[track_caller]
+fn assert_between(start: Instant, what: &str, at: Instant, earliest: Duration, latest: Duration) {
+    let after = at.saturating_duration_since(start);
+    assert!(
+        after + SLACK >= earliest && after <= latest + SLACK,
+        "{what}: after {:.2} s, not {:.0} to {:.0} s",
+        after.as_secs_f32(),
+        earliest.as_secs_f32(),
+        latest.as_secs_f32()
+    );
+}
+
+/// That the daemon never asked for the end of a session.
+#[track_caller]
+fn assert_not_ended(machine: &Machine, session: &str) {
+    let ends = machine
+        .journal()
+        .all(&Wanted::event("end").session(session));
+    assert!(ends.is_empty(), "session {session} was ended: {}", ends[0]);
+}

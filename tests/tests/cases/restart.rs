@@ -1,0 +1,116 @@
+//! Restarts: of the daemon, of logind, of the bus. No deadline moves, and nobody is warned twice.
+
+use session_timeout_tests::{
+    Account, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, wait_until,
+};
+
+use super::{SOON, assert_after, login_of, secs};
+
+const POLICY: &str = r#"[default]
+    session-timeout = "24s"
+    session-warnings = ["16s", "5s"]
+    grace = "3s""#;
+
+pub(crate) fn killing_the_daemon_moves_no_deadline_and_repeats_no_warning(
+    machine: &Machine,
+) -> Outcome {
+    ends_on_time_in_spite_of(machine, |machine| {
+        let pid = machine.daemon_pid()?;
+        machine.run(&format!("kill -KILL {pid}"))?;
+        wait_until(SOON, "another daemon", || {
+            let now = machine.daemon_pid()?;
+            if now == pid {
+                Err(Failure::new("the same one"))
+            } else {
+                Ok(())
+            }
+        })
+    })
+}
+
+pub(crate) fn a_restarted_daemon_keeps_deadlines_and_repeats_no_warning(
+    machine: &Machine,
+) -> Outcome {
+    ends_on_time_in_spite_of(machine, |machine| {
+        let pid = machine.daemon_pid()?;
+        machine.run(&format!("systemctl restart {UNIT}"))?;
+        assert_ne!(machine.daemon_pid()?, pid);
+        Ok(())
+    })
+}
+
+pub(crate) fn a_restart_of_logind_moves_no_deadline(machine: &Machine) -> Outcome {
+    ends_on_time_in_spite_of(machine, |machine| {
+        machine.run("systemctl restart systemd-logind")?;
+        wait_connected(machine)
+    })
+}
+
+pub(crate) fn a_restart_of_the_bus_moves_no_deadline(machine: &Machine) -> Outcome {
+    ends_on_time_in_spite_of(machine, |machine| {
+        // logind does not survive the bus that it was on; an administrator restarts both.
+        machine.run("systemctl restart dbus.service; systemctl restart systemd-logind")?;
+        wait_connected(machine)
+    })
+}
+
+pub(crate) fn a_login_made_while_the_daemon_was_down_is_found_and_ended_on_time(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    wait_until(secs(10), "the session to have a past", || {
+        let age = ssh.opened().elapsed();
+        if age > secs(5) {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("{age:?}")))
+        }
+    })?;
+    machine.run(&format!("systemctl start {UNIT}"))?;
+    machine.wait_known(ssh.session())?;
+    let end = "Session timeout: this session has ended, 24 s after the login.";
+    let end = ssh.terminal().wait_for(end, secs(30))?;
+    assert_after(ssh.opened(), "the end", end.at, secs(24));
+    ssh.wait_closed(SOON)?;
+    Ok(())
+}
+
+/// Disturbs a session between its warnings, and sees it end as if nothing had been.
+fn ends_on_time_in_spite_of(machine: &Machine, disturb: impl Fn(&Machine) -> Outcome) -> Outcome {
+    machine.policy(POLICY)?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let (terminal, id) = (ssh.terminal(), ssh.session());
+    let login = login_of(machine, id)?;
+    let first = "this session ends in 16 s, 24 s after the login.";
+    terminal.wait_for(first, secs(15))?;
+    disturb(machine)?;
+    assert!(terminal.is_open(), "{}", terminal.text());
+
+    let second = "this session ends in 5 s, 24 s after the login.";
+    let seen = terminal.wait_for(second, secs(20))?;
+    assert_after(login.at, second, seen.at, secs(19));
+    let last = "this session has ended, 24 s after the login.";
+    let seen = terminal.wait_for(last, secs(10))?;
+    assert_after(login.at, last, seen.at, secs(24));
+    ssh.wait_closed(SOON)?;
+    machine.wait_session_gone(id, secs(3 + 2))?;
+    for text in [first, second, last] {
+        assert_eq!(terminal.count(text), 1, "{}", terminal.text());
+    }
+    let ends = machine.journal().all(&Wanted::event("end").session(id));
+    assert_eq!(ends.len(), 1);
+    Ok(())
+}
+
+fn wait_connected(machine: &Machine) -> Outcome {
+    wait_until(SOON, "the daemon to reach logind", || {
+        let status = machine.status()?;
+        if status["logind"] == "connected" {
+            Ok(())
+        } else {
+            Err(Failure::new(status.to_string()))
+        }
+    })
+}

@@ -1,0 +1,42 @@
+//! What the command shows, and what the daemon's unit may do.
+
+use session_timeout_tests::{Account, Context, Machine, Outcome, Ssh, Terminal, UNIT};
+
+pub(crate) fn everybody_sees_their_own_sessions_and_root_sees_all(machine: &Machine) -> Outcome {
+    let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let bob = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    for ssh in [&alice, &bob] {
+        machine.wait_known(ssh.session())?;
+    }
+    let table = machine.run("session-timeout status")?;
+    for word in ["alice", "bob", "sshd"] {
+        assert!(table.contains(word), "{table}");
+    }
+    let table = machine.run("runuser -u alice -- session-timeout status")?;
+    assert!(table.contains("alice") && !table.contains("bob"), "{table}");
+
+    let json = machine.run("runuser -u alice -- session-timeout status --json")?;
+    let status: serde_json::Value = serde_json::from_str(&json).context("read the status")?;
+    let sessions = status["sessions"].as_array().cloned().unwrap_or_default();
+    assert!(!sessions.is_empty(), "{json}");
+    for session in &sessions {
+        assert_eq!(session["user"], "alice", "{json}");
+    }
+    assert!(
+        sessions
+            .iter()
+            .any(|session| session["id"] == alice.session()),
+        "{json}"
+    );
+    Ok(())
+}
+
+pub(crate) fn the_unit_is_as_little_exposed_as_promised(machine: &Machine) -> Outcome {
+    // --threshold takes tenths: a unit above 1.4 fails.
+    let shown = machine.run(&format!(
+        "systemd-analyze security --no-pager --threshold=14 {UNIT}"
+    ))?;
+    let overall = shown.lines().find(|line| line.contains("Overall exposure"));
+    eprintln!("{}: {}", machine.suite(), overall.unwrap_or("?").trim());
+    Ok(())
+}
