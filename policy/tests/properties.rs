@@ -1,6 +1,13 @@
 //! Properties: whatever happens, in whatever order, the engine keeps its promises. Most of them
 //! are in `support/oracle.rs`, which judges every call.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
+
 #[expect(dead_code, reason = "the scenarios use more of it")]
 mod support;
 

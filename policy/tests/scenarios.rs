@@ -5,6 +5,13 @@
 //! `UPDATE=1 cargo test -p session-timeout-policy --test scenarios` writes what came out into the
 //! files, to be read again before it is believed.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, in its helpers too"
+)]
+
 #[expect(dead_code, reason = "the properties use more of it")]
 mod support;
 

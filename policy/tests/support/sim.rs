@@ -255,6 +255,10 @@ impl Sim {
         }
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an event is told once; its callers have no more use for it"
+    )]
     fn tell(&mut self, event: Event) {
         let now = self.world.now;
         if let Daemon::Up(engine) = &mut self.daemon {
@@ -277,12 +281,14 @@ impl Sim {
         for action in actions {
             self.log.push((self.world.now, action.clone()));
             match action {
-                Action::Began(_) | Action::Report(..) => {}
                 Action::Left(facts, _) => drop(self.watched.remove(&facts.key)),
                 Action::Warn(key, warning) if warning.limit == LimitKind::Inactivity => {
                     self.watched.insert(key);
                 }
-                Action::Warn(..) | Action::Withdraw(_, LimitKind::Absolute) => {}
+                Action::Began(_)
+                | Action::Report(..)
+                | Action::Warn(..)
+                | Action::Withdraw(_, LimitKind::Absolute) => {}
                 Action::Withdraw(key, LimitKind::Inactivity) => drop(self.watched.remove(&key)),
                 Action::Probe(key) => self.look(key),
                 Action::Terminate(key, _) => self.end(key, GOES_WHEN_ASKED),
