@@ -26,7 +26,9 @@ done
 echo 'echo "session=$XDG_SESSION_ID."' >"$root/etc/profile.d/session-id.sh"
 
 # A stack with our module alone and one with nothing, for timing the difference.
-echo 'session optional pam_session_timeout.so' >"$root/etc/pam.d/session-timeout-timing"
+# libpam refuses a stack whose only module says PAM_IGNORE, so there is always one that agrees.
+printf 'session optional %s.so\n' pam_permit pam_session_timeout \
+	>"$root/etc/pam.d/session-timeout-timing"
 echo 'session optional pam_permit.so' >"$root/etc/pam.d/session-timeout-baseline"
 
 # In memory, and all of it: the cases look for single entries.

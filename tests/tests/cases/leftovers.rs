@@ -30,8 +30,8 @@ pub(crate) fn what_runs_on_after_a_logout_is_left_alone(machine: &Machine) -> Ou
     Ok(())
 }
 
-/// `TerminateSession` succeeds here and does nothing (reported for systemd 249 to 257): only who
-/// looks at the state first gets the session ended.
+/// Where logind calls the session `closing` now (systemd 257), `TerminateSession` succeeds and does
+/// nothing: only who looks at the state first gets it ended.
 pub(crate) fn a_session_whose_leader_was_killed_is_ended_all_the_same(
     machine: &Machine,
 ) -> Outcome {
@@ -44,10 +44,14 @@ pub(crate) fn a_session_whose_leader_was_killed_is_ended_all_the_same(
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let id = ssh.session();
     let login = login_of(machine, id)?;
-    machine.run(&format!(
-        "kill -KILL $(loginctl show-session {id} --property=Leader --value)"
+    let leader = machine.run(&format!(
+        "loginctl show-session {id} --property=Leader --value"
     ))?;
-    wait_closing(machine, id)?;
+    let leader = leader.trim();
+    machine.run(&format!("kill -KILL {leader}"))?;
+    wait_until(SOON, "the leader to be gone", || {
+        machine.run(&format!("! test -e /proc/{leader}")).map(drop)
+    })?;
     assert!(ssh.terminal().is_open(), "{}", ssh.terminal().text());
     let end = Wanted::event("end").session(id);
     let end = machine.journal().wait_for(&end, secs(20))?;

@@ -99,6 +99,8 @@ fn ends_on_time_in_spite_of(machine: &Machine, disturb: impl Fn(&Machine) -> Out
     for text in [first, second, last] {
         assert_eq!(terminal.count(text), 1, "{}", terminal.text());
     }
+    let gone = Wanted::event("gone").session(id);
+    machine.journal().wait_for(&gone, SOON)?;
     let ends = machine.journal().all(&Wanted::event("end").session(id));
     assert_eq!(ends.len(), 1);
     Ok(())
