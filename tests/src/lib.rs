@@ -1,6 +1,6 @@
 //! Real Debian machines to test the whole product on: systemd as PID 1, logind, dbus, sshd, PAM.
 //!
-//! [`Machine::boot`] starts one under `systemd-nspawn`, over a root tree that is built once per
+//! [`Machine::bare`] starts one under `systemd-nspawn`, over a root tree that is built once per
 //! suite and package list and kept under `target/machines`. [`Ssh`] and [`Console`] log in to it for real, [`Journal`]
 //! follows its journal, and everything waits for a condition with a bound, never for a while.
 //! The cases are in `tests/`, the demonstration in `src/bin`.
