@@ -5,7 +5,7 @@
 //! checked by itself; the *limits* are the fragment over the built-in defaults, with the values
 //! checked against each other; the *settings* are the limits and what there is to say about them.
 //! All errors of a file come in one go, because an administrator who corrects one should not meet
-//! the next only afterwards. [`load`] does the same with a file, and is the only part that touches
+//! the next only afterwards. [`load()`] does the same with a file, and is the only part that touches
 //! the disk.
 //!
 //! ```

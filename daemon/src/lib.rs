@@ -1,7 +1,7 @@
 //! The session-timeout daemon.
 //!
 //! The engine of `session-timeout-policy` decides; this crate is its hands, eyes and memory. One
-//! [driver] takes what the adapters bring, asks the engine, and has done what the engine says. The
+//! driver takes what the adapters bring, asks the engine, and has done what the engine says. The
 //! adapters know the world and not each other:
 //!
 //! | adapter | its part of the world |
