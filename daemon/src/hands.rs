@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 use session_timeout_policy::{
     Action, Engine, Event, LimitKind, SessionFacts, SessionKey, View, Warning,
@@ -16,6 +17,10 @@ use crate::tell::Teller;
 use crate::ttys::Terminal;
 use crate::watch::Watcher;
 use crate::{text, ttys};
+
+/// How long a last line has to reach its reader. Whoever carries it, such as sshd, is ended
+/// together with the session, and what it has not passed on by then nobody sees.
+const PARTING: Duration = Duration::from_millis(250);
 
 /// Does what the engine says.
 pub(crate) struct Hands {
@@ -118,6 +123,9 @@ impl Hands {
         let (connection, inputs) = (self.bus.borrow().clone(), self.inputs.clone());
         let teller = self.teller.clone();
         tokio::spawn(async move {
+            if how == End::Terminate {
+                tokio::time::sleep(PARTING).await;
+            }
             let failure = match connection {
                 None => "there is no connection to the system bus".to_owned(),
                 Some(connection) => match logind::end(&connection, &key, how).await {

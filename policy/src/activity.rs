@@ -315,4 +315,42 @@ mod tests {
         activity.observe(at(100), hint(Hint::IdleSince(at(70))));
         assert_eq!(activity.last, at(70));
     }
+
+    #[test]
+    fn a_hint_that_stands_is_no_news_however_often_it_is_seen() {
+        let mut activity = Activity::since_login(at(0));
+        // The same moment, as it is worked out from clocks that are read one after the other.
+        for (now, jitter) in [(100, 0), (200, 3), (300, 1), (400, 7)] {
+            let since = BootTime::from_micros(70_000_000 + jitter);
+            let reading = Reading {
+                wall: wall(EPOCH + now),
+                hint: Some(Hint::IdleSince(since)),
+                ..Reading::default()
+            };
+            activity.observe(at(now), reading);
+            assert_eq!(activity.last, at(70), "at {now}");
+        }
+    }
+
+    #[test]
+    fn a_clock_stepped_back_and_forth_between_two_looks_hides_no_input() {
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(1000), look(1000, 40));
+        // Input at 1500, when the clock was an hour behind.
+        let mut second = look(2000, 0);
+        second.stamps.insert(PTS, wall(EPOCH + 1500 - 3600));
+        activity.observe(at(2000), second);
+        assert_eq!(activity.last, at(2000));
+    }
+
+    #[test]
+    fn input_in_the_rest_of_a_window_that_was_looked_into_still_counts() {
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(42), look(42, 40));
+        assert_eq!(activity.last, at(42));
+        activity.observe(at(100), look(100, 40));
+        assert_eq!(activity.last, at(47));
+        activity.observe(at(200), look(200, 40));
+        assert_eq!(activity.last, at(47));
+    }
 }

@@ -173,4 +173,42 @@ mod tests {
         assert_eq!(countdown.due(at(0), &limit), Some(at(100)));
         assert_eq!(countdown.step(at(100), at(0), &limit), Some(Step::End));
     }
+
+    #[test]
+    fn a_countdown_from_before_a_restart_fits_only_terms_that_it_can_have_run_under() {
+        let heard = |lead, not_before: Option<u64>| Countdown {
+            heard: Some(secs(lead)),
+            not_before: not_before.map(at),
+            reported: false,
+        };
+        let fits = |countdown: Countdown, leads: &[u64]| {
+            countdown.fits(&limit(100, leads), EndAction::Terminate)
+        };
+        assert!(fits(Countdown::default(), &[]));
+        assert!(fits(heard(20, None), &[20, 5]));
+        assert!(fits(heard(5, Some(100)), &[20, 5]));
+        assert!(!fits(heard(20, None), &[20]));
+        assert!(!fits(heard(5, Some(100)), &[20, 5, 1]));
+        assert!(!fits(heard(20, None), &[30, 5]));
+
+        let reported = Countdown {
+            reported: true,
+            ..Countdown::default()
+        };
+        assert!(reported.fits(&limit(100, &[]), EndAction::Report));
+        assert!(!reported.fits(&limit(100, &[]), EndAction::Terminate));
+    }
+
+    #[test]
+    fn an_end_named_by_a_clock_that_was_ahead_is_no_further_off_than_the_lead() {
+        let countdown = |not_before| Countdown {
+            heard: Some(secs(5)),
+            not_before: Some(at(not_before)),
+            reported: false,
+        };
+        assert_eq!(countdown(1_000_000).resumed(at(200)), countdown(205));
+        assert_eq!(countdown(203).resumed(at(200)), countdown(203));
+        let fresh = Countdown::default();
+        assert_eq!(fresh.clone().resumed(at(200)), fresh);
+    }
 }

@@ -7,6 +7,11 @@
     clippy::unwrap_used,
     reason = "a panic is how a test fails, in its helpers too"
 )]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a panic is how a test fails"
+)]
 
 #[expect(dead_code, reason = "the scenarios use more of it")]
 mod support;
@@ -36,10 +41,8 @@ fn config(cases: u32) -> ProptestConfig {
 /// The judge panics at every step on the way to the shortest sequence; that is only noise.
 fn only_the_last_word() {
     std::panic::set_hook(Box::new(|panic| {
-        if panic
-            .payload_as_str()
-            .is_some_and(|why| why.starts_with("Test failed"))
-        {
+        let why = panic.payload().downcast_ref::<String>();
+        if why.is_some_and(|why| why.starts_with("Test failed")) {
             eprintln!("{panic}");
         }
     }));

@@ -11,6 +11,12 @@
     clippy::unwrap_used,
     reason = "a panic is how a test fails, in its helpers too"
 )]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails"
+)]
 
 #[expect(dead_code, reason = "the properties use more of it")]
 mod support;

@@ -1,7 +1,7 @@
 //! Sessions that logind calls `closing`: somebody has gone, and something has stayed.
 
 use session_timeout_tests::{
-    Account, Failure, Machine, Outcome, Ssh, Suite, Terminal, Wanted, wait_until,
+    Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
 };
 
 use super::{SOON, assert_after, assert_not_ended, login_of, secs};
