@@ -101,8 +101,6 @@ fn ends_on_time_in_spite_of(machine: &Machine, disturb: impl Fn(&Machine) -> Out
     }
     let gone = Wanted::event("gone").session(id);
     machine.journal().wait_for(&gone, SOON)?;
-    let gone = Wanted::event("gone").session(id);
-    machine.journal().wait_for(&gone, SOON)?;
     let ends = machine.journal().all(&Wanted::event("end").session(id));
     assert_eq!(ends.len(), 1);
     Ok(())
