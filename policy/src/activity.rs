@@ -6,10 +6,10 @@
 //! since. A *change* of a stamp between two readings says for certain that there was input
 //! between them, and the stamp only helps to say when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::{BootTime, WallTime};
+use crate::{ActivityKind, BootTime, WallTime};
 
 /// Two clocks drift apart by less than this between two readings unless one was stepped. NTP
 /// slews by at most 500 ppm, which is 1.8 s in an hour.
@@ -24,10 +24,14 @@ const HINT_JITTER: Duration = Duration::from_secs(1);
 pub struct Reading {
     /// The wall clock at the time of the look.
     pub wall: WallTime,
-    /// When each terminal was last read from. A stamp of zero says nothing and is not listed.
+    /// When each terminal was last read from, or written to. A stamp of zero says nothing and is not listed.
     pub stamps: BTreeMap<StampSource, WallTime>,
     /// What the desktop has told logind, if it ever told anything.
     pub hint: Option<Hint>,
+    /// The inhibitor lock on `idle` that the user holds, by who holds it, if there is one.
+    pub inhibitor: Option<String>,
+    /// Whether the screen is locked, where anybody tells.
+    pub locked: Option<bool>,
 }
 
 /// Where a stamp comes from.
@@ -35,6 +39,9 @@ pub struct Reading {
 pub enum StampSource {
     /// logind's `IdleSinceHint` of a session on a terminal.
     Logind,
+    /// The modification time of a terminal of the session, by its device number: output of
+    /// programs, less what the daemon itself has written there.
+    Output(u64),
     /// The access time of a terminal of the session, by its device number.
     Terminal(u64),
 }
@@ -84,6 +91,8 @@ pub struct Activity {
     pub stamps: BTreeMap<StampSource, WallTime>,
     /// Both clocks at the last look that read them: what shows a step of the wall clock.
     pub clocks: Option<(BootTime, WallTime)>,
+    /// Whether the user held an inhibitor lock at the last look.
+    pub inhibited: bool,
 }
 
 impl Activity {
@@ -95,6 +104,7 @@ impl Activity {
             source: IdleSource::Unknown,
             stamps: BTreeMap::new(),
             clocks: None,
+            inhibited: false,
         }
     }
 
@@ -103,11 +113,22 @@ impl Activity {
         self.last = self.last.max(now);
     }
 
-    /// Takes a reading; whether it shows activity that was not known is seen in `last`.
-    pub(crate) fn observe(&mut self, now: BootTime, reading: Reading) {
+    /// Takes a reading, of which this counts; whether it shows activity that was not known is
+    /// seen in `last`.
+    pub(crate) fn observe(
+        &mut self,
+        now: BootTime,
+        reading: Reading,
+        counted: &BTreeSet<ActivityKind>,
+    ) {
+        let counts = |source: &StampSource| match source {
+            StampSource::Logind | StampSource::Terminal(_) => true,
+            StampSource::Output(_) => counted.contains(&ActivityKind::Output),
+        };
         let stamped = reading
             .stamps
             .iter()
+            .filter(|(source, _)| counts(source))
             .filter_map(|(source, stamp)| self.news(now, reading.wall, *source, *stamp))
             .max();
         if let Some(stamped) = stamped {
@@ -122,6 +143,12 @@ impl Activity {
             }
             Some(Hint::IdleSince(_)) | None => {}
         }
+        let inhibited = reading.inhibitor.is_some();
+        // One that was released since the last look may have been so just now.
+        if counted.contains(&ActivityKind::Inhibitor) && (inhibited || self.inhibited) {
+            self.seen(now);
+        }
+        self.inhibited = inhibited;
         self.source = source_of(&reading);
         self.sampled = self.sampled.max(now);
         // Stamps of terminals that are gone are kept: one that comes back unchanged is no news.
@@ -194,7 +221,7 @@ fn source_of(reading: &Reading) -> IdleSource {
     let terminals = reading
         .stamps
         .keys()
-        .any(|source| matches!(source, StampSource::Terminal(_)));
+        .any(|source| matches!(source, StampSource::Output(_) | StampSource::Terminal(_)));
     if terminals {
         IdleSource::Terminals
     } else if reading.hint.is_some() || !reading.stamps.is_empty() {
@@ -229,14 +256,18 @@ mod tests {
         Reading {
             wall: wall(EPOCH + now),
             stamps: BTreeMap::from([(PTS, wall(EPOCH + stamp))]),
-            hint: None,
+            ..Reading::default()
         }
+    }
+
+    fn observe(activity: &mut Activity, now: BootTime, reading: Reading) {
+        activity.observe(now, reading, &BTreeSet::from([ActivityKind::Input]));
     }
 
     #[test]
     fn a_changed_stamp_is_activity_at_the_end_of_its_window() {
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(100), look(100, 40));
+        observe(&mut activity, at(100), look(100, 40));
         assert_eq!(activity.last, at(47));
         assert_eq!(activity.source, IdleSource::Terminals);
     }
@@ -244,51 +275,52 @@ mod tests {
     #[test]
     fn an_unchanged_stamp_is_no_activity_whatever_the_clock_says() {
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(100), look(100, 40));
-        activity.observe(at(200), look(200_000, 40));
+        observe(&mut activity, at(100), look(100, 40));
+        observe(&mut activity, at(200), look(200_000, 40));
         assert_eq!(activity.last, at(47));
     }
 
     #[test]
     fn input_in_the_current_window_is_never_in_the_future() {
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(42), look(42, 40));
+        observe(&mut activity, at(42), look(42, 40));
         assert_eq!(activity.last, at(42));
     }
 
     #[test]
     fn after_a_step_of_the_wall_clock_a_changed_stamp_counts_as_now() {
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(100), look(100, 40));
+        observe(&mut activity, at(100), look(100, 40));
         // One hour forward: the stamp, set before the step, looks an hour old.
-        activity.observe(at(200), look(200 + 3600, 150));
+        observe(&mut activity, at(200), look(200 + 3600, 150));
         assert_eq!(activity.last, at(200));
     }
 
     #[test]
     fn activity_is_never_placed_before_the_last_look() {
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(100), look(100, 40));
+        observe(&mut activity, at(100), look(100, 40));
         let mut second = look(200, 40);
         second
             .stamps
             .insert(StampSource::Terminal(0x8804), wall(EPOCH + 8));
-        activity.observe(at(200), second);
+        observe(&mut activity, at(200), second);
         assert_eq!(activity.last, at(100));
     }
 
     #[test]
     fn a_first_look_never_reaches_back_before_the_login() {
         let mut activity = Activity::since_login(at(90));
-        activity.observe(at(100), look(100, 8));
+        observe(&mut activity, at(100), look(100, 8));
         assert_eq!(activity.last, at(90));
     }
 
     #[test]
     fn an_empty_reading_is_unknown_and_no_activity() {
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(50), look(50, 40));
-        activity.observe(
+        observe(&mut activity, at(50), look(50, 40));
+        observe(
+            &mut activity,
             at(100),
             Reading {
                 wall: wall(EPOCH + 100),
@@ -307,12 +339,12 @@ mod tests {
             hint: Some(hint),
             ..Reading::default()
         };
-        activity.observe(at(50), hint(Hint::Active));
+        observe(&mut activity, at(50), hint(Hint::Active));
         assert_eq!(
             (activity.last, activity.source),
             (at(50), IdleSource::Logind)
         );
-        activity.observe(at(100), hint(Hint::IdleSince(at(70))));
+        observe(&mut activity, at(100), hint(Hint::IdleSince(at(70))));
         assert_eq!(activity.last, at(70));
     }
 
@@ -327,7 +359,7 @@ mod tests {
                 hint: Some(Hint::IdleSince(since)),
                 ..Reading::default()
             };
-            activity.observe(at(now), reading);
+            observe(&mut activity, at(now), reading);
             assert_eq!(activity.last, at(70), "at {now}");
         }
     }
@@ -335,22 +367,62 @@ mod tests {
     #[test]
     fn a_clock_stepped_back_and_forth_between_two_looks_hides_no_input() {
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(1000), look(1000, 40));
+        observe(&mut activity, at(1000), look(1000, 40));
         // Input at 1500, when the clock was an hour behind.
         let mut second = look(2000, 0);
         second.stamps.insert(PTS, wall(EPOCH + 1500 - 3600));
-        activity.observe(at(2000), second);
+        observe(&mut activity, at(2000), second);
         assert_eq!(activity.last, at(2000));
     }
 
     #[test]
     fn input_in_the_rest_of_a_window_that_was_looked_into_still_counts() {
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(42), look(42, 40));
+        observe(&mut activity, at(42), look(42, 40));
         assert_eq!(activity.last, at(42));
-        activity.observe(at(100), look(100, 40));
+        observe(&mut activity, at(100), look(100, 40));
         assert_eq!(activity.last, at(47));
-        activity.observe(at(200), look(200, 40));
+        observe(&mut activity, at(200), look(200, 40));
         assert_eq!(activity.last, at(47));
+    }
+
+    #[test]
+    fn output_counts_only_where_the_policy_says_so() {
+        let written = |stamp| {
+            let mut reading = look(200, 40);
+            let source = StampSource::Output(0x8803);
+            reading.stamps.insert(source, wall(EPOCH + stamp));
+            reading
+        };
+        let mut activity = Activity::since_login(at(0));
+        observe(&mut activity, at(100), look(100, 40));
+        observe(&mut activity, at(200), written(160));
+        assert_eq!(activity.last, at(47));
+
+        let mut activity = Activity::since_login(at(0));
+        observe(&mut activity, at(100), look(100, 40));
+        let counted = BTreeSet::from([ActivityKind::Input, ActivityKind::Output]);
+        activity.observe(at(200), written(160), &counted);
+        assert_eq!(activity.last, at(167));
+    }
+
+    #[test]
+    fn an_inhibitor_counts_up_to_the_look_that_misses_it_first() {
+        let counted = BTreeSet::from([ActivityKind::Input, ActivityKind::Inhibitor]);
+        let reading = |now, inhibitor: Option<&str>| Reading {
+            inhibitor: inhibitor.map(str::to_owned),
+            ..look(now, 40)
+        };
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(100), reading(100, Some("mpv")), &counted);
+        assert_eq!(activity.last, at(100));
+        activity.observe(at(200), reading(200, None), &counted);
+        assert_eq!(activity.last, at(200));
+        activity.observe(at(300), reading(300, None), &counted);
+        assert_eq!(activity.last, at(200));
+
+        let mut ignored = Activity::since_login(at(0));
+        observe(&mut ignored, at(100), reading(100, Some("mpv")));
+        assert_eq!(ignored.last, at(47));
     }
 }

@@ -94,7 +94,7 @@ impl Countdown {
     }
 
     /// The leads that no warning stands for yet, longest first.
-    fn unheard<'a>(&self, limit: &'a Limit) -> impl Iterator<Item = Duration> + use<'a> {
+    pub(crate) fn unheard<'a>(&self, limit: &'a Limit) -> impl Iterator<Item = Duration> + use<'a> {
         let heard = self.heard.unwrap_or(Duration::MAX);
         limit.leads.iter().filter(move |&lead| lead < heard)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::locking::LockCause;
 use crate::{Action, BootTime, LimitKind, SessionKey};
 
 /// The first pause before a request that failed is made again, and before a session that is
@@ -11,7 +12,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// Asking politely is given up after this long: logind may refuse it and still kill.
 const POLITE: Duration = Duration::from_secs(30);
 
-/// A session that is being ended. Only its disappearance ends this.
+/// A session that is being ended. Only its disappearance ends this; or, while it is no more than
+/// locked or hung up, that this has come about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ending {
     pub(crate) limit: LimitKind,
@@ -24,31 +26,42 @@ pub(crate) struct Ending {
     next: BootTime,
 }
 
+/// How hard a session is asked; each stage is the next one's predecessor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
+    /// To make sure of a lock that is there, as far as is known.
+    LockAgain,
+    Lock,
+    HangUp,
     Terminate,
     Kill,
 }
 
 impl Ending {
-    /// Asks the session to end.
+    /// Begins the end of a session with this stage.
     pub(crate) fn begin(
         now: BootTime,
         limit: LimitKind,
+        stage: Stage,
         grace: Duration,
         key: &SessionKey,
         out: &mut Vec<Action>,
     ) -> Self {
-        out.push(Action::Terminate(key.clone(), limit));
-        Self {
+        let mut ending = Self {
             limit,
             grace,
             since: now,
-            stage: Stage::Terminate,
+            stage,
             tries: 1,
             failed: false,
             next: now.saturating_add(grace),
-        }
+        };
+        ending.request(now, key, out);
+        ending
+    }
+
+    pub(crate) const fn stage(&self) -> Stage {
+        self.stage
     }
 
     /// When the next stage is due.
@@ -62,34 +75,66 @@ impl Ending {
         self.next = now.saturating_add(self.pause());
     }
 
+    /// Whether a harder stage comes now.
+    pub(crate) fn escalates(&self, now: BootTime) -> bool {
+        now >= self.next && !self.asks_again(now)
+    }
+
     pub(crate) fn tick(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
         if now < self.next {
             return;
         }
-        let again = self.failed && now < self.since.saturating_add(POLITE);
-        match self.stage {
-            Stage::Terminate if again => {
-                self.tries += 1;
-                self.next = now.saturating_add(self.grace);
-                out.push(Action::Terminate(key.clone(), self.limit));
-            }
-            Stage::Terminate => {
-                self.stage = Stage::Kill;
-                self.tries = 1;
-                self.next = now.saturating_add(self.pause());
-                out.push(Action::Kill(key.clone(), self.limit));
-            }
-            Stage::Kill => {
-                self.tries += 1;
-                self.next = now.saturating_add(self.pause());
-                out.push(Action::Kill(key.clone(), self.limit));
-            }
+        if self.asks_again(now) {
+            self.tries += 1;
+        } else {
+            let harder = self.stage.harder();
+            self.tries = if harder == self.stage {
+                self.tries + 1
+            } else {
+                1
+            };
+            self.stage = harder;
         }
+        self.request(now, key, out);
+    }
+
+    /// A request that failed is made again for a while before a harder one is.
+    fn asks_again(&self, now: BootTime) -> bool {
+        self.stage != Stage::Kill && self.failed && now < self.since.saturating_add(POLITE)
+    }
+
+    fn request(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
+        let (key, limit) = (key.clone(), self.limit);
+        out.push(match self.stage {
+            Stage::LockAgain => Action::Lock(key, LockCause::Again(limit)),
+            Stage::Lock => Action::Lock(key, LockCause::Limit(limit)),
+            Stage::HangUp => Action::HangUp(key, limit),
+            Stage::Terminate => Action::Terminate(key, limit),
+            Stage::Kill => Action::Kill(key, limit),
+        });
         self.failed = false;
+        self.next = now.saturating_add(match self.stage {
+            Stage::LockAgain | Stage::Lock | Stage::HangUp | Stage::Terminate => self.grace,
+            Stage::Kill => self.pause(),
+        });
     }
 
     fn pause(&self) -> Duration {
         PAUSE.saturating_mul(1 << self.tries.min(6)).min(PAUSE_MAX)
+    }
+}
+
+impl Stage {
+    /// Whether a screen is to be locked.
+    pub(crate) const fn locks(self) -> bool {
+        matches!(self, Self::LockAgain | Self::Lock)
+    }
+
+    const fn harder(self) -> Self {
+        match self {
+            Self::LockAgain | Self::Lock | Self::HangUp => Self::Terminate,
+            Self::Terminate | Self::Kill => Self::Kill,
+        }
     }
 }
 
@@ -109,11 +154,12 @@ mod tests {
     }
 
     /// Ticks at each deadline until `end`, failing every request where told so.
-    fn run(end: u64, fails: impl Fn(BootTime) -> bool) -> Vec<(u64, &'static str)> {
+    fn run(stage: Stage, end: u64, fails: impl Fn(BootTime) -> bool) -> Vec<(u64, &'static str)> {
         let mut out = Vec::new();
         let mut ending = Ending::begin(
             at(0),
             LimitKind::Absolute,
+            stage,
             Duration::from_secs(10),
             &key(),
             &mut out,
@@ -122,6 +168,8 @@ mod tests {
         while now < at(end) {
             for action in out.drain(..) {
                 let name = match action {
+                    Action::Lock(..) => "lock",
+                    Action::HangUp(..) => "hang up",
                     Action::Terminate(..) => "terminate",
                     Action::Kill(..) => "kill",
                     other => panic!("{other:?}"),
@@ -139,13 +187,21 @@ mod tests {
 
     #[test]
     fn a_session_that_ignores_the_request_is_killed_after_the_grace() {
-        let seen = run(60, |_| false);
+        let seen = run(Stage::Terminate, 60, |_| false);
         assert_eq!(seen[..3], [(0, "terminate"), (10, "kill"), (12, "kill")]);
     }
 
     #[test]
+    fn a_session_that_does_not_lock_or_hang_up_is_terminated_after_the_grace() {
+        let seen = run(Stage::Lock, 60, |_| false);
+        assert_eq!(seen[..3], [(0, "lock"), (10, "terminate"), (20, "kill")]);
+        let seen = run(Stage::HangUp, 60, |_| false);
+        assert_eq!(seen[..3], [(0, "hang up"), (10, "terminate"), (20, "kill")]);
+    }
+
+    #[test]
     fn a_request_that_failed_is_made_again_before_anything_is_killed() {
-        let seen = run(60, |now| now < at(1));
+        let seen = run(Stage::Terminate, 60, |now| now < at(1));
         assert_eq!(
             seen[..3],
             [(0, "terminate"), (2, "terminate"), (12, "kill")]
@@ -153,8 +209,17 @@ mod tests {
     }
 
     #[test]
+    fn a_softer_request_that_fails_is_repeated_before_a_harder_one() {
+        let seen = run(Stage::HangUp, 60, |now| now < at(1));
+        assert_eq!(
+            seen[..3],
+            [(0, "hang up"), (2, "hang up"), (12, "terminate")]
+        );
+    }
+
+    #[test]
     fn an_end_is_never_given_up_and_never_a_storm() {
-        let seen = run(3600, |_| true);
+        let seen = run(Stage::Terminate, 3600, |_| true);
         assert_eq!(seen.first(), Some(&(0, "terminate")));
         assert!(seen.iter().any(|(_, name)| *name == "kill"));
         assert!(seen.last().is_some_and(|(at, _)| *at > 3500));

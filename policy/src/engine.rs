@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::ending::Stage;
 use crate::snapshot::SessionRecord;
-use crate::tracked::Tracked;
+use crate::standing::Standing;
+use crate::tracked::{LoginState, Tracked};
 use crate::{
-    Action, BootTime, Departure, Event, Exemption, IdleSource, LimitKind, Limits, Login, Policy,
-    SessionFacts, SessionKey,
+    Action, BootTime, Departure, Event, Exemption, Granted, Groups, IdleSource, LimitKind, Limits,
+    Locking, Login, Milestone, Policy, SessionFacts, SessionKey,
 };
 
 /// A login that logind has not told of within this time is forgotten: what PAM says of a session
@@ -43,10 +45,16 @@ pub struct Deadline {
 pub enum Wake {
     /// The next stage of an end.
     Escalate,
+    /// The groups of the user, which have not come or are to be asked for again.
+    Groups,
     /// A warning or an end, or the look that comes before.
     Limit(LimitKind),
     /// A probe that is not answered, or failed.
     Probe,
+    /// A lock that has not come.
+    Proof,
+    /// The lock that is the first stage, or the look that comes before.
+    Stage,
 }
 
 /// Where a session stands, for people to read.
@@ -60,6 +68,14 @@ pub struct View<'a> {
     pub phase: Phase,
     /// The limits that hold, if any.
     pub limits: Option<&'a Limits>,
+    /// The rule that they are from, unless they are everybody's.
+    pub rule: Option<&'a str>,
+    /// The user's groups, as far as they were asked for.
+    pub groups: &'a Groups,
+    /// What was granted beyond the absolute limit.
+    pub granted: Granted,
+    /// What is known of the screen's lock.
+    pub locking: Locking,
     /// The last activity, and who knows it.
     pub last_activity: (BootTime, IdleSource),
     /// Which limit comes first as things stand, and when.
@@ -73,12 +89,28 @@ pub enum Phase {
     Running,
     /// A warning stands.
     Warned,
-    /// It was asked to end for this limit.
+    /// It was asked to end for this limit, or to lock.
     Ending(LimitKind),
+    /// It was locked for this limit, and both begin anew when it is unlocked.
+    Held(LimitKind),
     /// A limit was passed, and that was reported.
     Reported,
+    /// Nothing is known yet of the user's groups, on which it depends what holds.
+    Undecided,
     /// No limit holds.
     Exempt(Exemption),
+}
+
+impl View<'_> {
+    /// How long this limit is, with what was granted beyond it; `None` where it does not hold.
+    #[must_use]
+    pub fn length(&self, kind: LimitKind) -> Option<Duration> {
+        let length = self.limits?.get(kind)?.length;
+        Some(match kind {
+            LimitKind::Absolute => self.granted.stretched(length),
+            LimitKind::Inactivity => length,
+        })
+    }
 }
 
 impl Engine {
@@ -115,30 +147,33 @@ impl Engine {
         self.advance(now);
         self.revision += 1;
         match event {
-            Event::ActivitySeen(key) => {
-                self.with(&key, &mut out, |session, now, out| {
-                    session.saw_activity(now, out);
-                });
-            }
+            Event::ActivitySeen(key) => self.with(&key, &mut out, Tracked::saw_activity),
             Event::EndFailed(key) => {
                 self.with(&key, &mut out, |session, now, _| session.end_failed(now));
             }
+            Event::ExtensionAsked(key) => self.with(&key, &mut out, Tracked::extend),
+            Event::GroupsResolved(key, groups) => {
+                self.decide(&key, &mut out, |session, _, _| session.told(groups));
+            }
+            Event::GroupsUnavailable(key) => {
+                self.decide(&key, &mut out, Tracked::untold);
+            }
+            Event::HungUp(key) => self.with(&key, &mut out, |session, _, out| {
+                session.hung_up(out);
+            }),
+            Event::InhibitorsChanged => self.look_for_inhibitors(&mut out),
+            Event::Locked(key) => self.with(&key, &mut out, Tracked::locked),
             Event::LoginClosed(id) => self.close(&id, &mut out),
-            Event::LoginRecorded(login) => self.record(login),
+            Event::LoginRecorded(login) => self.record(login, &mut out),
             Event::PolicyReplaced(policy) => self.replace_policy(policy, &mut out),
-            Event::Probed(key, reading) => {
-                self.with(&key, &mut out, |session, now, out| {
-                    session.probed(now, reading, out);
-                });
-            }
-            Event::ProbeFailed(key) => {
-                self.with(&key, &mut out, |session, now, out| {
-                    session.probe_failed(now, out);
-                });
-            }
+            Event::Probed(key, reading) => self.with(&key, &mut out, |session, now, out| {
+                session.probed(now, reading, out);
+            }),
+            Event::ProbeFailed(key) => self.with(&key, &mut out, Tracked::probe_failed),
             Event::SessionGone(id) => self.remove(&id, &mut out),
             Event::SessionSeen(facts) => self.see(facts, &mut out),
             Event::SessionsListed(listed) => self.reconcile(listed, &mut out),
+            Event::Unlocked(key) => self.with(&key, &mut out, Tracked::unlocked),
         }
         out
     }
@@ -152,7 +187,7 @@ impl Engine {
         for session in self.sessions.values_mut() {
             if session.next_wake().is_some_and(|(due, _)| due <= self.now) {
                 self.revision += 1;
-                session.tick(self.now, &mut out);
+                session.tick(self.now, &self.policy, &mut out);
             }
         }
         out
@@ -201,6 +236,15 @@ impl Engine {
         self.sessions.get(id).map(view)
     }
 
+    /// What is to come for the session with this logind id as things stand, in order.
+    #[must_use]
+    pub fn schedule(&self, id: &str) -> Vec<Milestone> {
+        self.sessions
+            .get(id)
+            .map(Tracked::schedule)
+            .unwrap_or_default()
+    }
+
     fn advance(&mut self, now: BootTime) {
         self.now = self.now.max(now);
         let oldest = self.now.saturating_sub(LOGIN_KEPT);
@@ -213,12 +257,22 @@ impl Engine {
         out: &mut Vec<Action>,
         act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>),
     ) {
-        let Some(session) = self.sessions.get_mut(&key.id) else {
-            return;
-        };
-        if session.facts.key == *key {
+        if let Some(session) = known(&mut self.sessions, key) {
             act(session, self.now, out);
-            session.tick(self.now, out);
+            session.tick(self.now, &self.policy, out);
+        }
+    }
+
+    /// Something that the policy may say something else of.
+    fn decide(
+        &mut self,
+        key: &SessionKey,
+        out: &mut Vec<Action>,
+        act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>),
+    ) {
+        if let Some(session) = known(&mut self.sessions, key) {
+            act(session, self.now, out);
+            session.settle(self.now, &self.policy, out);
         }
     }
 
@@ -232,12 +286,11 @@ impl Engine {
             self.remove(&id, out);
         }
         if let Some(known) = self.sessions.get_mut(&id) {
-            known.update(facts, &self.policy, out);
-            known.take_baseline(self.now, out);
-            known.tick(self.now, out);
+            known.update(facts);
+            known.settle(self.now, &self.policy, out);
             return;
         }
-        let mut session = Tracked::new(self.now, facts, &self.policy);
+        let mut session = Tracked::new(self.now, facts);
         if let Some((_, login)) = self.logins.remove(&id)
             && session
                 .facts
@@ -246,9 +299,7 @@ impl Engine {
         {
             session.record(login);
         }
-        out.push(Action::Began(session.facts.key.clone()));
-        session.take_baseline(self.now, out);
-        session.tick(self.now, out);
+        session.settle(self.now, &self.policy, out);
         self.sessions.insert(id, session);
     }
 
@@ -269,14 +320,17 @@ impl Engine {
 
     fn remove(&mut self, id: &str, out: &mut Vec<Action>) {
         if let Some(session) = self.sessions.remove(id) {
-            let departure = session
-                .ending
-                .map_or(Departure::Own, |ending| Departure::Ended(ending.limit));
+            let departure = match (&session.ending, session.login) {
+                (Some(ending), _) if ending.stage() == Stage::LockAgain => Departure::Own,
+                (Some(ending), _) => Departure::Ended(ending.limit),
+                (None, LoginState::HungUp(limit)) => Departure::Ended(limit),
+                (None, LoginState::Open | LoginState::LoggedOut) => Departure::Own,
+            };
             out.push(Action::Left(session.facts, departure));
         }
     }
 
-    fn record(&mut self, login: Login) {
+    fn record(&mut self, login: Login, out: &mut Vec<Action>) {
         match self.sessions.get_mut(&login.id) {
             Some(session)
                 if session
@@ -285,6 +339,7 @@ impl Engine {
                     .is_none_or(|leader| leader == login.leader) =>
             {
                 session.record(login);
+                session.settle(self.now, &self.policy, out);
             }
             // Nobody has it, or a session that is to go: logind hands out ids again.
             Some(_) | None => {
@@ -303,18 +358,40 @@ impl Engine {
     fn replace_policy(&mut self, policy: Policy, out: &mut Vec<Action>) {
         self.policy = policy;
         for session in self.sessions.values_mut() {
-            session.rejudge(&self.policy, out);
-            session.take_baseline(self.now, out);
-            session.tick(self.now, out);
+            session.settle(self.now, &self.policy, out);
+        }
+    }
+
+    fn look_for_inhibitors(&mut self, out: &mut Vec<Action>) {
+        for session in self.sessions.values_mut() {
+            session.inhibitors_changed(self.now, out);
         }
     }
 }
 
+/// The very session that is meant.
+fn known<'a>(
+    sessions: &'a mut BTreeMap<String, Tracked>,
+    key: &SessionKey,
+) -> Option<&'a mut Tracked> {
+    let session = sessions.get_mut(&key.id)?;
+    (session.facts.key == *key).then_some(session)
+}
+
 fn view(session: &Tracked) -> View<'_> {
-    let phase = if let Some(ending) = &session.ending {
+    let (limits, rule) = match &session.standing {
+        Standing::Limited { rule, .. } => (session.limits(), rule.as_deref()),
+        Standing::Exempt(_) | Standing::Undecided => (None, None),
+    };
+    let ending = session.ending.as_ref();
+    let phase = if let Some(ending) = ending.filter(|ending| ending.stage() != Stage::LockAgain) {
         Phase::Ending(ending.limit)
     } else if let Some(why) = session.exemption() {
         Phase::Exempt(why)
+    } else if limits.is_none() {
+        Phase::Undecided
+    } else if let Some(hold) = session.locking.held().filter(|_| session.is_held()) {
+        Phase::Held(hold.limit)
     } else if session.absolute.is_warned() || session.inactivity.is_warned() {
         Phase::Warned
     } else if session.absolute.reported || session.inactivity.reported {
@@ -326,7 +403,11 @@ fn view(session: &Tracked) -> View<'_> {
         facts: &session.facts,
         recorded: session.recorded,
         phase,
-        limits: session.limits(),
+        limits,
+        rule,
+        groups: &session.groups,
+        granted: session.granted,
+        locking: session.locking,
         last_activity: (session.activity.last, session.activity.source),
         next_end: session.next_end(),
     }

@@ -1,16 +1,33 @@
 //! What the engine is told, and what it asks for.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::{BootTime, LimitKind, Policy, Reading, SessionClass, SessionType, Uid};
+use crate::extension::{Extended, Refusal};
+use crate::locking::LockCause;
+use crate::{
+    BootTime, Groups, LimitKind, Policy, Reading, SessionClass, SessionType, Subject, Uid,
+};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Input was seen in the session just now; comes only where [`Action::Warn`] asked to watch.
     ActivitySeen(SessionKey),
-    /// Asking logind to end the session failed.
+    /// Asking logind to end, hang up or lock the session failed.
     EndFailed(SessionKey),
+    /// The user, or an administrator for the user, asks for more time.
+    ExtensionAsked(SessionKey),
+    /// The groups that [`Action::ResolveGroups`] asked for.
+    GroupsResolved(SessionKey, BTreeSet<String>),
+    /// The groups that [`Action::ResolveGroups`] asked for could not be had, or not in time.
+    GroupsUnavailable(SessionKey),
+    /// The hang-up that [`Action::HangUp`] asked for is done: nobody is logged in there any more.
+    HungUp(SessionKey),
+    /// An inhibitor lock on `idle` was taken or released somewhere.
+    InhibitorsChanged,
+    /// The session was locked, or is: logind's `LockedHint` is true.
+    Locked(SessionKey),
     /// A PAM session was closed: the user logged out of the session with this logind id.
     LoginClosed(String),
     /// A PAM session was opened.
@@ -27,26 +44,46 @@ pub enum Event {
     SessionSeen(SessionFacts),
     /// logind has these sessions and no others.
     SessionsListed(Vec<SessionFacts>),
+    /// The user has unlocked the session, and so has authenticated again: logind has signalled
+    /// that its `LockedHint` became false. That it *is* false proves nothing: a restart of logind
+    /// forgets it.
+    Unlocked(SessionKey),
 }
 
 /// Something to do. The engine never waits for it; what comes of it comes back as an [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A session was seen for the first time. For the journal.
+    /// A session was seen for the first time, and judged. For the journal.
     Began(SessionKey),
+    /// The absolute limit was put off. For the journal and whoever asked.
+    Extended(SessionKey, Extended),
+    /// The absolute limit was not put off. For the journal and whoever asked.
+    ExtensionRefused(SessionKey, Refusal),
+    /// Close the session's connection or terminal, and say [`Event::HungUp`] when that is done.
+    HangUp(SessionKey, LimitKind),
+    /// The session was hung up for this limit; what still runs there is no login. For the journal.
+    HungUp(SessionKey, LimitKind),
     /// Kill what is left of the session: it has outlived its grace.
     Kill(SessionKey, LimitKind),
     /// The session is no more. For the journal.
     Left(SessionFacts, Departure),
+    /// Lock the session's screen, and say [`Event::Locked`] when it is locked, or where it is
+    /// already.
+    Lock(SessionKey, LockCause),
+    /// The session was locked as [`Action::Lock`] asked. For the journal.
+    Locked(SessionKey, LockCause),
     /// Read the session's idle time afresh.
     Probe(SessionKey),
     /// Write to the journal what would have been done, and do nothing.
     Report(SessionKey, Finding),
+    /// Ask for the names of the user's groups.
+    ResolveGroups(SessionKey),
     /// Ask the session's processes to end.
     Terminate(SessionKey, LimitKind),
     /// Tell the user, and report input in the session until this is withdrawn.
     Warn(SessionKey, Warning),
-    /// Input came, or the policy changed: what the user was warned of will not happen then.
+    /// Input came, the limit was put off or the policy changed: what the user was warned of will
+    /// not happen then.
     Withdraw(SessionKey, LimitKind),
 }
 
@@ -56,9 +93,16 @@ impl Action {
     pub const fn key(&self) -> &SessionKey {
         match self {
             Self::Began(key)
+            | Self::Extended(key, _)
+            | Self::ExtensionRefused(key, _)
+            | Self::HangUp(key, _)
+            | Self::HungUp(key, _)
             | Self::Kill(key, _)
+            | Self::Lock(key, _)
+            | Self::Locked(key, _)
             | Self::Probe(key)
             | Self::Report(key, _)
+            | Self::ResolveGroups(key)
             | Self::Terminate(key, _)
             | Self::Warn(key, _)
             | Self::Withdraw(key, _) => key,
@@ -84,6 +128,10 @@ pub struct Warning {
 /// What the journal is told instead of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
+    /// The groups of the user cannot be had, so that rules about groups are not taken.
+    GroupsUnavailable,
+    /// Nothing has locked the screen that [`Action::Lock`] asked to lock as a first stage.
+    NotLocked,
     /// This limit was passed, and the policy says to report only.
     Passed(LimitKind),
     /// Nobody can tell how long the session has been idle, so its inactivity limit is not
@@ -149,8 +197,28 @@ pub struct SessionFacts {
     pub remote_host: Option<String>,
     /// The terminal or display that logind knows.
     pub terminal: Option<String>,
+    /// The seat, for a session that is on one.
+    pub seat: Option<String>,
     /// When the user logged in.
     pub started: BootTime,
+}
+
+impl SessionFacts {
+    /// Whom a policy is asked about.
+    #[must_use]
+    pub fn subject<'a>(&'a self, groups: &'a Groups) -> Subject<'a> {
+        Subject {
+            user: &self.user,
+            uid: self.uid,
+            groups,
+            class: &self.class,
+            session_type: self.session_type,
+            service: self.service.as_deref(),
+            remote_host: self.remote_host.as_deref(),
+            terminal: self.terminal.as_deref(),
+            seat: self.seat.as_deref(),
+        }
+    }
 }
 
 /// What PAM says of a login.

@@ -17,13 +17,23 @@
 
 mod activity;
 mod countdown;
+mod deciding;
 mod ending;
 mod engine;
 mod event;
+mod extension;
+mod idle;
+mod inquiry;
 mod limits;
+mod locking;
+mod matching;
 mod rules;
+mod schedule;
 mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod snapshot;
+mod standing;
 mod time;
 mod tracked;
 
@@ -31,8 +41,15 @@ pub use activity::{Activity, Hint, IdleSource, Reading, StampSource};
 pub use countdown::Countdown;
 pub use engine::{Deadline, Engine, Phase, View, Wake};
 pub use event::{Action, Departure, Event, Finding, Login, Pid, SessionFacts, SessionKey, Warning};
-pub use limits::{EndAction, Leads, Limit, LimitKind, Limits, UnknownIdle};
-pub use rules::{Exemption, Policy, Subject, Verdict};
+pub use extension::{Extended, Granted, Refusal};
+pub use limits::{
+    ABSOLUTE_MAX, ActivityKind, EndAction, Extensions, Leads, Limit, LimitKind, Limits, UnknownIdle,
+};
+pub use locking::{Hold, LockCause, Locking};
+pub use matching::{Host, Match, Network, NetworkError, Outcome, Pattern, Reach};
+pub use rules::{Exemption, Groups, Policy, Rule, Subject, Verdict};
+pub use schedule::{Milestone, MilestoneKind};
 pub use session::{SessionClass, SessionType, Uid};
 pub use snapshot::{LimitRecord, SessionRecord};
 pub use time::{BootTime, WallTime};
+pub use tracked::LoginState;

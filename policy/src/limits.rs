@@ -1,7 +1,14 @@
 //! What a session may do: its two limits, their warnings, and what happens when one is passed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The longest that a session may last before its user has authenticated again, extensions
+/// included: 24 h.
+pub const ABSOLUTE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Which of the two limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,12 +90,38 @@ impl Limit {
 }
 
 /// What happens to a session that has passed a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndAction {
-    /// Its processes are asked to end, and killed after the grace.
-    Terminate,
+    /// The connection or the terminal is closed, as if the user had left; what the user has
+    /// detached from it (tmux, nohup) runs on. What does not obey is terminated after the grace.
+    HangUp,
+    /// The screen is locked, and its user authenticates again; a session that is not locked
+    /// within the grace, or that has no screen to lock, is terminated.
+    Lock,
     /// Nothing is ended; the journal says what would have been.
     Report,
+    /// Its processes are asked to end, and killed after the grace.
+    Terminate,
+}
+
+/// What counts as activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ActivityKind {
+    /// What the user types, points at or touches. It always counts.
+    Input,
+    /// What programs write to a terminal of the session.
+    Output,
+    /// A logind inhibitor lock on `idle` that the user holds.
+    Inhibitor,
+}
+
+/// How often and by how much the user may put off the absolute limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extensions {
+    /// How often, counted from the login; 0 is never.
+    pub times: u32,
+    /// By how much each time. The session ends by [`ABSOLUTE_MAX`] all the same.
+    pub by: Duration,
 }
 
 /// What an inactivity limit means for a session whose idle time nobody can tell.
@@ -107,12 +140,18 @@ pub struct Limits {
     pub absolute: Limit,
     /// The inactivity limit; `None` is "off".
     pub inactivity: Option<Limit>,
+    /// After so much inactivity the screen is locked, before anything ends; `None` is "off".
+    pub lock_after: Option<Duration>,
     /// What happens when a limit is passed.
     pub end_action: EndAction,
+    /// What counts as activity.
+    pub activity: BTreeSet<ActivityKind>,
     /// What the inactivity limit means where idle time is unknown.
     pub unknown_idle: UnknownIdle,
-    /// From asking the processes of a session to end until they are killed.
+    /// From asking for an end, a hang-up or a lock until the next, harder step.
     pub grace: Duration,
+    /// Whether the user may ask for more time.
+    pub extensions: Extensions,
     /// The administrator's own text for warnings, with `{user}`, `{limit}`, `{left}` and
     /// `{reason}` in it; `None` is the built-in text.
     pub message: Option<String>,
@@ -132,16 +171,21 @@ impl Limits {
 impl Default for Limits {
     /// The shipped default: 24 h with warnings 20, 5 and 1 minutes before; inactivity off.
     fn default() -> Self {
-        const MINUTE: u64 = 60;
         Self {
             absolute: Limit {
-                length: Duration::from_secs(24 * 60 * MINUTE),
-                leads: Leads::new([20, 5, 1].map(|minutes| Duration::from_secs(minutes * MINUTE))),
+                length: ABSOLUTE_MAX,
+                leads: Leads::new([20, 5, 1].map(|minutes| minutes * MINUTE)),
             },
             inactivity: None,
+            lock_after: None,
             end_action: EndAction::Terminate,
+            activity: BTreeSet::from([ActivityKind::Input]),
             unknown_idle: UnknownIdle::Report,
             grace: Duration::from_secs(10),
+            extensions: Extensions {
+                times: 0,
+                by: 30 * MINUTE,
+            },
             message: None,
         }
     }

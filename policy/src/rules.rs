@@ -1,69 +1,152 @@
 //! Which limits hold for whom.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::matching::{Match, Outcome};
 use crate::{Limits, SessionClass, SessionType, Uid};
 
 /// The policy in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// What holds for every session that is judged; `None` where no policy could be had at all, and
-    /// nothing is enforced.
+    /// What holds for every session that is judged and that no rule matches; `None` where no
+    /// policy could be had at all, and nothing is enforced.
     pub default: Option<Limits>,
+    /// The rules: the first that matches a session holds for it.
+    pub rules: Vec<Rule>,
     /// `UID_MIN` of login.defs(5): accounts below it are the system's, not people's.
     pub first_regular_uid: Uid,
 }
 
+/// What holds for some sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, which no other rule has.
+    pub name: String,
+    /// For which sessions it holds.
+    pub matching: Match,
+    /// What holds for them. What the rule leaves out has been taken from the default.
+    pub limits: Limits,
+}
+
 impl Policy {
+    /// A policy without rules, with the `UID_MIN` of Debian's login.defs.
+    #[must_use]
+    pub const fn of(default: Option<Limits>) -> Self {
+        Self {
+            default,
+            rules: Vec::new(),
+            first_regular_uid: Uid::new(1000),
+        }
+    }
+
     /// What this policy says about a session of this subject.
     ///
     /// Only logins of people are judged: greeters, lock screens, user managers and background
-    /// sessions never are, and neither are root and the system's accounts.
+    /// sessions never are. root and the system's accounts are only where a rule names them.
+    ///
+    /// Where it cannot be known whether a rule holds, because the groups of the user are
+    /// unavailable, neither that rule nor a later one is taken: first come is first served, and
+    /// who came first is unknown. What holds for everybody then holds.
     #[must_use]
-    pub fn judge(&self, subject: &Subject) -> Verdict<'_> {
+    pub fn judge(&self, subject: &Subject<'_>) -> Verdict<'_> {
         if !subject.class.is_login_of_a_person() {
             return Verdict::Exempt(Exemption::Class);
         }
-        if subject.uid == Uid::ROOT {
-            return Verdict::Exempt(Exemption::Root);
+        let Some(default) = &self.default else {
+            return Verdict::Exempt(Exemption::NoPolicy);
+        };
+        let exemption = self.account_exemption(subject.uid);
+        let rules = self.rules.iter();
+        for rule in rules.filter(|rule| exemption.is_none() || rule.matching.names(subject.user)) {
+            match (rule.matching.test(subject), subject.groups) {
+                (Outcome::Matches, _) => {
+                    return Verdict::Limited {
+                        limits: &rule.limits,
+                        rule: Some(&rule.name),
+                    };
+                }
+                (Outcome::Differs, _) => {}
+                (Outcome::DependsOnGroups, Groups::Untold) => return Verdict::NeedsGroups,
+                (Outcome::DependsOnGroups, Groups::Known(_) | Groups::Unavailable) => break,
+            }
         }
-        if subject.uid < self.first_regular_uid {
-            return Verdict::Exempt(Exemption::SystemAccount);
+        match exemption {
+            Some(why) => Verdict::Exempt(why),
+            None => Verdict::Limited {
+                limits: default,
+                rule: None,
+            },
         }
-        self.default
-            .as_ref()
-            .map_or(Verdict::Exempt(Exemption::NoPolicy), Verdict::Limited)
+    }
+
+    fn account_exemption(&self, uid: Uid) -> Option<Exemption> {
+        if uid == Uid::ROOT {
+            Some(Exemption::Root)
+        } else if uid < self.first_regular_uid {
+            Some(Exemption::SystemAccount)
+        } else {
+            None
+        }
     }
 }
 
 impl Default for Policy {
-    /// The shipped limits, and the `UID_MIN` of Debian's login.defs.
+    /// The shipped limits.
     fn default() -> Self {
-        Self {
-            default: Some(Limits::default()),
-            first_regular_uid: Uid::new(1000),
-        }
+        Self::of(Some(Limits::default()))
     }
 }
 
 /// Whom a policy is asked about: the facts of a session that can pick a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct Subject<'a> {
+    /// The user's name.
+    pub user: &'a str,
     /// The user's id.
     pub uid: Uid,
+    /// The user's groups.
+    pub groups: &'a Groups,
     /// logind's class of the session.
-    pub class: SessionClass,
+    pub class: &'a SessionClass,
     /// logind's type of the session.
     pub session_type: SessionType,
+    /// The PAM service.
+    pub service: Option<&'a str>,
+    /// Where a remote user comes from.
+    pub remote_host: Option<&'a str>,
+    /// The terminal or display.
+    pub terminal: Option<&'a str>,
+    /// The seat.
+    pub seat: Option<&'a str>,
+}
+
+/// The names of a user's groups, as far as anybody has told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Groups {
+    /// Nobody was asked yet.
+    #[default]
+    Untold,
+    /// Whoever was asked did not answer, or not in time.
+    Unavailable,
+    /// These.
+    Known(BTreeSet<String>),
 }
 
 /// The answer of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
     /// These limits hold.
-    Limited(&'a Limits),
+    Limited {
+        /// Which.
+        limits: &'a Limits,
+        /// The name of the rule that matched, if one did.
+        rule: Option<&'a str>,
+    },
     /// No limit holds.
     Exempt(Exemption),
+    /// It depends on the groups of the user, which are [`Groups::Untold`].
+    NeedsGroups,
 }
 
 /// Why no limit holds for a session.
@@ -75,9 +158,9 @@ pub enum Exemption {
     LoggedOut,
     /// There is no policy to judge by.
     NoPolicy,
-    /// root.
+    /// root, and no rule names it.
     Root,
-    /// An account of the system: its uid is below `UID_MIN`.
+    /// An account of the system, and no rule names it: its uid is below `UID_MIN`.
     SystemAccount,
 }
 
@@ -96,46 +179,146 @@ impl fmt::Display for Exemption {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matching::Pattern;
 
-    fn verdict(uid: u32, class: SessionClass) -> Option<Exemption> {
-        let subject = Subject {
+    fn subject<'a>(user: &'a str, uid: u32, groups: &'a Groups) -> Subject<'a> {
+        Subject {
+            user,
             uid: Uid::new(uid),
-            class,
+            groups,
+            class: &SessionClass::User,
             session_type: SessionType::Tty,
-        };
-        match Policy::default().judge(&subject) {
-            Verdict::Limited(_) => None,
-            Verdict::Exempt(why) => Some(why),
+            service: Some("sshd"),
+            remote_host: None,
+            terminal: None,
+            seat: None,
+        }
+    }
+
+    fn rule(name: &str, matching: Match) -> Rule {
+        Rule {
+            name: name.to_owned(),
+            matching,
+            limits: Limits::default(),
+        }
+    }
+
+    fn asks(key: &str, value: &str) -> Match {
+        let patterns = Some(vec![Pattern::new(value)]);
+        match key {
+            "user" => Match {
+                user: patterns,
+                ..Match::default()
+            },
+            "group" => Match {
+                group: patterns,
+                ..Match::default()
+            },
+            _ => Match {
+                service: patterns,
+                ..Match::default()
+            },
+        }
+    }
+
+    /// Who wins: the name of a rule, `default`, `asks`, or why nobody does.
+    fn winner(policy: &Policy, subject: &Subject<'_>) -> String {
+        match policy.judge(subject) {
+            Verdict::Limited { rule, .. } => rule.unwrap_or("default").to_owned(),
+            Verdict::Exempt(why) => why.to_string(),
+            Verdict::NeedsGroups => "asks".to_owned(),
         }
     }
 
     #[test]
     fn without_a_policy_nothing_is_enforced() {
-        let policy = Policy {
-            default: None,
-            ..Policy::default()
-        };
-        let subject = Subject {
-            uid: Uid::new(1000),
-            class: SessionClass::User,
-            session_type: SessionType::Tty,
-        };
-        assert_eq!(policy.judge(&subject), Verdict::Exempt(Exemption::NoPolicy));
+        let subject = subject("alice", 1000, &Groups::Untold);
+        assert_eq!(winner(&Policy::of(None), &subject), "no policy");
     }
 
     #[test]
     fn people_are_judged_and_nobody_else() {
-        assert_eq!(verdict(1000, SessionClass::User), None);
-        assert_eq!(verdict(1000, SessionClass::UserEarly), None);
-        assert_eq!(verdict(0, SessionClass::User), Some(Exemption::Root));
-        assert_eq!(
-            verdict(999, SessionClass::User),
-            Some(Exemption::SystemAccount)
-        );
-        assert_eq!(verdict(1000, SessionClass::Manager), Some(Exemption::Class));
-        assert_eq!(
-            verdict(1000, SessionClass::parse("new-in-2030")),
-            Some(Exemption::Class)
-        );
+        let judged = |uid, class: &SessionClass| {
+            let subject = Subject {
+                class,
+                ..subject("somebody", uid, &Groups::Untold)
+            };
+            winner(&Policy::default(), &subject)
+        };
+        assert_eq!(judged(1000, &SessionClass::User), "default");
+        assert_eq!(judged(1000, &SessionClass::UserEarly), "default");
+        assert_eq!(judged(0, &SessionClass::User), "root");
+        assert_eq!(judged(999, &SessionClass::User), "system account");
+        let class = "not a login of a person";
+        assert_eq!(judged(1000, &SessionClass::Manager), class);
+        assert_eq!(judged(1000, &SessionClass::parse("new-in-2030")), class);
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_wins() {
+        let policy = Policy {
+            rules: vec![
+                rule("bob", asks("user", "bob")),
+                rule("ssh", asks("service", "sshd")),
+                rule("all", Match::default()),
+            ],
+            ..Policy::default()
+        };
+        let untold = &Groups::Untold;
+        assert_eq!(winner(&policy, &subject("bob", 1001, untold)), "bob");
+        assert_eq!(winner(&policy, &subject("alice", 1000, untold)), "ssh");
+        let console = Subject {
+            service: Some("login"),
+            ..subject("alice", 1000, untold)
+        };
+        assert_eq!(winner(&policy, &console), "all");
+    }
+
+    #[test]
+    fn only_a_rule_that_names_them_reaches_root_and_the_systems_accounts() {
+        let policy = Policy {
+            rules: vec![
+                rule("all", asks("user", "*")),
+                rule("backup", asks("user", "backup")),
+            ],
+            ..Policy::default()
+        };
+        let untold = &Groups::Untold;
+        assert_eq!(winner(&policy, &subject("root", 0, untold)), "root");
+        assert_eq!(winner(&policy, &subject("backup", 34, untold)), "backup");
+        let robot = subject("robot", 998, untold);
+        assert_eq!(winner(&policy, &robot), "system account");
+    }
+
+    #[test]
+    fn groups_are_asked_for_only_where_they_decide() {
+        let policy = Policy {
+            rules: vec![
+                rule("bob", asks("user", "bob")),
+                rule("pci", asks("group", "pci")),
+                rule("ssh", asks("service", "sshd")),
+            ],
+            ..Policy::default()
+        };
+        let won = |user: &str, groups: &Groups| winner(&policy, &subject(user, 1000, groups));
+        assert_eq!(won("bob", &Groups::Untold), "bob");
+        assert_eq!(won("alice", &Groups::Untold), "asks");
+        let known = |group: &str| Groups::Known(BTreeSet::from([group.to_owned()]));
+        let (pci, users) = (known("pci"), known("users"));
+        assert_eq!(won("alice", &pci), "pci");
+        assert_eq!(won("alice", &users), "ssh");
+    }
+
+    #[test]
+    fn where_groups_are_unavailable_no_later_rule_is_guessed() {
+        let policy = Policy {
+            rules: vec![
+                rule("pci", asks("group", "pci")),
+                rule("ssh", asks("service", "sshd")),
+            ],
+            ..Policy::default()
+        };
+        let alice = subject("alice", 1000, &Groups::Unavailable);
+        assert_eq!(winner(&policy, &alice), "default");
     }
 }

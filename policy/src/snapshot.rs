@@ -3,9 +3,12 @@
 //! An end that was begun is not kept: the limit is still passed and the shortest warning still
 //! given, so the next engine ends the session at once; for inactivity, after one more look.
 
-use crate::tracked::{Tracked, terms};
-use crate::{Activity, BootTime, Countdown, LimitKind, Policy, SessionFacts};
 use std::time::Duration;
+
+use crate::tracked::{LoginState, Tracked};
+use crate::{
+    Activity, BootTime, Countdown, Granted, Groups, LimitKind, Locking, Policy, SessionFacts,
+};
 
 /// One session, to be kept and given to [`crate::Engine::restore`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,14 +17,22 @@ pub struct SessionRecord {
     pub facts: SessionFacts,
     /// Whether PAM had told of the login.
     pub recorded: bool,
-    /// Whether PAM had told of the logout.
-    pub closed: bool,
+    /// Whether the user was still logged in.
+    pub login: LoginState,
+    /// What was known of the user's groups.
+    pub groups: Groups,
     /// The last activity.
     pub activity: Activity,
     /// The absolute limit that held, and how far it had got.
     pub absolute: LimitRecord,
     /// The inactivity limit that held, and how far it had got.
     pub inactivity: LimitRecord,
+    /// The time until the first stage's lock, and how far it had got.
+    pub stage: LimitRecord,
+    /// What was granted beyond the absolute limit.
+    pub granted: Granted,
+    /// What was known of the screen's lock.
+    pub locking: Locking,
 }
 
 /// How far one limit had got.
@@ -43,22 +54,38 @@ impl SessionRecord {
         Self {
             facts: session.facts.clone(),
             recorded: session.recorded,
-            closed: session.closed,
+            login: session.login,
+            groups: session.groups.clone(),
             activity: session.activity.clone(),
             absolute: record(LimitKind::Absolute, &session.absolute),
             inactivity: record(LimitKind::Inactivity, &session.inactivity),
+            stage: LimitRecord {
+                length: session.stage_limit().map(|limit| limit.length),
+                countdown: session.stage.clone(),
+            },
+            granted: session.granted,
+            // Whether a lock was asked for is not known to the next engine's world.
+            locking: Locking {
+                asked: None,
+                ..session.locking
+            },
         }
     }
 
     pub(crate) fn restore(self, now: BootTime, policy: &Policy) -> Tracked {
-        let mut session = Tracked::new(now, self.facts, policy);
+        let mut session = Tracked::new(now, self.facts);
         session.recorded = self.recorded;
-        session.closed = self.closed;
+        session.login = self.login;
+        session.began = true;
+        session.groups = self.groups;
+        session.granted = self.granted;
+        session.locking = self.locking.no_later_than(now);
+        session.judge(policy);
         session.activity = self.activity;
         // Nor may a record from a clock that is ahead of ours.
         session.activity.last = session.activity.last.min(now);
         session.activity.sampled = session.activity.sampled.min(now);
-        let countdown = |kind, record: LimitRecord| match terms(&session.standing, kind) {
+        let countdown = |kind, record: LimitRecord| match session.standing.terms(kind) {
             Some((limit, end_action))
                 if record.length == Some(limit.length)
                     && record.countdown.fits(limit, end_action) =>
@@ -73,10 +100,13 @@ impl SessionRecord {
         );
         session.absolute = absolute;
         session.inactivity = inactivity;
+        if self.stage.length == session.stage_limit().map(|limit| limit.length) {
+            session.stage = self.stage.countdown;
+        }
         session
     }
 }
 
 fn length_of(session: &Tracked, kind: LimitKind) -> Option<Duration> {
-    terms(&session.standing, kind).map(|(limit, _)| limit.length)
+    session.standing.terms(kind).map(|(limit, _)| limit.length)
 }

@@ -1,75 +1,89 @@
 //! One session: what is known of it, and what is due.
+//!
+//! What concerns its idle time is in `idle.rs`, and its groups in `deciding.rs`.
 
 use std::time::Duration;
 
-use crate::activity::{Activity, Reading};
+use crate::activity::Activity;
 use crate::countdown::{Countdown, Step};
-use crate::ending::Ending;
+use crate::deciding::Settled;
+use crate::ending::{Ending, Stage};
+use crate::extension::{Extended, Granted, Refusal};
+use crate::inquiry::Inquiry;
+use crate::locking::{LockCause, Locking};
+use crate::standing::Standing;
 use crate::{
-    Action, BootTime, EndAction, Exemption, Finding, IdleSource, Limit, LimitKind, Limits, Login,
-    Policy, SessionFacts, Subject, UnknownIdle, Verdict, Wake, Warning,
+    Action, BootTime, EndAction, Exemption, Finding, Groups, Limit, LimitKind, Limits, Login,
+    Policy, SessionFacts, Wake, Warning,
 };
-
-/// An answer to a probe that takes longer than this is taken as none. The probes of the daemon
-/// give up sooner by themselves.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The pause before a failed probe is tried again, doubled each time up to the longest.
-const PROBE_PAUSE: Duration = Duration::from_secs(1);
-const PROBE_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// After so many failures in a row the idle time counts as unknown, until a probe succeeds.
-const PROBE_FAILURES: u32 = 4;
 
 /// One session.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and no two exclude each other"
+)]
 pub(crate) struct Tracked {
     pub(crate) facts: SessionFacts,
     /// Whether PAM has told us of the login, too.
     pub(crate) recorded: bool,
-    /// Whether PAM has told us of the logout: what runs on is no login any more.
-    pub(crate) closed: bool,
+    pub(crate) login: LoginState,
+    /// Whether the session was announced.
+    pub(crate) began: bool,
+    pub(crate) groups: Groups,
+    pub(crate) groups_inquiry: Inquiry,
     pub(crate) standing: Standing,
     pub(crate) activity: Activity,
     pub(crate) absolute: Countdown,
     pub(crate) inactivity: Countdown,
+    /// The countdown to the lock that is the first stage.
+    pub(crate) stage: Countdown,
+    pub(crate) granted: Granted,
+    pub(crate) locking: Locking,
     /// Unknown idle time was reported, and is not again until the session is looked at in vain
     /// after having been known.
-    unknown_reported: bool,
-    probe: Probe,
+    pub(crate) unknown_reported: bool,
+    pub(crate) probe: Inquiry,
+    /// What the last look saw may have changed while it was on its way.
+    pub(crate) look_again: bool,
     pub(crate) ending: Option<Ending>,
 }
 
-/// What the policy says of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Its limits, with leads that fit.
-    Limited(Limits),
-    Exempt(Exemption),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Probe {
-    Idle,
-    Asked { since: BootTime, failures: u32 },
-    Failed { retry_at: BootTime, failures: u32 },
+/// Whether anybody is logged in in a session; what runs on after that is no login any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoginState {
+    /// The user has logged in and not out.
+    #[default]
+    Open,
+    /// We have hung up for this limit.
+    HungUp(LimitKind),
+    /// PAM has told us of the logout.
+    LoggedOut,
 }
 
 impl Tracked {
-    pub(crate) fn new(now: BootTime, facts: SessionFacts, policy: &Policy) -> Self {
+    /// A session with these facts, which nothing is done about before it is decided upon.
+    pub(crate) fn new(now: BootTime, facts: SessionFacts) -> Self {
         // A start in the future, which there is not, would hold the session for ever.
         let started = facts.started.min(now);
         let facts = SessionFacts { started, ..facts };
-        let activity = Activity::since_login(facts.started);
-        let standing = judge(policy, &facts);
         Self {
+            activity: Activity::since_login(started),
             facts,
             recorded: false,
-            closed: false,
-            standing,
-            activity,
+            login: LoginState::Open,
+            began: false,
+            groups: Groups::Untold,
+            groups_inquiry: Inquiry::Idle,
+            standing: Standing::Undecided,
             absolute: Countdown::default(),
             inactivity: Countdown::default(),
+            stage: Countdown::default(),
+            granted: Granted::default(),
+            locking: Locking::default(),
             unknown_reported: false,
-            probe: Probe::Idle,
+            probe: Inquiry::Idle,
+            look_again: false,
             ending: None,
         }
     }
@@ -77,34 +91,24 @@ impl Tracked {
     /// The limits that hold now, if any.
     pub(crate) fn limits(&self) -> Option<&Limits> {
         match &self.standing {
-            Standing::Limited(limits) if !self.closed => Some(limits),
-            Standing::Limited(_) | Standing::Exempt(_) => None,
+            Standing::Limited { limits, .. } if self.login == LoginState::Open => Some(limits),
+            Standing::Limited { .. } | Standing::Exempt(_) | Standing::Undecided => None,
         }
     }
 
-    /// Why no limit holds, if none does.
+    /// Why no limit holds, if none does for good.
     pub(crate) fn exemption(&self) -> Option<Exemption> {
         match &self.standing {
             Standing::Exempt(why) => Some(*why),
-            Standing::Limited(_) if self.closed => Some(Exemption::LoggedOut),
-            Standing::Limited(_) => None,
-        }
-    }
-
-    /// Looks at the session as soon as it has an inactivity limit, so that a step of the wall
-    /// clock before its first deadline is noticed.
-    pub(crate) fn take_baseline(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        let limited = self
-            .limits()
-            .is_some_and(|limits| limits.inactivity.is_some());
-        let looked = self.activity.clocks.is_some() || self.probe != Probe::Idle;
-        if limited && !looked && self.ending.is_none() {
-            self.ask(now, 0, out);
+            Standing::Limited { .. } | Standing::Undecided if self.login != LoginState::Open => {
+                Some(Exemption::LoggedOut)
+            }
+            Standing::Limited { .. } | Standing::Undecided => None,
         }
     }
 
     /// logind describes the session anew.
-    pub(crate) fn update(&mut self, facts: SessionFacts, policy: &Policy, out: &mut Vec<Action>) {
+    pub(crate) fn update(&mut self, facts: SessionFacts) {
         let started = self.facts.started;
         let service = facts.service.or_else(|| self.facts.service.take());
         let remote_host = facts.remote_host.or_else(|| self.facts.remote_host.take());
@@ -120,7 +124,6 @@ impl Tracked {
             started,
             ..facts
         };
-        self.rejudge(policy, out);
     }
 
     /// PAM describes the login.
@@ -136,74 +139,82 @@ impl Tracked {
         }
     }
 
-    /// The user has logged out. An end that was begun goes on.
+    /// The user has logged out. An end that was begun goes on, but for a hang-up, which this is.
     pub(crate) fn close(&mut self, out: &mut Vec<Action>) {
-        if !self.closed {
+        if self.hung_up(out) || self.login != LoginState::Open {
+            return;
+        }
+        self.groups_inquiry = Inquiry::Idle;
+        self.withdraw(LimitKind::Absolute, out);
+        self.withdraw(LimitKind::Inactivity, out);
+        // Nobody is left to lock the screen for.
+        self.ending.take_if(|ending| ending.stage().locks());
+        self.login = LoginState::LoggedOut;
+    }
+
+    /// A hang-up has come about. Says whether one was asked for.
+    pub(crate) fn hung_up(&mut self, out: &mut Vec<Action>) -> bool {
+        let hanging = |ending: &mut Ending| ending.stage() == Stage::HangUp;
+        let Some(ending) = self.ending.take_if(hanging) else {
+            return false;
+        };
+        self.login = LoginState::HungUp(ending.limit);
+        // What was warned of has come about.
+        (self.absolute, self.inactivity) = (Countdown::default(), Countdown::default());
+        self.groups_inquiry = Inquiry::Idle;
+        out.push(Action::HungUp(self.facts.key.clone(), ending.limit));
+        true
+    }
+
+    /// The screen is locked.
+    pub(crate) fn locked(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let key = self.facts.key.clone();
+        let locking = |ending: &mut Ending| ending.stage().locks();
+        let Some(ending) = self.ending.take_if(locking) else {
+            let held = self.is_held();
+            let cause = self.locking.locked();
+            out.extend(cause.map(|cause| Action::Locked(key, cause)));
+            if self.is_held() && !held {
+                // It was in doubt, and the user was warned meanwhile.
+                self.withdraw(LimitKind::Absolute, out);
+                self.withdraw(LimitKind::Inactivity, out);
+            }
+            return;
+        };
+        let limit = ending.limit;
+        self.locking.hold(now, limit);
+        if ending.stage() == Stage::Lock {
+            out.push(Action::Locked(key, LockCause::Limit(limit)));
+        }
+        // What was warned of has come about; the other limit begins anew with this one.
+        *self.countdown(limit) = Countdown::default();
+        self.withdraw(LimitKind::Absolute, out);
+        self.withdraw(LimitKind::Inactivity, out);
+    }
+
+    /// The user has unlocked the screen, and is there.
+    pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.ending.is_some() {
+            return;
+        }
+        if self.locking.unlocked(now).is_some() {
+            self.granted = Granted::default();
             self.withdraw(LimitKind::Absolute, out);
             self.withdraw(LimitKind::Inactivity, out);
-            self.closed = true;
         }
+        self.saw_activity(now, out);
     }
 
-    /// Another policy, or other facts: what was warned of under a limit that is no more is taken
-    /// back, and the new limit starts with its warnings.
-    pub(crate) fn rejudge(&mut self, policy: &Policy, out: &mut Vec<Action>) {
-        let standing = judge(policy, &self.facts);
-        if standing == self.standing {
-            return;
-        }
-        for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
-            if terms(&self.standing, kind) != terms(&standing, kind) {
-                self.withdraw(kind, out);
+    /// More time is asked for.
+    pub(crate) fn extend(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let key = self.facts.key.clone();
+        match self.extended(now) {
+            Ok(extended) => {
+                self.withdraw(LimitKind::Absolute, out);
+                out.push(Action::Extended(key, extended));
             }
+            Err(refusal) => out.push(Action::ExtensionRefused(key, refusal)),
         }
-        self.standing = standing;
-        self.unknown_reported = false;
-    }
-
-    /// Input was seen right now. What is being ended is not saved by it.
-    pub(crate) fn saw_activity(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.ending.is_some() {
-            return;
-        }
-        let before = self.activity.last;
-        self.activity.seen(now);
-        self.after_activity(before, out);
-    }
-
-    pub(crate) fn probed(&mut self, now: BootTime, reading: Reading, out: &mut Vec<Action>) {
-        self.probe = Probe::Idle;
-        if self.ending.is_some() {
-            return;
-        }
-        let before = self.activity.last;
-        self.activity.observe(now, reading);
-        self.after_activity(before, out);
-        self.report_unknown(out);
-    }
-
-    pub(crate) fn probe_failed(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        let failures = match self.probe {
-            Probe::Asked { failures, .. } if self.ending.is_none() => failures + 1,
-            // The failure of a probe that had been given up already, or that no longer matters.
-            Probe::Asked { .. } | Probe::Failed { .. } | Probe::Idle => return,
-        };
-        let wanted = self.inactivity_due().is_some_and(|due| due <= now);
-        if failures >= PROBE_FAILURES && wanted {
-            self.activity.lose_track(now);
-            self.report_unknown(out);
-        }
-        self.probe = if wanted {
-            let pause = PROBE_PAUSE
-                .saturating_mul(1 << failures.min(5))
-                .min(PROBE_PAUSE_MAX);
-            Probe::Failed {
-                retry_at: now.saturating_add(pause),
-                failures,
-            }
-        } else {
-            Probe::Idle
-        };
     }
 
     pub(crate) fn end_failed(&mut self, now: BootTime) {
@@ -213,13 +224,23 @@ impl Tracked {
     }
 
     /// Does what is due.
-    pub(crate) fn tick(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn tick(&mut self, now: BootTime, policy: &Policy, out: &mut Vec<Action>) {
         if let Some(ending) = &mut self.ending {
-            ending.tick(now, &self.facts.key, out);
+            if ending.stage() != Stage::LockAgain || !ending.escalates(now) {
+                ending.tick(now, &self.facts.key, out);
+                return;
+            }
+            // It was locked for a limit, and does not say that it is now. Nobody was warned of an
+            // end, so this is none yet: the limit begins with its warnings.
+            self.ending = None;
+            self.locking.hold = None;
+        }
+        if self.tick_groups(now, policy, out) == Settled::Yes {
             return;
         }
+        self.tick_proof(now, out);
         self.tick_absolute(now, out);
-        self.tick_inactivity(now, out);
+        self.tick_idle(now, out);
     }
 
     /// When something will be due, and what.
@@ -227,224 +248,155 @@ impl Tracked {
         if let Some(ending) = &self.ending {
             return Some((ending.next(), Wake::Escalate));
         }
-        let limits = self.limits()?;
-        let absolute = self
-            .absolute
-            .due(self.facts.started, &limits.absolute)
-            .map(|due| (due, Wake::Limit(LimitKind::Absolute)));
-        let inactivity = self.inactivity_due().map(|due| match self.probe {
-            Probe::Idle => (due, Wake::Limit(LimitKind::Inactivity)),
-            Probe::Asked { since, .. } => (since.saturating_add(PROBE_TIMEOUT), Wake::Probe),
-            Probe::Failed { retry_at, .. } => (retry_at, Wake::Probe),
+        let groups = self.groups_due().map(|due| (due, Wake::Groups));
+        let proof = self.locking.proof_due().map(|due| (due, Wake::Proof));
+        let absolute = self.absolute_terms().and_then(|(anchor, limit)| {
+            let due = self.absolute.due(anchor, &limit)?;
+            Some((due, Wake::Limit(LimitKind::Absolute)))
         });
-        absolute
+        groups
             .into_iter()
-            .chain(inactivity)
+            .chain(proof.filter(|_| self.limits().is_some()))
+            .chain(absolute)
+            .chain(self.idle_wake())
             .min_by_key(|(due, _)| *due)
     }
 
     /// Which limit ends the session first as things stand, and when.
     pub(crate) fn next_end(&self) -> Option<(LimitKind, BootTime)> {
+        if self.is_held() {
+            return None;
+        }
         let limits = self.limits()?;
-        let absolute = (!self.absolute.reported).then(|| {
-            (
-                LimitKind::Absolute,
-                self.absolute.ends_at(self.facts.started, &limits.absolute),
-            )
+        let absolute = self.absolute_terms().filter(|_| !self.absolute.reported);
+        let absolute = absolute.map(|(anchor, limit)| {
+            let end = self.absolute.ends_at(anchor, &limit);
+            (LimitKind::Absolute, end)
         });
-        let inactivity = limits
-            .inactivity
-            .as_ref()
-            .filter(|_| !self.inactivity.reported && !self.is_unenforceable())
-            .map(|limit| {
-                (
-                    LimitKind::Inactivity,
-                    self.inactivity.ends_at(self.activity.last, limit),
-                )
-            });
+        let enforced = !self.inactivity.reported && !self.is_unenforceable();
+        let inactivity = limits.inactivity.as_ref().filter(|_| enforced);
+        let inactivity = inactivity.map(|limit| {
+            let end = self.inactivity.ends_at(self.idle_since(), limit);
+            (LimitKind::Inactivity, end)
+        });
         absolute
             .into_iter()
             .chain(inactivity)
             .min_by_key(|(_, end)| *end)
     }
 
-    fn tick_absolute(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        let Standing::Limited(limits) = &self.standing else {
-            return;
-        };
-        if self.closed {
-            return;
-        }
-        let step = self
-            .absolute
-            .step(now, self.facts.started, &limits.absolute);
-        self.perform(now, LimitKind::Absolute, step, out);
+    /// Whether the session is locked instead of ended, so that nothing threatens it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.locking.held().is_some() && self.facts.session_type.is_graphical()
     }
 
-    fn tick_inactivity(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.ending.is_some() || self.inactivity_due().is_none() {
-            return;
-        }
-        match self.probe {
-            Probe::Asked { since, .. } if now >= since.saturating_add(PROBE_TIMEOUT) => {
-                self.probe_failed(now, out);
-            }
-            Probe::Failed { retry_at, failures } if now >= retry_at => {
-                self.ask(now, failures, out);
-            }
-            Probe::Idle | Probe::Asked { .. } | Probe::Failed { .. } => {}
-        }
-        let Some(due) = self.inactivity_due() else {
-            return;
-        };
-        if now < due {
-            return;
-        }
-        // An older look is no proof, even one after `due`: under a limit that a reload has made
-        // shorter there may have been input since.
-        if self.activity.sampled < now {
-            if self.probe == Probe::Idle {
-                self.ask(now, 0, out);
-            }
-            return;
-        }
-        let Standing::Limited(Limits {
-            inactivity: Some(limit),
-            ..
-        }) = &self.standing
-        else {
-            return;
-        };
-        let step = self.inactivity.step(now, self.activity.last, limit);
-        self.perform(now, LimitKind::Inactivity, step, out);
-    }
-
-    /// When the inactivity limit wants something done: a look first of all.
-    fn inactivity_due(&self) -> Option<BootTime> {
-        let limit = self.limits()?.inactivity.as_ref()?;
-        let due = self.inactivity.due(self.activity.last, limit)?;
-        if self.is_unenforceable() && self.activity.sampled >= due {
-            // Looked, and nobody could tell. A desktop may yet report, so look again some time.
-            Some(self.activity.sampled.saturating_add(limit.length))
+    /// What the absolute limit counts from, and how long it is with what was granted. A session
+    /// that is held is not warned: a lock that is asked for again is only to make sure.
+    pub(crate) fn absolute_terms(&self) -> Option<(BootTime, Limit)> {
+        let limit = &self.limits()?.absolute;
+        let mut limit = if self.is_held() {
+            limit.silent()
         } else {
-            Some(due)
-        }
-    }
-
-    /// Whether the inactivity limit cannot be enforced for want of a source, by the policy.
-    fn is_unenforceable(&self) -> bool {
-        self.activity.source == IdleSource::Unknown
-            && self
-                .limits()
-                .is_some_and(|limits| limits.unknown_idle == UnknownIdle::Report)
-    }
-
-    fn perform(
-        &mut self,
-        now: BootTime,
-        kind: LimitKind,
-        step: Option<Step>,
-        out: &mut Vec<Action>,
-    ) {
-        let Standing::Limited(limits) = &self.standing else {
-            return;
+            limit.clone()
         };
-        let (Some(step), Some(limit)) = (step, limits.get(kind)) else {
-            return;
-        };
-        let key = self.facts.key.clone();
-        match step {
-            Step::Warn { lead, ends_at } => {
-                let warning = Warning {
-                    limit: kind,
-                    length: limit.length,
-                    lead,
-                    ends_at,
-                };
-                out.push(Action::Warn(key, warning));
-            }
-            Step::End if limits.end_action == EndAction::Report => {
-                self.countdown(kind).reported = true;
-                out.push(Action::Report(key, Finding::Passed(kind)));
-            }
-            Step::End => {
-                self.ending = Some(Ending::begin(now, kind, limits.grace, &key, out));
-            }
-        }
-    }
-
-    fn after_activity(&mut self, before: BootTime, out: &mut Vec<Action>) {
-        if self.activity.last > before {
-            self.withdraw(LimitKind::Inactivity, out);
-        }
+        limit.length = self.granted.stretched(limit.length);
+        Some((self.locking.anchor(self.facts.started), limit))
     }
 
     /// Starts a countdown afresh, and takes back what the user was warned of.
-    fn withdraw(&mut self, kind: LimitKind, out: &mut Vec<Action>) {
+    pub(crate) fn withdraw(&mut self, kind: LimitKind, out: &mut Vec<Action>) {
+        if kind == LimitKind::Inactivity {
+            self.stage = Countdown::default();
+        }
         let countdown = std::mem::take(self.countdown(kind));
         if countdown.is_warned() && self.ending.is_none() {
             out.push(Action::Withdraw(self.facts.key.clone(), kind));
         }
     }
 
-    fn report_unknown(&mut self, out: &mut Vec<Action>) {
-        let Some(limit) = self.limits().and_then(|limits| limits.inactivity.as_ref()) else {
-            return;
-        };
-        let due = self.inactivity.due(self.activity.last, limit);
-        if !self.is_unenforceable() {
-            self.unknown_reported = false;
-        } else if !self.unknown_reported && due.is_some_and(|due| self.activity.sampled >= due) {
-            self.unknown_reported = true;
-            self.withdraw(LimitKind::Inactivity, out);
-            out.push(Action::Report(self.facts.key.clone(), Finding::UnknownIdle));
+    pub(crate) fn perform(
+        &mut self,
+        now: BootTime,
+        kind: LimitKind,
+        step: Step,
+        length: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(limits) = self.limits() else { return };
+        let key = self.facts.key.clone();
+        match step {
+            Step::Warn { lead, ends_at } => {
+                let warning = Warning {
+                    limit: kind,
+                    length,
+                    lead,
+                    ends_at,
+                };
+                out.push(Action::Warn(key, warning));
+            }
+            Step::End => match self.first_stage(limits.end_action) {
+                Some(stage) => {
+                    let ending = Ending::begin(now, kind, stage, limits.grace, &key, out);
+                    self.ending = Some(ending);
+                }
+                None => {
+                    self.countdown(kind).reported = true;
+                    out.push(Action::Report(key, Finding::Passed(kind)));
+                }
+            },
         }
     }
 
-    fn ask(&mut self, now: BootTime, failures: u32, out: &mut Vec<Action>) {
-        self.probe = Probe::Asked {
-            since: now,
-            failures,
-        };
-        out.push(Action::Probe(self.facts.key.clone()));
+    fn tick_absolute(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if let Some((anchor, limit)) = self.absolute_terms()
+            && let Some(step) = self.absolute.step(now, anchor, &limit)
+        {
+            self.perform(now, LimitKind::Absolute, step, limit.length, out);
+        }
     }
 
-    fn countdown(&mut self, kind: LimitKind) -> &mut Countdown {
+    /// A desktop that was asked to lock as a first stage, and has not.
+    fn tick_proof(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let overdue = self.locking.proof_due().is_some_and(|due| due <= now);
+        if overdue && self.limits().is_some() {
+            self.locking.asked = None;
+            out.push(Action::Report(self.facts.key.clone(), Finding::NotLocked));
+        }
+    }
+
+    fn extended(&mut self, now: BootTime) -> Result<Extended, Refusal> {
+        if self.ending.is_some() || self.login != LoginState::Open {
+            return Err(Refusal::Ending);
+        }
+        let limits = self.limits().ok_or(Refusal::NoLimit)?;
+        let (length, allowed) = (limits.absolute.length, limits.extensions);
+        let (anchor, limit) = self.absolute_terms().ok_or(Refusal::NoLimit)?;
+        // Where the limit passed while nobody looked, its end is later than the limit itself.
+        let end = self.absolute.ends_at(anchor, &limit).max(now);
+        let late = end.since(anchor.saturating_add(limit.length));
+        let by = self.granted.extend(length, late, allowed)?;
+        Ok(Extended {
+            by,
+            until: anchor.saturating_add(self.granted.stretched(length)),
+            left: allowed.times.saturating_sub(self.granted.times),
+        })
+    }
+
+    pub(crate) fn countdown(&mut self, kind: LimitKind) -> &mut Countdown {
         match kind {
             LimitKind::Absolute => &mut self.absolute,
             LimitKind::Inactivity => &mut self.inactivity,
         }
     }
-}
 
-/// What the policy says of this session, with leads that fit into their limits.
-fn judge(policy: &Policy, facts: &SessionFacts) -> Standing {
-    let subject = Subject {
-        uid: facts.uid,
-        class: facts.class.clone(),
-        session_type: facts.session_type,
-    };
-    match policy.judge(&subject) {
-        Verdict::Exempt(why) => Standing::Exempt(why),
-        Verdict::Limited(limits) => {
-            // A report is no threat, so nobody is warned of one.
-            let fit = |limit: &Limit| match limits.end_action {
-                EndAction::Terminate => limit.fitted(),
-                EndAction::Report => limit.silent(),
-            };
-            Standing::Limited(Limits {
-                absolute: fit(&limits.absolute),
-                inactivity: limits.inactivity.as_ref().map(fit),
-                ..limits.clone()
-            })
+    /// What an end begins with; `None`: nothing is ended.
+    fn first_stage(&self, action: EndAction) -> Option<Stage> {
+        match action {
+            EndAction::HangUp => Some(Stage::HangUp),
+            EndAction::Lock if self.is_held() => Some(Stage::LockAgain),
+            EndAction::Lock if self.facts.session_type.is_graphical() => Some(Stage::Lock),
+            EndAction::Lock | EndAction::Terminate => Some(Stage::Terminate),
+            EndAction::Report => None,
         }
-    }
-}
-
-/// What a countdown of this kind runs under: other terms start it afresh.
-pub(crate) fn terms(standing: &Standing, kind: LimitKind) -> Option<(&Limit, EndAction)> {
-    match standing {
-        Standing::Limited(limits) => limits.get(kind).map(|limit| (limit, limits.end_action)),
-        Standing::Exempt(_) => None,
     }
 }

@@ -16,14 +16,11 @@
 #[expect(dead_code, reason = "the scenarios use more of it")]
 mod support;
 
-#[path = "support/days.rs"]
-mod days;
 #[path = "support/events.rs"]
 mod events;
 #[path = "support/policies.rs"]
 mod policies;
 
-use days::{Days, Weather};
 use events::{Run, Starts};
 use proptest::prelude::*;
 use session_timeout_policy::{Action, BootTime, Engine, Finding};
@@ -103,41 +100,6 @@ proptest! {
             prop_assert_eq!(said(restarted.take(op)), said(run.take(op)));
         }
     }
-}
-
-proptest! {
-    #![proptest_config(config(60))]
-
-    #[test]
-    fn on_calm_days_everybody_ends_in_time_and_nobody_sooner(
-        policy in days::day_policy(),
-        ops in days::ops(Weather::Calm, 60),
-    ) {
-        lives(Days::new(policy, Weather::Calm), &ops);
-    }
-
-    #[test]
-    fn on_days_when_things_fail_nobody_ends_too_soon(
-        policy in days::day_policy(),
-        ops in days::ops(Weather::Faults, 60),
-    ) {
-        lives(Days::new(policy, Weather::Faults), &ops);
-    }
-
-    #[test]
-    fn steps_of_the_wall_clock_end_nobody_and_save_nobody(
-        policy in days::day_policy(),
-        ops in days::ops(Weather::Steps, 60),
-    ) {
-        lives(Days::new(policy, Weather::Steps), &ops);
-    }
-}
-
-fn lives(mut days: Days, ops: &[days::Op]) {
-    for op in ops {
-        days.take(op);
-    }
-    days.ends();
 }
 
 /// Everything that can be seen of an engine.

@@ -11,7 +11,7 @@ use session_timeout_policy::{
 };
 
 use crate::policies::policies;
-use crate::support::oracle::Oracle;
+use crate::support::judge::Judge;
 
 const BEGIN: u64 = 10_000;
 const WALL: u64 = 1_800_000_000;
@@ -43,6 +43,8 @@ pub(crate) struct Look {
     ages: BTreeMap<StampSource, u64>,
     /// Idle for so many seconds, or active.
     hint: Option<Option<u64>>,
+    inhibited: bool,
+    locked: Option<bool>,
 }
 
 /// When logins began, as far as one can believe it.
@@ -90,7 +92,8 @@ fn keys() -> impl Strategy<Value = SessionKey> {
 fn looks() -> impl Strategy<Value = Look> {
     let source = prop_oneof![
         Just(StampSource::Logind),
-        (1_u64..3).prop_map(StampSource::Terminal)
+        (1_u64..3).prop_map(StampSource::Terminal),
+        (1_u64..3).prop_map(StampSource::Output)
     ];
     let age = prop_oneof![0_u64..20, 0_u64..4000];
     let ahead = prop_oneof![6 => Just(10_000), 1 => 0_u64..20_000];
@@ -98,8 +101,16 @@ fn looks() -> impl Strategy<Value = Look> {
         ahead,
         prop::collection::btree_map(source, age.clone(), 0..3),
         prop::option::weighted(0.3, prop::option::weighted(0.7, age)),
+        prop::bool::weighted(0.2),
+        prop::option::weighted(0.3, prop::bool::ANY),
     )
-        .prop_map(|(ahead, ages, hint)| Look { ahead, ages, hint })
+        .prop_map(|(ahead, ages, hint, inhibited, locked)| Look {
+            ahead,
+            ages,
+            hint,
+            inhibited,
+            locked,
+        })
 }
 
 fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
@@ -113,20 +124,22 @@ fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
         Starts::Past => prop_oneof![0..BEGIN, Just(BEGIN)].boxed(),
         Starts::Future => prop_oneof![0..BEGIN, Just(BEGIN), BEGIN..2 * BEGIN].boxed(),
     };
-    (keys(), uid, class, leaders(), started).prop_map(|(key, uid, class, leader, started)| {
-        SessionFacts {
+    let session_type = prop_oneof![Just(SessionType::Tty), Just(SessionType::Wayland)];
+    (keys(), uid, class, session_type, leaders(), started).prop_map(
+        |(key, uid, class, session_type, leader, started)| SessionFacts {
             key,
             user: "somebody".to_owned(),
             uid: Uid::new(uid),
             class,
-            session_type: SessionType::Tty,
+            session_type,
             leader,
             service: None,
             remote_host: None,
             terminal: None,
+            seat: None,
             started: secs(started),
-        }
-    })
+        },
+    )
 }
 
 fn leaders() -> impl Strategy<Value = Option<Pid>> {
@@ -141,9 +154,18 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
         remote_host: None,
         terminal: None,
     });
+    let groups = prop::sample::subsequence(vec!["pci".to_owned(), "users".to_owned()], 0..=2);
+    let groups = groups.prop_map(BTreeSet::from_iter);
     prop_oneof![
         3 => keys().prop_map(Event::ActivitySeen),
         3 => keys().prop_map(Event::EndFailed),
+        1 => keys().prop_map(Event::ExtensionAsked),
+        2 => (keys(), groups).prop_map(|(key, groups)| Event::GroupsResolved(key, groups)),
+        1 => keys().prop_map(Event::GroupsUnavailable),
+        1 => keys().prop_map(Event::HungUp),
+        1 => Just(Event::InhibitorsChanged),
+        3 => keys().prop_map(Event::Locked),
+        2 => keys().prop_map(Event::Unlocked),
         1 => keys().prop_map(|key| Event::LoginClosed(key.id)),
         1 => login.prop_map(Event::LoginRecorded),
         2 => any_policy().prop_map(Event::PolicyReplaced),
@@ -164,17 +186,16 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
 pub(crate) struct Run {
     pub(crate) engine: Engine,
     pub(crate) now: BootTime,
-    oracle: Oracle,
+    judge: Judge,
 }
 
 impl Run {
     pub(crate) fn new(policy: Policy) -> Self {
         let now = secs(BEGIN);
-        let oracle = Oracle::new(now, policy.clone());
         Self {
             engine: Engine::new(now, policy),
             now,
-            oracle,
+            judge: Judge::new(now),
         }
     }
 
@@ -214,7 +235,7 @@ impl Run {
 
     pub(crate) fn tell(&mut self, event: &Event) -> Vec<Action> {
         let actions = self.engine.handle(self.now, event.clone());
-        self.oracle
+        self.judge
             .check(self.now, Some(event), &actions, &self.engine);
         actions
     }
@@ -224,7 +245,7 @@ impl Run {
         let mut actions = Vec::new();
         for _ in 0..4 {
             let done = self.engine.handle_timeout(self.now);
-            self.oracle.check(self.now, None, &done, &self.engine);
+            self.judge.check(self.now, None, &done, &self.engine);
             actions.extend(done);
             if self
                 .engine
@@ -243,25 +264,35 @@ impl Run {
     pub(crate) fn restart(&mut self, policy: Option<Policy>) {
         let records: Vec<_> = self.engine.records().collect();
         let policy = policy.unwrap_or_else(|| self.engine.policy().clone());
-        self.oracle.restored(self.now, &policy, &records);
-        self.engine = Engine::restore(self.now, policy, records);
+        self.engine = Engine::restore(self.now, policy, records.clone());
+        self.judge.restored(self.now, &records, &self.engine);
     }
 
     /// Answers every look, and lets go of what is being ended: what no record keeps.
     pub(crate) fn settle(&mut self) {
+        // What PAM says of a session that nobody else knows is forgotten after a minute.
+        self.now = self.now.saturating_add(Duration::from_secs(61));
+        let _ = self.timeout();
         let sessions: Vec<_> = self
             .engine
             .sessions()
             .map(|view| view.facts.key.clone())
             .collect();
         for key in sessions {
+            let _ = self.tell(&Event::GroupsResolved(key.clone(), BTreeSet::new()));
+            let _ = self.tell(&Event::Locked(key.clone()));
             let look = Look {
                 ahead: 0,
                 ages: BTreeMap::new(),
                 hint: None,
+                inhibited: false,
+                locked: None,
             };
-            let _ = self.tell(&Event::Probed(key.clone(), look.reading(self.now)));
-            if self.oracle.is_ending(&key) {
+            // Twice: a look may have been asked for again while it was on its way.
+            for _ in 0..2 {
+                let _ = self.tell(&Event::Probed(key.clone(), look.reading(self.now)));
+            }
+            if self.judge.is_ending(&key) {
                 let _ = self.tell(&Event::SessionGone(key.id));
             }
         }
@@ -283,6 +314,8 @@ impl Look {
                 Some(secs) => Hint::IdleSince(now.saturating_sub(Duration::from_secs(secs))),
                 None => Hint::Active,
             }),
+            inhibitor: self.inhibited.then(|| "mpv".to_owned()),
+            locked: self.locked,
         }
     }
 }

@@ -11,7 +11,8 @@
 //!   0:00:00  c1  begins
 //! ```
 //!
-//! The policy is written as in `policy.toml`, plus `UID_MIN` of login.defs(5). A scenario starts
+//! The policy is written as in `policy.toml` (`[default]` first, rules from `[[rule]]` on; or
+//! `@name` for a file of `docs/examples/`), plus `UID_MIN` of login.defs(5). A scenario starts
 //! with the wall clock on a whole minute and the daemon running, and goes on until nothing is to
 //! come any more. `out with looks` shows each look at a session, too. The words of `in` are those
 //! of [`Player::does`].
@@ -23,7 +24,7 @@ use session_timeout_config::Minima;
 use session_timeout_policy::{Action, BootTime, Hint, Policy, Uid};
 
 use crate::support::sim::{Leftover, Order, Sim, State};
-use crate::support::world::{Place, Probes};
+use crate::support::world::{Place, Probes, Session};
 use crate::words;
 
 /// A scenario runs on for so long after its last line, at most.
@@ -127,31 +128,85 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The policy's keys as they are written.
+/// The policy as it is written: the keys of `[default]`, and the rules, which begin with the first
+/// line `[[rule]]`. A policy of `@name` is that file of `docs/examples/`.
 #[derive(Default)]
-struct Settings(BTreeMap<String, String>);
+struct Settings {
+    example: Option<String>,
+    default: BTreeMap<String, String>,
+    rules: Vec<String>,
+}
 
 impl Settings {
     fn set(&mut self, setting: &str) -> Result<(), String> {
+        if let Some(name) = setting.strip_prefix('@') {
+            self.example = Some(name.to_owned());
+            return Ok(());
+        }
+        if setting == "[[rule]]" || !self.rules.is_empty() {
+            self.rules.push(setting.to_owned());
+            return Ok(());
+        }
         let (key, value) = setting
             .split_once('=')
             .ok_or(format!("`{setting}`: no `=`"))?;
-        self.0
+        self.default
             .insert(key.trim().to_owned(), value.trim().to_owned());
         Ok(())
     }
 
+    /// Another value of `[default]`, or of the rule that has this key.
+    fn change(&mut self, setting: &str) -> Result<(), String> {
+        if setting == "[[rule]]" || self.is_unfinished() {
+            return self.set(setting);
+        }
+        let (key, _) = setting.split_once('=').ok_or("no `=`")?;
+        let same = |line: &&mut String| {
+            let written = line.split_once('=');
+            written.is_some_and(|(written, _)| written.trim() == key.trim())
+        };
+        match self.rules.iter_mut().find(same) {
+            Some(line) if !self.default.contains_key(key.trim()) => {
+                *line = setting.to_owned();
+                Ok(())
+            }
+            _ => {
+                let rules = std::mem::take(&mut self.rules);
+                let set = self.set(setting);
+                self.rules = rules;
+                set
+            }
+        }
+    }
+
+    /// Whether a rule has begun of which the next lines are still to come.
+    fn is_unfinished(&self) -> bool {
+        let last = self.rules.last().map_or("", String::as_str);
+        ["[[rule]]", "name", "match"]
+            .iter()
+            .any(|start| last.starts_with(start))
+    }
+
     fn policy(&self) -> Result<Policy, String> {
-        let mut policy = Policy::default();
-        let mut text = String::from("[default]\n");
-        for (key, value) in &self.0 {
+        let mut uid_min = 1000;
+        let mut text = match &self.example {
+            None => String::new(),
+            Some(name) => {
+                let path = format!("{}/../docs/examples/{name}", env!("CARGO_MANIFEST_DIR"));
+                std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?
+            }
+        };
+        if self.example.is_none() {
+            text += "[default]\n";
+        }
+        for (key, value) in &self.default {
             if key == "UID_MIN" {
-                let uid = value.parse().map_err(|_| format!("UID_MIN = {value}"))?;
-                policy.first_regular_uid = Uid::new(uid);
+                uid_min = value.parse().map_err(|_| format!("UID_MIN = {value}"))?;
             } else {
                 text += &format!("{key} = {value}\n");
             }
         }
+        text += &self.rules.join("\n");
         let settings = session_timeout_config::parse("policy", &text, Minima::Lifted);
         let errors = |errors: Vec<_>| {
             errors
@@ -160,8 +215,7 @@ impl Settings {
                 .collect::<Vec<String>>()
                 .join("; ")
         };
-        policy.default = Some(settings.map_err(errors)?.limits);
-        Ok(policy)
+        Ok(settings.map_err(errors)?.policy(Uid::new(uid_min)))
     }
 }
 
@@ -183,6 +237,7 @@ impl Player {
         match line.who {
             "clock" => self.clock(line.what),
             "daemon" => self.daemon(line.what),
+            "groups" => self.groups(line.what),
             "logind" => self.logind(line.what),
             "looks" => self.looks(line.what),
             "machine" => self.machine(line.what),
@@ -197,6 +252,8 @@ impl Player {
     fn does(&mut self, id: &str, what: &str) -> Result<(), String> {
         let sim = &mut self.sim;
         match what {
+            "asks for more time" => sim.asks_for_more_time(id),
+            "cannot be locked" => self.session(id)?.locks = false,
             "closes its terminals" => sim.world.closes_its_terminals(id),
             "desktop says: active" => sim.hints(id, Hint::Active),
             "desktop says: idle" => sim.hints(id, Hint::IdleSince(sim.world.now)),
@@ -206,16 +263,18 @@ impl Player {
                 let shown = view.map_or("is unknown".into(), |view| words::of_view(now, &view));
                 self.out.push((now.since(self.zero), id.into(), shown));
             }
-            "is stubborn" => {
-                sim.world
-                    .sessions
-                    .get_mut(id)
-                    .ok_or("there is no such session")?
-                    .stubborn = true;
-            }
+            "has something detached" => self.session(id)?.detached = true,
+            "inhibits idle" => sim.inhibits(id, true),
+            "inhibits idle no more" => sim.inhibits(id, false),
+            "is looked at" => sim.is_looked_at(id),
+            "loses its lock hint" => self.session(id)?.locked = false,
+            "is locked by its user" => sim.locks(id),
+            "is stubborn" => self.session(id)?.stubborn = true,
             "logs out" => sim.logs_out(id, Leftover::Nothing),
             "logs out and leaves something running" => sim.logs_out(id, Leftover::Something),
             "opens a terminal" => sim.opens_a_terminal(id),
+            "prints" => sim.prints(id),
+            "unlocks" => sim.unlocks(id),
             "types" => sim.types(id),
             _ => {
                 let (what, order) = match what.split_once(", ") {
@@ -236,6 +295,26 @@ impl Player {
                 sim.logs_in(id, user, place, order);
             }
         }
+        Ok(())
+    }
+
+    fn session(&mut self, id: &str) -> Result<&mut Session, String> {
+        let session = self.sim.world.sessions.get_mut(id);
+        session.ok_or_else(|| "there is no such session".into())
+    }
+
+    /// `of alice are pci, users`, `fail`, `hang`, `work`.
+    fn groups(&mut self, what: &str) -> Result<(), String> {
+        let world = &mut self.sim.world;
+        if let Some((user, names)) = what
+            .strip_prefix("of ")
+            .and_then(|what| what.split_once(" are "))
+        {
+            let names = names.split(", ").map(str::to_owned).collect();
+            world.groups.insert(user.to_owned(), names);
+            return Ok(());
+        }
+        world.name_service = answers(what)?;
         Ok(())
     }
 
@@ -274,12 +353,7 @@ impl Player {
     }
 
     fn looks(&mut self, what: &str) -> Result<(), String> {
-        self.sim.world.probes = match what {
-            "fail" => Probes::Fail,
-            "hang" => Probes::Hang,
-            "work" => Probes::Work,
-            _ => return Err("do what?".into()),
-        };
+        self.sim.world.probes = answers(what)?;
         Ok(())
     }
 
@@ -290,7 +364,10 @@ impl Player {
     }
 
     fn policy(&mut self, setting: &str) -> Result<(), String> {
-        self.settings.set(setting)?;
+        self.settings.change(setting)?;
+        if self.settings.is_unfinished() {
+            return Ok(());
+        }
         self.sim.reload(self.settings.policy()?);
         Ok(())
     }
@@ -303,11 +380,21 @@ impl Player {
     fn writes_down(&mut self) {
         for (at, action) in std::mem::take(&mut self.sim.log) {
             if self.looks == Looks::Shown || !matches!(action, Action::Probe(_)) {
-                let (who, what) = words::of_action(at, &action, self.sim.policy.default.as_ref());
+                let length = |kind| self.sim.length_of(action.key(), kind);
+                let (who, what) = words::of_action(at, &action, length);
                 self.out.push((at.since(self.zero), who, what));
             }
         }
     }
+}
+
+fn answers(what: &str) -> Result<Probes, String> {
+    Ok(match what {
+        "fail" => Probes::Fail,
+        "hang" => Probes::Hang,
+        "work" => Probes::Work,
+        _ => return Err("do what?".into()),
+    })
 }
 
 /// `14:30:00`: hours, minutes and seconds.

@@ -11,12 +11,14 @@ use session_timeout_policy::{
     Action, BootTime, Engine, Event, Hint, LimitKind, Policy, Reading, SessionKey, SessionRecord,
 };
 
-use super::oracle::Oracle;
+use super::judge::Judge;
 use super::world::{Place, Probes, Service, Trace, World};
 
 /// How long a session takes to go.
 const GOES_WHEN_ASKED: Duration = Duration::from_secs(2);
 const GOES_WHEN_KILLED: Duration = Duration::from_secs(1);
+/// How long a connection takes to close, and a desktop to lock.
+const OBEYS: Duration = Duration::from_secs(1);
 
 /// The world, the engine in it, and the judge of what it does.
 #[derive(Clone, Debug)]
@@ -25,11 +27,12 @@ pub(crate) struct Sim {
     pub(crate) policy: Policy,
     pub(crate) log: Vec<(BootTime, Action)>,
     daemon: Daemon,
-    oracle: Oracle,
+    judge: Judge,
     /// What is on the way; the number keeps the order.
     queue: BTreeMap<(BootTime, u64), Pending>,
     queued: u64,
     watched: BTreeSet<SessionKey>,
+    lengths: BTreeMap<(SessionKey, LimitKind), Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +46,9 @@ enum Daemon {
 enum Pending {
     Answer(SessionKey, Option<Reading>),
     EndFailed(SessionKey),
+    Groups(SessionKey, Option<BTreeSet<String>>),
+    HungUp(SessionKey),
+    Locks(SessionKey),
     Vanish(SessionKey),
 }
 
@@ -74,13 +80,14 @@ impl Sim {
         let world = World::new();
         Self {
             daemon: Daemon::Up(Box::new(Engine::new(world.now, policy.clone()))),
-            oracle: Oracle::new(world.now, policy.clone()),
+            judge: Judge::new(world.now),
             world,
             policy,
             log: Vec::new(),
             queue: BTreeMap::new(),
             queued: 0,
             watched: BTreeSet::new(),
+            lengths: BTreeMap::new(),
         }
     }
 
@@ -91,8 +98,9 @@ impl Sim {
         }
     }
 
-    pub(crate) fn oracle(&self) -> &Oracle {
-        &self.oracle
+    /// How long this limit of a session is, or last was.
+    pub(crate) fn length_of(&self, key: &SessionKey, kind: LimitKind) -> Option<Duration> {
+        self.lengths.get(&(key.clone(), kind)).copied()
     }
 
     /// When something happens next by itself.
@@ -177,6 +185,47 @@ impl Sim {
         }
     }
 
+    pub(crate) fn prints(&mut self, id: &str) {
+        self.world.prints(id);
+    }
+
+    pub(crate) fn inhibits(&mut self, id: &str, inhibits: bool) {
+        if let Some(session) = self.world.sessions.get_mut(id) {
+            session.inhibits = inhibits;
+            session.last_input = self.world.now;
+            self.tell(Event::InhibitorsChanged);
+        }
+    }
+
+    pub(crate) fn asks_for_more_time(&mut self, id: &str) {
+        self.tell_of(id, Event::ExtensionAsked);
+    }
+
+    /// Somebody asks how long the session has been idle.
+    pub(crate) fn is_looked_at(&mut self, id: &str) {
+        if let Some(session) = self.world.sessions.get(id) {
+            let key = session.facts.key.clone();
+            if let Some(reading) = self.world.read(&key) {
+                self.tell(Event::Probed(key, reading));
+            }
+        }
+    }
+
+    pub(crate) fn locks(&mut self, id: &str) {
+        if let Some(session) = self.world.sessions.get_mut(id) {
+            session.locked = true;
+            self.tell_of(id, Event::Locked);
+        }
+    }
+
+    pub(crate) fn unlocks(&mut self, id: &str) {
+        if let Some(session) = self.world.sessions.get_mut(id) {
+            session.locked = false;
+            session.last_input = self.world.now;
+            self.tell_of(id, Event::Unlocked);
+        }
+    }
+
     pub(crate) fn reload(&mut self, policy: Policy) {
         self.policy = policy.clone();
         self.tell(Event::PolicyReplaced(policy));
@@ -209,8 +258,8 @@ impl Sim {
             State::Kept => std::mem::take(records),
             State::Lost => Vec::new(),
         };
-        self.oracle.restored(self.world.now, &self.policy, &records);
-        let engine = Engine::restore(self.world.now, self.policy.clone(), records);
+        let engine = Engine::restore(self.world.now, self.policy.clone(), records.clone());
+        self.judge.restored(self.world.now, &records, &engine);
         self.daemon = Daemon::Up(Box::new(engine));
         if self.world.logind == Service::Up {
             let listed = self.world.listed();
@@ -229,6 +278,13 @@ impl Sim {
         }
     }
 
+    fn tell_of(&mut self, id: &str, event: impl FnOnce(SessionKey) -> Event) {
+        if let Some(session) = self.world.sessions.get(id) {
+            let key = session.facts.key.clone();
+            self.tell(event(key));
+        }
+    }
+
     fn happen(&mut self) {
         let due = self
             .queue
@@ -242,6 +298,14 @@ impl Sim {
             Pending::Answer(key, Some(reading)) => self.tell(Event::Probed(key, reading)),
             Pending::Answer(key, None) => self.tell(Event::ProbeFailed(key)),
             Pending::EndFailed(key) => self.tell(Event::EndFailed(key)),
+            Pending::Groups(key, Some(groups)) => self.tell(Event::GroupsResolved(key, groups)),
+            Pending::Groups(key, None) => self.tell(Event::GroupsUnavailable(key)),
+            Pending::HungUp(key) => self.tell(Event::HungUp(key)),
+            Pending::Locks(key) => {
+                if self.world.has(&key) {
+                    self.locks(&key.id);
+                }
+            }
             Pending::Vanish(key) => self.vanish(&key),
         }
     }
@@ -263,7 +327,8 @@ impl Sim {
         let now = self.world.now;
         if let Daemon::Up(engine) = &mut self.daemon {
             let actions = engine.handle(now, event.clone());
-            self.oracle.check(now, Some(&event), &actions, engine);
+            self.judge.check(now, Some(&event), &actions, engine);
+            self.learn_lengths();
             self.perform(actions);
         }
     }
@@ -272,8 +337,23 @@ impl Sim {
         let now = self.world.now;
         if let Daemon::Up(engine) = &mut self.daemon {
             let actions = engine.handle_timeout(now);
-            self.oracle.check(now, None, &actions, engine);
+            self.judge.check(now, None, &actions, engine);
+            self.learn_lengths();
             self.perform(actions);
+        }
+    }
+
+    fn learn_lengths(&mut self) {
+        let Daemon::Up(engine) = &self.daemon else {
+            return;
+        };
+        for session in engine.sessions() {
+            for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
+                if let Some(length) = session.length(kind) {
+                    self.lengths
+                        .insert((session.facts.key.clone(), kind), length);
+                }
+            }
         }
     }
 
@@ -286,10 +366,18 @@ impl Sim {
                     self.watched.insert(key);
                 }
                 Action::Began(_)
+                | Action::Extended(..)
+                | Action::ExtensionRefused(..)
+                | Action::HungUp(..)
                 | Action::Report(..)
                 | Action::Warn(..)
                 | Action::Withdraw(_, LimitKind::Absolute) => {}
-                Action::Withdraw(key, LimitKind::Inactivity) => drop(self.watched.remove(&key)),
+                Action::HangUp(key, _) => self.hang_up(key),
+                Action::Lock(key, _) => self.lock(key),
+                Action::ResolveGroups(key) => self.ask_for_groups(key),
+                Action::Locked(key, _) | Action::Withdraw(key, LimitKind::Inactivity) => {
+                    self.watched.remove(&key);
+                }
                 Action::Probe(key) => self.look(key),
                 Action::Terminate(key, _) => self.end(key, GOES_WHEN_ASKED),
                 Action::Kill(key, _) => {
@@ -317,6 +405,41 @@ impl Sim {
         } else if !self.world.sessions[&key.id].stubborn {
             self.queue(after, Pending::Vanish(key));
         }
+    }
+
+    fn hang_up(&mut self, key: SessionKey) {
+        if self.world.logind == Service::Away || !self.world.has(&key) {
+            self.queue(Duration::ZERO, Pending::EndFailed(key));
+            return;
+        }
+        let session = &self.world.sessions[&key.id];
+        if session.stubborn {
+            return;
+        }
+        if session.detached {
+            self.queue(OBEYS, Pending::HungUp(key));
+        } else {
+            self.queue(OBEYS, Pending::Vanish(key));
+        }
+    }
+
+    fn lock(&mut self, key: SessionKey) {
+        if self.world.logind == Service::Away || !self.world.has(&key) {
+            self.queue(Duration::ZERO, Pending::EndFailed(key));
+        } else if self.world.sessions[&key.id].locks {
+            self.queue(OBEYS, Pending::Locks(key));
+        }
+    }
+
+    fn ask_for_groups(&mut self, key: SessionKey) {
+        let user = self.world.sessions.get(&key.id);
+        let groups = user.map(|session| self.world.groups_of(&session.facts.user));
+        let answer = match self.world.name_service {
+            Probes::Work => groups,
+            Probes::Fail => None,
+            Probes::Hang => return,
+        };
+        self.queue(Duration::ZERO, Pending::Groups(key, answer));
     }
 
     fn queue(&mut self, after: Duration, pending: Pending) {

@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, BootTime, Departure, Finding, LimitKind, Limits, Phase, View,
+    Action, BootTime, Departure, Finding, LimitKind, LockCause, Phase, View,
 };
 
 /// An action: who it is about, and what was done.
 pub(crate) fn of_action(
     now: BootTime,
     action: &Action,
-    limits: Option<&Limits>,
+    length_of: impl Fn(LimitKind) -> Option<Duration>,
 ) -> (String, String) {
     let passed = |kind| {
-        let limit = limits.and_then(|limits| limits.get(kind));
-        let length = limit.map_or_else(|| "?".into(), |limit| span(limit.length));
+        let length = length_of(kind).map_or_else(|| "?".into(), span);
         match kind {
             LimitKind::Absolute => format!("{length} after the login"),
             LimitKind::Inactivity => format!("after {length} without input"),
@@ -22,10 +21,31 @@ pub(crate) fn of_action(
     };
     let what = match action {
         Action::Began(_) => "begins".into(),
+        Action::Extended(_, extended) => format!(
+            "is given {} more: ends in {}, {} left to ask",
+            span(extended.by),
+            span(extended.until.since(now)),
+            extended.left
+        ),
+        Action::ExtensionRefused(_, why) => format!("is given no more time: {why}"),
+        Action::HangUp(_, kind) => format!("is to hang up, {}", passed(*kind)),
+        Action::HungUp(_, kind) => format!("is hung up, by the {kind} limit"),
+        Action::Lock(_, LockCause::Again(_)) => "is asked whether it is still locked".into(),
+        Action::Lock(_, LockCause::Limit(kind)) => format!("is to be locked, {}", passed(*kind)),
+        Action::Lock(_, LockCause::Stage) => "is to be locked, as a first stage".into(),
+        Action::Locked(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
+            format!("is locked, by the {kind} limit")
+        }
+        Action::Locked(_, LockCause::Stage) => "is locked, as a first stage".into(),
+        Action::ResolveGroups(_) => "has its groups asked for".into(),
         Action::Kill(_, kind) => format!("is killed, {}", passed(*kind)),
         Action::Left(_, Departure::Ended(kind)) => format!("is gone, by the {kind} limit"),
         Action::Left(_, Departure::Own) => "is gone, by itself".into(),
         Action::Probe(_) => "is looked at".into(),
+        Action::Report(_, Finding::GroupsUnavailable) => {
+            "report: nobody can tell its groups".into()
+        }
+        Action::Report(_, Finding::NotLocked) => "report: it was not locked".into(),
         Action::Report(_, Finding::Passed(kind)) => {
             format!("report: would have been ended, {}", passed(*kind))
         }
@@ -52,6 +72,8 @@ pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
         Phase::Running => "running".into(),
         Phase::Warned => "warned".into(),
         Phase::Ending(kind) => format!("ending for the {kind} limit"),
+        Phase::Held(kind) => format!("locked for the {kind} limit"),
+        Phase::Undecided => "undecided".into(),
         Phase::Reported => "reported".into(),
         Phase::Exempt(why) => format!("exempt ({why})"),
     };
@@ -68,7 +90,8 @@ pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
             .map(|from| format!(" from {from}"));
         format!("{service}{}", from.unwrap_or_default())
     });
-    let parts = [Some(format!("is {phase}")), end, Some(idle), service];
+    let rule = view.rule.map(|rule| format!("by rule {rule}"));
+    let parts = [Some(format!("is {phase}")), rule, end, Some(idle), service];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

@@ -1,7 +1,7 @@
 //! The machine that the engine believes it serves: its clocks, its logind, its users and what the
 //! kernel notes down of their input.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use session_timeout_policy::{
@@ -25,6 +25,9 @@ pub(crate) struct World {
     pub(crate) sessions: BTreeMap<String, Session>,
     pub(crate) logind: Service,
     pub(crate) probes: Probes,
+    /// The groups of each user who is in more than `users`.
+    pub(crate) groups: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) name_service: Probes,
     /// How many sessions there have ever been.
     logins: u32,
 }
@@ -36,7 +39,7 @@ pub(crate) enum Service {
     Away,
 }
 
-/// What becomes of a look at a session.
+/// What becomes of a question: a look at a session, or one for groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probes {
     Work,
@@ -56,10 +59,16 @@ pub(crate) enum Place {
 
 /// A session as it really is.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and no two exclude each other"
+)]
 pub(crate) struct Session {
     pub(crate) facts: SessionFacts,
     /// When each terminal was last read from, in whole seconds of the wall clock, as in `stat()`.
     terminals: BTreeMap<u64, u64>,
+    /// When each terminal was last written to, likewise.
+    outputs: BTreeMap<u64, u64>,
     /// Whether logind knows the terminal, too, as it does on a console.
     logind_knows: bool,
     hint: Option<Hint>,
@@ -67,6 +76,14 @@ pub(crate) struct Session {
     pub(crate) last_input: BootTime,
     /// Does not go when asked.
     pub(crate) stubborn: bool,
+    /// What is detached from the login runs on when that is hung up.
+    pub(crate) detached: bool,
+    /// Whether the desktop locks when it is asked to.
+    pub(crate) locks: bool,
+    /// logind's `LockedHint`.
+    pub(crate) locked: bool,
+    /// The user holds an inhibitor lock on `idle`.
+    pub(crate) inhibits: bool,
     /// PAM has told of the login, or would have if somebody had listened.
     pub(crate) recorded: bool,
 }
@@ -86,6 +103,8 @@ impl World {
             sessions: BTreeMap::new(),
             logind: Service::Up,
             probes: Probes::Work,
+            groups: BTreeMap::new(),
+            name_service: Probes::Work,
             logins: 0,
         }
     }
@@ -112,9 +131,14 @@ impl World {
                 SessionType::Tty
             },
             leader: Some(Pid::new(1000 + self.logins)),
-            service: None,
+            service: match place {
+                Place::Console => Some("login".to_owned()),
+                Place::Desktop => Some("gdm-password".to_owned()),
+                Place::Greeter | Place::Ssh | Place::SshWithoutTerminal => None,
+            },
             remote_host: None,
             terminal: (place == Place::Console).then(|| "tty1".to_owned()),
+            seat: (graphical || place == Place::Console).then(|| "seat0".to_owned()),
             started: self.now,
         };
         let on_terminal = matches!(place, Place::Console | Place::Ssh);
@@ -124,10 +148,15 @@ impl World {
                 .then(|| (1, self.wall_secs()))
                 .into_iter()
                 .collect(),
+            outputs: BTreeMap::new(),
             logind_knows: place == Place::Console,
             hint: None,
             last_input: self.now,
             stubborn: false,
+            detached: false,
+            locks: graphical,
+            locked: false,
+            inhibits: false,
             recorded: true,
         };
         self.sessions.insert(id.to_owned(), session);
@@ -152,6 +181,19 @@ impl World {
             }
         }
         Trace::Left
+    }
+
+    /// A program writes to the newest terminal.
+    pub(crate) fn prints(&mut self, id: &str) {
+        let secs = self.wall_secs();
+        if let Some(session) = self.sessions.get_mut(id)
+            && let Some(number) = session.terminals.keys().last()
+        {
+            let stamp = session.outputs.entry(*number).or_insert(0);
+            if (secs ^ *stamp) & !7 != 0 {
+                *stamp = secs;
+            }
+        }
     }
 
     pub(crate) fn opens_a_terminal(&mut self, id: &str) {
@@ -218,9 +260,16 @@ impl World {
                 .iter()
                 .map(|(number, secs)| (StampSource::Terminal(0x8800 + number), wall(*secs)))
                 .collect(),
-            hint: None,
+            ..Reading::default()
         };
+        let outputs = session.outputs.iter();
+        reading.stamps.extend(
+            outputs.map(|(number, secs)| (StampSource::Output(0x8800 + number), wall(*secs))),
+        );
         if self.logind == Service::Up {
+            let graphical = session.facts.session_type.is_graphical();
+            reading.locked = graphical.then_some(session.locked);
+            reading.inhibitor = session.inhibits.then(|| "mpv".to_owned());
             reading.hint = session.hint;
             let first = session
                 .terminals
@@ -234,6 +283,12 @@ impl World {
             return None;
         }
         Some(reading)
+    }
+
+    /// The groups of a user.
+    pub(crate) fn groups_of(&self, user: &str) -> BTreeSet<String> {
+        let users = BTreeSet::from(["users".to_owned()]);
+        self.groups.get(user).cloned().unwrap_or(users)
     }
 
     fn wall_secs(&self) -> u64 {
@@ -254,12 +309,12 @@ impl Session {
 
     /// What PAM says of the login.
     pub(crate) fn login(&self) -> Login {
-        let console = self.facts.terminal.is_some();
+        let service = self.facts.service.clone();
         Login {
             id: self.facts.key.id.clone(),
             leader: self.facts.leader.unwrap_or(Pid::new(1)),
-            service: if console { "login" } else { "sshd" }.to_owned(),
-            remote_host: (!console).then(|| "192.0.2.7".to_owned()),
+            remote_host: service.is_none().then(|| "192.0.2.7".to_owned()),
+            service: service.unwrap_or_else(|| "sshd".to_owned()),
             terminal: None,
         }
     }

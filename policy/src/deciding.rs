@@ -1,0 +1,145 @@
+//! What holds for one session: asked of the policy whenever something changes that it depends on,
+//! the names of the user's groups among it.
+//!
+//! Names of groups come from far (LDAP, SSSD) and may come late or never. A session that is new
+//! waits for them a little with nothing being done; one that was decided upon before goes on
+//! under what held. Where they cannot be had, those that were told of last count, and where there
+//! are none, what holds for everybody.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::countdown::Countdown;
+use crate::inquiry::{Due, Inquiry, Patience};
+use crate::standing::Standing;
+use crate::tracked::{LoginState, Tracked};
+use crate::{Action, BootTime, EndAction, Finding, Groups, LimitKind, Policy, Verdict};
+
+/// The daemon itself gives up after two seconds.
+const PATIENCE: Patience = Patience {
+    timeout: Duration::from_secs(3),
+    pause: Duration::from_secs(30),
+    pause_max: Duration::from_secs(15 * 60),
+};
+
+/// Whether everything that is due was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Yes,
+    No,
+}
+
+impl Tracked {
+    /// Asks the policy, announces a session that is new, and does what is due.
+    pub(crate) fn settle(&mut self, now: BootTime, policy: &Policy, out: &mut Vec<Action>) {
+        self.rejudge(policy, out);
+        self.ask_for_groups(now, policy, out);
+        if !self.began && self.standing != Standing::Undecided {
+            self.began = true;
+            out.push(Action::Began(self.facts.key.clone()));
+        }
+        self.take_baseline(now, out);
+        self.tick(now, policy, out);
+    }
+
+    /// Takes what the policy says of a session that is restored; there is nothing to take back.
+    pub(crate) fn judge(&mut self, policy: &Policy) {
+        self.standing = Standing::of(policy, &self.facts, &self.groups);
+        if self.locks() == Some(false) {
+            self.locking.hold = None;
+        }
+    }
+
+    /// The groups of the user are these.
+    pub(crate) fn told(&mut self, groups: BTreeSet<String>) {
+        self.groups = Groups::Known(groups);
+        self.groups_inquiry = Inquiry::Idle;
+    }
+
+    /// The groups of the user cannot be had.
+    pub(crate) fn untold(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.groups_inquiry.fail(now, PATIENCE).is_none() || self.groups != Groups::Untold {
+            return;
+        }
+        self.groups = Groups::Unavailable;
+        let finding = Finding::GroupsUnavailable;
+        out.push(Action::Report(self.facts.key.clone(), finding));
+    }
+
+    /// Groups that are overdue. Says whether that was one to settle, with all that is due.
+    pub(crate) fn tick_groups(
+        &mut self,
+        now: BootTime,
+        policy: &Policy,
+        out: &mut Vec<Action>,
+    ) -> Settled {
+        match self.groups_inquiry.step(now, PATIENCE) {
+            Some(Due::GiveUp) => {
+                self.untold(now, out);
+                self.settle(now, policy, out);
+                return Settled::Yes;
+            }
+            Some(Due::AskAgain) => {
+                self.groups_inquiry.ask(now);
+                out.push(Action::ResolveGroups(self.facts.key.clone()));
+            }
+            None => {}
+        }
+        Settled::No
+    }
+
+    /// When the groups have to be there, or are asked for again.
+    pub(crate) fn groups_due(&self) -> Option<BootTime> {
+        self.groups_inquiry.due(PATIENCE)
+    }
+
+    /// Another policy, or other facts: what was warned of under a limit that is no more is taken
+    /// back, and the new limit starts with its warnings.
+    fn rejudge(&mut self, policy: &Policy, out: &mut Vec<Action>) {
+        let standing = Standing::of(policy, &self.facts, &self.groups);
+        // What held goes on holding while groups are asked for.
+        if standing == self.standing || standing == Standing::Undecided {
+            return;
+        }
+        let stage = self.stage_limit();
+        let before = std::mem::replace(&mut self.standing, standing);
+        if self.locks() != Some(true) {
+            // A lock that stands for an end is worth nothing where an end is what is wanted.
+            self.locking.hold = None;
+            self.ending.take_if(|ending| ending.stage().locks());
+        }
+        for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
+            if before.terms(kind) != self.standing.terms(kind) {
+                self.withdraw(kind, out);
+            }
+        }
+        if self.stage_limit() != stage {
+            self.stage = Countdown::default();
+        }
+        self.unknown_reported = false;
+    }
+
+    /// Whether a limit locks the session instead of ending it.
+    fn locks(&self) -> Option<bool> {
+        self.limits()
+            .map(|limits| limits.end_action == EndAction::Lock)
+    }
+
+    /// Asks where the policy wants to know, and stops asking where it does not.
+    fn ask_for_groups(&mut self, now: BootTime, policy: &Policy, out: &mut Vec<Action>) {
+        if matches!(self.groups, Groups::Known(_)) {
+            return;
+        }
+        let unasked = self.facts.subject(&Groups::Untold);
+        let wanted =
+            policy.judge(&unasked) == Verdict::NeedsGroups && self.login == LoginState::Open;
+        match (wanted, self.groups_inquiry) {
+            (true, Inquiry::Idle) => {
+                self.groups_inquiry.ask(now);
+                out.push(Action::ResolveGroups(self.facts.key.clone()));
+            }
+            (false, _) => self.groups_inquiry = Inquiry::Idle,
+            (true, _) => {}
+        }
+    }
+}

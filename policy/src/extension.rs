@@ -1,0 +1,178 @@
+//! More time: how often, by how much, and never beyond what any session may last.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::limits::ABSOLUTE_MAX;
+use crate::{BootTime, Extensions};
+
+/// What one session has been granted since its absolute limit began to count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// How often.
+    pub times: u32,
+    /// How much, in all.
+    pub total: Duration,
+}
+
+/// An extension that was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extended {
+    /// By how much.
+    pub by: Duration,
+    /// When the absolute limit passes now.
+    pub until: BootTime,
+    /// How many more may be granted by the count alone.
+    pub left: u32,
+}
+
+/// Why an extension was not granted, as a user may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The session is being ended already, or its user has logged out.
+    Ending,
+    /// No session lasts longer than this without authenticating again.
+    Longest,
+    /// The policy grants no extension.
+    NotAllowed,
+    /// No limit holds, so there is nothing to put off.
+    NoLimit,
+    /// As many as the policy grants have been granted.
+    UsedUp {
+        /// How many that is.
+        times: u32,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ending => f.write_str("the session is already being ended"),
+            Self::Longest => write!(
+                f,
+                "no session lasts longer than {} h; log in again to go on",
+                ABSOLUTE_MAX.as_secs() / 3600
+            ),
+            Self::NotAllowed => f.write_str("the policy allows no extension of this session"),
+            Self::NoLimit => f.write_str("no absolute limit holds for this session"),
+            Self::UsedUp { times: 1 } => f.write_str("the one extension allowed is used up"),
+            Self::UsedUp { times } => write!(f, "all {times} extensions allowed are used up"),
+        }
+    }
+}
+
+impl Granted {
+    /// Grants one more extension of a limit of this length, whose end is so `late` already that
+    /// only what comes on top is more time.
+    pub(crate) fn extend(
+        &mut self,
+        length: Duration,
+        late: Duration,
+        allowed: Extensions,
+    ) -> Result<Duration, Refusal> {
+        if allowed.times == 0 {
+            return Err(Refusal::NotAllowed);
+        }
+        if self.times >= allowed.times {
+            return Err(Refusal::UsedUp {
+                times: allowed.times,
+            });
+        }
+        let used = self.stretched(length).saturating_add(late);
+        let room = ABSOLUTE_MAX.saturating_sub(used);
+        let by = allowed.by.min(room);
+        if by.is_zero() {
+            return Err(Refusal::Longest);
+        }
+        self.times += 1;
+        self.total = self.total.saturating_add(late).saturating_add(by);
+        Ok(by)
+    }
+
+    /// A limit of this length with what was granted.
+    pub(crate) fn stretched(&self, length: Duration) -> Duration {
+        length
+            .saturating_add(self.total)
+            .min(ABSOLUTE_MAX.max(length))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const LATE: Duration = Duration::ZERO;
+
+    fn allowed(times: u32, by: Duration) -> Extensions {
+        Extensions { times, by }
+    }
+
+    #[test]
+    fn as_many_as_are_allowed_are_granted_and_no_more() {
+        let mut granted = Granted::default();
+        assert_eq!(granted.extend(HOUR, LATE, allowed(2, HOUR)), Ok(HOUR));
+        assert_eq!(granted.extend(HOUR, LATE, allowed(2, HOUR)), Ok(HOUR));
+        assert_eq!(granted.stretched(HOUR), 3 * HOUR);
+        assert_eq!(
+            granted.extend(HOUR, LATE, allowed(2, HOUR)),
+            Err(Refusal::UsedUp { times: 2 })
+        );
+        assert_eq!(
+            granted.extend(HOUR, LATE, allowed(0, HOUR)),
+            Err(Refusal::NotAllowed)
+        );
+        assert_eq!(granted.stretched(HOUR), 3 * HOUR);
+    }
+
+    #[test]
+    fn the_last_bit_up_to_24_hours_is_granted_and_nothing_beyond() {
+        let mut granted = Granted::default();
+        assert_eq!(
+            granted.extend(23 * HOUR, LATE, allowed(9, 2 * HOUR)),
+            Ok(HOUR)
+        );
+        assert_eq!(granted.stretched(23 * HOUR), ABSOLUTE_MAX);
+        assert_eq!(
+            granted.extend(23 * HOUR, LATE, allowed(9, 2 * HOUR)),
+            Err(Refusal::Longest)
+        );
+        assert_eq!(granted.times, 1);
+    }
+
+    #[test]
+    fn what_was_granted_fits_into_24_hours_under_any_limit() {
+        let granted = Granted {
+            times: 1,
+            total: 20 * HOUR,
+        };
+        assert_eq!(granted.stretched(HOUR), 21 * HOUR);
+        assert_eq!(granted.stretched(20 * HOUR), ABSOLUTE_MAX);
+        // Nothing that holds anyway is cut short.
+        assert_eq!(granted.stretched(30 * HOUR), 30 * HOUR);
+    }
+
+    #[test]
+    fn a_refusal_says_what_there_is_to_know() {
+        let said = |refusal: Refusal| refusal.to_string();
+        assert_eq!(
+            said(Refusal::UsedUp { times: 3 }),
+            "all 3 extensions allowed are used up"
+        );
+        assert_eq!(
+            said(Refusal::Longest),
+            "no session lasts longer than 24 h; log in again to go on"
+        );
+    }
+
+    #[test]
+    fn an_extension_adds_to_an_end_that_comes_late() {
+        let mut granted = Granted::default();
+        assert_eq!(granted.extend(HOUR, 2 * HOUR, allowed(3, HOUR)), Ok(HOUR));
+        assert_eq!(granted.stretched(HOUR), 4 * HOUR);
+        assert_eq!(
+            granted.extend(HOUR, 20 * HOUR, allowed(3, HOUR)),
+            Err(Refusal::Longest)
+        );
+    }
+}

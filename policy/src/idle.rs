@@ -1,0 +1,254 @@
+//! The idle time of one session: when it is looked at, and what comes of it.
+//!
+//! Two things count from the last activity: the lock that is the first stage, and the inactivity
+//! limit. Neither is done without a look at that very moment.
+
+use std::time::Duration;
+
+use crate::countdown::Step;
+use crate::inquiry::{Due, Inquiry, Patience};
+use crate::tracked::Tracked;
+use crate::{
+    Action, ActivityKind, BootTime, EndAction, Finding, IdleSource, Leads, Limit, LimitKind,
+    Reading, UnknownIdle, Wake,
+};
+
+/// The probes of the daemon give up sooner by themselves.
+const PATIENCE: Patience = Patience {
+    timeout: Duration::from_secs(10),
+    pause: Duration::from_secs(1),
+    pause_max: Duration::from_secs(30),
+};
+
+/// After so many failures in a row the idle time counts as unknown, until a probe succeeds.
+const FAILURES: u32 = 4;
+
+impl Tracked {
+    /// Looks at the session as soon as its idle time matters, so that a step of the wall clock
+    /// before its first deadline is noticed.
+    pub(crate) fn take_baseline(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let looked = self.activity.clocks.is_some() || self.probe != Inquiry::Idle;
+        if self.idle_matters() && !looked && self.ending.is_none() {
+            self.look(now, out);
+        }
+    }
+
+    /// Input was seen right now. What is being ended is not saved by it.
+    pub(crate) fn saw_activity(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.ending.is_some() {
+            return;
+        }
+        let before = self.activity.last;
+        self.activity.seen(now);
+        self.after_activity(before, out);
+    }
+
+    pub(crate) fn probed(&mut self, now: BootTime, reading: Reading, out: &mut Vec<Action>) {
+        self.probe = Inquiry::Idle;
+        match reading.locked {
+            Some(true) => self.locked(now, out),
+            Some(false) if self.ending.is_none() => {
+                self.locking.found_open();
+            }
+            Some(false) | None => {}
+        }
+        if self.ending.is_some() {
+            return;
+        }
+        let before = self.activity.last;
+        let counted = self.limits().map(|limits| limits.activity.clone());
+        self.activity
+            .observe(now, reading, &counted.unwrap_or_default());
+        self.after_activity(before, out);
+        self.report_unknown(out);
+        if std::mem::take(&mut self.look_again) && self.idle_matters() {
+            self.look(now, out);
+        }
+    }
+
+    pub(crate) fn probe_failed(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.ending.is_some() {
+            return;
+        }
+        let Some(failures) = self.probe.fail(now, PATIENCE) else {
+            return;
+        };
+        self.look_again = false;
+        let wanted = self.idle_due().is_some_and(|due| due <= now);
+        if failures >= FAILURES && wanted {
+            self.activity.lose_track(now);
+            self.report_unknown(out);
+        }
+        if !wanted {
+            self.probe = Inquiry::Idle;
+        }
+    }
+
+    /// Somebody has taken or released an inhibitor lock: how that counts can only be told by a
+    /// look right now.
+    pub(crate) fn inhibitors_changed(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let counts = self
+            .limits()
+            .is_some_and(|limits| limits.activity.contains(&ActivityKind::Inhibitor));
+        if !counts || !self.idle_matters() || self.ending.is_some() {
+            return;
+        }
+        match self.probe {
+            Inquiry::Asked { .. } => self.look_again = true,
+            Inquiry::Idle | Inquiry::Failed { .. } => self.look(now, out),
+        }
+    }
+
+    pub(crate) fn tick_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.ending.is_some() || self.idle_due().is_none() {
+            return;
+        }
+        match self.probe.step(now, PATIENCE) {
+            Some(Due::GiveUp) => self.probe_failed(now, out),
+            Some(Due::AskAgain) => self.look(now, out),
+            None => {}
+        }
+        if self.idle_due().is_none_or(|due| now < due) {
+            return;
+        }
+        // An older look is no proof, even one after that time: under a limit that a reload has
+        // made shorter there may have been input since.
+        if self.activity.sampled < now {
+            if self.probe == Inquiry::Idle {
+                self.look(now, out);
+            }
+            return;
+        }
+        self.tick_stage(now, out);
+        self.tick_inactivity(now, out);
+    }
+
+    pub(crate) fn idle_wake(&self) -> Option<(BootTime, Wake)> {
+        let due = self.idle_due()?;
+        Some(match self.probe.due(PATIENCE) {
+            None => (due, self.idle_why()),
+            Some(due) => (due, Wake::Probe),
+        })
+    }
+
+    /// What the inactivity limit counts from.
+    pub(crate) fn idle_since(&self) -> BootTime {
+        self.locking.anchor(self.activity.last)
+    }
+
+    /// Whether the inactivity limit cannot be enforced for want of a source, by the policy.
+    pub(crate) fn is_unenforceable(&self) -> bool {
+        self.activity.source == IdleSource::Unknown
+            && self
+                .limits()
+                .is_some_and(|limits| limits.unknown_idle == UnknownIdle::Report)
+    }
+
+    /// The lock that is the first stage, as a limit; where there is a screen to lock.
+    pub(crate) fn stage_limit(&self) -> Option<Limit> {
+        let limits = self.limits()?;
+        let length = limits.lock_after?;
+        let wanted = self.facts.session_type.is_graphical();
+        (wanted && limits.end_action != EndAction::Report).then(|| Limit {
+            length,
+            leads: Leads::default(),
+        })
+    }
+
+    fn idle_matters(&self) -> bool {
+        let limited = |limits: &crate::Limits| limits.inactivity.is_some();
+        self.limits().is_some_and(limited) || self.stage_limit().is_some()
+    }
+
+    /// When something that counts from the last activity wants to be done: a look first of all.
+    fn idle_due(&self) -> Option<BootTime> {
+        let due = self.counted_due()?;
+        if self.is_unenforceable() && self.activity.sampled >= due {
+            // Looked, and nobody could tell. A desktop may yet report, so look again some time.
+            let stage = self.stage_limit();
+            let limit = self.limits()?.inactivity.as_ref().or(stage.as_ref())?;
+            Some(self.activity.sampled.saturating_add(limit.length))
+        } else {
+            Some(due)
+        }
+    }
+
+    /// The same, whether anybody can tell the idle time or not.
+    fn counted_due(&self) -> Option<BootTime> {
+        let (end, stage) = self.counted_dues();
+        end.into_iter().chain(stage).min()
+    }
+
+    /// When the inactivity limit and the first stage want something to be done.
+    fn counted_dues(&self) -> (Option<BootTime>, Option<BootTime>) {
+        if self.is_held() {
+            return (None, None);
+        }
+        let since = self.idle_since();
+        let limit = self.limits().and_then(|limits| limits.inactivity.as_ref());
+        let end = limit.and_then(|limit| self.inactivity.due(since, limit));
+        let stage = self.stage_limit();
+        let stage = stage.and_then(|limit| self.stage.due(since, &limit));
+        (end, stage)
+    }
+
+    fn idle_why(&self) -> Wake {
+        match self.counted_dues() {
+            (Some(end), Some(stage)) if stage < end => Wake::Stage,
+            (None, Some(_)) => Wake::Stage,
+            (Some(_) | None, Some(_) | None) => Wake::Limit(LimitKind::Inactivity),
+        }
+    }
+
+    fn tick_stage(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let since = self.idle_since();
+        let Some(limit) = self.stage_limit() else {
+            return;
+        };
+        if self.stage.step(now, since, &limit) != Some(Step::End) {
+            return;
+        }
+        // Once, until there is activity again.
+        self.stage.reported = true;
+        if !self.locking.locked {
+            self.locking.asked = Some(now);
+            let cause = crate::LockCause::Stage;
+            out.push(Action::Lock(self.facts.key.clone(), cause));
+        }
+    }
+
+    fn tick_inactivity(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let since = self.idle_since();
+        let limits = self.limits();
+        let Some(limit) = limits.and_then(|limits| limits.inactivity.clone()) else {
+            return;
+        };
+        if let Some(step) = self.inactivity.step(now, since, &limit) {
+            self.perform(now, LimitKind::Inactivity, step, limit.length, out);
+        }
+    }
+
+    fn after_activity(&mut self, before: BootTime, out: &mut Vec<Action>) {
+        if self.activity.last > before {
+            self.withdraw(LimitKind::Inactivity, out);
+        }
+    }
+
+    fn report_unknown(&mut self, out: &mut Vec<Action>) {
+        let Some(due) = self.counted_due() else {
+            return;
+        };
+        if !self.is_unenforceable() {
+            self.unknown_reported = false;
+        } else if !self.unknown_reported && self.activity.sampled >= due {
+            self.unknown_reported = true;
+            self.withdraw(LimitKind::Inactivity, out);
+            out.push(Action::Report(self.facts.key.clone(), Finding::UnknownIdle));
+        }
+    }
+
+    fn look(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        self.probe.ask(now);
+        out.push(Action::Probe(self.facts.key.clone()));
+    }
+}

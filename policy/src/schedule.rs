@@ -1,0 +1,144 @@
+//! What is to come for a session as things stand, for people to read.
+
+use std::time::Duration;
+
+use crate::countdown::Countdown;
+use crate::standing::fitted;
+use crate::tracked::Tracked;
+use crate::{BootTime, Limit, LimitKind, Limits};
+
+/// One thing that comes, if nothing comes between: no activity, no other policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Milestone {
+    /// When.
+    pub at: BootTime,
+    /// What.
+    pub what: MilestoneKind,
+}
+
+/// What a [`Milestone`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MilestoneKind {
+    /// The session has passed this limit, and its end action is taken.
+    End(LimitKind),
+    /// The screen is locked, as the first stage.
+    Lock,
+    /// The user is warned of this limit, so long before.
+    Warning(LimitKind, Duration),
+}
+
+impl Limits {
+    /// What comes for a session of these limits that begins at `start` and is never active after
+    /// that, in order.
+    #[must_use]
+    pub fn schedule(&self, start: BootTime) -> Vec<Milestone> {
+        let limits = fitted(self);
+        let fresh = Countdown::default();
+        let mut milestones = Vec::new();
+        for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
+            if let Some(limit) = limits.get(kind) {
+                milestones.extend(of_countdown(kind, start, limit, &fresh));
+            }
+        }
+        milestones.extend(limits.lock_after.map(|length| Milestone {
+            at: start.saturating_add(length),
+            what: MilestoneKind::Lock,
+        }));
+        in_order(milestones)
+    }
+}
+
+impl Tracked {
+    /// What is to come, in order: nothing while it is being ended or is locked for a limit.
+    pub(crate) fn schedule(&self) -> Vec<Milestone> {
+        let Some(limits) = self.limits() else {
+            return Vec::new();
+        };
+        if self.ending.is_some() || self.is_held() {
+            return Vec::new();
+        }
+        let mut milestones = Vec::new();
+        if let Some((anchor, limit)) = self.absolute_terms().filter(|_| !self.absolute.reported) {
+            milestones.extend(of_countdown(
+                LimitKind::Absolute,
+                anchor,
+                &limit,
+                &self.absolute,
+            ));
+        }
+        let since = self.idle_since();
+        let enforced = !self.inactivity.reported && !self.is_unenforceable();
+        if let Some(limit) = limits.inactivity.as_ref().filter(|_| enforced) {
+            let kind = LimitKind::Inactivity;
+            milestones.extend(of_countdown(kind, since, limit, &self.inactivity));
+        }
+        let stage = self.stage_limit();
+        let stage = stage.filter(|_| !self.stage.reported && !self.locking.locked);
+        milestones.extend(stage.map(|limit| Milestone {
+            at: since.saturating_add(limit.length),
+            what: MilestoneKind::Lock,
+        }));
+        in_order(milestones)
+    }
+}
+
+fn of_countdown(
+    kind: LimitKind,
+    anchor: BootTime,
+    limit: &Limit,
+    countdown: &Countdown,
+) -> Vec<Milestone> {
+    let end = countdown.ends_at(anchor, limit);
+    let warnings = countdown.unheard(limit).map(|lead| Milestone {
+        at: end.saturating_sub(lead),
+        what: MilestoneKind::Warning(kind, lead),
+    });
+    let end = Milestone {
+        at: end,
+        what: MilestoneKind::End(kind),
+    };
+    warnings.chain([end]).collect()
+}
+
+fn in_order(mut milestones: Vec<Milestone>) -> Vec<Milestone> {
+    milestones.sort_by_key(|milestone| milestone.at);
+    milestones
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Leads;
+
+    #[test]
+    fn a_schedule_has_every_warning_and_end_in_order() {
+        let limits = Limits {
+            inactivity: Some(Limit {
+                length: Duration::from_secs(900),
+                leads: Leads::new([Duration::from_secs(30)]),
+            }),
+            lock_after: Some(Duration::from_secs(300)),
+            ..Limits::default()
+        };
+        let start = BootTime::from_micros(1_000_000);
+        let shown: Vec<_> = limits
+            .schedule(start)
+            .into_iter()
+            .map(|milestone| (milestone.at.since(start).as_secs(), milestone.what))
+            .collect();
+        let warning = |kind, secs: u64| MilestoneKind::Warning(kind, Duration::from_secs(secs));
+        let (absolute, inactivity) = (LimitKind::Absolute, LimitKind::Inactivity);
+        assert_eq!(
+            shown,
+            [
+                (300, MilestoneKind::Lock),
+                (870, warning(inactivity, 30)),
+                (900, MilestoneKind::End(inactivity)),
+                (85_200, warning(absolute, 1200)),
+                (86_100, warning(absolute, 300)),
+                (86_340, warning(absolute, 60)),
+                (86_400, MilestoneKind::End(absolute)),
+            ]
+        );
+    }
+}

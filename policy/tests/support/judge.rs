@@ -1,0 +1,626 @@
+//! The judge: what the engine may never do, whatever it is told and in whatever order.
+//!
+//! It follows the events and the actions, and panics at the first action that does not follow from
+//! what came before. Which limits hold it takes from the engine: whether those are the right ones,
+//! and whether everything comes in time, is the simulation's concern.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use session_timeout_policy::{
+    ABSOLUTE_MAX, Action, BootTime, Departure, EndAction, Engine, Event, Extended, Finding, Hint,
+    LimitKind, Limits, LockCause, Phase, Policy, SessionFacts, SessionKey, SessionRecord,
+    UnknownIdle, Verdict, View, Warning,
+};
+
+/// A look that is not answered may be repeated after this time, and not before.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for the groups of a user.
+const GROUPS_TIMEOUT: Duration = Duration::from_secs(3);
+/// After this time of requests that fail, a harder one may be made.
+const POLITE: Duration = Duration::from_secs(30);
+/// The time of a hint is only good to the second.
+const HINT_ERROR: Duration = Duration::from_secs(1);
+
+/// What the engine has been told and has done.
+#[derive(Clone, Debug)]
+pub(crate) struct Judge {
+    now: BootTime,
+    known: BTreeMap<SessionKey, Known>,
+}
+
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and no two exclude each other"
+)]
+struct Known {
+    began: bool,
+    /// As they stand after the call that is judged.
+    limits: Option<Limits>,
+    /// As they stood before it: what an event says is taken under these.
+    before: Option<Limits>,
+    started: BootTime,
+    graphical: bool,
+    /// It is locked instead of ended.
+    held: bool,
+    /// What the limits count from at the earliest.
+    anchor: BootTime,
+    granted: Duration,
+    warned: BTreeMap<LimitKind, Warned>,
+    reported: bool,
+    ending: Option<Ending>,
+    /// The limit that it was hung up for.
+    hung_up: Option<LimitKind>,
+    /// The last activity that is beyond doubt.
+    active: BootTime,
+    asked: Option<BootTime>,
+    groups_asked: Option<BootTime>,
+    lock_asked: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Warned {
+    last: Warning,
+    at: BootTime,
+}
+
+/// How hard a session was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// To make sure of a lock; where it does not come, nothing ends.
+    LockAgain,
+    Lock,
+    HangUp,
+    Terminate,
+    Kill,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    limit: LimitKind,
+    stage: Stage,
+    grace: Duration,
+    first: BootTime,
+    last: BootTime,
+    failed: bool,
+}
+
+impl Judge {
+    pub(crate) fn new(now: BootTime) -> Self {
+        Self {
+            now,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// Judges what the engine did when it was told of `event`, or when nothing but time came.
+    pub(crate) fn check(
+        &mut self,
+        now: BootTime,
+        event: Option<&Event>,
+        actions: &[Action],
+        engine: &Engine,
+    ) {
+        self.now = self.now.max(now);
+        let told = event.map_or(&[][..], told_of);
+        let bound = 6 * (self.known.len() + told.len()) + 2;
+        assert!(actions.len() <= bound, "too many at once: {actions:#?}");
+        let before = self.clone();
+        self.takes(event);
+        self.learns(told, actions, engine);
+        for action in actions {
+            self.judges(action);
+        }
+        self.must_have_withdrawn(&before, event, actions);
+        self.agrees_with(engine);
+    }
+
+    /// The daemon went down with these records, and came up again as this engine.
+    pub(crate) fn restored(&mut self, now: BootTime, records: &[SessionRecord], engine: &Engine) {
+        self.now = now;
+        let kept = |key: &SessionKey| records.iter().any(|record| record.facts.key == *key);
+        self.known.retain(|key, _| kept(key));
+        for view in engine.sessions() {
+            let Some(known) = self.known.get_mut(&view.facts.key) else {
+                continue;
+            };
+            (known.ending, known.asked, known.groups_asked) = (None, None, None);
+            known.lock_asked = false;
+            known.began = true;
+            known.learns(&view);
+            known.reported &= view.phase == Phase::Reported;
+            let record = records.iter().find(|one| one.facts.key == view.facts.key);
+            let record = record.expect("it was retained for its record");
+            for (kind, limit) in [
+                (LimitKind::Absolute, &record.absolute),
+                (LimitKind::Inactivity, &record.inactivity),
+            ] {
+                let heard = limit.countdown.heard;
+                let holds = known.warned.get(&kind).map(|warned| warned.last.lead) == heard;
+                let same = known.limit(kind).is_some_and(|now| {
+                    let known = heard.is_some_and(|heard| now.leads.iter().any(|one| one == heard));
+                    limit.length == Some(now.length) && known
+                });
+                let last = known.warned.get(&kind).is_some_and(|warned| {
+                    let shortest = known.limit(kind).and_then(|limit| limit.leads.shortest());
+                    (shortest == Some(warned.last.lead)) == limit.countdown.not_before.is_some()
+                });
+                if !holds || !same || !last {
+                    known.warned.remove(&kind);
+                }
+            }
+        }
+    }
+
+    /// Whether the session was asked to end.
+    pub(crate) fn is_ending(&self, key: &SessionKey) -> bool {
+        let known = self.known.get(key);
+        known.is_some_and(|known| known.ending.is_some())
+    }
+
+    fn takes(&mut self, event: Option<&Event>) {
+        let now = self.now;
+        match event {
+            Some(Event::ActivitySeen(key) | Event::Unlocked(key)) => {
+                self.with(key, |known| known.was_active(now));
+            }
+            Some(Event::EndFailed(key)) => self.with(key, |known| {
+                if let Some(ending) = &mut known.ending {
+                    ending.failed = true;
+                }
+            }),
+            Some(Event::GroupsResolved(key, _) | Event::GroupsUnavailable(key)) => {
+                self.with(key, |known| known.groups_asked = None);
+            }
+            Some(Event::LoginClosed(id)) => {
+                let same = self.known.iter_mut().filter(|(key, _)| key.id == *id);
+                for (_, known) in same {
+                    let locking = |ending: &mut Ending| ending.stage <= Stage::Lock;
+                    if known.ending.take_if(locking).is_some() {
+                        known.warned.clear();
+                    }
+                }
+            }
+            Some(Event::Probed(key, reading)) => self.with(key, |known| {
+                known.asked = None;
+                if reading.locked == Some(true) {
+                    known.is_found_locked();
+                }
+                match reading.hint {
+                    Some(Hint::Active) => known.was_active(now),
+                    Some(Hint::IdleSince(since)) => {
+                        known.was_active(since.min(now).saturating_sub(HINT_ERROR));
+                    }
+                    None => {}
+                }
+            }),
+            Some(Event::Locked(key)) => self.with(key, Known::is_found_locked),
+            Some(Event::ProbeFailed(key)) => self.with(key, |known| known.asked = None),
+            _ => {}
+        }
+    }
+
+    /// What the engine says of its sessions after the call.
+    fn learns(&mut self, told: &[SessionFacts], actions: &[Action], engine: &Engine) {
+        for view in engine.sessions() {
+            let key = &view.facts.key;
+            if !self.known.contains_key(key) {
+                assert!(told.iter().any(|facts| facts.key == *key), "{key:?}?");
+                self.known.insert(key.clone(), Known::new(&view));
+            }
+            let wanted = needs_groups(engine.policy(), view.facts);
+            let locked = |action: &Action| matches!(action, Action::Locked(locked, LockCause::Limit(_)) if locked == key);
+            let locks = |limits: &Limits| limits.end_action == EndAction::Lock;
+            // Where nothing is locked any more instead of being ended, a lock is not waited for.
+            let dropped = !view.limits.is_some_and(locks) && !actions.iter().any(locked);
+            self.with(key, |known| {
+                known.learns(&view);
+                known.groups_asked.take_if(|_| !wanted);
+                let lock = |ending: &mut Ending| ending.stage <= Stage::Lock;
+                if known
+                    .ending
+                    .take_if(|ending| dropped && lock(ending))
+                    .is_some()
+                {
+                    // What was warned of was under way already, and is only taken back where it
+                    // was for a limit that held until now.
+                    let withdrawn =
+                        |kind: &LimitKind| actions.contains(&Action::Withdraw(key.clone(), *kind));
+                    known.warned.retain(|kind, _| withdrawn(kind));
+                }
+            });
+        }
+    }
+
+    fn with(&mut self, key: &SessionKey, act: impl FnOnce(&mut Known)) {
+        if let Some(known) = self.known.get_mut(key) {
+            act(known);
+        }
+    }
+
+    fn judges(&mut self, action: &Action) {
+        let now = self.now;
+        if let Action::Left(facts, departure) = action {
+            let known = self.known.remove(&facts.key);
+            let known = known.expect("only a known session can leave");
+            let ending = known
+                .ending
+                .filter(|ending| ending.stage != Stage::LockAgain);
+            let ended = ending.map(|ending| ending.limit).or(known.hung_up);
+            assert_eq!(
+                *departure,
+                ended.map_or(Departure::Own, Departure::Ended),
+                "{known:#?}"
+            );
+            return;
+        }
+        let key = action.key();
+        let known = self.known.get_mut(key);
+        let known = known.unwrap_or_else(|| panic!("an action for unknown {key:?}"));
+        if matches!(
+            action,
+            Action::Warn(..) | Action::Lock(..) | Action::Report(..)
+        ) {
+            known.gives_up_relock(now);
+        }
+        match action {
+            Action::Began(_) => {
+                assert!(!known.began, "begins twice: {known:#?}");
+                known.began = true;
+            }
+            Action::Extended(_, extended) => known.is_extended(now, extended),
+            Action::ExtensionRefused(..) | Action::Left(..) => {}
+            Action::HangUp(_, kind) => known.is_asked(now, *kind, Stage::HangUp),
+            Action::HungUp(_, kind) => {
+                let ending = known.ending.take().expect("nobody asked for a hang-up");
+                assert_eq!((ending.stage, ending.limit), (Stage::HangUp, *kind));
+                known.hung_up = Some(*kind);
+                known.warned.clear();
+            }
+            Action::Kill(_, kind) => known.is_asked(now, *kind, Stage::Kill),
+            Action::Lock(_, LockCause::Again(kind)) => {
+                known.is_asked(now, *kind, Stage::LockAgain);
+            }
+            Action::Lock(_, LockCause::Limit(kind)) => known.is_asked(now, *kind, Stage::Lock),
+            Action::Lock(_, LockCause::Stage) => known.is_staged(now),
+            Action::Locked(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
+                let ending = known.ending.take().expect("nobody asked for a lock");
+                assert_eq!((ending.stage, ending.limit), (Stage::Lock, *kind));
+                // What was warned of has come about.
+                known.warned.remove(kind);
+            }
+            Action::Locked(_, LockCause::Stage) => {
+                assert!(std::mem::take(&mut known.lock_asked), "{known:#?}");
+            }
+            Action::Probe(_) => {
+                let early = |asked: BootTime| now < asked.saturating_add(PROBE_TIMEOUT);
+                assert!(!known.asked.is_some_and(early), "asked twice: {known:#?}");
+                let wanted = known.holds(|limits| known.counts_idle_time(limits));
+                assert!(wanted, "a look for nothing: {known:#?}");
+                known.asked = Some(now);
+            }
+            Action::Report(_, finding) => known.is_reported(now, *finding),
+            Action::ResolveGroups(_) => {
+                let early = |asked: BootTime| now < asked.saturating_add(GROUPS_TIMEOUT);
+                assert!(!known.groups_asked.is_some_and(early), "{known:#?}");
+                known.groups_asked = Some(now);
+            }
+            Action::Terminate(_, kind) => known.is_asked(now, *kind, Stage::Terminate),
+            Action::Warn(_, warning) => known.is_warned(now, *warning),
+            Action::Withdraw(_, kind) => {
+                assert!(
+                    known.ending.is_none(),
+                    "an end is not withdrawn: {known:#?}"
+                );
+                let warned = known.warned.remove(kind);
+                assert!(warned.is_some(), "nobody was warned of {kind}: {known:#?}");
+            }
+        }
+    }
+
+    /// A warning that stood, and that input or another policy has made untrue, is taken back at
+    /// once.
+    fn must_have_withdrawn(&self, before: &Self, event: Option<&Event>, actions: &[Action]) {
+        for (key, known) in &self.known {
+            let Some(earlier) = before.known.get(key) else {
+                continue;
+            };
+            for (kind, warned) in &known.warned {
+                let stood = earlier.warned.get(kind).map(|warned| warned.at);
+                let withdrawn = actions.contains(&Action::Withdraw(key.clone(), *kind));
+                if stood != Some(warned.at) || withdrawn || known.ending.is_some() {
+                    continue;
+                }
+                let active = *kind == LimitKind::Inactivity
+                    && matches!(event, Some(Event::ActivitySeen(seen)) if seen == key)
+                    && earlier.active < self.now;
+                assert!(!active, "the warning stands: {known:#?}");
+                assert_eq!(
+                    earlier.limit(*kind),
+                    known.limit(*kind),
+                    "the warning stands under other terms"
+                );
+            }
+        }
+    }
+
+    /// What the engine shows is what it did, and it wants to be called exactly where it has a
+    /// reason to.
+    fn agrees_with(&mut self, engine: &Engine) {
+        let now = self.now;
+        for view in engine.sessions() {
+            if !matches!(view.phase, Phase::Ending(_)) {
+                self.with(&view.facts.key, |known| known.gives_up_relock(now));
+            }
+        }
+        let shown: Vec<_> = engine
+            .sessions()
+            .map(|view| view.facts.key.clone())
+            .collect();
+        assert_eq!(shown, self.known.keys().cloned().collect::<Vec<_>>());
+        for view in engine.sessions() {
+            let known = &self.known[&view.facts.key];
+            let ending = known
+                .ending
+                .filter(|ending| ending.stage != Stage::LockAgain);
+            let ending = ending.map(|ending| ending.limit);
+            match view.phase {
+                Phase::Ending(kind) => assert_eq!(ending, Some(kind), "{known:#?}"),
+                Phase::Warned => assert!(!known.warned.is_empty(), "{known:#?}"),
+                Phase::Exempt(_) | Phase::Undecided => {
+                    assert!(known.limits.is_none() && ending.is_none(), "{known:#?}");
+                }
+                Phase::Held(_) | Phase::Reported | Phase::Running => {
+                    assert!(known.warned.is_empty() && ending.is_none(), "{known:#?}");
+                }
+            }
+        }
+        let deadline = engine.next_deadline();
+        let ends = |limits: &Limits| limits.end_action != EndAction::Report;
+        let must =
+            |known: &Known| known.ending.is_some() || known.limits.as_ref().is_some_and(ends);
+        if self.known.values().any(must) {
+            assert!(deadline.is_some(), "nothing is armed: {self:#?}");
+        }
+        let asks = |view: View<'_>| needs_groups(engine.policy(), view.facts);
+        let may = |known: &Known| known.ending.is_some() || known.limits.is_some();
+        if !self.known.values().any(may) && !engine.sessions().any(asks) {
+            assert_eq!(deadline, None, "nothing is to be done");
+        }
+    }
+}
+
+impl Known {
+    fn new(view: &View<'_>) -> Self {
+        Self {
+            began: false,
+            limits: None,
+            before: None,
+            started: view.facts.started,
+            graphical: false,
+            held: false,
+            anchor: view.facts.started,
+            granted: Duration::ZERO,
+            warned: BTreeMap::new(),
+            reported: false,
+            ending: None,
+            hung_up: None,
+            active: view.facts.started,
+            asked: None,
+            groups_asked: None,
+            lock_asked: false,
+        }
+    }
+
+    fn learns(&mut self, view: &View<'_>) {
+        let locking = view.locking;
+        let renewed = locking.hold.map(|hold| hold.since).or(locking.renewed);
+        self.anchor = self.started.max(renewed.unwrap_or_default());
+        self.granted = view.granted.total;
+        self.held = locking.hold.is_some_and(|hold| !hold.doubted);
+        self.graphical = view.facts.session_type.is_graphical();
+        let limits = view.limits.cloned();
+        let terms = |limits: &Option<Limits>| {
+            let limits = limits.as_ref()?;
+            Some((limits.absolute.clone(), limits.end_action))
+        };
+        self.reported &= terms(&self.limits) == terms(&limits);
+        self.before = std::mem::replace(&mut self.limits, limits);
+    }
+
+    /// What is being ended is not saved by input.
+    fn was_active(&mut self, then: BootTime) {
+        if self.ending.is_none() {
+            self.active = self.active.max(then);
+        }
+    }
+
+    /// The limits of a session that something is done about.
+    fn judged(&self) -> &Limits {
+        let limits = self.limits.as_ref();
+        limits.unwrap_or_else(|| panic!("no limit holds for {self:#?}"))
+    }
+
+    fn limit(&self, kind: LimitKind) -> Option<&session_timeout_policy::Limit> {
+        self.limits.as_ref()?.get(kind)
+    }
+
+    /// Whether this holds of the limits that held before the call or that hold after it.
+    fn holds(&self, of: impl Fn(&Limits) -> bool) -> bool {
+        self.before.iter().chain(&self.limits).any(of)
+    }
+
+    fn counts_idle_time(&self, limits: &Limits) -> bool {
+        let staged = limits.lock_after.is_some() && self.graphical;
+        limits.inactivity.is_some() || staged
+    }
+
+    /// When the limit passes, at the earliest.
+    fn end(&self, kind: LimitKind) -> BootTime {
+        let limit = self.limit(kind).expect("a limit that is off");
+        match kind {
+            LimitKind::Absolute => {
+                let most = ABSOLUTE_MAX.max(limit.length);
+                let length = limit.length.saturating_add(self.granted).min(most);
+                self.anchor.saturating_add(length)
+            }
+            LimitKind::Inactivity => self.anchor.max(self.active).saturating_add(limit.length),
+        }
+    }
+
+    fn is_extended(&mut self, now: BootTime, extended: &Extended) {
+        assert!(self.ending.is_none(), "{self:#?}");
+        assert!(!extended.by.is_zero() && extended.until >= now.saturating_add(extended.by));
+        if self.before == self.limits {
+            let most = ABSOLUTE_MAX.max(self.judged().absolute.length);
+            let latest = self.anchor.saturating_add(most);
+            assert!(extended.until <= latest, "{extended:?}: {self:#?}");
+            assert_eq!(extended.until, self.end(LimitKind::Absolute));
+        }
+        self.reported = false;
+    }
+
+    fn is_reported(&mut self, now: BootTime, finding: Finding) {
+        match finding {
+            Finding::GroupsUnavailable => {}
+            Finding::NotLocked => assert!(std::mem::take(&mut self.lock_asked), "{self:#?}"),
+            Finding::Passed(kind) => {
+                assert!(self.ending.is_none());
+                assert_eq!(self.judged().end_action, EndAction::Report);
+                assert!(now >= self.end(kind), "{kind} has not passed: {self:#?}");
+                let absolute = kind == LimitKind::Absolute;
+                assert!(!(self.reported && absolute), "twice: {self:#?}");
+                self.reported |= absolute;
+            }
+            Finding::UnknownIdle => {
+                let reported = |limits: &Limits| {
+                    limits.unknown_idle == UnknownIdle::Report && self.counts_idle_time(limits)
+                };
+                assert!(self.holds(reported), "{self:#?}");
+                let warned = self.warned.contains_key(&LimitKind::Inactivity);
+                assert!(!warned, "{self:#?}");
+            }
+        }
+    }
+
+    fn is_warned(&mut self, now: BootTime, warning: Warning) {
+        assert!(self.ending.is_none(), "warned while ending: {self:#?}");
+        let kind = warning.limit;
+        let limit = self.limit(kind).expect("a warning of a limit that is off");
+        let leads = &limit.leads;
+        assert!(leads.iter().any(|lead| lead == warning.lead), "{limit:?}");
+        let end = self.end(kind);
+        assert!(
+            now >= end.saturating_sub(warning.lead),
+            "too soon: {self:#?}"
+        );
+        assert!(warning.ends_at >= end, "names an end too soon: {self:#?}");
+        if leads.shortest() == Some(warning.lead) {
+            assert!(warning.ends_at >= now.saturating_add(warning.lead));
+        }
+        let last = Warned {
+            last: warning,
+            at: now,
+        };
+        if let Some(before) = self.warned.insert(kind, last) {
+            assert!(warning.lead < before.last.lead, "again: {self:#?}");
+        }
+    }
+
+    /// A lock that was only to make sure is there.
+    fn is_found_locked(&mut self) {
+        self.ending
+            .take_if(|ending| ending.stage == Stage::LockAgain);
+    }
+
+    /// A lock that was only to make sure has not come.
+    fn gives_up_relock(&mut self, now: BootTime) {
+        self.ending.take_if(|ending| {
+            let polite = now < ending.first.saturating_add(POLITE);
+            let outlived = now >= ending.last.saturating_add(ending.grace);
+            let over = outlived || (ending.failed && !polite);
+            ending.stage == Stage::LockAgain && over
+        });
+    }
+
+    /// The screen is to be locked as a first stage.
+    fn is_staged(&mut self, now: BootTime) {
+        assert!(self.ending.is_none() && self.graphical, "{self:#?}");
+        let limits = self.judged();
+        let after = limits.lock_after.expect("no lock was asked for");
+        assert_ne!(limits.end_action, EndAction::Report);
+        let since = self.anchor.max(self.active);
+        assert!(now >= since.saturating_add(after), "too soon: {self:#?}");
+        self.lock_asked = true;
+    }
+
+    fn is_asked(&mut self, now: BootTime, kind: LimitKind, stage: Stage) {
+        let Some(ending) = &mut self.ending else {
+            self.begins_to_end(now, kind, stage);
+            return;
+        };
+        assert_eq!(ending.limit, kind);
+        let polite = now < ending.first.saturating_add(POLITE);
+        let outlived = now >= ending.last.saturating_add(ending.grace);
+        match stage.cmp(&ending.stage) {
+            std::cmp::Ordering::Less => panic!("softer than before: {self:#?}"),
+            std::cmp::Ordering::Equal if stage != Stage::Kill => {
+                assert!(ending.failed && polite, "asked again: {ending:?}");
+            }
+            std::cmp::Ordering::Equal => {}
+            std::cmp::Ordering::Greater => {
+                assert!(
+                    outlived || (ending.failed && !polite),
+                    "too soon: {ending:?}"
+                );
+                let skips = stage == Stage::Kill && ending.stage < Stage::Terminate;
+                assert!(!skips, "killed without being asked: {ending:?}");
+            }
+        }
+        (ending.stage, ending.last, ending.failed) = (stage, now, false);
+    }
+
+    fn begins_to_end(&mut self, now: BootTime, kind: LimitKind, stage: Stage) {
+        let limits = self.judged();
+        let first = match limits.end_action {
+            EndAction::Lock if self.held && self.graphical => Stage::LockAgain,
+            EndAction::HangUp => Stage::HangUp,
+            EndAction::Lock if self.graphical => Stage::Lock,
+            EndAction::Lock | EndAction::Terminate => Stage::Terminate,
+            EndAction::Report => panic!("ended where nothing ends: {self:#?}"),
+        };
+        assert_eq!(stage, first);
+        assert!(now >= self.end(kind), "{kind} has not passed: {self:#?}");
+        let shortest = self.limit(kind).and_then(|limit| limit.leads.shortest());
+        // A lock that is asked for again, to make sure, is no news to anybody.
+        if let Some(shortest) = shortest.filter(|_| stage != Stage::LockAgain) {
+            let warned = self.warned.get(&kind);
+            let warned = warned.unwrap_or_else(|| panic!("ended without a warning: {self:#?}"));
+            assert_eq!(warned.last.lead, shortest, "{self:#?}");
+            let lead_later = warned.at.saturating_add(shortest);
+            assert!(now >= lead_later && now >= warned.last.ends_at, "{self:#?}");
+        }
+        self.ending = Some(Ending {
+            limit: kind,
+            stage,
+            grace: limits.grace,
+            first: now,
+            last: now,
+            failed: false,
+        });
+    }
+}
+
+fn needs_groups(policy: &Policy, facts: &SessionFacts) -> bool {
+    let untold = session_timeout_policy::Groups::Untold;
+    policy.judge(&facts.subject(&untold)) == Verdict::NeedsGroups
+}
+
+fn told_of(event: &Event) -> &[SessionFacts] {
+    match event {
+        Event::SessionSeen(facts) => std::slice::from_ref(facts),
+        Event::SessionsListed(listed) => listed,
+        _ => &[],
+    }
+}
