@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use session_timeout_config::Minima;
+use session_timeout_config::{Minima, Sources};
 
 /// Where the administrator writes the policy.
 pub(crate) const POLICY_PATH: &str = "/etc/session-timeout/policy.toml";
@@ -12,11 +12,12 @@ pub(crate) const POLICY_PATH: &str = "/etc/session-timeout/policy.toml";
 #[derive(Debug, Parser)]
 #[command(name = "session-timeoutd", version, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The policy to enforce
+    /// The policy to enforce, together with the drop-ins in policy.d
     #[arg(long, value_name = "FILE", default_value = POLICY_PATH)]
     pub(crate) policy: PathBuf,
 
-    /// Check FILE, or the policy in use, and exit: 0 it is good, 1 it has errors, 2 it cannot be read
+    /// Check FILE (or directory), or the policy in use, and exit: 0 it is good, 1 it has errors,
+    /// 2 it cannot be read
     #[arg(long, value_name = "FILE")]
     check: Option<Option<PathBuf>>,
 
@@ -27,10 +28,11 @@ pub(crate) struct Args {
 
 impl Args {
     /// The policy that `--check` asks for, if it does.
-    pub(crate) fn to_check(&self) -> Option<&PathBuf> {
-        self.check
-            .as_ref()
-            .map(|file| file.as_ref().unwrap_or(&self.policy))
+    pub(crate) fn to_check(&self) -> Option<Sources> {
+        Some(match self.check.as_ref()? {
+            Some(path) => Sources::at(path),
+            None => Sources::with_main(&self.policy),
+        })
     }
 
     /// Whether limits may be shorter than they may be in daily use.
@@ -54,11 +56,12 @@ mod tests {
 
     #[test]
     fn check_without_a_file_checks_the_policy_in_use() {
-        let args = Args::try_parse_from(["session-timeoutd", "--check"]).unwrap();
-        assert_eq!(args.to_check(), Some(&PathBuf::from(POLICY_PATH)));
-        let args = Args::try_parse_from(["session-timeoutd", "--check", "x.toml"]).unwrap();
-        assert_eq!(args.to_check(), Some(&PathBuf::from("x.toml")));
-        let args = Args::try_parse_from(["session-timeoutd"]).unwrap();
-        assert_eq!(args.to_check(), None);
+        let main = |args: &[&str]| {
+            let args = Args::try_parse_from([&["session-timeoutd"], args].concat()).unwrap();
+            args.to_check()?.main_path().map(PathBuf::from)
+        };
+        assert_eq!(main(&["--check"]), Some(PathBuf::from(POLICY_PATH)));
+        assert_eq!(main(&["--check", "x.toml"]), Some(PathBuf::from("x.toml")));
+        assert_eq!(main(&[]), None);
     }
 }

@@ -4,49 +4,28 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use session_timeout_policy::{EndAction, Exemption, IdleSource, LimitKind, Phase, SessionFacts};
+use session_timeout_policy::{
+    Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase, SessionFacts,
+};
 use tokio::sync::{mpsc, oneshot};
 use zbus::message::Header;
 use zbus::wire::Variant;
 use zbus::{Connection, fdo, interface};
 
 use crate::input::Input;
-use crate::probe::probe;
+use crate::probe::Prober;
+use crate::report::{Explanation, Report, SessionReport};
+use crate::text;
 
 const BUS_NAME: &str = "org.sessiontimeout1";
 const PATH: &str = "/org/sessiontimeout1";
 /// Sessions that are looked at at once for one question.
 const PROBES: usize = 16;
 
-/// Where everything stands.
-#[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) policy_path: String,
-    pub(crate) policy_state: &'static str,
-    pub(crate) policy_error: Option<String>,
-    pub(crate) short_limits: bool,
-    pub(crate) logind_connected: bool,
-    pub(crate) rejected_frames: u64,
-    pub(crate) sessions: Vec<SessionReport>,
-}
-
-/// Where one session stands.
-#[derive(Debug)]
-pub(crate) struct SessionReport {
-    pub(crate) facts: SessionFacts,
-    pub(crate) phase: Phase,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) idle_source: IdleSource,
-    pub(crate) ends: Option<(LimitKind, Duration)>,
-    pub(crate) absolute: Option<Duration>,
-    pub(crate) inactivity: Option<Duration>,
-    pub(crate) end_action: Option<EndAction>,
-}
-
 /// Offers the interface on this connection. Without it everything else goes on: it is there to
 /// look at, not to enforce.
-pub(crate) async fn serve(connection: &Connection, inputs: mpsc::Sender<Input>) {
-    let manager = Manager { inputs };
+pub(crate) async fn serve(connection: &Connection, inputs: mpsc::Sender<Input>, prober: Prober) {
+    let manager = Manager { inputs, prober };
     if let Err(error) = connection.object_server().at(PATH, manager).await {
         log::warn!("cannot offer {BUS_NAME}: {error}");
     }
@@ -57,6 +36,7 @@ pub(crate) async fn serve(connection: &Connection, inputs: mpsc::Sender<Input>) 
 
 struct Manager {
     inputs: mpsc::Sender<Input>,
+    prober: Prober,
 }
 
 #[interface(name = "org.sessiontimeout1.Manager")]
@@ -66,31 +46,41 @@ impl Manager {
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<Vec<HashMap<&'static str, Variant<'static>>>> {
+    ) -> fdo::Result<Vec<Row>> {
         let caller = caller(connection, &header).await?;
-        let may_see = |session: &SessionFacts| {
-            session.class.is_login_of_a_person() && (caller == 0 || session.uid.as_raw() == caller)
-        };
-
-        let before = self.ask().await?;
-        let visible = before
-            .sessions
-            .into_iter()
-            .map(|session| session.facts)
-            .filter(&may_see);
-        stream::iter(visible)
-            .for_each_concurrent(PROBES, |session| async {
-                let reading = probe(Some(connection.clone()), session).await;
-                let _ = self.inputs.send(Input::Event(reading)).await;
-            })
+        let may_see = |session: &SessionReport| may_see(caller, &session.facts);
+        let before = self.ask().await?.sessions.into_iter();
+        stream::iter(before.filter(&may_see))
+            .for_each_concurrent(PROBES, |session| self.look(connection, session))
             .await;
         let after = self.ask().await?;
         Ok(after
             .sessions
             .iter()
-            .filter(|session| may_see(&session.facts))
+            .filter(|one| may_see(one))
             .map(row)
             .collect())
+    }
+
+    /// Why a session stands where it does: its rule, every value of it and where that was set,
+    /// and what comes next.
+    async fn explain(
+        &self,
+        session: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<Row> {
+        let caller = caller(connection, &header).await?;
+        let unknown = || {
+            let which = text::harmless(&session);
+            fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
+        };
+        let visible = |found: &Explanation| may_see(caller, &found.session.facts);
+        let before = self.explanation(&session).await?;
+        let before = before.filter(visible).ok_or_else(unknown)?;
+        self.look(connection, before.session).await;
+        let after = self.explanation(&session).await?;
+        after.filter(visible).map(explained).ok_or_else(unknown)
     }
 
     /// The version of the daemon.
@@ -138,8 +128,25 @@ impl Manager {
 }
 
 impl Manager {
+    /// Reads the session's idle time afresh, before it is told.
+    async fn look(&self, connection: &Connection, session: SessionReport) {
+        let counted = session
+            .limits
+            .map(|limits| limits.activity)
+            .unwrap_or_default();
+        let connection = Some(connection.clone());
+        let reading = self.prober.probe(connection, session.facts, &counted).await;
+        let _ = self.inputs.send(Input::Event(reading)).await;
+    }
+
+    async fn explanation(&self, session: &str) -> fdo::Result<Option<Explanation>> {
+        let (answer, answered) = oneshot::channel();
+        let question = Input::Explain(session.to_owned(), answer);
+        self.inputs.send(question).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())
+    }
+
     async fn ask(&self) -> fdo::Result<Report> {
-        let stopping = || fdo::Error::Failed("session-timeoutd is stopping".to_owned());
         let (answer, answered) = oneshot::channel();
         self.inputs
             .send(Input::Query(answer))
@@ -159,68 +166,135 @@ async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<u32
         .map_err(|_| unknown())
 }
 
-/// A session as D-Bus has it: what is not known or does not hold is not there.
-fn row(session: &SessionReport) -> HashMap<&'static str, Variant<'static>> {
-    let facts = &session.facts;
+fn stopping() -> fdo::Error {
+    fdo::Error::Failed("session-timeoutd is stopping".to_owned())
+}
+
+fn may_see(caller: u32, session: &SessionFacts) -> bool {
+    session.class.is_login_of_a_person() && (caller == 0 || session.uid.as_raw() == caller)
+}
+
+/// What D-Bus has of something: what is not known or does not hold is not there.
+type Row = HashMap<&'static str, Variant<'static>>;
+
+/// Where a session stands.
+fn row(session: &SessionReport) -> Row {
+    let (facts, limits) = (&session.facts, session.limits.as_ref());
+    let mut row = head(session);
+    row.extend([
+        ("Uid", Variant::from(facts.uid.as_raw())),
+        ("Type", Variant::from(facts.session_type.as_str())),
+        ("Class", Variant::from(facts.class.as_str().to_owned())),
+        ("IdleSource", Variant::from(session.idle_source.as_str())),
+        ("Locked", Variant::from(session.locked)),
+    ]);
+    let text = |text: &Option<String>| text.clone().map(Variant::from);
+    let span = |span: Option<Duration>| span.map(|span| Variant::from(micros(span)));
+    let inactivity = limits.and_then(|limits| limits.get(LimitKind::Inactivity));
+    let allowed = limits.map(|limits| Variant::from(limits.extensions.times));
+    let used = limits.map(|_| Variant::from(session.granted.times));
+    let ends_by = session.ends.map(|(limit, _)| limit.to_string());
+    let known = [
+        ("Service", text(&facts.service)),
+        ("From", text(&facts.remote_host)),
+        ("Terminal", text(&facts.terminal)),
+        ("Seat", text(&facts.seat)),
+        ("IdleUSec", span(session.idle)),
+        ("EndsBy", text(&ends_by)),
+        ("LeftUSec", span(session.ends.map(|(_, left)| left))),
+        (
+            "AbsoluteUSec",
+            span(limits.map(|limits| limits.absolute.length)),
+        ),
+        ("InactivityUSec", span(inactivity.map(|limit| limit.length))),
+        (
+            "LockAfterUSec",
+            span(limits.and_then(|limits| limits.lock_after)),
+        ),
+        ("ExtensionsAllowed", allowed),
+        ("ExtensionsUsed", used),
+    ];
+    row.extend(
+        known
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?))),
+    );
+    row
+}
+
+/// Why a session stands there.
+fn explained(explanation: Explanation) -> Row {
+    let mut row = head(&explanation.session);
+    if let Groups::Known(names) = explanation.session.groups {
+        let names: Vec<String> = names.into_iter().collect();
+        row.insert("Groups", Variant::from(names));
+    }
+    let settings = explanation.settings.into_iter();
+    let settings: Vec<(String, String, String)> = settings
+        .map(|one| (one.key.to_owned(), one.value, one.origin.to_string()))
+        .collect();
+    row.insert("Settings", Variant::from(settings));
+    let schedule = explanation.schedule.into_iter();
+    let schedule: Vec<(String, String, u64)> = schedule
+        .map(|(what, left)| {
+            let (what, limit) = match what {
+                MilestoneKind::End(limit) => ("end", LockCause::Limit(limit)),
+                MilestoneKind::Lock => ("lock", LockCause::Stage),
+                MilestoneKind::Warning(limit, _) => ("warning", LockCause::Limit(limit)),
+            };
+            (what.to_owned(), limit.to_string(), micros(left))
+        })
+        .collect();
+    row.insert("Schedule", Variant::from(schedule));
+    row
+}
+
+/// What is always told of a session.
+fn head(session: &SessionReport) -> Row {
     let phase = match session.phase {
         Phase::Running => "running",
         Phase::Warned => "warned",
         Phase::Ending(_) => "ending",
+        Phase::Held(_) => "held",
         Phase::Reported => "reported",
+        Phase::Undecided => "undecided",
         Phase::Exempt(_) => "exempt",
+    };
+    let mut row = HashMap::from([
+        ("Id", Variant::from(session.facts.key.id.clone())),
+        ("User", Variant::from(session.facts.user.clone())),
+        ("Phase", Variant::from(phase)),
+    ]);
+    let groups = match session.groups {
+        Groups::Unavailable => Some("unavailable"),
+        Groups::Untold if session.phase == Phase::Undecided => Some("asked"),
+        Groups::Untold | Groups::Known(_) => None,
     };
     let exemption = match session.phase {
         Phase::Exempt(why) => Some(why),
-        Phase::Running | Phase::Warned | Phase::Ending(_) | Phase::Reported => None,
+        _ => None,
     };
-    let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-    let end_action = session.end_action.map(|action| match action {
-        EndAction::Terminate => "terminate",
-        EndAction::Report => "report",
-    });
-    let always = [
-        ("Id", Variant::from(facts.key.id.clone())),
-        ("User", Variant::from(facts.user.clone())),
-        ("Uid", Variant::from(facts.uid.as_raw())),
-        ("Type", Variant::from(facts.session_type.as_str())),
-        ("Class", Variant::from(facts.class.as_str().to_owned())),
-        ("Phase", Variant::from(phase)),
-        ("IdleSource", Variant::from(session.idle_source.as_str())),
-    ];
-    let sometimes = [
-        ("Service", facts.service.clone().map(Variant::from)),
-        ("From", facts.remote_host.clone().map(Variant::from)),
-        ("Terminal", facts.terminal.clone().map(Variant::from)),
+    let limits = session.limits.as_ref();
+    let known = [
+        ("Rule", session.rule.clone().map(Variant::from)),
+        ("GroupsState", groups.map(Variant::from)),
         (
             "Exemption",
             exemption.map(|why: Exemption| Variant::from(why.to_string())),
         ),
         (
-            "IdleUSec",
-            session.idle.map(|idle| Variant::from(micros(idle))),
+            "EndAction",
+            limits.map(|limits| Variant::from(text::action(limits.end_action))),
         ),
-        (
-            "EndsBy",
-            session
-                .ends
-                .map(|(limit, _)| Variant::from(limit.to_string())),
-        ),
-        (
-            "LeftUSec",
-            session.ends.map(|(_, left)| Variant::from(micros(left))),
-        ),
-        (
-            "AbsoluteUSec",
-            session.absolute.map(|limit| Variant::from(micros(limit))),
-        ),
-        (
-            "InactivityUSec",
-            session.inactivity.map(|limit| Variant::from(micros(limit))),
-        ),
-        ("EndAction", end_action.map(Variant::from)),
     ];
-    let sometimes = sometimes
-        .into_iter()
-        .filter_map(|(key, value)| Some((key, value?)));
-    always.into_iter().chain(sometimes).collect()
+    row.extend(
+        known
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?))),
+    );
+    row
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }

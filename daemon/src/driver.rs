@@ -3,29 +3,32 @@
 //! Nothing in here waits for anything but the next input. What may take time is done by a task of
 //! its own, and its outcome is another input.
 
-use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use session_timeout_config::Minima;
-use session_timeout_policy::{BootTime, Engine, Event, Login, Pid};
+use session_timeout_config::{Minima, Settings};
+use session_timeout_policy::{ActivityKind, BootTime, Engine, Event, Login, Pid, Policy};
 use session_timeout_protocol::Opened;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::cli::Args;
 use crate::clock::{Alarm, boot_now};
-use crate::control::{Report, SessionReport};
 use crate::hands::Hands;
+use crate::inhibitors::{Inhibitors, Wanted};
 use crate::input::Input;
 use crate::journal::Journal;
-use crate::policy_file::{Origin, PolicyFile};
+use crate::logins::{Answer, Logins};
+use crate::policy_file::{Found, Origin, PolicyFile};
+use crate::probe::Prober;
+use crate::report::{Report, SessionReport, explain};
 use crate::store::Store;
 use crate::tell::Teller;
 use crate::watch::Watcher;
-use crate::{intake, logind, scope, text};
+use crate::writes::Writes;
+use crate::{intake, logind, scope};
 
 /// Inputs that may wait for the driver; whoever brings more waits.
 const QUEUE: usize = 256;
@@ -46,10 +49,12 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let (wanted, asked_for) = mpsc::channel(WANTED);
 
     let teller = Teller::new(journal);
-    let hands = Hands::new(inputs.clone(), connection, Watcher::new()?, teller.clone());
+    let (watcher, writes) = (Watcher::new()?, Writes::default());
+    let prober = Prober::new(writes.clone());
+    let hands = Hands::new(inputs.clone(), connection, watcher, writes, teller.clone());
     let driver = Driver::new(args, hands, teller, wanted)?;
     tokio::spawn(intake::serve(listener, inputs.clone()));
-    tokio::spawn(logind::follow(inputs, bus, asked_for));
+    tokio::spawn(logind::follow(inputs, bus, asked_for, prober));
     notify(&[NotifyState::Ready]);
     driver.drive(queue, signals).await
 }
@@ -58,21 +63,20 @@ struct Driver {
     engine: Engine,
     alarm: Alarm,
     hands: Hands,
+    inhibitors: Inhibitors,
     teller: Teller,
     file: PolicyFile,
     origin: Origin,
+    /// Where each value of the policy was set.
+    settings: Option<Settings>,
     policy_error: Option<String>,
     store: Store,
     saved: Saved,
     logind: Logind,
     rejected_frames: u64,
-    /// Logins that wait for logind to tell of their session, by its id.
-    waiting: HashMap<String, Vec<Waiting>>,
+    logins: Logins,
     wanted: mpsc::Sender<String>,
 }
-
-/// A login that waits for its line, and the process that opened it.
-type Waiting = (Pid, oneshot::Sender<Option<String>>);
 
 /// How much of the engine's state is in the file.
 struct Saved {
@@ -109,6 +113,7 @@ impl Signals {
 /// What the driver was woken by.
 enum Woken {
     Alarm,
+    Inhibitors,
     Input(Input),
     Reload,
     Save,
@@ -151,19 +156,23 @@ impl Driver {
             at: BootTime::default(),
             failing: false,
         };
+        let mut inhibitors = Inhibitors::new()?;
+        inhibitors.watch(counts_inhibitors(engine.policy()));
         Ok(Self {
             engine,
             alarm: Alarm::new()?,
             hands,
+            inhibitors,
             teller,
             file,
             origin: found.origin,
+            settings: found.settings,
             policy_error,
             store,
             saved,
             logind: Logind::Starting,
             rejected_frames: 0,
-            waiting: HashMap::new(),
+            logins: Logins::default(),
             wanted,
         })
     }
@@ -181,6 +190,7 @@ impl Driver {
                     let actions = self.engine.handle_timeout(boot_now());
                     self.hands.perform(&self.engine, actions);
                 }
+                Woken::Inhibitors => self.tell(Event::InhibitorsChanged),
                 Woken::Input(input) => self.take(input),
                 Woken::Reload => self.reload(),
                 Woken::Save => {}
@@ -213,6 +223,10 @@ impl Driver {
             active = self.hands.activity() => {
                 Woken::Seen(active?.into_iter().map(Event::ActivitySeen).collect())
             }
+            changed = self.inhibitors.changed() => {
+                changed?;
+                Woken::Inhibitors
+            }
             input = queue.recv() => input.map_or(Woken::Stop, Woken::Input),
             () = tokio::time::sleep(SAVE_PAUSE), if to_save => Woken::Save,
         })
@@ -221,6 +235,11 @@ impl Driver {
     fn take(&mut self, input: Input) {
         match input {
             Input::Event(event) => self.tell(event),
+            Input::Explain(id, answer) => {
+                let settings = self.settings.as_ref();
+                // Whoever asked may have gone away again.
+                drop(answer.send(explain(&self.engine, settings, &id, boot_now())));
+            }
             Input::FrameRejected(error) => {
                 self.rejected_frames = self.rejected_frames.saturating_add(1);
                 self.teller.frame_rejected(error, self.rejected_frames);
@@ -245,27 +264,19 @@ impl Driver {
                     self.tell(Event::LoginClosed(id));
                 }
             }
-            // Whoever asked may have gone away again.
             Input::Query(answer) => drop(answer.send(self.report())),
         }
     }
 
     /// Tells the engine, and does what it says.
     fn tell(&mut self, event: Event) {
-        let met: HashSet<String> = match &event {
-            Event::SessionSeen(facts) => HashSet::from([facts.key.id.clone()]),
-            Event::SessionsListed(all) => all.iter().map(|facts| facts.key.id.clone()).collect(),
-            _ => HashSet::new(),
-        };
         let actions = self.engine.handle(boot_now(), event);
         self.hands.perform(&self.engine, actions);
-        if !self.waiting.is_empty() {
-            self.answer(&met);
-        }
+        self.logins.answer(&self.engine);
     }
 
     /// PAM opened a session.
-    fn opened(&mut self, opened: Opened, leader: Pid, answer: oneshot::Sender<Option<String>>) {
+    fn opened(&mut self, opened: Opened, leader: Pid, answer: Answer) {
         let Some(id) = opened.session_id else {
             let outer = scope::session_of(leader);
             self.teller.login_without_session(&opened, outer.as_deref());
@@ -279,39 +290,14 @@ impl Driver {
             remote_host: opened.remote_host.filter(|host| !host.is_empty()),
             terminal: opened.tty.filter(|tty| !tty.is_empty()),
         }));
-        if self.engine.session(&id).is_some() {
-            let _ = answer.send(self.announcement(&id, leader));
-            return;
-        }
+        let known = self.engine.session(&id).is_some();
+        self.logins.wait(id.clone(), leader, answer);
+        self.logins.answer(&self.engine);
         // logind's signal is on its way, or was missed: ask, and keep the login waiting a little.
         // Where too many are asked for already, the login goes on without its line.
-        if self.wanted.try_send(id.clone()).is_ok() {
-            self.waiting.entry(id).or_default().push((leader, answer));
+        if !known && self.wanted.try_send(id.clone()).is_err() {
+            self.logins.give_up(&id);
         }
-    }
-
-    /// Answers the logins whose sessions are known now, and forgets those that gave up.
-    fn answer(&mut self, met: &HashSet<String>) {
-        for id in met {
-            for (leader, answer) in self.waiting.remove(id).unwrap_or_default() {
-                let _ = answer.send(self.announcement(id, leader));
-            }
-        }
-        self.waiting.retain(|_, waiting| {
-            waiting.retain(|(_, answer)| !answer.is_closed());
-            !waiting.is_empty()
-        });
-    }
-
-    /// The line for the user at the login, where there is a terminal to show it on.
-    fn announcement(&self, id: &str, leader: Pid) -> Option<String> {
-        let session = self.engine.session(id)?;
-        let own = session.facts.leader.is_none_or(|known| known == leader);
-        let shown = own && !session.facts.session_type.is_graphical();
-        session
-            .limits
-            .filter(|_| shown)
-            .and_then(text::announcement)
     }
 
     fn reload(&mut self) {
@@ -319,9 +305,16 @@ impl Driver {
         match self.file.read() {
             Ok(found) => {
                 self.teller.policy(&self.file.path, &found);
-                self.origin = found.origin;
+                let Found {
+                    policy,
+                    settings,
+                    origin,
+                    ..
+                } = found;
+                self.inhibitors.watch(counts_inhibitors(&policy));
+                (self.origin, self.settings) = (origin, settings);
                 self.policy_error = None;
-                self.tell(Event::PolicyReplaced(found.policy));
+                self.tell(Event::PolicyReplaced(policy));
             }
             Err(error) => {
                 self.teller.policy_rejected(&error);
@@ -333,23 +326,8 @@ impl Driver {
 
     fn report(&self) -> Report {
         let now = boot_now();
-        let sessions = self.engine.sessions().map(|session| {
-            let (last, idle_source) = session.last_activity;
-            let known = idle_source != session_timeout_policy::IdleSource::Unknown;
-            SessionReport {
-                facts: session.facts.clone(),
-                phase: session.phase,
-                idle: known.then(|| now.since(last)),
-                idle_source,
-                ends: session.next_end.map(|(limit, end)| (limit, end.since(now))),
-                absolute: session.limits.map(|limits| limits.absolute.length),
-                inactivity: session
-                    .limits
-                    .and_then(|limits| limits.inactivity.as_ref())
-                    .map(|limit| limit.length),
-                end_action: session.limits.map(|limits| limits.end_action),
-            }
-        });
+        let sessions = self.engine.sessions();
+        let sessions = sessions.map(|session| SessionReport::of(&session, now));
         Report {
             policy_path: self.file.path.display().to_string(),
             policy_state: self.origin.as_str(),
@@ -380,6 +358,15 @@ impl Driver {
             Err(_) => {}
         }
     }
+}
+
+/// Whether anybody's policy counts inhibitor locks as activity.
+fn counts_inhibitors(policy: &Policy) -> Wanted {
+    let rules = policy.rules.iter().map(|rule| &rule.limits);
+    let counted = rules
+        .chain(&policy.default)
+        .any(|limits| limits.activity.contains(&ActivityKind::Inhibitor));
+    if counted { Wanted::Yes } else { Wanted::No }
 }
 
 fn notify_reloading() {

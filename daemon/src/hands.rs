@@ -5,17 +5,20 @@ use std::io;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, Engine, Event, LimitKind, SessionFacts, SessionKey, View, Warning,
+    Action, EndAction, Engine, Event, LimitKind, LockCause, SessionFacts, SessionKey, View, Warning,
 };
 use tokio::sync::mpsc;
+use zbus::Connection;
 
 use crate::clock::boot_now;
+use crate::groups::Groups;
 use crate::input::Input;
-use crate::logind::{self, Bus, End};
-use crate::probe::probe;
+use crate::logind::{self, Bus, End, HungUp, Locked};
+use crate::probe::Prober;
 use crate::tell::Teller;
 use crate::ttys::Terminal;
 use crate::watch::Watcher;
+use crate::writes::Writes;
 use crate::{text, ttys};
 
 /// How long a last line has to reach its reader. Whoever carries it, such as sshd, is ended
@@ -27,20 +30,25 @@ pub(crate) struct Hands {
     inputs: mpsc::Sender<Input>,
     bus: Bus,
     watcher: Watcher,
+    groups: Groups,
+    writes: Writes,
     teller: Teller,
 }
 
 impl Hands {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         inputs: mpsc::Sender<Input>,
         bus: Bus,
         watcher: Watcher,
+        writes: Writes,
         teller: Teller,
     ) -> Self {
         Self {
             inputs,
             bus,
             watcher,
+            groups: Groups::new(),
+            writes,
             teller,
         }
     }
@@ -73,20 +81,44 @@ impl Hands {
         let facts = session.facts;
         match action {
             Action::Began(_) => self.teller.began(&session),
+            Action::Extended(_, extended) => {
+                let left = extended.until.since(boot_now());
+                self.teller.extended(facts, extended, left);
+            }
+            Action::ExtensionRefused(_, refusal) => {
+                self.teller.extension_refused(facts, *refusal);
+            }
+            Action::HangUp(_, limit) => {
+                self.parting(&session, EndAction::HangUp, *limit);
+                self.request(key.clone(), Request::HangUp);
+            }
+            Action::HungUp(_, limit) => self.teller.hung_up(facts, *limit),
             Action::Kill(_, limit) => {
                 self.teller.killing(facts, *limit);
-                self.end(key.clone(), End::Kill);
+                self.request(key.clone(), Request::End(End::Kill));
             }
             Action::Left(..) => {}
-            Action::Probe(_) => self.probe(facts.clone()),
-            Action::Report(_, finding) => self.teller.found(facts, *finding),
-            Action::Terminate(_, limit) => {
-                let length = session.limits.and_then(|limits| limits.get(*limit));
-                let length = length.map(|limit| limit.length).unwrap_or_default();
+            Action::Lock(_, LockCause::Again(_)) => self.request(key.clone(), Request::Lock),
+            Action::Lock(_, LockCause::Limit(limit)) => {
+                let length = length_of(&session, *limit);
+                self.teller
+                    .ending(&session, EndAction::Lock, *limit, length);
+                self.request(key.clone(), Request::Lock);
+            }
+            Action::Lock(_, LockCause::Stage) => {
+                self.teller.locking(&session);
+                self.request(key.clone(), Request::Lock);
+            }
+            Action::Locked(_, cause) => {
                 self.watcher.remove(key);
-                self.teller.ending(facts, *limit, length);
-                write(facts, &ttys::of_session(facts), &text::end(*limit, length));
-                self.end(key.clone(), End::Terminate);
+                self.teller.locked(&session, *cause);
+            }
+            Action::Probe(_) => self.probe(&session),
+            Action::Report(_, finding) => self.teller.found(&session, *finding),
+            Action::ResolveGroups(_) => self.resolve_groups(facts),
+            Action::Terminate(_, limit) => {
+                self.parting(&session, EndAction::Terminate, *limit);
+                self.request(key.clone(), Request::End(End::Terminate));
             }
             Action::Warn(_, warning) => self.warn(&session, warning),
             Action::Withdraw(_, limit) => {
@@ -97,12 +129,41 @@ impl Hands {
     }
 
     /// Looks at a session; what is found is an input.
-    fn probe(&self, session: SessionFacts) {
+    fn probe(&self, session: &View<'_>) {
         let (connection, inputs) = (self.bus.borrow().clone(), self.inputs.clone());
+        let prober = Prober::new(self.writes.clone());
+        let facts = session.facts.clone();
+        let counted = session.limits.map(|limits| limits.activity.clone());
         tokio::spawn(async move {
-            let reading = probe(connection, session).await;
+            let counted = counted.unwrap_or_default();
+            let reading = prober.probe(connection, facts, &counted).await;
             let _ = inputs.send(Input::Event(reading)).await;
         });
+    }
+
+    /// Asks for the groups of a user; what is told is an input.
+    fn resolve_groups(&self, session: &SessionFacts) {
+        let (groups, inputs) = (self.groups.clone(), self.inputs.clone());
+        let (key, user) = (session.key.clone(), session.user.clone());
+        tokio::spawn(async move {
+            let event = match groups.of(&user).await {
+                Ok(names) => Event::GroupsResolved(key, names),
+                Err(error) => {
+                    log::warn!("cannot ask for the groups of {user:?}: {error}");
+                    Event::GroupsUnavailable(key)
+                }
+            };
+            let _ = inputs.send(Input::Event(event)).await;
+        });
+    }
+
+    /// Tells the journal and the user, whose terminals show it last.
+    fn parting(&mut self, session: &View<'_>, how: EndAction, limit: LimitKind) {
+        let facts = session.facts;
+        let length = length_of(session, limit);
+        self.watcher.remove(&facts.key);
+        self.teller.ending(session, how, limit, length);
+        self.write(facts, &ttys::of_session(facts), &text::end(limit, length));
     }
 
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
@@ -114,36 +175,80 @@ impl Hands {
             self.watcher.add(&session.facts.key, &terminals);
         }
         let text = text::warning(session.facts, limits, warning, left);
-        write(session.facts, &terminals, &text);
-        self.teller.warned(session.facts, warning, left);
+        self.write(session.facts, &terminals, &text);
+        self.teller.warned(session, warning, left);
     }
 
-    /// Has logind end the session; what comes of it is an input.
-    fn end(&self, key: SessionKey, how: End) {
+    /// Writes to every one of these terminals that takes it.
+    fn write(&self, session: &SessionFacts, terminals: &BTreeSet<Terminal>, text: &str) {
+        for terminal in terminals {
+            if let Err(error) = ttys::write(terminal, session.uid, text, &self.writes) {
+                log::debug!("cannot write to {}: {error}", terminal.path.display());
+            }
+        }
+    }
+
+    /// Asks logind for something; what comes of it is an input.
+    fn request(&self, key: SessionKey, request: Request) {
         let (connection, inputs) = (self.bus.borrow().clone(), self.inputs.clone());
         let teller = self.teller.clone();
         tokio::spawn(async move {
-            if how == End::Terminate {
-                tokio::time::sleep(PARTING).await;
-            }
-            let failure = match connection {
-                None => "there is no connection to the system bus".to_owned(),
-                Some(connection) => match logind::end(&connection, &key, how).await {
-                    Ok(()) => return,
-                    Err(error) => error.to_string(),
-                },
+            let event = match asked(connection, &key, request).await {
+                Ok(event) => event,
+                Err(failure) => {
+                    teller.request_failed(&key.id, request.verb(), &failure);
+                    Some(Event::EndFailed(key))
+                }
             };
-            teller.end_failed(&key.id, &failure);
-            let _ = inputs.send(Input::Event(Event::EndFailed(key))).await;
+            if let Some(event) = event {
+                let _ = inputs.send(Input::Event(event)).await;
+            }
         });
     }
 }
 
-/// Writes to every one of these terminals that takes it.
-fn write(session: &SessionFacts, terminals: &BTreeSet<Terminal>, text: &str) {
-    for terminal in terminals {
-        if let Err(error) = ttys::write(terminal, session.uid, text) {
-            log::debug!("cannot write to {}: {error}", terminal.path.display());
+/// What logind is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    End(End),
+    HangUp,
+    Lock,
+}
+
+impl Request {
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::End(_) => "end",
+            Self::HangUp => "hang up",
+            Self::Lock => "lock",
         }
     }
+}
+
+/// Asks, and says what is known to have come of it already.
+async fn asked(
+    connection: Option<Connection>,
+    key: &SessionKey,
+    request: Request,
+) -> Result<Option<Event>, String> {
+    if matches!(request, Request::End(End::Terminate) | Request::HangUp) {
+        tokio::time::sleep(PARTING).await;
+    }
+    let connection = connection.ok_or("there is no connection to the system bus")?;
+    let event = match request {
+        Request::End(how) => logind::end(&connection, key, how).await.map(|()| None),
+        Request::HangUp => {
+            let hung_up = logind::hang_up(&connection, key).await;
+            hung_up.map(|how| (how == HungUp::Done).then(|| Event::HungUp(key.clone())))
+        }
+        Request::Lock => {
+            let locked = logind::lock(&connection, key).await;
+            locked.map(|how| (how == Locked::Already).then(|| Event::Locked(key.clone())))
+        }
+    };
+    event.map_err(|error| error.to_string())
+}
+
+fn length_of(session: &View<'_>, limit: LimitKind) -> Duration {
+    session.length(limit).unwrap_or_default()
 }

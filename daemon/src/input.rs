@@ -4,7 +4,7 @@ use session_timeout_policy::{Event, Pid};
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
 
-use crate::control::Report;
+use crate::report::{Explanation, Report};
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(crate) enum Input {
     Event(Event),
     /// A connection to the login socket did not send a frame of ours.
     FrameRejected(FrameError),
+    /// Somebody asks why the session with this id stands where it does.
+    Explain(String, oneshot::Sender<Option<Explanation>>),
     /// logind answers.
     LogindConnected,
     /// logind, or the bus, is away; and why.

@@ -27,12 +27,22 @@ pub(crate) enum What {
     End,
     /// logind did not take the request to end a session.
     EndFailed,
+    /// The absolute limit of a session was put off.
+    Extended,
+    /// Somebody asked in vain for that.
+    ExtensionRefused,
     /// A connection to the login socket sent something else than a frame of ours.
     FrameRejected,
     /// A session that was ended is gone.
     Gone,
+    /// A session was hung up.
+    HungUp,
     /// A session outlived its grace.
     Kill,
+    /// A session's screen is to be locked.
+    Lock,
+    /// It was.
+    Locked,
     /// A session began.
     Login,
     /// logind answers.
@@ -64,9 +74,14 @@ impl What {
         match self {
             Self::End => "end",
             Self::EndFailed => "end-failed",
+            Self::Extended => "extended",
+            Self::ExtensionRefused => "extension-refused",
             Self::FrameRejected => "frame-rejected",
             Self::Gone => "gone",
+            Self::HungUp => "hung-up",
             Self::Kill => "kill",
+            Self::Lock => "lock",
+            Self::Locked => "locked",
             Self::Login => "login",
             Self::LogindConnected => "logind-connected",
             Self::LogindLost => "logind-lost",
@@ -87,9 +102,14 @@ impl What {
         match self {
             Self::End => "b6c3aa0de4f84a1f8f33d4e0a4f2b7c1",
             Self::EndFailed => "5a9d0f1c2be14c7a9e6f4b8d3c2a1e07",
+            Self::Extended => "e3f4472ad2d940d68d7a03659f818b32",
+            Self::ExtensionRefused => "5d3424b7bc0f4cccab49332fa8211c81",
             Self::FrameRejected => "0f7b6f2f9a3c4d55a1d84c9e7b3f6a12",
             Self::Gone => "c82e5d7740b94d7f9d3b1a6f5e4c8b90",
+            Self::HungUp => "a8ed48f8663749d1b49500634f6b484e",
             Self::Kill => "e1f4b3a29c6d4e0b8a7f5d2c1b0e9f38",
+            Self::Lock => "5a5eaa0e57874da5a8081ccad506fa86",
+            Self::Locked => "4ea9bdaa179443feac2af9c5ec8ced86",
             Self::Login => "3d2b8c6e5f7a4911b0c4d9e8f1a2b376",
             Self::LogindConnected => "7c9e1d3f5b2a48608e4f6a0b9d8c7e51",
             Self::LogindLost => "94b7e2c1d0f34a5db8e6f7a9c3d2b140",
@@ -108,11 +128,13 @@ impl What {
 
 /// The field names that go with an entry.
 pub(crate) mod field {
+    pub(crate) const ACTION: &str = "ACTION";
     pub(crate) const LEAD_SEC: &str = "LEAD_SEC";
     pub(crate) const LEFT_SEC: &str = "LEFT_SEC";
     pub(crate) const LIMIT: &str = "LIMIT";
     pub(crate) const LIMIT_SEC: &str = "LIMIT_SEC";
     pub(super) const REMOTE_HOST: &str = "REMOTE_HOST";
+    pub(crate) const RULE: &str = "RULE";
     pub(crate) const SERVICE: &str = "SERVICE";
     pub(crate) const SESSION_ID: &str = "SESSION_ID";
     pub(crate) const USER_NAME: &str = "USER_NAME";

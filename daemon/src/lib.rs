@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `intake` | the login socket of the PAM module |
 //! | `logind` | sessions, and their end |
-//! | `probe`, `ttys`, `scope`, `watch` | idle time, and the terminals of a session |
+//! | `probe`, `ttys`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `inhibitors` | inhibitor locks that are taken and released |
+//! | `groups` | the groups of a user |
 //! | `control` | D-Bus |
 //! | `policy_file` | the policy, and its last good copy |
 //! | `store` | what survives a restart |
@@ -21,26 +23,31 @@ mod cli;
 mod clock;
 mod control;
 mod driver;
+mod groups;
 mod hands;
+mod inhibitors;
 mod input;
 mod intake;
 mod journal;
 mod logind;
+mod logins;
 mod policy_file;
 mod pollable;
 mod probe;
+mod report;
 mod scope;
 mod store;
 mod tell;
 mod text;
 mod ttys;
 mod watch;
+mod writes;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use session_timeout_config::Style;
+use session_timeout_config::{Sources, Style};
 
 use crate::cli::Args;
 use crate::journal::Journal;
@@ -49,13 +56,25 @@ use crate::journal::Journal;
 #[must_use]
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(path) = args.to_check() {
-        return policy_file::check(path, args.minima(), style()).into();
+    if let Some(sources) = args.to_check() {
+        return check(&sources, &args);
     }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("session-timeoutd: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says what is wrong with the policy.
+fn check(sources: &Sources, args: &Args) -> ExitCode {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    match session_timeout_config::check(sources, args.minima(), style(), &mut out, &mut err) {
+        Ok(status) => status.into(),
+        Err(error) => {
+            eprintln!("session-timeoutd: cannot write: {error}");
             ExitCode::FAILURE
         }
     }

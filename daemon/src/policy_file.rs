@@ -7,16 +7,13 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use session_timeout_config::{LoadError, Minima, Style, load};
-use session_timeout_policy::{Limits, Policy, Uid};
+use session_timeout_config::{LoadError, Minima, Settings, Sources, load, login_defs, parse};
+use session_timeout_policy::Policy;
 
 /// Where the last good policy is kept, below systemd's `StateDirectory=`.
 const LAST_GOOD: &str = "/var/lib/session-timeout/policy.last-good.toml";
-/// Where Debian's `UID_MIN` is (login.defs(5)), and its value where that file has none.
-const LOGIN_DEFS: &str = "/etc/login.defs";
-const UID_MIN: Uid = Uid::new(1000);
 
 /// Where the policy in force came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +51,19 @@ pub(crate) struct PolicyFile {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) policy: Policy,
+    /// Where each value of it was set; none where nothing is enforced.
+    pub(crate) settings: Option<Settings>,
     pub(crate) origin: Origin,
+    /// The files that it is from.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Found {
     /// What is allowed in it and hardly meant, one line each.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
+        let settings = self.settings.iter();
+        settings.flat_map(|settings| settings.warnings.iter().map(ToString::to_string))
+    }
 }
 
 impl PolicyFile {
@@ -68,40 +75,38 @@ impl PolicyFile {
         }
     }
 
-    /// The policy as the file has it now.
+    /// The policy as its files have it now.
     ///
     /// # Errors
-    /// Every error of the file, as an administrator wants to see it.
+    /// Every error of the files, as an administrator wants to see it.
     pub(crate) fn read(&self) -> Result<Found, String> {
-        let loaded = match load(&self.path, self.minima) {
+        self.read_from(&Sources::with_main(&self.path))
+    }
+
+    /// What to enforce where the files are broken and nothing is in force yet.
+    pub(crate) fn fall_back(&self) -> Found {
+        match load(&Sources::file(&self.last_good), self.minima) {
+            Ok(loaded) => found(Some(loaded.settings), Origin::LastGood, loaded.files),
+            Err(_) => found(None, Origin::Nowhere, Vec::new()),
+        }
+    }
+
+    fn read_from(&self, sources: &Sources) -> Result<Found, String> {
+        let loaded = match load(sources, self.minima) {
             Ok(loaded) => loaded,
-            Err(LoadError::Missing) => return Ok(found(Some(Limits::default()), Origin::BuiltIn)),
+            Err(LoadError::Missing) => {
+                let built_in = parse("built-in", "", self.minima).ok();
+                return Ok(found(built_in, Origin::BuiltIn, Vec::new()));
+            }
             Err(error) => return Err(error.to_string()),
         };
-        if let Err(error) = self.keep(&loaded.text) {
+        if let Err(error) = self.keep(&loaded.settings.print()) {
             log::warn!(
                 "cannot keep a copy of the policy in {}: {error}",
                 self.last_good.display()
             );
         }
-        let warnings = loaded
-            .settings
-            .warnings
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        Ok(Found {
-            warnings,
-            ..found(Some(loaded.settings.limits), Origin::File)
-        })
-    }
-
-    /// What to enforce where the file is broken and nothing is in force yet.
-    pub(crate) fn fall_back(&self) -> Found {
-        match load(&self.last_good, self.minima) {
-            Ok(loaded) => found(Some(loaded.settings.limits), Origin::LastGood),
-            Err(_) => found(None, Origin::Nowhere),
-        }
+        Ok(found(Some(loaded.settings), Origin::File, loaded.files))
     }
 
     fn keep(&self, text: &str) -> std::io::Result<()> {
@@ -123,63 +128,27 @@ impl PolicyFile {
     }
 }
 
-/// `--check`: says what is wrong with this policy. The exit status: 0 nothing, 1 errors, 2 it
-/// cannot be read.
-pub(crate) fn check(path: &Path, minima: Minima, style: Style) -> u8 {
-    match load(path, minima) {
-        Ok(loaded) => {
-            for warning in &loaded.settings.warnings {
-                eprintln!("{}", warning.render(style));
-            }
-            println!("{}: ok", path.display());
-            0
-        }
-        Err(LoadError::Invalid(errors)) => {
-            for error in &errors {
-                eprintln!("{}", error.render(style));
-            }
-            1
-        }
-        Err(LoadError::Missing) => {
-            eprintln!(
-                "error: cannot read {}: there is no such file",
-                path.display()
-            );
-            2
-        }
-        Err(LoadError::Unreadable { reason }) => {
-            eprintln!("error: {reason}");
-            2
-        }
-    }
-}
-
-fn found(limits: Option<Limits>, origin: Origin) -> Found {
-    let policy = Policy {
-        default: limits,
-        first_regular_uid: first_regular_uid(),
+fn found(settings: Option<Settings>, origin: Origin, files: Vec<PathBuf>) -> Found {
+    let first_regular_uid = login_defs::first_regular_uid();
+    let policy = match &settings {
+        Some(settings) => settings.policy(first_regular_uid),
+        None => Policy {
+            first_regular_uid,
+            ..Policy::of(None)
+        },
     };
     Found {
         policy,
+        settings,
         origin,
-        warnings: Vec::new(),
+        files,
     }
-}
-
-fn first_regular_uid() -> Uid {
-    let defs = fs::read_to_string(LOGIN_DEFS).unwrap_or_default();
-    uid_min(&defs).unwrap_or(UID_MIN)
-}
-
-fn uid_min(defs: &str) -> Option<Uid> {
-    defs.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        (words.next()? == "UID_MIN").then(|| words.next()?.parse().ok().map(Uid::new))?
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn in_dir(dir: &Path) -> PolicyFile {
@@ -188,6 +157,11 @@ mod tests {
             minima: Minima::Enforced,
             last_good: dir.join("last-good.toml"),
         }
+    }
+
+    /// Without the drop-ins of the machine that the tests run on.
+    fn read(file: &PolicyFile) -> Result<Found, String> {
+        file.read_from(&Sources::file(&file.path))
     }
 
     fn hours(found: &Found) -> Option<u64> {
@@ -201,7 +175,7 @@ mod tests {
     #[test]
     fn a_missing_policy_is_the_built_in_one() {
         let dir = tempfile::tempdir().unwrap();
-        let found = in_dir(dir.path()).read().unwrap();
+        let found = read(&in_dir(dir.path())).unwrap();
         assert_eq!((found.origin, hours(&found)), (Origin::BuiltIn, Some(24)));
     }
 
@@ -210,26 +184,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = in_dir(dir.path());
         fs::write(&file.path, "[default]\nsession-timeout = \"48h\"\n").unwrap();
-        let error = file.read().unwrap_err();
+        let error = read(&file).unwrap_err();
         assert!(error.contains("policy.toml:2:19"), "{error}");
         let found = file.fall_back();
         assert_eq!((found.origin, hours(&found)), (Origin::Nowhere, None));
 
         fs::write(&file.path, "[default]\nsession-timeout = \"12h\"\n").unwrap();
-        assert_eq!(hours(&file.read().unwrap()), Some(12));
+        let good = read(&file).unwrap();
+        assert_eq!(hours(&good), Some(12));
+        assert_eq!(good.files, [file.path.as_path()]);
         fs::write(&file.path, "nonsense").unwrap();
-        assert!(file.read().is_err());
+        assert!(read(&file).is_err());
         let found = file.fall_back();
         assert_eq!((found.origin, hours(&found)), (Origin::LastGood, Some(12)));
-    }
-
-    #[test]
-    fn the_first_uid_of_people_is_read_from_login_defs() {
-        assert_eq!(
-            uid_min("# UID_MIN 5\nUID_MAX 60000\nUID_MIN\t\t 500\n"),
-            Some(Uid::new(500))
-        );
-        assert_eq!(uid_min("UID_MIN many"), None);
-        assert_eq!(uid_min(""), None);
     }
 }

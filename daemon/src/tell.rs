@@ -6,13 +6,14 @@ use std::time::Duration;
 use log::Level;
 use session_timeout_config::duration::for_people;
 use session_timeout_policy::{
-    Departure, Exemption, Finding, LimitKind, Limits, Phase, SessionFacts, View, Warning,
+    Departure, EndAction, Exemption, Extended, Finding, LimitKind, Limits, LockCause, Phase,
+    Refusal, SessionFacts, View, Warning,
 };
 use session_timeout_protocol::{FrameError, Opened};
 
 use crate::journal::{Entry, Journal, What, field};
 use crate::policy_file::{Found, Origin};
-use crate::text::reason;
+use crate::text::{action, by_rule, reason, what_comes};
 
 /// Tells administrators what happens.
 #[derive(Clone)]
@@ -40,10 +41,11 @@ impl Teller {
             .as_ref()
             .map(|host| format!(" from {host}"));
         let message = format!(
-            "{} logged in through {through}{}: session {}, {fate}",
+            "{} logged in through {through}{}: session {}, {fate}{}",
             facts.user,
             from.unwrap_or_default(),
-            facts.key.id
+            facts.key.id,
+            by_rule(session)
         );
         let auth = format!(
             "login: user={} session={} service={} from={}",
@@ -53,16 +55,22 @@ impl Teller {
             facts.remote_host.as_deref().unwrap_or("-")
         );
         self.0.write(
-            Entry::new(Level::Info, What::Login, message)
-                .about(facts)
-                .auth(auth),
+            ruled(
+                Entry::new(Level::Info, What::Login, message).about(facts),
+                session,
+            )
+            .auth(auth),
         );
     }
 
-    pub(crate) fn warned(&self, facts: &SessionFacts, warning: &Warning, left: Duration) {
+    pub(crate) fn warned(&self, session: &View<'_>, warning: &Warning, left: Duration) {
+        let facts = session.facts;
         let left = left.as_secs_f64().round();
+        let comes = session
+            .limits
+            .map_or("ends", |limits| what_comes(facts, limits));
         let message = format!(
-            "Warned {} on session {}: it ends in {}, {}",
+            "Warned {} on session {}: it {comes} in {}, {}",
             facts.user,
             facts.key.id,
             for_people(Duration::from_secs_f64(left)),
@@ -72,13 +80,11 @@ impl Teller {
             "warning: user={} session={} limit={} left={left}s",
             facts.user, facts.key.id, warning.limit
         );
-        self.0.write(
-            limited(Level::Info, What::Warning, message, facts, warning.limit)
-                .with(field::LIMIT_SEC, warning.length.as_secs())
-                .with(field::LEAD_SEC, warning.lead.as_secs())
-                .with(field::LEFT_SEC, left)
-                .auth(auth),
-        );
+        let entry = limited(Level::Info, What::Warning, message, facts, warning.limit)
+            .with(field::LIMIT_SEC, warning.length.as_secs())
+            .with(field::LEAD_SEC, warning.lead.as_secs())
+            .with(field::LEFT_SEC, left);
+        self.0.write(ruled(entry, session).auth(auth));
     }
 
     pub(crate) fn withdrawn(&self, facts: &SessionFacts, limit: LimitKind) {
@@ -90,24 +96,107 @@ impl Teller {
             .write(limited(Level::Info, What::Withdrawn, message, facts, limit));
     }
 
-    pub(crate) fn ending(&self, facts: &SessionFacts, limit: LimitKind, length: Duration) {
+    /// The session is asked to end, in this way.
+    pub(crate) fn ending(
+        &self,
+        session: &View<'_>,
+        how: EndAction,
+        limit: LimitKind,
+        length: Duration,
+    ) {
+        let facts = session.facts;
+        let (what, verb, word) = match how {
+            EndAction::HangUp => (What::End, "Hanging up", "end"),
+            EndAction::Lock => (What::Lock, "Locking", "lock"),
+            EndAction::Terminate | EndAction::Report => (What::End, "Ending", "end"),
+        };
         let message = format!(
-            "Ending session {} of {}, {}",
+            "{verb} session {} of {}, {}{}",
             facts.key.id,
             facts.user,
-            reason(limit, &for_people(length))
+            reason(limit, &for_people(length)),
+            by_rule(session)
         );
         let auth = format!(
-            "end: user={} session={} limit={limit} after={}s",
+            "{word}: user={} session={} limit={limit} after={}s",
             facts.user,
             facts.key.id,
             length.as_secs()
         );
-        self.0.write(
-            limited(Level::Info, What::End, message, facts, limit)
-                .with(field::LIMIT_SEC, length.as_secs())
-                .auth(auth),
+        let entry = limited(Level::Info, what, message, facts, limit)
+            .with(field::LIMIT_SEC, length.as_secs())
+            .with(field::ACTION, action(how));
+        self.0.write(ruled(entry, session).auth(auth));
+    }
+
+    /// The screen is to be locked, as the first stage.
+    pub(crate) fn locking(&self, session: &View<'_>) {
+        let facts = session.facts;
+        let after = session.limits.and_then(|limits| limits.lock_after);
+        let message = format!(
+            "Locking session {} of {}, after {} without input{}",
+            facts.key.id,
+            facts.user,
+            for_people(after.unwrap_or_default()),
+            by_rule(session)
         );
+        let entry = Entry::new(Level::Info, What::Lock, message).about(facts);
+        self.0.write(ruled(entry, session));
+    }
+
+    /// The screen is locked, as it was asked for.
+    pub(crate) fn locked(&self, session: &View<'_>, cause: LockCause) {
+        let facts = session.facts;
+        let and_then = match cause {
+            LockCause::Again(_) | LockCause::Limit(_) => {
+                "; its limits begin anew when it is unlocked"
+            }
+            LockCause::Stage => "",
+        };
+        let message = format!(
+            "Session {} of {} is locked{and_then}",
+            facts.key.id, facts.user
+        );
+        let entry = Entry::new(Level::Info, What::Locked, message).about(facts);
+        self.0.write(ruled(entry, session));
+    }
+
+    /// The session was hung up.
+    pub(crate) fn hung_up(&self, facts: &SessionFacts, limit: LimitKind) {
+        let message = format!(
+            "Session {} of {} was hung up; what was detached from it runs on",
+            facts.key.id, facts.user
+        );
+        self.0
+            .write(limited(Level::Info, What::HungUp, message, facts, limit));
+    }
+
+    pub(crate) fn extended(&self, facts: &SessionFacts, extended: &Extended, left: Duration) {
+        let message = format!(
+            "The absolute limit of session {} of {} was put off by {}: it ends in {}",
+            facts.key.id,
+            facts.user,
+            for_people(extended.by),
+            for_people(Duration::from_secs(left.as_secs()))
+        );
+        let kind = LimitKind::Absolute;
+        let entry = limited(Level::Info, What::Extended, message, facts, kind);
+        self.0.write(entry.with(field::LEFT_SEC, left.as_secs()));
+    }
+
+    pub(crate) fn extension_refused(&self, facts: &SessionFacts, refusal: Refusal) {
+        let message = format!(
+            "The absolute limit of session {} of {} was not put off: {refusal}",
+            facts.key.id, facts.user
+        );
+        let kind = LimitKind::Absolute;
+        self.0.write(limited(
+            Level::Info,
+            What::ExtensionRefused,
+            message,
+            facts,
+            kind,
+        ));
     }
 
     pub(crate) fn killing(&self, facts: &SessionFacts, limit: LimitKind) {
@@ -119,8 +208,9 @@ impl Teller {
             .write(limited(Level::Warn, What::Kill, message, facts, limit));
     }
 
-    pub(crate) fn end_failed(&self, session: &str, failure: &str) {
-        let message = format!("Cannot end session {session}, trying again: {failure}");
+    /// logind did not take a request about a session, to "end" it or to "lock" it.
+    pub(crate) fn request_failed(&self, session: &str, verb: &str, failure: &str) {
+        let message = format!("Cannot {verb} session {session}, trying again: {failure}");
         self.0.write(
             Entry::new(Level::Error, What::EndFailed, message).with(field::SESSION_ID, session),
         );
@@ -139,16 +229,37 @@ impl Teller {
             .write(Entry::new(Level::Info, what, message).about(facts));
     }
 
-    pub(crate) fn found(&self, facts: &SessionFacts, finding: Finding) {
+    pub(crate) fn found(&self, session: &View<'_>, finding: Finding) {
+        let facts = session.facts;
         let (id, user) = (&facts.key.id, &facts.user);
         let entry = match finding {
-            Finding::Passed(limit) => limited(
-                Level::Info,
+            Finding::GroupsUnavailable => Entry::new(
+                Level::Warn,
                 What::Report,
-                format!("Session {id} of {user} has passed its {limit} limit; report only"),
-                facts,
-                limit,
-            ),
+                format!(
+                    "The groups of {user} cannot be had, so that no rule about groups can be \
+                     taken for session {id}: [default] holds until they can"
+                ),
+            )
+            .about(facts),
+            Finding::NotLocked => Entry::new(
+                Level::Warn,
+                What::Report,
+                format!(
+                    "Session {id} of {user} was to be locked, and its desktop does not say that \
+                     it is: nothing there may listen to logind's Lock"
+                ),
+            )
+            .about(facts),
+            Finding::Passed(kind) => {
+                let length = session.length(kind).unwrap_or_default();
+                let message = format!(
+                    "Session {id} of {user} would have been ended, {}: report only",
+                    reason(kind, &for_people(length))
+                );
+                limited(Level::Info, What::Report, message, facts, kind)
+                    .with(field::LIMIT_SEC, length.as_secs())
+            }
             Finding::UnknownIdle => limited(
                 Level::Warn,
                 What::Report,
@@ -160,7 +271,7 @@ impl Teller {
                 LimitKind::Inactivity,
             ),
         };
-        self.0.write(entry);
+        self.0.write(ruled(entry, session));
     }
 
     /// A login that is no session of its own: inside another one, or without logind.
@@ -192,7 +303,11 @@ impl Teller {
     pub(crate) fn policy(&self, path: &Path, found: &Found) {
         let path = path.display();
         let (level, message) = match found.origin {
-            Origin::File => (Level::Info, format!("The policy of {path} is in force")),
+            Origin::File => {
+                let files = found.files.iter().map(|file| file.display().to_string());
+                let files = files.collect::<Vec<_>>().join(", ");
+                (Level::Info, format!("The policy of {files} is in force"))
+            }
             Origin::BuiltIn => (
                 Level::Info,
                 format!("There is no {path}: the built-in policy is in force"),
@@ -207,7 +322,7 @@ impl Teller {
             ),
         };
         self.0.write(Entry::new(level, What::PolicyLoaded, message));
-        for warning in &found.warnings {
+        for warning in found.warnings() {
             self.0
                 .write(Entry::new(Level::Warn, What::PolicyLoaded, warning));
         }
@@ -264,6 +379,14 @@ fn limited(
     Entry::new(level, what, message)
         .about(facts)
         .with(field::LIMIT, limit)
+}
+
+/// The entry, with the rule that the session falls under.
+fn ruled(entry: Entry, session: &View<'_>) -> Entry {
+    match session.rule {
+        Some(rule) => entry.with(field::RULE, rule),
+        None => entry,
+    }
 }
 
 fn fate(limits: &Limits) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_timeout_config::duration::for_people;
-use session_timeout_policy::{EndAction, LimitKind, Limits, SessionFacts, Warning};
+use session_timeout_policy::{EndAction, LimitKind, Limits, SessionFacts, View, Warning};
 
 /// The longest text that is written to a terminal, in bytes. A pty takes 17,408 before it is
 /// full, so that several warnings fit even where nobody reads.
@@ -31,6 +31,7 @@ pub(crate) fn warning(
     warning: &Warning,
     left: Duration,
 ) -> String {
+    let comes = what_comes(session, limits);
     let (length, left) = (for_people(warning.length), for_people(rounded(left)));
     let text = match (&limits.message, warning.limit) {
         (Some(message), kind) => message
@@ -39,10 +40,11 @@ pub(crate) fn warning(
             .replace("{left}", &left)
             .replace("{reason}", &reason(kind, &length)),
         (None, LimitKind::Absolute) => {
-            format!("Session timeout: this session ends in {left}, {length} after the login.")
+            format!("Session timeout: this session {comes} in {left}, {length} after the login.")
         }
         (None, LimitKind::Inactivity) => format!(
-            "Session timeout: this session ends in {left}, for lack of input. Press a key to stay."
+            "Session timeout: this session {comes} in {left}, for lack of input. \
+             Press a key to stay."
         ),
     };
     framed(&text)
@@ -54,6 +56,32 @@ pub(crate) fn end(kind: LimitKind, length: Duration) -> String {
     framed(&format!(
         "Session timeout: this session has ended, {reason}."
     ))
+}
+
+/// What a session is threatened with: that it "ends", or "is locked".
+pub(crate) fn what_comes(session: &SessionFacts, limits: &Limits) -> &'static str {
+    match limits.end_action {
+        EndAction::Lock if session.session_type.is_graphical() => "is locked",
+        EndAction::HangUp | EndAction::Lock | EndAction::Report | EndAction::Terminate => "ends",
+    }
+}
+
+/// The word of the policy for what happens when a limit is passed.
+pub(crate) const fn action(action: EndAction) -> &'static str {
+    match action {
+        EndAction::HangUp => "hang-up",
+        EndAction::Lock => "lock",
+        EndAction::Report => "report",
+        EndAction::Terminate => "terminate",
+    }
+}
+
+/// The rule that a session falls under, to follow a sentence: ` (rule "card data")`.
+pub(crate) fn by_rule(session: &View<'_>) -> String {
+    session
+        .rule
+        .map(|rule| format!(" (rule \"{rule}\")"))
+        .unwrap_or_default()
 }
 
 /// Why a session ends.
@@ -119,6 +147,7 @@ mod tests {
             service: None,
             remote_host: None,
             terminal: None,
+            seat: None,
             started: BootTime::default(),
         }
     }
@@ -182,6 +211,25 @@ mod tests {
             end(LimitKind::Inactivity, Duration::from_secs(900)),
             "\r\nSession timeout: this session has ended, after 15 min without input.\r\n"
         );
+    }
+
+    #[test]
+    fn a_desktop_that_is_going_to_be_locked_is_told_so() {
+        let limits = Limits {
+            end_action: EndAction::Lock,
+            ..Limits::default()
+        };
+        let said = |session_type| {
+            let session = SessionFacts {
+                session_type,
+                ..session("alice")
+            };
+            let left = Duration::from_secs(30);
+            warning(&session, &limits, &warn(LimitKind::Absolute, 86_400), left)
+        };
+        assert!(said(SessionType::Wayland).contains("this session is locked in 30 s"));
+        // A terminal cannot be locked.
+        assert!(said(SessionType::Tty).contains("this session ends in 30 s"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use nix::libc;
 use session_timeout_policy::{Pid, SessionFacts, StampSource, Uid, WallTime};
 
 use crate::scope;
+use crate::writes::Writes;
 
 /// A terminal device.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,19 +34,25 @@ pub(crate) fn of_session(session: &SessionFacts) -> BTreeSet<Terminal> {
 }
 
 /// When each of these terminals was last read from.
-pub(crate) fn stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSource, WallTime> {
-    terminals
-        .iter()
-        .filter_map(|terminal| {
-            let about = fs::symlink_metadata(&terminal.path).ok()?;
-            terminal.is(&about).then_some(())?;
-            let secs = u64::try_from(about.atime())
-                .ok()
-                .filter(|&secs| secs != 0)?;
-            let stamp = WallTime::from_micros(secs.saturating_mul(1_000_000));
-            Some((StampSource::Terminal(terminal.device), stamp))
-        })
-        .collect()
+pub(crate) fn input_stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSource, WallTime> {
+    let stamp = |terminal: &Terminal| {
+        let stamp = seconds(terminal.about()?.atime())?;
+        Some((StampSource::Terminal(terminal.device), stamp))
+    };
+    terminals.iter().filter_map(stamp).collect()
+}
+
+/// When each of these terminals was last written to by somebody else than us.
+pub(crate) fn output_stamps(
+    terminals: &BTreeSet<Terminal>,
+    writes: &Writes,
+) -> BTreeMap<StampSource, WallTime> {
+    let stamp = |terminal: &Terminal| {
+        let stamp = seconds(terminal.about()?.mtime())?;
+        let stamp = writes.without_ours(terminal.device, stamp);
+        Some((StampSource::Output(terminal.device), stamp))
+    };
+    terminals.iter().filter_map(stamp).collect()
 }
 
 /// Writes `text` to the terminal if it is the user's, and never waits: one that is stopped by ^S,
@@ -53,14 +60,32 @@ pub(crate) fn stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSource, Wa
 ///
 /// # Errors
 /// What the system says; `PermissionDenied` where the terminal is somebody else's by now.
-pub(crate) fn write(terminal: &Terminal, owner: Uid, text: &str) -> io::Result<()> {
+pub(crate) fn write(
+    terminal: &Terminal,
+    owner: Uid,
+    text: &str,
+    writes: &Writes,
+) -> io::Result<()> {
     let mut file = terminal.open()?;
     let about = file.metadata()?;
     // The number of a terminal is given out again at once, so only what is open can be trusted.
     if !terminal.is(&about) || about.uid() != owner.as_raw() || !nix::unistd::isatty(&file)? {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    file.write_all(text.as_bytes())
+    let written = file.write_all(text.as_bytes());
+    // Part of it may have been written, even so.
+    if let (Some(before), Ok(after)) = (seconds(about.mtime()), file.metadata())
+        && let Some(after) = seconds(after.mtime())
+    {
+        writes.note(terminal.device, before, after);
+    }
+    written
+}
+
+/// A time of stat(2), where zero says nothing.
+fn seconds(secs: i64) -> Option<WallTime> {
+    let secs = u64::try_from(secs).ok().filter(|&secs| secs != 0)?;
+    Some(WallTime::from_micros(secs.saturating_mul(1_000_000)))
 }
 
 impl Terminal {
@@ -76,6 +101,12 @@ impl Terminal {
         fs::symlink_metadata(&terminal.path)
             .is_ok_and(|about| terminal.is(&about))
             .then_some(terminal)
+    }
+
+    /// What the file system says of it, if it is still there.
+    fn about(&self) -> Option<fs::Metadata> {
+        let about = fs::symlink_metadata(&self.path).ok()?;
+        self.is(&about).then_some(about)
     }
 
     fn is(&self, about: &fs::Metadata) -> bool {
@@ -145,21 +176,22 @@ mod tests {
         let device = fs::metadata(&path).unwrap().rdev();
         let terminal = Terminal { path, device };
         let me = Uid::new(nix::unistd::geteuid().as_raw());
+        let writes = Writes::default();
 
-        write(&terminal, me, "hello").unwrap();
+        write(&terminal, me, "hello", &writes).unwrap();
         let mut seen = [0; 9];
         let read = nix::unistd::read(&pty.master, &mut seen).unwrap();
         assert_eq!(seen.get(..read), Some(&b"hello"[..]));
 
         let stranger = Uid::new(me.as_raw() + 1);
-        let refused = write(&terminal, stranger, "x").unwrap_err();
+        let refused = write(&terminal, stranger, "x", &writes).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
         let reused = Terminal {
             device: device + 1,
             ..terminal
         };
         assert_eq!(
-            write(&reused, me, "x").unwrap_err().kind(),
+            write(&reused, me, "x", &writes).unwrap_err().kind(),
             io::ErrorKind::PermissionDenied
         );
     }
@@ -171,10 +203,31 @@ mod tests {
         let device = fs::metadata(&path).unwrap().rdev();
         let terminal = Terminal { path, device };
         let me = Uid::new(nix::unistd::geteuid().as_raw());
+        let writes = Writes::default();
         let line = "x".repeat(1024);
         let full = (0..1000)
-            .find_map(|_| write(&terminal, me, &line).err())
+            .find_map(|_| write(&terminal, me, &line, &writes).err())
             .unwrap();
         assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn what_we_write_ourselves_is_no_output() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let path = nix::unistd::ttyname(&pty.slave).unwrap();
+        let device = fs::metadata(&path).unwrap().rdev();
+        let terminal = Terminal { path, device };
+        let me = Uid::new(nix::unistd::geteuid().as_raw());
+        // Long ago, so that a write moves the stamp for certain.
+        let old = nix::sys::time::TimeVal::new(1_000_000, 0);
+        nix::sys::stat::utimes(&terminal.path, &old, &old).unwrap();
+
+        let writes = Writes::default();
+        write(&terminal, me, "warning", &writes).unwrap();
+        let about = fs::metadata(&terminal.path).unwrap();
+        assert_ne!(about.mtime(), 1_000_000);
+        let stamps = output_stamps(&BTreeSet::from([terminal]), &writes);
+        let expected = WallTime::from_micros(1_000_000 * 1_000_000);
+        assert_eq!(stamps[&StampSource::Output(device)], expected);
     }
 }

@@ -65,6 +65,7 @@ impl Properties {
                 .text("TTY")
                 .filter(|tty| !tty.is_empty())
                 .or_else(|| self.text("Display").filter(|display| !display.is_empty())),
+            seat: self.seat(),
             started: boot_time(
                 WallTime::from_micros(self.number("Timestamp")?),
                 self.number("TimestampMonotonic")?,
@@ -95,6 +96,13 @@ impl Properties {
         })
     }
 
+    /// Whether the screen is locked, as far as the desktop says (GNOME and KDE do).
+    pub(crate) fn locked(&self) -> Option<bool> {
+        self.is_graphical()
+            .then(|| self.flag("LockedHint"))
+            .flatten()
+    }
+
     fn is_graphical(&self) -> bool {
         self.text("Type")
             .is_some_and(|name| SessionType::parse(&name).is_graphical())
@@ -114,6 +122,13 @@ impl Properties {
 
     fn flag(&self, name: &str) -> Option<bool> {
         bool::try_from(self.0.get(name)?.try_clone().ok()?).ok()
+    }
+
+    /// `Seat` is a pair of name and object path; both are there without a seat, too.
+    fn seat(&self) -> Option<String> {
+        let seat = self.0.get("Seat")?.try_clone().ok()?;
+        let (name, _path) = <(String, OwnedObjectPath)>::try_from(seat).ok()?;
+        (!name.is_empty()).then_some(name)
     }
 
     /// `User` is a pair of uid and object path.

@@ -21,17 +21,21 @@ use zbus::{Connection, MatchRule, Message, MessageStream};
 
 pub(crate) use facts::Properties;
 use facts::State;
-pub(crate) use session::{End, end, properties};
+pub(crate) use session::{End, HungUp, Locked, end, hang_up, idle_inhibitor, lock, properties};
 
 use session::CALL_TIMEOUT;
 
 use crate::clock::Clocks;
 use crate::control;
 use crate::input::Input;
+use crate::probe::Prober;
 
 const LOGIND: &str = "org.freedesktop.login1";
 const MANAGER_PATH: &str = "/org/freedesktop/login1";
 const MANAGER: &str = "org.freedesktop.login1.Manager";
+const SESSION: &str = "org.freedesktop.login1.Session";
+const SESSIONS: &str = "/org/freedesktop/login1/session";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// The pause before the first attempt to reach the bus again; doubled each time.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -49,10 +53,11 @@ pub(crate) async fn follow(
     inputs: mpsc::Sender<Input>,
     bus: watch::Sender<Option<Connection>>,
     mut wanted: mpsc::Receiver<String>,
+    prober: Prober,
 ) {
     let mut pause = PAUSE;
     loop {
-        let failure = match connect(&inputs, &bus, &mut wanted, &mut pause).await {
+        let failure = match connect(&inputs, &bus, &mut wanted, &prober, &mut pause).await {
             Ok(()) => "the connection to the system bus was closed".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -70,6 +75,7 @@ async fn connect(
     inputs: &mpsc::Sender<Input>,
     bus: &watch::Sender<Option<Connection>>,
     wanted: &mut mpsc::Receiver<String>,
+    prober: &Prober,
     pause: &mut Duration,
 ) -> zbus::Result<()> {
     let connection = timely(Connection::system()).await?;
@@ -88,7 +94,16 @@ async fn connect(
         .arg(0, LOGIND)
         .build()?;
     let mut owners = MessageStream::for_match_rule(rule, &connection, None).await?;
-    control::serve(&connection, inputs.clone()).await;
+    let rule = MatchRule::builder()
+        .msg_type(Type::Signal)
+        .sender(LOGIND)
+        .interface(PROPERTIES)
+        .member("PropertiesChanged")
+        .path_namespace(SESSIONS)
+        .arg(0, SESSION)
+        .build()?;
+    let mut changes = MessageStream::for_match_rule(rule, &connection, Some(QUEUE)).await?;
+    control::serve(&connection, inputs.clone(), prober.clone()).await;
     bus.send_replace(Some(connection.clone()));
 
     list(&connection, inputs).await?;
@@ -97,6 +112,10 @@ async fn connect(
         tokio::select! {
             signal = signals.next() => match signal {
                 Some(signal) => relay(&connection, inputs, &signal?).await?,
+                None => return Ok(()),
+            },
+            change = changes.next() => match change {
+                Some(change) => relay_lock(&connection, inputs, &change?).await?,
                 None => return Ok(()),
             },
             owner = owners.next() => match owner {
@@ -165,6 +184,43 @@ async fn relay(
     Ok(())
 }
 
+/// Passes on that a screen was locked or unlocked.
+async fn relay_lock(
+    connection: &Connection,
+    inputs: &mpsc::Sender<Input>,
+    change: &Message,
+) -> zbus::Result<()> {
+    let body = change.body();
+    let (_, changed, _): (
+        String,
+        HashMap<String, zbus::wire::OwnedVariant>,
+        Vec<String>,
+    ) = body.deserialize()?;
+    let Some(locked) = changed
+        .get("LockedHint")
+        .and_then(|hint| bool::try_from(hint).ok())
+    else {
+        return Ok(());
+    };
+    let header = change.header();
+    let Some(path) = header.path() else {
+        return Ok(());
+    };
+    // Which session that is, the signal does not say for certain.
+    let Ok(all) = timely(get_all(connection, path)).await else {
+        return Ok(());
+    };
+    if let Some(key) = Properties::new(all).key() {
+        let event = if locked {
+            Event::Locked(key)
+        } else {
+            Event::Unlocked(key)
+        };
+        send(inputs, Input::Event(event)).await;
+    }
+    Ok(())
+}
+
 /// The facts of the session with this id, if logind has it.
 async fn find(connection: &Connection, id: &str) -> Option<SessionFacts> {
     let reply = timely(connection.call_method(
@@ -188,16 +244,10 @@ async fn describe(connection: &Connection, path: &OwnedObjectPath) -> Option<Ses
 
 async fn get_all(
     connection: &Connection,
-    path: &OwnedObjectPath,
+    path: &zbus::wire::ObjectPath<'_>,
 ) -> zbus::Result<HashMap<String, zbus::wire::OwnedVariant>> {
     let reply = connection
-        .call_method(
-            Some(LOGIND),
-            path,
-            Some("org.freedesktop.DBus.Properties"),
-            "GetAll",
-            &"org.freedesktop.login1.Session",
-        )
+        .call_method(Some(LOGIND), path, Some(PROPERTIES), "GetAll", &SESSION)
         .await?;
     reply.body().deserialize()
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use session_timeout_policy::SessionKey;
+use nix::sys::signal::Signal;
+use session_timeout_policy::{SessionKey, Uid};
 use zbus::Connection;
 use zbus::wire::OwnedObjectPath;
 
@@ -11,6 +12,19 @@ use crate::scope;
 
 /// How long logind may take to answer a call. The reference bus has no limit of its own.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// When to look whether a hang-up has come about, each after the one before: sshd takes some 15 ms,
+/// a desktop up to some seconds. There is no signal to wait for: logind says that it signals
+/// `State`, and does not (systemd 252 to 257).
+const HANG_UP_PAUSES: [Duration; 7] = [
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// How a session is to be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +67,84 @@ pub(crate) async fn properties(
     }
 }
 
+/// What became of a request to lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// The screen was locked already.
+    Already,
+    /// The desktop was asked, and signals it when it has locked.
+    Asked,
+}
+
+/// Has the session's desktop lock its screen, if it is still the one that was meant.
+pub(crate) async fn lock(connection: &Connection, key: &SessionKey) -> zbus::Result<Locked> {
+    match properties(connection, key).await? {
+        Some(properties) if properties.locked() == Some(true) => Ok(Locked::Already),
+        Some(_) => {
+            manage(connection, "LockSession", &key.id.as_str()).await?;
+            Ok(Locked::Asked)
+        }
+        None => Ok(Locked::Asked),
+    }
+}
+
+/// How a hang-up went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HungUp {
+    /// Nobody is logged in there any more.
+    Done,
+    /// It was asked for, and has not come about yet.
+    Asked,
+}
+
+/// Closes the session's connection or terminal: its leader is asked to end, as it does when the
+/// user leaves, and closes what belongs to the login and nothing that was detached from it.
+///
+/// sshd, login(1) of util-linux and GDM close the PAM session on SIGTERM. login(1) of Debian 12
+/// ends without doing so, as it does when a serial line is hung up; logind notices.
+pub(crate) async fn hang_up(connection: &Connection, key: &SessionKey) -> zbus::Result<HungUp> {
+    let Some(properties) = properties(connection, key).await? else {
+        return Ok(HungUp::Done);
+    };
+    if properties.state() == State::Closing {
+        // Its leader is gone and there may yet be somebody: whoever can hear it is told.
+        let told = kill(connection, key, Whom::All, Signal::SIGHUP).await;
+        return unless_gone(told).map(|()| HungUp::Asked);
+    }
+    let told = kill(connection, key, Whom::Leader, Signal::SIGTERM).await;
+    unless_gone(told)?;
+    for pause in HANG_UP_PAUSES {
+        tokio::time::sleep(pause).await;
+        let properties = self::properties(connection, key).await?;
+        if properties.is_none_or(|now| now.state() == State::Closing) {
+            return Ok(HungUp::Done);
+        }
+    }
+    Ok(HungUp::Asked)
+}
+
+/// The inhibitor lock on `idle` that this user holds, by who holds it, if there is one. Those of
+/// others do not count, root's neither.
+pub(crate) async fn idle_inhibitor(
+    connection: &Connection,
+    user: Uid,
+) -> zbus::Result<Option<String>> {
+    type Row = (String, String, String, String, u32, u32);
+    let reply = timely(connection.call_method(
+        Some(LOGIND),
+        MANAGER_PATH,
+        Some(MANAGER),
+        "ListInhibitors",
+        &(),
+    ))
+    .await?;
+    let rows: Vec<Row> = reply.body().deserialize()?;
+    let own = rows.into_iter().find(|(what, _, _, mode, uid, _)| {
+        mode == "block" && *uid == user.as_raw() && what.split(':').any(|what| what == "idle")
+    });
+    Ok(own.map(|(_, who, ..)| who))
+}
+
 /// Ends the session, if it is still the one that was meant.
 pub(crate) async fn end(connection: &Connection, key: &SessionKey, how: End) -> zbus::Result<()> {
     let Some(properties) = properties(connection, key).await? else {
@@ -63,32 +155,37 @@ pub(crate) async fn end(connection: &Connection, key: &SessionKey, how: End) -> 
             manage(connection, "TerminateSession", &key.id.as_str()).await
         }
         // logind accepts TerminateSession here, and does nothing.
-        (End::Terminate, State::Closing) => {
-            kill(connection, key, nix::sys::signal::Signal::SIGTERM).await
-        }
+        (End::Terminate, State::Closing) => kill(connection, key, Whom::All, Signal::SIGTERM).await,
         (End::Kill, State::Open | State::Closing) => {
-            kill(connection, key, nix::sys::signal::Signal::SIGKILL).await
+            kill(connection, key, Whom::All, Signal::SIGKILL).await
         }
     };
     match result {
-        Err(error) if is_unknown(&error) => Ok(()),
         // The last resort: logind cannot, but PID 1 may.
-        Err(_) if how == End::Kill => stop_scope(connection, key).await,
-        other => other,
+        Err(error) if how == End::Kill && !is_unknown(&error) => stop_scope(connection, key).await,
+        other => unless_gone(other),
     }
+}
+
+/// Which processes of a session a signal is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    All,
+    Leader,
 }
 
 async fn kill(
     connection: &Connection,
     key: &SessionKey,
-    signal: nix::sys::signal::Signal,
+    whom: Whom,
+    signal: Signal,
 ) -> zbus::Result<()> {
-    manage(
-        connection,
-        "KillSession",
-        &(key.id.as_str(), "all", signal as i32),
-    )
-    .await
+    let whom = match whom {
+        Whom::All => "all",
+        Whom::Leader => "leader",
+    };
+    let body = (key.id.as_str(), whom, signal as i32);
+    manage(connection, "KillSession", &body).await
 }
 
 async fn stop_scope(connection: &Connection, key: &SessionKey) -> zbus::Result<()> {
@@ -116,6 +213,16 @@ where
 }
 
 /// A session that is gone is no error: that is what was wanted.
+fn unless_gone(result: zbus::Result<()>) -> zbus::Result<()> {
+    result.or_else(|error| {
+        if is_unknown(&error) {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+}
+
 fn is_unknown(error: &zbus::Error) -> bool {
     matches!(
         error,

@@ -4,18 +4,19 @@
 //! so that a restart moves no deadline and repeats no warning. A file that cannot be understood is
 //! put aside with a word in the journal, and all is taken from logind.
 
-use std::collections::BTreeMap;
+mod shape;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use session_timeout_policy as policy;
 
+use shape::State;
+
 /// The version of the file's shape.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where the state is kept.
 pub(crate) struct Store {
@@ -89,197 +90,11 @@ fn invalid(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-// The shapes on disk are their own: the engine's types may change without the file's.
-
-#[derive(Serialize, Deserialize)]
-struct State {
-    version: u32,
-    boot_id: String,
-    sessions: Vec<Session>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Session {
-    id: String,
-    stamp: u64,
-    user: String,
-    uid: u32,
-    class: String,
-    r#type: String,
-    leader: Option<u32>,
-    service: Option<String>,
-    remote_host: Option<String>,
-    terminal: Option<String>,
-    started: u64,
-    recorded: bool,
-    closed: bool,
-    activity: Activity,
-    absolute: Limit,
-    inactivity: Limit,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Activity {
-    last: u64,
-    sampled: u64,
-    source: Source,
-    logind: Option<u64>,
-    terminals: BTreeMap<u64, u64>,
-    clocks: Option<(u64, u64)>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Source {
-    Logind,
-    Terminals,
-    Unknown,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Limit {
-    length: Option<u64>,
-    heard: Option<u64>,
-    not_before: Option<u64>,
-    reported: bool,
-}
-
-impl From<policy::SessionRecord> for Session {
-    fn from(record: policy::SessionRecord) -> Self {
-        let facts = record.facts;
-        Self {
-            id: facts.key.id,
-            stamp: facts.key.stamp,
-            user: facts.user,
-            uid: facts.uid.as_raw(),
-            class: facts.class.as_str().to_owned(),
-            r#type: facts.session_type.as_str().to_owned(),
-            leader: facts.leader.map(policy::Pid::as_raw),
-            service: facts.service,
-            remote_host: facts.remote_host,
-            terminal: facts.terminal,
-            started: facts.started.as_micros(),
-            recorded: record.recorded,
-            closed: record.closed,
-            activity: record.activity.into(),
-            absolute: record.absolute.into(),
-            inactivity: record.inactivity.into(),
-        }
-    }
-}
-
-impl From<Session> for policy::SessionRecord {
-    fn from(session: Session) -> Self {
-        Self {
-            facts: policy::SessionFacts {
-                key: policy::SessionKey {
-                    id: session.id,
-                    stamp: session.stamp,
-                },
-                user: session.user,
-                uid: policy::Uid::new(session.uid),
-                class: policy::SessionClass::parse(&session.class),
-                session_type: policy::SessionType::parse(&session.r#type),
-                leader: session.leader.map(policy::Pid::new),
-                service: session.service,
-                remote_host: session.remote_host,
-                terminal: session.terminal,
-                started: policy::BootTime::from_micros(session.started),
-            },
-            recorded: session.recorded,
-            closed: session.closed,
-            activity: session.activity.into(),
-            absolute: session.absolute.into(),
-            inactivity: session.inactivity.into(),
-        }
-    }
-}
-
-impl From<policy::Activity> for Activity {
-    fn from(activity: policy::Activity) -> Self {
-        let stamp = |source| {
-            activity
-                .stamps
-                .get(&source)
-                .map(|stamp: &policy::WallTime| stamp.as_micros())
-        };
-        let terminals = activity
-            .stamps
-            .iter()
-            .filter_map(|(source, stamp)| match source {
-                policy::StampSource::Terminal(device) => Some((*device, stamp.as_micros())),
-                policy::StampSource::Logind => None,
-            });
-        Self {
-            last: activity.last.as_micros(),
-            sampled: activity.sampled.as_micros(),
-            source: match activity.source {
-                policy::IdleSource::Logind => Source::Logind,
-                policy::IdleSource::Terminals => Source::Terminals,
-                policy::IdleSource::Unknown => Source::Unknown,
-            },
-            logind: stamp(policy::StampSource::Logind),
-            terminals: terminals.collect(),
-            clocks: activity
-                .clocks
-                .map(|(boot, wall)| (boot.as_micros(), wall.as_micros())),
-        }
-    }
-}
-
-impl From<Activity> for policy::Activity {
-    fn from(activity: Activity) -> Self {
-        let wall = policy::WallTime::from_micros;
-        let terminals = activity
-            .terminals
-            .into_iter()
-            .map(|(device, stamp)| (policy::StampSource::Terminal(device), wall(stamp)));
-        let logind = activity
-            .logind
-            .map(|stamp| (policy::StampSource::Logind, wall(stamp)));
-        Self {
-            last: policy::BootTime::from_micros(activity.last),
-            sampled: policy::BootTime::from_micros(activity.sampled),
-            source: match activity.source {
-                Source::Logind => policy::IdleSource::Logind,
-                Source::Terminals => policy::IdleSource::Terminals,
-                Source::Unknown => policy::IdleSource::Unknown,
-            },
-            stamps: terminals.chain(logind).collect(),
-            clocks: activity
-                .clocks
-                .map(|(boot, real)| (policy::BootTime::from_micros(boot), wall(real))),
-        }
-    }
-}
-
-impl From<policy::LimitRecord> for Limit {
-    fn from(record: policy::LimitRecord) -> Self {
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        Self {
-            length: record.length.map(micros),
-            heard: record.countdown.heard.map(micros),
-            not_before: record.countdown.not_before.map(policy::BootTime::as_micros),
-            reported: record.countdown.reported,
-        }
-    }
-}
-
-impl From<Limit> for policy::LimitRecord {
-    fn from(limit: Limit) -> Self {
-        Self {
-            length: limit.length.map(Duration::from_micros),
-            countdown: policy::Countdown {
-                heard: limit.heard.map(Duration::from_micros),
-                not_before: limit.not_before.map(policy::BootTime::from_micros),
-                reported: limit.reported,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
+
     use super::*;
 
     fn record() -> policy::SessionRecord {
@@ -299,19 +114,23 @@ mod tests {
                 service: Some("sshd".into()),
                 remote_host: Some("192.0.2.7".into()),
                 terminal: None,
+                seat: Some("seat0".into()),
                 started: at(13),
             },
             recorded: true,
-            closed: false,
+            login: policy::LoginState::HungUp(policy::LimitKind::Inactivity),
+            groups: policy::Groups::Known(BTreeSet::from(["pci".into()])),
             activity: policy::Activity {
                 last: at(14),
                 sampled: at(15),
                 source: policy::IdleSource::Terminals,
                 stamps: BTreeMap::from([
                     (policy::StampSource::Terminal(0x8803), wall(16)),
+                    (policy::StampSource::Output(0x8803), wall(11)),
                     (policy::StampSource::Logind, wall(17)),
                 ]),
                 clocks: Some((at(15), wall(18))),
+                inhibited: true,
             },
             absolute: policy::LimitRecord {
                 length: Some(Duration::from_secs(60)),
@@ -322,6 +141,27 @@ mod tests {
                 },
             },
             inactivity: policy::LimitRecord::default(),
+            stage: policy::LimitRecord {
+                length: Some(Duration::from_secs(7)),
+                countdown: policy::Countdown {
+                    reported: true,
+                    ..policy::Countdown::default()
+                },
+            },
+            granted: policy::Granted {
+                times: 2,
+                total: Duration::from_secs(8),
+            },
+            locking: policy::Locking {
+                locked: true,
+                hold: Some(policy::Hold {
+                    limit: policy::LimitKind::Absolute,
+                    since: at(9),
+                    doubted: true,
+                }),
+                renewed: Some(at(10)),
+                asked: None,
+            },
         }
     }
 

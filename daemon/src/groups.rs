@@ -1,0 +1,126 @@
+//! The names of a user's groups, as the machine's name services tell them.
+//!
+//! They may come from far (LDAP, SSSD) and the answer may never come. What asks there is foreign
+//! code, loaded into whoever asks (nsswitch.conf(5)): here it is a process of its own, `id`, which
+//! can be killed, and whose faults are its own.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+
+/// How long the whole answer may take. A login goes on meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Questions at the same time; more wait, and their time runs.
+const AT_ONCE: usize = 4;
+/// More than this is no list of groups: Linux has at most 65,536 of them for a process, and
+/// nobody has a hundredth.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// Asks for groups.
+#[derive(Clone)]
+pub(crate) struct Groups {
+    program: PathBuf,
+    turn: Arc<Semaphore>,
+}
+
+impl Groups {
+    pub(crate) fn new() -> Self {
+        Self::asked_of("/usr/bin/id")
+    }
+
+    fn asked_of(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            turn: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// The groups of this user.
+    ///
+    /// # Errors
+    /// Why they cannot be had. It comes within two seconds.
+    pub(crate) async fn of(&self, user: &str) -> io::Result<BTreeSet<String>> {
+        match tokio::time::timeout(PATIENCE, self.ask(user)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no answer within {} s", PATIENCE.as_secs()),
+            )),
+        }
+    }
+
+    async fn ask(&self, user: &str) -> io::Result<BTreeSet<String>> {
+        let _turn = self.turn.acquire().await.map_err(io::Error::other)?;
+        // -z: names of groups may have spaces in them, as those of Active Directory do.
+        let mut child = Command::new(&self.program)
+            .args(["-Gnz", "--", user])
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut answer = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            stdout.take(MAX_BYTES).read_to_end(&mut answer).await?;
+        }
+        let status = child.wait().await?;
+        if !status.success() {
+            return Err(io::Error::other(format!("id(1) failed: {status}")));
+        }
+        Ok(names(&answer))
+    }
+}
+
+fn names(answer: &[u8]) -> BTreeSet<String> {
+    let names = answer.split(|byte| *byte == 0);
+    names
+        .filter(|name| !name.is_empty())
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_groups_of_root_are_told() {
+        let groups = Groups::new().of("root").await.unwrap();
+        assert!(groups.contains("root"), "{groups:?}");
+    }
+
+    #[tokio::test]
+    async fn a_user_whom_nobody_knows_has_no_groups_but_an_error() {
+        assert!(Groups::new().of("nobody-has-this-name").await.is_err());
+        // Not an option of id(1).
+        assert!(Groups::new().of("--help").await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_service_that_hangs_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let hangs = dir.path().join("id");
+        std::fs::write(&hangs, "#!/bin/sh\nexec /bin/sleep 1000\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&hangs, mode).unwrap();
+        let error = Groups::asked_of(hangs).of("alice").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+    }
+
+    #[test]
+    fn names_may_have_spaces_in_them() {
+        let told = names(b"users\0domain users\0\0");
+        assert_eq!(
+            told,
+            BTreeSet::from(["users".to_owned(), "domain users".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! Where everything stands, for whoever asks.
+
+use std::time::Duration;
+
+use session_timeout_config::{Setting, Settings};
+use session_timeout_policy::{
+    BootTime, Engine, Granted, Groups, IdleSource, LimitKind, Limits, Milestone, MilestoneKind,
+    Phase, SessionFacts, View,
+};
+
+/// Where everything stands.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) policy_path: String,
+    pub(crate) policy_state: &'static str,
+    pub(crate) policy_error: Option<String>,
+    pub(crate) short_limits: bool,
+    pub(crate) logind_connected: bool,
+    pub(crate) rejected_frames: u64,
+    pub(crate) sessions: Vec<SessionReport>,
+}
+
+/// Where one session stands.
+#[derive(Debug)]
+pub(crate) struct SessionReport {
+    pub(crate) facts: SessionFacts,
+    pub(crate) phase: Phase,
+    pub(crate) rule: Option<String>,
+    pub(crate) groups: Groups,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) idle_source: IdleSource,
+    pub(crate) ends: Option<(LimitKind, Duration)>,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) granted: Granted,
+    pub(crate) locked: bool,
+}
+
+/// Why one session stands there.
+#[derive(Debug)]
+pub(crate) struct Explanation {
+    pub(crate) session: SessionReport,
+    /// Every value of the policy for it, and where that was set; none where no limit holds.
+    pub(crate) settings: Vec<Setting>,
+    /// What comes next, and in how long.
+    pub(crate) schedule: Vec<(MilestoneKind, Duration)>,
+}
+
+impl SessionReport {
+    pub(crate) fn of(session: &View<'_>, now: BootTime) -> Self {
+        let (last, idle_source) = session.last_activity;
+        let known = idle_source != IdleSource::Unknown;
+        Self {
+            facts: session.facts.clone(),
+            phase: session.phase,
+            rule: session.rule.map(str::to_owned),
+            groups: session.groups.clone(),
+            idle: known.then(|| now.since(last)),
+            idle_source,
+            ends: session.next_end.map(|(limit, end)| (limit, end.since(now))),
+            limits: session.limits.cloned(),
+            granted: session.granted,
+            locked: session.locking.locked,
+        }
+    }
+}
+
+/// Explains the session with this id under a policy that was set so; `None`: there is none.
+pub(crate) fn explain(
+    engine: &Engine,
+    settings: Option<&Settings>,
+    id: &str,
+    now: BootTime,
+) -> Option<Explanation> {
+    let session = engine.session(id)?;
+    let settings = settings
+        .filter(|_| session.limits.is_some())
+        .and_then(|settings| settings.explain(session.rule));
+    let to_come = |milestone: Milestone| (milestone.what, milestone.at.since(now));
+    Some(Explanation {
+        session: SessionReport::of(&session, now),
+        settings: settings.unwrap_or_default(),
+        schedule: engine.schedule(id).into_iter().map(to_come).collect(),
+    })
+}

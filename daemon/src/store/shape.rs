@@ -1,0 +1,348 @@
+//! The shape of the state on disk. It is its own: the engine's types may change without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use session_timeout_policy as policy;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) version: u32,
+    pub(super) boot_id: String,
+    pub(super) sessions: Vec<Session>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Session {
+    id: String,
+    stamp: u64,
+    user: String,
+    uid: u32,
+    class: String,
+    r#type: String,
+    leader: Option<u32>,
+    service: Option<String>,
+    remote_host: Option<String>,
+    terminal: Option<String>,
+    seat: Option<String>,
+    started: u64,
+    recorded: bool,
+    login: Login,
+    groups: Groups,
+    activity: Activity,
+    absolute: Limit,
+    inactivity: Limit,
+    stage: Limit,
+    extensions: u32,
+    extended: u64,
+    locked: bool,
+    hold: Option<Hold>,
+    renewed: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Login {
+    Open,
+    HungUp(Kind),
+    LoggedOut,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Absolute,
+    Inactivity,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Groups {
+    Untold,
+    Unavailable,
+    Known(BTreeSet<String>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Hold {
+    limit: Kind,
+    since: u64,
+    doubted: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Activity {
+    last: u64,
+    sampled: u64,
+    source: Source,
+    logind: Option<u64>,
+    terminals: BTreeMap<u64, u64>,
+    outputs: BTreeMap<u64, u64>,
+    clocks: Option<(u64, u64)>,
+    inhibited: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Source {
+    Logind,
+    Terminals,
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Limit {
+    length: Option<u64>,
+    heard: Option<u64>,
+    not_before: Option<u64>,
+    reported: bool,
+}
+
+impl From<policy::SessionRecord> for Session {
+    fn from(record: policy::SessionRecord) -> Self {
+        let facts = record.facts;
+        Self {
+            id: facts.key.id,
+            stamp: facts.key.stamp,
+            user: facts.user,
+            uid: facts.uid.as_raw(),
+            class: facts.class.as_str().to_owned(),
+            r#type: facts.session_type.as_str().to_owned(),
+            leader: facts.leader.map(policy::Pid::as_raw),
+            service: facts.service,
+            remote_host: facts.remote_host,
+            terminal: facts.terminal,
+            seat: facts.seat,
+            started: facts.started.as_micros(),
+            recorded: record.recorded,
+            login: record.login.into(),
+            groups: record.groups.into(),
+            activity: record.activity.into(),
+            absolute: record.absolute.into(),
+            inactivity: record.inactivity.into(),
+            stage: record.stage.into(),
+            extensions: record.granted.times,
+            extended: micros(record.granted.total),
+            locked: record.locking.locked,
+            hold: record.locking.hold.map(Into::into),
+            renewed: record.locking.renewed.map(policy::BootTime::as_micros),
+        }
+    }
+}
+
+impl From<Session> for policy::SessionRecord {
+    fn from(session: Session) -> Self {
+        Self {
+            facts: policy::SessionFacts {
+                key: policy::SessionKey {
+                    id: session.id,
+                    stamp: session.stamp,
+                },
+                user: session.user,
+                uid: policy::Uid::new(session.uid),
+                class: policy::SessionClass::parse(&session.class),
+                session_type: policy::SessionType::parse(&session.r#type),
+                leader: session.leader.map(policy::Pid::new),
+                service: session.service,
+                remote_host: session.remote_host,
+                terminal: session.terminal,
+                seat: session.seat,
+                started: policy::BootTime::from_micros(session.started),
+            },
+            recorded: session.recorded,
+            login: session.login.into(),
+            groups: session.groups.into(),
+            activity: session.activity.into(),
+            absolute: session.absolute.into(),
+            inactivity: session.inactivity.into(),
+            stage: session.stage.into(),
+            granted: policy::Granted {
+                times: session.extensions,
+                total: Duration::from_micros(session.extended),
+            },
+            locking: policy::Locking {
+                locked: session.locked,
+                hold: session.hold.map(Into::into),
+                renewed: session.renewed.map(policy::BootTime::from_micros),
+                asked: None,
+            },
+        }
+    }
+}
+
+impl From<policy::LoginState> for Login {
+    fn from(login: policy::LoginState) -> Self {
+        match login {
+            policy::LoginState::Open => Self::Open,
+            policy::LoginState::HungUp(limit) => Self::HungUp(limit.into()),
+            policy::LoginState::LoggedOut => Self::LoggedOut,
+        }
+    }
+}
+
+impl From<Login> for policy::LoginState {
+    fn from(login: Login) -> Self {
+        match login {
+            Login::Open => Self::Open,
+            Login::HungUp(limit) => Self::HungUp(limit.into()),
+            Login::LoggedOut => Self::LoggedOut,
+        }
+    }
+}
+
+impl From<policy::LimitKind> for Kind {
+    fn from(kind: policy::LimitKind) -> Self {
+        match kind {
+            policy::LimitKind::Absolute => Self::Absolute,
+            policy::LimitKind::Inactivity => Self::Inactivity,
+        }
+    }
+}
+
+impl From<Kind> for policy::LimitKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Absolute => Self::Absolute,
+            Kind::Inactivity => Self::Inactivity,
+        }
+    }
+}
+
+impl From<policy::Groups> for Groups {
+    fn from(groups: policy::Groups) -> Self {
+        match groups {
+            policy::Groups::Untold => Self::Untold,
+            policy::Groups::Unavailable => Self::Unavailable,
+            policy::Groups::Known(names) => Self::Known(names),
+        }
+    }
+}
+
+impl From<Groups> for policy::Groups {
+    fn from(groups: Groups) -> Self {
+        match groups {
+            Groups::Untold => Self::Untold,
+            Groups::Unavailable => Self::Unavailable,
+            Groups::Known(names) => Self::Known(names),
+        }
+    }
+}
+
+impl From<policy::Hold> for Hold {
+    fn from(hold: policy::Hold) -> Self {
+        Self {
+            limit: hold.limit.into(),
+            since: hold.since.as_micros(),
+            doubted: hold.doubted,
+        }
+    }
+}
+
+impl From<Hold> for policy::Hold {
+    fn from(hold: Hold) -> Self {
+        Self {
+            limit: hold.limit.into(),
+            since: policy::BootTime::from_micros(hold.since),
+            doubted: hold.doubted,
+        }
+    }
+}
+
+impl From<policy::Activity> for Activity {
+    fn from(activity: policy::Activity) -> Self {
+        let stamp = |source| {
+            activity
+                .stamps
+                .get(&source)
+                .map(|stamp: &policy::WallTime| stamp.as_micros())
+        };
+        let (mut terminals, mut outputs) = (BTreeMap::new(), BTreeMap::new());
+        for (source, stamp) in &activity.stamps {
+            match source {
+                policy::StampSource::Terminal(device) => {
+                    terminals.insert(*device, stamp.as_micros());
+                }
+                policy::StampSource::Output(device) => {
+                    outputs.insert(*device, stamp.as_micros());
+                }
+                policy::StampSource::Logind => {}
+            }
+        }
+        Self {
+            last: activity.last.as_micros(),
+            sampled: activity.sampled.as_micros(),
+            source: match activity.source {
+                policy::IdleSource::Logind => Source::Logind,
+                policy::IdleSource::Terminals => Source::Terminals,
+                policy::IdleSource::Unknown => Source::Unknown,
+            },
+            logind: stamp(policy::StampSource::Logind),
+            terminals,
+            outputs,
+            clocks: activity
+                .clocks
+                .map(|(boot, wall)| (boot.as_micros(), wall.as_micros())),
+            inhibited: activity.inhibited,
+        }
+    }
+}
+
+impl From<Activity> for policy::Activity {
+    fn from(activity: Activity) -> Self {
+        let wall = policy::WallTime::from_micros;
+        let terminals = activity
+            .terminals
+            .into_iter()
+            .map(|(device, stamp)| (policy::StampSource::Terminal(device), wall(stamp)));
+        let outputs = activity
+            .outputs
+            .into_iter()
+            .map(|(device, stamp)| (policy::StampSource::Output(device), wall(stamp)));
+        let logind = activity
+            .logind
+            .map(|stamp| (policy::StampSource::Logind, wall(stamp)));
+        Self {
+            last: policy::BootTime::from_micros(activity.last),
+            sampled: policy::BootTime::from_micros(activity.sampled),
+            source: match activity.source {
+                Source::Logind => policy::IdleSource::Logind,
+                Source::Terminals => policy::IdleSource::Terminals,
+                Source::Unknown => policy::IdleSource::Unknown,
+            },
+            stamps: terminals.chain(outputs).chain(logind).collect(),
+            clocks: activity
+                .clocks
+                .map(|(boot, real)| (policy::BootTime::from_micros(boot), wall(real))),
+            inhibited: activity.inhibited,
+        }
+    }
+}
+
+impl From<policy::LimitRecord> for Limit {
+    fn from(record: policy::LimitRecord) -> Self {
+        Self {
+            length: record.length.map(micros),
+            heard: record.countdown.heard.map(micros),
+            not_before: record.countdown.not_before.map(policy::BootTime::as_micros),
+            reported: record.countdown.reported,
+        }
+    }
+}
+
+impl From<Limit> for policy::LimitRecord {
+    fn from(limit: Limit) -> Self {
+        Self {
+            length: limit.length.map(Duration::from_micros),
+            countdown: policy::Countdown {
+                heard: limit.heard.map(Duration::from_micros),
+                not_before: limit.not_before.map(policy::BootTime::from_micros),
+                reported: limit.reported,
+            },
+        }
+    }
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
