@@ -1,8 +1,7 @@
 //! Asks the daemon over the system bus.
 //!
-//! Two calls and no proxy: a proxy would also subscribe to changes, and the command ends before
-//! any could come. Keys that are missing or of another type than expected count as absent and
-//! unknown ones are skipped, so that command and daemon of two versions understand each other.
+//! Calls and no proxy: a proxy would also subscribe to changes, and the command ends before any
+//! could come.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,6 +10,8 @@ use zbus::connection::Builder;
 use zbus::{Connection, Message, OwnedVariant, fdo};
 
 use crate::error::Error;
+use crate::explain::{About, Explanation, Holds, Setting, Step};
+use crate::keys::Keys;
 use crate::status::{Policy, Session, Status};
 use crate::text;
 
@@ -23,47 +24,78 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// prompt does not.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks the daemon on the system bus of this machine.
-pub(crate) async fn ask_system_bus() -> Result<Status, Error> {
-    let connecting = tokio::time::timeout(PATIENCE, Builder::system().build());
-    let connection = connecting
+/// The daemon, at the other end of a connection.
+struct Daemon {
+    connection: Connection,
+    patience: Duration,
+}
+
+/// Asks the daemon of this machine where everything stands.
+pub(crate) async fn status() -> Result<Status, Error> {
+    Daemon::on_system_bus().await?.status().await
+}
+
+/// Asks the daemon of this machine why this session stands where it does.
+pub(crate) async fn explanation(session: &str) -> Result<Explanation, Error> {
+    Daemon::on_system_bus().await?.explanation(session).await
+}
+
+impl Daemon {
+    async fn on_system_bus() -> Result<Self, Error> {
+        let connecting = tokio::time::timeout(PATIENCE, Builder::system().build());
+        let connection = connecting
+            .await
+            .map_err(|_| Error::NoBus(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| Error::NoBus(error.to_string()))?;
+        Ok(Self {
+            connection,
+            patience: PATIENCE,
+        })
+    }
+
+    async fn status(&self) -> Result<Status, Error> {
+        self.patiently(async {
+            let properties = self.call(PROPERTIES, "GetAll", &(MANAGER,)).await?;
+            let properties: Keyed = properties.body().deserialize()?;
+            let sessions = self.call(MANAGER, "ListSessions", &()).await?;
+            let sessions: Vec<Keyed> = sessions.body().deserialize()?;
+            Ok(told_status(&Keys::new(properties), sessions))
+        })
         .await
-        .map_err(|_| Error::NoBus(format!("no answer within {} s", PATIENCE.as_secs())))?
-        .map_err(|error| Error::NoBus(error.to_string()))?;
-    ask(&connection, PATIENCE).await
-}
+    }
 
-/// Asks the daemon at the other end of `connection`.
-async fn ask(connection: &Connection, patience: Duration) -> Result<Status, Error> {
-    tokio::time::timeout(patience, both_calls(connection))
+    async fn explanation(&self, session: &str) -> Result<Explanation, Error> {
+        self.patiently(async {
+            let answer = self.call(MANAGER, "Explain", &(session,)).await?;
+            let answer: Keyed = answer.body().deserialize()?;
+            Ok(told_explanation(&Keys::new(answer)))
+        })
         .await
-        .map_err(|_| Error::NoAnswer(patience))?
-        .map_err(explain)
+    }
+
+    async fn patiently<T>(
+        &self,
+        question: impl Future<Output = zbus::Result<T>>,
+    ) -> Result<T, Error> {
+        tokio::time::timeout(self.patience, question)
+            .await
+            .map_err(|_| Error::NoAnswer(self.patience))?
+            .map_err(failure)
+    }
+
+    async fn call<B>(&self, interface: &str, method: &str, body: &B) -> zbus::Result<Message>
+    where
+        B: serde::Serialize + zbus::wire::DynamicType,
+    {
+        self.connection
+            .call_method(Some(NAME), PATH, Some(interface), method, body)
+            .await
+    }
 }
 
-async fn both_calls(connection: &Connection) -> zbus::Result<Status> {
-    let properties = call(connection, PROPERTIES, "GetAll", &(MANAGER,)).await?;
-    let properties: HashMap<String, OwnedVariant> = properties.body().deserialize()?;
-    let sessions = call(connection, MANAGER, "ListSessions", &()).await?;
-    let sessions: Vec<HashMap<String, OwnedVariant>> = sessions.body().deserialize()?;
-    Ok(status(&Keys(properties), sessions))
-}
+type Keyed = HashMap<String, OwnedVariant>;
 
-async fn call<B>(
-    connection: &Connection,
-    interface: &str,
-    method: &str,
-    body: &B,
-) -> zbus::Result<Message>
-where
-    B: serde::Serialize + zbus::wire::DynamicType,
-{
-    connection
-        .call_method(Some(NAME), PATH, Some(interface), method, body)
-        .await
-}
-
-fn explain(error: zbus::Error) -> Error {
+fn failure(error: zbus::Error) -> Error {
     match error {
         zbus::Error::FDO(error) => match *error {
             // dbus-daemon and dbus-broker differ in which of the first two they say.
@@ -72,6 +104,8 @@ fn explain(error: zbus::Error) -> Error {
             // The daemon went away while it was asked.
             | fdo::Error::NoReply(_) => Error::NotRunning,
             fdo::Error::AccessDenied(why) => Error::AccessDenied(why),
+            fdo::Error::InvalidArgs(why) => Error::Refused(why),
+            fdo::Error::UnknownMethod(_) => Error::OldDaemon,
             other => Error::BadAnswer(other.to_string()),
         },
         zbus::Error::InputOutput(why) => Error::NoBus(why.to_string()),
@@ -79,32 +113,29 @@ fn explain(error: zbus::Error) -> Error {
     }
 }
 
-fn status(keys: &Keys, sessions: Vec<HashMap<String, OwnedVariant>>) -> Status {
+fn told_status(keys: &Keys, sessions: Vec<Keyed>) -> Status {
     Status {
         version: keys.word("Version"),
         policy: Policy {
             path: keys.word("PolicyPath"),
             state: keys.word("PolicyState"),
-            error: keys
-                .raw_text("PolicyError")
-                .map(text::lines)
-                .filter(|error| !error.is_empty()),
+            error: keys.lines("PolicyError"),
         },
-        short_limits: keys.flag("ShortLimits"),
+        short_limits: keys.flag("ShortLimits").unwrap_or(false),
         logind: keys.word("LogindState"),
         rejected_frames: keys.number("RejectedFrames").unwrap_or(0),
         sessions: sessions
             .into_iter()
-            .map(|keys| session(&Keys(keys)))
+            .map(|keys| told_session(&Keys::new(keys)))
             .collect(),
     }
 }
 
-fn session(keys: &Keys) -> Session {
+fn told_session(keys: &Keys) -> Session {
     Session {
         id: keys.word("Id"),
         user: keys.word("User"),
-        uid: keys.uid("Uid"),
+        uid: keys.short("Uid"),
         session_type: keys.word("Type"),
         class: keys.word("Class"),
         service: keys.text("Service"),
@@ -112,54 +143,54 @@ fn session(keys: &Keys) -> Session {
         terminal: keys.text("Terminal"),
         phase: keys.word("Phase"),
         exemption: keys.text("Exemption"),
+        rule: keys.text("Rule"),
+        groups_state: keys.text("GroupsState"),
         idle: keys.micros("IdleUSec"),
         idle_source: keys.word("IdleSource"),
         ends_by: keys.text("EndsBy"),
         left: keys.micros("LeftUSec"),
         absolute: keys.micros("AbsoluteUSec"),
         inactivity: keys.micros("InactivityUSec"),
+        lock_after: keys.micros("LockAfterUSec"),
         end_action: keys.word("EndAction"),
+        extensions_used: keys.short("ExtensionsUsed"),
+        extensions_allowed: keys.short("ExtensionsAllowed"),
+        locked: keys.flag("Locked"),
     }
 }
 
-/// An `a{sv}`, read key by key. Every text that comes out of it is safe to print.
-struct Keys(HashMap<String, OwnedVariant>);
-
-impl Keys {
-    fn raw_text(&self, key: &str) -> Option<&str> {
-        self.get(key)
-    }
-
-    fn text(&self, key: &str) -> Option<String> {
-        self.raw_text(key).map(text::one_line)
-    }
-
-    /// A text that is always there; empty from a daemon that leaves it out.
-    fn word(&self, key: &str) -> String {
-        self.text(key).unwrap_or_default()
-    }
-
-    fn flag(&self, key: &str) -> bool {
-        self.get(key).unwrap_or(false)
-    }
-
-    fn number(&self, key: &str) -> Option<u64> {
-        self.get(key)
-    }
-
-    fn uid(&self, key: &str) -> Option<u32> {
-        self.get(key)
-    }
-
-    fn micros(&self, key: &str) -> Option<Duration> {
-        self.number(key).map(Duration::from_micros)
-    }
-
-    fn get<'a, T>(&'a self, key: &str) -> Option<T>
-    where
-        T: TryFrom<&'a OwnedVariant>,
-    {
-        self.0.get(key).and_then(|value| T::try_from(value).ok())
+fn told_explanation(keys: &Keys) -> Explanation {
+    let phase = keys.word("Phase");
+    let holds = match (keys.text("Exemption"), keys.text("Rule")) {
+        (Some(why), _) => Holds::Nothing(why),
+        (None, Some(rule)) => Holds::Rule(rule),
+        (None, None) if phase == "undecided" => Holds::Undecided,
+        (None, None) => Holds::Default,
+    };
+    let settings: Vec<(String, String, String)> = keys.list("Settings").unwrap_or_default();
+    let settings = settings.iter().map(|(key, value, origin)| Setting {
+        key: text::one_line(key),
+        value: text::one_line(value),
+        origin: text::one_line(origin),
+    });
+    let schedule: Vec<(String, String, u64)> = keys.list("Schedule").unwrap_or_default();
+    let schedule = schedule.iter().map(|(what, limit, left)| Step {
+        what: text::one_line(what),
+        limit: text::one_line(limit),
+        after: Duration::from_micros(*left),
+    });
+    Explanation {
+        about: About::Session {
+            id: keys.word("Id"),
+            phase,
+        },
+        user: keys.word("User"),
+        groups: keys.texts("Groups"),
+        groups_state: keys.text("GroupsState"),
+        holds,
+        end_action: keys.text("EndAction"),
+        settings: settings.collect(),
+        schedule: schedule.collect(),
     }
 }
 
@@ -174,12 +205,12 @@ mod tests {
     fn keys<'a>(pairs: impl IntoIterator<Item = (&'a str, Variant<'a>)>) -> Keys {
         let owned =
             |(key, value): (&str, Variant<'a>)| (key.to_owned(), value.try_into_owned().unwrap());
-        Keys(pairs.into_iter().map(owned).collect())
+        Keys::new(pairs.into_iter().map(owned).collect())
     }
 
     #[test]
     fn missing_unknown_and_mistyped_keys_are_tolerated() {
-        let session = session(&keys([
+        let session = told_session(&keys([
             ("Id", Variant::from("c1")),
             ("Uid", Variant::from("not a number")),
             ("IdleUSec", Variant::from(12_000_000_u64)),
@@ -194,21 +225,60 @@ mod tests {
                 ..Session::default()
             }
         );
+        let explanation = told_explanation(&keys([
+            ("Settings", Variant::from(vec!["not a structure"])),
+            ("Schedule", Variant::from(7_u32)),
+        ]));
+        assert_eq!(explanation.settings, []);
+        assert_eq!(explanation.schedule, []);
     }
 
     #[test]
     fn an_empty_policy_error_is_none() {
-        let status = status(&keys([("PolicyError", Variant::from(""))]), Vec::new());
+        let status = told_status(&keys([("PolicyError", Variant::from(""))]), Vec::new());
         assert_eq!(status.policy.error, None);
     }
 
     #[test]
     fn control_characters_do_not_get_past_the_bus() {
-        let session = session(&keys([("From", Variant::from("\u{1b}[2Jevil"))]));
-        assert_eq!(session.from.as_deref(), Some("�[2Jevil"));
+        const EVIL: &str = "\u{1b}[2Jevil";
+        const TAMED: &str = "\u{fffd}[2Jevil";
+        let session = told_session(&keys([("From", EVIL.into()), ("Rule", EVIL.into())]));
+        assert_eq!(session.from.as_deref(), Some(TAMED));
+        assert_eq!(session.rule.as_deref(), Some(TAMED));
         let error = Variant::from("line 1\n\u{1b}[2J");
-        let status = status(&keys([("PolicyError", error)]), Vec::new());
-        assert_eq!(status.policy.error.as_deref(), Some("line 1\n�[2J"));
+        let status = told_status(&keys([("PolicyError", error)]), Vec::new());
+        assert_eq!(status.policy.error.as_deref(), Some("line 1\n\u{fffd}[2J"));
+
+        let explanation = told_explanation(&keys([
+            ("Id", EVIL.into()),
+            ("User", EVIL.into()),
+            ("Phase", EVIL.into()),
+            ("Rule", EVIL.into()),
+            ("Groups", vec![EVIL].into()),
+            ("GroupsState", EVIL.into()),
+            ("EndAction", EVIL.into()),
+            ("Settings", vec![(EVIL, EVIL, EVIL)].into()),
+            ("Schedule", vec![(EVIL, EVIL, 1_u64)].into()),
+        ]));
+        let all = format!("{explanation:?}");
+        assert_eq!(all.matches(TAMED).count(), 12, "{all}");
+        assert!(!all.contains("\\u{1b}"), "{all}");
+    }
+
+    #[test]
+    fn what_holds_is_told_by_what_is_there() {
+        let holds = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter().map(|(key, value)| (*key, (*value).into()));
+            told_explanation(&keys(pairs)).holds
+        };
+        assert_eq!(holds(&[("Phase", "running")]), Holds::Default);
+        assert_eq!(holds(&[("Phase", "undecided")]), Holds::Undecided);
+        assert_eq!(holds(&[("Rule", "ssh")]), Holds::Rule("ssh".into()));
+        assert_eq!(
+            holds(&[("Exemption", "root")]),
+            Holds::Nothing("root".into())
+        );
     }
 
     #[tokio::test]
@@ -219,14 +289,23 @@ mod tests {
             async fn list_sessions(&self) -> Vec<HashMap<String, OwnedVariant>> {
                 std::future::pending().await
             }
+            async fn explain(&self, _session: &str) -> HashMap<String, OwnedVariant> {
+                std::future::pending().await
+            }
         }
         let (ours, theirs) = UnixStream::pair().unwrap();
         let guid = Guid::generate();
         let server = Builder::unix_stream(theirs).server(guid).p2p();
         let server = server.serve_at(PATH, Hung).build();
         let client = Builder::unix_stream(ours).p2p().build();
-        let (_server, client) = tokio::try_join!(server, client).unwrap();
-        let answer = ask(&client, Duration::from_millis(50)).await;
+        let (_server, connection) = tokio::try_join!(server, client).unwrap();
+        let daemon = Daemon {
+            connection,
+            patience: Duration::from_millis(50),
+        };
+        let answer = daemon.status().await;
+        assert!(matches!(answer, Err(Error::NoAnswer(_))), "{answer:?}");
+        let answer = daemon.explanation("c1").await;
         assert!(matches!(answer, Err(Error::NoAnswer(_))), "{answer:?}");
     }
 }

@@ -1,8 +1,13 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 
-/// See how long the logins of this machine may last.
+use clap::builder::{PossibleValuesParser, TypedValueParser as _, ValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use session_timeout_config::Minima;
+use session_timeout_policy::{SessionClass, SessionType};
+
+/// See how long the logins of this machine may last, and why.
 #[derive(Debug, Parser)]
 #[command(
     name = "session-timeout",
@@ -21,6 +26,16 @@ pub(crate) enum Command {
     ///
     /// root sees every session, everybody else their own.
     Status(StatusOptions),
+    /// Explain why a session, or a login that might be, has its limits
+    ///
+    /// With SESSION, asks the daemon. With --user, reads the policy files: the daemon need not
+    /// run, and nobody need be logged in.
+    Explain(ExplainOptions),
+    /// Check a policy: show every error and every warning in it
+    ///
+    /// The exit status is 0 where the policy can be put in force, 1 where it has errors, and 2
+    /// where it cannot be read.
+    Check(CheckOptions),
     /// Print a completion script for a shell
     Completions {
         /// The shell that is to read it
@@ -37,6 +52,139 @@ pub(crate) struct StatusOptions {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
 }
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whom").required(true))]
+pub(crate) struct ExplainOptions {
+    /// The session, as `session-timeout status` names it
+    #[arg(
+        value_name = "SESSION",
+        group = "whom",
+        conflicts_with = "LoginOptions"
+    )]
+    pub(crate) session: Option<String>,
+    /// Print JSON, one document on one line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    #[command(flatten)]
+    pub(crate) login: LoginOptions,
+}
+
+/// A login that might be.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A login that might be")]
+pub(crate) struct LoginOptions {
+    /// Who would log in
+    #[arg(long, value_name = "USER", group = "whom", value_hint = ValueHint::Username)]
+    pub(crate) user: Option<String>,
+    /// Through which PAM service [default: sshd with --from, else login]
+    #[arg(long, value_name = "SERVICE", requires = "user")]
+    service: Option<String>,
+    /// logind's type of the session
+    #[arg(long = "type", value_name = "TYPE", requires = "user",
+        default_value = "tty", value_parser = types())]
+    pub(crate) session_type: SessionType,
+    /// logind's class of the session
+    #[arg(long, value_name = "CLASS", requires = "user",
+        default_value = "user", value_parser = classes())]
+    pub(crate) class: SessionClass,
+    /// From which host or address
+    #[arg(long, value_name = "HOST", requires = "user", value_hint = ValueHint::Hostname)]
+    pub(crate) from: Option<String>,
+    /// On which terminal or display
+    #[arg(long, value_name = "TTY", requires = "user")]
+    pub(crate) tty: Option<String>,
+    /// On which seat
+    #[arg(long, value_name = "SEAT", requires = "user")]
+    pub(crate) seat: Option<String>,
+    /// With these groups, instead of those that the user has
+    #[arg(long, value_name = "GROUP", requires = "user", num_args = 1..)]
+    pub(crate) group: Vec<String>,
+    /// Under this policy, a file or a directory, instead of that of the machine
+    #[arg(long, value_name = "FILE|DIR", requires = "user", value_hint = ValueHint::AnyPath)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Allow limits below the minima in the policy
+    #[arg(long, requires = "user")]
+    allow_short_limits: bool,
+}
+
+impl LoginOptions {
+    /// Through which PAM service the login would be.
+    pub(crate) fn service(&self) -> &str {
+        let usual = if self.from.is_some() { "sshd" } else { "login" };
+        self.service.as_deref().unwrap_or(usual)
+    }
+
+    /// Which limits the policy may have.
+    pub(crate) const fn minima(&self) -> Minima {
+        minima(self.allow_short_limits)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckOptions {
+    /// The policy: a file, or a directory with policy.toml or policy.d or other *.toml in it
+    /// [default: the policy of the machine]
+    #[arg(value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) path: Option<PathBuf>,
+    /// Print the whole policy as one file, with every value
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Print JSON, one document on one line
+    #[arg(long, conflicts_with = "print")]
+    pub(crate) json: bool,
+    /// Allow limits below the minima
+    #[arg(long)]
+    allow_short_limits: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+impl CheckOptions {
+    /// Which limits the policy may have.
+    pub(crate) const fn minima(&self) -> Minima {
+        minima(self.allow_short_limits)
+    }
+}
+
+/// What `--allow-short-limits` means.
+const fn minima(lifted: bool) -> Minima {
+    if lifted {
+        Minima::Lifted
+    } else {
+        Minima::Enforced
+    }
+}
+
+fn types() -> ValueParser {
+    let names = ["tty", "x11", "wayland", "mir", "unspecified"];
+    let parser = PossibleValuesParser::new(names);
+    parser.map(|name| SessionType::parse(&name)).into()
+}
+
+fn classes() -> ValueParser {
+    let parser = PossibleValuesParser::new(CLASSES);
+    parser.map(|name| SessionClass::parse(&name)).into()
+}
+
+/// The classes that logind has had (systemd 252 to 259).
+const CLASSES: [&str; 11] = [
+    "user",
+    "user-early",
+    "user-light",
+    "user-early-light",
+    "user-incomplete",
+    "greeter",
+    "lock-screen",
+    "background",
+    "background-light",
+    "manager",
+    "manager-early",
+];
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Color {
@@ -87,6 +235,17 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn explain(arguments: &[&str]) -> Result<ExplainOptions, clap::error::ErrorKind> {
+        let line = [&["session-timeout", "explain"], arguments].concat();
+        match Cli::try_parse_from(line)
+            .map_err(|error| error.kind())?
+            .command
+        {
+            Command::Explain(options) => Ok(options),
+            other => panic!("not explain: {other:?}"),
+        }
+    }
+
     #[test]
     fn status_without_options_prints_a_table_with_colours_where_they_fit() {
         let cli = Cli::try_parse_from(["session-timeout", "status"]).unwrap();
@@ -95,5 +254,53 @@ mod tests {
         };
         assert!(!options.json);
         assert!(matches!(options.color, Color::Auto));
+    }
+
+    #[test]
+    fn either_a_session_or_a_login_is_explained() {
+        use clap::error::ErrorKind;
+
+        assert_eq!(explain(&["c1"]).unwrap().session.as_deref(), Some("c1"));
+        let login = explain(&["--user", "alice"]).unwrap().login;
+        assert_eq!(login.user.as_deref(), Some("alice"));
+        let refused = |arguments: &[&str]| explain(arguments).unwrap_err();
+        assert_eq!(refused(&[]), ErrorKind::MissingRequiredArgument);
+        assert_eq!(
+            refused(&["c1", "--user", "alice"]),
+            ErrorKind::ArgumentConflict
+        );
+        assert_eq!(
+            refused(&["c1", "--service", "sshd"]),
+            ErrorKind::ArgumentConflict
+        );
+        assert_eq!(
+            refused(&["--user", "alice", "--class", "usr"]),
+            ErrorKind::InvalidValue
+        );
+    }
+
+    #[test]
+    fn a_login_is_at_the_console_unless_it_comes_from_somewhere() {
+        let login = |more: &[&str]| explain(&[&["--user", "a"], more].concat()).unwrap().login;
+        let console = login(&[]);
+        assert_eq!(console.service(), "login");
+        assert_eq!(console.session_type, SessionType::Tty);
+        assert_eq!(console.class, SessionClass::User);
+        assert_eq!(login(&["--from", "192.0.2.7"]).service(), "sshd");
+        let other = login(&["--from", "192.0.2.7", "--service", "xrdp"]);
+        assert_eq!(other.service(), "xrdp");
+        assert_eq!(login(&["--group", "a", "b", "--group", "c"]).group.len(), 3);
+    }
+
+    #[test]
+    fn every_class_and_type_that_is_offered_is_known() {
+        for name in CLASSES {
+            let class = SessionClass::parse(name);
+            assert!(!matches!(class, SessionClass::Unknown(_)), "{name}");
+        }
+        for name in ["x11", "wayland", "mir"] {
+            let login = explain(&["--user", "a", "--type", name]).unwrap().login;
+            assert_eq!(login.session_type.as_str(), name);
+        }
     }
 }

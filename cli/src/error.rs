@@ -1,7 +1,10 @@
 //! What can go wrong, in sentences that say what to do next.
 
 use std::fmt;
+use std::process::ExitCode;
 use std::time::Duration;
+
+use session_timeout_config::CheckStatus;
 
 use crate::text;
 
@@ -18,10 +21,35 @@ pub(crate) enum Error {
     AccessDenied(String),
     /// An answer that we do not understand.
     BadAnswer(String),
+    /// The daemon does not answer this, and says why: there is no such session to be seen.
+    Refused(String),
+    /// The daemon does not know this question.
+    OldDaemon,
+    /// There is no account of this name.
+    NoSuchUser(String),
+    /// Nobody can tell who this user is, or which groups they are in.
+    Accounts {
+        /// The user's name.
+        user: String,
+        /// Why.
+        why: String,
+    },
+    /// The policy came out so, and what is wrong with it has been drawn.
+    Policy(CheckStatus),
     /// Our own output could not be written.
     Output(std::io::Error),
     /// The operating system gave us no event loop.
     Runtime(std::io::Error),
+}
+
+impl Error {
+    /// The exit status of the command.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Policy(status) => (*status).into(),
+            _ => ExitCode::FAILURE,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -52,6 +80,25 @@ impl fmt::Display for Error {
                 "session-timeoutd gave an answer that this version does not understand ({})",
                 text::one_line(why)
             ),
+            Self::Refused(why) => f.write_str(&text::one_line(why)),
+            Self::OldDaemon => f.write_str(
+                "session-timeoutd does not know this question; is it older than this command? \
+                 systemctl restart session-timeoutd",
+            ),
+            Self::NoSuchUser(name) => write!(
+                f,
+                "there is no user \"{}\" on this machine; look for one with: getent passwd",
+                text::one_line(name)
+            ),
+            Self::Accounts { user, why } => write!(
+                f,
+                "cannot look up the user \"{}\" ({}); see /etc/nsswitch.conf",
+                text::one_line(user),
+                text::one_line(why)
+            ),
+            Self::Policy(_) => {
+                f.write_str("this policy cannot be put in force, so it explains nothing")
+            }
             Self::Output(why) => write!(f, "cannot write the output: {why}"),
             Self::Runtime(why) => write!(f, "cannot start: {why}"),
         }

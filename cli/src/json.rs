@@ -53,6 +53,12 @@ struct SessionObject<'a> {
     absolute_seconds: Option<u64>,
     inactivity_seconds: Option<u64>,
     end_action: &'a str,
+    rule: Option<&'a str>,
+    groups_state: Option<&'a str>,
+    lock_after_seconds: Option<u64>,
+    extensions_used: Option<u32>,
+    extensions_allowed: Option<u32>,
+    locked: Option<bool>,
 }
 
 impl<'a> From<&'a Status> for Document<'a> {
@@ -93,6 +99,12 @@ impl<'a> From<&'a Session> for SessionObject<'a> {
             absolute_seconds: seconds(session.absolute),
             inactivity_seconds: seconds(session.inactivity),
             end_action: &session.end_action,
+            rule: session.rule.as_deref(),
+            groups_state: session.groups_state.as_deref(),
+            lock_after_seconds: seconds(session.lock_after),
+            extensions_used: session.extensions_used,
+            extensions_allowed: session.extensions_allowed,
+            locked: session.locked,
         }
     }
 }
@@ -118,16 +130,22 @@ mod tests {
             r#""from":"192.0.2.7","terminal":"pts/0","phase":"running","exemption":null,"#,
             r#""idle_seconds":12,"idle_source":"terminals","ends_by":"absolute","#,
             r#""left_seconds":86340,"absolute_seconds":86400,"inactivity_seconds":null,"#,
-            r#""end_action":"terminate"},"#,
+            r#""end_action":"terminate","rule":null,"groups_state":null,"#,
+            r#""lock_after_seconds":null,"extensions_used":1,"extensions_allowed":2,"#,
+            r#""locked":false},"#,
             r#"{"id":"c2","user":"bob","uid":1001,"type":"wayland","class":"user","service":null,"#,
             r#""from":null,"terminal":null,"phase":"warned","exemption":null,"#,
             r#""idle_seconds":null,"idle_source":"unknown","ends_by":"absolute","#,
             r#""left_seconds":250,"absolute_seconds":3600,"inactivity_seconds":900,"#,
-            r#""end_action":"report"},"#,
+            r#""end_action":"report","rule":null,"groups_state":null,"#,
+            r#""lock_after_seconds":300,"extensions_used":null,"extensions_allowed":null,"#,
+            r#""locked":null},"#,
             r#"{"id":"3","user":"root","uid":0,"type":"tty","class":"user","service":"login","#,
             r#""from":null,"terminal":"tty1","phase":"exempt","exemption":"root","#,
             r#""idle_seconds":7261,"idle_source":"logind","ends_by":null,"left_seconds":null,"#,
-            r#""absolute_seconds":null,"inactivity_seconds":null,"end_action":"terminate"}]}"#,
+            r#""absolute_seconds":null,"inactivity_seconds":null,"end_action":"terminate","#,
+            r#""rule":null,"groups_state":null,"lock_after_seconds":null,"extensions_used":null,"#,
+            r#""extensions_allowed":null,"locked":null}]}"#,
             "\n",
         );
         assert_eq!(json(&sample()), expected);

@@ -1,15 +1,22 @@
-//! The `session-timeout` command: what the daemon knows, for people and for scripts.
+//! The `session-timeout` command: what the daemon knows and what the policy says, for people and
+//! for scripts.
 //!
-//! It has no authority and no state: it asks the daemon once, prints the answer and ends. Who may
-//! see which session is decided by the daemon.
+//! It has no authority and no state. Of sessions it asks the daemon, once, and the daemon decides
+//! who may see which; a policy it reads with the daemon's own code.
 
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod bus;
+mod check;
 mod cli;
+mod columns;
 mod duration;
 mod error;
+mod explain;
 mod json;
+mod keys;
+mod notes;
 mod run;
 mod status;
 mod table;
@@ -21,10 +28,10 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     match run::run(cli::Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             anstream::eprintln!("session-timeout: {error}");
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

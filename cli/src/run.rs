@@ -1,47 +1,118 @@
 //! Does what the command line asks for.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use clap::CommandFactory as _;
+use session_timeout_config::{Checked, login_defs};
 
-use crate::cli::{Cli, Command, Shell, StatusOptions};
+use crate::accounts::Account;
+use crate::cli::{Cli, Color, Command, ExplainOptions, LoginOptions, Shell, StatusOptions};
 use crate::error::Error;
-use crate::status::Status;
-use crate::{bus, json, table};
+use crate::explain::login::{self, Candidate};
+use crate::explain::{self, Explanation};
+use crate::{bus, check, json, table};
 
 /// Runs one command and prints what it has to say.
-pub(crate) fn run(command: Command) -> Result<(), Error> {
-    let written = match command {
-        Command::Status(options) => print_status(&ask()?, &options),
-        Command::Completions { shell } => print_completions(shell),
-    };
-    match written {
-        // `session-timeout status | head -1` is no failure.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(Error::Output),
+pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Status(options) => print_status(&options),
+        Command::Explain(options) => print_explanation(&options),
+        Command::Check(options) => {
+            let (status, written) = check::run(&options);
+            printed(written, status.into())
+        }
+        Command::Completions { shell } => printed(print_completions(shell), ExitCode::SUCCESS),
     }
 }
 
-fn ask() -> Result<Status, Error> {
+/// What became of printing. `session-timeout status | head -1` is no failure.
+fn printed(written: io::Result<()>, code: ExitCode) -> Result<ExitCode, Error> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
+        _ => Ok(code),
+    }
+}
+
+fn wait_for<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?
-        .block_on(bus::ask_system_bus())
+        .block_on(answer)
 }
 
-fn print_status(status: &Status, options: &StatusOptions) -> io::Result<()> {
-    if options.json {
-        let mut out = io::stdout().lock();
-        json::write(status, &mut out)?;
-        out.flush()
+fn print_status(options: &StatusOptions) -> Result<ExitCode, Error> {
+    let status = wait_for(bus::status())?;
+    let written = if options.json {
+        print_json(|out| json::write(&status, out))
     } else {
         let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-        let text = table::render(status, width);
-        let mut out = anstream::AutoStream::new(io::stdout().lock(), options.color.into());
-        out.write_all(text.as_bytes())?;
-        out.flush()
-    }
+        print_text(&table::render(&status, width), options.color)
+    };
+    printed(written, ExitCode::SUCCESS)
+}
+
+fn print_explanation(options: &ExplainOptions) -> Result<ExitCode, Error> {
+    let explanation = match &options.session {
+        Some(session) => wait_for(bus::explanation(session))?,
+        None => imagined(&options.login, options.color)?,
+    };
+    let written = if options.json {
+        print_json(|out| explain::json::write(&explanation, out))
+    } else {
+        print_text(&explain::people::render(&explanation), options.color)
+    };
+    printed(written, ExitCode::SUCCESS)
+}
+
+/// The explanation of a login that might be.
+fn imagined(options: &LoginOptions, color: Color) -> Result<Explanation, Error> {
+    // The command line has a user wherever it has no session.
+    let user = options.user.as_deref().unwrap_or_default();
+    let account = if options.group.is_empty() {
+        Account::of(user)?
+    } else {
+        Account::in_groups(user, options.group.iter().cloned().collect())?
+    };
+    let candidate = Candidate {
+        account,
+        class: options.class.clone(),
+        session_type: options.session_type,
+        service: options.service().to_owned(),
+        from: options.from.clone(),
+        tty: options.tty.clone(),
+        seat: options.seat.clone(),
+    };
+    let sources = check::sources(options.policy.as_deref());
+    let checked = Checked::of(&sources, options.minima());
+    let (Some(settings), Some(files)) = (checked.settings(), checked.files()) else {
+        let style = check::style(color.into());
+        let drawn = checked.draw(style, &mut io::stderr().lock());
+        drawn.map_err(Error::Output)?;
+        return Err(Error::Policy(checked.status()));
+    };
+    let first_regular_uid = login_defs::first_regular_uid();
+    Ok(login::explanation(
+        &candidate,
+        settings,
+        files,
+        first_regular_uid,
+    ))
+}
+
+fn print_json(
+    write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write(&mut out)?;
+    out.flush()
+}
+
+fn print_text(text: &str, color: Color) -> io::Result<()> {
+    let mut out = anstream::AutoStream::new(io::stdout().lock(), color.into());
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 fn print_completions(shell: Shell) -> io::Result<()> {

@@ -45,10 +45,15 @@ pub(crate) struct Session {
     /// The remote host; absent for local logins.
     pub(crate) from: Option<String>,
     pub(crate) terminal: Option<String>,
-    /// `running`, `warned`, `ending`, `reported` or `exempt`.
+    /// `running`, `warned`, `ending`, `reported`, `held` (locked for a limit), `undecided` (its
+    /// groups are being asked for) or `exempt`.
     pub(crate) phase: String,
     /// Why no limit holds; absent for a session that is judged.
     pub(crate) exemption: Option<String>,
+    /// The rule that holds; absent where `[default]` does, or nothing.
+    pub(crate) rule: Option<String>,
+    /// `asked` or `unavailable`; absent where groups are known or decide nothing.
+    pub(crate) groups_state: Option<String>,
     /// Absent where nobody can tell.
     pub(crate) idle: Option<Duration>,
     /// `terminals`, `logind` or `unknown`.
@@ -60,8 +65,16 @@ pub(crate) struct Session {
     pub(crate) absolute: Option<Duration>,
     /// Absent where it is off.
     pub(crate) inactivity: Option<Duration>,
-    /// `terminate` or `report`.
+    /// The first stage, after so much inactivity; absent where it is off.
+    pub(crate) lock_after: Option<Duration>,
+    /// `terminate`, `hang-up`, `lock` or `report`.
     pub(crate) end_action: String,
+    /// How often the user was given more time.
+    pub(crate) extensions_used: Option<u32>,
+    /// How often the user may ask for it.
+    pub(crate) extensions_allowed: Option<u32>,
+    /// Whether its screen is locked.
+    pub(crate) locked: Option<bool>,
 }
 
 /// One of each sort, for the tests of what is printed.
@@ -84,6 +97,9 @@ pub(crate) fn sample() -> Status {
         left: Some(Duration::from_secs(24 * HOUR - 60)),
         absolute: Some(Duration::from_secs(24 * HOUR)),
         end_action: "terminate".into(),
+        extensions_used: Some(1),
+        extensions_allowed: Some(2),
+        locked: Some(false),
         ..Session::default()
     };
     let bob = Session {
@@ -98,6 +114,7 @@ pub(crate) fn sample() -> Status {
         left: Some(Duration::from_secs(250)),
         absolute: Some(Duration::from_secs(HOUR)),
         inactivity: Some(Duration::from_secs(900)),
+        lock_after: Some(Duration::from_secs(300)),
         end_action: "report".into(),
         ..Session::default()
     };

@@ -1,22 +1,16 @@
 //! `status` for people: one line for each session, and below it what is out of the ordinary.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use anstyle::Style;
 
+use crate::columns::{HEADER, NOW, QUIET, SOON, cut, line, row, total_width, widest};
 use crate::duration;
+use crate::notes::notes;
 use crate::status::{Session, Status};
-
-const HEADER: Style = Style::new().bold();
-const QUIET: Style = Style::new().dimmed();
-const SOON: Style = AnsiColor::Yellow.on_default();
-const NOW: Style = AnsiColor::Red.on_default();
 
 /// A cell is cut here; host names may have 255 characters.
 const WIDEST_CELL: usize = 40;
-const GAP: &str = "  ";
 
 /// The whole answer as text with colours in it. With a `width`, columns that people can best do
 /// without are left out until the table fits.
@@ -37,70 +31,28 @@ pub(crate) fn render(status: &Status, width: Option<usize>) -> String {
     out
 }
 
-/// What an administrator should know before believing the table.
-fn notes(status: &Status) -> Vec<String> {
-    let policy = &status.policy;
-    let path = &policy.path;
-    let mut notes = Vec::new();
-    match (policy.state.as_str(), &policy.error) {
-        ("in-force", None) => {}
-        ("in-force", Some(_)) => notes.push(format!(
-            "{path} was refused; the policy before it is still in force."
-        )),
-        ("built-in", None) => notes.push(format!(
-            "There is no {path}; the built-in defaults are in force."
-        )),
-        ("built-in", Some(_)) => notes.push(format!(
-            "{path} was refused; the built-in defaults are in force."
-        )),
-        ("last-good", _) => notes.push(format!(
-            "{path} was refused; a copy of the last good policy is in force."
-        )),
-        ("none", _) => notes.push(format!(
-            "{path} was refused and there is no last good policy: NO LIMIT IS ENFORCED."
-        )),
-        (other, _) => notes.push(format!("The state of the policy {path} is \"{other}\".")),
-    }
-    notes.extend(policy.error.iter().map(|error| indent(error)));
-    if status.short_limits {
-        notes.push("Limits below the minima are allowed (--allow-short-limits).".into());
-    }
-    if status.logind != "connected" {
-        notes.push("logind does not answer; what is shown may be out of date.".into());
-    }
-    match status.rejected_frames {
-        0 => {}
-        1 => notes.push("1 message on the login socket was rejected; see the journal.".into()),
-        n => notes.push(format!(
-            "{n} messages on the login socket were rejected; see the journal."
-        )),
-    }
-    notes
-}
-
-fn indent(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
-    lines.join("\n")
-}
-
 fn sessions(out: &mut String, sessions: &[Session], width: Option<usize>) {
     let mut columns: Vec<Drawn> = Column::ALL
         .into_iter()
+        .filter(|column| column.is_worth_its_place(sessions))
         .map(|column| Drawn::new(column, sessions))
         .collect();
     let mut left_out = Vec::new();
     for column in Column::DISPENSABLE {
-        if width.is_none_or(|width| total_width(&columns) <= width) {
+        let widths: Vec<usize> = columns.iter().map(|drawn| drawn.width).collect();
+        if width.is_none_or(|width| total_width(&widths) <= width) {
             break;
         }
+        let before = columns.len();
         columns.retain(|drawn| drawn.column != column);
-        left_out.push(column.title());
+        left_out.extend((columns.len() < before).then(|| column.title()));
     }
-    line(out, HEADER, &row(&columns, |drawn| drawn.column.title()));
+    let titles = columns
+        .iter()
+        .map(|drawn| (drawn.column.title(), drawn.width));
+    line(out, HEADER, &row(titles));
     for (index, session) in sessions.iter().enumerate() {
-        let text = row(&columns, |drawn| {
-            drawn.cells.get(index).map_or("", String::as_str)
-        });
+        let text = row(columns.iter().map(|drawn| drawn.cell(index)));
         line(out, style(session), &text);
     }
     if !left_out.is_empty() {
@@ -131,12 +83,13 @@ enum Column {
     From,
     Idle,
     Source,
+    Rule,
     EndsBy,
     Left,
 }
 
 impl Column {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Session,
         Self::User,
         Self::Type,
@@ -144,15 +97,17 @@ impl Column {
         Self::From,
         Self::Idle,
         Self::Source,
+        Self::Rule,
         Self::EndsBy,
         Self::Left,
     ];
 
     /// In this order they are left out where the terminal is narrow.
-    const DISPENSABLE: [Self; 5] = [
+    const DISPENSABLE: [Self; 6] = [
         Self::Source,
         Self::Service,
         Self::Type,
+        Self::Rule,
         Self::From,
         Self::Idle,
     ];
@@ -166,9 +121,15 @@ impl Column {
             Self::From => "FROM",
             Self::Idle => "IDLE",
             Self::Source => "SOURCE",
+            Self::Rule => "RULE",
             Self::EndsBy => "ENDS BY",
             Self::Left => "LEFT",
         }
+    }
+
+    /// A policy without rules needs no column for them.
+    fn is_worth_its_place(self, sessions: &[Session]) -> bool {
+        self != Self::Rule || sessions.iter().any(|session| session.rule.is_some())
     }
 
     fn cell(self, session: &Session) -> String {
@@ -180,11 +141,12 @@ impl Column {
             Self::From => session.from.clone(),
             Self::Idle => session.idle.map(duration::for_people),
             Self::Source => Some(session.idle_source.clone()),
+            Self::Rule => session.rule.clone(),
             Self::EndsBy => ends_by(session),
             Self::Left => left(session),
         };
         match text {
-            Some(text) if !text.is_empty() => cut(&text),
+            Some(text) if !text.is_empty() => cut(&text, WIDEST_CELL),
             _ => "-".to_owned(),
         }
     }
@@ -197,9 +159,13 @@ fn ends_by(session: &Session) -> Option<String> {
             None => "exempt".to_owned(),
         });
     }
+    if session.phase == "undecided" {
+        return Some("undecided (groups)".to_owned());
+    }
     let limit = session.ends_by.as_ref()?;
+    // Of the actions, these two end nothing.
     Some(match session.end_action.as_str() {
-        "report" => format!("{limit} (report)"),
+        action @ ("lock" | "report") => format!("{limit} ({action})"),
         _ => limit.clone(),
     })
 }
@@ -209,23 +175,9 @@ fn left(session: &Session) -> Option<String> {
         "ending" => Some("ending".to_owned()),
         // Its limit has passed, and the policy's action is to say so in the journal.
         "reported" => Some("passed".to_owned()),
+        "held" => Some("locked".to_owned()),
         _ => session.left.map(duration::for_people),
     }
-}
-
-/// At most [`WIDEST_CELL`] columns of `text`.
-fn cut(text: &str) -> String {
-    if text.width() <= WIDEST_CELL {
-        return text.to_owned();
-    }
-    let mut width = 1; // of the ellipsis
-    let fits = |c: &char| {
-        width += c.width().unwrap_or(0);
-        width <= WIDEST_CELL
-    };
-    let mut short: String = text.chars().take_while(fits).collect();
-    short.push('…');
-    short
 }
 
 /// A column as it will be printed.
@@ -241,40 +193,24 @@ impl Drawn {
             .iter()
             .map(|session| column.cell(session))
             .collect();
-        let widest = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
+        let texts = cells.iter().map(String::as_str);
         Self {
             column,
-            width: widest.max(column.title().width()),
+            width: widest(texts.chain([column.title()])),
             cells,
         }
     }
-}
 
-fn total_width(columns: &[Drawn]) -> usize {
-    let gaps = GAP.len() * columns.len().saturating_sub(1);
-    columns.iter().map(|drawn| drawn.width).sum::<usize>() + gaps
-}
-
-fn row<'a>(columns: &'a [Drawn], cell: impl Fn(&'a Drawn) -> &'a str) -> String {
-    let padded = columns.iter().map(|drawn| {
-        let text = cell(drawn);
-        // Not `{:<width$}`: that counts characters, and some are two columns wide.
-        format!(
-            "{text}{}",
-            " ".repeat(drawn.width.saturating_sub(text.width()))
-        )
-    });
-    let padded: Vec<String> = padded.collect();
-    padded.join(GAP).trim_end().to_owned()
-}
-
-fn line(out: &mut String, style: Style, text: &str) {
-    // Writing to a String does not fail.
-    let _ = writeln!(out, "{style}{text}{style:#}");
+    fn cell(&self, index: usize) -> (&str, usize) {
+        let cell = self.cells.get(index).map_or("", String::as_str);
+        (cell, self.width)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
     use super::*;
     use crate::status::{Policy, sample};
 
@@ -291,6 +227,24 @@ c2       bob    wayland  -        -          -          unknown    absolute (rep
 3        root   tty      login    -          2 h 1 min  logind     exempt (root)      -
 ";
         assert_eq!(plain(&sample(), None), expected);
+    }
+
+    #[test]
+    fn rules_have_a_column_where_there_are_any() {
+        let mut status = sample();
+        status.sessions[1].rule = Some("card data".into());
+        let expected = "\
+SESSION  USER   TYPE     SERVICE  FROM       IDLE       SOURCE     RULE       ENDS BY            LEFT
+c1       alice  tty      sshd     192.0.2.7  12 s       terminals  -          absolute           23 h 59 min
+c2       bob    wayland  -        -          -          unknown    card data  absolute (report)  4 min 10 s
+3        root   tty      login    -          2 h 1 min  logind     -          exempt (root)      -
+";
+        assert_eq!(plain(&status, None), expected);
+        let narrow = plain(&status, Some(70));
+        assert!(
+            narrow.ends_with("(no room for SOURCE, SERVICE, TYPE, RULE)\n"),
+            "{narrow}"
+        );
     }
 
     #[test]
@@ -355,6 +309,19 @@ c2       bob    wayland  -          -          absolute (report)  4 min 10 s
     }
 
     #[test]
+    fn a_session_that_nobody_can_time_says_why() {
+        let mut status = sample();
+        status.sessions.truncate(1);
+        status.sessions[0].left = None;
+        status.sessions[0].phase = "held".into();
+        status.sessions[0].end_action = "lock".into();
+        assert!(plain(&status, None).ends_with("absolute (lock)  locked\n"));
+        status.sessions[0].phase = "undecided".into();
+        status.sessions[0].ends_by = None;
+        assert!(plain(&status, None).ends_with("undecided (groups)  -\n"));
+    }
+
+    #[test]
     fn wide_and_long_texts_keep_the_columns_straight() {
         let mut status = sample();
         status.sessions.truncate(2);
@@ -386,7 +353,7 @@ c2       bob    wayland  -          -          absolute (report)  4 min 10 s
         let expected = "\
 No sessions.
 
-/etc/session-timeout/policy.toml was refused and there is no last good policy: NO LIMIT IS ENFORCED.
+The policy of /etc/session-timeout/policy.toml was refused and there is no last good one: NO LIMIT IS ENFORCED.
     policy.toml:3:1: unknown key
       sesion-timeout
 Limits below the minima are allowed (--allow-short-limits).
@@ -394,31 +361,5 @@ logind does not answer; what is shown may be out of date.
 3 messages on the login socket were rejected; see the journal.
 ";
         assert_eq!(plain(&status, None), expected);
-    }
-
-    #[test]
-    fn every_state_of_the_policy_but_the_good_one_is_said() {
-        let mut status = sample();
-        assert_eq!(notes(&status), Vec::<String>::new());
-        for (state, says) in [
-            (
-                "built-in",
-                "There is no /etc/session-timeout/policy.toml; the built-in",
-            ),
-            (
-                "last-good",
-                "was refused; a copy of the last good policy is in force.",
-            ),
-            ("none", "NO LIMIT IS ENFORCED"),
-            ("of-the-future", "is \"of-the-future\""),
-        ] {
-            status.policy.state = state.into();
-            assert!(notes(&status).concat().contains(says), "{state}");
-        }
-        status.policy.state = "in-force".into();
-        status.policy.error = Some("why".into());
-        let expected = "/etc/session-timeout/policy.toml was refused; \
-                        the policy before it is still in force.";
-        assert_eq!(notes(&status), [expected, "    why"]);
     }
 }

@@ -14,6 +14,21 @@ pub(crate) fn lines(text: &str) -> String {
     text.trim_end().chars().map(keep_newline).collect()
 }
 
+/// `a`, `a and b`, `a, b and c`; of many the first few.
+pub(crate) fn listed(items: &[&str], last: &str) -> String {
+    const MOST: usize = 5;
+    match items {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        _ if items.len() > MOST => {
+            let few: Vec<&str> = items.iter().take(MOST).copied().collect();
+            let more = items.len() - MOST;
+            format!("{} {last} {more} more", few.join(", "))
+        }
+        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
+    }
+}
+
 /// U+FFFD for what a terminal would act upon: C0, C1 and DEL, line and paragraph separators, and
 /// the marks that turn the order of the text around them.
 fn printable(c: char) -> char {
@@ -37,6 +52,19 @@ mod tests {
         for c in '\0'..=char::MAX {
             assert!(!one_line(c.encode_utf8(&mut [0; 4])).contains(char::is_control));
         }
+    }
+
+    #[test]
+    fn a_list_is_a_phrase_and_never_long() {
+        assert_eq!(listed(&[], "or"), "");
+        assert_eq!(listed(&["a"], "or"), "a");
+        assert_eq!(listed(&["a", "b"], "or"), "a or b");
+        assert_eq!(
+            listed(&["a", "b", "c", "d", "e"], "and"),
+            "a, b, c, d and e"
+        );
+        let many = ["a", "b", "c", "d", "e", "f", "g"];
+        assert_eq!(listed(&many, "or"), "a, b, c, d, e or 2 more");
     }
 
     #[test]

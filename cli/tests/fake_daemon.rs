@@ -26,8 +26,8 @@ async fn status_shows_what_the_daemon_says() {
     let output = run(Bus::with(Daemon::Healthy), &["status"]).await;
     assert!(output.status.success(), "{output:?}");
     let expected = "\
-SESSION  USER   TYPE  SERVICE  FROM       IDLE  SOURCE     ENDS BY     LEFT
-c1       alice  tty   sshd     127.0.0.1  12 s  terminals  inactivity  4 min 48 s
+SESSION  USER   TYPE  SERVICE  FROM       IDLE  SOURCE     RULE       ENDS BY     LEFT
+c1       alice  tty   sshd     127.0.0.1  12 s  terminals  card data  inactivity  4 min 48 s
 
 1 message on the login socket was rejected; see the journal.
 ";
@@ -44,6 +44,67 @@ async fn status_as_json_has_the_same_facts() {
     assert_eq!(json["sessions"][0]["uid"], 1000);
     assert_eq!(json["sessions"][0]["left_seconds"], 288);
     assert_eq!(json["sessions"][0]["terminal"], serde_json::Value::Null);
+    assert_eq!(json["sessions"][0]["rule"], "card data");
+    assert_eq!(json["sessions"][0]["lock_after_seconds"], 60);
+    assert_eq!(json["sessions"][0]["extensions_used"], 1);
+    assert_eq!(json["sessions"][0]["extensions_allowed"], 2);
+    assert_eq!(json["sessions"][0]["locked"], false);
+}
+
+#[tokio::test]
+async fn explain_shows_the_rule_the_values_and_what_comes() {
+    let output = run(Bus::with(Daemon::Healthy), &["explain", "c1"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let expected = "\
+Session c1 of alice: the rule \"card data\" holds.
+Groups: alice, pci
+
+SETTING          VALUE   SET BY
+session-timeout  \"24h\"   built-in
+action           \"lock\"  /etc/session-timeout/policy.toml:12
+
+AS THINGS STAND, WITHOUT MORE INPUT
+in 4 min 18 s   warning (inactivity limit, 30 s before)
+in 4 min 48 s   end: lock (inactivity limit)
+in 23 h 40 min  warning (absolute limit, 20 min before)
+in 24 h         end: lock (absolute limit)
+";
+    assert_eq!(stdout(&output), expected);
+}
+
+#[tokio::test]
+async fn explain_as_json_has_the_same_facts() {
+    let output = run(Bus::with(Daemon::Healthy), &["explain", "c1", "--json"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["session"], "c1");
+    assert_eq!(json["rule"], "card data");
+    assert_eq!(json["groups"][1], "pci");
+    assert_eq!(json["settings"][1]["value"], "\"lock\"");
+    assert_eq!(json["schedule"][0]["limit"], "inactivity");
+    assert_eq!(json["schedule"][0]["after_seconds"], 258);
+    assert_eq!(json["schedule"][0]["lead_seconds"], 30);
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_may_see_is_said_so() {
+    let output = run(Bus::with(Daemon::Healthy), &["explain", "c9"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "session-timeout: there is no session c9 that you may see\u{fffd}\n"
+    );
+    assert_eq!(stdout(&output), "");
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_older_than_the_command_is_said_so() {
+    let output = run(Bus::with(Daemon::Old), &["explain", "c1"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("does not know this question; is it older than this command?"),
+        "{output:?}"
+    );
 }
 
 #[tokio::test]
@@ -91,7 +152,9 @@ async fn completions_need_no_bus_and_know_the_options() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(Bus::absent(), &["completions", shell]).await;
         assert!(output.status.success(), "{output:?}");
-        assert!(stdout(&output).contains("json"), "{shell}");
+        for word in ["json", "allow-short-limits", "wayland", "user-early-light"] {
+            assert!(stdout(&output).contains(word), "{shell}: {word}");
+        }
     }
 }
 
@@ -125,6 +188,8 @@ enum Daemon {
     Healthy,
     NotRunning,
     Forbidden,
+    /// One of before `explain`.
+    Old,
 }
 
 /// A bus with at most one daemon on it, at a socket in a directory of its own.
@@ -192,9 +257,19 @@ struct Manager(Daemon);
 impl Manager {
     fn list_sessions(&self) -> fdo::Result<Vec<Keys>> {
         match self.0 {
-            Daemon::Healthy => Ok(vec![session()]),
+            Daemon::Healthy | Daemon::Old => Ok(vec![session()]),
             Daemon::NotRunning => Err(fdo::Error::ServiceUnknown("no such name".into())),
             Daemon::Forbidden => Err(fdo::Error::AccessDenied("by policy".into())),
+        }
+    }
+
+    fn explain(&self, session: &str) -> fdo::Result<Keys> {
+        match (self.0, session) {
+            (Daemon::Healthy, "c1") => Ok(explanation()),
+            (Daemon::Old, _) => Err(fdo::Error::UnknownMethod("no such method".into())),
+            _ => Err(fdo::Error::InvalidArgs(format!(
+                "there is no session {session} that you may see\u{1b}"
+            ))),
         }
     }
 
@@ -234,9 +309,10 @@ impl Manager {
     }
 }
 
+const SECOND: u64 = 1_000_000;
+
 fn session() -> Keys {
-    const SECOND: u64 = 1_000_000;
-    let pairs: [(&str, Variant<'_>); 14] = [
+    keys([
         ("Id", "c1".into()),
         ("User", "alice".into()),
         ("Uid", 1000_u32.into()),
@@ -245,13 +321,44 @@ fn session() -> Keys {
         ("Service", "sshd".into()),
         ("From", "127.0.0.1".into()),
         ("Phase", "running".into()),
+        ("Rule", "card data".into()),
         ("IdleUSec", (12 * SECOND).into()),
         ("IdleSource", "terminals".into()),
         ("EndsBy", "inactivity".into()),
         ("LeftUSec", (288 * SECOND).into()),
         ("AbsoluteUSec", (86_400 * SECOND).into()),
+        ("LockAfterUSec", (60 * SECOND).into()),
+        ("ExtensionsUsed", 1_u32.into()),
+        ("ExtensionsAllowed", 2_u32.into()),
+        ("Locked", false.into()),
         ("EndAction", "terminate".into()),
+    ])
+}
+
+fn explanation() -> Keys {
+    let settings = vec![
+        ("session-timeout", "\"24h\"", "built-in"),
+        ("action", "\"lock\"", "/etc/session-timeout/policy.toml:12"),
     ];
+    let schedule = vec![
+        ("warning", "inactivity", 258 * SECOND),
+        ("end", "inactivity", 288 * SECOND),
+        ("warning", "absolute", 85_200 * SECOND),
+        ("end", "absolute", 86_400 * SECOND),
+    ];
+    keys([
+        ("Id", "c1".into()),
+        ("User", "alice".into()),
+        ("Phase", "running".into()),
+        ("Rule", "card data".into()),
+        ("Groups", vec!["alice", "pci"].into()),
+        ("EndAction", "lock".into()),
+        ("Settings", settings.into()),
+        ("Schedule", schedule.into()),
+    ])
+}
+
+fn keys<const N: usize>(pairs: [(&str, Variant<'_>); N]) -> Keys {
     let owned =
         |(key, value): (&str, Variant<'_>)| (key.to_owned(), value.try_into_owned().unwrap());
     pairs.into_iter().map(owned).collect()

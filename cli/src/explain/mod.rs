@@ -1,0 +1,202 @@
+//! Why a session, or a login that might be, has the limits that it has.
+//!
+//! The daemon tells of a session (`bus`), the policy files of a login (`login`); what is printed
+//! is the same. Words of the daemon stay text, as in `status`.
+
+mod comparison;
+pub(crate) mod json;
+pub(crate) mod login;
+pub(crate) mod people;
+
+use std::time::Duration;
+
+/// What is to be said. Every text in it is safe to print.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Explanation {
+    pub(crate) about: About,
+    pub(crate) user: String,
+    /// Absent where nobody was asked for them.
+    pub(crate) groups: Option<Vec<String>>,
+    /// `asked` or `unavailable`; absent where groups are known or decide nothing.
+    pub(crate) groups_state: Option<String>,
+    pub(crate) holds: Holds,
+    /// `terminate`, `hang-up`, `lock` or `report`; absent where no limit holds.
+    pub(crate) end_action: Option<String>,
+    /// Every value that holds; empty where no limit does.
+    pub(crate) settings: Vec<Setting>,
+    /// What comes, in order.
+    pub(crate) schedule: Vec<Step>,
+}
+
+/// What is explained.
+#[derive(Debug, PartialEq)]
+pub(crate) enum About {
+    /// A session that there is, with logind's id of it and its phase.
+    Session { id: String, phase: String },
+    /// A login that might be.
+    Login(Login),
+}
+
+/// A login that might be.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Login {
+    pub(crate) uid: u32,
+    pub(crate) session_type: &'static str,
+    pub(crate) class: String,
+    pub(crate) service: String,
+    pub(crate) from: Option<String>,
+    pub(crate) tty: Option<String>,
+    pub(crate) seat: Option<String>,
+    /// The files of the policy; empty where it is the built-in one.
+    pub(crate) files: Vec<String>,
+    /// The rules that were asked before one held, in order.
+    pub(crate) passed_over: Vec<PassedOver>,
+}
+
+/// A rule that does not hold.
+#[derive(Debug, PartialEq)]
+pub(crate) struct PassedOver {
+    pub(crate) rule: String,
+    /// In a few words: `group is not pci`.
+    pub(crate) why: String,
+}
+
+/// Where the limits come from.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Holds {
+    /// The rule of this name.
+    Rule(String),
+    Default,
+    /// No limit holds, for this reason.
+    Nothing(String),
+    /// Nobody knows yet: groups are being asked for.
+    Undecided,
+}
+
+/// One value that holds.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Setting {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    /// Who set it: a place in a file, a preset, or nobody.
+    pub(crate) origin: String,
+}
+
+/// One thing that comes if nothing comes between.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Step {
+    /// `warning`, `end` or `lock`.
+    pub(crate) what: String,
+    /// `absolute`, `inactivity` or `lock-after`.
+    pub(crate) limit: String,
+    /// From now, or from the login.
+    pub(crate) after: Duration,
+}
+
+impl Step {
+    /// Whether input puts it off.
+    fn waits_for_input(&self) -> bool {
+        matches!(self.limit.as_str(), "inactivity" | "lock-after")
+    }
+
+    /// How long before its end a warning comes.
+    fn lead(&self, schedule: &[Self]) -> Option<Duration> {
+        let is_its_end = |step: &&Self| step.what == "end" && step.limit == self.limit;
+        let end = schedule.iter().find(is_its_end)?;
+        (self.what == "warning").then(|| end.after.saturating_sub(self.after))
+    }
+}
+
+/// One of each sort, for the tests of what is printed.
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+
+    pub(crate) fn step(what: &str, limit: &str, secs: u64) -> Step {
+        Step {
+            what: what.into(),
+            limit: limit.into(),
+            after: Duration::from_secs(secs),
+        }
+    }
+
+    fn setting(key: &str, value: &str, origin: &str) -> Setting {
+        Setting {
+            key: key.into(),
+            value: value.into(),
+            origin: origin.into(),
+        }
+    }
+
+    pub(crate) fn session() -> Explanation {
+        Explanation {
+            about: About::Session {
+                id: "c1".into(),
+                phase: "running".into(),
+            },
+            user: "alice".into(),
+            groups: Some(vec!["alice".into(), "pci".into()]),
+            groups_state: None,
+            holds: Holds::Rule("card data".into()),
+            end_action: Some("terminate".into()),
+            settings: vec![
+                setting(
+                    "session-timeout",
+                    "\"12h\"",
+                    "/etc/session-timeout/policy.toml:9",
+                ),
+                setting("inactivity-timeout", "\"off\"", "built-in"),
+            ],
+            schedule: vec![
+                step("warning", "absolute", 42_000),
+                step("end", "absolute", 43_200),
+            ],
+        }
+    }
+
+    pub(crate) fn login() -> Explanation {
+        Explanation {
+            about: About::Login(Login {
+                uid: 1000,
+                session_type: "tty",
+                class: "user".into(),
+                service: "sshd".into(),
+                from: Some("192.0.2.7".into()),
+                tty: None,
+                seat: None,
+                files: vec![
+                    "/etc/session-timeout/policy.toml".into(),
+                    "/etc/session-timeout/policy.d/50-cards.toml".into(),
+                ],
+                passed_over: vec![PassedOver {
+                    rule: "card data".into(),
+                    why: "group is not pci".into(),
+                }],
+            }),
+            holds: Holds::Default,
+            schedule: vec![
+                step("lock", "lock-after", 300),
+                step("warning", "inactivity", 870),
+                step("end", "inactivity", 900),
+                step("end", "absolute", 43_200),
+            ],
+            ..session()
+        }
+    }
+
+    pub(crate) fn exempt() -> Explanation {
+        Explanation {
+            about: About::Session {
+                id: "3".into(),
+                phase: "exempt".into(),
+            },
+            user: "root".into(),
+            groups: None,
+            groups_state: None,
+            holds: Holds::Nothing("root".into()),
+            end_action: None,
+            settings: Vec::new(),
+            schedule: Vec::new(),
+        }
+    }
+}

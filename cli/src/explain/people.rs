@@ -1,0 +1,311 @@
+//! `explain` for people: who, why, which values, and what comes when.
+
+use anstyle::Style;
+
+use super::{About, Explanation, Holds, Login, Setting, Step};
+use crate::columns::{HEADER, SOON, line, row, widest};
+use crate::duration::for_people;
+
+/// A value may be a message of 200 characters; what stands behind a longer one than this is not
+/// in line with the rest.
+const WIDEST_VALUE: usize = 40;
+
+/// The whole explanation as text with colours in it.
+pub(crate) fn render(explanation: &Explanation) -> String {
+    let mut out = String::new();
+    let what = format!("{}: {}", subject(explanation), holds(explanation));
+    line(&mut out, Style::new(), &what);
+    about(&mut out, explanation);
+    settings(&mut out, &explanation.settings);
+    schedule(&mut out, explanation);
+    out
+}
+
+fn subject(explanation: &Explanation) -> String {
+    let user = &explanation.user;
+    match &explanation.about {
+        About::Session { id, .. } => format!("Session {id} of {user}"),
+        About::Login(login) => {
+            let facts = [
+                Some(format!("uid {}", login.uid)),
+                Some(format!("service {}", login.service)),
+                login.from.as_ref().map(|from| format!("from {from}")),
+                Some(format!("type {}", login.session_type)),
+                Some(format!("class {}", login.class)),
+                login.tty.as_ref().map(|tty| format!("tty {tty}")),
+                login.seat.as_ref().map(|seat| format!("seat {seat}")),
+            ];
+            let facts: Vec<String> = facts.into_iter().flatten().collect();
+            format!("Login of {user} ({})", facts.join(", "))
+        }
+    }
+}
+
+fn holds(explanation: &Explanation) -> String {
+    let user = &explanation.user;
+    match &explanation.holds {
+        Holds::Rule(name) => format!("the rule \"{name}\" holds."),
+        Holds::Default if explanation.groups_state.as_deref() == Some("unavailable") => {
+            format!("the groups of {user} are unavailable, so [default] holds instead of a rule.")
+        }
+        Holds::Default => "no rule matches, so [default] holds.".to_owned(),
+        Holds::Nothing(why) => exemption(why),
+        Holds::Undecided => {
+            format!("the groups of {user} are being asked for; until then no limit holds.")
+        }
+    }
+}
+
+/// Why no limit holds, at length where the daemon's word is a known one.
+fn exemption(why: &str) -> String {
+    let known = match why {
+        "root" => "no limit holds for root unless a rule names it in `user`.",
+        "system account" => {
+            "no limit holds for accounts below UID_MIN of /etc/login.defs unless a rule names \
+             them in `user`."
+        }
+        "not a login of a person" => "no limit holds, because no person logged in here.",
+        "logged out" => "no limit holds, because the user has logged out.",
+        "no policy" => "no limit holds, because there is no policy that could be read.",
+        other => return format!("no limit holds ({other})."),
+    };
+    known.to_owned()
+}
+
+fn about(out: &mut String, explanation: &Explanation) {
+    if let Some(groups) = &explanation.groups {
+        let groups = match groups.as_slice() {
+            [] => "none".to_owned(),
+            groups => groups.join(", "),
+        };
+        line(out, Style::new(), &format!("Groups: {groups}"));
+    }
+    match &explanation.about {
+        About::Session { phase, .. } => {
+            if let Some(note) = standing(phase) {
+                line(out, SOON, &note);
+            }
+        }
+        About::Login(login) => rules(out, login),
+    }
+}
+
+/// What is to be said of a session's phase, if anything.
+fn standing(phase: &str) -> Option<String> {
+    let known = match phase {
+        "running" | "exempt" | "undecided" | "" => return None,
+        "warned" => "Its user has been warned.",
+        "ending" => "It is being ended.",
+        "reported" => "A limit has passed; the policy only reports it.",
+        "held" => "It is locked for a limit; the limits count anew from the unlock.",
+        other => return Some(format!("Its phase is \"{other}\".")),
+    };
+    Some(known.to_owned())
+}
+
+fn rules(out: &mut String, login: &Login) {
+    let files = match login.files.as_slice() {
+        [] => "the built-in one".to_owned(),
+        files => files.join(", "),
+    };
+    line(out, Style::new(), &format!("Policy: {files}"));
+    if login.passed_over.is_empty() {
+        return;
+    }
+    out.push('\n');
+    line(out, HEADER, "RULES PASSED OVER");
+    for rule in &login.passed_over {
+        let text = format!("rule \"{}\": {}", rule.rule, rule.why);
+        line(out, Style::new(), &text);
+    }
+}
+
+fn settings(out: &mut String, settings: &[Setting]) {
+    if settings.is_empty() {
+        return;
+    }
+    let titles = ["SETTING", "VALUE", "SET BY"];
+    let keys = settings.iter().map(|setting| setting.key.as_str());
+    let values = settings.iter().map(|setting| setting.value.as_str());
+    let first = widest(keys.chain(["SETTING"]));
+    let second = widest(values.chain(["VALUE"])).min(WIDEST_VALUE);
+    let in_row =
+        |[key, value, origin]: [&str; 3]| row([(key, first), (value, second), (origin, 0)]);
+    out.push('\n');
+    line(out, HEADER, &in_row(titles));
+    for setting in settings {
+        let text = in_row([&setting.key, &setting.value, &setting.origin]);
+        line(out, Style::new(), &text);
+    }
+}
+
+fn schedule(out: &mut String, explanation: &Explanation) {
+    let steps = &explanation.schedule;
+    if steps.is_empty() {
+        return;
+    }
+    let title = match explanation.about {
+        About::Login(_) => "AFTER THE LOGIN",
+        About::Session { .. } if steps.iter().any(Step::waits_for_input) => {
+            "AS THINGS STAND, WITHOUT MORE INPUT"
+        }
+        About::Session { .. } => "AS THINGS STAND",
+    };
+    let whens = steps.iter().map(|step| when(step, &explanation.about));
+    let whens: Vec<String> = whens.collect();
+    let width = widest(whens.iter().map(String::as_str));
+    out.push('\n');
+    line(out, HEADER, title);
+    for (step, when) in steps.iter().zip(&whens) {
+        let what = what(step, explanation);
+        line(
+            out,
+            Style::new(),
+            &row([(when.as_str(), width), (&what, 0)]),
+        );
+    }
+}
+
+fn when(step: &Step, about: &About) -> String {
+    let span = for_people(step.after);
+    match about {
+        About::Session { .. } => format!("in {span}"),
+        About::Login(_) if step.waits_for_input() => format!("after {span} without input"),
+        About::Login(_) => format!("after {span}"),
+    }
+}
+
+fn what(step: &Step, explanation: &Explanation) -> String {
+    let limit = match step.limit.as_str() {
+        limit @ ("absolute" | "inactivity") => format!("{limit} limit"),
+        other => other.to_owned(),
+    };
+    match (step.what.as_str(), step.lead(&explanation.schedule)) {
+        ("warning", Some(lead)) => {
+            let lead = for_people(lead);
+            format!("warning ({limit}, {lead} before)")
+        }
+        ("end", _) => match &explanation.end_action {
+            Some(action) => format!("end: {action} ({limit})"),
+            None => format!("end ({limit})"),
+        },
+        (what, _) => format!("{what} ({limit})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{exempt, login, session, step};
+    use super::*;
+
+    fn plain(explanation: &Explanation) -> String {
+        anstream::adapter::strip_str(&render(explanation)).to_string()
+    }
+
+    #[test]
+    fn a_session_is_explained_by_its_rule_its_values_and_what_comes() {
+        let expected = "\
+Session c1 of alice: the rule \"card data\" holds.
+Groups: alice, pci
+
+SETTING             VALUE  SET BY
+session-timeout     \"12h\"  /etc/session-timeout/policy.toml:9
+inactivity-timeout  \"off\"  built-in
+
+AS THINGS STAND
+in 11 h 40 min  warning (absolute limit, 20 min before)
+in 12 h         end: terminate (absolute limit)
+";
+        assert_eq!(plain(&session()), expected);
+    }
+
+    #[test]
+    fn a_login_is_explained_from_its_beginning() {
+        let expected = "\
+Login of alice (uid 1000, service sshd, from 192.0.2.7, type tty, class user): \
+no rule matches, so [default] holds.
+Groups: alice, pci
+Policy: /etc/session-timeout/policy.toml, /etc/session-timeout/policy.d/50-cards.toml
+
+RULES PASSED OVER
+rule \"card data\": group is not pci
+
+SETTING             VALUE  SET BY
+session-timeout     \"12h\"  /etc/session-timeout/policy.toml:9
+inactivity-timeout  \"off\"  built-in
+
+AFTER THE LOGIN
+after 5 min without input        lock (lock-after)
+after 14 min 30 s without input  warning (inactivity limit, 30 s before)
+after 15 min without input       end: terminate (inactivity limit)
+after 12 h                       end: terminate (absolute limit)
+";
+        assert_eq!(plain(&login()), expected);
+    }
+
+    #[test]
+    fn who_is_exempt_is_told_why_and_nothing_else() {
+        let expected =
+            "Session 3 of root: no limit holds for root unless a rule names it in `user`.\n";
+        assert_eq!(plain(&exempt()), expected);
+        let mut other = exempt();
+        other.holds = Holds::Nothing("full moon".into());
+        assert_eq!(
+            plain(&other),
+            "Session 3 of root: no limit holds (full moon).\n"
+        );
+    }
+
+    #[test]
+    fn a_phase_that_changes_what_comes_is_said() {
+        let said = |phase: &str| {
+            let mut explanation = session();
+            explanation.about = About::Session {
+                id: "c1".into(),
+                phase: phase.into(),
+            };
+            plain(&explanation)
+        };
+        assert!(!said("running").contains("phase"));
+        assert!(said("held").contains("\nIt is locked for a limit;"));
+        assert!(said("dreaming").contains("\nIts phase is \"dreaming\"."));
+    }
+
+    #[test]
+    fn groups_that_nobody_can_tell_are_the_reason() {
+        let mut explanation = session();
+        explanation.holds = Holds::Default;
+        explanation.groups = None;
+        explanation.groups_state = Some("unavailable".into());
+        let expected = "Session c1 of alice: the groups of alice are unavailable, \
+                        so [default] holds instead of a rule.\n";
+        assert!(plain(&explanation).starts_with(expected));
+        explanation.holds = Holds::Undecided;
+        assert!(plain(&explanation).contains("are being asked for; until then no limit holds."));
+    }
+
+    #[test]
+    fn input_is_named_where_it_would_change_what_comes() {
+        let mut explanation = session();
+        explanation.schedule = vec![step("end", "inactivity", 600)];
+        explanation.end_action = Some("lock".into());
+        let text = plain(&explanation);
+        let expected =
+            "AS THINGS STAND, WITHOUT MORE INPUT\nin 10 min  end: lock (inactivity limit)\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn a_long_value_does_not_push_every_origin_away() {
+        let mut explanation = session();
+        explanation.settings.push(Setting {
+            key: "message".into(),
+            value: "m".repeat(200),
+            origin: "built-in".into(),
+        });
+        let text = plain(&explanation);
+        let of_off = text.lines().find(|line| line.contains("\"off\"")).unwrap();
+        assert_eq!(of_off.find("built-in"), Some(20 + WIDEST_VALUE + 2));
+        assert!(text.contains(&format!("{}  built-in\n", "m".repeat(200))));
+    }
+}

@@ -1,0 +1,135 @@
+//! What an administrator should know before believing what `status` shows.
+
+use crate::status::{Policy, Session, Status};
+use crate::text::listed;
+
+/// One line for each, or an indented block; none where all is well.
+pub(crate) fn notes(status: &Status) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(on_the_policy(&status.policy));
+    notes.extend(status.policy.error.as_deref().map(indent));
+    notes.extend(on_groups(&status.sessions));
+    if status.short_limits {
+        notes.push("Limits below the minima are allowed (--allow-short-limits).".into());
+    }
+    if status.logind != "connected" {
+        notes.push("logind does not answer; what is shown may be out of date.".into());
+    }
+    match status.rejected_frames {
+        0 => {}
+        1 => notes.push("1 message on the login socket was rejected; see the journal.".into()),
+        n => notes.push(format!(
+            "{n} messages on the login socket were rejected; see the journal."
+        )),
+    }
+    notes
+}
+
+fn on_the_policy(policy: &Policy) -> Option<String> {
+    let path = &policy.path;
+    // The error below says which of its files it is about.
+    let refused = format!("The policy of {path} was refused");
+    match (policy.state.as_str(), &policy.error) {
+        ("in-force", None) => None,
+        ("in-force", Some(_)) => Some(format!("{refused}; the one before it is still in force.")),
+        ("built-in", None) => Some(format!(
+            "There is no {path}; the built-in defaults are in force."
+        )),
+        ("built-in", Some(_)) => Some(format!("{refused}; the built-in defaults are in force.")),
+        ("last-good", _) => Some(format!(
+            "{refused}; a copy of the last good one is in force."
+        )),
+        ("none", _) => Some(format!(
+            "{refused} and there is no last good one: NO LIMIT IS ENFORCED."
+        )),
+        (other, _) => Some(format!("The state of the policy of {path} is \"{other}\".")),
+    }
+}
+
+/// Who got what holds for everybody, because nobody could tell their groups.
+fn on_groups(sessions: &[Session]) -> Option<String> {
+    let affected = || {
+        sessions.iter().filter(|session| {
+            session.groups_state.as_deref() == Some("unavailable")
+                && session.rule.is_none()
+                && session.exemption.is_none()
+        })
+    };
+    let mut users: Vec<&str> = affected().map(|session| session.user.as_str()).collect();
+    users.sort_unstable();
+    users.dedup();
+    let ids: Vec<&str> = affected().map(|session| session.id.as_str()).collect();
+    let sessions = match ids.as_slice() {
+        [] => return None,
+        [one] => format!("session {one}"),
+        more => format!("sessions {}", listed(more, "and")),
+    };
+    let users = listed(&users, "and");
+    Some(format!(
+        "The groups of {users} are unavailable, so [default] holds for {sessions} \
+         instead of a rule; see the journal."
+    ))
+}
+
+fn indent(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::sample;
+
+    #[test]
+    fn every_state_of_the_policy_but_the_good_one_is_said() {
+        let mut status = sample();
+        assert_eq!(notes(&status), Vec::<String>::new());
+        for (state, says) in [
+            (
+                "built-in",
+                "There is no /etc/session-timeout/policy.toml; the built-in",
+            ),
+            ("last-good", "was refused; a copy of the last good one is"),
+            ("none", "NO LIMIT IS ENFORCED"),
+            ("of-the-future", "is \"of-the-future\""),
+        ] {
+            status.policy.state = state.into();
+            assert!(notes(&status).concat().contains(says), "{state}");
+        }
+        status.policy.state = "in-force".into();
+        status.policy.error = Some("why".into());
+        let expected = "The policy of /etc/session-timeout/policy.toml was refused; \
+                        the one before it is still in force.";
+        assert_eq!(notes(&status), [expected, "    why"]);
+    }
+
+    #[test]
+    fn a_default_for_lack_of_groups_is_said() {
+        let mut status = sample();
+        status.sessions[0].groups_state = Some("unavailable".into());
+        let expected = "The groups of alice are unavailable, so [default] holds for session c1 \
+                        instead of a rule; see the journal.";
+        assert_eq!(notes(&status), [expected]);
+
+        let mut again = sample().sessions.remove(0);
+        again.id = "c9".into();
+        again.groups_state = Some("unavailable".into());
+        status.sessions.push(again);
+        let said = notes(&status).concat();
+        assert!(
+            said.contains("of alice are") && said.contains("sessions c1 and c9 "),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn groups_that_decide_nothing_are_not_missed() {
+        let mut status = sample();
+        status.sessions[0].groups_state = Some("asked".into());
+        status.sessions[1].groups_state = Some("unavailable".into());
+        status.sessions[1].rule = Some("bob".into());
+        status.sessions[2].groups_state = Some("unavailable".into());
+        assert_eq!(notes(&status), Vec::<String>::new());
+    }
+}
