@@ -1,9 +1,10 @@
 # One line each over cargo and scripts. `make help` lists what there is.
 
 SUITE ?= trixie
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup deb demo test install clean
+.PHONY: help setup deb demo test simulate teeth install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +20,13 @@ demo: deb ## See a session end on a throw-away machine [SUITE=bookworm|trixie] (
 
 test: setup ## Run every test, those on booted Debian machines included (as root)
 	@tests/scripts/run-tests
+
+simulate: setup ## Live through simulated days and check every promise [SECONDS=60]
+	@cargo run --quiet --profile simulation -p session-timeout-policy --features sim --bin simulate -- \
+		--seconds $(SECONDS)
+
+teeth: setup ## Plant bugs in the engine and see the tests catch each
+	@cargo run --quiet -p session-timeout-tests --bin teeth
 
 install: deb ## Install the package on this computer (as root)
 	dpkg -i target/deb/session-timeout_*.deb

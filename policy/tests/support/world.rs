@@ -134,9 +134,11 @@ impl World {
             service: match place {
                 Place::Console => Some("login".to_owned()),
                 Place::Desktop => Some("gdm-password".to_owned()),
-                Place::Greeter | Place::Ssh | Place::SshWithoutTerminal => None,
+                Place::Greeter => Some("gdm-launch-environment".to_owned()),
+                Place::Ssh | Place::SshWithoutTerminal => Some("sshd".to_owned()),
             },
-            remote_host: None,
+            remote_host: matches!(place, Place::Ssh | Place::SshWithoutTerminal)
+                .then(|| "192.0.2.7".to_owned()),
             terminal: (place == Place::Console).then(|| "tty1".to_owned()),
             seat: (graphical || place == Place::Console).then(|| "seat0".to_owned()),
             started: self.now,
@@ -309,12 +311,11 @@ impl Session {
 
     /// What PAM says of the login.
     pub(crate) fn login(&self) -> Login {
-        let service = self.facts.service.clone();
         Login {
             id: self.facts.key.id.clone(),
             leader: self.facts.leader.unwrap_or(Pid::new(1)),
-            remote_host: service.is_none().then(|| "192.0.2.7".to_owned()),
-            service: service.unwrap_or_else(|| "sshd".to_owned()),
+            service: self.facts.service.clone().unwrap_or_default(),
+            remote_host: self.facts.remote_host.clone(),
             terminal: None,
         }
     }
@@ -324,9 +325,10 @@ fn uid_of(user: &str) -> Uid {
     Uid::new(match user {
         "root" => 0,
         "gdm" => 110,
+        "kiosk" => 900,
         "alice" => 1000,
         "bob" => 1001,
-        other => panic!("nobody knows {other}: the users are root, gdm, alice and bob"),
+        other => panic!("nobody knows {other}: the users are root, gdm, kiosk, alice and bob"),
     })
 }
 
