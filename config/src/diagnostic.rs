@@ -149,7 +149,7 @@ impl fmt::Debug for Diagnostic {
 /// A diagnostic that does not know its text yet.
 #[derive(Clone)]
 pub(crate) struct Problem {
-    severity: Severity,
+    pub(crate) severity: Severity,
     pub(crate) span: Range<usize>,
     message: String,
     label: Option<String>,
@@ -174,9 +174,22 @@ impl Problem {
         }
     }
 
+    /// Whether it is the same message about the same place, whatever else is said.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.span == other.span && self.message == other.message
+    }
+
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
+    }
+
+    /// This help, where there is none yet.
+    pub(crate) fn or_help(self, help: impl Into<String>) -> Self {
+        match self.help {
+            None => self.help(help),
+            Some(_) => self,
+        }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -190,16 +203,15 @@ impl Problem {
 const MAX_DIAGNOSTICS: usize = 50;
 
 /// The diagnostics of a text, in its order.
-pub(crate) fn locate(source: Source, mut problems: Vec<Problem>) -> Vec<Diagnostic> {
+pub(crate) fn locate(source: &Arc<Source>, mut problems: Vec<Problem>) -> Vec<Diagnostic> {
     problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     problems.truncate(MAX_DIAGNOSTICS);
-    let source = Arc::new(source);
     let locate = |problem: Problem| Diagnostic {
         problem: Problem {
             span: source.clamp(&problem.span),
             ..problem
         },
-        source: Arc::clone(&source),
+        source: Arc::clone(source),
     };
     problems.into_iter().map(locate).collect()
 }
@@ -210,6 +222,8 @@ pub(crate) struct Source {
     text: String,
     /// Where each line starts; the first one is 0.
     starts: Vec<usize>,
+    /// Where the first byte was that is no UTF-8, and in its place a replacement character is.
+    not_utf8: Option<usize>,
 }
 
 /// A place in a line.
@@ -229,7 +243,32 @@ impl Source {
             name: harmless(name),
             text: text.to_owned(),
             starts: std::iter::once(0).chain(ends).collect(),
+            not_utf8: None,
         }
+    }
+
+    /// The text that these bytes are, or would be if they were UTF-8.
+    pub(crate) fn from_bytes(name: &str, bytes: &[u8]) -> Self {
+        let error = std::str::from_utf8(bytes).err();
+        Self {
+            not_utf8: error.map(|error| error.valid_up_to()),
+            ..Self::new(name, &String::from_utf8_lossy(bytes))
+        }
+    }
+
+    /// Where the text is not UTF-8.
+    pub(crate) fn not_utf8(&self) -> Option<Range<usize>> {
+        let start = self.not_utf8?;
+        Some(start..start + char::REPLACEMENT_CHARACTER.len_utf8())
+    }
+
+    /// The name, as it may be shown.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The span, inside the text and on whole characters.
@@ -274,7 +313,7 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// The text without anything that a terminal would obey.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.replace(is_harmful, REPLACEMENT)
 }
 
@@ -295,7 +334,7 @@ pub(crate) fn is_harmful(c: char) -> bool {
 const REPLACEMENT: &str = "\u{fffd}";
 
 /// The last place that is not after `index` and between two characters.
-fn floor_char_boundary(text: &str, index: usize) -> usize {
+pub(crate) fn floor_char_boundary(text: &str, index: usize) -> usize {
     let mut index = index.min(text.len());
     while !text.is_char_boundary(index) {
         index -= 1;
@@ -309,7 +348,7 @@ mod tests {
 
     fn diagnostic(text: &str, span: Range<usize>) -> Diagnostic {
         let problem = Problem::error(span, "wrong").label("here");
-        locate(Source::new("policy.toml", text), vec![problem]).remove(0)
+        locate(&Arc::new(Source::new("policy.toml", text)), vec![problem]).remove(0)
     }
 
     fn position(text: &str, span: Range<usize>) -> (usize, usize) {
@@ -360,7 +399,7 @@ error: wrong
     fn nothing_in_a_text_reaches_the_terminal_as_a_command() {
         let text = "a = \"\u{1b}[31m\u{9b}2J\t\u{7f}\u{202e}\"";
         let problem = Problem::error(4..text.len(), shown(text)).label(shown(text));
-        let diagnostic = locate(Source::new("x\u{9b}", text), vec![problem]).remove(0);
+        let diagnostic = locate(&Arc::new(Source::new("x\u{9b}", text)), vec![problem]).remove(0);
         for out in [diagnostic.to_string(), diagnostic.render(Style::Plain)] {
             let commands = |c: &char| is_harmful(*c) && *c != '\n';
             assert_eq!(out.chars().filter(commands).count(), 0, "{out}");

@@ -1,115 +1,191 @@
 //! One table of limits as it is typed. What is left out is `None`; nothing is filled in here, so
 //! that a rule can take it from `[default]` and `[default]` from the built-in values.
 
+use std::collections::BTreeSet;
+use std::ops::Range as Span;
 use std::time::Duration;
 
-use session_timeout_policy::{EndAction, UnknownIdle};
+use session_timeout_policy::{ActivityKind, EndAction, UnknownIdle};
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::diagnostic::{Problem, shown};
+use crate::diagnostic::Problem;
+use crate::keys;
 use crate::message;
+use crate::origin::{At, Placed};
+use crate::preset::{PRESETS, Preset};
 use crate::range::{self, Minima};
-use crate::value::{Choice, Entry, did_you_mean, keep};
+use crate::value::{Choice, Entry, keep};
 
-/// The keys of a table of limits.
-pub(crate) const KEYS: [&str; 11] = [
-    "session-timeout",
-    "session-warnings",
-    "inactivity-timeout",
-    "inactivity-warnings",
-    "lock-after",
-    "action",
-    "activity",
-    "unknown-idle",
-    "grace",
-    "extend",
-    "message",
-];
+/// Warnings as they are typed: how long before the end, and where in the text.
+pub(crate) type LeadsTyped = Vec<Spanned<Duration>>;
 
 /// A table of limits: every value is good by itself.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Fragment {
-    pub(crate) session_timeout: Option<Spanned<Duration>>,
-    pub(crate) session_warnings: Option<Spanned<Vec<Spanned<Duration>>>>,
-    pub(crate) inactivity_timeout: Option<Spanned<Option<Duration>>>,
-    pub(crate) inactivity_warnings: Option<Spanned<Vec<Spanned<Duration>>>>,
-    pub(crate) action: Option<EndAction>,
-    pub(crate) unknown_idle: Option<UnknownIdle>,
-    pub(crate) grace: Option<Duration>,
-    pub(crate) message: Option<String>,
+    pub(crate) session_timeout: Option<Placed<Duration>>,
+    pub(crate) session_warnings: Option<Placed<LeadsTyped>>,
+    pub(crate) inactivity_timeout: Option<Placed<Option<Duration>>>,
+    pub(crate) inactivity_warnings: Option<Placed<LeadsTyped>>,
+    pub(crate) lock_after: Option<Placed<Option<Duration>>>,
+    pub(crate) action: Option<Placed<EndAction>>,
+    pub(crate) activity: Option<Placed<BTreeSet<ActivityKind>>>,
+    pub(crate) unknown_idle: Option<Placed<UnknownIdle>>,
+    pub(crate) grace: Option<Placed<Duration>>,
+    pub(crate) extend_times: Option<Placed<u32>>,
+    pub(crate) extend_by: Option<Placed<Duration>>,
+    pub(crate) message: Option<Placed<String>>,
+    pub(crate) preset: Option<Placed<&'static Preset>>,
 }
 
-const ACTIONS: [Choice<EndAction>; 4] = [
+/// The words of `action`.
+pub(crate) const ACTIONS: [Choice<EndAction>; 4] = [
     Choice::new("terminate", EndAction::Terminate),
+    Choice::new("hang-up", EndAction::HangUp),
+    Choice::new("lock", EndAction::Lock),
     Choice::new("report", EndAction::Report),
-    Choice::later("hang-up"),
-    Choice::later("lock"),
 ];
 
-const UNKNOWN_IDLE: [Choice<UnknownIdle>; 2] = [
+/// The words of `unknown-idle`.
+pub(crate) const UNKNOWN_IDLE: [Choice<UnknownIdle>; 2] = [
     Choice::new("report", UnknownIdle::Report),
     Choice::new("count-from-login", UnknownIdle::CountFromLogin),
 ];
 
-const ACTIVITIES: [Choice<()>; 3] = [
-    Choice::new("input", ()),
-    Choice::later("output"),
-    Choice::later("inhibitor"),
+/// The words of `activity`.
+pub(crate) const ACTIVITIES: [Choice<ActivityKind>; 3] = [
+    Choice::new("input", ActivityKind::Input),
+    Choice::new("output", ActivityKind::Output),
+    Choice::new("inhibitor", ActivityKind::Inhibitor),
 ];
 
-const EXTEND_KEYS: [&str; 2] = ["times", "by"];
+/// What a text is read with.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    /// The number of the text.
+    pub(crate) text: usize,
+    pub(crate) minima: Minima,
+}
 
-impl Fragment {
-    /// Reads every key of the table. A value that is not good is left out and becomes a problem.
-    pub(crate) fn read(table: &DeTable<'_>, minima: Minima, problems: &mut Vec<Problem>) -> Self {
-        let mut fragment = Self::default();
-        for (name, value) in table {
-            let key = name.get_ref().as_ref();
-            let entry = Entry { key, value };
-            match key {
-                "session-timeout" => {
-                    fragment.session_timeout = keep(absolute_limit(entry, minima), problems);
-                }
-                "session-warnings" => {
-                    fragment.session_warnings = entry.durations(&range::LEAD, problems);
-                }
-                "inactivity-timeout" => {
-                    let range = range::INACTIVITY.with(minima);
-                    fragment.inactivity_timeout = keep(entry.duration_or_off(&range), problems);
-                }
-                "inactivity-warnings" => {
-                    fragment.inactivity_warnings = entry.durations(&range::LEAD, problems);
-                }
-                "action" => fragment.action = keep(entry.choice(&ACTIONS), problems),
-                "unknown-idle" => {
-                    fragment.unknown_idle = keep(entry.choice(&UNKNOWN_IDLE), problems);
-                }
-                "grace" => {
-                    let grace = entry.duration(&range::GRACE);
-                    fragment.grace = keep(grace, problems).map(Spanned::into_inner);
-                }
-                "message" => fragment.message = keep(message::read(entry), problems),
-                // The rest has one value in this version, and the limits know nothing of it.
-                "activity" => drop(entry.choices(&ACTIVITIES, problems)),
-                "extend" => check_extend(entry, minima, problems),
-                "lock-after" => drop(keep(entry.only_off(), problems)),
-                _ => problems.push(unknown_key(name, &KEYS)),
-            }
+impl Reading {
+    pub(crate) fn at(self, span: Span<usize>) -> At {
+        At {
+            text: self.text,
+            span,
         }
-        fragment
+    }
+
+    /// The value, with the place of its entry; or nothing and a problem more.
+    fn keep<T>(
+        self,
+        entry: Entry<'_>,
+        value: Result<T, Problem>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Placed<T>> {
+        let at = self.at(entry.span());
+        keep(value, problems).map(|value| Placed { value, at })
     }
 }
 
-/// The error for a key that does not exist.
-pub(crate) fn unknown_key(name: &Spanned<impl AsRef<str>>, known: &[&str]) -> Problem {
-    let typed = name.get_ref().as_ref();
-    let problem = Problem::error(name.span(), format!("unknown key `{}`", shown(typed)))
-        .help(format!("known keys: {}", known.join(", ")));
-    did_you_mean(problem, typed, known.iter().copied())
+impl Fragment {
+    /// Reads this key of the table, if it is one of [`keys::LIMITS`]. A value that is not good is left out
+    /// and becomes a problem.
+    pub(crate) fn read(
+        &mut self,
+        entry: Entry<'_>,
+        reading: Reading,
+        problems: &mut Vec<Problem>,
+    ) -> Known {
+        let minima = reading.minima;
+        match entry.key {
+            "session-timeout" => {
+                let limit = absolute_limit(entry, minima);
+                self.session_timeout = reading.keep(entry, limit, problems);
+            }
+            "session-warnings" => {
+                self.session_warnings = leads(entry, reading, problems);
+            }
+            "inactivity-timeout" => {
+                let limit = entry.duration_or_off(&range::INACTIVITY.with(minima));
+                self.inactivity_timeout = reading.keep(entry, limit, problems);
+            }
+            "inactivity-warnings" => {
+                self.inactivity_warnings = leads(entry, reading, problems);
+            }
+            "lock-after" => {
+                let length = entry.duration_or_off(&range::LOCK_AFTER.with(minima));
+                self.lock_after = reading.keep(entry, length, problems);
+            }
+            "action" => self.action = reading.keep(entry, entry.choice(&ACTIONS), problems),
+            "activity" => {
+                let kinds = activity(entry, problems);
+                self.activity = kinds.and_then(|kinds| reading.keep(entry, kinds, problems));
+            }
+            "unknown-idle" => {
+                let choice = entry.choice(&UNKNOWN_IDLE);
+                self.unknown_idle = reading.keep(entry, choice, problems);
+            }
+            "grace" => {
+                let grace = entry.duration(&range::GRACE);
+                self.grace = reading.keep(entry, grace, problems);
+            }
+            "extend" => self.read_extend(entry, reading, problems),
+            "message" => self.message = reading.keep(entry, message::read(entry), problems),
+            "preset" => self.preset = reading.keep(entry, preset(entry), problems),
+            _ => return Known::No,
+        }
+        Known::Yes
+    }
+
+    fn read_extend(&mut self, entry: Entry<'_>, reading: Reading, problems: &mut Vec<Problem>) {
+        let table = entry.table("{ times = 1, by = \"30min\" }");
+        let Some(table) = keep(table, problems) else {
+            return;
+        };
+        for (name, value) in table {
+            match name.get_ref().as_ref() {
+                "times" => {
+                    let key = "extend.times";
+                    let entry = Entry { key, value };
+                    let times = entry.number(range::EXTENSIONS_MAX);
+                    self.extend_times = reading.keep(entry, times, problems);
+                }
+                "by" => {
+                    let key = "extend.by";
+                    let entry = Entry { key, value };
+                    let by = entry.duration(&range::EXTENSION.with(reading.minima));
+                    self.extend_by = reading.keep(entry, by, problems);
+                }
+                _ => problems.push(keys::unknown_in_extend(name)),
+            }
+        }
+    }
 }
 
-fn absolute_limit(entry: Entry<'_>, minima: Minima) -> Result<Spanned<Duration>, Problem> {
+/// Whether a key exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    Yes,
+    No,
+}
+
+/// Every key of `[default]`.
+pub(crate) fn read_default(
+    table: &DeTable<'_>,
+    reading: Reading,
+    problems: &mut Vec<Problem>,
+) -> Fragment {
+    let mut fragment = Fragment::default();
+    for (name, value) in table {
+        let key = name.get_ref().as_ref();
+        if fragment.read(Entry { key, value }, reading, problems) == Known::No {
+            problems.push(keys::unknown_in_default(name));
+        }
+    }
+    fragment
+}
+
+fn absolute_limit(entry: Entry<'_>, minima: Minima) -> Result<Duration, Problem> {
     let range = range::ABSOLUTE.with(minima);
     if entry.is_off() {
         return Err(entry.error("cannot be off").label(format!(
@@ -119,24 +195,39 @@ fn absolute_limit(entry: Entry<'_>, minima: Minima) -> Result<Spanned<Duration>,
     entry.duration(&range)
 }
 
-/// Extensions: none may be granted in this version.
-fn check_extend(entry: Entry<'_>, minima: Minima, problems: &mut Vec<Problem>) {
-    let table = entry.table("{ times = 0, by = \"30min\" }");
-    let Some(table) = keep(table, problems) else {
-        return;
-    };
-    for (name, value) in table {
-        match name.get_ref().as_ref() {
-            "times" => {
-                let key = "extend.times";
-                keep(Entry { key, value }.only_zero(), problems);
-            }
-            "by" => {
-                let key = "extend.by";
-                let range = range::EXTENSION.with(minima);
-                keep(Entry { key, value }.duration(&range), problems);
-            }
-            _ => problems.push(unknown_key(name, &EXTEND_KEYS)),
-        }
+fn leads(
+    entry: Entry<'_>,
+    reading: Reading,
+    problems: &mut Vec<Problem>,
+) -> Option<Placed<LeadsTyped>> {
+    let value = entry.durations(&range::LEAD, problems)?;
+    let at = reading.at(entry.span());
+    Some(Placed { value, at })
+}
+
+/// What counts as activity. The inner error is about the whole list.
+fn activity(
+    entry: Entry<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Result<BTreeSet<ActivityKind>, Problem>> {
+    let kinds = entry.choices(&ACTIVITIES, problems)?;
+    if kinds.is_empty() {
+        return None;
     }
+    let kinds: BTreeSet<ActivityKind> = kinds.into_iter().collect();
+    Some(if kinds.contains(&ActivityKind::Input) {
+        Ok(kinds)
+    } else {
+        Err(entry
+            .error("is without \"input\"")
+            .label("what the user types always counts: add \"input\""))
+    })
+}
+
+fn preset(entry: Entry<'_>) -> Result<&'static Preset, Problem> {
+    let choices: Vec<Choice<&Preset>> = PRESETS
+        .iter()
+        .map(|preset| Choice::new(preset.name, preset))
+        .collect();
+    entry.choice(&choices)
 }

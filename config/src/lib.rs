@@ -1,19 +1,19 @@
-//! The policy file: text in, limits out, and for everything that is wrong with it a diagnostic
+//! The policy files: text in, policy out, and for everything that is wrong with them a diagnostic
 //! that shows the place.
 //!
-//! [`parse`] takes a text in three steps: a *fragment* is one table as it is typed, each value
-//! checked by itself; the *limits* are the fragment over the built-in defaults, with the values
-//! checked against each other; the *settings* are the limits and what there is to say about them.
-//! All errors of a file come in one go, because an administrator who corrects one should not meet
-//! the next only afterwards. [`load()`] does the same with a file, and is the only part that touches
-//! the disk.
+//! A text becomes a policy in steps: a *document* is one text as it is typed, each value checked
+//! by itself; *merged* documents are one, in which a later file has replaced what it says again;
+//! *resolved*, each table has every value, its own or an inherited one, and the values are checked
+//! against each other; the *settings* are that and where each value is from. All errors of all
+//! files come in one go, because an administrator who corrects one should not meet the next only
+//! afterwards. [`load()`] reads the files, and is the only part that touches the disk.
 //!
 //! ```
 //! use session_timeout_config::{Minima, Style, parse};
 //!
 //! let text = "[default]\nsession-timeout = \"12h\"\n";
 //! let settings = parse("policy.toml", text, Minima::Enforced).unwrap();
-//! assert_eq!(settings.limits.absolute.length.as_secs(), 12 * 60 * 60);
+//! assert_eq!(settings.default.limits.absolute.length.as_secs(), 12 * 60 * 60);
 //!
 //! let errors = parse("policy.toml", "[default]\ngrace = \"1h\"\n", Minima::Enforced).unwrap_err();
 //! assert_eq!(
@@ -26,17 +26,41 @@
 
 #![forbid(unsafe_code)]
 
+mod advice;
+mod check;
+mod contradiction;
+mod cover;
 mod diagnostic;
+mod document;
 pub mod duration;
+mod file;
 mod fragment;
+mod host;
+mod keys;
 mod load;
+pub mod login_defs;
+mod matching;
+mod merge;
 mod message;
+mod origin;
+mod preset;
+mod print;
 mod range;
+mod resolve;
+mod rules;
 mod settings;
+mod sources;
 mod syntax;
+mod tables;
+mod texts;
+mod unreachable;
 mod value;
 
+pub use check::{CheckStatus, Checked, check};
 pub use diagnostic::{Diagnostic, Severity, Style};
-pub use load::{LoadError, Loaded, MAX_FILE_BYTES, load};
+pub use document::MAX_FILE_BYTES;
+pub use load::{LoadError, Loaded, MAX_DROP_INS, load};
+pub use origin::{BUILT_IN_MESSAGE, Origin, Place, Setting};
 pub use range::Minima;
-pub use settings::{Settings, parse};
+pub use settings::{Effective, RuleSettings, Settings, parse};
+pub use sources::Sources;

@@ -1,46 +1,40 @@
-//! The policy file on disk: the only part of this crate that opens anything.
-//!
-//! The daemon reads the file as root, so it takes none that somebody else could have written, and
-//! none whose opening or reading might not end: a symbolic link, a FIFO, a device, a file without
-//! a bound.
+//! A policy from its files on disk.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::OFlag;
-use nix::unistd::{Uid, geteuid};
-
-use crate::diagnostic::{Diagnostic, Problem, Source, locate};
+use crate::diagnostic::{Diagnostic, Source, harmless};
+use crate::document::MAX_FILE_BYTES;
+use crate::file::{self, Directory, Found};
 use crate::range::Minima;
-use crate::settings::{Settings, parse};
+use crate::settings::{Settings, read};
+use crate::sources::Sources;
 
-/// The longest policy file that is read.
-pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// More drop-ins than this are not taken.
+pub const MAX_DROP_INS: usize = 256;
 
-/// A policy file that was taken.
+/// A policy that was taken.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// What it says.
     pub settings: Settings,
-    /// The text, of which the daemon keeps the last good one.
-    pub text: String,
+    /// The files that it was read from, in this order.
+    pub files: Vec<PathBuf>,
 }
 
-/// Why a policy file was not taken.
+/// Why a policy was not taken.
 #[derive(Debug)]
 pub enum LoadError {
-    /// There is no such file.
+    /// There is no file at all; what is built in holds.
     Missing,
-    /// It cannot be read, or must not be.
+    /// A file or a directory cannot be read, or must not be.
     Unreadable {
-        /// Which file, why, and what to do.
+        /// Which, why, and what to do.
         reason: String,
     },
-    /// It is not a policy.
+    /// It is not a policy: the errors of all files.
     Invalid(Vec<Diagnostic>),
 }
 
@@ -65,170 +59,123 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Reads a policy file.
+/// Reads a policy.
 ///
 /// # Errors
-/// [`LoadError`]; it comes quickly, whatever is at this path.
-pub fn load(path: &Path, minima: Minima) -> Result<Loaded, LoadError> {
-    let unreadable = |reason: String| LoadError::Unreadable {
-        reason: format!("cannot read {}: {reason}", path.display()),
-    };
-    let bytes = match read(path) {
-        Ok(Contents::Missing) => return Err(LoadError::Missing),
-        Ok(Contents::Refused(objection)) => return Err(unreadable(objection)),
-        Ok(Contents::Bytes(bytes)) => bytes,
-        Err(error) => return Err(unreadable(error.to_string())),
-    };
-    let name = path.to_string_lossy();
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let lossy = String::from_utf8_lossy(error.as_bytes());
-        LoadError::Invalid(not_utf8(&name, &lossy, error.utf8_error().valid_up_to()))
-    })?;
-    let settings = parse(&name, &text, minima).map_err(LoadError::Invalid)?;
-    Ok(Loaded { settings, text })
-}
-
-enum Contents {
-    Missing,
-    Refused(String),
-    Bytes(Vec<u8>),
-}
-
-fn read(path: &Path) -> io::Result<Contents> {
-    // O_NONBLOCK: opening a FIFO for reading waits for a writer otherwise (open(2)). std adds
-    // O_CLOEXEC by itself.
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let mut options = OpenOptions::new();
-    let file = match options.read(true).custom_flags(flags.bits()).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::Missing),
-        // What O_NOFOLLOW gives for a symbolic link (open(2)).
-        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
-            let objection = "it is a symbolic link; put the file itself there";
-            return Ok(Contents::Refused(objection.to_owned()));
-        }
-        Err(error) => return Err(error),
-    };
-    let facts = Facts::from(&file.metadata()?);
-    match facts.objection(geteuid()) {
-        Some(objection) => Ok(Contents::Refused(objection)),
-        None => read_bounded(file),
+/// [`LoadError`]; it comes quickly, whatever is at these paths. One file that cannot be taken is
+/// enough for the whole policy not to be: half of it could be the half that does harm.
+pub fn load(sources: &Sources, minima: Minima) -> Result<Loaded, LoadError> {
+    let mut files = Files::default();
+    if let Some(path) = &sources.main {
+        files.add(path.clone(), file::read(path));
     }
-}
-
-/// The file may grow while it is read.
-fn read_bounded(file: File) -> io::Result<Contents> {
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Ok(Contents::Refused(too_long()));
+    files.add_drop_ins(&sources.drop_ins);
+    let Files {
+        read: taken,
+        refused,
+        ..
+    } = files;
+    if !refused.is_empty() {
+        let reason = reasons(refused);
+        return Err(LoadError::Unreadable { reason });
     }
-    Ok(Contents::Bytes(bytes))
-}
-
-/// What fstat(2) tells about the open file.
-struct Facts {
-    is_regular: bool,
-    owner: Uid,
-    mode: u32,
-    length: u64,
-}
-
-impl From<&Metadata> for Facts {
-    fn from(metadata: &Metadata) -> Self {
-        Self {
-            is_regular: metadata.is_file(),
-            owner: Uid::from_raw(metadata.uid()),
-            mode: metadata.mode(),
-            length: metadata.len(),
-        }
+    if taken.is_empty() {
+        return Err(LoadError::Missing);
     }
-}
-
-impl Facts {
-    /// Why this file must not be read, and what to do.
-    fn objection(&self, reader: Uid) -> Option<String> {
-        const WRITABLE_BY_OTHERS: u32 = 0o022;
-        let (owner, mode) = (self.owner, self.mode & 0o7777);
-        if !self.is_regular {
-            return Some("it is not a regular file".to_owned());
-        }
-        // Whoever checks a draft may do so with a file of their own.
-        if !owner.is_root() && owner != reader {
-            return Some(format!(
-                "uid {owner} owns it; make it root's: chown root:root"
-            ));
-        }
-        if mode & WRITABLE_BY_OTHERS != 0 {
-            return Some(format!(
-                "others than its owner may write to it (mode {mode:04o}): chmod go-w"
-            ));
-        }
-        (self.length > MAX_FILE_BYTES).then(too_long)
+    let mut sources = Vec::new();
+    let mut paths = Vec::new();
+    for (path, bytes) in taken {
+        sources.push(Source::from_bytes(&path.to_string_lossy(), &bytes));
+        paths.push(path);
     }
+    let settings = read(sources, minima).map_err(LoadError::Invalid)?;
+    Ok(Loaded {
+        settings,
+        files: paths,
+    })
 }
 
-fn too_long() -> String {
-    format!("it is longer than {} KiB", MAX_FILE_BYTES / 1024)
+/// On one line, and not the longest line that somebody could have.
+fn reasons(mut refused: Vec<String>) -> String {
+    const SHOWN: usize = 5;
+    let more = refused.len().saturating_sub(SHOWN);
+    refused.truncate(SHOWN);
+    if more > 0 {
+        refused.push(format!("and {more} more"));
+    }
+    refused.join("; ")
 }
 
-/// The diagnostic for the first byte that is no UTF-8. `lossy` has the replacement character there.
-fn not_utf8(name: &str, lossy: &str, valid_up_to: usize) -> Vec<Diagnostic> {
-    let span = valid_up_to..valid_up_to + char::REPLACEMENT_CHARACTER.len_utf8();
-    let problem = Problem::error(span, "not UTF-8").label("save the file in UTF-8");
-    locate(Source::new(name, lossy), vec![problem])
+/// What was read so far.
+#[derive(Default)]
+struct Files {
+    read: Vec<(PathBuf, Vec<u8>)>,
+    /// What cannot be taken, and why.
+    refused: Vec<String>,
+    bytes: u64,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROOT: Uid = Uid::from_raw(0);
-    const ALICE: Uid = Uid::from_raw(1000);
-
-    fn facts(owner: Uid, mode: u32) -> Facts {
-        Facts {
-            is_regular: true,
-            owner,
-            mode: 0o100_000 | mode,
-            length: MAX_FILE_BYTES,
+impl Files {
+    fn add(&mut self, path: PathBuf, found: Found<Vec<u8>>) {
+        match found {
+            Found::Missing | Found::Mask => {}
+            Found::Refused(objection) => self.refuse(&path, &objection),
+            Found::Good(bytes) => {
+                self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+                if self.bytes > MAX_FILE_BYTES {
+                    let most = MAX_FILE_BYTES / 1024;
+                    self.refuse(
+                        &path,
+                        &format!("all files together are longer than {most} KiB"),
+                    );
+                } else {
+                    self.read.push((path, bytes));
+                }
+            }
         }
     }
 
-    fn refused(owner: Uid, mode: u32, reader: Uid) -> bool {
-        facts(owner, mode).objection(reader).is_some()
+    fn refuse(&mut self, path: &Path, objection: &str) {
+        let path = harmless(&path.to_string_lossy());
+        self.refused
+            .push(format!("cannot read {path}: {objection}"));
     }
 
-    #[test]
-    fn only_a_file_of_root_or_of_the_reader_is_read() {
-        assert!(!refused(ROOT, 0o644, ROOT));
-        assert!(!refused(ROOT, 0o644, ALICE));
-        assert!(!refused(ALICE, 0o600, ALICE));
-        assert!(refused(ALICE, 0o644, ROOT));
-        assert!(refused(Uid::from_raw(1001), 0o644, ALICE));
-    }
-
-    #[test]
-    fn a_file_that_others_may_write_is_not_read() {
-        assert!(refused(ROOT, 0o664, ROOT));
-        assert!(refused(ROOT, 0o646, ROOT));
-        assert!(refused(ROOT, 0o620, ROOT));
-        assert!(!refused(ROOT, 0o4755, ROOT));
-    }
-
-    #[test]
-    fn a_file_that_is_too_long_is_not_even_read() {
-        let facts = Facts {
-            length: MAX_FILE_BYTES + 1,
-            ..facts(ROOT, 0o644)
-        };
-        assert_eq!(facts.objection(ROOT), Some(too_long()));
-    }
-
-    #[test]
-    fn a_file_that_grows_while_it_is_read_is_refused() {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(MAX_FILE_BYTES + 1).unwrap();
-        assert!(matches!(read_bounded(file), Ok(Contents::Refused(_))));
+    /// The drop-ins of all directories, each name once.
+    fn add_drop_ins(&mut self, paths: &[PathBuf]) {
+        let mut directories = Vec::new();
+        for path in paths {
+            match Directory::open(path) {
+                Found::Missing | Found::Mask => {}
+                Found::Refused(objection) => self.refuse(path, &objection),
+                Found::Good(directory) => directories.push((path, directory)),
+            }
+        }
+        // Which directory has the last word about a name.
+        let mut names: BTreeMap<OsString, usize> = BTreeMap::new();
+        for (index, (path, directory)) in directories.iter_mut().enumerate() {
+            match directory.names() {
+                Ok(found) => names.extend(found.into_iter().map(|name| (name, index))),
+                Err(objection) => self.refuse(path, &objection),
+            }
+        }
+        if names.len() > MAX_DROP_INS {
+            let reason = format!("there are {} drop-ins; at most {MAX_DROP_INS}", names.len());
+            self.refused.push(reason);
+            return;
+        }
+        for (name, index) in names {
+            if !self.refused.is_empty() && self.bytes > MAX_FILE_BYTES {
+                return;
+            }
+            if let Some((path, directory)) = directories.get(index) {
+                let drop_in = path.join(&name);
+                match directory.read(&name) {
+                    // An empty one is there to hide another of its name.
+                    Found::Good(bytes) if bytes.is_empty() => {}
+                    found => self.add(drop_in, found),
+                }
+            }
+        }
     }
 }

@@ -33,12 +33,17 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const ABSOLUTE: Range = range(HOUR, DAY, "24h");
 /// `inactivity-timeout`.
 pub(crate) const INACTIVITY: Range = range(Duration::from_secs(5 * 60), DAY, "15min");
+/// `lock-after`: shorter than any limit, for a lock costs its user only a password.
+pub(crate) const LOCK_AFTER: Range = range(MINUTE, DAY, "10min");
 /// An element of `session-warnings` or `inactivity-warnings`.
 pub(crate) const LEAD: Range = range(SECOND, DAY, "5min");
 /// `grace`: long enough for an editor to save its buffers, short enough for a limit to be one.
 pub(crate) const GRACE: Range = range(SECOND, Duration::from_secs(10 * 60), "10s");
 /// `extend.by`.
 pub(crate) const EXTENSION: Range = range(MINUTE, DAY, "30min");
+
+/// `extend.times`: 24 of the shortest hour are a day, and no session lasts longer.
+pub(crate) const EXTENSIONS_MAX: u32 = 24;
 
 const fn range(shortest: Duration, longest: Duration, example: &'static str) -> Range {
     Range {

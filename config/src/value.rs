@@ -20,24 +20,13 @@ pub(crate) struct Entry<'a> {
 
 /// A word that a key takes.
 pub(crate) struct Choice<T> {
-    word: &'static str,
-    meaning: Option<T>,
+    pub(crate) word: &'static str,
+    pub(crate) meaning: T,
 }
 
 impl<T> Choice<T> {
     pub(crate) const fn new(word: &'static str, meaning: T) -> Self {
-        Self {
-            word,
-            meaning: Some(meaning),
-        }
-    }
-
-    /// A word that a later version takes.
-    pub(crate) const fn later(word: &'static str) -> Self {
-        Self {
-            word,
-            meaning: None,
-        }
+        Self { word, meaning }
     }
 }
 
@@ -47,25 +36,21 @@ impl<'a> Entry<'a> {
     }
 
     /// A duration inside its range.
-    pub(crate) fn duration(self, range: &Range) -> Result<Spanned<Duration>, Problem> {
+    pub(crate) fn duration(self, range: &Range) -> Result<Duration, Problem> {
         let duration = self.any_duration(range)?;
         self.inside(range, duration)
     }
 
     /// A duration inside its range, or "off".
-    pub(crate) fn duration_or_off(
-        self,
-        range: &Range,
-    ) -> Result<Spanned<Option<Duration>>, Problem> {
+    pub(crate) fn duration_or_off(self, range: &Range) -> Result<Option<Duration>, Problem> {
         if self.is_off() {
-            return Ok(Spanned::new(self.span(), None));
+            return Ok(None);
         }
         let duration = self.any_duration(range).map_err(|problem| {
             let key = self.key;
-            problem.help(format!("`{key} = \"off\"` turns the limit off"))
+            problem.or_help(format!("`{key} = \"off\"` turns it off"))
         })?;
-        let duration = self.inside(range, duration)?;
-        Ok(Spanned::new(self.span(), Some(duration.into_inner())))
+        self.inside(range, duration).map(Some)
     }
 
     /// A list of durations, each inside the range. Those that are not become problems of their own.
@@ -73,38 +58,41 @@ impl<'a> Entry<'a> {
         self,
         range: &Range,
         problems: &mut Vec<Problem>,
-    ) -> Option<Spanned<Vec<Spanned<Duration>>>> {
+    ) -> Option<Vec<Spanned<Duration>>> {
+        /// More warnings than anybody gives.
+        const MAX: usize = 64;
         let example = format!("[\"{}\"]", range.example);
         let elements = keep(self.array("a list of durations", &example), problems)?;
-        let durations = all(elements, problems, |value| {
-            self.element(value).duration(range)
-        })?;
-        Some(Spanned::new(self.span(), durations))
+        if elements.len() > MAX {
+            let label = format!("{} elements; at most {MAX}", elements.len());
+            problems.push(self.error("is too long").label(label));
+            return None;
+        }
+        all(elements, problems, |value| {
+            let duration = self.element(value).duration(range)?;
+            Ok(Spanned::new(value.span(), duration))
+        })
     }
 
     /// One of these words.
-    pub(crate) fn choice<T: Copy>(self, choices: &[Choice<T>]) -> Result<T, Problem> {
-        let available = Self::available(choices);
+    pub(crate) fn choice<T: Clone>(self, choices: &[Choice<T>]) -> Result<T, Problem> {
+        let available = available(choices);
         let word = self.text(&format!("one of {available}"))?;
-        let Some(choice) = choices.iter().find(|choice| choice.word == word) else {
-            let words = choices.iter().filter(|choice| choice.meaning.is_some());
+        let choice = choices.iter().find(|choice| choice.word == word);
+        choice.map(|choice| choice.meaning.clone()).ok_or_else(|| {
             let problem = self.error("has an unknown value");
             let problem = problem.label(format!("available: {available}"));
-            return Err(did_you_mean(problem, word, words.map(|choice| choice.word)));
-        };
-        choice.meaning.ok_or_else(|| {
-            let assignment = format!("{} = \"{word}\"", self.key);
-            not_available(self.span(), &assignment).label(format!("available: {available}"))
+            did_you_mean(problem, word, choices.iter().map(|choice| choice.word))
         })
     }
 
     /// A list of some of these words, at least one.
-    pub(crate) fn choices<T: Copy>(
+    pub(crate) fn choices<T: Clone>(
         self,
         choices: &[Choice<T>],
         problems: &mut Vec<Problem>,
     ) -> Option<Vec<T>> {
-        let available = Self::available(choices);
+        let available = available(choices);
         let example = choices.first().map_or("", |choice| choice.word);
         let elements = self.array("a list of words", &format!("[\"{example}\"]"));
         let elements = keep(elements, problems)?;
@@ -117,31 +105,55 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// A key of which this version knows "off" alone.
-    pub(crate) fn only_off(self) -> Result<(), Problem> {
-        if self.is_off() {
-            return Ok(());
-        }
-        let assignment = match self.value.get_ref() {
-            DeValue::String(text) => format!("{} = \"{}\"", self.key, shown(text)),
-            _ => self.key.to_owned(),
+    /// The elements of this list, at least one; a single string is as good as a list of it.
+    pub(crate) fn strings(self, example: &str) -> Result<Vec<Self>, Problem> {
+        /// No list that somebody keeps by hand is longer.
+        const MAX: usize = 256;
+        let array = match self.value.get_ref() {
+            DeValue::String(_) => return Ok(vec![self]),
+            DeValue::Array(array) => array,
+            _ => {
+                let expected = format!("\"{example}\" or [\"{example}\"]");
+                return Err(self.wrong_type("a string or a list of strings", &expected));
+            }
         };
-        Err(not_available(self.span(), &assignment).label("available: \"off\""))
+        match array.len() {
+            0 => Err(self
+                .error("is empty")
+                .label("an empty list matches nothing")
+                .help(format!("leave `{}` out to match everything", self.key))),
+            1..=MAX => Ok(array.iter().map(|value| self.element(value)).collect()),
+            more => Err(self
+                .error("is too long")
+                .label(format!("{more} elements; at most {MAX}"))),
+        }
     }
 
-    /// A number of which this version knows 0 alone.
-    pub(crate) fn only_zero(self) -> Result<(), Problem> {
+    /// A whole number that is not more than this.
+    pub(crate) fn number(self, max: u32) -> Result<u32, Problem> {
         let DeValue::Integer(number) = self.value.get_ref() else {
-            return Err(self.wrong_type("a number", "0"));
+            return Err(self.wrong_type("a number", "1"));
         };
-        if number.as_str().bytes().all(|digit| digit == b'0') {
-            return Ok(());
+        let text = number.as_str();
+        let found = u32::from_str_radix(text, number.radix());
+        found.ok().filter(|found| *found <= max).ok_or_else(|| {
+            let wrong = if text.starts_with('-') {
+                "less than the minimum"
+            } else {
+                "more than the maximum"
+            };
+            let number = shown(&number.to_string());
+            let label = format!("{number} is {wrong}; allowed: 0 to {max}");
+            self.error("is out of range").label(label)
+        })
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn boolean(self) -> Result<bool, Problem> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Ok(*value),
+            _ => Err(self.mismatch("expected true or false, without quotes")),
         }
-        if number.as_str().starts_with('-') {
-            return Err(self.error("is out of range").label("allowed: 0"));
-        }
-        let assignment = format!("{} = {}", self.key, shown(&number.to_string()));
-        Err(not_available(self.span(), &assignment).label("available: 0"))
     }
 
     /// A table.
@@ -195,9 +207,9 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn inside(self, range: &Range, duration: Duration) -> Result<Spanned<Duration>, Problem> {
+    fn inside(self, range: &Range, duration: Duration) -> Result<Duration, Problem> {
         match range.objection(duration) {
-            None => Ok(Spanned::new(self.span(), duration)),
+            None => Ok(duration),
             Some(objection) => Err(self.error("is out of range").label(objection)),
         }
     }
@@ -235,19 +247,12 @@ impl<'a> Entry<'a> {
         self.error("is of the wrong type")
             .label(format!("{expected}, found {found}"))
     }
-
-    fn available<T>(choices: &[Choice<T>]) -> String {
-        let words = choices.iter().filter(|choice| choice.meaning.is_some());
-        words
-            .map(|choice| choice.word)
-            .collect::<Vec<_>>()
-            .join(", ")
-    }
 }
 
-/// The error for what a later version may do.
-pub(crate) fn not_available(span: Span<usize>, what: &str) -> Problem {
-    Problem::error(span, format!("`{what}` is not available in this version"))
+/// The words, for people.
+pub(crate) fn available<T>(choices: &[Choice<T>]) -> String {
+    let words: Vec<&str> = choices.iter().map(|choice| choice.word).collect();
+    words.join(", ")
 }
 
 /// The value, or nothing and a problem more.
@@ -281,7 +286,7 @@ pub(crate) fn did_you_mean<'k>(
     let typed = typed.to_ascii_lowercase();
     let near = known
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&typed, word), word))
+        .map(|word| (distance(&typed, word), word))
         // A third of the word may be wrong.
         .filter(|(distance, word)| distance * 3 <= word.len())
         .min();
@@ -289,4 +294,14 @@ pub(crate) fn did_you_mean<'k>(
         Some((_, word)) => problem.help(format!("did you mean `{word}`?")),
         None => problem,
     }
+}
+
+/// How many slips of the fingers make one word of the other. The beginning of a word is the word,
+/// left unfinished.
+fn distance(typed: &str, word: &str) -> usize {
+    const LONG_ENOUGH: usize = 3;
+    if typed.len() >= LONG_ENOUGH && word.starts_with(typed) {
+        return 0;
+    }
+    strsim::damerau_levenshtein(typed, word)
 }

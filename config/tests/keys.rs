@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use session_timeout_config::{Minima, parse};
-use session_timeout_policy::{EndAction, Leads, Limits, UnknownIdle};
+use session_timeout_policy::{ActivityKind, EndAction, Extensions, Leads, Limits, UnknownIdle};
 
 fn limits(lines: &str, minima: Minima) -> Option<Limits> {
     let text = format!("[default]\n{lines}\n");
     let settings = parse("policy.toml", &text, minima);
-    settings.ok().map(|settings| settings.limits)
+    settings.ok().map(|settings| settings.default.limits)
 }
 
 fn enforced(lines: &str) -> Limits {
@@ -25,17 +25,18 @@ fn secs(seconds: u64) -> Duration {
 fn a_file_that_says_nothing_is_the_built_in_policy() {
     for text in ["", "# nothing\n", "[default]\n", "\u{feff}[default]\r\n"] {
         let settings = parse("policy.toml", text, Minima::Enforced).unwrap();
-        assert_eq!(settings.limits, Limits::default());
+        assert_eq!(settings.default.limits, Limits::default());
         assert!(settings.warnings.is_empty());
     }
 }
 
 /// A key with `{}` for its duration; the ends of its range; and the minimum when minima are lifted.
-const RANGES: [(&str, u64, u64); 7] = [
+const RANGES: [(&str, u64, u64); 8] = [
     ("session-timeout = \"{}\"", 3600, 86400),
     ("session-warnings = [\"5min\", \"{}\"]", 1, 86400),
     ("inactivity-timeout = \"{}\"", 300, 86400),
     ("inactivity-warnings = [\"{}\"]", 1, 86400),
+    ("lock-after = \"{}\"", 60, 86400),
     ("grace = \"{}\"", 1, 600),
     ("extend = { by = \"{}\" }", 60, 86400),
     ("extend.by = \"{}\"", 60, 86400),
@@ -82,6 +83,7 @@ fn every_key_outside_of_its_table_is_known_all_the_same() {
         "grace",
         "extend",
         "message",
+        "preset",
     ] {
         let outside = parse("policy.toml", &format!("{key} = 1\n"), Minima::Enforced);
         let errors = outside.unwrap_err();
@@ -138,14 +140,11 @@ fn the_inactivity_limit_may_be_as_long_as_the_absolute_one() {
 
 #[test]
 fn words_become_what_they_mean() {
-    assert_eq!(
-        enforced("action = \"terminate\"").end_action,
-        EndAction::Terminate
-    );
-    assert_eq!(
-        enforced("action = \"report\"").end_action,
-        EndAction::Report
-    );
+    let action = |word| enforced(&format!("action = \"{word}\"")).end_action;
+    assert_eq!(action("terminate"), EndAction::Terminate);
+    assert_eq!(action("hang-up"), EndAction::HangUp);
+    assert_eq!(action("lock"), EndAction::Lock);
+    assert_eq!(action("report"), EndAction::Report);
     let unknown_idle = |word| enforced(&format!("unknown-idle = \"{word}\"")).unknown_idle;
     assert_eq!(unknown_idle("report"), UnknownIdle::Report);
     assert_eq!(
@@ -155,33 +154,49 @@ fn words_become_what_they_mean() {
 }
 
 #[test]
-fn the_one_value_that_this_version_has_is_taken() {
-    let lines = "activity = [\"input\"]\nlock-after = \"off\"\nextend = { times = 0 }\n";
-    assert_eq!(enforced(lines), Limits::default());
+fn input_always_counts_and_others_may() {
+    let activity = |list: &str| {
+        let found = limits(&format!("activity = {list}"), Minima::Enforced);
+        found.map(|limits| limits.activity)
+    };
+    let input = ActivityKind::Input;
+    let all = [input, ActivityKind::Output, ActivityKind::Inhibitor];
+    assert_eq!(activity(r#"["input"]"#), Some([input].into()));
+    assert_eq!(
+        activity(r#"["inhibitor", "output", "input", "output"]"#),
+        Some(all.into())
+    );
+    for bad in [
+        "[]",
+        r#"["output"]"#,
+        r#"["inhibitor", "output"]"#,
+        r#""input""#,
+    ] {
+        assert_eq!(activity(bad), None, "{bad}");
+    }
 }
 
 #[test]
-fn what_this_version_has_not_is_an_error() {
-    for line in [
-        "action = \"hang-up\"",
-        "action = \"lock\"",
-        "activity = [\"inhibitor\"]",
-        "activity = [\"input\", \"output\"]",
-        "lock-after = \"10min\"",
-        "lock-after = true",
-        "extend = { times = 1 }",
-        "extend.times = 99999999999999999999",
-        "[[rule]]",
-    ] {
-        let text = format!("[default]\n{line}\n");
-        let errors = parse("policy.toml", &text, Minima::Lifted).unwrap_err();
-        assert_eq!(errors.len(), 1, "{line}");
-        assert!(
-            errors[0]
-                .message()
-                .ends_with("is not available in this version"),
-            "{line}"
-        );
+fn a_screen_may_be_locked_first_or_not() {
+    let lock_after = |line| enforced(line).lock_after;
+    assert_eq!(lock_after("lock-after = \"10min\""), Some(secs(600)));
+    assert_eq!(lock_after("lock-after = \"off\""), None);
+    assert_eq!(limits("lock-after = true", Minima::Enforced), None);
+}
+
+#[test]
+fn extensions_are_up_to_24_and_each_part_may_be_left_out() {
+    let extensions = |line: &str| limits(line, Minima::Enforced).map(|limits| limits.extensions);
+    let expected = |times, minutes: u64| {
+        let by = secs(minutes * 60);
+        Some(Extensions { times, by })
+    };
+    assert_eq!(extensions("extend = {}"), expected(0, 30));
+    assert_eq!(extensions("extend.times = 24"), expected(24, 30));
+    assert_eq!(extensions("extend.times = 0x2"), expected(2, 30));
+    assert_eq!(extensions("extend = { by = \"1h\" }"), expected(0, 60));
+    for bad in ["25", "-1", "1.5", "\"1\"", "99999999999999999999"] {
+        assert_eq!(extensions(&format!("extend.times = {bad}")), None, "{bad}");
     }
 }
 

@@ -11,14 +11,14 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::stat::Mode;
 use nix::unistd::{chown, geteuid, mkfifo};
-use session_timeout_config::{LoadError, Loaded, MAX_FILE_BYTES, Minima, Style, load};
+use session_timeout_config::{LoadError, Loaded, MAX_FILE_BYTES, Minima, Sources, Style, load};
 use session_timeout_policy::Limits;
 use tempfile::TempDir;
 
@@ -48,8 +48,8 @@ impl Place {
     /// What loading gives, with an end to waiting for it.
     fn load(&self) -> Result<Loaded, LoadError> {
         let (sender, receiver) = mpsc::channel();
-        let path = self.path();
-        thread::spawn(move || drop(sender.send(load(&path, Minima::Enforced))));
+        let sources = Sources::file(self.path());
+        thread::spawn(move || drop(sender.send(load(&sources, Minima::Enforced))));
         let bound = Duration::from_secs(5);
         receiver.recv_timeout(bound).expect("loading hangs")
     }
@@ -65,33 +65,36 @@ impl Place {
 }
 
 #[test]
-fn a_good_file_is_settings_and_its_text() {
+fn a_good_file_is_settings() {
     let place = Place::new();
     place.write(b"[default]\ngrace = \"20s\"\n");
     let loaded = place.load().unwrap();
-    assert_eq!(loaded.settings.limits.grace, Duration::from_secs(20));
-    assert_eq!(loaded.text, "[default]\ngrace = \"20s\"\n");
+    let limits = loaded.settings.default.limits;
+    assert_eq!(limits.grace, Duration::from_secs(20));
+    assert_eq!(loaded.files, [place.path()]);
 }
 
 #[test]
 fn an_empty_file_is_the_built_in_policy() {
     let place = Place::new();
     place.write(b"");
-    assert_eq!(place.load().unwrap().settings.limits, Limits::default());
+    let loaded = place.load().unwrap();
+    assert_eq!(loaded.settings.default.limits, Limits::default());
+    assert_eq!(loaded.files, [place.path()]);
 }
 
 #[test]
 fn a_missing_file_is_not_an_unreadable_one() {
     assert!(matches!(Place::new().load(), Err(LoadError::Missing)));
-    let nowhere = Path::new("/nonexistent/policy.toml");
-    let found = load(nowhere, Minima::Enforced);
+    let nowhere = Sources::file("/nonexistent/policy.toml");
+    let found = load(&nowhere, Minima::Enforced);
     assert!(matches!(found, Err(LoadError::Missing)));
 }
 
 #[test]
 fn a_broken_file_gives_diagnostics_with_its_path() {
     let place = Place::new();
-    place.write(b"[default]\ngrace = \"1h\"\naction = \"lock\"\n");
+    place.write(b"[default]\ngrace = \"1h\"\naction = \"kill\"\n");
     let Err(error) = place.load() else {
         panic!("a broken file was taken");
     };
@@ -122,7 +125,7 @@ fn a_directory_is_refused() {
 fn a_socket_is_refused() {
     let place = Place::new();
     let _listener = UnixListener::bind(place.path()).unwrap();
-    assert!(matches!(place.load(), Err(LoadError::Unreadable { .. })));
+    place.assert_refused("it is not a regular file");
 }
 
 #[test]
@@ -147,7 +150,7 @@ fn a_file_that_others_may_write_is_refused() {
     }
 }
 
-/// Only root can give a file away; `load.rs` tests the same rule without a file.
+/// Only root can give a file away; `file.rs` tests the same rule without a file.
 #[test]
 fn a_file_of_somebody_else_is_refused() {
     if !geteuid().is_root() {

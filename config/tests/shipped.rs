@@ -1,7 +1,9 @@
 //! The shipped file says what the built-in policy is, and both are the same.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+
 use session_timeout_config::{Minima, parse};
-use session_timeout_policy::{EndAction, Leads, Limits};
+use session_timeout_policy::{Leads, Limits};
 
 const SHIPPED: &str = include_str!("../../packaging/policy.toml");
 
@@ -17,14 +19,14 @@ fn spelled_out() -> String {
 #[test]
 fn the_shipped_file_changes_nothing() {
     let settings = parse("policy.toml", SHIPPED, Minima::Enforced).unwrap();
-    assert_eq!(settings.limits, Limits::default());
+    assert_eq!(settings.default.limits, Limits::default());
     assert!(settings.warnings.is_empty());
 }
 
 #[test]
 fn the_defaults_in_its_comments_are_the_built_in_ones() {
     let settings = parse("policy.toml", &spelled_out(), Minima::Enforced).unwrap();
-    assert_eq!(settings.limits, Limits::default());
+    assert_eq!(settings.default.limits, Limits::default());
     assert!(settings.warnings.is_empty());
 }
 
@@ -58,23 +60,78 @@ fn its_inactivity_warnings_are_those_of_a_limit_that_is_on() {
             "inactivity-timeout = \"15min\"",
         );
         let settings = parse("policy.toml", &text, Minima::Enforced).unwrap();
-        settings.limits.inactivity.unwrap().leads
+        settings.default.limits.inactivity.unwrap().leads
     };
     let built_in = on("[default]\ninactivity-timeout = \"off\"\n");
     assert_eq!(on(&spelled_out()), built_in);
     assert_ne!(built_in, Leads::default());
 }
 
+/// The words in quotes that begin these lines of its comments, in order.
+fn words_in_comments(before: &str) -> Vec<&str> {
+    let (text, _) = SHIPPED.split_once(&format!("\n#{before} = ")).unwrap();
+    let lines = text.lines().rev().take_while(|line| line.starts_with('#'));
+    let words = lines.filter_map(|line| line.strip_prefix("#   \"")?.split('"').next());
+    words.collect()
+}
+
 #[test]
 fn the_other_values_in_its_comments_are_taken() {
-    let text = spelled_out()
-        .replace("action = \"terminate\"", "action = \"report\"")
-        .replace(
-            "unknown-idle = \"report\"",
-            "unknown-idle = \"count-from-login\"",
-        )
-        .replace("#   message = ", "message = ");
+    for (key, count) in [("action", 4), ("activity", 3), ("unknown-idle", 2)] {
+        let words = words_in_comments(key);
+        assert_eq!(words.len(), count, "{key}");
+        for word in words {
+            let value = match key {
+                "activity" => format!("[\"input\", \"{word}\"]"),
+                _ => format!("\"{word}\""),
+            };
+            let text = format!("[default]\n{key} = {value}\n");
+            assert!(
+                parse("policy.toml", &text, Minima::Enforced).is_ok(),
+                "{text}"
+            );
+        }
+    }
+    let text = spelled_out().replace("#   message = ", "message = ");
     let settings = parse("policy.toml", &text, Minima::Enforced).unwrap();
-    assert_eq!(settings.limits.end_action, EndAction::Report);
-    assert!(settings.limits.message.unwrap().contains("{left}"));
+    assert!(settings.default.limits.message.unwrap().contains("{left}"));
+}
+
+/// `#   "stig"    inactivity-timeout = "10min"`.
+#[test]
+fn the_presets_in_its_comments_have_these_numbers() {
+    let lines = SHIPPED.lines().filter_map(|line| {
+        let (preset, values) = line.strip_prefix("#   \"")?.split_once('"')?;
+        values.contains(" = ").then_some((preset, values))
+    });
+    let mut count = 0;
+    for (preset, values) in lines {
+        count += 1;
+        let by_preset = format!("[default]\npreset = \"{preset}\"\n");
+        let by_keys = format!("[default]\n{}\n", values.replace(", ", "\n"));
+        let limits = |text: &str| {
+            let settings = parse("policy.toml", text, Minima::Enforced).unwrap();
+            settings.default.limits
+        };
+        assert_eq!(limits(&by_preset), limits(&by_keys), "{preset}");
+    }
+    assert_eq!(count, 5);
+}
+
+#[test]
+fn the_rule_in_its_comments_is_one() {
+    let from = SHIPPED.find("#   [[rule]]").unwrap();
+    let lines = SHIPPED[from..].lines();
+    let lines = lines.map_while(|line| line.strip_prefix("#   "));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let settings = parse("policy.toml", &text, Minima::Enforced).unwrap();
+    assert!(settings.warnings.is_empty());
+    let [rule] = settings.rules.as_slice() else {
+        unreachable!("{text}");
+    };
+    assert_eq!(rule.name, "card data");
+    assert_eq!(
+        rule.effective.limits.absolute.length.as_secs(),
+        12 * 60 * 60
+    );
 }

@@ -1,76 +1,14 @@
 //! Any text at all: it is a policy, or it is told where it is none.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
-
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use session_timeout_config::{Diagnostic, Minima, Style, duration, parse};
-use session_timeout_policy::{EndAction, Leads, Limit, Limits, UnknownIdle};
+use session_timeout_config::{Diagnostic, Minima, Style, parse};
 
-/// The policy that says the same as these limits.
-fn to_toml(limits: &Limits) -> String {
-    let leads = |limit: &Limit| {
-        let leads = limit
-            .leads
-            .iter()
-            .map(|lead| format!("\"{}\"", duration::print(lead)));
-        format!("[{}]", leads.collect::<Vec<_>>().join(", "))
-    };
-    let mut text = format!(
-        "[default]\nsession-timeout = \"{}\"\nsession-warnings = {}\ngrace = \"{}\"\n",
-        duration::print(limits.absolute.length),
-        leads(&limits.absolute),
-        duration::print(limits.grace),
-    );
-    if let Some(inactivity) = &limits.inactivity {
-        let length = duration::print(inactivity.length);
-        text += &format!("inactivity-timeout = \"{length}\"\n");
-        text += &format!("inactivity-warnings = {}\n", leads(inactivity));
-    }
-    text += match limits.end_action {
-        EndAction::Terminate => "action = \"terminate\"\n",
-        EndAction::Report => "action = \"report\"\n",
-    };
-    text += match limits.unknown_idle {
-        UnknownIdle::Report => "unknown-idle = \"report\"\n",
-        UnknownIdle::CountFromLogin => "unknown-idle = \"count-from-login\"\n",
-    };
-    if let Some(message) = &limits.message {
-        text += &format!("message = {}\n", toml::Value::from(message.as_str()));
-    }
-    text
-}
-
-fn limit(length: impl Strategy<Value = u64>) -> impl Strategy<Value = Limit> {
-    let leads = prop::collection::vec(1..=86400_u64, 0..5);
-    (length, leads).prop_map(|(length, leads)| Limit {
-        length: Duration::from_secs(length),
-        leads: Leads::new(leads.into_iter().map(Duration::from_secs)),
-    })
-}
-
-fn limits() -> impl Strategy<Value = Limits> {
-    (
-        limit(3600..=86400_u64),
-        prop::option::of(limit(300..=3600_u64)),
-        select(vec![EndAction::Terminate, EndAction::Report]),
-        select(vec![UnknownIdle::Report, UnknownIdle::CountFromLogin]),
-        1..=600_u64,
-        prop::option::of("[a-z\"'\\\\}#üß日]{1,40}( \\{(user|limit|left|reason)\\})?"),
-    )
-        .prop_map(
-            |(absolute, inactivity, end_action, unknown_idle, grace, message)| Limits {
-                absolute,
-                inactivity,
-                end_action,
-                unknown_idle,
-                grace: Duration::from_secs(grace),
-                message,
-            },
-        )
-}
+use crate::printing::{check_explained, check_printed};
 
 /// Texts that look like policies: lines that are right, lines that are nearly right, and noise.
 fn policy_like() -> impl Strategy<Value = String> {
@@ -89,6 +27,12 @@ fn policy_like() -> impl Strategy<Value = String> {
         "extend.by",
         "message",
         "mesage",
+        "preset",
+        "name",
+        "match",
+        "match.user",
+        "match.from",
+        "rule",
         "\"\"",
         "'a b'",
         "",
@@ -113,7 +57,13 @@ fn policy_like() -> impl Strategy<Value = String> {
             "true",
             "1979-05-27",
             "{ times = 0, by = \"1h\" }",
-            "{ times = 1 }",
+            "{ times = 25 }",
+            "{ user = \"*\", type = \"tty\" }",
+            "{ from = [\"10.0.0.1/8\", \"::1\"], remote = false }",
+            "{ group = [], users = 1 }",
+            "\"stig\"",
+            "\"*\"",
+            "[{}, { name = \"x\" }]",
             "{",
             "\"{left}\"",
             "\"{lefft}\"",
@@ -130,7 +80,9 @@ fn policy_like() -> impl Strategy<Value = String> {
     let assignment = (key, value).prop_map(|(key, value)| format!("{key} = {value}"));
     let line = prop_oneof![
         8 => assignment,
-        2 => select(vec!["[default]", "[[rule]]", "[[default]]", "[default", "# x", ""])
+        3 => select(vec![
+            "[default]", "[[rule]]", "[rule.match]", "[[default]]", "[default", "[[rule]", "# x", "",
+        ])
             .prop_map(str::to_owned),
         1 => ".{0,10}",
     ];
@@ -185,9 +137,8 @@ fn check_text(text: &str) -> Result<(), TestCaseError> {
                 for warning in &settings.warnings {
                     check_place(warning, text)?;
                 }
-                let printed = to_toml(&settings.limits);
-                let again = parse("policy.toml", &printed, minima).unwrap();
-                prop_assert_eq!(again.limits, settings.limits);
+                check_printed(&settings, minima)?;
+                check_explained(&settings)?;
             }
         }
     }
@@ -205,11 +156,78 @@ proptest! {
         check_text(&text)?;
         check_text(&format!("[default]\nmessage = \"{text}\"\n"))?;
     }
+}
 
-    #[test]
-    fn limits_that_are_printed_are_read_back(limits in limits()) {
-        let text = to_toml(&limits);
-        let settings = parse("policy.toml", &text, Minima::Enforced);
-        prop_assert_eq!(settings.map(|settings| settings.limits).ok(), Some(limits), "{}", text);
+/// Texts that would cost a parser dear.
+fn bombs() -> Vec<String> {
+    let rules = |count: usize| {
+        let rules = (0..count).map(|n| format!("[[rule]]\nname=\"r{n}\"\nmatch={{user=\"u\"}}\n"));
+        rules.collect::<String>()
+    };
+    let long_lists = (0..1000).map(|n| {
+        let users = (0..120)
+            .map(|user| format!("\"u{user}\""))
+            .collect::<Vec<_>>();
+        let users = users.join(",");
+        format!("[[rule]]\nname=\"r{n}\"\nmatch={{user=[{users},\"x{n}\"]}}\n")
+    });
+    let stars = (0..1000).map(|n| {
+        let star = "*a".repeat(100);
+        format!("[[rule]]\nname=\"r{n}\"\nmatch={{user=[\"{star}{n}\",\"{star}b{n}*\"]}}\n")
+    });
+    let hosts = (0..1000).map(|n| {
+        let hosts = "\"*a\",".repeat(150);
+        format!("[[rule]]\nname=\"r{n}\"\nmatch={{remote=true,from=[{hosts}\"b{n}\"]}}\n")
+    });
+    let types = (0..1000).map(|n| {
+        let types = "\"tty\",".repeat(100);
+        format!("[[rule]]\nname=\"r{n}\"\nmatch={{user=\"{n}\",type=[{types}\"x11\"]}}\n")
+    });
+    vec![
+        hosts.collect(),
+        types.collect(),
+        "#".repeat(100_000_000),
+        rules(1_000_000),
+        rules(30_000),
+        "[[rule]]\n".repeat(110_000),
+        "[".repeat(1_000_000),
+        format!("x = {}", "[".repeat(1_000_000)),
+        format!("x = [{}]", "{a=1},".repeat(150_000)),
+        format!("x = {}", "{a=".repeat(300_000)),
+        format!("a{} = 1", ".a".repeat(500_000)),
+        format!("a{} = 1\n", ".a".repeat(70)).repeat(7_000),
+        format!(
+            "[default]\nsession-warnings = [{}]\n",
+            "\"1s\",".repeat(200_000)
+        ),
+        format!(
+            "[[rule]]\nname=\"x\"\nmatch={{user=[{}]}}\n",
+            "\"a\",".repeat(250_000)
+        ),
+        format!("[default]\nmessage = \"{}\"\n", "{".repeat(1_000_000)),
+        "\"".repeat(1_000_000),
+        "=\n".repeat(500_000),
+        long_lists.collect(),
+        stars.collect(),
+    ]
+}
+
+#[test]
+fn no_text_keeps_anybody_waiting() {
+    for text in bombs() {
+        let start: String = text.chars().take(60).collect();
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let found = parse("policy.toml", &text, Minima::Enforced);
+            drop(sender.send(found.map_err(|errors| (errors, text))));
+        });
+        // Without optimisation, and beside other tests.
+        let found = receiver.recv_timeout(Duration::from_secs(20));
+        if let Err((errors, text)) = found.unwrap_or_else(|error| panic!("{start}: {error}")) {
+            assert!((1..=50).contains(&errors.len()), "{start}");
+            for error in errors {
+                check_place(&error, &text).unwrap();
+            }
+        }
     }
 }

@@ -1,24 +1,8 @@
-//! What an administrator sees for each mistake, to the letter.
+//! Single values, and the tables that they are in.
 
-use session_timeout_config::{Diagnostic, Minima, Style, parse};
+use session_timeout_config::Diagnostic;
 
-/// What there is to say about a text: its errors, or the warnings of one without.
-fn diagnostics(text: &str) -> Vec<Diagnostic> {
-    parse("policy.toml", text, Minima::Enforced).map_or_else(|errors| errors, |good| good.warnings)
-}
-
-fn drawings(text: &str) -> String {
-    let drawings = diagnostics(text);
-    let drawings = drawings.iter().map(|one| one.render(Style::Plain));
-    drawings.collect::<Vec<_>>().join("\n\n")
-}
-
-/// One line for `[default]`, and the drawing of what is wrong with it.
-#[track_caller]
-fn check(line: &str, drawing: &str) {
-    let text = format!("[default]\n{line}\n");
-    assert_eq!(drawings(&text), drawing.trim_start_matches('\n'), "{line}");
-}
+use crate::{check, diagnostics, drawings};
 
 #[test]
 fn a_duration_out_of_range_is_shown_with_its_range() {
@@ -141,7 +125,7 @@ error: `inactivity-timeout` is of the wrong type
 2 | inactivity-timeout = false
   |                      ^^^^^ expected a duration such as "15min", found a boolean
   |
-  = help: `inactivity-timeout = "off"` turns the limit off"#,
+  = help: `inactivity-timeout = "off"` turns it off"#,
     );
     check(
         r#"session-warnings = "5min""#,
@@ -159,7 +143,7 @@ error: `action` is of the wrong type
  --> policy.toml:2:10
   |
 2 | action = 3
-  |          ^ expected one of terminate, report, found an integer"#,
+  |          ^ expected one of terminate, hang-up, lock, report, found an integer"#,
     );
     check(
         "extend = 1979-05-27",
@@ -168,56 +152,7 @@ error: `extend` is of the wrong type
  --> policy.toml:2:10
   |
 2 | extend = 1979-05-27
-  |          ^^^^^^^^^^ expected a table such as { times = 0, by = "30min" }, found a date or time"#,
-    );
-}
-
-#[test]
-fn what_a_later_version_does_is_said_not_to_be_available() {
-    check(
-        r#"action = "lock""#,
-        r#"
-error: `action = "lock"` is not available in this version
- --> policy.toml:2:10
-  |
-2 | action = "lock"
-  |          ^^^^^^ available: terminate, report"#,
-    );
-    check(
-        r#"activity = ["input", "output"]"#,
-        r#"
-error: `activity = "output"` is not available in this version
- --> policy.toml:2:22
-  |
-2 | activity = ["input", "output"]
-  |                      ^^^^^^^^ available: input"#,
-    );
-    check(
-        r#"lock-after = "5min""#,
-        r#"
-error: `lock-after = "5min"` is not available in this version
- --> policy.toml:2:14
-  |
-2 | lock-after = "5min"
-  |              ^^^^^^ available: "off""#,
-    );
-    check(
-        "extend = { times = 0x2 }",
-        r#"
-error: `extend.times = 0x2` is not available in this version
- --> policy.toml:2:20
-  |
-2 | extend = { times = 0x2 }
-  |                    ^^^ available: 0"#,
-    );
-    assert_eq!(
-        drawings("[[rule]]\nname = \"card data\"\n"),
-        "\
-error: `[[rule]]` is not available in this version
- --> policy.toml:1:3
-  |
-1 | [[rule]]
-  |   ^^^^"
+  |          ^^^^^^^^^^ expected a table such as { times = 1, by = "30min" }, found a date or time"#,
     );
 }
 
@@ -230,7 +165,7 @@ error: `action` has an unknown value
  --> policy.toml:2:10
   |
 2 | action = "terminat"
-  |          ^^^^^^^^^^ available: terminate, report
+  |          ^^^^^^^^^^ available: terminate, hang-up, lock, report
   |
   = help: did you mean `terminate`?"#,
     );
@@ -250,7 +185,7 @@ error: `activity` is empty
  --> policy.toml:2:12
   |
 2 | activity = []
-  |            ^^ expected at least one of: input"#,
+  |            ^^ expected at least one of: input, output, inhibitor"#,
     );
 }
 
@@ -328,7 +263,7 @@ error: `inactivity-timeout` is longer than the absolute limit
  --> policy.toml:3:22
   |
 3 | inactivity-timeout = "90min"
-  |                      ^^^^^^^ 1 h 30 min, and `session-timeout` is 1 h"#,
+  |                      ^^^^^^^ 1 h 30 min, and `session-timeout` is 1 h (line 2)"#,
     );
     check(
         r#"session-timeout = "off""#,
@@ -350,7 +285,7 @@ warning: this warning is never shown
  --> policy.toml:3:21
   |
 3 | session-warnings = ["1h", "5min"]
-  |                     ^^^^ 1 h is not shorter than `session-timeout`, which is 1 h"#,
+  |                     ^^^^ 1 h is not shorter than `session-timeout`, which is 1 h (line 2)"#,
     );
     check(
         "inactivity-timeout = \"5min\"\ninactivity-warnings = []",
@@ -455,7 +390,7 @@ fn all_errors_come_in_one_go_and_in_the_order_of_the_text() {
     let text = "\
 [default]
 session-warnings = [\"0s\", \"5min\", 3]
-action = \"lock\"
+action = \"kill\"
 sesion-timeout = \"12h\"
 session-timeout = \"1h\"
 inactivity-timeout = \"2h\"
@@ -469,12 +404,12 @@ inactivity-timeout = \"2h\"
             "policy.toml:2:35: error: `session-warnings` is of the wrong type; \
              expected a duration such as \"5min\", found an integer; \
              write \"3s\" for seconds, \"3min\" for minutes",
-            "policy.toml:3:10: error: `action = \"lock\"` is not available in this version; \
-             available: terminate, report",
+            "policy.toml:3:10: error: `action` has an unknown value; \
+             available: terminate, hang-up, lock, report",
             "policy.toml:4:1: error: unknown key `sesion-timeout`; \
              did you mean `session-timeout`?",
             "policy.toml:6:22: error: `inactivity-timeout` is longer than the absolute limit; \
-             2 h, and `session-timeout` is 1 h",
+             2 h, and `session-timeout` is 1 h (line 5)",
         ]
     );
 }
@@ -486,7 +421,7 @@ fn errors_of_the_syntax_do_not_hide_others_and_bring_no_false_ones() {
 grace = 10s
 session-warnings = [\"20min\" \"5min\"]
 sesion-timeout = \"12h\"
-action = \"lock\"
+action = \"kill\"
 ";
     let found = diagnostics(text);
     let lines: Vec<usize> = found.iter().map(Diagnostic::line).collect();

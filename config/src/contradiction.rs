@@ -1,0 +1,63 @@
+//! An inactivity limit that is longer than the absolute one: an error where one table has both,
+//! advice where one of them is inherited.
+
+use std::ops::Range;
+
+use crate::diagnostic::Problem;
+use crate::duration::for_people;
+use crate::resolve::Resolved;
+use crate::tables::Tables;
+use crate::texts::Texts;
+
+/// Looks at `[default]`, which is one table however many files it is in, and at every rule.
+pub(crate) fn check(tables: &Tables, texts: &mut Texts) {
+    for (table, values) in tables.all() {
+        // Only what somebody wrote is compared: no range goes beyond the built-in absolute limit.
+        let (absolute, inactivity) = (&values.session_timeout, &values.inactivity_timeout);
+        if absolute.by.is_of(table) && inactivity.by.is_of(table) {
+            too_long(values, Problem::error, texts);
+        }
+    }
+}
+
+/// Says so at the more particular of the two limits, if it is so.
+pub(crate) fn too_long(
+    values: &Resolved,
+    problem: impl Fn(Range<usize>, String) -> Problem,
+    texts: &mut Texts,
+) {
+    let (absolute, inactivity) = (&values.session_timeout, &values.inactivity_timeout);
+    let Some(length) = inactivity.value else {
+        return;
+    };
+    if length <= absolute.value {
+        return;
+    }
+    let (long, short) = (for_people(length), for_people(absolute.value));
+    let (by, other, message, label) = if absolute.by.rank() > inactivity.by.rank() {
+        (
+            &absolute.by,
+            &inactivity.by,
+            "`session-timeout` is shorter than the inactivity limit",
+            format!(
+                "{}, and `inactivity-timeout` is {long}",
+                absolute.by.sets(&short)
+            ),
+        )
+    } else {
+        (
+            &inactivity.by,
+            &absolute.by,
+            "`inactivity-timeout` is longer than the absolute limit",
+            format!(
+                "{}, and `session-timeout` is {short}",
+                inactivity.by.sets(&long)
+            ),
+        )
+    };
+    if let Some((_, at)) = by.at() {
+        let label = label + &texts.seen_from(at, other);
+        let problem = problem(at.span.clone(), message.to_owned()).label(label);
+        texts.found(at.text, [problem]);
+    }
+}

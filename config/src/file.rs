@@ -1,0 +1,241 @@
+//! One file or directory of the policy: opened only if nobody else could have written it.
+//!
+//! The daemon reads as root, so it takes no file that somebody else could have written, and none
+//! whose opening or reading might not end: a symbolic link, a FIFO, a device, a file without a
+//! bound.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
+use nix::unistd::{Uid, geteuid};
+
+use crate::document::MAX_FILE_BYTES;
+
+/// More entries than this are not looked at, whatever they are called.
+const MAX_ENTRIES: usize = 4096;
+
+const NOT_REGULAR: &str = "it is not a regular file";
+
+/// What is at a path.
+pub(crate) enum Found<T> {
+    Missing,
+    /// A symbolic link to `/dev/null`.
+    Mask,
+    /// It must not be taken: why, and what to do.
+    Refused(String),
+    Good(T),
+}
+
+impl<T> Found<T> {
+    fn failed(errno: Errno) -> Self {
+        match errno {
+            Errno::ENOENT => Self::Missing,
+            errno => Self::Refused(errno.desc().to_owned()),
+        }
+    }
+}
+
+/// A directory of drop-ins.
+pub(crate) struct Directory(Dir);
+
+impl Directory {
+    /// Opens the directory, unless others could have put files into it.
+    pub(crate) fn open(path: &Path) -> Found<Self> {
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
+        let directory = match Dir::open(path, flags, Mode::empty()) {
+            Ok(directory) => directory,
+            // What O_DIRECTORY and O_NOFOLLOW give for a symbolic link and a file (open(2)).
+            Err(Errno::ELOOP | Errno::ENOTDIR) => {
+                let objection = "it is not a directory, or only a symbolic link to one";
+                return Found::Refused(objection.to_owned());
+            }
+            Err(errno) => return Found::failed(errno),
+        };
+        let facts = match fstat(&directory) {
+            Ok(stat) => Facts::from(&stat),
+            Err(errno) => return Found::failed(errno),
+        };
+        match facts.stranger(geteuid()) {
+            Some(objection) => Found::Refused(objection),
+            None => Found::Good(Self(directory)),
+        }
+    }
+
+    /// The names of its drop-ins, in no order. Those that begin with a dot are none.
+    pub(crate) fn names(&mut self) -> Result<Vec<OsString>, String> {
+        let mut names = Vec::new();
+        for (number, entry) in self.0.iter().enumerate() {
+            if number >= MAX_ENTRIES {
+                return Err(format!("there are more than {MAX_ENTRIES} files in it"));
+            }
+            let entry = entry.map_err(|errno| errno.desc().to_owned())?;
+            let name = entry.file_name().to_bytes();
+            if name.ends_with(b".toml") && !name.starts_with(b".") {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    /// What this drop-in has in it.
+    pub(crate) fn read(&self, name: &OsStr) -> Found<Vec<u8>> {
+        match read_at(self.0.as_fd(), Path::new(name)) {
+            Found::Refused(_) if self.is_mask(name) => Found::Mask,
+            found => found,
+        }
+    }
+
+    fn is_mask(&self, name: &OsStr) -> bool {
+        readlinkat(&self.0, name).is_ok_and(|target| target == "/dev/null")
+    }
+}
+
+/// What this file has in it.
+pub(crate) fn read(path: &Path) -> Found<Vec<u8>> {
+    read_at(AT_FDCWD, path)
+}
+
+fn read_at(directory: BorrowedFd<'_>, path: &Path) -> Found<Vec<u8>> {
+    // O_NONBLOCK: opening a FIFO for reading waits for a writer otherwise (open(2)).
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let file = match openat(directory, path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        // What O_NOFOLLOW gives for a symbolic link (open(2)).
+        Err(Errno::ELOOP) => {
+            let objection = "it is a symbolic link; put the file itself there";
+            return Found::Refused(objection.to_owned());
+        }
+        // What a socket gives.
+        Err(Errno::ENXIO) => return Found::Refused(NOT_REGULAR.to_owned()),
+        Err(errno) => return Found::failed(errno),
+    };
+    let facts = match fstat(&file) {
+        Ok(stat) => Facts::from(&stat),
+        Err(errno) => return Found::failed(errno),
+    };
+    match facts.objection(geteuid()) {
+        Some(objection) => Found::Refused(objection),
+        None => read_bounded(file),
+    }
+}
+
+/// The file may grow while it is read.
+fn read_bounded(file: File) -> Found<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes) {
+        Err(error) => Found::Refused(error.to_string()),
+        Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => Found::Refused(too_long()),
+        Ok(_) => Found::Good(bytes),
+    }
+}
+
+/// What fstat(2) tells about what was opened.
+struct Facts {
+    is_regular: bool,
+    owner: Uid,
+    mode: u32,
+    length: u64,
+}
+
+impl From<&FileStat> for Facts {
+    fn from(stat: &FileStat) -> Self {
+        let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
+        Self {
+            is_regular: kind == SFlag::S_IFREG,
+            owner: Uid::from_raw(stat.st_uid),
+            mode: stat.st_mode & 0o7777,
+            length: u64::try_from(stat.st_size).unwrap_or_default(),
+        }
+    }
+}
+
+impl Facts {
+    /// Why this file must not be read, and what to do.
+    fn objection(&self, reader: Uid) -> Option<String> {
+        if !self.is_regular {
+            return Some(NOT_REGULAR.to_owned());
+        }
+        let too_long = || (self.length > MAX_FILE_BYTES).then(too_long);
+        self.stranger(reader).or_else(too_long)
+    }
+
+    /// Who else could have written it, and what to do.
+    fn stranger(&self, reader: Uid) -> Option<String> {
+        const WRITABLE_BY_OTHERS: u32 = 0o022;
+        let (owner, mode) = (self.owner, self.mode);
+        // Whoever checks a draft may do so with a file of their own.
+        if !owner.is_root() && owner != reader {
+            return Some(format!(
+                "uid {owner} owns it; make it root's: chown root:root"
+            ));
+        }
+        (mode & WRITABLE_BY_OTHERS != 0)
+            .then(|| format!("others than its owner may write to it (mode {mode:04o}): chmod go-w"))
+    }
+}
+
+fn too_long() -> String {
+    format!("it is longer than {} KiB", MAX_FILE_BYTES / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: Uid = Uid::from_raw(0);
+    const ALICE: Uid = Uid::from_raw(1000);
+
+    fn facts(owner: Uid, mode: u32) -> Facts {
+        Facts {
+            is_regular: true,
+            owner,
+            mode,
+            length: MAX_FILE_BYTES,
+        }
+    }
+
+    fn refused(owner: Uid, mode: u32, reader: Uid) -> bool {
+        facts(owner, mode).objection(reader).is_some()
+    }
+
+    #[test]
+    fn only_a_file_of_root_or_of_the_reader_is_read() {
+        assert!(!refused(ROOT, 0o644, ROOT));
+        assert!(!refused(ROOT, 0o644, ALICE));
+        assert!(!refused(ALICE, 0o600, ALICE));
+        assert!(refused(ALICE, 0o644, ROOT));
+        assert!(refused(Uid::from_raw(1001), 0o644, ALICE));
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_is_not_read() {
+        assert!(refused(ROOT, 0o664, ROOT));
+        assert!(refused(ROOT, 0o646, ROOT));
+        assert!(refused(ROOT, 0o620, ROOT));
+        assert!(!refused(ROOT, 0o4755, ROOT));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_not_even_read() {
+        let facts = Facts {
+            length: MAX_FILE_BYTES + 1,
+            ..facts(ROOT, 0o644)
+        };
+        assert_eq!(facts.objection(ROOT), Some(too_long()));
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_is_refused() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(MAX_FILE_BYTES + 1).unwrap();
+        assert!(matches!(read_bounded(file), Found::Refused(_)));
+    }
+}

@@ -1,0 +1,97 @@
+//! Which keys there are, in which table, and what is said about any other.
+
+use toml::Spanned;
+
+use crate::diagnostic::{Problem, shown};
+use crate::value::did_you_mean;
+
+/// The keys of a table of limits: `[default]` and every rule.
+pub(crate) const LIMITS: [&str; 12] = [
+    "session-timeout",
+    "session-warnings",
+    "inactivity-timeout",
+    "inactivity-warnings",
+    "lock-after",
+    "action",
+    "activity",
+    "unknown-idle",
+    "grace",
+    "extend",
+    "message",
+    "preset",
+];
+
+/// The keys that a rule has and `[default]` has not.
+const RULE: [&str; 2] = ["name", "match"];
+
+/// The keys of `match`.
+pub(crate) const MATCH: [&str; 9] = [
+    "user", "group", "service", "type", "class", "remote", "from", "tty", "seat",
+];
+
+/// The keys of `extend`.
+const EXTEND: [&str; 2] = ["times", "by"];
+
+/// The error for a key that no text has outside of a table.
+pub(crate) fn unknown_in_text(name: &Spanned<impl AsRef<str>>) -> Problem {
+    let key = name.get_ref().as_ref();
+    if LIMITS.contains(&key) {
+        return outside(name, "[default]");
+    }
+    if is_of_rules(key) {
+        return outside(name, "[[rule]]");
+    }
+    unknown(name, &["default", "rule"])
+}
+
+/// The error for a key that `[default]` has not.
+pub(crate) fn unknown_in_default(name: &Spanned<impl AsRef<str>>) -> Problem {
+    if is_of_rules(name.get_ref().as_ref()) {
+        return outside(name, "[[rule]]");
+    }
+    unknown(name, &LIMITS)
+}
+
+/// The error for a key that a rule has not.
+pub(crate) fn unknown_in_rule(name: &Spanned<impl AsRef<str>>) -> Problem {
+    let key = name.get_ref().as_ref();
+    if MATCH.contains(&key) {
+        let problem = Problem::error(name.span(), format!("`{key}` is outside of `match`"));
+        return problem.help(format!("write `match = {{ {key} = ... }}`"));
+    }
+    let known: Vec<&str> = RULE.into_iter().chain(LIMITS).collect();
+    unknown(name, &known)
+}
+
+/// The error for a key that `match` has not.
+pub(crate) fn unknown_in_match(name: &Spanned<impl AsRef<str>>) -> Problem {
+    let key = name.get_ref().as_ref();
+    if LIMITS.contains(&key) {
+        return Problem::error(name.span(), format!("`{key}` is inside of `match`"))
+            .label("`match` says for which sessions the rule holds")
+            .help("put it beside `match`, below the line `[[rule]]`");
+    }
+    unknown(name, &MATCH)
+}
+
+/// The error for a key that `extend` has not.
+pub(crate) fn unknown_in_extend(name: &Spanned<impl AsRef<str>>) -> Problem {
+    unknown(name, &EXTEND)
+}
+
+fn is_of_rules(key: &str) -> bool {
+    RULE.contains(&key) || MATCH.contains(&key)
+}
+
+fn outside(name: &Spanned<impl AsRef<str>>, table: &str) -> Problem {
+    let key = name.get_ref().as_ref();
+    Problem::error(name.span(), format!("`{key}` is outside of `{table}`"))
+        .help(format!("put it below a line `{table}`"))
+}
+
+fn unknown(name: &Spanned<impl AsRef<str>>, known: &[&str]) -> Problem {
+    let typed = name.get_ref().as_ref();
+    let problem = Problem::error(name.span(), format!("unknown key `{}`", shown(typed)))
+        .help(format!("known keys: {}", known.join(", ")));
+    did_you_mean(problem, typed, known.iter().copied())
+}

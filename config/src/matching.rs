@@ -1,0 +1,204 @@
+//! The `match` of a rule: for which sessions it holds.
+
+use std::collections::BTreeMap;
+use std::ops::Range as Span;
+
+use session_timeout_policy::{Match, Pattern, Reach, SessionClass, SessionType};
+
+use crate::diagnostic::{Problem, is_harmful, shown};
+use crate::fragment::Reading;
+use crate::host;
+use crate::keys;
+use crate::origin::At;
+use crate::value::{Choice, Entry, available, keep};
+
+/// A `match` as it is typed.
+#[derive(Clone, Debug)]
+pub(crate) struct Matching {
+    pub(crate) asks: Match,
+    /// All of it.
+    pub(crate) at: At,
+    /// The value of each key, element by element.
+    pub(crate) spans: BTreeMap<&'static str, Vec<Span<usize>>>,
+}
+
+/// The words of `type`.
+pub(crate) const TYPES: [Choice<SessionType>; 5] = [
+    Choice::new("tty", SessionType::Tty),
+    Choice::new("x11", SessionType::X11),
+    Choice::new("wayland", SessionType::Wayland),
+    Choice::new("mir", SessionType::Mir),
+    Choice::new("unspecified", SessionType::Unspecified),
+];
+
+/// The words of `class`: logins of people. Others are never judged.
+pub(crate) const CLASSES: [Choice<SessionClass>; 4] = [
+    Choice::new("user", SessionClass::User),
+    Choice::new("user-early", SessionClass::UserEarly),
+    Choice::new("user-light", SessionClass::UserLight),
+    Choice::new("user-early-light", SessionClass::UserEarlyLight),
+];
+
+/// logind's other classes.
+const NEVER_JUDGED: [&str; 7] = [
+    "user-incomplete",
+    "greeter",
+    "lock-screen",
+    "background",
+    "background-light",
+    "manager",
+    "manager-early",
+];
+
+/// The longest name: `LOGIN_NAME_MAX` of Linux, and longer than any host name (253, RFC 1035).
+const MAX_NAME_BYTES: usize = 256;
+
+/// Reads a `match`. A key that is not good is left out and becomes a problem.
+pub(crate) fn read(
+    entry: Entry<'_>,
+    reading: Reading,
+    problems: &mut Vec<Problem>,
+) -> Option<Matching> {
+    let table = keep(entry.table("{ user = \"alice\" }"), problems)?;
+    let mut matching = Matching {
+        asks: Match::default(),
+        at: reading.at(entry.span()),
+        spans: BTreeMap::new(),
+    };
+    for (name, value) in table {
+        let typed = name.get_ref().as_ref();
+        match keys::MATCH.iter().find(|key| **key == typed) {
+            Some(key) => matching.read_key(Entry { key, value }, key, problems),
+            None => problems.push(keys::unknown_in_match(name)),
+        }
+    }
+    Some(matching)
+}
+
+impl Matching {
+    /// The place of the value of this key; of all of it, if it is not asked for.
+    pub(crate) fn key(&self, key: &str) -> At {
+        let span = self.elements(key).into_iter().next();
+        At {
+            span: span.unwrap_or_else(|| self.at.span.clone()),
+            ..self.at.clone()
+        }
+    }
+
+    /// The places of the elements of this key.
+    pub(crate) fn elements(&self, key: &str) -> Vec<Span<usize>> {
+        self.spans.get(key).cloned().unwrap_or_default()
+    }
+
+    fn read_key(&mut self, entry: Entry<'_>, key: &'static str, problems: &mut Vec<Problem>) {
+        let asks = &mut self.asks;
+        match key {
+            "user" => asks.user = elements(entry, "alice", name, problems),
+            "group" => asks.group = elements(entry, "staff", name, problems),
+            "service" => asks.service = elements(entry, "sshd", name, problems),
+            "type" => {
+                let types = elements(entry, "tty", session_type, problems);
+                asks.session_type = types.map(once_each);
+            }
+            "class" => {
+                let classes = elements(entry, "user", class, problems);
+                asks.class = classes.map(once_each);
+            }
+            "remote" => asks.reach = keep(reach(entry), problems),
+            "from" => asks.from = elements(entry, "10.0.0.0/8", host::read, problems),
+            "tty" => asks.tty = elements(entry, "tty1", tty, problems),
+            _ => asks.seat = elements(entry, "seat0", name, problems),
+        }
+        self.spans.insert(key, spans(entry));
+    }
+}
+
+/// What `read` makes of each element, or nothing and a problem for each that is not good.
+fn elements<'a, T>(
+    entry: Entry<'a>,
+    example: &str,
+    read: impl Fn(Entry<'a>) -> Result<T, Problem>,
+    problems: &mut Vec<Problem>,
+) -> Option<Vec<T>> {
+    let strings = keep(entry.strings(example), problems)?;
+    let elements = strings.into_iter().map(|entry| keep(read(entry), problems));
+    // Two steps: collecting into an Option would stop at the first bad element.
+    let elements: Vec<Option<T>> = elements.collect();
+    elements.into_iter().collect()
+}
+
+/// The words without those that are there already.
+fn once_each<T: PartialEq>(words: Vec<T>) -> Vec<T> {
+    words.into_iter().fold(Vec::new(), |mut kept, word| {
+        if !kept.contains(&word) {
+            kept.push(word);
+        }
+        kept
+    })
+}
+
+fn spans(entry: Entry<'_>) -> Vec<Span<usize>> {
+    match entry.strings("") {
+        Ok(strings) => strings.into_iter().map(Entry::span).collect(),
+        Err(_) => vec![entry.span()],
+    }
+}
+
+/// A name that somebody can have, or a pattern of them.
+fn name(entry: Entry<'_>) -> Result<Pattern, Problem> {
+    printable(entry, MAX_NAME_BYTES).map(Pattern::new)
+}
+
+/// A text on one line that says something and is not too long.
+pub(crate) fn printable(entry: Entry<'_>, max_bytes: usize) -> Result<&str, Problem> {
+    let text = entry.text("a string")?;
+    if text.trim().is_empty() {
+        return Err(entry.error("is empty").label("expected a name"));
+    }
+    if text.len() > max_bytes {
+        let label = format!("{} bytes; at most {max_bytes}", text.len());
+        return Err(entry.error("is too long").label(label));
+    }
+    if let Some(control) = text.chars().find(|c| is_harmful(*c)) {
+        let label = format!("U+{:04X} is not a printable character", u32::from(control));
+        return Err(entry.error("has a control character in it").label(label));
+    }
+    if text.trim() != text {
+        let problem = entry.error("has a blank at its start or end");
+        return Err(problem.label(format!("write \"{}\"", shown(text.trim()))));
+    }
+    Ok(text)
+}
+
+/// A terminal as logind names it, which is without the directory.
+fn tty(entry: Entry<'_>) -> Result<Pattern, Problem> {
+    let pattern = name(entry)?;
+    match pattern.as_str().strip_prefix("/dev/") {
+        None => Ok(pattern),
+        Some(short) => Err(entry
+            .error("has a directory in it")
+            .label("terminals are named as logind does, without `/dev/`")
+            .help(format!("did you mean \"{}\"?", shown(short)))),
+    }
+}
+
+fn session_type(entry: Entry<'_>) -> Result<SessionType, Problem> {
+    entry.choice(&TYPES)
+}
+
+fn class(entry: Entry<'_>) -> Result<SessionClass, Problem> {
+    let word = entry.text(&format!("one of {}", available(&CLASSES)))?;
+    if NEVER_JUDGED.contains(&word) {
+        let message = format!("sessions of class `{word}` are never judged");
+        return Err(Problem::error(entry.span(), message)
+            .label(format!("logins of people have: {}", available(&CLASSES))));
+    }
+    entry.choice(&CLASSES)
+}
+
+fn reach(entry: Entry<'_>) -> Result<Reach, Problem> {
+    entry.boolean().map(|remote| match remote {
+        true => Reach::Remote,
+        false => Reach::Local,
+    })
+}

@@ -1,0 +1,134 @@
+//! Where a value of the policy comes from.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::preset::Preset;
+
+/// A line of a policy file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The file, as it was given.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    /// `/etc/session-timeout/policy.toml:12`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// Who set a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody: it is the built-in one.
+    BuiltIn,
+    /// A key that is written here.
+    File(Place),
+    /// A preset.
+    Preset {
+        /// Its name in the policy.
+        name: &'static str,
+        /// The text that its numbers are from.
+        source: &'static str,
+        /// Where the policy names it.
+        place: Place,
+    },
+}
+
+impl fmt::Display for Origin {
+    /// `built-in`, `/etc/session-timeout/policy.toml:12`,
+    /// `preset "stig" (DISA STIG ...), /etc/session-timeout/policy.toml:3`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built-in"),
+            Self::File(place) => place.fmt(f),
+            Self::Preset {
+                name,
+                source,
+                place,
+            } => write!(f, "preset \"{name}\" ({source}), {place}"),
+        }
+    }
+}
+
+/// One value that holds, and who set it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key as it is written in a table: `grace`, `extend.times`.
+    pub key: &'static str,
+    /// The value as TOML. A `message` that nobody set has no form in TOML: it is
+    /// [`BUILT_IN_MESSAGE`].
+    pub value: String,
+    /// Who set it.
+    pub origin: Origin,
+}
+
+/// What [`Setting`] shows for a `message` that nobody set.
+pub const BUILT_IN_MESSAGE: &str = "(the built-in text)";
+
+/// A place in one of the texts that make up a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    /// The number of the text, in the order in which they are taken.
+    pub(crate) text: usize,
+    pub(crate) span: Range<usize>,
+}
+
+/// A value, and where it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed<T> {
+    pub(crate) value: T,
+    pub(crate) at: At,
+}
+
+/// Which table a value was found in. A rule's own values come before those of `[default]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Table {
+    Default,
+    Rule,
+}
+
+/// Who set a value, before the texts are forgotten.
+#[derive(Clone, Debug)]
+pub(crate) enum By {
+    Nobody,
+    Key(Table, At),
+    Preset(Table, &'static Preset, At),
+}
+
+impl By {
+    /// Where, and in which table.
+    pub(crate) const fn at(&self) -> Option<(Table, &At)> {
+        match self {
+            Self::Nobody => None,
+            Self::Key(table, at) | Self::Preset(table, _, at) => Some((*table, at)),
+        }
+    }
+
+    /// Whether it was set in this table.
+    pub(crate) fn is_of(&self, table: Table) -> bool {
+        self.at().is_some_and(|(own, _)| own == table)
+    }
+
+    /// A value for people: `15 min`, `15 min by preset "stig"`.
+    pub(crate) fn sets(&self, value: &str) -> String {
+        match self {
+            Self::Nobody | Self::Key(..) => value.to_owned(),
+            Self::Preset(_, preset, _) => format!("{value} by preset \"{}\"", preset.name),
+        }
+    }
+
+    /// What is more particular: a rule than `[default]`, a later file than an earlier one, a key
+    /// than a preset. Of two values that do not go together, the more particular makes it so.
+    pub(crate) fn rank(&self) -> (Option<Table>, usize, bool) {
+        let (table, text) = match self.at() {
+            Some((table, at)) => (Some(table), at.text),
+            None => (None, 0),
+        };
+        (table, text, matches!(self, Self::Key(..)))
+    }
+}

@@ -1,0 +1,93 @@
+//! One `[[rule]]` as it is typed.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Problem, shown};
+use crate::fragment::{Fragment, Known, Reading};
+use crate::keys;
+use crate::matching::{self, Matching, printable};
+use crate::origin::{At, Placed};
+use crate::value::{Entry, keep};
+
+/// The longest name of a rule: it stands on one line of `status` beside other things.
+const MAX_NAME_BYTES: usize = 64;
+
+/// A rule, every value of it good by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct RuleTyped {
+    pub(crate) name: Placed<String>,
+    pub(crate) matching: Matching,
+    pub(crate) fragment: Fragment,
+}
+
+/// Whether a text is TOML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    Good,
+    Broken,
+}
+
+/// Reads a rule, if it has what every rule must have. What is not good becomes a problem.
+pub(crate) fn read(
+    value: &Spanned<DeValue<'_>>,
+    reading: Reading,
+    syntax: Syntax,
+    problems: &mut Vec<Problem>,
+) -> Option<RuleTyped> {
+    let entry = Entry { key: "rule", value };
+    let table = keep(entry.table("[[rule]]"), problems)?;
+    let mut name = None;
+    let mut matching = None;
+    let mut fragment = Fragment::default();
+    for (key_typed, value) in table {
+        let key = key_typed.get_ref().as_ref();
+        let entry = Entry { key, value };
+        match key {
+            "name" => name = keep(read_name(entry, reading), problems),
+            "match" => matching = matching::read(entry, reading, problems),
+            _ => {
+                if fragment.read(entry, reading, problems) == Known::No {
+                    problems.push(keys::unknown_in_rule(key_typed));
+                }
+            }
+        }
+    }
+    if syntax == Syntax::Good {
+        let header = reading.at(entry.span());
+        problems.extend(missing(table, &header));
+    }
+    Some(RuleTyped {
+        name: name?,
+        matching: matching?,
+        fragment,
+    })
+}
+
+fn read_name(entry: Entry<'_>, reading: Reading) -> Result<Placed<String>, Problem> {
+    let value = printable(entry, MAX_NAME_BYTES)?.to_owned();
+    let at = reading.at(entry.span());
+    Ok(Placed { value, at })
+}
+
+/// What a rule must have and this one has not.
+fn missing(table: &DeTable<'_>, header: &At) -> Vec<Problem> {
+    let error = |message: String| Problem::error(header.span.clone(), message);
+    let name = table.get("name").map(Spanned::get_ref);
+    let rule = match name {
+        Some(DeValue::String(name)) => format!("rule `{}`", shown(name)),
+        _ => "this rule".to_owned(),
+    };
+    let mut problems = Vec::new();
+    if name.is_none() {
+        let problem = error("this rule has no `name`".to_owned());
+        problems.push(problem.help("such as `name = \"card data\"`; logs and `status` show it"));
+    }
+    if !table.contains_key("match") {
+        let problem = error(format!("{rule} has no `match`"));
+        let help = "such as `match = { group = \"staff\" }`; \
+                    what holds for everybody belongs in `[default]`";
+        problems.push(problem.help(help));
+    }
+    problems
+}

@@ -1,0 +1,84 @@
+//! Which files make up a policy.
+
+use std::path::{Path, PathBuf};
+
+/// The main file, and the directories of its drop-ins.
+///
+/// Drop-ins are the files `*.toml` of these directories, in the order of their names, whichever
+/// directory they are in. A file hides those of its name in directories before its own; one that
+/// is empty, or a symbolic link to `/dev/null`, does only that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sources {
+    pub(crate) main: Option<PathBuf>,
+    /// The most important one last.
+    pub(crate) drop_ins: Vec<PathBuf>,
+}
+
+/// The policy of the machine.
+const MAIN: &str = "/etc/session-timeout/policy.toml";
+
+/// As for units (systemd.unit(5)): the vendor's, those of this boot, the administrator's.
+const DROP_INS: [&str; 3] = [
+    "/usr/lib/session-timeout/policy.d",
+    "/run/session-timeout/policy.d",
+    "/etc/session-timeout/policy.d",
+];
+
+impl Sources {
+    /// The files of the machine: `/etc/session-timeout/policy.toml`, and the directories
+    /// `session-timeout/policy.d` of `/usr/lib`, `/run` and `/etc`.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::with_main(MAIN)
+    }
+
+    /// Another main file, and the drop-ins of the machine.
+    #[must_use]
+    pub fn with_main(path: impl Into<PathBuf>) -> Self {
+        Self::new(path, DROP_INS)
+    }
+
+    /// This main file, and the drop-ins of these directories, the most important one last.
+    #[must_use]
+    pub fn new<D: Into<PathBuf>>(
+        path: impl Into<PathBuf>,
+        drop_ins: impl IntoIterator<Item = D>,
+    ) -> Self {
+        Self {
+            main: Some(path.into()),
+            drop_ins: drop_ins.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// This file alone.
+    #[must_use]
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::new(path, <[PathBuf; 0]>::default())
+    }
+
+    /// What is at this path. Of a directory with `policy.toml` or `policy.d` in it, those; of
+    /// another directory its files `*.toml`, as drop-ins; of anything else that file alone.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let (main, drop_ins) = (path.join("policy.toml"), path.join("policy.d"));
+        // Not `exists()`: what is there and cannot be read must be said, not passed over.
+        let is_there = |path: &Path| path.symlink_metadata().is_ok();
+        if !path.is_dir() {
+            Self::file(path)
+        } else if is_there(&main) || is_there(&drop_ins) {
+            Self::new(main, [drop_ins])
+        } else {
+            Self {
+                main: None,
+                drop_ins: vec![path],
+            }
+        }
+    }
+
+    /// The main file, if there is to be one.
+    #[must_use]
+    pub fn main_path(&self) -> Option<&Path> {
+        self.main.as_deref()
+    }
+}

@@ -1,0 +1,47 @@
+//! Every table of a policy with all its values, its own and the inherited ones.
+
+use crate::matching::Matching;
+use crate::merge::Merged;
+use crate::origin::{Placed, Table};
+use crate::preset::Preset;
+use crate::resolve::Resolved;
+
+/// `[default]` and the rules.
+pub(crate) struct Tables {
+    pub(crate) default: Resolved,
+    /// The preset that `[default]` names.
+    pub(crate) preset: Option<Placed<&'static Preset>>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// A rule.
+pub(crate) struct Rule {
+    pub(crate) name: Placed<String>,
+    pub(crate) matching: Matching,
+    pub(crate) values: Resolved,
+    /// The preset that the rule names.
+    pub(crate) preset: Option<Placed<&'static Preset>>,
+}
+
+impl Tables {
+    pub(crate) fn of(merged: Merged) -> Self {
+        let Merged { default, rules } = merged;
+        let rules = rules.into_iter().map(|rule| Rule {
+            name: rule.name,
+            matching: rule.matching,
+            values: Resolved::of(Some(&rule.fragment), &default),
+            preset: rule.fragment.preset,
+        });
+        Self {
+            rules: rules.collect(),
+            default: Resolved::of(None, &default),
+            preset: default.preset,
+        }
+    }
+
+    /// Every table, with what it is.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Table, &Resolved)> {
+        let rules = self.rules.iter().map(|rule| (Table::Rule, &rule.values));
+        std::iter::once((Table::Default, &self.default)).chain(rules)
+    }
+}

@@ -1,0 +1,117 @@
+//! The texts that make up a policy, and what was found in each.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Problem, Severity, Source, locate};
+use crate::origin::{At, By, Origin, Place};
+
+/// The texts, in the order in which they are taken.
+pub(crate) struct Texts(Vec<Text>);
+
+struct Text {
+    source: Arc<Source>,
+    problems: Vec<Problem>,
+}
+
+impl Texts {
+    pub(crate) fn new(sources: Vec<Source>) -> Self {
+        let texts = sources.into_iter().map(|source| Text {
+            source: Arc::new(source),
+            problems: Vec::new(),
+        });
+        Self(texts.collect())
+    }
+
+    /// Each text with its number.
+    pub(crate) fn sources(&self) -> Vec<(usize, Arc<Source>)> {
+        let sources = self.0.iter().map(|text| Arc::clone(&text.source));
+        sources.enumerate().collect()
+    }
+
+    /// Keeps advice about this place. What is inherited is said once, however often it is met.
+    pub(crate) fn advise(&mut self, at: &At, problem: Problem) {
+        let Some(text) = self.0.get_mut(at.text) else {
+            return;
+        };
+        if !text
+            .problems
+            .iter()
+            .any(|other| other.says_the_same(&problem))
+        {
+            text.problems.push(problem);
+        }
+    }
+
+    /// Keeps what was found in this text.
+    pub(crate) fn found(&mut self, text: usize, problems: impl IntoIterator<Item = Problem>) {
+        if let Some(text) = self.0.get_mut(text) {
+            text.problems.extend(problems);
+        }
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        let mut problems = self.0.iter().flat_map(|text| &text.problems);
+        problems.any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// All errors, or all warnings, in the order of the texts and of their lines.
+    pub(crate) fn diagnostics(self, severity: Severity) -> Vec<Diagnostic> {
+        let texts = self.0.into_iter();
+        let diagnostics = texts.flat_map(|text| {
+            let wanted = |problem: &Problem| problem.severity == severity;
+            let problems = text.problems.into_iter().filter(wanted).collect();
+            locate(&text.source, problems)
+        });
+        diagnostics.collect()
+    }
+
+    /// The line of this place.
+    pub(crate) fn place(&self, at: &At) -> Place {
+        match self.0.get(at.text) {
+            Some(Text { source, .. }) => Place {
+                file: source.name().to_owned(),
+                line: source.line_number(at.span.start),
+            },
+            None => Place {
+                file: String::new(),
+                line: 0,
+            },
+        }
+    }
+
+    /// The place as somebody reads it who stands at another: "line 3", or with the file.
+    pub(crate) fn place_seen_from(&self, at: &At, other: &At) -> String {
+        let place = self.place(other);
+        if other.text == at.text {
+            format!("line {}", place.line)
+        } else {
+            place.to_string()
+        }
+    }
+
+    /// Who set a value, for the end of a sentence: ` (line 3)`, ` (preset "stig", line 3)`, and
+    /// nothing for what is built in.
+    pub(crate) fn seen_from(&self, at: &At, by: &By) -> String {
+        match by {
+            By::Nobody => String::new(),
+            By::Key(_, other) => format!(" ({})", self.place_seen_from(at, other)),
+            By::Preset(_, preset, other) => format!(
+                " (preset \"{}\", {})",
+                preset.name,
+                self.place_seen_from(at, other)
+            ),
+        }
+    }
+
+    pub(crate) fn origin(&self, by: &By) -> Origin {
+        match by {
+            By::Nobody => Origin::BuiltIn,
+            By::Key(_, at) => Origin::File(self.place(at)),
+            By::Preset(_, preset, at) => Origin::Preset {
+                name: preset.name,
+                source: preset.source,
+                place: self.place(at),
+            },
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What holds for every policy, and for every text.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test, a panic is how it fails"
+)]
+
+mod advice;
+mod generator;
+mod printing;
+mod texts;
