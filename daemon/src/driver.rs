@@ -18,7 +18,7 @@ use crate::cli::Args;
 use crate::clock::{Alarm, boot_now};
 use crate::hands::Hands;
 use crate::inhibitors::{Inhibitors, Wanted};
-use crate::input::Input;
+use crate::input::{Input, LockHint};
 use crate::journal::Journal;
 use crate::logins::{Answer, Logins};
 use crate::policy_file::{Found, Origin, PolicyFile};
@@ -244,6 +244,7 @@ impl Driver {
                 self.rejected_frames = self.rejected_frames.saturating_add(1);
                 self.teller.frame_rejected(error, self.rejected_frames);
             }
+            Input::LockHint(id, hint) => self.lock_hint(&id, hint),
             Input::LogindConnected => {
                 if self.logind == Logind::Lost {
                     self.teller.logind_connected();
@@ -273,6 +274,17 @@ impl Driver {
         let actions = self.engine.handle(boot_now(), event);
         self.hands.perform(&self.engine, actions);
         self.logins.answer(&self.engine);
+    }
+
+    fn lock_hint(&mut self, id: &str, hint: LockHint) {
+        let Some(session) = self.engine.session(id) else {
+            return;
+        };
+        let key = session.facts.key.clone();
+        self.tell(match hint {
+            LockHint::Locked => Event::Locked(key),
+            LockHint::Unlocked => Event::Unlocked(key),
+        });
     }
 
     /// PAM opened a session.

@@ -25,6 +25,9 @@ use crate::{text, ttys};
 /// together with the session, and what it has not passed on by then nobody sees.
 const PARTING: Duration = Duration::from_millis(250);
 
+/// How long a request waits for the connection to the system bus before it has failed.
+const CONNECTING: Duration = Duration::from_secs(1);
+
 /// Does what the engine says.
 pub(crate) struct Hands {
     inputs: mpsc::Sender<Input>,
@@ -190,10 +193,10 @@ impl Hands {
 
     /// Asks logind for something; what comes of it is an input.
     fn request(&self, key: SessionKey, request: Request) {
-        let (connection, inputs) = (self.bus.borrow().clone(), self.inputs.clone());
+        let (bus, inputs) = (self.bus.clone(), self.inputs.clone());
         let teller = self.teller.clone();
         tokio::spawn(async move {
-            let event = match asked(connection, &key, request).await {
+            let event = match asked(bus, &key, request).await {
                 Ok(event) => event,
                 Err(failure) => {
                     teller.request_failed(&key.id, request.verb(), &failure);
@@ -226,14 +229,11 @@ impl Request {
 }
 
 /// Asks, and says what is known to have come of it already.
-async fn asked(
-    connection: Option<Connection>,
-    key: &SessionKey,
-    request: Request,
-) -> Result<Option<Event>, String> {
+async fn asked(mut bus: Bus, key: &SessionKey, request: Request) -> Result<Option<Event>, String> {
     if matches!(request, Request::End(End::Terminate) | Request::HangUp) {
         tokio::time::sleep(PARTING).await;
     }
+    let connection = connected(&mut bus).await;
     let connection = connection.ok_or("there is no connection to the system bus")?;
     let event = match request {
         Request::End(how) => logind::end(&connection, key, how).await.map(|()| None),
@@ -247,6 +247,14 @@ async fn asked(
         }
     };
     event.map_err(|error| error.to_string())
+}
+
+/// The connection to the system bus. An end that is due when the daemon starts comes before it, and
+/// where the bus was restarted it is back in a moment.
+async fn connected(bus: &mut Bus) -> Option<Connection> {
+    let there = bus.wait_for(Option::is_some);
+    let connection = tokio::time::timeout(CONNECTING, there).await.ok()?.ok()?;
+    connection.clone()
 }
 
 fn length_of(session: &View<'_>, limit: LimitKind) -> Duration {

@@ -5,11 +5,17 @@
 //! (`inhibitor_save()` and `inhibitor_stop()` of systemd 252 to 257), and inotify tells of each.
 
 use std::io;
+use std::time::Duration;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
 
 use crate::pollable::Pollable;
+
+/// Any user may take and release locks as fast as logind allows, and each change costs a look at
+/// every session that they count for: so changes are told once in this time.
+const QUIET: Duration = Duration::from_secs(1);
 
 const DIRECTORY: &str = "/run/systemd/inhibit";
 
@@ -24,6 +30,8 @@ pub(crate) enum Wanted {
 pub(crate) struct Inhibitors {
     inotify: AsyncFd<Pollable<Inotify>>,
     watch: Option<WatchDescriptor>,
+    /// Nothing is told before.
+    quiet_until: Instant,
 }
 
 impl Inhibitors {
@@ -32,6 +40,7 @@ impl Inhibitors {
         Ok(Self {
             inotify: Pollable::register(inotify)?,
             watch: None,
+            quiet_until: Instant::now(),
         })
     }
 
@@ -59,12 +68,14 @@ impl Inhibitors {
 
     /// Waits for the next change. Cancel safe.
     pub(crate) async fn changed(&mut self) -> io::Result<()> {
+        tokio::time::sleep_until(self.quiet_until).await;
         loop {
             let mut ready = self.inotify.readable().await?;
             let read = ready.try_io(|inotify| Ok(inotify.get_ref().get().read_events()?));
             match read {
                 Ok(events) => {
                     events?;
+                    self.quiet_until = Instant::now() + QUIET;
                     return Ok(());
                 }
                 Err(_would_block) => {}

@@ -15,6 +15,8 @@ pub(crate) enum Input {
     FrameRejected(FrameError),
     /// Somebody asks why the session with this id stands where it does.
     Explain(String, oneshot::Sender<Option<Explanation>>),
+    /// logind signals that the screen of the session with this id was locked or unlocked.
+    LockHint(String, LockHint),
     /// logind answers.
     LogindConnected,
     /// logind, or the bus, is away; and why.
@@ -25,4 +27,11 @@ pub(crate) enum Input {
     Closed(Closed),
     /// Somebody asks where everything stands.
     Query(oneshot::Sender<Report>),
+}
+
+/// What became of a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockHint {
+    Locked,
+    Unlocked,
 }

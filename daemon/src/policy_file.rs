@@ -9,7 +9,9 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-use session_timeout_config::{LoadError, Minima, Settings, Sources, load, login_defs, parse};
+use session_timeout_config::{
+    LoadError, MAX_FILE_BYTES, Minima, Settings, Sources, load, login_defs, parse,
+};
 use session_timeout_policy::Policy;
 
 /// Where the last good policy is kept, below systemd's `StateDirectory=`.
@@ -110,6 +112,10 @@ impl PolicyFile {
     }
 
     fn keep(&self, text: &str) -> std::io::Result<()> {
+        // It is written out more fully than it was typed, and would not be read again.
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
         let draft = self.last_good.with_extension("new");
         match fs::remove_file(&draft) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -27,7 +27,7 @@ use session::CALL_TIMEOUT;
 
 use crate::clock::Clocks;
 use crate::control;
-use crate::input::Input;
+use crate::input::{Input, LockHint};
 use crate::probe::Prober;
 
 const LOGIND: &str = "org.freedesktop.login1";
@@ -115,7 +115,7 @@ async fn connect(
                 None => return Ok(()),
             },
             change = changes.next() => match change {
-                Some(change) => relay_lock(&connection, inputs, &change?).await?,
+                Some(change) => relay_lock(inputs, &change?).await?,
                 None => return Ok(()),
             },
             owner = owners.next() => match owner {
@@ -184,41 +184,43 @@ async fn relay(
     Ok(())
 }
 
-/// Passes on that a screen was locked or unlocked.
-async fn relay_lock(
-    connection: &Connection,
-    inputs: &mpsc::Sender<Input>,
-    change: &Message,
-) -> zbus::Result<()> {
+/// Passes on that a screen was locked or unlocked. Any user can have logind signal that as fast as
+/// the bus allows, so nothing is asked here: whatever waits behind would wait for it, too.
+async fn relay_lock(inputs: &mpsc::Sender<Input>, change: &Message) -> zbus::Result<()> {
     let body = change.body();
     let (_, changed, _): (
         String,
         HashMap<String, zbus::wire::OwnedVariant>,
         Vec<String>,
     ) = body.deserialize()?;
-    let Some(locked) = changed
-        .get("LockedHint")
-        .and_then(|hint| bool::try_from(hint).ok())
-    else {
-        return Ok(());
-    };
+    let hint = changed.get("LockedHint");
     let header = change.header();
-    let Some(path) = header.path() else {
-        return Ok(());
-    };
-    // Which session that is, the signal does not say for certain.
-    let Ok(all) = timely(get_all(connection, path)).await else {
-        return Ok(());
-    };
-    if let Some(key) = Properties::new(all).key() {
-        let event = if locked {
-            Event::Locked(key)
+    if let Some(locked) = hint.and_then(|hint| bool::try_from(hint).ok())
+        && let Some(id) = header.path().and_then(|path| id_of(path.as_str()))
+    {
+        let hint = if locked {
+            LockHint::Locked
         } else {
-            Event::Unlocked(key)
+            LockHint::Unlocked
         };
-        send(inputs, Input::Event(event)).await;
+        send(inputs, Input::LockHint(id, hint)).await;
     }
     Ok(())
+}
+
+/// The session that an object path of logind is about: its last part is the id, in which
+/// `bus_label_escape()` of systemd has put `_` and two hexadecimal digits for what may not stand
+/// there, such as a digit at the beginning.
+fn id_of(path: &str) -> Option<String> {
+    let label = path.strip_prefix(SESSIONS)?.strip_prefix('/')?;
+    let mut parts = label.split('_');
+    let mut id = parts.next()?.to_owned();
+    for part in parts {
+        let (code, rest) = part.split_at_checked(2)?;
+        id.push(char::from(u8::from_str_radix(code, 16).ok()?));
+        id.push_str(rest);
+    }
+    Some(id)
 }
 
 /// The facts of the session with this id, if logind has it.
@@ -266,4 +268,19 @@ async fn timely<T>(call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<
 /// The driver outlives this task unless the daemon is stopping.
 async fn send(inputs: &mpsc::Sender<Input>, input: Input) {
     let _ = inputs.send(input).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_of_an_object_path_is_read_from_it() {
+        let id = |label: &str| id_of(&format!("{SESSIONS}/{label}"));
+        assert_eq!(id("c1").as_deref(), Some("c1"));
+        assert_eq!(id("_342").as_deref(), Some("42"));
+        assert_eq!(id("_3").as_deref(), None);
+        assert_eq!(id("_zz1").as_deref(), None);
+        assert_eq!(id_of("/org/freedesktop/login1/user/_31"), None);
+    }
 }
