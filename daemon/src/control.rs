@@ -1,13 +1,14 @@
 //! What others may ask of the daemon over D-Bus: `org.sessiontimeout1.Manager`.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use session_timeout_policy::{
-    Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase, SessionFacts,
+    Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase, SessionFacts, SessionKey,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use zbus::message::Header;
 use zbus::wire::Variant;
 use zbus::{Connection, fdo, interface};
@@ -19,13 +20,20 @@ use crate::text;
 
 const BUS_NAME: &str = "org.sessiontimeout1";
 const PATH: &str = "/org/sessiontimeout1";
-/// Sessions that are looked at at once for one question.
+/// Sessions that are looked at at once for all questions.
 const PROBES: usize = 16;
+/// A session is looked at once in this time, however often it is asked for.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Offers the interface on this connection. Without it everything else goes on: it is there to
 /// look at, not to enforce.
 pub(crate) async fn serve(connection: &Connection, inputs: mpsc::Sender<Input>, prober: Prober) {
-    let manager = Manager { inputs, prober };
+    let manager = Manager {
+        inputs,
+        prober,
+        turn: Semaphore::new(PROBES),
+        looked: Mutex::default(),
+    };
     if let Err(error) = connection.object_server().at(PATH, manager).await {
         log::warn!("cannot offer {BUS_NAME}: {error}");
     }
@@ -37,6 +45,9 @@ pub(crate) async fn serve(connection: &Connection, inputs: mpsc::Sender<Input>, 
 struct Manager {
     inputs: mpsc::Sender<Input>,
     prober: Prober,
+    turn: Semaphore,
+    /// When each session was looked at for somebody's question.
+    looked: Mutex<HashMap<SessionKey, Instant>>,
 }
 
 #[interface(name = "org.sessiontimeout1.Manager")]
@@ -128,8 +139,15 @@ impl Manager {
 }
 
 impl Manager {
-    /// Reads the session's idle time afresh, before it is told.
+    /// Reads the session's idle time afresh, before it is told; unless that was just done: anybody
+    /// may ask, and as often as the bus allows.
     async fn look(&self, connection: &Connection, session: SessionReport) {
+        let Ok(_turn) = self.turn.acquire().await else {
+            return;
+        };
+        if !self.is_due(&session.facts.key) {
+            return;
+        }
         let counted = session
             .limits
             .map(|limits| limits.activity)
@@ -137,6 +155,18 @@ impl Manager {
         let connection = Some(connection.clone());
         let reading = self.prober.probe(connection, session.facts, &counted).await;
         let _ = self.inputs.send(Input::Event(reading)).await;
+    }
+
+    /// Whether nobody has looked for a while; whoever asks does.
+    fn is_due(&self, key: &SessionKey) -> bool {
+        let now = Instant::now();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.retain(|_, then| now.duration_since(*then) < FRESH);
+        let due = !looked.contains_key(key);
+        if due {
+            looked.insert(key.clone(), now);
+        }
+        due
     }
 
     async fn explanation(&self, session: &str) -> fdo::Result<Option<Explanation>> {

@@ -259,12 +259,7 @@ impl Driver {
                 self.logind = Logind::Lost;
             }
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
-            Input::Closed(closed) => {
-                // Without an id it was a session inside another one, such as `su -`.
-                if let Some(id) = closed.session_id {
-                    self.tell(Event::LoginClosed(id));
-                }
-            }
+            Input::Closed(closed, process) => self.closed(closed.session_id, process),
             Input::Query(answer) => drop(answer.send(self.report())),
         }
     }
@@ -274,6 +269,19 @@ impl Driver {
         let actions = self.engine.handle(boot_now(), event);
         self.hands.perform(&self.engine, actions);
         self.logins.answer(&self.engine);
+    }
+
+    /// PAM closed a session. Without an id it was one inside another one, such as `su -`.
+    ///
+    /// The id is from the PAM environment, into which users may write on some machines (pam_env
+    /// with `user_readenv=1`, as in Debian 12's sshd): only the process that opened a session can
+    /// close it.
+    fn closed(&mut self, id: Option<String>, process: Pid) {
+        let session = id.as_deref().and_then(|id| self.engine.session(id));
+        let own = session.is_some_and(|session| session.facts.leader == Some(process));
+        if let Some(id) = id.filter(|_| own) {
+            self.tell(Event::LoginClosed(id));
+        }
     }
 
     fn lock_hint(&mut self, id: &str, hint: LockHint) {

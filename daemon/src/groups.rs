@@ -67,22 +67,34 @@ impl Groups {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
+        spare_others(child.id());
         let mut answer = Vec::new();
         if let Some(stdout) = child.stdout.take() {
             stdout.take(MAX_BYTES).read_to_end(&mut answer).await?;
         }
         let status = child.wait().await?;
-        if !status.success() {
+        // id(1) fails, too, where a group has no name, and then says its number.
+        if !status.success() && answer.is_empty() {
             return Err(io::Error::other(format!("id(1) failed: {status}")));
         }
         Ok(names(&answer))
     }
 }
 
+/// We are protected from the kernel's killer when memory runs out; whoever is asked is not.
+fn spare_others(child: Option<u32>) {
+    if let Some(pid) = child
+        && let Err(error) = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "0")
+    {
+        log::debug!("cannot reset the oom_score_adj of {pid}: {error}");
+    }
+}
+
+/// The names in the answer. A group without a name is there by its number, which names nobody.
 fn names(answer: &[u8]) -> BTreeSet<String> {
     let names = answer.split(|byte| *byte == 0);
     names
-        .filter(|name| !name.is_empty())
+        .filter(|name| !name.iter().all(u8::is_ascii_digit))
         .map(|name| String::from_utf8_lossy(name).into_owned())
         .collect()
 }
@@ -113,6 +125,12 @@ mod tests {
         std::fs::set_permissions(&hangs, mode).unwrap();
         let error = Groups::asked_of(hangs).of("alice").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+    }
+
+    #[test]
+    fn a_group_without_a_name_costs_no_other_its_own() {
+        let told = names(b"users\x0054321\0pci\0");
+        assert_eq!(told, BTreeSet::from(["users".to_owned(), "pci".to_owned()]));
     }
 
     #[test]

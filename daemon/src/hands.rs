@@ -125,7 +125,9 @@ impl Hands {
             }
             Action::Warn(_, warning) => self.warn(&session, warning),
             Action::Withdraw(_, limit) => {
-                self.watcher.remove(key);
+                if *limit == LimitKind::Inactivity {
+                    self.watcher.remove(key);
+                }
                 self.teller.withdrawn(facts, *limit);
             }
         }

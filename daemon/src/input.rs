@@ -23,8 +23,8 @@ pub(crate) enum Input {
     LogindLost(String),
     /// PAM opened a session in this process. The answer is a line for the user, if there is one.
     Opened(Opened, Pid, oneshot::Sender<Option<String>>),
-    /// PAM closed a session.
-    Closed(Closed),
+    /// PAM closed a session in this process.
+    Closed(Closed, Pid),
     /// Somebody asks where everything stands.
     Query(oneshot::Sender<Report>),
 }

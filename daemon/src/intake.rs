@@ -102,7 +102,7 @@ async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
                 .flatten()
         }
         Request::Closed(closed) => {
-            if inputs.send(Input::Closed(closed)).await.is_err() {
+            if inputs.send(Input::Closed(closed, peer.pid)).await.is_err() {
                 return;
             }
             None

@@ -45,12 +45,16 @@ mod writes;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use session_timeout_config::{Sources, Style};
 
 use crate::cli::Args;
 use crate::journal::Journal;
+
+/// Sessions that are looked at at the same time.
+const LOOKERS: usize = 2;
 
 /// Runs the daemon, or what the command line asks for instead.
 #[must_use]
@@ -83,9 +87,12 @@ fn check(sources: &Sources, args: &Args) -> ExitCode {
 fn run(args: Args) -> io::Result<()> {
     journal::install_log();
     let (journal, writer) = Journal::start()?;
-    // One thread: there is little to do, and everything that may wait gives the others their turn.
+    // One thread, and some that look: there is little to do, and everything that may wait gives the others their turn.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // For looks at sessions; they end when there is nothing to look at.
+        .max_blocking_threads(LOOKERS)
+        .thread_keep_alive(Duration::from_secs(1))
         .build()?;
     let result = runtime.block_on(driver::run(args, journal));
     // Tasks that still wait for logind hold the journal open; they end with the runtime.

@@ -1,6 +1,6 @@
 //! A fresh reading of a session's idle time, from everybody who may know it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use session_timeout_policy::{ActivityKind, Event, Reading, SessionFacts, StampSource};
 use zbus::Connection;
@@ -29,21 +29,18 @@ impl Prober {
         counted: &BTreeSet<ActivityKind>,
     ) -> Event {
         let Some(connection) = connection else {
-            // Without logind the terminals may still tell; where they do not, nobody does.
-            let reading = self.read(&session, None, counted);
-            return if reading.stamps.is_empty() {
-                Event::ProbeFailed(session.key)
-            } else {
-                Event::Probed(session.key, reading)
-            };
+            return self.without_logind(session, counted).await;
         };
         let properties = match logind::properties(&connection, &session.key).await {
             Ok(Some(properties)) => properties,
             // It is gone, and its removal is on the way.
             Ok(None) => return Event::ProbeFailed(session.key),
             Err(error) => {
-                log::debug!("probe of session {} failed: {error}", session.key.id);
-                return Event::ProbeFailed(session.key);
+                log::debug!(
+                    "logind does not tell of session {}: {error}",
+                    session.key.id
+                );
+                return self.without_logind(session, counted).await;
             }
         };
         let mut inhibitor = None;
@@ -56,23 +53,63 @@ impl Prober {
                 }
             }
         }
-        let reading = Reading {
-            inhibitor,
-            ..self.read(&session, Some(&properties), counted)
-        };
-        Event::Probed(session.key, reading)
+        let key = session.key.clone();
+        match self.read(session, Some(properties), counted).await {
+            Some(reading) => Event::Probed(
+                key,
+                Reading {
+                    inhibitor,
+                    ..reading
+                },
+            ),
+            None => Event::ProbeFailed(key),
+        }
     }
 
-    fn read(
+    /// Without logind the terminals may still tell; where they do not, nobody does.
+    async fn without_logind(
+        &self,
+        session: SessionFacts,
+        counted: &BTreeSet<ActivityKind>,
+    ) -> Event {
+        let key = session.key.clone();
+        match self.read(session, None, counted).await {
+            Some(reading) if !reading.stamps.is_empty() => Event::Probed(key, reading),
+            Some(_) | None => Event::ProbeFailed(key),
+        }
+    }
+
+    /// Reads what there is to read, on another thread: a session may have thousands of processes,
+    /// and nothing else is to wait for them.
+    async fn read(
+        &self,
+        session: SessionFacts,
+        properties: Option<logind::Properties>,
+        counted: &BTreeSet<ActivityKind>,
+    ) -> Option<Reading> {
+        let (prober, counted) = (self.clone(), counted.clone());
+        let read = move || prober.read_now(&session, properties.as_ref(), &counted);
+        tokio::task::spawn_blocking(read).await.ok()
+    }
+
+    fn read_now(
         &self,
         session: &SessionFacts,
         properties: Option<&logind::Properties>,
         counted: &BTreeSet<ActivityKind>,
     ) -> Reading {
-        let terminals = ttys::of_session(session);
-        let mut stamps = ttys::input_stamps(&terminals);
-        if counted.contains(&ActivityKind::Output) {
-            stamps.extend(ttys::output_stamps(&terminals, &self.writes));
+        // The terminal of a desktop is the console that it runs on (GDM and SDDM make it the
+        // controlling one), and nobody types there: the keys go to the desktop.
+        let graphical = properties.map_or(session.session_type.is_graphical(), |now| {
+            now.is_graphical()
+        });
+        let mut stamps = BTreeMap::new();
+        if !graphical {
+            let terminals = ttys::of_session(session);
+            stamps = ttys::input_stamps(&terminals);
+            if counted.contains(&ActivityKind::Output) {
+                stamps.extend(ttys::output_stamps(&terminals, &self.writes));
+            }
         }
         let now = Clocks::now();
         let known = properties.and_then(logind::Properties::terminal_stamp);

@@ -103,7 +103,8 @@ impl Properties {
             .flatten()
     }
 
-    fn is_graphical(&self) -> bool {
+    /// Whether it is a desktop's.
+    pub(crate) fn is_graphical(&self) -> bool {
         self.text("Type")
             .is_some_and(|name| SessionType::parse(&name).is_graphical())
     }

@@ -223,7 +223,7 @@ fn unless_gone(result: zbus::Result<()>) -> zbus::Result<()> {
     })
 }
 
-fn is_unknown(error: &zbus::Error) -> bool {
+pub(super) fn is_unknown(error: &zbus::Error) -> bool {
     matches!(
         error,
         zbus::Error::MethodError(name, _, _)
