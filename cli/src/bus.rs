@@ -40,6 +40,20 @@ pub(crate) async fn explanation(session: &str) -> Result<Explanation, Error> {
     Daemon::on_system_bus().await?.explanation(session).await
 }
 
+/// Has the daemon of this machine put off the absolute limit of this session.
+pub(crate) async fn extend(session: &str) -> Result<Extension, Error> {
+    Daemon::on_system_bus().await?.extend(session).await
+}
+
+/// More time that was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extension {
+    pub(crate) by: Duration,
+    pub(crate) ends_in: Duration,
+    /// How many more may be granted.
+    pub(crate) left: u32,
+}
+
 impl Daemon {
     async fn on_system_bus() -> Result<Self, Error> {
         let connecting = tokio::time::timeout(PATIENCE, Builder::system().build());
@@ -69,6 +83,19 @@ impl Daemon {
             let answer = self.call(MANAGER, "Explain", &(session,)).await?;
             let answer: Keyed = answer.body().deserialize()?;
             Ok(told_explanation(&Keys::new(answer)))
+        })
+        .await
+    }
+
+    async fn extend(&self, session: &str) -> Result<Extension, Error> {
+        self.patiently(async {
+            let answer = self.call(MANAGER, "ExtendSession", &(session,)).await?;
+            let (by, ends_in, left): (u64, u64, u32) = answer.body().deserialize()?;
+            Ok(Extension {
+                by: Duration::from_micros(by),
+                ends_in: Duration::from_micros(ends_in),
+                left,
+            })
         })
         .await
     }

@@ -31,6 +31,13 @@ pub(crate) enum Command {
     /// With SESSION, asks the daemon. With --user, reads the policy files: the daemon need not
     /// run, and nobody need be logged in.
     Explain(ExplainOptions),
+    /// Put off the absolute limit of a session, as far as its policy allows; for root
+    ///
+    /// The key `extend` of the policy says how often that may be done and by how much.
+    Extend {
+        /// The session, as `session-timeout status` names it
+        session: String,
+    },
     /// Check a policy: show every error and every warning in it
     ///
     /// The exit status is 0 where the policy can be put in force, 1 where it has errors, and 2

@@ -11,13 +11,14 @@ use crate::cli::{Cli, Color, Command, ExplainOptions, LoginOptions, Shell, Statu
 use crate::error::Error;
 use crate::explain::login::{self, Candidate};
 use crate::explain::{self, Explanation};
-use crate::{bus, check, json, table};
+use crate::{bus, check, duration, json, table, text};
 
 /// Runs one command and prints what it has to say.
 pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Status(options) => print_status(&options),
         Command::Explain(options) => print_explanation(&options),
+        Command::Extend { session } => extend(&session),
         Command::Check(options) => {
             let (status, written) = check::run(&options);
             printed(written, status.into())
@@ -51,6 +52,20 @@ fn print_status(options: &StatusOptions) -> Result<ExitCode, Error> {
         print_text(&table::render(&status, width), options.color)
     };
     printed(written, ExitCode::SUCCESS)
+}
+
+fn extend(session: &str) -> Result<ExitCode, Error> {
+    let extension = wait_for(bus::extend(session))?;
+    let left = match extension.left {
+        0 => "that was the last extension".to_owned(),
+        1 => "one extension is left".to_owned(),
+        more => format!("{more} extensions are left"),
+    };
+    let by = duration::for_people(extension.by);
+    let ends_in = duration::for_people(extension.ends_in);
+    let session = text::one_line(session);
+    let said = format!("Session {session} may last {by} longer: it ends in {ends_in}; {left}.\n");
+    printed(print_text(&said, Color::Auto), ExitCode::SUCCESS)
 }
 
 fn print_explanation(options: &ExplainOptions) -> Result<ExitCode, Error> {

@@ -87,6 +87,26 @@ async fn explain_as_json_has_the_same_facts() {
 }
 
 #[tokio::test]
+async fn an_extension_is_said_with_what_is_left() {
+    let output = run(Bus::with(Daemon::Healthy), &["extend", "c1"]).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output),
+        "Session c1 may last 30 min longer: it ends in 1 h 30 min; one extension is left.\n"
+    );
+}
+
+#[tokio::test]
+async fn an_extension_that_is_refused_says_why() {
+    let output = run(Bus::with(Daemon::Healthy), &["extend", "c2"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "session-timeout: all 2 extensions allowed are used up\n"
+    );
+}
+
+#[tokio::test]
 async fn a_session_that_nobody_may_see_is_said_so() {
     let output = run(Bus::with(Daemon::Healthy), &["explain", "c9"]).await;
     assert_eq!(output.status.code(), Some(1));
@@ -270,6 +290,15 @@ impl Manager {
             _ => Err(fdo::Error::InvalidArgs(format!(
                 "there is no session {session} that you may see\u{1b}"
             ))),
+        }
+    }
+
+    fn extend_session(&self, session: &str) -> fdo::Result<(u64, u64, u32)> {
+        match session {
+            "c1" => Ok((1_800_000_000, 5_400_000_000, 1)),
+            _ => Err(fdo::Error::InvalidArgs(
+                "all 2 extensions allowed are used up".into(),
+            )),
         }
     }
 

@@ -15,7 +15,7 @@ use zbus::{Connection, fdo, interface};
 
 use crate::input::Input;
 use crate::probe::Prober;
-use crate::report::{Explanation, Report, SessionReport};
+use crate::report::{Explanation, Extension, Report, SessionReport};
 use crate::text;
 
 const BUS_NAME: &str = "org.sessiontimeout1";
@@ -92,6 +92,34 @@ impl Manager {
         self.look(connection, before.session).await;
         let after = self.explanation(&session).await?;
         after.filter(visible).map(explained).ok_or_else(unknown)
+    }
+
+    /// Puts off the absolute limit of a session once, as far as its policy allows; for root. Says
+    /// by how much, in how long the session ends then, both in microseconds, and how often that
+    /// may be done again.
+    async fn extend_session(
+        &self,
+        session: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<(u64, u64, u32)> {
+        if caller(connection, &header).await? != 0 {
+            let only = "only root may extend a session";
+            return Err(fdo::Error::AccessDenied(only.to_owned()));
+        }
+        let (answer, answered) = oneshot::channel();
+        let question = Input::Extend(session.clone(), answer);
+        self.inputs.send(question).await.map_err(|_| stopping())?;
+        match answered.await.map_err(|_| stopping())? {
+            Extension::Granted { by, ends_in, left } => Ok((micros(by), micros(ends_in), left)),
+            Extension::Refused(why) => Err(fdo::Error::InvalidArgs(why.to_string())),
+            Extension::NoSession => {
+                let which = text::harmless(&session);
+                Err(fdo::Error::InvalidArgs(format!(
+                    "there is no session {which}"
+                )))
+            }
+        }
     }
 
     /// The version of the daemon.

@@ -23,7 +23,7 @@ use crate::journal::Journal;
 use crate::logins::{Answer, Logins};
 use crate::policy_file::{Found, Origin, PolicyFile};
 use crate::probe::Prober;
-use crate::report::{Report, SessionReport, explain};
+use crate::report::{Extension, Report, SessionReport, explain};
 use crate::store::Store;
 use crate::tell::Teller;
 use crate::watch::Watcher;
@@ -240,6 +240,7 @@ impl Driver {
                 // Whoever asked may have gone away again.
                 drop(answer.send(explain(&self.engine, settings, &id, boot_now())));
             }
+            Input::Extend(id, answer) => drop(answer.send(self.extend(&id))),
             Input::FrameRejected(error) => {
                 self.rejected_frames = self.rejected_frames.saturating_add(1);
                 self.teller.frame_rejected(error, self.rejected_frames);
@@ -269,6 +270,18 @@ impl Driver {
         let actions = self.engine.handle(boot_now(), event);
         self.hands.perform(&self.engine, actions);
         self.logins.answer(&self.engine);
+    }
+
+    fn extend(&mut self, id: &str) -> Extension {
+        let Some(session) = self.engine.session(id) else {
+            return Extension::NoSession;
+        };
+        let event = Event::ExtensionAsked(session.facts.key.clone());
+        let now = boot_now();
+        let actions = self.engine.handle(now, event);
+        let said = Extension::told_by(&actions, now);
+        self.hands.perform(&self.engine, actions);
+        said
     }
 
     /// PAM closed a session. Without an id it was one inside another one, such as `su -`.

@@ -4,7 +4,7 @@ use session_timeout_policy::{Event, Pid};
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
 
-use crate::report::{Explanation, Report};
+use crate::report::{Explanation, Extension, Report};
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) enum Input {
     FrameRejected(FrameError),
     /// Somebody asks why the session with this id stands where it does.
     Explain(String, oneshot::Sender<Option<Explanation>>),
+    /// An administrator asks for more time for the session with this id.
+    Extend(String, oneshot::Sender<Extension>),
     /// logind signals that the screen of the session with this id was locked or unlocked.
     LockHint(String, LockHint),
     /// logind answers.

@@ -2,7 +2,7 @@
 //!
 //! The engine of `session-timeout-policy` decides; this crate is its hands, eyes and memory. One
 //! driver takes what the adapters bring, asks the engine, and has done what the engine says. The
-//! adapters know the world and not each other:
+//! adapters know the world, and of each other as little as can be:
 //!
 //! | adapter | its part of the world |
 //! |---|---|

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_timeout_config::{Setting, Settings};
 use session_timeout_policy::{
-    BootTime, Engine, Granted, Groups, IdleSource, LimitKind, Limits, Milestone, MilestoneKind,
-    Phase, SessionFacts, View,
+    Action, BootTime, Engine, Granted, Groups, IdleSource, LimitKind, Limits, Milestone,
+    MilestoneKind, Phase, Refusal, SessionFacts, View,
 };
 
 /// Where everything stands.
@@ -43,6 +43,37 @@ pub(crate) struct Explanation {
     pub(crate) settings: Vec<Setting>,
     /// What comes next, and in how long.
     pub(crate) schedule: Vec<(MilestoneKind, Duration)>,
+}
+
+/// What became of a wish for more time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extension {
+    /// By so much; the session ends in so long, and so many more may be granted.
+    Granted {
+        by: Duration,
+        ends_in: Duration,
+        left: u32,
+    },
+    /// Not, and why.
+    Refused(Refusal),
+    /// There is no such session.
+    NoSession,
+}
+
+impl Extension {
+    /// What the engine's actions say of it.
+    pub(crate) fn told_by(actions: &[Action], now: BootTime) -> Self {
+        let said = actions.iter().find_map(|action| match action {
+            Action::Extended(_, extended) => Some(Self::Granted {
+                by: extended.by,
+                ends_in: extended.until.since(now),
+                left: extended.left,
+            }),
+            Action::ExtensionRefused(_, refusal) => Some(Self::Refused(*refusal)),
+            _ => None,
+        });
+        said.unwrap_or(Self::NoSession)
+    }
 }
 
 impl SessionReport {
