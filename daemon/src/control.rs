@@ -342,7 +342,10 @@ fn head(session: &SessionReport) -> Row {
         ),
         (
             "EndAction",
-            limits.map(|limits| Variant::from(text::action(limits.end_action))),
+            limits.map(|limits| {
+                let action = limits.end_action.within(session.facts.session_type);
+                Variant::from(action.as_str())
+            }),
         ),
     ];
     row.extend(

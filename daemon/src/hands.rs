@@ -16,10 +16,11 @@ use crate::input::Input;
 use crate::logind::{self, Bus, End, HungUp, Locked};
 use crate::probe::Prober;
 use crate::tell::Teller;
+use crate::text::{self, Since};
+use crate::ttys;
 use crate::ttys::Terminal;
 use crate::watch::Watcher;
 use crate::writes::Writes;
-use crate::{text, ttys};
 
 /// How long a last line has to reach its reader. Whoever carries it, such as sshd, is ended
 /// together with the session, and what it has not passed on by then nobody sees.
@@ -168,7 +169,11 @@ impl Hands {
         let length = length_of(session, limit);
         self.watcher.remove(&facts.key);
         self.teller.ending(session, how, limit, length);
-        self.write(facts, &ttys::of_session(facts), &text::end(limit, length));
+        self.write(
+            facts,
+            &ttys::of_session(facts),
+            &text::end(limit, length, Since::of(session)),
+        );
     }
 
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
@@ -179,7 +184,7 @@ impl Hands {
         if warning.limit == LimitKind::Inactivity {
             self.watcher.add(&session.facts.key, &terminals);
         }
-        let text = text::warning(session.facts, limits, warning, left);
+        let text = text::warning(session.facts, limits, Since::of(session), warning, left);
         self.write(session.facts, &terminals, &text);
         self.teller.warned(session, warning, left);
     }

@@ -13,7 +13,7 @@ use session_timeout_protocol::{FrameError, Opened};
 
 use crate::journal::{Entry, Journal, What, field};
 use crate::policy_file::{Found, Origin};
-use crate::text::{action, by_rule, reason, what_comes};
+use crate::text::{Since, by_rule, reason, what_comes};
 
 /// Tells administrators what happens.
 #[derive(Clone)]
@@ -74,7 +74,11 @@ impl Teller {
             facts.user,
             facts.key.id,
             for_people(Duration::from_secs_f64(left)),
-            reason(warning.limit, &for_people(warning.length))
+            reason(
+                warning.limit,
+                &for_people(warning.length),
+                Since::of(session)
+            )
         );
         let auth = format!(
             "warning: user={} session={} limit={} left={left}s",
@@ -114,7 +118,7 @@ impl Teller {
             "{verb} session {} of {}, {}{}",
             facts.key.id,
             facts.user,
-            reason(limit, &for_people(length)),
+            reason(limit, &for_people(length), Since::of(session)),
             by_rule(session)
         );
         let auth = format!(
@@ -125,7 +129,7 @@ impl Teller {
         );
         let entry = limited(Level::Info, what, message, facts, limit)
             .with(field::LIMIT_SEC, length.as_secs())
-            .with(field::ACTION, action(how));
+            .with(field::ACTION, how.as_str());
         self.0.write(ruled(entry, session).auth(auth));
     }
 
@@ -255,7 +259,7 @@ impl Teller {
                 let length = session.length(kind).unwrap_or_default();
                 let message = format!(
                     "Session {id} of {user} would have been ended, {}: report only",
-                    reason(kind, &for_people(length))
+                    reason(kind, &for_people(length), Since::of(session))
                 );
                 limited(Level::Info, What::Report, message, facts, kind)
                     .with(field::LIMIT_SEC, length.as_secs())

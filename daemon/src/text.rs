@@ -28,19 +28,21 @@ pub(crate) fn announcement(limits: &Limits) -> Option<String> {
 pub(crate) fn warning(
     session: &SessionFacts,
     limits: &Limits,
+    since: Since,
     warning: &Warning,
     left: Duration,
 ) -> String {
     let comes = what_comes(session, limits);
     let (length, left) = (for_people(warning.length), for_people(rounded(left)));
+    let reason = reason(warning.limit, &length, since);
     let text = match (&limits.message, warning.limit) {
-        (Some(message), kind) => message
+        (Some(message), _) => message
             .replace("{user}", &session.user)
             .replace("{limit}", &length)
             .replace("{left}", &left)
-            .replace("{reason}", &reason(kind, &length)),
+            .replace("{reason}", &reason),
         (None, LimitKind::Absolute) => {
-            format!("Session timeout: this session {comes} in {left}, {length} after the login.")
+            format!("Session timeout: this session {comes} in {left}, {reason}.")
         }
         (None, LimitKind::Inactivity) => format!(
             "Session timeout: this session {comes} in {left}, for lack of input. \
@@ -51,8 +53,8 @@ pub(crate) fn warning(
 }
 
 /// What the terminal shows last.
-pub(crate) fn end(kind: LimitKind, length: Duration) -> String {
-    let reason = reason(kind, &for_people(length));
+pub(crate) fn end(kind: LimitKind, length: Duration, since: Since) -> String {
+    let reason = reason(kind, &for_people(length), since);
     framed(&format!(
         "Session timeout: this session has ended, {reason}."
     ))
@@ -60,19 +62,26 @@ pub(crate) fn end(kind: LimitKind, length: Duration) -> String {
 
 /// What a session is threatened with: that it "ends", or "is locked".
 pub(crate) fn what_comes(session: &SessionFacts, limits: &Limits) -> &'static str {
-    match limits.end_action {
-        EndAction::Lock if session.session_type.is_graphical() => "is locked",
-        EndAction::HangUp | EndAction::Lock | EndAction::Report | EndAction::Terminate => "ends",
+    match limits.end_action.within(session.session_type) {
+        EndAction::Lock => "is locked",
+        EndAction::HangUp | EndAction::Report | EndAction::Terminate => "ends",
     }
 }
 
-/// The word of the policy for what happens when a limit is passed.
-pub(crate) const fn action(action: EndAction) -> &'static str {
-    match action {
-        EndAction::HangUp => "hang-up",
-        EndAction::Lock => "lock",
-        EndAction::Report => "report",
-        EndAction::Terminate => "terminate",
+/// What the absolute limit of a session counts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    Login,
+    /// The last unlock of a screen that was locked for a limit.
+    Unlock,
+}
+
+impl Since {
+    pub(crate) fn of(session: &View<'_>) -> Self {
+        match session.locking.renewed {
+            None => Self::Login,
+            Some(_) => Self::Unlock,
+        }
     }
 }
 
@@ -85,10 +94,11 @@ pub(crate) fn by_rule(session: &View<'_>) -> String {
 }
 
 /// Why a session ends.
-pub(crate) fn reason(kind: LimitKind, length: &str) -> String {
-    match kind {
-        LimitKind::Absolute => format!("{length} after the login"),
-        LimitKind::Inactivity => format!("after {length} without input"),
+pub(crate) fn reason(kind: LimitKind, length: &str, since: Since) -> String {
+    match (kind, since) {
+        (LimitKind::Absolute, Since::Login) => format!("{length} after the login"),
+        (LimitKind::Absolute, Since::Unlock) => format!("{length} after the last unlock"),
+        (LimitKind::Inactivity, _) => format!("after {length} without input"),
     }
 }
 
@@ -192,6 +202,7 @@ mod tests {
             warning(
                 &session("alice"),
                 &limits,
+                Since::Login,
                 &warn(LimitKind::Absolute, 86_400),
                 left
             ),
@@ -201,6 +212,7 @@ mod tests {
             warning(
                 &session("alice"),
                 &limits,
+                Since::Login,
                 &warn(LimitKind::Inactivity, 900),
                 left
             ),
@@ -208,7 +220,11 @@ mod tests {
              Press a key to stay.\r\n"
         );
         assert_eq!(
-            end(LimitKind::Inactivity, Duration::from_secs(900)),
+            end(
+                LimitKind::Inactivity,
+                Duration::from_secs(900),
+                Since::Login
+            ),
             "\r\nSession timeout: this session has ended, after 15 min without input.\r\n"
         );
     }
@@ -225,11 +241,26 @@ mod tests {
                 ..session("alice")
             };
             let left = Duration::from_secs(30);
-            warning(&session, &limits, &warn(LimitKind::Absolute, 86_400), left)
+            warning(
+                &session,
+                &limits,
+                Since::Login,
+                &warn(LimitKind::Absolute, 86_400),
+                left,
+            )
         };
         assert!(said(SessionType::Wayland).contains("this session is locked in 30 s"));
         // A terminal cannot be locked.
         assert!(said(SessionType::Tty).contains("this session ends in 30 s"));
+    }
+
+    #[test]
+    fn after_an_unlock_the_time_counts_from_there() {
+        let length = Duration::from_secs(7200);
+        assert_eq!(
+            end(LimitKind::Absolute, length, Since::Unlock),
+            "\r\nSession timeout: this session has ended, 2 h after the last unlock.\r\n"
+        );
     }
 
     #[test]
@@ -242,6 +273,7 @@ mod tests {
             warning(
                 &session("bob"),
                 &limits,
+                Since::Login,
                 &warn(LimitKind::Inactivity, 900),
                 Duration::from_secs(30)
             ),
@@ -267,6 +299,7 @@ mod tests {
             let text = warning(
                 &session(hostile),
                 &limits,
+                Since::Login,
                 &warn(LimitKind::Absolute, 60),
                 Duration::from_secs(1),
             );
@@ -284,6 +317,7 @@ mod tests {
         let text = warning(
             &session("a"),
             &long,
+            Since::Login,
             &warn(LimitKind::Absolute, 60),
             Duration::from_secs(1),
         );

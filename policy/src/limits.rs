@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use crate::SessionType;
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The longest that a session may last before its user has authenticated again, extensions
@@ -102,6 +104,28 @@ pub enum EndAction {
     Report,
     /// Its processes are asked to end, and killed after the grace.
     Terminate,
+}
+
+impl EndAction {
+    /// The word of the policy for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HangUp => "hang-up",
+            Self::Lock => "lock",
+            Self::Report => "report",
+            Self::Terminate => "terminate",
+        }
+    }
+
+    /// What it comes to in a session of this type: without a screen there is nothing to lock.
+    #[must_use]
+    pub const fn within(self, session_type: SessionType) -> Self {
+        match self {
+            Self::Lock if !session_type.is_graphical() => Self::Terminate,
+            Self::HangUp | Self::Lock | Self::Report | Self::Terminate => self,
+        }
+    }
 }
 
 /// What counts as activity.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::countdown::Countdown;
 use crate::standing::fitted;
 use crate::tracked::Tracked;
-use crate::{BootTime, Limit, LimitKind, Limits};
+use crate::{BootTime, EndAction, Limit, LimitKind, Limits, SessionType};
 
 /// One thing that comes, if nothing comes between: no activity, no other policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +28,10 @@ pub enum MilestoneKind {
 }
 
 impl Limits {
-    /// What comes for a session of these limits that begins at `start` and is never active after
-    /// that, in order.
+    /// What comes for a session of this type under these limits that begins at `start` and is never
+    /// active after that, in order.
     #[must_use]
-    pub fn schedule(&self, start: BootTime) -> Vec<Milestone> {
+    pub fn schedule(&self, start: BootTime, session_type: SessionType) -> Vec<Milestone> {
         let limits = fitted(self);
         let fresh = Countdown::default();
         let mut milestones = Vec::new();
@@ -40,7 +40,8 @@ impl Limits {
                 milestones.extend(of_countdown(kind, start, limit, &fresh));
             }
         }
-        milestones.extend(limits.lock_after.map(|length| Milestone {
+        let locks = session_type.is_graphical() && limits.end_action != EndAction::Report;
+        milestones.extend(limits.lock_after.filter(|_| locks).map(|length| Milestone {
             at: start.saturating_add(length),
             what: MilestoneKind::Lock,
         }));
@@ -122,7 +123,7 @@ mod tests {
         };
         let start = BootTime::from_micros(1_000_000);
         let shown: Vec<_> = limits
-            .schedule(start)
+            .schedule(start, SessionType::Wayland)
             .into_iter()
             .map(|milestone| (milestone.at.since(start).as_secs(), milestone.what))
             .collect();
@@ -140,5 +141,19 @@ mod tests {
                 (86_400, MilestoneKind::End(absolute)),
             ]
         );
+    }
+
+    #[test]
+    fn a_terminal_is_never_locked() {
+        let limits = Limits {
+            lock_after: Some(Duration::from_secs(300)),
+            ..Limits::default()
+        };
+        let locks = |session_type| {
+            let schedule = limits.schedule(BootTime::default(), session_type);
+            schedule.iter().any(|one| one.what == MilestoneKind::Lock)
+        };
+        assert!(locks(SessionType::Wayland));
+        assert!(!locks(SessionType::Tty));
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use session_timeout_config::Settings;
 use session_timeout_policy::{
-    BootTime, EndAction, Groups, LimitKind, Limits, Milestone, MilestoneKind, SessionClass,
-    SessionType, Subject, Uid, Verdict,
+    BootTime, Groups, LimitKind, Limits, Milestone, MilestoneKind, SessionClass, SessionType,
+    Subject, Uid, Verdict,
 };
 
 use super::comparison::passed_over;
@@ -72,7 +72,10 @@ pub(crate) fn explanation(
         ),
         groups_state: None,
         holds,
-        end_action: limits.map(|limits| word(limits.end_action).to_owned()),
+        end_action: limits.map(|limits| {
+            let action = limits.end_action.within(candidate.session_type);
+            action.as_str().to_owned()
+        }),
         settings: values
             .map(|value| Setting {
                 key: value.key.to_owned(),
@@ -80,7 +83,9 @@ pub(crate) fn explanation(
                 origin: one_line(&value.origin.to_string()),
             })
             .collect(),
-        schedule: limits.map(schedule).unwrap_or_default(),
+        schedule: limits
+            .map(|limits| schedule(limits, candidate.session_type))
+            .unwrap_or_default(),
     }
 }
 
@@ -101,9 +106,9 @@ impl Candidate {
 }
 
 /// What comes after the login, if there is no input at all.
-fn schedule(limits: &Limits) -> Vec<Step> {
+fn schedule(limits: &Limits, session_type: SessionType) -> Vec<Step> {
     let login = BootTime::default();
-    let milestones = limits.schedule(login).into_iter();
+    let milestones = limits.schedule(login, session_type).into_iter();
     milestones
         .map(|Milestone { at, what }| {
             let (what, limit) = match what {
@@ -124,15 +129,6 @@ const fn kind(limit: LimitKind) -> &'static str {
     match limit {
         LimitKind::Absolute => "absolute",
         LimitKind::Inactivity => "inactivity",
-    }
-}
-
-const fn word(action: EndAction) -> &'static str {
-    match action {
-        EndAction::HangUp => "hang-up",
-        EndAction::Lock => "lock",
-        EndAction::Report => "report",
-        EndAction::Terminate => "terminate",
     }
 }
 
