@@ -132,8 +132,10 @@ impl Activity {
             .filter_map(|(source, stamp)| self.news(now, reading.wall, *source, *stamp))
             .max();
         if let Some(stamped) = stamped {
-            // No input before the last look can be news now, and none is later than now.
-            self.last = self.last.max(stamped.clamp(self.sampled.min(now), now));
+            // No input before the last look can be news now, and none is later than now. (Looks
+            // that failed were none.)
+            let looked = self.clocks.map(|(then, _)| then).unwrap_or_default();
+            self.last = self.last.max(stamped.clamp(looked.min(now), now));
         }
         match reading.hint {
             Some(Hint::Active) => self.seen(now),

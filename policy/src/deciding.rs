@@ -32,7 +32,13 @@ pub(crate) enum Settled {
 impl Tracked {
     /// Asks the policy, announces a session that is new, and does what is due.
     pub(crate) fn settle(&mut self, now: BootTime, policy: &Policy, out: &mut Vec<Action>) {
+        self.withdraw_stale(out);
         self.rejudge(policy, out);
+        if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
+            // It was no desktop for a while, and is locked as one again.
+            self.withdraw(LimitKind::Absolute, out);
+            self.withdraw(LimitKind::Inactivity, out);
+        }
         self.ask_for_groups(now, policy, out);
         if !self.began && self.standing != Standing::Undecided {
             self.began = true;
@@ -42,10 +48,10 @@ impl Tracked {
         self.tick(now, policy, out);
     }
 
-    /// Takes what the policy says of a session that is restored; there is nothing to take back.
+    /// Takes what the policy says of a session that is restored.
     pub(crate) fn judge(&mut self, policy: &Policy) {
         self.standing = Standing::of(policy, &self.facts, &self.groups);
-        if self.locks() == Some(false) {
+        if self.standing != Standing::Undecided && self.locks() != Some(true) {
             self.locking.hold = None;
         }
     }
@@ -100,6 +106,10 @@ impl Tracked {
         // What held goes on holding while groups are asked for.
         if standing == self.standing || standing == Standing::Undecided {
             return;
+        }
+        if self.idle_due().is_none() {
+            // Nobody waited for an answer, so that none came proves nothing.
+            self.probe = Inquiry::Idle;
         }
         let stage = self.stage_limit();
         let before = std::mem::replace(&mut self.standing, standing);

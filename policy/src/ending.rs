@@ -9,7 +9,7 @@ use crate::{Action, BootTime, LimitKind, SessionKey};
 /// still there is killed again; doubled each time up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Asking politely is given up after this long: logind may refuse it and still kill.
+/// Each way of asking politely is given up after this long: logind may refuse it and still kill.
 const POLITE: Duration = Duration::from_secs(30);
 
 /// A session that is being ended. Only its disappearance ends this; or, while it is no more than
@@ -18,8 +18,9 @@ const POLITE: Duration = Duration::from_secs(30);
 pub(crate) struct Ending {
     pub(crate) limit: LimitKind,
     grace: Duration,
-    since: BootTime,
     stage: Stage,
+    /// When the stage began.
+    since: BootTime,
     /// How often this stage has been tried.
     tries: u32,
     failed: bool,
@@ -50,8 +51,8 @@ impl Ending {
         let mut ending = Self {
             limit,
             grace,
-            since: now,
             stage,
+            since: now,
             tries: 1,
             failed: false,
             next: now.saturating_add(grace),
@@ -88,11 +89,11 @@ impl Ending {
             self.tries += 1;
         } else {
             let harder = self.stage.harder();
-            self.tries = if harder == self.stage {
-                self.tries + 1
+            if harder == self.stage {
+                self.tries += 1;
             } else {
-                1
-            };
+                (self.tries, self.since) = (1, now);
+            }
             self.stage = harder;
         }
         self.request(now, key, out);
@@ -215,6 +216,15 @@ mod tests {
             seen[..3],
             [(0, "hang up"), (2, "hang up"), (12, "terminate")]
         );
+    }
+
+    #[test]
+    fn a_harder_request_that_fails_is_repeated_before_anything_is_killed() {
+        let seen = run(Stage::HangUp, 90, |_| true);
+        let first = |wanted| seen.iter().position(|(_, name)| *name == wanted);
+        let asked = first("terminate").map(|at| seen[at].0);
+        let killed = first("kill").map(|at| seen[at].0);
+        assert_eq!((asked, killed), (Some(30), Some(60)));
     }
 
     #[test]

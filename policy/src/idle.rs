@@ -35,7 +35,7 @@ impl Tracked {
 
     /// Input was seen right now. What is being ended is not saved by it.
     pub(crate) fn saw_activity(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.ending.is_some() {
+        if self.is_ending() {
             return;
         }
         let before = self.activity.last;
@@ -52,7 +52,7 @@ impl Tracked {
             }
             Some(false) | None => {}
         }
-        if self.ending.is_some() {
+        if self.is_ending() {
             return;
         }
         let before = self.activity.last;
@@ -94,8 +94,11 @@ impl Tracked {
             return;
         }
         match self.probe {
-            Inquiry::Asked { .. } => self.look_again = true,
-            Inquiry::Idle | Inquiry::Failed { .. } => self.look(now, out),
+            // One that nobody waits for any more is no reason not to look.
+            Inquiry::Asked { .. } if self.probe.step(now, PATIENCE).is_none() => {
+                self.look_again = true;
+            }
+            Inquiry::Asked { .. } | Inquiry::Idle | Inquiry::Failed { .. } => self.look(now, out),
         }
     }
 
@@ -161,7 +164,7 @@ impl Tracked {
     }
 
     /// When something that counts from the last activity wants to be done: a look first of all.
-    fn idle_due(&self) -> Option<BootTime> {
+    pub(crate) fn idle_due(&self) -> Option<BootTime> {
         let due = self.counted_due()?;
         if self.is_unenforceable() && self.activity.sampled >= due {
             // Looked, and nobody could tell. A desktop may yet report, so look again some time.
@@ -248,6 +251,7 @@ impl Tracked {
     }
 
     fn look(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        self.look_again = false;
         self.probe.ask(now);
         out.push(Action::Probe(self.facts.key.clone()));
     }

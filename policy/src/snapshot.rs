@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use crate::standing::Standing;
 use crate::tracked::{LoginState, Tracked};
 use crate::{
-    Activity, BootTime, Countdown, Granted, Groups, LimitKind, Locking, Policy, SessionFacts,
+    Activity, BootTime, Countdown, EndAction, Granted, Groups, LimitKind, Locking, Policy,
+    SessionFacts,
 };
 
 /// One session, to be kept and given to [`crate::Engine::restore`].
@@ -85,14 +87,24 @@ impl SessionRecord {
         // Nor may a record from a clock that is ahead of ours.
         session.activity.last = session.activity.last.min(now);
         session.activity.sampled = session.activity.sampled.min(now);
-        let countdown = |kind, record: LimitRecord| match session.standing.terms(kind) {
+        let undecided = session.standing == Standing::Undecided;
+        let mut stale = Vec::new();
+        let mut countdown = |kind, record: LimitRecord| match session.standing.terms(kind) {
             Some((limit, end_action))
                 if record.length == Some(limit.length)
                     && record.countdown.fits(limit, end_action) =>
             {
                 record.countdown.resumed(now)
             }
-            Some(_) | None => Countdown::default(),
+            terms => {
+                let holds = terms.is_some_and(|(limit, end_action)| {
+                    record.length == Some(limit.length) && end_action != EndAction::Report
+                });
+                if record.countdown.is_warned() && !holds && !undecided {
+                    stale.push(kind);
+                }
+                Countdown::default()
+            }
         };
         let (absolute, inactivity) = (
             countdown(LimitKind::Absolute, self.absolute),
@@ -100,6 +112,7 @@ impl SessionRecord {
         );
         session.absolute = absolute;
         session.inactivity = inactivity;
+        session.stale = stale;
         if self.stage.length == session.stage_limit().map(|limit| limit.length) {
             session.stage = self.stage.countdown;
         }

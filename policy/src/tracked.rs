@@ -47,6 +47,8 @@ pub(crate) struct Tracked {
     /// What the last look saw may have changed while it was on its way.
     pub(crate) look_again: bool,
     pub(crate) ending: Option<Ending>,
+    /// What was warned of before a restart and does not hold after it.
+    pub(crate) stale: Vec<LimitKind>,
 }
 
 /// Whether anybody is logged in in a session; what runs on after that is no login any more.
@@ -85,6 +87,7 @@ impl Tracked {
             probe: Inquiry::Idle,
             look_again: false,
             ending: None,
+            stale: Vec::new(),
         }
     }
 
@@ -194,7 +197,11 @@ impl Tracked {
 
     /// The user has unlocked the screen, and is there.
     pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        // Nobody makes sure of a lock that the user has opened.
+        self.ending
+            .take_if(|ending| ending.stage() == Stage::LockAgain);
         if self.ending.is_some() {
+            self.locking.locked = false;
             return;
         }
         if self.locking.unlocked(now).is_some() {
@@ -225,6 +232,7 @@ impl Tracked {
 
     /// Does what is due.
     pub(crate) fn tick(&mut self, now: BootTime, policy: &Policy, out: &mut Vec<Action>) {
+        self.withdraw_stale(out);
         if let Some(ending) = &mut self.ending {
             if ending.stage() != Stage::LockAgain || !ending.escalates(now) {
                 ending.tick(now, &self.facts.key, out);
@@ -285,6 +293,13 @@ impl Tracked {
             .min_by_key(|(_, end)| *end)
     }
 
+    /// Whether an end is under way. To make sure of a lock is none.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending
+            .as_ref()
+            .is_some_and(|ending| ending.stage() != Stage::LockAgain)
+    }
+
     /// Whether the session is locked instead of ended, so that nothing threatens it.
     pub(crate) fn is_held(&self) -> bool {
         self.locking.held().is_some() && self.facts.session_type.is_graphical()
@@ -303,13 +318,24 @@ impl Tracked {
         Some((self.locking.anchor(self.facts.started), limit))
     }
 
+    /// Takes back what was warned of before a restart and does not hold after it.
+    pub(crate) fn withdraw_stale(&mut self, out: &mut Vec<Action>) {
+        let stale = std::mem::take(&mut self.stale).into_iter();
+        out.extend(stale.map(|kind| Action::Withdraw(self.facts.key.clone(), kind)));
+    }
+
     /// Starts a countdown afresh, and takes back what the user was warned of.
     pub(crate) fn withdraw(&mut self, kind: LimitKind, out: &mut Vec<Action>) {
         if kind == LimitKind::Inactivity {
             self.stage = Countdown::default();
         }
         let countdown = std::mem::take(self.countdown(kind));
-        if countdown.is_warned() && self.ending.is_none() {
+        // An end takes nothing back, but a lock for one limit does of the other.
+        let ends = self
+            .ending
+            .as_ref()
+            .is_some_and(|ending| ending.limit == kind || !ending.stage().locks());
+        if countdown.is_warned() && !ends {
             out.push(Action::Withdraw(self.facts.key.clone(), kind));
         }
     }
@@ -338,6 +364,8 @@ impl Tracked {
                 Some(stage) => {
                     let ending = Ending::begin(now, kind, stage, limits.grace, &key, out);
                     self.ending = Some(ending);
+                    // What comes of an open question is of no interest any more.
+                    self.probe = Inquiry::Idle;
                 }
                 None => {
                     self.countdown(kind).reported = true;

@@ -4,7 +4,7 @@
 //! what came before. Which limits hold it takes from the engine: whether those are the right ones,
 //! and whether everything comes in time, is the simulation's concern.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use session_timeout_policy::{
@@ -48,6 +48,8 @@ struct Known {
     anchor: BootTime,
     granted: Duration,
     warned: BTreeMap<LimitKind, Warned>,
+    /// What was warned of before a restart and may not hold after it.
+    stale: BTreeSet<LimitKind>,
     reported: bool,
     ending: Option<Ending>,
     /// The limit that it was hung up for.
@@ -81,6 +83,7 @@ struct Ending {
     limit: LimitKind,
     stage: Stage,
     grace: Duration,
+    /// When this stage began.
     first: BootTime,
     last: BootTime,
     failed: bool,
@@ -146,8 +149,8 @@ impl Judge {
                     let shortest = known.limit(kind).and_then(|limit| limit.leads.shortest());
                     (shortest == Some(warned.last.lead)) == limit.countdown.not_before.is_some()
                 });
-                if !holds || !same || !last {
-                    known.warned.remove(&kind);
+                if (!holds || !same || !last) && known.warned.remove(&kind).is_some() {
+                    known.stale.insert(kind);
                 }
             }
         }
@@ -162,9 +165,12 @@ impl Judge {
     fn takes(&mut self, event: Option<&Event>) {
         let now = self.now;
         match event {
-            Some(Event::ActivitySeen(key) | Event::Unlocked(key)) => {
-                self.with(key, |known| known.was_active(now));
-            }
+            Some(Event::ActivitySeen(key)) => self.with(key, |known| known.was_active(now)),
+            Some(Event::Unlocked(key)) => self.with(key, |known| {
+                // Nobody makes sure of a lock that is open.
+                known.is_found_locked();
+                known.was_active(now);
+            }),
             Some(Event::EndFailed(key)) => self.with(key, |known| {
                 if let Some(ending) = &mut known.ending {
                     ending.failed = true;
@@ -177,8 +183,8 @@ impl Judge {
                 let same = self.known.iter_mut().filter(|(key, _)| key.id == *id);
                 for (_, known) in same {
                     let locking = |ending: &mut Ending| ending.stage <= Stage::Lock;
-                    if known.ending.take_if(locking).is_some() {
-                        known.warned.clear();
+                    if let Some(ending) = known.ending.take_if(locking) {
+                        known.warned.remove(&ending.limit);
                     }
                 }
             }
@@ -309,12 +315,13 @@ impl Judge {
             Action::Terminate(_, kind) => known.is_asked(now, *kind, Stage::Terminate),
             Action::Warn(_, warning) => known.is_warned(now, *warning),
             Action::Withdraw(_, kind) => {
-                assert!(
-                    known.ending.is_none(),
-                    "an end is not withdrawn: {known:#?}"
-                );
-                let warned = known.warned.remove(kind);
-                assert!(warned.is_some(), "nobody was warned of {kind}: {known:#?}");
+                // But for what is locked for the other limit, and may go on after that.
+                let ends = |ending: Ending| ending.stage > Stage::Lock || ending.limit == *kind;
+                let ends = known.ending.is_some_and(ends);
+                assert!(!ends, "an end is not withdrawn: {known:#?}");
+                let warned = known.warned.remove(kind).is_some();
+                let stale = known.stale.remove(kind);
+                assert!(warned || stale, "nobody was warned of {kind}: {known:#?}");
             }
         }
     }
@@ -403,6 +410,7 @@ impl Known {
             anchor: view.facts.started,
             granted: Duration::ZERO,
             warned: BTreeMap::new(),
+            stale: BTreeSet::new(),
             reported: false,
             ending: None,
             hung_up: None,
@@ -426,6 +434,7 @@ impl Known {
             Some((limits.absolute.clone(), limits.end_action))
         };
         self.reported &= terms(&self.limits) == terms(&limits);
+        self.asked.take_if(|_| self.limits != limits);
         self.before = std::mem::replace(&mut self.limits, limits);
     }
 
@@ -523,12 +532,13 @@ impl Known {
             last: warning,
             at: now,
         };
+        self.stale.remove(&kind);
         if let Some(before) = self.warned.insert(kind, last) {
             assert!(warning.lead < before.last.lead, "again: {self:#?}");
         }
     }
 
-    /// A lock that was only to make sure is there.
+    /// A lock that was only to make sure is there, or is known not to be.
     fn is_found_locked(&mut self) {
         self.ending
             .take_if(|ending| ending.stage == Stage::LockAgain);
@@ -578,6 +588,9 @@ impl Known {
                 assert!(!skips, "killed without being asked: {ending:?}");
             }
         }
+        if stage != ending.stage {
+            ending.first = now;
+        }
         (ending.stage, ending.last, ending.failed) = (stage, now, false);
     }
 
@@ -601,10 +614,13 @@ impl Known {
             let lead_later = warned.at.saturating_add(shortest);
             assert!(now >= lead_later && now >= warned.last.ends_at, "{self:#?}");
         }
+        let grace = limits.grace;
+        // What was asked before is of no interest any more.
+        self.asked = None;
         self.ending = Some(Ending {
             limit: kind,
             stage,
-            grace: limits.grace,
+            grace,
             first: now,
             last: now,
             failed: false,

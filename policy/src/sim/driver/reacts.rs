@@ -1,0 +1,205 @@
+//! What comes of what the engine asks for.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Driver, Due};
+use crate::sim::plan::{Habits, Screen, Trouble};
+use crate::sim::promise::Violation;
+use crate::sim::world::{State, Truth, still};
+use crate::{Action, BootTime, Event, LimitKind, LockCause, SessionKey};
+
+impl Driver<'_> {
+    pub(super) fn carry_out(&mut self, action: &Action) {
+        match action {
+            Action::HangUp(key, kind) => {
+                self.ends.push((key.clone(), *kind, self.now));
+                self.hang_up(key);
+            }
+            Action::Kill(key, _) => self.end(key, Force::Kill),
+            Action::Lock(key, cause) => {
+                if let LockCause::Limit(kind) = cause {
+                    self.ends.push((key.clone(), *kind, self.now));
+                }
+                self.lock(key);
+            }
+            Action::Probe(key) => self.probe(key),
+            Action::ResolveGroups(key) => self.ask_groups(key),
+            Action::Terminate(key, kind) => {
+                self.ends.push((key.clone(), *kind, self.now));
+                self.end(key, Force::Ask);
+            }
+            Action::Warn(key, warning) => self.warn(key, warning.limit),
+            Action::Withdraw(key, _) => {
+                if let Some(session) = self.world.find(key) {
+                    session.watched = false;
+                }
+            }
+            Action::Left(facts, _) => {
+                if let Some(session) = self.world.find(&facts.key) {
+                    session.watched = false;
+                }
+            }
+            Action::Began(_)
+            | Action::Extended(..)
+            | Action::ExtensionRefused(..)
+            | Action::HungUp(..)
+            | Action::Locked(..)
+            | Action::Report(..) => {}
+        }
+    }
+
+    fn replies(&mut self, after: Duration, event: Event) {
+        let reply = Due::Replies(Box::new(event), self.run);
+        self.queue.push(self.later(after), reply);
+    }
+
+    fn probe(&mut self, key: &SessionKey) {
+        let lag = self.plan.lag;
+        match still(self.world.troubles.probes, self.now) {
+            Some(Trouble::Fails) => self.replies(lag, Event::ProbeFailed(key.clone())),
+            Some(Trouble::Hangs) => {}
+            Some(Trouble::Late(by)) => {
+                let reads = Due::Reads(key.clone(), self.run);
+                self.queue.push(self.later(by), reads);
+            }
+            None => {
+                let reads = Due::Reads(key.clone(), self.run);
+                self.queue.push(self.later(lag), reads);
+            }
+        }
+    }
+
+    pub(super) fn read(&mut self, key: &SessionKey) -> Result<(), Violation> {
+        if self.now < self.awake {
+            let reads = Due::Reads(key.clone(), self.run);
+            self.queue.push(self.awake, reads);
+            return Ok(());
+        }
+        let (now, clock) = (self.now, self.world.clock.clone());
+        match self.world.find(key) {
+            Some(session) => {
+                let (reading, truth) = session.look(now, &clock);
+                self.tell(Event::Probed(key.clone(), reading), &truth)
+            }
+            None => self.tell(Event::ProbeFailed(key.clone()), &Truth::new()),
+        }
+    }
+
+    fn ask_groups(&mut self, key: &SessionKey) {
+        let lag = self.plan.lag;
+        let groups = Due::Groups(key.clone(), self.run);
+        match still(self.world.troubles.groups, self.now) {
+            Some(Trouble::Fails) => self.replies(lag, Event::GroupsUnavailable(key.clone())),
+            Some(Trouble::Hangs) => {}
+            Some(Trouble::Late(by)) => self.queue.push(self.later(by), groups),
+            None => self.queue.push(self.later(lag), groups),
+        }
+    }
+
+    pub(super) fn resolve_groups(&mut self, key: &SessionKey) -> Result<(), Violation> {
+        let groups = self.world.find(key).map(|session| {
+            let names = session.person.groups.iter().cloned();
+            names.collect::<BTreeSet<String>>()
+        });
+        let event = match groups {
+            Some(groups) => Event::GroupsResolved(key.clone(), groups),
+            None => Event::GroupsUnavailable(key.clone()),
+        };
+        self.tell(event, &Truth::new())
+    }
+
+    /// Whether logind takes a wish; if not, whoever wished is told.
+    fn takes(&mut self, key: &SessionKey) -> bool {
+        let fails = self.now < self.world.troubles.ends || self.world.find(key).is_none();
+        if fails {
+            self.replies(self.plan.lag, Event::EndFailed(key.clone()));
+        }
+        !fails
+    }
+
+    fn end(&mut self, key: &SessionKey, force: Force) {
+        if !self.takes(key) {
+            return;
+        }
+        let Some(session) = self.world.find(key) else {
+            return;
+        };
+        let end = session.person.end;
+        let who = session.person.who;
+        let after = match force {
+            Force::Ask => end.exits,
+            Force::Kill => Some(end.dies),
+        };
+        if let Some(after) = after {
+            self.queue.push(self.later(after), Due::Exits(who));
+        }
+    }
+
+    fn hang_up(&mut self, key: &SessionKey) {
+        if !self.takes(key) {
+            return;
+        }
+        let Some(session) = self.world.find(key) else {
+            return;
+        };
+        let (who, after) = (session.person.who, session.person.end.hangs_up);
+        if let Some(after) = after {
+            let hangs_up = Due::HangsUp(who, self.run);
+            self.queue.push(self.later(after), hangs_up);
+        }
+    }
+
+    fn lock(&mut self, key: &SessionKey) {
+        if !self.takes(key) {
+            return;
+        }
+        let Some(session) = self.world.find(key) else {
+            return;
+        };
+        let who = session.person.who;
+        if session.screen.locked && session.screen.hint {
+            self.replies(self.plan.lag, Event::Locked(key.clone()));
+            return;
+        }
+        match session.person.screen {
+            Screen::Locks(after) | Screen::LocksMutely(after) => {
+                self.queue.push(self.later(after), Due::Locks(who));
+            }
+            Screen::Missing | Screen::Stubborn => {}
+        }
+    }
+
+    fn warn(&mut self, key: &SessionKey, kind: LimitKind) {
+        let now = self.now;
+        let Some(session) = self.world.find(key).filter(|s| s.state == State::Open) else {
+            return;
+        };
+        let who = session.person.who;
+        session.watched = true;
+        let next: Option<BootTime> = session.next_input(now);
+        let Habits { heeds, asks, .. } = session.person.habits;
+        let (habit, done) = match kind {
+            LimitKind::Absolute => (asks, &mut session.asked),
+            LimitKind::Inactivity => (heeds, &mut session.heeded),
+        };
+        let reacts = habit.filter(|(_, times)| *done < *times);
+        *done += u32::from(reacts.is_some());
+        if let Some(next) = next {
+            self.queue.push(next, Due::Watches(who));
+        }
+        if let Some((after, _)) = reacts {
+            let due = match kind {
+                LimitKind::Absolute => Due::Asks(who),
+                LimitKind::Inactivity => Due::Heeds(who),
+            };
+            self.queue.push(self.later(after), due);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Force {
+    Ask,
+    Kill,
+}

@@ -1,0 +1,178 @@
+//! What a reading can tell at best: between which two times the last activity must lie.
+//!
+//! The world says when the input behind each stamp really came. Where the wall clock was not set
+//! meanwhile, a reading has to find that, to the end of the window of eight seconds. Where it was,
+//! a change says that there was activity and not when.
+
+use std::time::Duration;
+
+use super::{History, Known, Moment};
+use crate::{BootTime, Hint, Reading, StampSource, WallTime};
+
+const SECOND: u64 = 1_000_000;
+
+/// The time of a hint is known to within a second.
+const HINT: Duration = Duration::from_secs(1);
+
+/// A reading as it was told, and what the world knows of it.
+#[derive(Clone, Copy)]
+pub(in crate::sim) struct Seen<'a> {
+    pub(in crate::sim) reading: &'a Reading,
+    /// When the input or output behind each stamp really came.
+    pub(in crate::sim) truth: &'a [(StampSource, BootTime)],
+    /// When the wall clock was set.
+    pub(in crate::sim) steps: &'a [BootTime],
+    /// What counts as activity besides input.
+    pub(in crate::sim) output: bool,
+    pub(in crate::sim) inhibitor: bool,
+}
+
+impl Seen<'_> {
+    fn steps_between(&self, from: BootTime, to: BootTime) -> usize {
+        // One at the very same time may have come after that.
+        let later = self.steps.iter().rev().take_while(|step| **step >= from);
+        later.filter(|step| **step <= to).count()
+    }
+
+    fn truth_of(&self, source: StampSource) -> Option<BootTime> {
+        let mut truths = self.truth.iter();
+        truths.find_map(|(other, at)| (*other == source).then_some(*at))
+    }
+}
+
+impl History {
+    /// The last activity as far as it can be known.
+    pub(in crate::sim) fn known_now(&self) -> (BootTime, BootTime) {
+        let last = self.known.last();
+        last.map_or((self.facts.started, self.facts.started), |known| {
+            (known.low, known.high)
+        })
+    }
+
+    /// The same as of an earlier moment.
+    pub(in crate::sim) fn known_at(&self, seq: u32) -> (BootTime, BootTime) {
+        let mut then = self.known.iter().rev();
+        then.find(|known| known.moment.seq <= seq)
+            .map_or((self.facts.started, self.facts.started), |known| {
+                (known.low, known.high)
+            })
+    }
+
+    /// There was activity right now, for certain. What is being ended is not saved by it.
+    pub(in crate::sim) fn knows(&mut self, now: Moment) {
+        if self.end().is_none() {
+            self.learn(now, now.at, now.at);
+        }
+    }
+
+    /// Takes a reading.
+    pub(in crate::sim) fn reads(&mut self, now: Moment, seen: &Seen<'_>) {
+        let (mut low, mut high) = self.known_now();
+        for (source, stamp) in &seen.reading.stamps {
+            if seen.output || !matches!(source, StampSource::Output(_)) {
+                let (least, most) = self.stamp_tells(now.at, seen, *source, *stamp);
+                low = low.max(least.unwrap_or(low));
+                high = high.max(most.min(now.at));
+            }
+        }
+        match seen.reading.hint {
+            Some(Hint::Active) => low = now.at,
+            Some(Hint::IdleSince(since)) => {
+                low = low.max(since.saturating_sub(HINT));
+                high = high.max(since.min(now.at));
+            }
+            None => {}
+        }
+        let inhibited = seen.reading.inhibitor.is_some();
+        if seen.inhibitor && (inhibited || self.inhibited) {
+            low = now.at;
+        }
+        self.inhibited = inhibited;
+        self.last_reading = Some(now.at);
+        self.baseline = self.baseline.or(Some(now));
+        for (source, stamp) in &seen.reading.stamps {
+            match self.stamps.iter_mut().find(|(known, _)| known == source) {
+                Some((_, known)) => *known = *stamp,
+                None => self.stamps.push((*source, *stamp)),
+            }
+        }
+        self.learn(now, low, high.max(low));
+    }
+
+    /// Not before what activity is by this stamp, if that can be known, and not after what.
+    fn stamp_tells(
+        &self,
+        now: BootTime,
+        seen: &Seen<'_>,
+        source: StampSource,
+        stamp: WallTime,
+    ) -> (Option<BootTime>, BootTime) {
+        let Some(truth) = seen.truth_of(source) else {
+            return (None, now);
+        };
+        let known = self.stamps.iter().find(|(known, _)| *known == source);
+        let before = self.last_reading;
+        let window_end = truth.saturating_add(rest_of_window(now, seen.reading.wall, truth));
+        let untouched = |from| seen.steps_between(from, now) == 0;
+        if known.is_some_and(|(_, known)| *known == stamp) {
+            let before = before.unwrap_or_default();
+            // In what was left of the window that the last look fell into.
+            let left = rest_of_window(now, seen.reading.wall, before);
+            let last_window_end = before.saturating_add(left);
+            let future = stamp > shown(now, seen.reading.wall, before);
+            return match (untouched(before), truth > before) {
+                // One that was in the future then may have been made once more since.
+                (true, true) if future => (None, window_end),
+                (true, true) => (Some(truth), window_end),
+                (true, false) if same_window(now, seen.reading.wall, before, stamp) => {
+                    (None, window_end.max(last_window_end))
+                }
+                (true, false) => (None, window_end),
+                (false, _) => (None, truth.saturating_add(WINDOW)),
+            };
+        }
+        // A change cannot be placed before the last look.
+        let most = window_end.max(before.unwrap_or_default());
+        match before.map(|before| seen.steps_between(before, now)) {
+            None | Some(0) if untouched(truth) => (Some(truth), most),
+            _ if untouched(truth) => (Some(truth), now),
+            Some(0 | 1) => (Some(truth), now),
+            // There and back, or before anybody looked: only that it changed is known.
+            Some(_) | None => (None, now),
+        }
+    }
+
+    fn learn(&mut self, now: Moment, low: BootTime, high: BootTime) {
+        let (old_low, old_high) = self.known_now();
+        let (low, high) = (low.max(old_low), high.max(old_high));
+        if (low, high) != (old_low, old_high) {
+            self.known.push(Known {
+                moment: now,
+                low,
+                high,
+            });
+        }
+    }
+}
+
+const WINDOW: Duration = Duration::from_secs(8);
+
+/// What the wall clock showed then, and was not set since.
+fn shown(now: BootTime, wall: WallTime, then: BootTime) -> WallTime {
+    let since = now.as_micros().saturating_sub(then.as_micros());
+    WallTime::from_micros(wall.as_micros().saturating_sub(since))
+}
+
+/// Whether the wall clock was in the window of this stamp at that time, and was not set since.
+fn same_window(now: BootTime, wall: WallTime, then: BootTime, stamp: WallTime) -> bool {
+    let then = shown(now, wall, then).as_micros();
+    then / SECOND / 8 == stamp.as_micros() / SECOND / 8
+}
+
+/// From input to the last second of its aligned window of eight seconds of the wall clock, which
+/// was not set since.
+fn rest_of_window(now: BootTime, wall: WallTime, input: BootTime) -> Duration {
+    let then = shown(now, wall, input).as_micros();
+    let end = ((then / SECOND) | 7) * SECOND;
+    Duration::from_micros(end.saturating_sub(then))
+}

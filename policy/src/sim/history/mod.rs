@@ -1,0 +1,213 @@
+//! Everything that was ever told and said about one session, with its times. Nothing is kept of
+//! what follows from it: whoever wants to know reads the whole of it again (`queries.rs`).
+//!
+//! What an engine cannot know, because it came up with an old state, is not in the history either:
+//! for the promises it is as if that had never happened.
+
+mod knowledge;
+mod queries;
+
+use std::time::Duration;
+
+pub(super) use knowledge::Seen;
+pub(super) use queries::{Again, EndUnderWay, FAILURES, Idle, PATIENCE, pause};
+
+use super::oracle::Standing;
+use crate::{
+    BootTime, Extended, Finding, Groups, LimitKind, LockCause, SessionFacts, StampSource, WallTime,
+    Warning,
+};
+
+/// A time, and a number that tells what came first within it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment {
+    pub(super) at: BootTime,
+    pub(super) seq: u32,
+}
+
+/// A session from when the engine was told of it until it was told that it is gone.
+#[derive(Clone, Debug)]
+pub(super) struct History {
+    /// What logind and PAM have said, taken together.
+    pub(super) facts: SessionFacts,
+    /// How late the timers of the daemon are.
+    pub(super) lag: Duration,
+    pub(super) first: Moment,
+    pub(super) began: Option<Moment>,
+    /// What held, and from when.
+    pub(super) standings: Vec<(Moment, Standing)>,
+    pub(super) groups: Groups,
+    pub(super) group_asks: Vec<GroupAsk>,
+    /// The last activity that could be known, and from when on.
+    pub(super) known: Vec<Known>,
+    /// The newest stamps that were told.
+    pub(super) stamps: Vec<(StampSource, WallTime)>,
+    pub(super) last_reading: Option<BootTime>,
+    /// The first reading while nothing was ending, for others to be compared with.
+    pub(super) baseline: Option<Moment>,
+    pub(super) inhibited: bool,
+    /// When an inhibitor was last taken or released by anybody.
+    pub(super) inhibitors: Option<Moment>,
+    pub(super) looks: Vec<Look>,
+    pub(super) warnings: Vec<(Moment, Warning)>,
+    pub(super) withdrawals: Vec<(Moment, LimitKind)>,
+    pub(super) locks: Vec<(Moment, LockFact)>,
+    pub(super) ends: Vec<(Moment, EndFact)>,
+    pub(super) extensions: Vec<(Moment, Extension)>,
+    pub(super) findings: Vec<(Moment, Finding)>,
+    pub(super) closed: Option<Moment>,
+    pub(super) hung_up: Option<(Moment, LimitKind)>,
+    /// That was said.
+    pub(super) hang_up_said: Option<Moment>,
+    /// When a wish for more time was last answered.
+    pub(super) replied: Option<Moment>,
+    pub(super) restored: Option<Moment>,
+    /// It was being ended when an engine went down.
+    pub(super) forgot_end: Option<LimitKind>,
+}
+
+/// The last activity is not before `low` and was not taken to be after `high`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) moment: Moment,
+    pub(super) low: BootTime,
+    pub(super) high: BootTime,
+}
+
+/// A reading that was asked for, or came unasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) asked: Option<Moment>,
+    pub(super) came: Option<(Moment, Outcome)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Failed,
+    /// It tells nothing of activity.
+    Unknown,
+    Known,
+}
+
+/// A question for groups, and when it was clear that there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GroupAsk {
+    pub(super) asked: Moment,
+    pub(super) settled: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LockFact {
+    /// Asked for, with so long to come.
+    Asked(LockCause, Duration),
+    /// Asking has failed.
+    Failed,
+    /// The session was found or said to be locked.
+    Seen,
+    /// It is locked for this limit, as was asked.
+    Held(LimitKind),
+    /// It is locked as the first stage.
+    Staged,
+    /// A reading said that it is not locked.
+    FoundOpen,
+    /// Another daemon does not know what was asked.
+    Forgotten,
+    /// A lock counts for nothing any more: the policy does not lock, or it did not come again.
+    Dropped,
+    Unlocked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndFact {
+    Asked(Request, LimitKind),
+    Failed,
+    /// It came to its end: hung up, or locked.
+    Done,
+}
+
+/// The stages of an end, by what is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Request {
+    HangUp,
+    Lock,
+    Terminate,
+    Kill,
+}
+
+/// An extension that was granted, and all that was granted since the limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extension {
+    pub(super) extended: Extended,
+    pub(super) total: Duration,
+}
+
+impl History {
+    pub(super) fn begin(now: Moment, facts: SessionFacts, lag: Duration) -> Self {
+        let started = facts.started;
+        Self {
+            facts,
+            lag,
+            first: now,
+            began: None,
+            standings: Vec::new(),
+            groups: Groups::Untold,
+            group_asks: Vec::new(),
+            known: vec![Known {
+                moment: now,
+                low: started,
+                high: started,
+            }],
+            stamps: Vec::new(),
+            last_reading: None,
+            baseline: None,
+            inhibited: false,
+            inhibitors: None,
+            looks: Vec::new(),
+            warnings: Vec::new(),
+            withdrawals: Vec::new(),
+            locks: Vec::new(),
+            ends: Vec::new(),
+            extensions: Vec::new(),
+            findings: Vec::new(),
+            closed: None,
+            hung_up: None,
+            hang_up_said: None,
+            replied: None,
+            restored: None,
+            forgot_end: None,
+        }
+    }
+
+    /// Another engine goes on with what was recorded: questions that were open are forgotten, and
+    /// so is how far an end had got.
+    pub(super) fn restore(&mut self, now: Moment) {
+        self.looks.retain(|look| look.came.is_some());
+        self.forgot_end = self.end().map(|end| end.kind).or(self.forgot_end);
+        if let (Some(_), Some(last)) = (self.idle_is_unknown(), self.looks.last_mut()) {
+            // That nobody knows the idle time is not forgotten.
+            last.came = last.came.map(|(moment, _)| (moment, Outcome::Unknown));
+        }
+        self.ends.clear();
+        self.locks.push((now, LockFact::Forgotten));
+        self.group_asks.clear();
+        self.restored = Some(now);
+    }
+
+    /// What was said before is for nothing, though nothing is taken back.
+    pub(super) fn forgets_warnings(&mut self, now: Moment, kind: LimitKind) {
+        self.withdrawals.push((now, kind));
+    }
+
+    pub(super) fn stamp(&self) -> u64 {
+        self.facts.key.stamp
+    }
+
+    pub(super) fn is_graphical(&self) -> bool {
+        self.facts.session_type.is_graphical()
+    }
+
+    /// Whether anybody is logged in there.
+    pub(super) fn is_open(&self) -> bool {
+        self.closed.is_none() && self.hung_up.is_none()
+    }
+}

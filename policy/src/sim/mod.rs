@@ -1,0 +1,106 @@
+//! The simulation: machines on which everything happens that can happen, and a judge.
+//!
+//! One seed is one story (`draw/`): a machine, the people who log in on it for some days, the
+//! policies that are in force, and what goes wrong. The machine (`world/`) and the daemon on it
+//! (`driver/`) play the story without waiting for anything. A judge (`oracle/`) keeps the whole
+//! history of each session (`history/`), shares no line with the engine but its public words, and
+//! works out at each step what the engine may and must do.
+//!
+//! A story that breaks a promise is made shorter (`shrink.rs`) and written down (`text/`), so that
+//! it can be told again for ever.
+
+mod draw;
+mod driver;
+mod history;
+mod oracle;
+mod plan;
+mod promise;
+mod random;
+mod report;
+mod shrink;
+mod text;
+mod world;
+
+pub use promise::{Promise, Violation};
+pub use report::{Report, Tally};
+pub use text::TextError;
+
+use driver::{Driver, Scrutiny};
+use plan::Plan;
+
+/// A story that broke a promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The seed it was drawn from.
+    pub seed: u64,
+    /// What was promised, and what was seen.
+    pub violation: Violation,
+    /// The shortest story that was found to break it, as [`replay`] takes it; what the engine was
+    /// told and said is in its comments.
+    pub story: String,
+}
+
+/// Plays the story of a seed, and adds what there was to the report.
+///
+/// # Errors
+///
+/// Where a promise is broken, with the story made as short as may be.
+pub fn simulate(seed: u64, report: &mut Report) -> Result<(), Box<Failure>> {
+    let plan = draw::plan(seed);
+    report.seeds += 1;
+    let Err(violation) = play(&plan, report, scrutiny(seed)) else {
+        return Ok(());
+    };
+    let mut tell = |plan: &Plan| play(plan, &mut Report::default(), scrutiny(seed)).err();
+    let (plan, violation) = shrink::shrink(plan, violation, &mut tell);
+    Err(Box::new(Failure {
+        seed,
+        story: written(&plan),
+        violation,
+    }))
+}
+
+/// Plays a story that was written down.
+///
+/// # Errors
+///
+/// Where the text is no story.
+pub fn replay(story: &str) -> Result<Result<(), Violation>, TextError> {
+    let plan = text::parse(story)?;
+    Ok(play(&plan, &mut Report::default(), Scrutiny::Records))
+}
+
+/// Looking at the records after each call takes long, and one story in so many is enough.
+fn scrutiny(seed: u64) -> Scrutiny {
+    if seed.is_multiple_of(64) {
+        Scrutiny::Records
+    } else {
+        Scrutiny::Usual
+    }
+}
+
+fn play(plan: &Plan, report: &mut Report, scrutiny: Scrutiny) -> Result<(), Violation> {
+    Driver::new(plan, report).scrutinised(scrutiny).play()
+}
+
+/// The story, with what was told and said in it as comments.
+fn written(plan: &Plan) -> String {
+    let mut report = Report::default();
+    let mut driver = Driver::new(plan, &mut report).tracing();
+    let _ = driver.play();
+    text::write(plan) + &driver.into_trace()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_story_is_read_as_it_was_written() {
+        for seed in 0..200 {
+            let plan = draw::plan(seed);
+            let text = text::write(&plan);
+            assert_eq!(text::parse(&text), Ok(plan), "{text}");
+        }
+    }
+}

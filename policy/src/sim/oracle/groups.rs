@@ -1,0 +1,188 @@
+//! Groups are asked for where they decide, and nothing is done before they are told.
+
+use std::time::Duration;
+
+use super::{Broken, Must, Oracle, Verdict, broken};
+use crate::sim::history::{GroupAsk, History, Moment};
+use crate::sim::oracle::Standing;
+use crate::sim::promise::Promise;
+use crate::{BootTime, EndAction, Finding, Groups};
+
+/// Without an answer in this time the groups are unavailable.
+pub(super) const ANSWER: Duration = Duration::from_secs(3);
+
+/// When groups are asked for again after they were unavailable so often.
+fn pause(times: usize) -> Duration {
+    const FIRST: Duration = Duration::from_secs(60);
+    const LONGEST: Duration = Duration::from_secs(15 * 60);
+    let doubled = u32::try_from(times.saturating_sub(1)).unwrap_or(u32::MAX);
+    FIRST
+        .saturating_mul(2u32.saturating_pow(doubled))
+        .min(LONGEST)
+}
+
+impl History {
+    pub(super) fn asks_groups(&self) -> bool {
+        self.group_asks
+            .last()
+            .is_some_and(|ask| ask.settled.is_none())
+    }
+
+    /// How often in a row they were unavailable.
+    fn unavailable(&self) -> usize {
+        self.group_asks.len() - usize::from(self.asks_groups())
+    }
+}
+
+impl Oracle<'_> {
+    /// Judges every session that the call is about.
+    pub(super) fn judge_all(&mut self) {
+        let now = self.moment();
+        let (tables, number) = (&self.tables, self.policy);
+        let Some(policy) = self.policies.get(number) else {
+            return;
+        };
+        let touched = self.sessions.iter_mut().filter(|session| session.touched);
+        for session in touched {
+            let history = &mut session.history;
+            if tables
+                .judge(number, policy, &history.facts, &Groups::Untold)
+                .is_some()
+            {
+                // Nobody waits for them any more.
+                history.group_asks.clear();
+            }
+            let verdict = tables.judge(number, policy, &history.facts, &history.groups);
+            let old = history.standings.last().map(|(_, standing)| *standing);
+            // What held before holds while the groups are asked for.
+            let restored = history.restored.is_some_and(|at| at.seq >= self.call);
+            let standing = match (verdict, old) {
+                (Some(standing), _) => standing,
+                (None, Some(old)) if !restored => old,
+                (None, _) => Standing::Undecided,
+            };
+            if old == Some(standing) {
+                continue;
+            }
+            history.standings.push((now, standing));
+            let locks = match standing {
+                Standing::Under(id) => {
+                    let terms = tables.get(id);
+                    terms.is_some_and(|terms| terms.action == EndAction::Lock)
+                }
+                Standing::Undecided => true,
+                Standing::Exempt => false,
+            };
+            if !locks {
+                history.drops_lock(now);
+            }
+        }
+    }
+
+    /// Whether it depends on groups that nobody has told what holds.
+    pub(super) fn needs_groups(&self, history: &History) -> bool {
+        let policy = self.policies.get(self.policy);
+        let untold = !matches!(history.groups, Groups::Known(_));
+        untold
+            && policy.is_some_and(|policy| {
+                self.tables
+                    .judge(self.policy, policy, &history.facts, &Groups::Untold)
+                    .is_none()
+            })
+    }
+
+    pub(super) fn may_ask_groups(&self, history: &History) -> Verdict {
+        if !self.needs_groups(history) {
+            return broken(Promise::Groups, "no rule needs groups");
+        }
+        match history.group_asks.last() {
+            None => Ok(()),
+            Some(GroupAsk { settled: None, .. }) => {
+                broken(Promise::Groups, "they are asked for already")
+            }
+            Some(GroupAsk {
+                settled: Some(settled),
+                ..
+            }) => {
+                let due = settled.at.saturating_add(pause(history.unavailable()));
+                if self.now < due && self.cause == super::Cause::Timeout {
+                    broken(Promise::Groups, format!("not before {due}"))
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    /// That groups are asked for, and not waited for too long.
+    pub(super) fn must_groups(&self, history: &History) -> Option<Must> {
+        let locks = history.hold().is_some_and(|hold| hold.again.is_some());
+        if !self.needs_groups(history) || !history.is_open() || locks {
+            return None;
+        }
+        let (due, what) = match history.group_asks.last() {
+            // After a restart it may take the longest pause.
+            None if history.groups == Groups::Unavailable => (
+                self.now.saturating_add(pause(usize::MAX)),
+                "another question for groups",
+            ),
+            None => (self.now, "a question for groups"),
+            Some(GroupAsk {
+                settled: None,
+                asked,
+            }) => (asked.at.saturating_add(ANSWER), "a decision without groups"),
+            Some(GroupAsk {
+                settled: Some(settled),
+                ..
+            }) => {
+                let due = settled.at.saturating_add(pause(history.unavailable()));
+                (due, "another question for groups")
+            }
+        };
+        Some(self.due(due, Promise::Groups, what))
+    }
+
+    /// That it is reported once where groups are unavailable.
+    pub(super) fn reports_groups(&self, history: &History) -> Verdict {
+        let Some(settled) = self.settled_now(history) else {
+            return Ok(());
+        };
+        if history.groups == Groups::Unavailable
+            && history.is_open()
+            && history.end().is_none()
+            && self.needs_groups(history)
+            && history.reported(Finding::GroupsUnavailable).is_none()
+        {
+            let Moment { at, .. } = settled;
+            return broken(
+                Promise::Groups,
+                format!("unavailable since {at}: no report"),
+            );
+        }
+        Ok(())
+    }
+
+    fn settled_now(&self, history: &History) -> Option<Moment> {
+        let settled = history.group_asks.last()?.settled?;
+        self.is_new(settled).then_some(settled)
+    }
+
+    pub(super) fn may_report_groups(&self, history: &History) -> Result<(), Broken> {
+        if history.groups != Groups::Unavailable {
+            return broken(Promise::Groups, "they are not unavailable");
+        }
+        if history.reported(Finding::GroupsUnavailable).is_some() {
+            return broken(Promise::Groups, "that was reported");
+        }
+        Ok(())
+    }
+
+    /// Something that is due then.
+    pub(super) fn due(&self, at: BootTime, promise: Promise, what: &'static str) -> Must {
+        Must {
+            by: at.max(self.now).saturating_add(super::LATE),
+            promise,
+            what,
+        }
+    }
+}

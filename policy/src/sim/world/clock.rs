@@ -1,0 +1,38 @@
+//! The wall clock of the machine, which can be set.
+
+use std::time::Duration;
+
+use crate::sim::plan::Step;
+use crate::{BootTime, WallTime};
+
+/// Where the wall clock stands when the machine starts: in January 2027, far enough from 1970 for
+/// any step back.
+const EPOCH: u64 = 1_800_000_000_000_000;
+
+#[derive(Clone, Debug)]
+pub(in crate::sim) struct Clock {
+    ahead: u64,
+}
+
+impl Clock {
+    pub(in crate::sim) const fn new() -> Self {
+        Self { ahead: EPOCH }
+    }
+
+    pub(in crate::sim) const fn wall(&self, at: BootTime) -> WallTime {
+        WallTime::from_micros(at.as_micros().saturating_add(self.ahead))
+    }
+
+    pub(in crate::sim) fn step(&mut self, step: Step) {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or_default();
+        self.ahead = match step {
+            Step::Back(by) => self.ahead.saturating_sub(micros(by)),
+            Step::Forward(by) => self.ahead.saturating_add(micros(by)),
+        };
+    }
+
+    /// Where on the first clock the wall clock showed this.
+    pub(super) const fn boot(&self, wall: WallTime) -> BootTime {
+        BootTime::from_micros(wall.as_micros().saturating_sub(self.ahead))
+    }
+}

@@ -1,0 +1,165 @@
+//! The machine: its clock, its sessions, and what of it is broken just now.
+
+mod clock;
+mod session;
+mod track;
+
+use std::time::Duration;
+
+pub(super) use clock::Clock;
+pub(super) use session::{Lock, Session, State, Truth};
+
+use super::plan::{Idle, Mail, Nth, Person, Step, Trouble, Who};
+use crate::{BootTime, SessionFacts, SessionKey};
+
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) clock: Clock,
+    sessions: Vec<Session>,
+    pub(super) troubles: Troubles,
+    /// The numbers of the terminals that are open.
+    devices: Vec<u64>,
+}
+
+/// What does not work, and until when.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Troubles {
+    pub(super) probes: Option<(Trouble, BootTime)>,
+    pub(super) groups: Option<(Trouble, BootTime)>,
+    pub(super) signals: Option<(Mail, BootTime)>,
+    pub(super) ends: BootTime,
+    pub(super) watch: BootTime,
+}
+
+/// What holds of this now.
+pub(super) fn still<T: Copy>(trouble: Option<(T, BootTime)>, now: BootTime) -> Option<T> {
+    trouble.and_then(|(what, until)| (now < until).then_some(what))
+}
+
+impl World {
+    pub(super) const fn new() -> Self {
+        Self {
+            clock: Clock::new(),
+            sessions: Vec::new(),
+            troubles: Troubles {
+                probes: None,
+                groups: None,
+                signals: None,
+                ends: BootTime::from_micros(0),
+                watch: BootTime::from_micros(0),
+            },
+            devices: Vec::new(),
+        }
+    }
+
+    /// A new session. Whoever had its id has it no longer.
+    pub(super) fn begin(&mut self, now: BootTime, person: &Person) {
+        self.sessions.retain(|other| other.person.who != person.who);
+        let evicted = self
+            .sessions
+            .iter()
+            .position(|s| s.facts.key.id == person.id);
+        if let Some(evicted) = evicted {
+            let gone = self.sessions.remove(evicted);
+            self.devices
+                .retain(|device| gone.devices().all(|own| own != *device));
+        }
+        // The microsecond in which logind made it, and so never the same one twice.
+        let stamp = now.as_micros() * 64 + u64::from(person.who.0 % 64);
+        let key = SessionKey {
+            id: person.id.clone(),
+            stamp,
+        };
+        let mut session = Session::begin(now, person, key);
+        let terminals = match person.idle {
+            Idle::Terminals(count) => count,
+            Idle::Console => 1,
+            Idle::Hint(_) | Idle::Nobody => 0,
+        };
+        for _ in 0..terminals {
+            session.open(now, self.free_device(), &self.clock);
+        }
+        self.sessions.push(session);
+    }
+
+    pub(super) fn open_terminal(&mut self, now: BootTime, who: Who) {
+        let device = self.free_device();
+        let clock = self.clock.clone();
+        if let Some(session) = self.who(who) {
+            session.open(now, device, &clock);
+        }
+    }
+
+    pub(super) fn close_terminal(&mut self, who: Who, nth: Nth) {
+        if let Some(device) = self.who(who).and_then(|session| session.close(nth)) {
+            self.devices.retain(|other| *other != device);
+        }
+    }
+
+    /// The session of this login, while logind has it.
+    pub(super) fn who(&mut self, who: Who) -> Option<&mut Session> {
+        self.sessions
+            .iter_mut()
+            .find(|session| session.person.who == who)
+    }
+
+    /// This session, while logind has it.
+    pub(super) fn find(&mut self, key: &SessionKey) -> Option<&mut Session> {
+        self.sessions
+            .iter_mut()
+            .find(|session| session.facts.key == *key)
+    }
+
+    /// The session is gone, and logind knows.
+    pub(super) fn remove(&mut self, who: Who) -> Option<Session> {
+        let at = self.sessions.iter().position(|s| s.person.who == who)?;
+        let gone = self.sessions.remove(at);
+        self.devices
+            .retain(|device| gone.devices().all(|own| own != *device));
+        Some(gone)
+    }
+
+    /// What logind lists.
+    pub(super) fn listed(&self) -> Vec<SessionFacts> {
+        self.sessions
+            .iter()
+            .map(|session| session.facts.clone())
+            .collect()
+    }
+
+    pub(super) fn step(&mut self, now: BootTime, step: Step) {
+        for session in &mut self.sessions {
+            session.catch_up(now, &self.clock);
+        }
+        self.clock.step(step);
+    }
+
+    pub(super) fn sleep(&mut self, from: BootTime, lasts: Duration) {
+        let to = from.saturating_add(lasts);
+        for session in &mut self.sessions {
+            session.slept(from, to, &self.clock);
+        }
+    }
+
+    /// Nobody asks for input any more.
+    pub(super) fn unwatch(&mut self) {
+        for session in &mut self.sessions {
+            session.watched = false;
+        }
+    }
+
+    pub(super) fn forget_hints(&mut self, now: BootTime) {
+        for session in &mut self.sessions {
+            session.forget_hints(now, &self.clock);
+        }
+    }
+
+    fn free_device(&mut self) -> u64 {
+        /// `/dev/pts/0`: major number 136.
+        const FIRST: u64 = 0x8800;
+        let free = (FIRST..).find(|device| !self.devices.contains(device));
+        let device = free.unwrap_or(FIRST);
+        self.devices.push(device);
+        device
+    }
+}

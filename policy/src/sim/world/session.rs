@@ -1,0 +1,281 @@
+//! One session as it really is: what the engine is told of it is worked out from this, late,
+//! rounded or not at all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::sim::plan::{Idle, Nth, Pam, Pattern, Person, Screen};
+use crate::sim::world::clock::Clock;
+use crate::sim::world::track::Track;
+use crate::{BootTime, Hint, Login, Pid, Reading, SessionFacts, SessionKey, StampSource};
+
+/// A session of the machine.
+#[derive(Clone, Debug)]
+pub(in crate::sim) struct Session {
+    pub(in crate::sim) person: Person,
+    /// As logind has it.
+    pub(in crate::sim) facts: SessionFacts,
+    pub(in crate::sim) state: State,
+    pub(in crate::sim) screen: Lock,
+    pub(in crate::sim) inhibited: bool,
+    /// How often the user has done what the habits say.
+    pub(in crate::sim) heeded: u32,
+    pub(in crate::sim) asked: u32,
+    /// The daemon was asked to tell of input.
+    pub(in crate::sim) watched: bool,
+    terminals: Vec<Option<Terminal>>,
+    desktop: Option<Desktop>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim) enum State {
+    Open,
+    /// Its user has logged out; something runs on.
+    LoggedOut,
+}
+
+/// The screen, and what logind remembers of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::sim) struct Lock {
+    pub(in crate::sim) locked: bool,
+    pub(in crate::sim) hint: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Terminal {
+    device: u64,
+    input: Track,
+    output: Track,
+}
+
+#[derive(Clone, Debug)]
+struct Desktop {
+    input: Track,
+    /// How long without input it takes to tell logind; `None` for one that never does.
+    tells_after: Option<Duration>,
+    /// logind has forgotten what it was told.
+    forgotten: Option<Forgotten>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Forgotten {
+    at: BootTime,
+    was_idle: bool,
+}
+
+/// What really stands behind the stamps of a reading: when the last input or output came.
+pub(in crate::sim) type Truth = Vec<(StampSource, BootTime)>;
+
+impl Session {
+    pub(super) fn begin(now: BootTime, person: &Person, key: SessionKey) -> Self {
+        let told = !matches!(person.pam, Pam::Second(_));
+        let facts = SessionFacts {
+            key,
+            user: person.user.clone(),
+            uid: person.uid,
+            class: person.class.clone(),
+            session_type: person.session_type,
+            leader: Some(Pid::new(1000 + u32::from(person.who.0))),
+            service: person.service.clone().filter(|_| told),
+            remote_host: person.host.clone().filter(|_| told),
+            terminal: person.tty.clone(),
+            seat: person.seat.clone(),
+            started: now,
+        };
+        let tells_after = match person.idle {
+            Idle::Hint(after) => Some(after),
+            Idle::Terminals(_) | Idle::Console | Idle::Nobody => None,
+        };
+        let has_desktop = person.screen != Screen::Missing || tells_after.is_some();
+        Self {
+            person: person.clone(),
+            facts,
+            state: State::Open,
+            screen: Lock::default(),
+            inhibited: false,
+            heeded: 0,
+            asked: 0,
+            watched: false,
+            terminals: Vec::new(),
+            desktop: has_desktop.then(|| Desktop {
+                input: Track::opened(now, &Clock::new()),
+                tells_after,
+                forgotten: None,
+            }),
+        }
+    }
+
+    pub(in crate::sim) fn key(&self) -> &SessionKey {
+        &self.facts.key
+    }
+
+    /// What PAM says, if it says anything.
+    pub(in crate::sim) fn login(&self) -> Option<Login> {
+        (self.person.pam != Pam::Silent).then(|| Login {
+            id: self.facts.key.id.clone(),
+            leader: Pid::new(1000 + u32::from(self.person.who.0)),
+            service: self.person.service.clone().unwrap_or_default(),
+            remote_host: self.person.host.clone(),
+            terminal: self.person.tty.clone(),
+        })
+    }
+
+    pub(super) fn open(&mut self, now: BootTime, device: u64, clock: &Clock) {
+        self.terminals.push(Some(Terminal {
+            device,
+            input: Track::opened(now, clock),
+            output: Track::opened(now, clock),
+        }));
+    }
+
+    /// Closes a terminal and says which one that was.
+    pub(super) fn close(&mut self, nth: Nth) -> Option<u64> {
+        let terminal = self.terminals.get_mut(nth.0)?.take()?;
+        Some(terminal.device)
+    }
+
+    pub(super) fn devices(&self) -> impl Iterator<Item = u64> + '_ {
+        self.terminals.iter().flatten().map(|one| one.device)
+    }
+
+    pub(in crate::sim) fn types(&mut self, now: BootTime, nth: Nth, keys: Pattern, clock: &Clock) {
+        if let Some(desktop) = &mut self.desktop {
+            desktop.input.goes_on(now, keys, clock);
+        } else if let Some(Some(terminal)) = self.terminals.get_mut(nth.0) {
+            terminal.input.goes_on(now, keys, clock);
+        }
+    }
+
+    pub(in crate::sim) fn prints(&mut self, now: BootTime, nth: Nth, out: Pattern, clock: &Clock) {
+        if let Some(Some(terminal)) = self.terminals.get_mut(nth.0) {
+            terminal.output.goes_on(now, out, clock);
+        }
+    }
+
+    /// One key, wherever there is one to press.
+    pub(in crate::sim) fn presses_a_key(&mut self, now: BootTime, clock: &Clock) {
+        let once = Pattern {
+            every: Duration::from_secs(1),
+            lasts: Duration::ZERO,
+        };
+        let open = self.terminals.iter().position(Option::is_some);
+        self.types(now, Nth(open.unwrap_or_default()), once, clock);
+    }
+
+    /// When there is input next.
+    pub(in crate::sim) fn next_input(&self, now: BootTime) -> Option<BootTime> {
+        let terminals = self.terminals.iter().flatten().map(|one| &one.input);
+        let desktop = self.desktop.iter().map(|desktop| &desktop.input);
+        terminals
+            .chain(desktop)
+            .filter_map(|track| track.next(now))
+            .min()
+    }
+
+    /// The last input there was.
+    pub(in crate::sim) fn last_input(&mut self, now: BootTime, clock: &Clock) -> Option<BootTime> {
+        self.each_track(|track| track.catch_up(now, clock));
+        let terminals = self.terminals.iter().flatten().map(|one| &one.input);
+        let desktop = self.desktop.iter().map(|desktop| &desktop.input);
+        terminals.chain(desktop).filter_map(Track::last).max()
+    }
+
+    pub(super) fn slept(&mut self, from: BootTime, to: BootTime, clock: &Clock) {
+        self.each_track(|track| track.slept(from, to, clock));
+    }
+
+    /// To be called before the wall clock is set.
+    pub(super) fn catch_up(&mut self, now: BootTime, clock: &Clock) {
+        self.each_track(|track| track.catch_up(now, clock));
+    }
+
+    /// logind has forgotten its hints.
+    pub(super) fn forget_hints(&mut self, now: BootTime, clock: &Clock) {
+        self.screen.hint = false;
+        if let Some(desktop) = &mut self.desktop {
+            desktop.input.catch_up(now, clock);
+            desktop.forgotten = Some(Forgotten {
+                at: now,
+                was_idle: desktop.idle_since(now).is_some(),
+            });
+        }
+    }
+
+    /// A look at the session, and what really stands behind it.
+    pub(in crate::sim) fn look(&mut self, now: BootTime, clock: &Clock) -> (Reading, Truth) {
+        self.each_track(|track| track.catch_up(now, clock));
+        let mut stamps = BTreeMap::new();
+        let mut truth = Truth::new();
+        let mut add = |source, track: &Track| {
+            if let Some(last) = track.last() {
+                stamps.insert(source, track.stamp_now());
+                truth.push((source, last));
+            }
+        };
+        for terminal in self.terminals.iter().flatten() {
+            add(StampSource::Terminal(terminal.device), &terminal.input);
+            add(StampSource::Output(terminal.device), &terminal.output);
+        }
+        if self.person.idle == Idle::Console
+            && let Some(Some(console)) = self.terminals.first()
+        {
+            add(StampSource::Logind, &console.input);
+        }
+        let hint = self.desktop.as_mut().and_then(|desktop| desktop.hint(now));
+        let reading = Reading {
+            wall: clock.wall(now),
+            stamps,
+            hint,
+            inhibitor: self.inhibited.then(|| "player".to_owned()),
+            locked: matches!(self.person.screen, Screen::Locks(_) | Screen::Stubborn)
+                .then_some(self.screen.hint),
+        };
+        (reading, truth)
+    }
+
+    fn each_track(&mut self, mut act: impl FnMut(&mut Track)) {
+        for terminal in self.terminals.iter_mut().flatten() {
+            act(&mut terminal.input);
+            act(&mut terminal.output);
+        }
+        if let Some(desktop) = &mut self.desktop {
+            act(&mut desktop.input);
+        }
+    }
+}
+
+impl Desktop {
+    fn idle_since(&self, now: BootTime) -> Option<BootTime> {
+        let since = self.input.last()?.saturating_add(self.tells_after?);
+        (since <= now).then_some(since)
+    }
+
+    fn hint(&mut self, now: BootTime) -> Option<Hint> {
+        self.tells_after?;
+        let idle = self.idle_since(now);
+        if let Some(forgotten) = self.forgotten {
+            let told_since = if forgotten.was_idle {
+                self.input.last().is_some_and(|last| last > forgotten.at)
+            } else {
+                idle.is_some()
+            };
+            if !told_since {
+                return None;
+            }
+            self.forgotten = None;
+        }
+        Some(match idle {
+            None => Hint::Active,
+            Some(since) => Hint::IdleSince(jittered(since, now).min(now)),
+        })
+    }
+}
+
+/// The time of a hint is converted from another clock at each look, to within half a second.
+fn jittered(since: BootTime, now: BootTime) -> BootTime {
+    const MOST: u64 = 400_000;
+    let by = Duration::from_micros(now.as_micros() / 7 % (2 * MOST));
+    since
+        .saturating_add(by)
+        .saturating_sub(Duration::from_micros(MOST))
+}
