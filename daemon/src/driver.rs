@@ -267,9 +267,22 @@ impl Driver {
 
     /// Tells the engine, and does what it says.
     fn tell(&mut self, event: Event) {
+        let listed = matches!(event, Event::SessionsListed(_));
         let actions = self.engine.handle(boot_now(), event);
         self.hands.perform(&self.engine, actions);
         self.logins.answer(&self.engine);
+        if listed {
+            self.look_at_locks();
+        }
+    }
+
+    /// Whether a session that is locked instead of ended still is: who unlocked it while nobody
+    /// listened is not unlimited for that.
+    fn look_at_locks(&self) {
+        let sessions = self.engine.sessions();
+        for session in sessions.filter(|session| session.locking.hold.is_some()) {
+            self.hands.probe(&session);
+        }
     }
 
     fn extend(&mut self, id: &str) -> Extension {

@@ -135,7 +135,7 @@ impl Hands {
     }
 
     /// Looks at a session; what is found is an input.
-    fn probe(&self, session: &View<'_>) {
+    pub(crate) fn probe(&self, session: &View<'_>) {
         let (connection, inputs) = (self.bus.borrow().clone(), self.inputs.clone());
         let prober = Prober::new(self.writes.clone());
         let facts = session.facts.clone();
@@ -206,8 +206,12 @@ impl Hands {
             let event = match asked(bus, &key, request).await {
                 Ok(event) => event,
                 Err(failure) => {
-                    teller.request_failed(&key.id, request.verb(), &failure);
-                    Some(Event::EndFailed(key))
+                    teller.request_failed(&key.id, request.verb(), &failure.to_string());
+                    Some(if logind::answered(&failure) {
+                        Event::EndFailed(key)
+                    } else {
+                        Event::Unreached(key)
+                    })
                 }
             };
             if let Some(event) = event {
@@ -236,13 +240,15 @@ impl Request {
 }
 
 /// Asks, and says what is known to have come of it already.
-async fn asked(mut bus: Bus, key: &SessionKey, request: Request) -> Result<Option<Event>, String> {
+async fn asked(mut bus: Bus, key: &SessionKey, request: Request) -> zbus::Result<Option<Event>> {
     if matches!(request, Request::End(End::Terminate) | Request::HangUp) {
         tokio::time::sleep(PARTING).await;
     }
     let connection = connected(&mut bus).await;
-    let connection = connection.ok_or("there is no connection to the system bus")?;
-    let event = match request {
+    let connection = connection.ok_or_else(|| {
+        zbus::Error::Failure("there is no connection to the system bus".to_owned())
+    })?;
+    match request {
         Request::End(how) => logind::end(&connection, key, how).await.map(|()| None),
         Request::HangUp => {
             let hung_up = logind::hang_up(&connection, key).await;
@@ -252,8 +258,7 @@ async fn asked(mut bus: Bus, key: &SessionKey, request: Request) -> Result<Optio
             let locked = logind::lock(&connection, key).await;
             locked.map(|how| (how == Locked::Already).then(|| Event::Locked(key.clone())))
         }
-    };
-    event.map_err(|error| error.to_string())
+    }
 }
 
 /// The connection to the system bus. An end that is due when the daemon starts comes before it, and

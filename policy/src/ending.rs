@@ -70,10 +70,17 @@ impl Ending {
         self.next
     }
 
-    /// The last request did not reach logind, or it refused.
+    /// logind refused the last request.
     pub(crate) fn failed(&mut self, now: BootTime) {
         self.failed = true;
         self.next = now.saturating_add(self.pause());
+    }
+
+    /// The last request did not reach logind. Nobody was asked anything, so nothing harder follows
+    /// from it: the stage begins when logind answers.
+    pub(crate) fn unreached(&mut self, now: BootTime) {
+        self.failed(now);
+        self.since = now;
     }
 
     /// Whether a harder stage comes now.
@@ -207,6 +214,27 @@ mod tests {
             seen[..3],
             [(0, "terminate"), (2, "terminate"), (12, "kill")]
         );
+    }
+
+    #[test]
+    fn nothing_harder_is_asked_while_logind_cannot_be_reached() {
+        let mut out = Vec::new();
+        let limit = LimitKind::Absolute;
+        let grace = Duration::from_secs(10);
+        let mut ending = Ending::begin(at(0), limit, Stage::HangUp, grace, &key(), &mut out);
+        let mut now = at(0);
+        while now < at(600) {
+            ending.unreached(now);
+            now = ending.next();
+            ending.tick(now, &key(), &mut out);
+        }
+        assert!(
+            out.iter()
+                .all(|action| matches!(action, Action::HangUp(..)))
+        );
+        // Once it is reached, the grace counts from there.
+        ending.tick(ending.next(), &key(), &mut out);
+        assert!(matches!(out.last(), Some(Action::Terminate(..))));
     }
 
     #[test]

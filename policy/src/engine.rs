@@ -173,6 +173,9 @@ impl Engine {
             Event::SessionGone(id) => self.remove(&id, &mut out),
             Event::SessionSeen(facts) => self.see(facts, &mut out),
             Event::SessionsListed(listed) => self.reconcile(listed, &mut out),
+            Event::Unreached(key) => {
+                self.with(&key, &mut out, |session, now, _| session.unreached(now));
+            }
             Event::Unlocked(key) => self.with(&key, &mut out, Tracked::unlocked),
         }
         out

@@ -14,7 +14,7 @@ use crate::{
 pub enum Event {
     /// Input was seen in the session just now; comes only where [`Action::Warn`] asked to watch.
     ActivitySeen(SessionKey),
-    /// Asking logind to end, hang up or lock the session failed.
+    /// logind refused to end, hang up or lock the session.
     EndFailed(SessionKey),
     /// The user, or an administrator for the user, asks for more time.
     ExtensionAsked(SessionKey),
@@ -44,6 +44,8 @@ pub enum Event {
     SessionSeen(SessionFacts),
     /// logind has these sessions and no others.
     SessionsListed(Vec<SessionFacts>),
+    /// logind could not be asked to end, hang up or lock the session: it does not answer.
+    Unreached(SessionKey),
     /// The user has unlocked the session, and so has authenticated again: logind has signalled
     /// that its `LockedHint` became false. That it *is* false proves nothing: a restart of logind
     /// forgets it.

@@ -245,7 +245,10 @@ impl Tracked {
             self.unknown_reported = false;
         } else if !self.unknown_reported && self.activity.sampled >= due {
             self.unknown_reported = true;
+            // The first stage has locked, or has not, all the same.
+            let stage = std::mem::take(&mut self.stage);
             self.withdraw(LimitKind::Inactivity, out);
+            self.stage = stage;
             out.push(Action::Report(self.facts.key.clone(), Finding::UnknownIdle));
         }
     }

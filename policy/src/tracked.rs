@@ -153,6 +153,7 @@ impl Tracked {
         // Nobody is left to lock the screen for.
         self.ending.take_if(|ending| ending.stage().locks());
         self.login = LoginState::LoggedOut;
+        self.locking.hold = None;
     }
 
     /// A hang-up has come about. Says whether one was asked for.
@@ -227,6 +228,12 @@ impl Tracked {
     pub(crate) fn end_failed(&mut self, now: BootTime) {
         if let Some(ending) = &mut self.ending {
             ending.failed(now);
+        }
+    }
+
+    pub(crate) fn unreached(&mut self, now: BootTime) {
+        if let Some(ending) = &mut self.ending {
+            ending.unreached(now);
         }
     }
 

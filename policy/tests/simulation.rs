@@ -2,12 +2,6 @@
 //!
 //! Stories that broke a promise once are in `regressions/`, and are told again first.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a panic is how a test fails"
-)]
-
 use std::fs;
 use std::path::Path;
 

@@ -21,6 +21,7 @@ const PACKAGES: &[&str] = &[
     "openssh-server",
     "pamtester",
     "passwd",
+    "polkitd",
     "procps",
     "sudo",
     "systemd",

@@ -124,6 +124,8 @@ impl fmt::Display for Entry {
         for name in [
             "SESSION_TIMEOUT_EVENT",
             "SESSION_ID",
+            "RULE",
+            "ACTION",
             "LIMIT",
             "LEAD_SEC",
             "LEFT_SEC",

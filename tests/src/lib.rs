@@ -1,8 +1,9 @@
 //! Real Debian machines to test the whole product on: systemd as PID 1, logind, dbus, sshd, PAM.
 //!
 //! [`Machine::bare`] starts one under `systemd-nspawn`, over a root tree that is built once per
-//! suite and package list and kept under `target/machines`. [`Ssh`] and [`Console`] log in to it for real, [`Journal`]
-//! follows its journal, and everything waits for a condition with a bound, never for a while.
+//! suite and package list and kept under `target/machines`. [`Ssh`], [`Console`] and [`Desktop`]
+//! log in to it for real, [`Journal`] follows its journal, and everything waits for a condition
+//! with a bound, never for a while.
 //! The cases are in `tests/`, the demonstration in `src/bin`.
 //!
 //! It needs root, and nothing of the host's own systemd.
@@ -12,6 +13,7 @@
 mod bed;
 mod cgroup;
 mod console;
+mod desktop;
 mod failure;
 mod feed;
 mod image;
@@ -26,6 +28,7 @@ mod transcript;
 mod wait;
 
 pub use console::Console;
+pub use desktop::{Desktop, Locker};
 pub use failure::{Context, Failure, Outcome};
 pub use journal::{Entry, Journal, UNIT, Wanted};
 pub use layer::workspace_dir;

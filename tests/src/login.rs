@@ -1,6 +1,7 @@
 //! Real logins over SSH.
 
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
@@ -57,15 +58,33 @@ pub struct Ssh {
 }
 
 impl Ssh {
-    /// Logs in, and waits until the session says its name.
+    /// Logs in from 127.0.0.1, and waits until the session says its name.
     ///
     /// # Errors
     /// Where the login fails or takes longer than half a minute.
     pub fn open(machine: &Machine, account: Account, terminal: Terminal) -> Outcome<Self> {
+        Self::open_from(Ipv4Addr::LOCALHOST.into(), machine, account, terminal)
+    }
+
+    /// Logs in from this address of the machine's: 127.0.0.0/8 is all its own, and `::1`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_from(
+        from: IpAddr,
+        machine: &Machine,
+        account: Account,
+        terminal: Terminal,
+    ) -> Outcome<Self> {
         let mut command = machine.command("ssh");
         command.args(["-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]);
         command.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"]);
-        let host = format!("{}@127.0.0.1", account.name());
+        let to = match from {
+            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+        };
+        command.args(["-b", &from.to_string()]);
+        let host = format!("{}@{to}", account.name());
         match terminal {
             Terminal::Pty => command.args(["-tt", &host]),
             // Not a login shell: it says itself what the profile says for others.

@@ -40,6 +40,14 @@ impl Machine {
         self.write(POLICY, policy)
     }
 
+    /// Has the daemon read the policy again.
+    ///
+    /// # Errors
+    /// Where the daemon does not take it.
+    pub fn reload(&self) -> Outcome {
+        self.run(&format!("systemctl reload {UNIT}")).map(drop)
+    }
+
     /// Waits until the daemon is up.
     ///
     /// # Errors
@@ -95,6 +103,44 @@ impl Machine {
         wait_until(SOON, "the daemon to know a session", || {
             self.session_status(id)
         })
+    }
+
+    /// What `session-timeout explain --json` says to root of a session.
+    ///
+    /// # Errors
+    /// Where it fails.
+    pub fn explain(&self, id: &str) -> Outcome<Value> {
+        let text = self.run(&format!("session-timeout explain --json {id}"))?;
+        serde_json::from_str(&text).context(format!("read the explanation {text}"))
+    }
+
+    /// Waits until a session in the status suits; the session, as it is then.
+    ///
+    /// # Errors
+    /// Where it does not within `bound`.
+    pub fn wait_status(
+        &self,
+        id: &str,
+        bound: Duration,
+        suits: impl Fn(&Value) -> bool,
+    ) -> Outcome<Value> {
+        wait_until(bound, "a session to change in the status", || {
+            let session = self.session_status(id)?;
+            if suits(&session) {
+                Ok(session)
+            } else {
+                Err(Failure::new(session.to_string()))
+            }
+        })
+    }
+
+    /// One of logind's properties of a session.
+    ///
+    /// # Errors
+    /// Where logind does not have the session.
+    pub fn logind_property(&self, id: &str, name: &str) -> Outcome<String> {
+        let script = format!("loginctl show-session {id} --property={name} --value");
+        Ok(self.run(&script)?.trim().to_owned())
     }
 
     /// Waits until neither logind nor PID 1 has anything of a session.

@@ -21,7 +21,9 @@ use zbus::wire::{ObjectPath, OwnedObjectPath, OwnedVariant};
 
 pub(crate) use facts::Properties;
 use facts::State;
-pub(crate) use session::{End, HungUp, Locked, end, hang_up, idle_inhibitor, lock, properties};
+pub(crate) use session::{
+    End, HungUp, Locked, answered, end, hang_up, idle_inhibitor, lock, properties,
+};
 
 use session::{CALL_TIMEOUT, is_unknown};
 use signals::{Signal, Signals};

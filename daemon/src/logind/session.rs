@@ -231,3 +231,17 @@ pub(super) fn is_unknown(error: &zbus::Error) -> bool {
                 || name.as_str() == "org.freedesktop.DBus.Error.UnknownObject"
     )
 }
+
+/// Whether logind itself has refused, and not the way to it: it speaks of errors of its own, and
+/// of access that is denied.
+pub(crate) fn answered(error: &zbus::Error) -> bool {
+    match error {
+        zbus::Error::MethodError(name, ..) => {
+            let name = name.as_str();
+            name.starts_with("org.freedesktop.login1.")
+                || name.starts_with("org.freedesktop.systemd1.")
+                || name.ends_with(".AccessDenied")
+        }
+        _ => false,
+    }
+}

@@ -19,6 +19,7 @@ mod random;
 mod report;
 mod shrink;
 mod text;
+mod twin;
 mod world;
 
 pub use promise::{Promise, Violation};
@@ -48,10 +49,10 @@ pub struct Failure {
 pub fn simulate(seed: u64, report: &mut Report) -> Result<(), Box<Failure>> {
     let plan = draw::plan(seed);
     report.seeds += 1;
-    let Err(violation) = play(&plan, report, scrutiny(seed)) else {
+    let Err(violation) = tell(seed, &plan, report) else {
         return Ok(());
     };
-    let mut tell = |plan: &Plan| play(plan, &mut Report::default(), scrutiny(seed)).err();
+    let mut tell = |plan: &Plan| self::tell(seed, plan, &mut Report::default()).err();
     let (plan, violation) = shrink::shrink(plan, violation, &mut tell);
     Err(Box::new(Failure {
         seed,
@@ -68,6 +69,15 @@ pub fn simulate(seed: u64, report: &mut Report) -> Result<(), Box<Failure>> {
 pub fn replay(story: &str) -> Result<Result<(), Violation>, TextError> {
     let plan = text::parse(story)?;
     Ok(play(&plan, &mut Report::default(), Scrutiny::Records))
+}
+
+/// Tells a story as its seed wants it: some are told twice.
+fn tell(seed: u64, plan: &Plan, report: &mut Report) -> Result<(), Violation> {
+    if seed % 8 == 5 && plan.is_calm() {
+        twin::compare(plan, report)
+    } else {
+        play(plan, report, scrutiny(seed))
+    }
 }
 
 /// Looking at the records after each call takes long, and one story in so many is enough.

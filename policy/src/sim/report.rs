@@ -121,6 +121,7 @@ impl Report {
             Event::SessionSeen(_) => (14, "session-seen"),
             Event::SessionsListed(_) => (15, "sessions-listed"),
             Event::Unlocked(_) => (16, "unlocked"),
+            Event::Unreached(_) => (18, "unreached"),
         };
         self.told.add(at, word, 1);
     }

@@ -166,6 +166,7 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
         1 => Just(Event::InhibitorsChanged),
         3 => keys().prop_map(Event::Locked),
         2 => keys().prop_map(Event::Unlocked),
+        2 => keys().prop_map(Event::Unreached),
         1 => keys().prop_map(|key| Event::LoginClosed(key.id)),
         1 => login.prop_map(Event::LoginRecorded),
         2 => any_policy().prop_map(Event::PolicyReplaced),

@@ -176,6 +176,11 @@ impl Judge {
                     ending.failed = true;
                 }
             }),
+            Some(Event::Unreached(key)) => self.with(key, |known| {
+                if let Some(ending) = &mut known.ending {
+                    (ending.failed, ending.first) = (true, now);
+                }
+            }),
             Some(Event::GroupsResolved(key, _) | Event::GroupsUnavailable(key)) => {
                 self.with(key, |known| known.groups_asked = None);
             }

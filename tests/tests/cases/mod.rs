@@ -1,13 +1,20 @@
 //! The cases, and what several of them need.
 
 pub(crate) mod absolute;
+pub(crate) mod activity;
+pub(crate) mod dropins;
+pub(crate) mod explain;
 pub(crate) mod faults;
+pub(crate) mod groups;
+pub(crate) mod hang_up;
 pub(crate) mod inactivity;
 pub(crate) mod intake;
 pub(crate) mod leftovers;
+pub(crate) mod lock;
 pub(crate) mod package;
 pub(crate) mod policy;
 pub(crate) mod restart;
+pub(crate) mod rules;
 pub(crate) mod status;
 
 use std::time::{Duration, Instant};

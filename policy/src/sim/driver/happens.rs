@@ -312,7 +312,6 @@ impl Driver<'_> {
     fn signal(&mut self, event: Event) -> Done {
         self.signals += 1;
         match still(self.world.troubles.signals, self.now) {
-            None => self.tell(event, &Truth::new()),
             Some(Mail::Lost) => Ok(()),
             Some(Mail::Doubled) => {
                 let again = Due::Deliver(Box::new(event.clone()));
@@ -325,7 +324,7 @@ impl Driver<'_> {
                 self.queue.push(self.later(by), late);
                 Ok(())
             }
-            Some(Mail::Late(_)) => self.tell(event, &Truth::new()),
+            None | Some(Mail::Late(_)) => self.tell(event, &Truth::new()),
         }
     }
 }

@@ -15,7 +15,9 @@ use super::plan::{Memory, Plan};
 use super::promise::{Promise, Violation};
 use super::report::Report;
 use super::world::{Truth, World};
-use crate::{Action, BootTime, Deadline, Engine, Event, LimitKind, SessionKey, SessionRecord};
+use crate::{
+    Action, BootTime, Deadline, Engine, Event, LimitKind, Phase, SessionKey, SessionRecord,
+};
 
 /// The ends of a story: who was asked to end, for what and when.
 pub(super) type Ends = Vec<(SessionKey, LimitKind, BootTime)>;
@@ -257,7 +259,22 @@ impl<'p> Driver<'p> {
         self.engine = Some(Engine::restore(self.now, policy, records));
         self.awake = self.now;
         self.oracle.restored(self.now, self.policy, histories);
-        self.list()
+        self.list()?;
+        self.watch_again();
+        Ok(())
+    }
+
+    /// Whoever was warned before a restart is watched again after it: the warning still stands.
+    fn watch_again(&mut self) {
+        let engine = self.engine.iter();
+        let warned: Vec<SessionKey> = engine
+            .flat_map(Engine::sessions)
+            .filter(|view| view.phase == Phase::Warned)
+            .map(|view| view.facts.key.clone())
+            .collect();
+        for key in warned {
+            self.watch(&key);
+        }
     }
 
     fn list(&mut self) -> Result<(), Violation> {

@@ -7,7 +7,7 @@ use super::{Driver, Due};
 use crate::sim::plan::{Habits, Screen, Trouble};
 use crate::sim::promise::Violation;
 use crate::sim::world::{State, Truth, still};
-use crate::{Action, BootTime, Event, LimitKind, LockCause, SessionKey};
+use crate::{Action, Event, LimitKind, LockCause, SessionKey};
 
 impl Driver<'_> {
     pub(super) fn carry_out(&mut self, action: &Action) {
@@ -171,13 +171,11 @@ impl Driver<'_> {
     }
 
     fn warn(&mut self, key: &SessionKey, kind: LimitKind) {
-        let now = self.now;
+        self.watch(key);
         let Some(session) = self.world.find(key).filter(|s| s.state == State::Open) else {
             return;
         };
         let who = session.person.who;
-        session.watched = true;
-        let next: Option<BootTime> = session.next_input(now);
         let Habits { heeds, asks, .. } = session.person.habits;
         let (habit, done) = match kind {
             LimitKind::Absolute => (asks, &mut session.asked),
@@ -185,15 +183,25 @@ impl Driver<'_> {
         };
         let reacts = habit.filter(|(_, times)| *done < *times);
         *done += u32::from(reacts.is_some());
-        if let Some(next) = next {
-            self.queue.push(next, Due::Watches(who));
-        }
         if let Some((after, _)) = reacts {
             let due = match kind {
                 LimitKind::Absolute => Due::Asks(who),
                 LimitKind::Inactivity => Due::Heeds(who),
             };
             self.queue.push(self.later(after), due);
+        }
+    }
+
+    /// From now on the daemon is to tell of input.
+    pub(super) fn watch(&mut self, key: &SessionKey) {
+        let now = self.now;
+        let Some(session) = self.world.find(key).filter(|s| s.state == State::Open) else {
+            return;
+        };
+        session.watched = true;
+        let who = session.person.who;
+        if let Some(next) = session.next_input(now) {
+            self.queue.push(next, Due::Watches(who));
         }
     }
 }

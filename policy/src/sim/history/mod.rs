@@ -4,13 +4,19 @@
 //! What an engine cannot know, because it came up with an old state, is not in the history either:
 //! for the promises it is as if that had never happened.
 
+mod idle;
 mod knowledge;
+mod locks;
 mod queries;
 
 use std::time::Duration;
 
+pub(super) use idle::{FAILURES, Idle, PATIENCE, pause};
 pub(super) use knowledge::Seen;
-pub(super) use queries::{Again, EndUnderWay, FAILURES, Idle, PATIENCE, pause};
+pub(super) use locks::Again;
+pub(super) use queries::EndUnderWay;
+
+use locks::LockStory;
 
 use super::oracle::Standing;
 use crate::{
@@ -52,6 +58,8 @@ pub(super) struct History {
     pub(super) warnings: Vec<(Moment, Warning)>,
     pub(super) withdrawals: Vec<(Moment, LimitKind)>,
     pub(super) locks: Vec<(Moment, LockFact)>,
+    /// How much of that is told already, and what came of it.
+    told_before: (usize, LockStory),
     pub(super) ends: Vec<(Moment, EndFact)>,
     pub(super) extensions: Vec<(Moment, Extension)>,
     pub(super) findings: Vec<(Moment, Finding)>,
@@ -166,6 +174,7 @@ impl History {
             warnings: Vec::new(),
             withdrawals: Vec::new(),
             locks: Vec::new(),
+            told_before: Default::default(),
             ends: Vec::new(),
             extensions: Vec::new(),
             findings: Vec::new(),

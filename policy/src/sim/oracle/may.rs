@@ -1,11 +1,10 @@
 //! What the engine may say: each action is only allowed where the history gives a reason for it.
 
-use super::{Broken, Cause, Oracle, Standing, Terms, Verdict, What, broken};
-use crate::sim::history::{
-    Extension, FAILURES, GroupAsk, History, Idle, Look, Moment, Outcome, Request, pause,
-};
+use super::terms::Change;
+use super::{Broken, Oracle, Standing, Terms, Verdict, broken};
+use crate::sim::history::{Extension, GroupAsk, History, Look, Moment, Request};
 use crate::sim::promise::Promise;
-use crate::{Action, Departure, EndAction, Finding, LimitKind, SessionKey, UnknownIdle, Warning};
+use crate::{Action, Departure, EndAction, Finding, LimitKind, SessionKey, Warning};
 
 use std::time::Duration;
 
@@ -131,26 +130,6 @@ impl Oracle<'_> {
         Ok(terms)
     }
 
-    /// That there is a reading of this very moment, or nobody can have one and the policy does
-    /// without.
-    pub(super) fn on_fresh_reading(&self, history: &History, terms: &Terms) -> Verdict {
-        let last = history.looks.iter().rev().find_map(|look| look.came);
-        let Some((_, outcome)) = last.filter(|(moment, _)| moment.at == self.now) else {
-            return broken(Promise::FreshReading, format!("the last was {last:?}"));
-        };
-        match outcome {
-            Outcome::Known => Ok(()),
-            _ if history.idle_may_be_unknown().is_none() => broken(
-                Promise::FreshReading,
-                "the reading failed, and will be repeated",
-            ),
-            _ if terms.unknown == UnknownIdle::Report => {
-                broken(Promise::UnknownIdle, "nobody knows the idle time")
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn may_warn(&self, history: &History, warning: &Warning) -> Verdict {
         let kind = warning.limit;
         let terms = self.threatened(history, kind)?;
@@ -174,7 +153,12 @@ impl Oracle<'_> {
         let mut heard = history.heard(kind).map(|(_, other)| other.lead);
         // Other leads may have come with another policy; the shortest has to be given anyway.
         let missed = warning.lead == shortest && history.heard(kind).all(|h| h.1.lead != shortest);
-        if !missed && heard.any(|lead| lead <= warning.lead) {
+        // Another daemon begins anew where it cannot have got as far under its leads.
+        let anew = history.heard(kind).next().is_some_and(|(said, _)| {
+            let changed = self.changed_since(history, kind, *said) != Change::None;
+            changed && history.restored > Some(*said)
+        });
+        if !missed && !anew && heard.any(|lead| lead <= warning.lead) {
             return broken(Promise::Leads, "it was given, or a shorter one");
         }
         let (low, high) = history.due(kind, terms, clock.length);
@@ -216,7 +200,7 @@ impl Oracle<'_> {
             || new(history.hung_up.map(|(moment, _)| moment))
             || new(lock)
             || new(history.ends.last().map(|(moment, _)| *moment))
-            || self.terms_changed(history, kind) != super::terms::Change::None;
+            || self.terms_changed(history, kind) != Change::None;
         reason |= match kind {
             // It may be said before the extension is; `settle.rs` sees that there is one.
             LimitKind::Absolute => self.is_asked_for_more(history),
@@ -229,190 +213,6 @@ impl Oracle<'_> {
         } else {
             broken(Promise::Withdrawn, "what was said holds")
         }
-    }
-
-    fn may_report(&self, history: &History, finding: Finding) -> Verdict {
-        match finding {
-            Finding::GroupsUnavailable => self.may_report_groups(history),
-            Finding::NotLocked => self.may_report_not_locked(history),
-            Finding::Passed(kind) => self.may_report_passed(history, kind),
-            Finding::UnknownIdle => self.may_report_unknown(history),
-        }
-    }
-
-    fn may_report_passed(&self, history: &History, kind: LimitKind) -> Verdict {
-        let terms = self.threatened(history, kind)?;
-        let Some(clock) = terms
-            .clock(kind)
-            .filter(|_| terms.action == EndAction::Report)
-        else {
-            return broken(Promise::RightAction, "the policy does not only report");
-        };
-        let (low, _) = history.due(kind, terms, clock.length);
-        let slack = if kind == LimitKind::Inactivity {
-            WHOLE
-        } else {
-            Duration::ZERO
-        };
-        if self.now.saturating_add(slack) < low {
-            return broken(Promise::NeverEarly, format!("{low} is the earliest"));
-        }
-        if kind == LimitKind::Inactivity {
-            self.on_fresh_reading(history, terms)?;
-        }
-        match history.reported(Finding::Passed(kind)) {
-            Some(before) if !self.passes_again(history, kind, before).1 => broken(
-                Promise::Reported,
-                format!("that was reported at {}", before.at),
-            ),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// Whether the limit can be passed once more since it was reported: for certain, or perhaps.
-    pub(super) fn passes_again(
-        &self,
-        history: &History,
-        kind: LimitKind,
-        before: Moment,
-    ) -> (bool, bool) {
-        let changed = self.changed_since(history, kind, before);
-        let extended = history
-            .extensions
-            .last()
-            .is_some_and(|(at, _)| *at > before);
-        let renewed = history.counts_from() > before;
-        let (certain, perhaps) = match kind {
-            LimitKind::Absolute => (extended, extended),
-            LimitKind::Inactivity => history.activity_since(before),
-        };
-        // Nothing was decided when a daemon came up, so that it did not know what was reported.
-        let undecided = history
-            .standings
-            .iter()
-            .any(|(at, standing)| *at > before && *standing == Standing::Undecided);
-        let perhaps = perhaps || undecided;
-        (
-            certain || renewed || changed == super::terms::Change::Certain,
-            perhaps || renewed || changed != super::terms::Change::None,
-        )
-    }
-
-    fn may_report_unknown(&self, history: &History) -> Verdict {
-        // The first stage counts from the last activity, too.
-        let stage_only = self
-            .terms(history)
-            .is_some_and(|terms| terms.inactivity.is_none());
-        let kind = if stage_only {
-            LimitKind::Absolute
-        } else {
-            LimitKind::Inactivity
-        };
-        let terms = self.threatened(history, kind)?;
-        if terms.unknown != UnknownIdle::Report {
-            return broken(Promise::UnknownIdle, "the policy counts from the login");
-        }
-        if history.idle_may_be_unknown().is_none() {
-            return broken(Promise::UnknownIdle, "the idle time is known");
-        }
-        // Another daemon may say so once more, and under other terms it is said anew.
-        let reported = history.unknown_was_reported();
-        let since = history.standings.last().map(|(moment, _)| *moment);
-        let since = since.max(history.restored);
-        if reported.is_some_and(|reported| since < Some(reported)) {
-            return broken(Promise::UnknownIdle, "that was reported");
-        }
-        Ok(())
-    }
-
-    fn may_probe(&self, history: &History) -> Verdict {
-        let Some(terms) = self.terms(history) else {
-            return broken(Promise::ProbeReason, "no limit holds");
-        };
-        let held = history.hold();
-        let held = held.is_some_and(|hold| hold.firm);
-        // What is new is looked at first, for when it counts.
-        let new = self.news(history)
-            || self.is_told_to_all()
-            || self.inhibitor_came_between(history)
-            || history.baseline.is_none();
-        if (held && !new) || !history.is_open() {
-            return broken(
-                Promise::ProbeReason,
-                "nothing counts from the last activity",
-            );
-        }
-        if history.end().is_some() || !terms.counts_activity(history.is_graphical()) {
-            return broken(
-                Promise::ProbeReason,
-                "nothing counts from the last activity",
-            );
-        }
-        let asked = history.looks.last().and_then(|look| look.asked);
-        let changed = history.standings.last().map(|(moment, _)| *moment);
-        if let Idle::Asked(at) = history.idle()
-            && asked > changed
-        {
-            return broken(Promise::ProbeReason, format!("one is awaited since {at}"));
-        }
-        if self.has_probe_reason(history, terms) {
-            Ok(())
-        } else {
-            broken(Promise::ProbeReason, "nothing is near")
-        }
-    }
-
-    fn has_probe_reason(&self, history: &History, terms: &Terms) -> bool {
-        let news = self.news(history) || self.is_told_to_all();
-        let (low, _) = history.idle_since();
-        let clock = terms.inactivity.as_ref();
-        let first =
-            clock.map(|clock| clock.length - clock.leads.first().copied().unwrap_or_default());
-        let end = clock.map(|clock| clock.length);
-        let stage = terms.lock_after.filter(|_| history.is_graphical());
-        let near = |span: &Duration| self.now.saturating_add(WHOLE) >= low.saturating_add(*span);
-        let mut spans = [first, end, stage].into_iter().flatten();
-        // A first look that failed is made up for as soon as anything is told.
-        let unseen = history.baseline.is_none() && self.cause != Cause::Timeout;
-        let again = match history.idle() {
-            Idle::Failed {
-                at, at_least, row, ..
-            } => {
-                let retried = self.now >= at.saturating_add(pause(at_least));
-                let came = |span| low.saturating_add(span).saturating_add(WHOLE) >= at;
-                let unknown = row >= FAILURES || history.idle_is_unknown().is_some();
-                retried || unknown || spans.clone().any(came)
-            }
-            _ => false,
-        };
-        let near = spans.any(|span| near(&span));
-        let failed = matches!(history.idle(), Idle::Failed { .. });
-        let inhibitor = self.inhibitor_came_between(history);
-        news || unseen || inhibitor || again || (near && !failed)
-    }
-
-    /// Whether there is another policy, or an inhibitor has changed.
-    fn is_told_to_all(&self) -> bool {
-        matches!(self.cause, Cause::Event(What::Inhibitors | What::Policy))
-    }
-
-    /// Whether an inhibitor changed after the reading was asked for that came in this call.
-    fn inhibitor_came_between(&self, history: &History) -> bool {
-        let last = history.looks.last();
-        let asked = history.looks.iter().rev().find_map(|look| look.asked);
-        let new = last
-            .and_then(|look| look.came)
-            .is_some_and(|(came, _)| self.is_new(came));
-        new && asked.is_some_and(|asked| history.inhibitors.is_some_and(|at| at > asked))
-    }
-
-    /// Whether something began in this call that has to be looked at first.
-    pub(super) fn news(&self, history: &History) -> bool {
-        let mut moments = vec![history.first];
-        moments.extend(history.restored);
-        moments.extend(history.standings.last().map(|(moment, _)| *moment));
-        moments.extend(history.locks.last().map(|(moment, _)| *moment));
-        moments.into_iter().any(|moment| self.is_new(moment))
     }
 
     fn write_down(&mut self, at: usize, action: &Action) {
@@ -443,10 +243,13 @@ impl Oracle<'_> {
             Action::Terminate(_, kind) => history.asks(now, Request::Terminate, *kind),
             Action::Lock(_, cause) => history.asks_lock(now, *cause, grace),
             Action::Locked(_, cause) => history.is_locked_for(now, *cause),
-            Action::Probe(_) => history.looks.push(Look {
-                asked: Some(now),
-                came: None,
-            }),
+            Action::Probe(_) => {
+                history.looks.retain(|look| look.came.is_some());
+                history.looks.push(Look {
+                    asked: Some(now),
+                    came: None,
+                });
+            }
             Action::Report(_, finding) => history.findings.push((now, *finding)),
             Action::ResolveGroups(_) => history.group_asks.push(GroupAsk {
                 asked: now,

@@ -28,6 +28,7 @@ impl Oracle<'_> {
             report.checks += 8;
             if let Some(judged) = self.sessions.get_mut(at) {
                 judged.must = must;
+                judged.history.abridge();
             }
         }
         let musts = self.sessions.iter().filter_map(|session| session.must);

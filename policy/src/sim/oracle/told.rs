@@ -18,7 +18,7 @@ impl Oracle<'_> {
     pub(in crate::sim) fn told(&mut self, now: BootTime, event: &Event, said: &Said<'_>) {
         self.open_call(now, Cause::Event(what(event)));
         match event {
-            Event::ActivitySeen(key) => self.about(key, |history, now| history.knows(now)),
+            Event::ActivitySeen(key) => self.about(key, History::knows),
             Event::EndFailed(key) => self.about(key, |history, now| {
                 history.ends.push((now, EndFact::Failed));
                 history.locks.push((now, LockFact::Failed));
@@ -52,6 +52,8 @@ impl Oracle<'_> {
             Event::SessionGone(id) => self.goes(id),
             Event::SessionSeen(facts) => self.sees(facts),
             Event::SessionsListed(listed) => self.lists(listed),
+            // The machine of the simulation always answers, if only to refuse.
+            Event::Unreached(key) => self.about(key, |_, _| {}),
             Event::Unlocked(key) => self.about(key, |history, now| {
                 history.locks.push((now, LockFact::Unlocked));
                 history.knows(now);

@@ -1,0 +1,156 @@
+//! What is known of a session's idle time, and how often nobody could tell.
+
+use std::time::Duration;
+
+use super::{History, Look, Moment, Outcome};
+use crate::{BootTime, Finding};
+
+/// What is known of the idle time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim) enum Idle {
+    /// Nobody has asked.
+    Unasked,
+    /// Somebody has asked then, and there is no answer.
+    Asked(BootTime),
+    /// The last readings failed: so many in a row, and so many of those one after the other, with
+    /// the pauses that are due between them.
+    Failed {
+        at: BootTime,
+        row: usize,
+        round: usize,
+        /// The same, if what looked like a pause was another reason to ask.
+        at_least: usize,
+    },
+    /// A reading told nothing.
+    Unknown(BootTime),
+    Known(BootTime),
+}
+
+/// How often readings failed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failures {
+    /// In a row.
+    row: usize,
+    /// One after the other, with the pauses that are due between them.
+    round: usize,
+    at_least: usize,
+    /// The most that ever did so in this row.
+    most: usize,
+}
+
+/// A reading that is not answered in this time is given up.
+pub(in crate::sim) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// So many failures in a row make the idle time unknown.
+pub(in crate::sim) const FAILURES: usize = 4;
+
+/// How long to wait after a reading failed, the first time, the second and so on.
+pub(in crate::sim) const fn pause(round: usize) -> Duration {
+    Duration::from_secs(match round {
+        0 | 1 => 2,
+        2 => 4,
+        3 => 8,
+        4 => 16,
+        _ => 30,
+    })
+}
+
+impl History {
+    /// What is known of the idle time.
+    pub(in crate::sim) fn idle(&self) -> Idle {
+        let Some(last) = self.looks.last() else {
+            return Idle::Unasked;
+        };
+        match last.came {
+            None => Idle::Asked(last.asked.unwrap_or_default().at),
+            Some((moment, Outcome::Known)) => Idle::Known(moment.at),
+            Some((moment, Outcome::Unknown)) => Idle::Unknown(moment.at),
+            Some((moment, Outcome::Failed)) => {
+                let failures = self.failures();
+                Idle::Failed {
+                    at: moment.at,
+                    row: failures.row,
+                    round: failures.round,
+                    at_least: failures.at_least,
+                }
+            }
+        }
+    }
+
+    fn failures(&self) -> Failures {
+        let failed = |look: &&Look| matches!(look.came, Some((_, Outcome::Failed)));
+        let settled = self.settled();
+        let row = settled.iter().rev().take_while(failed).count();
+        let mut failures = Failures {
+            row,
+            ..Failures::default()
+        };
+        // Another daemon counts anew, and so may be done under other terms.
+        let changed = self.standings.last().map(|(moment, _)| *moment);
+        let from = self.restored.max(changed);
+        let own = |look: &&Look| look.came.map(|(moment, _)| moment) > from;
+        let (mut before, mut before_strictly) = (None, None);
+        for look in settled.iter().skip(settled.len() - row).filter(own) {
+            let asked = look.asked.unwrap_or_default().at;
+            let in_turn = |next: Option<BootTime>| {
+                let late = Duration::from_secs(1);
+                next.is_some_and(|next| next <= asked && asked <= next.saturating_add(late))
+            };
+            let on_time = |next: Option<BootTime>| {
+                next.is_some_and(|next| next.saturating_add(self.lag) == asked)
+            };
+            let next_round = |round, in_turn| if in_turn { round + 1 } else { 1 };
+            failures.round = next_round(failures.round, in_turn(before));
+            failures.at_least = next_round(failures.at_least, on_time(before_strictly));
+            failures.most = failures.most.max(failures.round);
+            let came = look.came.map(|(moment, _)| moment.at);
+            before = came.map(|came| came.saturating_add(pause(failures.round)));
+            before_strictly = came.map(|came| came.saturating_add(pause(failures.at_least)));
+        }
+        failures
+    }
+
+    /// The questions that were answered, or given up; only the last one can be open.
+    fn settled(&self) -> &[Look] {
+        match self.looks.split_last() {
+            Some((last, settled)) if last.came.is_none() => settled,
+            _ => &self.looks,
+        }
+    }
+
+    /// Whether nobody knows the idle time: a reading told nothing, or too many failed one after
+    /// the other.
+    pub(in crate::sim) fn idle_is_unknown(&self) -> Option<BootTime> {
+        let (last, told) = self.last_told()?;
+        let unknown = told == Some(Outcome::Unknown) || self.unknown_was_reported().is_some();
+        (unknown || self.failures().most >= FAILURES).then_some(last)
+    }
+
+    /// Whether it may be taken for unknown: so many failed in all since one did not.
+    pub(in crate::sim) fn idle_may_be_unknown(&self) -> Option<BootTime> {
+        let (last, told) = self.last_told()?;
+        let unknown = told == Some(Outcome::Unknown);
+        (unknown || self.failures().row >= FAILURES).then_some(last)
+    }
+
+    /// When there was the last reading or failure, and what the last reading told.
+    fn last_told(&self) -> Option<(BootTime, Option<Outcome>)> {
+        let mut settled = self.looks.iter().rev().filter_map(|look| look.came);
+        let (last, _) = settled.clone().next()?;
+        let told = settled.find(|(_, outcome)| *outcome != Outcome::Failed);
+        Some((last.at, told.map(|(_, outcome)| outcome)))
+    }
+
+    /// The last reading that told something.
+    pub(in crate::sim) fn last_known_reading(&self) -> Option<Moment> {
+        let mut came = self.looks.iter().rev().filter_map(|look| look.came);
+        came.find_map(|(moment, how)| (how == Outcome::Known).then_some(moment))
+    }
+
+    /// When it was reported that the idle time is unknown, if it was not known since.
+    pub(in crate::sim) fn unknown_was_reported(&self) -> Option<Moment> {
+        let known = self.last_known_reading();
+        let reported = self.reported(Finding::UnknownIdle);
+        reported.filter(|reported| known.is_none_or(|known| known < *reported))
+    }
+}

@@ -1,0 +1,121 @@
+//! When a reading may be asked for, and what may only be done on one.
+
+use super::may::WHOLE;
+use super::{Cause, Oracle, Terms, Verdict, What, broken};
+use crate::sim::history::{FAILURES, History, Idle, Outcome, pause};
+use crate::sim::promise::Promise;
+use crate::UnknownIdle;
+
+use std::time::Duration;
+
+impl Oracle<'_> {
+    /// That there is a reading of this very moment, or nobody can have one and the policy does
+    /// without.
+    pub(super) fn on_fresh_reading(&self, history: &History, terms: &Terms) -> Verdict {
+        let last = history.looks.iter().rev().find_map(|look| look.came);
+        let Some((_, outcome)) = last.filter(|(moment, _)| moment.at == self.now) else {
+            return broken(Promise::FreshReading, format!("the last was {last:?}"));
+        };
+        match outcome {
+            Outcome::Known => Ok(()),
+            _ if history.idle_may_be_unknown().is_none() => broken(
+                Promise::FreshReading,
+                "the reading failed, and will be repeated",
+            ),
+            _ if terms.unknown == UnknownIdle::Report => {
+                broken(Promise::UnknownIdle, "nobody knows the idle time")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn may_probe(&self, history: &History) -> Verdict {
+        let Some(terms) = self.terms(history) else {
+            return broken(Promise::ProbeReason, "no limit holds");
+        };
+        let held = history.hold();
+        let held = held.is_some_and(|hold| hold.firm);
+        // What is new is looked at first, for when it counts.
+        let new = self.news(history)
+            || self.is_told_to_all()
+            || self.inhibitor_came_between(history)
+            || history.baseline.is_none();
+        if (held && !new) || !history.is_open() {
+            return broken(
+                Promise::ProbeReason,
+                "nothing counts from the last activity",
+            );
+        }
+        if history.end().is_some() || !terms.counts_activity(history.is_graphical()) {
+            return broken(
+                Promise::ProbeReason,
+                "nothing counts from the last activity",
+            );
+        }
+        let asked = history.looks.last().and_then(|look| look.asked);
+        let changed = history.standings.last().map(|(moment, _)| *moment);
+        if let Idle::Asked(at) = history.idle()
+            && asked > changed
+        {
+            return broken(Promise::ProbeReason, format!("one is awaited since {at}"));
+        }
+        if self.has_probe_reason(history, terms) {
+            Ok(())
+        } else {
+            broken(Promise::ProbeReason, "nothing is near")
+        }
+    }
+
+    fn has_probe_reason(&self, history: &History, terms: &Terms) -> bool {
+        let news = self.news(history) || self.is_told_to_all();
+        let (low, _) = history.idle_since();
+        let clock = terms.inactivity.as_ref();
+        let first =
+            clock.map(|clock| clock.length - clock.leads.first().copied().unwrap_or_default());
+        let end = clock.map(|clock| clock.length);
+        let stage = terms.lock_after.filter(|_| history.is_graphical());
+        let near = |span: &Duration| self.now.saturating_add(WHOLE) >= low.saturating_add(*span);
+        let mut spans = [first, end, stage].into_iter().flatten();
+        // A first look that failed is made up for as soon as anything is told.
+        let unseen = history.baseline.is_none() && self.cause != Cause::Timeout;
+        let again = match history.idle() {
+            Idle::Failed {
+                at, at_least, row, ..
+            } => {
+                let retried = self.now >= at.saturating_add(pause(at_least));
+                let came = |span| low.saturating_add(span).saturating_add(WHOLE) >= at;
+                let unknown = row >= FAILURES || history.idle_is_unknown().is_some();
+                retried || unknown || spans.clone().any(came)
+            }
+            _ => false,
+        };
+        let near = spans.any(|span| near(&span));
+        let failed = matches!(history.idle(), Idle::Failed { .. });
+        let inhibitor = self.inhibitor_came_between(history);
+        news || unseen || inhibitor || again || (near && !failed)
+    }
+
+    /// Whether there is another policy, or an inhibitor has changed.
+    fn is_told_to_all(&self) -> bool {
+        matches!(self.cause, Cause::Event(What::Inhibitors | What::Policy))
+    }
+
+    /// Whether an inhibitor changed after the reading was asked for that came in this call.
+    fn inhibitor_came_between(&self, history: &History) -> bool {
+        let last = history.looks.last();
+        let asked = history.looks.iter().rev().find_map(|look| look.asked);
+        let new = last
+            .and_then(|look| look.came)
+            .is_some_and(|(came, _)| self.is_new(came));
+        new && asked.is_some_and(|asked| history.inhibitors.is_some_and(|at| at > asked))
+    }
+
+    /// Whether something began in this call that has to be looked at first.
+    pub(super) fn news(&self, history: &History) -> bool {
+        let mut moments = vec![history.first];
+        moments.extend(history.restored);
+        moments.extend(history.standings.last().map(|(moment, _)| *moment));
+        moments.extend(history.locks.last().map(|(moment, _)| *moment));
+        moments.into_iter().any(|moment| self.is_new(moment))
+    }
+}

@@ -1,0 +1,92 @@
+//! A story in which nothing goes wrong, told twice: the second time the daemon crashes now and
+//! then, and is there again at once. Everybody ends as before.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::driver::{Driver, Ends};
+use super::plan::{Habits, Memory, Op, Plan, What};
+use super::promise::{Promise, Violation};
+use super::report::Report;
+use crate::{BootTime, LimitKind, SessionKey};
+
+/// How far an end for the absolute limit may move.
+const ABSOLUTE: Duration = Duration::from_secs(1);
+/// The same for inactivity: a daemon that has just started watches no terminal of a session that
+/// was warned before, and finds its input only by the kernel's stamp, to the window of 8 s.
+const INACTIVITY: Duration = Duration::from_secs(9);
+/// The crashes, as parts of the story.
+const CRASHES: [u64; 5] = [3, 7, 11, 12, 15];
+const PARTS: u64 = 17;
+
+/// Tells the story with and without crashes.
+///
+/// # Errors
+/// An end moved, or there is none any more.
+pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation> {
+    let plan = &simplified(plan);
+    let calm = first_ends(plan, report)?;
+    let twin = with_crashes(plan);
+    let crashed = first_ends(&twin, report)?;
+    for (session, (limit, at)) in &calm {
+        let other = crashed.get(session);
+        let slack = match limit {
+            LimitKind::Absolute => ABSOLUTE,
+            LimitKind::Inactivity => INACTIVITY,
+        };
+        let near = |other: BootTime| other.since(*at).max(at.since(other)) <= slack;
+        let cut_off = plan.until.since(*at) <= slack;
+        if !cut_off && !other.is_some_and(|(_, other)| near(*other)) {
+            return Err(Violation {
+                promise: Promise::CrashProof,
+                at: *at,
+                seen: format!("{session:?} ends for {limit}, and with crashes: {other:?}"),
+            });
+        }
+    }
+    report.checks += calm.len() as u64;
+    Ok(())
+}
+
+/// Whoever answers to warnings and locks does so at another time when those come at another, and a
+/// terminal that is closed takes along what no look has found: what comes of either is not the
+/// daemon's doing.
+fn simplified(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    plan.ops.retain(|op| !matches!(op.what, What::Closes(..)));
+    for op in &mut plan.ops {
+        if let What::LogsIn(person) = &mut op.what {
+            person.habits = Habits {
+                asks: person.habits.asks,
+                ..Habits::default()
+            };
+        }
+    }
+    plan
+}
+
+fn with_crashes(plan: &Plan) -> Plan {
+    let mut twin = plan.clone();
+    let part = plan.until.as_micros() / PARTS;
+    twin.ops.extend(CRASHES.map(|number| Op {
+        at: BootTime::from_micros(part.saturating_mul(number)),
+        what: What::Crashes(Duration::ZERO, Memory::Fresh),
+    }));
+    twin.ops.sort_by_key(|op| op.at);
+    twin
+}
+
+/// When each session was asked to end for the first time.
+fn first_ends(
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<BTreeMap<SessionKey, (LimitKind, BootTime)>, Violation> {
+    let mut driver = Driver::new(plan, report);
+    driver.play()?;
+    let ends: Ends = driver.into_ends();
+    let mut first = BTreeMap::new();
+    for (session, limit, at) in ends {
+        first.entry(session).or_insert((limit, at));
+    }
+    Ok(first)
+}

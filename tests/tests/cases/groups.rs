@@ -1,0 +1,145 @@
+//! Groups that cannot be had: a login does not wait for them, and gets what holds for everybody
+//! until they can.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal, Wanted};
+
+use super::{SOON, assert_after, secs};
+
+const POLICY: &str = r#"[default]
+    session-timeout = "9h"
+
+    [[rule]]
+    name = "card data"
+    match = { user = "alice", group = "pci" }
+    session-timeout = "8h""#;
+
+/// Stands before id(1), and answers as a name service that is away would have it answer. Only the
+/// daemon asks so; profiles ask otherwise.
+const ID: &str = r#"#!/bin/sh
+if [ "$1" = -Gnz ]; then
+    case $(cat /run/name-service) in
+    hangs) exec sleep 1000 ;;
+    fails) exit 1 ;;
+    esac
+fi
+exec /usr/bin/id.real "$@"
+"#;
+
+/// logind's message about a session that begins (`SD_MESSAGE_SESSION_START`).
+const SESSION_START: &str = "8d45620c1a4348dbb17410da57c60c66";
+
+pub(crate) fn groups_that_are_not_told_hold_up_no_login_and_leave_the_default_in_force(
+    machine: &Machine,
+) -> Outcome {
+    machine.run("groupadd pci && usermod --append --groups pci alice")?;
+    machine.run("mv /usr/bin/id /usr/bin/id.real")?;
+    machine.write("/usr/bin/id", ID)?;
+    machine.run("chmod 0755 /usr/bin/id")?;
+    name_service(machine, "answers")?;
+    machine.policy(POLICY)?;
+    let open = |account| Ssh::open(machine, account, Terminal::Pty);
+    // Their user managers are up from here on, and the logins below alike.
+    let (early, _bob) = (open(Account::Alice)?, open(Account::Bob)?);
+    assert_said(&early, "8 h");
+
+    name_service(machine, "fails")?;
+    let failed = open(Account::Alice)?;
+    assert_said(&failed, "9 h");
+    assert_unavailable(machine, failed.session())?;
+
+    name_service(machine, "hangs")?;
+    let bob = open(Account::Bob)?;
+    assert_said(&bob, "9 h");
+    let alice = open(Account::Alice)?;
+    let id = alice.session();
+    let status = machine.wait_known(id)?;
+    assert_eq!(status["phase"], "undecided", "{status}");
+    assert_eq!(status["groups_state"], "asked", "{status}");
+    assert_eq!(status["ends_by"], Value::Null, "{status}");
+    let shown = alice.terminal().text();
+    assert!(!shown.contains("This session ends"), "{shown}");
+    let (with, without) = (delay(machine, &alice)?, delay(machine, &bob)?);
+    eprintln!(
+        "{}: {with:?}, {without:?} where no groups are wanted",
+        machine.suite()
+    );
+    assert!(with < without + MODULE + NOISE, "{with:?}, {without:?}");
+
+    let journal = machine.journal();
+    let report = journal.wait_for(&Wanted::event("report").session(id), SOON)?;
+    assert_after(began(machine, id)?, "the report", report.at, secs(2));
+    assert!(
+        report.message().contains("groups of alice cannot be had"),
+        "{report}"
+    );
+    assert_unavailable(machine, id)?;
+    let login = journal.wait_for(&Wanted::event("login").session(id), SOON)?;
+    assert_eq!(login.field("RULE"), None, "{login}");
+    let table = machine.run("session-timeout status")?;
+    let note = "The groups of alice are unavailable, so [default] holds for sessions";
+    assert!(table.contains(note), "{table}");
+    let explained = machine.run(&format!("session-timeout explain {id}"))?;
+    let why = "the groups of alice are unavailable, so [default] holds instead of a rule.";
+    assert!(explained.contains(why), "{explained}");
+    // What was known before stays known.
+    assert_eq!(
+        machine.session_status(early.session())?["rule"],
+        "card data"
+    );
+
+    name_service(machine, "answers")?;
+    let late = open(Account::Alice)?;
+    assert_said(&late, "8 h");
+    // They are asked for again after a minute.
+    for ssh in [&failed, &alice] {
+        let ruled = |session: &Value| session["rule"] == "card data";
+        let status = machine.wait_status(ssh.session(), secs(80), ruled)?;
+        assert_eq!(status["groups_state"], Value::Null, "{status}");
+        assert_eq!(status["absolute_seconds"], 8 * 3600, "{status}");
+    }
+    Ok(())
+}
+
+/// What the module may take in every fault.
+const MODULE: Duration = Duration::from_millis(250);
+
+/// For the host: two logins never take the same time, and other machines run beside this one.
+const NOISE: Duration = Duration::from_millis(250);
+
+/// From logind's word of a session to its first line.
+fn delay(machine: &Machine, ssh: &Ssh) -> Outcome<Duration> {
+    let line = ssh.terminal().wait_for("session=", SOON)?;
+    let began = began(machine, ssh.session())?;
+    Ok(line.at.saturating_duration_since(began))
+}
+
+/// When logind had a session.
+fn began(machine: &Machine, id: &str) -> Outcome<Instant> {
+    let start = Wanted::default().with("MESSAGE_ID", SESSION_START);
+    Ok(machine.journal().wait_for(&start.session(id), SOON)?.at)
+}
+
+/// From now on, the name service does this.
+fn name_service(machine: &Machine, what: &str) -> Outcome {
+    machine.write("/run/name-service", what)
+}
+
+#[track_caller]
+fn assert_unavailable(machine: &Machine, id: &str) -> Outcome {
+    let status = machine.wait_known(id)?;
+    assert_eq!(status["groups_state"], "unavailable", "{status}");
+    assert_eq!(status["phase"], "running", "{status}");
+    assert_eq!(status["rule"], Value::Null, "{status}");
+    assert_eq!(status["absolute_seconds"], 9 * 3600, "{status}");
+    Ok(())
+}
+
+#[track_caller]
+fn assert_said(ssh: &Ssh, limit: &str) {
+    let shown = ssh.terminal().text();
+    let line = format!("This session ends after {limit}.");
+    assert!(shown.contains(&line), "{shown}");
+}

@@ -1,0 +1,327 @@
+//! Locking a desktop's screen: instead of an end, and as a first stage before one.
+
+use std::time::Instant;
+
+use serde_json::Value;
+use session_timeout_tests::{
+    Account, Desktop, Entry, Failure, Locker, Machine, Outcome, Ssh, Terminal, UNIT, Wanted,
+    hold_for, wait_until,
+};
+
+use super::{SOON, assert_after, assert_not_ended, login_of, secs};
+
+const POLICY: &str = r#"[default]
+    session-timeout = "8s"
+    session-warnings = ["3s"]
+    grace = "3s"
+    action = "lock""#;
+
+pub(crate) fn a_desktop_is_locked_at_its_limit_and_the_limit_begins_anew_at_the_unlock(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
+    let id = desktop.session();
+    let login = login_of(machine, id)?;
+    let journal = machine.journal();
+    let warning = Wanted::event("warning").session(id).with("LEAD_SEC", "3");
+    let warning = journal.wait_for(&warning, secs(15))?;
+    assert!(
+        warning.message().contains("it is locked in 3 s"),
+        "{warning}"
+    );
+    let lock = nth(machine, &Wanted::event("lock").session(id), 1)?;
+    assert_after(login.at, "the lock", lock.at, secs(8));
+    assert_eq!(lock.field("ACTION"), Some("lock"), "{lock}");
+    assert_eq!(lock.field("LIMIT"), Some("absolute"), "{lock}");
+    nth(machine, &Wanted::event("locked").session(id), 1)?;
+    assert_held(machine, id)?;
+    let table = machine.run("session-timeout status")?;
+    let row = table.lines().find(|line| line.contains("wayland"));
+    assert!(row.is_some_and(|row| row.ends_with("locked")), "{table}");
+    let explained = machine.run(&format!("session-timeout explain {id}"))?;
+    assert!(
+        explained.contains("It is locked for a limit"),
+        "{explained}"
+    );
+
+    // Past the grace, and past the limit after the lock.
+    hold_for(secs(10), "the session being held", || {
+        let ends = journal.all(&Wanted::event("end").session(id));
+        if ends.is_empty() && desktop.is_open() {
+            Ok(())
+        } else {
+            Err("it was ended")
+        }
+    })?;
+    assert_held(machine, id)?;
+
+    desktop.unlock()?;
+    let unlocked = Instant::now();
+    let status = wait_running(machine, id)?;
+    let left = status["left_seconds"].as_u64().unwrap_or_default();
+    assert!((6..=8).contains(&left), "{status}");
+    let again = next(machine, &Wanted::event("warning").session(id), unlocked)?;
+    assert_after(unlocked, "the second warning", again.at, secs(5));
+    let again = next(machine, &Wanted::event("locked").session(id), unlocked)?;
+    assert_after(unlocked, "the second lock", again.at, secs(8));
+    assert_held(machine, id)?;
+    assert!(desktop.is_open());
+    assert_not_ended(machine, id);
+    Ok(())
+}
+
+pub(crate) fn what_does_not_lock_is_terminated_after_the_grace_and_a_terminal_at_once(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::None)?;
+    let ssh = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    let (id, terminal) = (desktop.session(), ssh.terminal());
+    let login = login_of(machine, ssh.session())?;
+    terminal.wait_for("this session ends in 3 s, 8 s after the login.", secs(15))?;
+    let closed = ssh.wait_closed(secs(15))?;
+    assert_after(login.at, "the end of the terminal", closed, secs(8));
+
+    let login = login_of(machine, id)?;
+    let warnings = Wanted::event("warning").session(id);
+    let warning = nth(machine, &warnings, 1)?;
+    assert_after(login.at, "the warning", warning.at, secs(5));
+    let lock = nth(machine, &Wanted::event("lock").session(id), 1)?;
+    assert_after(login.at, "the lock", lock.at, secs(8));
+    assert!(desktop.is_open());
+    let end = nth(machine, &Wanted::event("end").session(id), 1)?;
+    assert_eq!(end.field("ACTION"), Some("terminate"), "{end}");
+    assert_after(lock.at, "the end", end.at, secs(3));
+    desktop.wait_closed(SOON)?;
+    machine.wait_session_gone(id, secs(3 + 2))?;
+    assert_eq!(machine.journal().all(&warnings).len(), 1);
+    let locked = Wanted::event("locked").session(id);
+    assert!(machine.journal().all(&locked).is_empty());
+    Ok(())
+}
+
+pub(crate) fn lock_after_locks_first_and_the_inactivity_limit_ends_later(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "10min"
+           lock-after = "4s"
+           inactivity-timeout = "12s"
+           inactivity-warnings = ["3s"]
+           grace = "3s""#,
+    )?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
+    let id = desktop.session();
+    desktop.turn_idle()?;
+    let idle = Instant::now();
+    let lock = nth(machine, &Wanted::event("lock").session(id), 1)?;
+    assert_after(idle, "the lock", lock.at, secs(4));
+    assert!(lock.message().contains("after 4 s without input"), "{lock}");
+    nth(machine, &Wanted::event("locked").session(id), 1)?;
+    let status = machine.session_status(id)?;
+    assert_eq!(status["phase"], "running", "{status}");
+    assert_eq!(status["locked"], true, "{status}");
+    assert_eq!(status["ends_by"], "inactivity", "{status}");
+    assert_eq!(status["lock_after_seconds"], 4, "{status}");
+
+    let warning = nth(machine, &Wanted::event("warning").session(id), 1)?;
+    assert_after(idle, "the warning", warning.at, secs(9));
+    let end = nth(machine, &Wanted::event("end").session(id), 1)?;
+    assert_after(idle, "the end", end.at, secs(12));
+    assert_eq!(end.field("LIMIT"), Some("inactivity"), "{end}");
+    desktop.wait_closed(SOON)?;
+    let locks = Wanted::event("lock").session(id);
+    assert_eq!(machine.journal().all(&locks).len(), 1);
+    Ok(())
+}
+
+pub(crate) fn coming_back_after_lock_after_is_activity(machine: &Machine) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "10min"
+           lock-after = "4s"
+           inactivity-timeout = "10s"
+           inactivity-warnings = ["4s"]"#,
+    )?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
+    let id = desktop.session();
+    desktop.turn_idle()?;
+    nth(machine, &Wanted::event("locked").session(id), 1)?;
+    nth(machine, &Wanted::event("warning").session(id), 1)?;
+    desktop.unlock()?;
+    desktop.turn_active()?;
+    let back = Instant::now();
+    nth(machine, &Wanted::event("withdrawn").session(id), 1)?;
+    let status = wait_running(machine, id)?;
+    assert_eq!(status["locked"], false, "{status}");
+    assert_eq!(status["idle_source"], "logind", "{status}");
+    // A desktop that says "active" is active: it is looked at again, and never warned.
+    hold_for(secs(12), "the session being left alone", || {
+        let again = machine.journal().all(&Wanted::event("warning").session(id));
+        let locked = machine.journal().all(&Wanted::event("lock").session(id));
+        if again.len() == 1 && locked.len() == 1 {
+            Ok(())
+        } else {
+            Err(format!("after {:?}", back.elapsed()))
+        }
+    })?;
+    assert!(desktop.is_open());
+    assert_not_ended(machine, id);
+    Ok(())
+}
+
+pub(crate) fn a_session_that_is_held_stays_so_through_a_restart_and_a_crash(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
+    let id = desktop.session();
+    nth(machine, &Wanted::event("locked").session(id), 1)?;
+    let pid = machine.daemon_pid()?;
+    machine.run(&format!("systemctl restart {UNIT}"))?;
+    machine.wait_known(id)?;
+    assert_held(machine, id)?;
+    let restarted = machine.daemon_pid()?;
+    assert_ne!(pid, restarted);
+    machine.run(&format!("kill -KILL {restarted}"))?;
+    wait_until(SOON, "another daemon", || {
+        let now = machine.daemon_pid()?;
+        if now == restarted {
+            Err(Failure::new("the same one"))
+        } else {
+            Ok(())
+        }
+    })?;
+    machine.wait_known(id)?;
+    // Long enough for an unlock to make a difference.
+    hold_for(secs(4), "the session being held", || {
+        assert_held(machine, id)
+    })?;
+    for event in ["warning", "lock", "locked"] {
+        let told = machine.journal().all(&Wanted::event(event).session(id));
+        assert_eq!(told.len(), 1, "{event}");
+    }
+
+    desktop.unlock()?;
+    let unlocked = Instant::now();
+    let status = wait_running(machine, id)?;
+    let left = status["left_seconds"].as_u64().unwrap_or_default();
+    assert!((6..=8).contains(&left), "{status}");
+    let again = next(machine, &Wanted::event("locked").session(id), unlocked)?;
+    assert_after(unlocked, "the second lock", again.at, secs(8));
+    assert_not_ended(machine, id);
+    Ok(())
+}
+
+/// Nobody signalled it to the daemon, so it is no proof that the user has authenticated: the limit
+/// counts from the lock, and its warnings come again.
+pub(crate) fn an_unlock_that_the_daemon_did_not_see_renews_nothing(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
+    let id = desktop.session();
+    let locked = nth(machine, &Wanted::event("locked").session(id), 1)?;
+    hold_for(secs(2), "the session being held", || {
+        assert_held(machine, id)
+    })?;
+    machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
+    desktop.unlock()?;
+    machine.run(&format!("systemctl start {UNIT}"))?;
+    machine.wait_status(id, SOON, |session| session["locked"] == false)?;
+    let unlocked = Instant::now();
+    let warning = next(machine, &Wanted::event("warning").session(id), unlocked)?;
+    assert_after(locked.at, "the second warning", warning.at, secs(5));
+    let again = next(machine, &Wanted::event("locked").session(id), unlocked)?;
+    assert_after(locked.at, "the second lock", again.at, secs(8));
+    assert_held(machine, id)?;
+    assert_not_ended(machine, id);
+    Ok(())
+}
+
+/// A restart of logind forgets that the screen is locked. That is no unlock, and no reason to end
+/// the session: the limit counts from the lock.
+pub(crate) fn a_restart_of_logind_unlocks_nothing(machine: &Machine) -> Outcome {
+    let (desktop, locked) = locked_and_forgotten(machine)?;
+    let id = desktop.session();
+    // Whoever asks for the status has the session looked at, and what was forgotten shows.
+    machine.wait_status(id, SOON, |session| session["locked"] == false)?;
+    let noticed = Instant::now();
+    let warning = next(machine, &Wanted::event("warning").session(id), noticed)?;
+    assert_after(locked.at, "the second warning", warning.at, secs(5));
+    let again = next(machine, &Wanted::event("locked").session(id), noticed)?;
+    assert_after(locked.at, "the second lock", again.at, secs(8));
+    assert_held(machine, id)?;
+    assert_not_ended(machine, id);
+    Ok(())
+}
+
+/// Where nobody asks, the limit passes again, and the daemon makes sure of the lock without a word.
+pub(crate) fn a_lock_that_logind_forgot_is_asked_for_again(machine: &Machine) -> Outcome {
+    let (desktop, locked) = locked_and_forgotten(machine)?;
+    let id = desktop.session();
+    let again = wait_until(secs(10), "the screen to be locked again", || match machine
+        .logind_property(id, "LockedHint")?
+        .as_str()
+    {
+        "yes" => Ok(Instant::now()),
+        hint => Err(Failure::new(hint)),
+    })?;
+    assert_after(locked.at, "the second lock", again, secs(8));
+    assert_held(machine, id)?;
+    for event in ["warning", "locked"] {
+        let told = machine.journal().all(&Wanted::event(event).session(id));
+        assert_eq!(told.len(), 1, "{event}");
+    }
+    assert_not_ended(machine, id);
+    Ok(())
+}
+
+/// A desktop that was locked for a limit some seconds ago, and of whose lock logind has just lost
+/// the knowledge; and when it was locked.
+fn locked_and_forgotten(machine: &Machine) -> Outcome<(Desktop<'_>, Entry)> {
+    machine.policy(POLICY)?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
+    let id = desktop.session();
+    let locked = nth(machine, &Wanted::event("locked").session(id), 1)?;
+    hold_for(secs(3), "the session being held", || {
+        assert_held(machine, id)
+    })?;
+    machine.run("systemctl restart systemd-logind")?;
+    // So that these cases notice when systemd changes.
+    assert_eq!(machine.logind_property(id, "LockedHint")?, "no");
+    Ok((desktop, locked))
+}
+
+/// The entry of this number, from one, that is wanted.
+fn nth(machine: &Machine, wanted: &Wanted, number: usize) -> Outcome<Entry> {
+    wait_until(secs(20), &format!("{wanted}, number {number}"), || {
+        let entries = machine.journal().all(wanted);
+        let entry = entries.get(number - 1).cloned();
+        entry.ok_or_else(|| Failure::new(format!("{} of them", entries.len())))
+    })
+}
+
+/// The first entry after `since` that is wanted.
+fn next(machine: &Machine, wanted: &Wanted, since: Instant) -> Outcome<Entry> {
+    wait_until(secs(20), &wanted.to_string(), || {
+        let entries = machine.journal().all(wanted);
+        let mut later = entries.iter().filter(|entry| entry.at > since);
+        later.next().cloned().ok_or_else(|| Failure::new("none"))
+    })
+}
+
+fn wait_running(machine: &Machine, id: &str) -> Outcome<Value> {
+    machine.wait_status(id, SOON, |session| session["phase"] == "running")
+}
+
+/// That a session is locked for a limit, and that everybody says so.
+#[track_caller]
+fn assert_held(machine: &Machine, id: &str) -> Outcome {
+    let status = machine.session_status(id)?;
+    assert_eq!(status["phase"], "held", "{status}");
+    assert_eq!(status["locked"], true, "{status}");
+    assert_eq!(status["left_seconds"], Value::Null, "{status}");
+    assert_eq!(machine.logind_property(id, "LockedHint")?, "yes");
+    Ok(())
+}
