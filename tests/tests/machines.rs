@@ -78,6 +78,8 @@ on_both_suites! {
     Installed inactivity::a_session_without_a_terminal_falls_to_the_absolute_limit_alone,
     Installed inactivity::idle_time_is_found_where_logind_sees_none,
     Installed inactivity::typing_during_the_warning_withdraws_it,
+    Installed explain::root_alone_puts_off_an_absolute_limit_as_often_as_the_policy_allows,
+    Installed intake::a_forged_signal_ends_nothing,
     Installed intake::garbage_on_the_login_socket_is_counted_and_harms_nothing,
     Installed intake::only_root_can_connect_to_the_login_socket,
     Installed leftovers::a_session_whose_leader_was_killed_is_ended_all_the_same,

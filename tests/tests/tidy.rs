@@ -108,7 +108,10 @@ fn unsafe_stands_behind_the_fence() {
 #[test]
 fn the_engine_asks_nobody_what_time_it_is() {
     let mut wrong = Vec::new();
-    for (path, text) in sources().filter(|(path, _)| path.starts_with("policy/src/")) {
+    // The program that runs the simulation is no part of the engine, and no package has it.
+    let engine =
+        |path: &str| path.starts_with("policy/src/") && !path.starts_with("policy/src/bin/");
+    for (path, text) in sources().filter(|(path, _)| engine(path)) {
         let code = code(&text);
         for statement in code
             .split(';')

@@ -1,10 +1,11 @@
-//! The login socket: root's alone, and nothing that is sent to it does harm.
+//! What reaches the daemon from outside: the login socket is root's alone, logind's signals are
+//! logind's alone, and nothing that is sent does harm.
 
 use session_timeout_tests::{
     Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
 };
 
-use super::SOON;
+use super::{SOON, secs};
 
 /// Sends its arguments, each over a connection of its own, with `\x..` for bytes.
 const SEND: &str = r#"
@@ -72,5 +73,44 @@ pub(crate) fn only_root_can_connect_to_the_login_socket(machine: &Machine) -> Ou
     );
     assert_eq!(machine.status()?["rejected_frames"], 0);
     machine.run("perl /var/tmp/send.pl hello")?;
+    Ok(())
+}
+
+pub(crate) fn a_forged_signal_ends_nothing(machine: &Machine) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "12s"
+           session-warnings = ["4s"]
+           grace = "3s""#,
+    )?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let id = ssh.session();
+    machine.wait_known(id)?;
+    let send = "runuser -u nobody -- dbus-send --system --type=signal --dest=org.sessiontimeout1";
+    let manager = "/org/freedesktop/login1 org.freedesktop.login1.Manager";
+    for forged in [
+        format!("{manager}.SessionRemoved string:{id} objpath:/x"),
+        // Another body than logind's.
+        format!("{manager}.SessionRemoved string:{id}"),
+        format!("{manager}.SessionNew string:zz objpath:/x"),
+        "/org/freedesktop/DBus org.freedesktop.DBus.NameOwnerChanged \
+         string:org.freedesktop.login1 string::1.1 string:"
+            .to_owned(),
+    ] {
+        machine.run(&format!("{send} {forged}"))?;
+    }
+    // Its limit still holds: nobody took it for gone.
+    let end = Wanted::event("end").session(id);
+    machine.journal().wait_for(&end, secs(20))?;
+    ssh.wait_closed(SOON)?;
+    for event in ["logout", "logind-lost"] {
+        let taken = machine.journal().all(&Wanted::event(event));
+        let about = taken.iter().filter(|entry| {
+            entry
+                .field("SESSION_ID")
+                .is_none_or(|session| session == id)
+        });
+        assert_eq!(about.count(), 0, "{event}: {taken:?}");
+    }
     Ok(())
 }

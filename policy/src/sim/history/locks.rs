@@ -97,7 +97,7 @@ impl History {
     /// Long ago is not told again each time: what came of it is the same for ever.
     pub(in crate::sim) fn abridge(&mut self) {
         /// More than any one call adds.
-        const NEWEST: usize = 24;
+        const NEWEST: usize = 10;
         let (mut from, mut story) = self.told_before;
         while self.locks.len() > from + NEWEST {
             if let Some((moment, fact)) = self.locks.get(from) {

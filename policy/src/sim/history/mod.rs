@@ -190,7 +190,7 @@ impl History {
     /// Another engine goes on with what was recorded: questions that were open are forgotten, and
     /// so is how far an end had got.
     pub(super) fn restore(&mut self, now: Moment) {
-        self.looks.retain(|look| look.came.is_some());
+        self.forgets_question();
         self.forgot_end = self.end().map(|end| end.kind).or(self.forgot_end);
         if let (Some(_), Some(last)) = (self.idle_is_unknown(), self.looks.last_mut()) {
             // That nobody knows the idle time is not forgotten.
@@ -200,6 +200,11 @@ impl History {
         self.locks.push((now, LockFact::Forgotten));
         self.group_asks.clear();
         self.restored = Some(now);
+    }
+
+    /// Nobody waits any more for a reading that was asked for.
+    pub(super) fn forgets_question(&mut self) {
+        self.looks.pop_if(|look| look.came.is_none());
     }
 
     /// What was said before is for nothing, though nothing is taken back.

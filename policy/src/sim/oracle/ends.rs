@@ -20,7 +20,7 @@ impl History {
     pub(super) fn asks(&mut self, now: Moment, request: Request, kind: LimitKind) {
         if self.end().is_none() {
             // What comes of an open question is of no interest any more.
-            self.looks.retain(|look| look.came.is_some());
+            self.forgets_question();
         }
         self.ends.push((now, EndFact::Asked(request, kind)));
     }

@@ -18,7 +18,7 @@ impl History {
         self.locks.push((now, LockFact::Asked(cause, grace)));
         match cause {
             LockCause::Limit(kind) => self.asks(now, Request::Lock, kind),
-            LockCause::Again(_) => self.looks.retain(|look| look.came.is_some()),
+            LockCause::Again(_) => self.forgets_question(),
             LockCause::Stage => {}
         }
     }

@@ -244,7 +244,7 @@ impl Oracle<'_> {
             Action::Lock(_, cause) => history.asks_lock(now, *cause, grace),
             Action::Locked(_, cause) => history.is_locked_for(now, *cause),
             Action::Probe(_) => {
-                history.looks.retain(|look| look.came.is_some());
+                history.forgets_question();
                 history.looks.push(Look {
                     asked: Some(now),
                     came: None,
