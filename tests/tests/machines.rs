@@ -85,7 +85,6 @@ on_both_suites! {
     Installed leftovers::a_session_whose_leader_was_killed_is_ended_all_the_same,
     Installed leftovers::what_runs_on_after_a_logout_is_left_alone,
     Installed lock::a_desktop_is_locked_at_its_limit_and_the_limit_begins_anew_at_the_unlock,
-    Installed lock::a_lock_that_logind_forgot_is_asked_for_again,
     Installed lock::a_restart_of_logind_unlocks_nothing,
     Installed lock::a_session_that_is_held_stays_so_through_a_restart_and_a_crash,
     Installed lock::an_unlock_that_the_daemon_did_not_see_renews_nothing,
