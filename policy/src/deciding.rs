@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::countdown::Countdown;
+use crate::ending::Stage;
 use crate::inquiry::{Due, Inquiry, Patience};
 use crate::standing::Standing;
 use crate::tracked::{LoginState, Tracked};
@@ -121,6 +122,9 @@ impl Tracked {
         for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
             if before.terms(kind) != self.standing.terms(kind) {
                 self.withdraw(kind, out);
+                // A lock is made sure of at the limit that holds now.
+                self.ending
+                    .take_if(|ending| ending.stage() == Stage::LockAgain && ending.limit == kind);
             }
         }
         if self.stage_limit() != stage {

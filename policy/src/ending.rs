@@ -23,8 +23,17 @@ pub(crate) struct Ending {
     since: BootTime,
     /// How often this stage has been tried.
     tries: u32,
-    failed: bool,
+    answer: Answer,
     next: BootTime,
+}
+
+/// What became of the last request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// It is under way, or was taken.
+    Taken,
+    Refused,
+    Unreached,
 }
 
 /// How hard a session is asked; each stage is the next one's predecessor.
@@ -54,7 +63,7 @@ impl Ending {
             stage,
             since: now,
             tries: 1,
-            failed: false,
+            answer: Answer::Taken,
             next: now.saturating_add(grace),
         };
         ending.request(now, key, out);
@@ -72,15 +81,16 @@ impl Ending {
 
     /// logind refused the last request.
     pub(crate) fn failed(&mut self, now: BootTime) {
-        self.failed = true;
+        self.answer = Answer::Refused;
         self.next = now.saturating_add(self.pause());
     }
 
     /// The last request did not reach logind. Nobody was asked anything, so nothing harder follows
     /// from it: the stage begins when logind answers.
     pub(crate) fn unreached(&mut self, now: BootTime) {
-        self.failed(now);
+        self.answer = Answer::Unreached;
         self.since = now;
+        self.next = now.saturating_add(self.pause());
     }
 
     /// Whether a harder stage comes now.
@@ -108,7 +118,11 @@ impl Ending {
 
     /// A request that failed is made again for a while before a harder one is.
     fn asks_again(&self, now: BootTime) -> bool {
-        self.stage != Stage::Kill && self.failed && now < self.since.saturating_add(POLITE)
+        match self.answer {
+            Answer::Taken => false,
+            Answer::Refused => self.stage != Stage::Kill && now < self.since.saturating_add(POLITE),
+            Answer::Unreached => true,
+        }
     }
 
     fn request(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
@@ -120,7 +134,7 @@ impl Ending {
             Stage::Terminate => Action::Terminate(key, limit),
             Stage::Kill => Action::Kill(key, limit),
         });
-        self.failed = false;
+        self.answer = Answer::Taken;
         self.next = now.saturating_add(match self.stage {
             Stage::LockAgain | Stage::Lock | Stage::HangUp | Stage::Terminate => self.grace,
             Stage::Kill => self.pause(),

@@ -238,12 +238,14 @@ impl Tracked {
     }
 
     fn report_unknown(&mut self, out: &mut Vec<Action>) {
+        if !self.is_unenforceable() {
+            self.unknown_reported = false;
+            return;
+        }
         let Some(due) = self.counted_due() else {
             return;
         };
-        if !self.is_unenforceable() {
-            self.unknown_reported = false;
-        } else if !self.unknown_reported && self.activity.sampled >= due {
+        if !self.unknown_reported && self.activity.sampled >= due {
             self.unknown_reported = true;
             // The first stage has locked, or has not, all the same.
             let stage = std::mem::take(&mut self.stage);

@@ -87,6 +87,7 @@ struct Ending {
     first: BootTime,
     last: BootTime,
     failed: bool,
+    unreached: bool,
 }
 
 impl Judge {
@@ -173,12 +174,12 @@ impl Judge {
             }),
             Some(Event::EndFailed(key)) => self.with(key, |known| {
                 if let Some(ending) = &mut known.ending {
-                    ending.failed = true;
+                    (ending.failed, ending.unreached) = (true, false);
                 }
             }),
             Some(Event::Unreached(key)) => self.with(key, |known| {
                 if let Some(ending) = &mut known.ending {
-                    (ending.failed, ending.first) = (true, now);
+                    (ending.unreached, ending.first) = (true, now);
                 }
             }),
             Some(Event::GroupsResolved(key, _) | Event::GroupsUnavailable(key)) => {
@@ -440,6 +441,15 @@ impl Known {
         };
         self.reported &= terms(&self.limits) == terms(&limits);
         self.asked.take_if(|_| self.limits != limits);
+        let changed = |kind| {
+            let terms = |limits: &Option<Limits>| {
+                let limits = limits.as_ref()?;
+                Some((limits.get(kind).cloned(), limits.end_action))
+            };
+            terms(&self.limits) != terms(&limits)
+        };
+        self.ending
+            .take_if(|ending| ending.stage == Stage::LockAgain && changed(ending.limit));
         self.before = std::mem::replace(&mut self.limits, limits);
     }
 
@@ -555,7 +565,7 @@ impl Known {
             let polite = now < ending.first.saturating_add(POLITE);
             let outlived = now >= ending.last.saturating_add(ending.grace);
             let over = outlived || (ending.failed && !polite);
-            ending.stage == Stage::LockAgain && over
+            ending.stage == Stage::LockAgain && over && !ending.unreached
         });
     }
 
@@ -581,10 +591,12 @@ impl Known {
         match stage.cmp(&ending.stage) {
             std::cmp::Ordering::Less => panic!("softer than before: {self:#?}"),
             std::cmp::Ordering::Equal if stage != Stage::Kill => {
-                assert!(ending.failed && polite, "asked again: {ending:?}");
+                let refused = ending.failed && polite;
+                assert!(refused || ending.unreached, "asked again: {ending:?}");
             }
             std::cmp::Ordering::Equal => {}
             std::cmp::Ordering::Greater => {
+                assert!(!ending.unreached, "nobody was asked: {ending:?}");
                 assert!(
                     outlived || (ending.failed && !polite),
                     "too soon: {ending:?}"
@@ -596,7 +608,8 @@ impl Known {
         if stage != ending.stage {
             ending.first = now;
         }
-        (ending.stage, ending.last, ending.failed) = (stage, now, false);
+        (ending.stage, ending.last) = (stage, now);
+        (ending.failed, ending.unreached) = (false, false);
     }
 
     fn begins_to_end(&mut self, now: BootTime, kind: LimitKind, stage: Stage) {
@@ -629,6 +642,7 @@ impl Known {
             first: now,
             last: now,
             failed: false,
+            unreached: false,
         });
     }
 }

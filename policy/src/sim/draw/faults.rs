@@ -42,7 +42,7 @@ fn one(random: &mut Random, story: &mut Story, kind: u64, at: BootTime, logins: 
         3 => What::Crashes(down(random), Memory::Lost),
         4 => What::EndsFail(lasts),
         5 => What::Groups(trouble(random), lasts * 4),
-        6 => What::Logind(random.span(Duration::from_millis(100), MINUTE)),
+        6 => What::Logind(random.span(Duration::from_millis(100), MINUTE * 10)),
         7 => What::Probes(trouble(random), lasts),
         8 => What::Signals(mail(random), lasts),
         9 => What::Steps(step(random)),

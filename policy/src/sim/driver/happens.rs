@@ -29,6 +29,7 @@ impl Driver<'_> {
             What::Lists => self.list()?,
             What::Locks(who) => self.comes(Due::Locks(*who))?,
             What::Logind(down) => {
+                self.world.troubles.away = self.later(*down);
                 self.world.forget_hints(now);
                 self.world.troubles.signals = Some((Mail::Lost, self.later(*down)));
                 self.queue.push(self.later(*down), Due::Back);

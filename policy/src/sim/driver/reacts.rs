@@ -111,6 +111,10 @@ impl Driver<'_> {
 
     /// Whether logind takes a wish; if not, whoever wished is told.
     fn takes(&mut self, key: &SessionKey) -> bool {
+        if self.now < self.world.troubles.away {
+            self.replies(self.plan.lag, Event::Unreached(key.clone()));
+            return false;
+        }
         let fails = self.now < self.world.troubles.ends || self.world.find(key).is_none();
         if fails {
             self.replies(self.plan.lag, Event::EndFailed(key.clone()));

@@ -141,6 +141,13 @@ impl History {
         Some((last.at, told.map(|(_, outcome)| outcome)))
     }
 
+    /// Whether other terms came after the last question.
+    pub(in crate::sim) fn is_asked_under_other_terms(&self) -> bool {
+        let asked = self.looks.last().and_then(|look| look.asked);
+        let changed = self.standings.last().map(|(moment, _)| *moment);
+        asked < changed
+    }
+
     /// The last reading that told something.
     pub(in crate::sim) fn last_known_reading(&self) -> Option<Moment> {
         let mut came = self.looks.iter().rev().filter_map(|look| look.came);

@@ -22,6 +22,8 @@ pub(in crate::sim) struct Again {
     pub(in crate::sim) until: BootTime,
     /// When the last wish was refused, and how many wishes there were.
     pub(in crate::sim) refused: Option<BootTime>,
+    /// logind did not even answer.
+    pub(in crate::sim) unreached: bool,
     pub(in crate::sim) times: u32,
 }
 
@@ -58,12 +60,17 @@ impl LockStory {
                     since: before.map_or(moment.at, |again| again.since),
                     until: moment.at.saturating_add(*grace),
                     refused: None,
+                    unreached: false,
                     times: before.map_or(1, |again| again.times + 1),
                 });
             }
-            (LockFact::Failed, Some(hold)) => {
+            (LockFact::Failed | LockFact::Unreached, Some(hold)) => {
                 if let Some(again) = &mut hold.again {
                     again.refused = Some(moment.at);
+                    again.unreached = *fact == LockFact::Unreached;
+                    if again.unreached {
+                        again.since = moment.at;
+                    }
                 }
             }
             (LockFact::Forgotten, Some(hold)) => hold.again = None,
@@ -127,6 +134,7 @@ impl History {
                 LockFact::FoundOpen | LockFact::Unlocked => Some(false),
                 LockFact::Asked(..)
                 | LockFact::Failed
+                | LockFact::Unreached
                 | LockFact::Dropped
                 | LockFact::Forgotten => None,
             })

@@ -108,8 +108,10 @@ pub(super) struct GroupAsk {
 pub(super) enum LockFact {
     /// Asked for, with so long to come.
     Asked(LockCause, Duration),
-    /// Asking has failed.
+    /// logind refused.
     Failed,
+    /// logind did not answer.
+    Unreached,
     /// The session was found or said to be locked.
     Seen,
     /// It is locked for this limit, as was asked.
@@ -128,7 +130,10 @@ pub(super) enum LockFact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndFact {
     Asked(Request, LimitKind),
+    /// logind refused.
     Failed,
+    /// logind did not answer.
+    Unreached,
     /// It came to its end: hung up, or locked.
     Done,
 }

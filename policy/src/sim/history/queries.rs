@@ -19,6 +19,8 @@ pub(in crate::sim) struct EndUnderWay {
     pub(in crate::sim) times: u32,
     /// When the last wish failed.
     pub(in crate::sim) failed: Option<BootTime>,
+    /// logind did not even answer it, so that nothing harder follows from it.
+    pub(in crate::sim) unreached: bool,
 }
 
 impl History {
@@ -116,6 +118,7 @@ impl History {
                     end.last = moment.at;
                     end.times += 1;
                     end.failed = None;
+                    end.unreached = false;
                 }
                 (EndFact::Asked(request, kind), _) => {
                     end = Some(EndUnderWay {
@@ -126,12 +129,20 @@ impl History {
                         last: moment.at,
                         times: 1,
                         failed: None,
+                        unreached: false,
                     });
                 }
                 (EndFact::Failed, Some(end)) => {
+                    end.unreached = false;
                     end.failed = Some(moment.at);
                 }
-                (EndFact::Failed, None) => {}
+                (EndFact::Unreached, Some(end)) => {
+                    // Nobody was asked, so that the stage begins anew.
+                    end.unreached = true;
+                    end.failed = Some(moment.at);
+                    end.since = moment.at;
+                }
+                (EndFact::Failed | EndFact::Unreached, None) => {}
                 (EndFact::Done, _) => end = None,
             }
         }

@@ -112,6 +112,9 @@ impl Oracle<'_> {
         if request == end.stage {
             return self.may_ask_again(end);
         }
+        if end.unreached {
+            return broken(Promise::EndStages, "nobody was asked before");
+        }
         let next = match end.stage {
             Request::HangUp | Request::Lock => Request::Terminate,
             Request::Terminate | Request::Kill => Request::Kill,

@@ -1,7 +1,7 @@
 //! More time: what may be granted, and why it may be refused.
 
 use super::{Cause, Oracle, Standing, Verdict, What, broken};
-use crate::sim::history::{History, Moment};
+use crate::sim::history::{History, LockFact, Moment};
 use crate::sim::oracle::locks::Held;
 use crate::sim::promise::Promise;
 use crate::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
@@ -47,7 +47,7 @@ impl Oracle<'_> {
             _ if ending => refusal == Refusal::Ending,
             _ if self.is_decided_anew(history) => true,
             (None, _) => refusal == Refusal::NoLimit,
-            (Some(_), _) if self.held(history) == Held::Yes => true,
+            (Some(_), _) if self.held(history) == Held::Yes || self.was_held(history) => true,
             (Some(terms), Refusal::NotAllowed) => terms.extensions.times == 0,
             (Some(terms), Refusal::UsedUp { times }) => {
                 times == terms.extensions.times && history.granted().count() >= times as usize
@@ -63,6 +63,12 @@ impl Oracle<'_> {
         } else {
             broken(Promise::Extensions, "there is no reason to refuse it")
         }
+    }
+
+    /// It was held until right after the answer.
+    fn was_held(&self, history: &History) -> bool {
+        let last = history.locks.last();
+        last.is_some_and(|(moment, fact)| self.is_new(*moment) && *fact == LockFact::Dropped)
     }
 
     /// Something else was decided about the session right after the answer.

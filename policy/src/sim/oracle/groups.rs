@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::terms::Change;
 use super::{Broken, Must, Oracle, Verdict, broken};
-use crate::sim::history::{GroupAsk, History, Moment};
+use crate::sim::history::{GroupAsk, History, LockFact, Moment};
 use crate::sim::oracle::Standing;
 use crate::sim::promise::Promise;
-use crate::{BootTime, EndAction, Finding, Groups};
+use crate::{BootTime, EndAction, Finding, Groups, LimitKind};
 
 /// Without an answer in this time the groups are unavailable.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
@@ -75,6 +76,16 @@ impl Oracle<'_> {
             };
             if !locks {
                 history.drops_lock(now);
+            }
+            let terms = |standing| match standing {
+                Standing::Under(id) => tables.get(id),
+                Standing::Undecided | Standing::Exempt => None,
+            };
+            if let (Some(before), Some(after)) = (old.and_then(terms), terms(standing))
+                && before.changes(after, LimitKind::Absolute) != Change::None
+            {
+                // A lock is made sure of at the limit that holds.
+                history.locks.push((now, LockFact::Forgotten));
             }
         }
     }

@@ -37,6 +37,7 @@ impl History {
         again.is_some_and(|again| {
             now >= match again.refused {
                 None => again.until,
+                Some(_) if again.unreached => return false,
                 Some(refused) => {
                     let next = refused.saturating_add(pause(again.times));
                     next.max(again.since.saturating_add(REPEATED))
@@ -63,6 +64,7 @@ impl History {
                 && !matches!(
                     fact,
                     LockFact::Failed
+                        | LockFact::Unreached
                         | LockFact::FoundOpen
                         | LockFact::Dropped
                         | LockFact::Forgotten
@@ -146,10 +148,8 @@ impl Oracle<'_> {
         if self.held(history) == Held::No {
             return broken(Promise::Held, "it is not held");
         }
-        if self.now < due {
-            return broken(Promise::Held, format!("its limit passes at {due}"));
-        }
         match history.hold().and_then(|hold| hold.again) {
+            None if self.now < due => broken(Promise::Held, format!("its limit passes at {due}")),
             None => Ok(()),
             Some(Again { refused: None, .. }) => broken(Promise::Held, "that was asked"),
             Some(Again {

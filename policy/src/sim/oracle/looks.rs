@@ -2,9 +2,9 @@
 
 use super::may::WHOLE;
 use super::{Cause, Oracle, Terms, Verdict, What, broken};
+use crate::UnknownIdle;
 use crate::sim::history::{FAILURES, History, Idle, Outcome, pause};
 use crate::sim::promise::Promise;
-use crate::UnknownIdle;
 
 use std::time::Duration;
 
@@ -52,10 +52,8 @@ impl Oracle<'_> {
                 "nothing counts from the last activity",
             );
         }
-        let asked = history.looks.last().and_then(|look| look.asked);
-        let changed = history.standings.last().map(|(moment, _)| *moment);
         if let Idle::Asked(at) = history.idle()
-            && asked > changed
+            && !history.is_asked_under_other_terms()
         {
             return broken(Promise::ProbeReason, format!("one is awaited since {at}"));
         }

@@ -98,6 +98,10 @@ impl Oracle<'_> {
         let at = changed.map_or(at, |(moment, _)| at.max(moment.at));
         match history.idle() {
             Idle::Unasked => probe(at),
+            // One that was asked under other terms may be forgotten.
+            Idle::Asked(asked) if history.is_asked_under_other_terms() => {
+                probe(at.max(asked.saturating_add(PATIENCE)))
+            }
             Idle::Asked(asked) => self.due(
                 asked.saturating_add(PATIENCE),
                 Promise::ProbeInTime,
@@ -132,7 +136,9 @@ impl Oracle<'_> {
         // Where it was unknown under other terms, too, it may be said at the next look.
         let changed = history.standings.last().map(|(moment, _)| *moment);
         let looked_before = history.standings.len() > 1 && changed > history.last_known_reading();
-        if let Idle::Asked(asked) = history.idle() {
+        if let Idle::Asked(asked) = history.idle()
+            && !history.is_asked_under_other_terms()
+        {
             let due = asked.saturating_add(PATIENCE);
             let what = "an end of waiting for a reading";
             return Some(self.due(due, Promise::ProbeInTime, what));

@@ -7,7 +7,7 @@ use super::{Cause, FAR, KINDS, Oracle, Standing, Terms, Verdict, What, broken};
 use crate::sim::history::{EndFact, History, Idle, Moment};
 use crate::sim::promise::Promise;
 use crate::sim::report::Report;
-use crate::{Finding, LimitKind};
+use crate::{BootTime, Finding, LimitKind};
 
 impl Oracle<'_> {
     /// Judges the end of a call, and works out what has to come.
@@ -116,6 +116,17 @@ impl Oracle<'_> {
         let Some((said, warning)) = before.filter(|_| !is_past) else {
             return Ok(());
         };
+        // Where other leads came with a restart, the daemon may have begun anew by itself.
+        let restored = history
+            .restored
+            .filter(|restored| restored > said && !self.is_new(*restored));
+        let changed = |at: BootTime| {
+            let mut standings = history.standings.iter();
+            standings.any(|(moment, _)| moment > said && moment.at <= at)
+        };
+        if restored.is_some_and(|restored| changed(restored.at)) {
+            return Ok(());
+        }
         let new = |moment: Moment| self.is_new(moment);
         // What was asked for then is what was said would be.
         let asked = history.ends.iter().any(|(at, fact)| {

@@ -52,8 +52,10 @@ impl Oracle<'_> {
             Event::SessionGone(id) => self.goes(id),
             Event::SessionSeen(facts) => self.sees(facts),
             Event::SessionsListed(listed) => self.lists(listed),
-            // The machine of the simulation always answers, if only to refuse.
-            Event::Unreached(key) => self.about(key, |_, _| {}),
+            Event::Unreached(key) => self.about(key, |history, now| {
+                history.ends.push((now, EndFact::Unreached));
+                history.locks.push((now, LockFact::Unreached));
+            }),
             Event::Unlocked(key) => self.about(key, |history, now| {
                 history.locks.push((now, LockFact::Unlocked));
                 history.knows(now);

@@ -28,6 +28,8 @@ pub(super) struct Troubles {
     pub(super) groups: Option<(Trouble, BootTime)>,
     pub(super) signals: Option<(Mail, BootTime)>,
     pub(super) ends: BootTime,
+    /// There is no logind.
+    pub(super) away: BootTime,
     pub(super) watch: BootTime,
 }
 
@@ -46,6 +48,7 @@ impl World {
                 groups: None,
                 signals: None,
                 ends: BootTime::from_micros(0),
+                away: BootTime::from_micros(0),
                 watch: BootTime::from_micros(0),
             },
             devices: Vec::new(),
