@@ -261,3 +261,64 @@ impl Tracked {
         out.push(Action::Probe(self.facts.key.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::{Engine, Event, Limits, Policy, SessionClass, SessionFacts, SessionKey};
+    use crate::{SessionType, Uid, WallTime};
+
+    fn facts() -> SessionFacts {
+        SessionFacts {
+            key: SessionKey {
+                id: "c1".to_owned(),
+                stamp: 1,
+            },
+            user: "alice".to_owned(),
+            uid: Uid::new(1000),
+            class: SessionClass::User,
+            session_type: SessionType::Tty,
+            leader: None,
+            service: None,
+            remote_host: None,
+            terminal: None,
+            seat: None,
+            started: BootTime::default(),
+        }
+    }
+
+    #[test]
+    fn an_inhibitor_that_changes_during_a_look_is_looked_for_again() {
+        let limits = Limits {
+            inactivity: Some(crate::Limit {
+                length: Duration::from_secs(900),
+                leads: crate::Leads::default(),
+            }),
+            activity: BTreeSet::from([ActivityKind::Input, ActivityKind::Inhibitor]),
+            ..Limits::default()
+        };
+        let policy = Policy {
+            default: Some(limits),
+            ..Policy::default()
+        };
+        let key = facts().key;
+        let reading = Reading {
+            wall: WallTime::from_micros(1_800_000_000_000_000),
+            ..Reading::default()
+        };
+        let now = BootTime::default();
+        let mut engine = Engine::new(now, policy);
+        let seen = engine.handle(now, Event::SessionSeen(facts()));
+        let look = Action::Probe(key.clone());
+        assert!(seen.contains(&look));
+        // The look may have been there before the change or after it.
+        assert!(!engine.handle(now, Event::InhibitorsChanged).contains(&look));
+        let probed = Event::Probed(key.clone(), reading.clone());
+        assert!(engine.handle(now, probed).contains(&look));
+        // Once is enough.
+        let probed = Event::Probed(key, reading);
+        assert!(!engine.handle(now, probed).contains(&look));
+    }
+}
