@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::driver::{Driver, Ends};
-use super::plan::{Habits, Memory, Op, Plan, What};
+use super::plan::{Habits, Idle, Memory, Op, Plan, What};
 use super::promise::{Promise, Violation};
 use super::report::Report;
 use crate::{BootTime, LimitKind, SessionKey};
@@ -48,12 +48,17 @@ pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation>
     Ok(())
 }
 
-/// Whoever answers to warnings and locks does so at another time when those come at another, and a
-/// terminal that is closed takes along what no look has found: what comes of either is not the
-/// daemon's doing.
+/// Without all by which a small delay becomes a great one, which is not the daemon's doing: who
+/// answers to warnings and locks does so at another time when those come at another; a terminal
+/// that is closed takes along what no look has found; and of a session that tells nothing only
+/// that input is known which comes while it is watched.
 fn simplified(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
-    plan.ops.retain(|op| !matches!(op.what, What::Closes(..)));
+    plan.ops.retain(|op| match &op.what {
+        What::Closes(..) => false,
+        What::LogsIn(person) => person.idle != Idle::Nobody,
+        _ => true,
+    });
     for op in &mut plan.ops {
         if let What::LogsIn(person) = &mut op.what {
             person.habits = Habits {

@@ -173,13 +173,18 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    fn settled_now(&self, history: &History) -> Option<Moment> {
+    pub(super) fn settled_now(&self, history: &History) -> Option<Moment> {
         let settled = history.group_asks.last()?.settled?;
         self.is_new(settled).then_some(settled)
     }
 
     pub(super) fn may_report_groups(&self, history: &History) -> Result<(), Broken> {
-        if history.groups != Groups::Unavailable {
+        let ask = history
+            .group_asks
+            .last()
+            .filter(|ask| ask.settled.is_none());
+        let overdue = ask.is_some_and(|ask| self.now >= ask.asked.at.saturating_add(ANSWER));
+        if history.groups != Groups::Unavailable && !overdue {
             return broken(Promise::Groups, "they are not unavailable");
         }
         if history.reported(Finding::GroupsUnavailable).is_some() {

@@ -2,9 +2,9 @@
 
 use super::may::WHOLE;
 use super::{Cause, Oracle, Terms, Verdict, What, broken};
-use crate::UnknownIdle;
 use crate::sim::history::{FAILURES, History, Idle, Outcome, pause};
 use crate::sim::promise::Promise;
+use crate::{LimitKind, UnknownIdle};
 
 use std::time::Duration;
 
@@ -75,14 +75,17 @@ impl Oracle<'_> {
         let near = |span: &Duration| self.now.saturating_add(WHOLE) >= low.saturating_add(*span);
         let mut spans = [first, end, stage].into_iter().flatten();
         // A first look that failed is made up for as soon as anything is told.
-        let unseen = history.baseline.is_none() && self.cause != Cause::Timeout;
+        let told = self.cause != Cause::Timeout || self.settled_now(history).is_some();
+        let unseen = history.baseline.is_none() && told;
         let again = match history.idle() {
             Idle::Failed {
                 at, at_least, row, ..
             } => {
                 let retried = self.now >= at.saturating_add(pause(at_least));
                 let came = |span| low.saturating_add(span).saturating_add(WHOLE) >= at;
-                let unknown = row >= FAILURES || history.idle_is_unknown().is_some();
+                let named = history.heard(LimitKind::Inactivity).next();
+                let named = named.is_some_and(|(_, last)| last.ends_at >= at);
+                let unknown = named || row >= FAILURES || history.idle_is_unknown().is_some();
                 retried || unknown || spans.clone().any(came)
             }
             _ => false,

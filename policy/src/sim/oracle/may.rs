@@ -205,7 +205,11 @@ impl Oracle<'_> {
             // It may be said before the extension is; `settle.rs` sees that there is one.
             LimitKind::Absolute => self.is_asked_for_more(history),
             LimitKind::Inactivity => {
-                history.activity_since(*said).1 || history.idle_may_be_unknown().is_some()
+                // A key at the very time of the warning is one after it, too.
+                let at_once = history.known_now().1 >= said.at;
+                at_once
+                    || history.activity_since(*said).1
+                    || history.idle_may_be_unknown().is_some()
             }
         };
         if reason {

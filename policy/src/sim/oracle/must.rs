@@ -146,7 +146,8 @@ impl Oracle<'_> {
         if history.unknown_was_reported().is_some() || looked_before {
             let (_, known) = history.idle_since();
             let about = length + length / 4 + PATIENCE * 6;
-            let again = since.max(known).saturating_add(about);
+            let changed = changed.unwrap_or_default().at;
+            let again = since.max(known).max(changed).saturating_add(about);
             return Some(self.due(
                 again,
                 Promise::ProbeInTime,

@@ -3,7 +3,7 @@
 use super::locks::Held;
 use super::may::WHOLE;
 use super::terms::Change;
-use super::{Cause, FAR, KINDS, Oracle, Standing, Terms, Verdict, What, broken};
+use super::{Cause, FAR, Judged, KINDS, Oracle, Standing, Terms, Verdict, What, broken};
 use crate::sim::history::{EndFact, History, Idle, Moment};
 use crate::sim::promise::Promise;
 use crate::sim::report::Report;
@@ -24,6 +24,10 @@ impl Oracle<'_> {
                 continue;
             }
             self.settled(&judged.history)?;
+            self.look_after_groups(at);
+            let Some(judged) = self.sessions.get(at) else {
+                continue;
+            };
             let must = self.must(&judged.history);
             report.checks += 8;
             if let Some(judged) = self.sessions.get_mut(at) {
@@ -34,6 +38,20 @@ impl Oracle<'_> {
         let musts = self.sessions.iter().filter_map(|session| session.must);
         self.next = musts.map(|must| must.by).min().unwrap_or(FAR);
         Ok(())
+    }
+
+    /// With the end of an end or of a lock, what was asked meanwhile may be overdue.
+    fn look_after_groups(&mut self, at: usize) {
+        let (now, call) = (self.moment(), self.call);
+        let Some(Judged { history, .. }) = self.sessions.get_mut(at) else {
+            return;
+        };
+        let ended = history.ends.last().map(|(moment, _)| *moment);
+        let locked = history.locks.last().map(|(moment, _)| *moment);
+        let is_over = ended.max(locked).is_some_and(|moment| moment.seq >= call);
+        if is_over && history.gives_up_groups(now.at) {
+            history.groups_unavailable(now);
+        }
     }
 
     fn settled(&self, history: &History) -> Verdict {

@@ -275,9 +275,13 @@ impl History {
         asked.is_some_and(|asked| now >= asked.at.saturating_add(PATIENCE))
     }
 
-    fn gives_up_groups(&self, now: BootTime) -> bool {
+    /// While an end or a lock is under way nobody looks after groups.
+    pub(super) fn gives_up_groups(&self, now: BootTime) -> bool {
         let open = self.group_asks.last().filter(|ask| ask.settled.is_none());
+        let locks = self.hold().is_some_and(|hold| hold.again.is_some());
         open.is_some_and(|ask| now >= ask.asked.at.saturating_add(ANSWER))
+            && self.end().is_none()
+            && !locks
     }
 
     pub(super) fn groups_unavailable(&mut self, now: super::Moment) {
