@@ -61,11 +61,11 @@ impl Oracle<'_> {
                 history.knows(now);
             }),
         }
+        self.judge_all();
         // An inhibitor is only a reason to look, and after a logout nothing is of interest.
         if !matches!(event, Event::InhibitorsChanged | Event::LoginClosed(_)) {
             self.time_passed();
         }
-        self.judge_all();
     }
 
     /// What nobody answered in time is given up.
