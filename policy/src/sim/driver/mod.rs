@@ -3,11 +3,14 @@
 mod happens;
 mod queue;
 mod reacts;
+mod scrutiny;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use queue::{Due, Queue, Run};
+use scrutiny::Recorded;
+pub(super) use scrutiny::Scrutiny;
 
 use super::history::History;
 use super::oracle::{Oracle, Said};
@@ -46,16 +49,8 @@ pub(super) struct Driver<'p> {
     report: &'p mut Report,
     trace: Option<String>,
     scrutiny: Scrutiny,
+    recorded: Recorded,
     ends: Ends,
-}
-
-/// How closely the engine is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scrutiny {
-    /// By what it says.
-    Usual,
-    /// By its records after each call, too, which takes long.
-    Records,
 }
 
 impl<'p> Driver<'p> {
@@ -81,6 +76,7 @@ impl<'p> Driver<'p> {
             report,
             trace: None,
             scrutiny: Scrutiny::Usual,
+            recorded: None,
             ends: Ends::new(),
         }
     }
@@ -196,10 +192,8 @@ impl<'p> Driver<'p> {
     fn timeout(&mut self) -> Result<(), Violation> {
         self.report.timeout();
         self.oracle.timeout(self.now);
-        let Some(engine) = &mut self.engine else {
-            return Ok(());
-        };
-        let said = engine.handle_timeout(self.now);
+        let now = self.now;
+        let said = self.call(|engine| engine.handle_timeout(now))?;
         let why = self.deadline.as_ref().map(|deadline| deadline.why);
         self.write(|| format!("  < timeout {why:?}"));
         self.follow(&said)
@@ -207,9 +201,9 @@ impl<'p> Driver<'p> {
 
     /// Tells the engine, or whoever is there to hear it later.
     fn tell(&mut self, event: Event, truth: &Truth) -> Result<(), Violation> {
-        let Some(engine) = &mut self.engine else {
+        if self.engine.is_none() {
             return Ok(());
-        };
+        }
         if self.now < self.awake {
             self.queue.push(self.awake, Due::Deliver(Box::new(event)));
             return Ok(());
@@ -220,7 +214,11 @@ impl<'p> Driver<'p> {
         if let Some(trace) = &mut self.trace {
             let _ = writeln!(trace, "# {}   < {}", self.now, super::text::event(&event));
         }
-        let said = engine.handle(self.now, event);
+        let now = self.now;
+        let said = match (self.scrutiny, &mut self.engine) {
+            (Scrutiny::Usual, Some(engine)) => engine.handle(now, event),
+            _ => self.call(|engine| engine.handle(now, event.clone()))?,
+        };
         self.follow(&said)
     }
 
@@ -236,11 +234,7 @@ impl<'p> Driver<'p> {
         self.oracle.armed(self.deadline.as_ref())?;
         self.calls += 1;
         if self.calls > 5000 {
-            return Err(Violation {
-                promise: Promise::Bounded,
-                at: self.now,
-                seen: "the engine never rests".to_owned(),
-            });
+            return Err(self.broken(Promise::Bounded, "the engine never rests".to_owned()));
         }
         for action in said {
             self.carry_out(action);
@@ -257,6 +251,7 @@ impl<'p> Driver<'p> {
         let policy = self.plan.policies.get(self.policy).cloned();
         let policy = policy.unwrap_or_default();
         self.engine = Some(Engine::restore(self.now, policy, records));
+        self.recorded = None;
         self.awake = self.now;
         self.oracle.restored(self.now, self.policy, histories);
         self.list()?;
