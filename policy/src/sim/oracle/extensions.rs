@@ -9,6 +9,9 @@ use crate::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
 impl Oracle<'_> {
     pub(super) fn may_extend(&self, history: &History, extended: Extended) -> Verdict {
         self.was_asked(history)?;
+        if self.is_decided_anew(history) {
+            return Ok(());
+        }
         let terms = match self.terms(history) {
             Some(terms) if history.is_open() && history.end().is_none() => terms,
             _ => return broken(Promise::Extensions, "there is nothing to put off"),
@@ -20,9 +23,6 @@ impl Oracle<'_> {
                 Promise::Extensions,
                 format!("{used} of {allowed:?} are used"),
             );
-        }
-        if self.is_decided_anew(history) {
-            return Ok(());
         }
         let (earliest, latest) = self.end_as_it_stands(history);
         let by = extended.by;
@@ -122,6 +122,9 @@ impl Oracle<'_> {
         let new = |moment: Moment| self.is_new(moment);
         if !history.replied.is_some_and(new) {
             return broken(Promise::Extensions, "no answer to a wish for more time");
+        }
+        if self.is_decided_anew(history) {
+            return Ok(());
         }
         let withdrawn = history.withdrawals.last();
         let extended = history.extensions.last();

@@ -66,7 +66,7 @@ impl Oracle<'_> {
 
     fn has_probe_reason(&self, history: &History, terms: &Terms) -> bool {
         let news = self.news(history) || self.is_told_to_all();
-        let (low, _) = history.idle_since();
+        let (low, high) = history.idle_since();
         let clock = terms.inactivity.as_ref();
         let first =
             clock.map(|clock| clock.length - clock.leads.first().copied().unwrap_or_default());
@@ -82,7 +82,8 @@ impl Oracle<'_> {
                 at, at_least, row, ..
             } => {
                 let retried = self.now >= at.saturating_add(pause(at_least));
-                let came = |span| low.saturating_add(span).saturating_add(WHOLE) >= at;
+                // What was not due yet when it failed is looked at in its own time.
+                let came = |span| high.saturating_add(span).saturating_add(WHOLE) >= at;
                 let named = history.heard(LimitKind::Inactivity).next();
                 let named = named.is_some_and(|(_, last)| last.ends_at >= at);
                 let unknown = named || row >= FAILURES || history.idle_is_unknown().is_some();
