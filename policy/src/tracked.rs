@@ -201,12 +201,20 @@ impl Tracked {
         // Nobody makes sure of a lock that the user has opened.
         self.ending
             .take_if(|ending| ending.stage() == Stage::LockAgain);
+        let renewed = self.locking.unlocked(now).is_some();
+        if renewed {
+            self.granted = Granted::default();
+        }
         if self.ending.is_some() {
-            self.locking.locked = false;
+            // What is being ended is not saved by it; but should the end be called off, the
+            // limits count from here.
+            if renewed {
+                self.absolute = Countdown::default();
+                self.inactivity = Countdown::default();
+            }
             return;
         }
-        if self.locking.unlocked(now).is_some() {
-            self.granted = Granted::default();
+        if renewed {
             self.withdraw(LimitKind::Absolute, out);
             self.withdraw(LimitKind::Inactivity, out);
         }
