@@ -122,6 +122,10 @@ impl Tracked {
             }
             return;
         }
+        if self.is_unenforceable() {
+            self.report_unknown(out);
+            return;
+        }
         self.tick_stage(now, out);
         self.tick_inactivity(now, out);
     }
@@ -166,7 +170,8 @@ impl Tracked {
     /// When something that counts from the last activity wants to be done: a look first of all.
     pub(crate) fn idle_due(&self) -> Option<BootTime> {
         let due = self.counted_due()?;
-        if self.is_unenforceable() && self.activity.sampled >= due {
+        let said = self.unknown_reported && self.activity.sampled >= due;
+        if said && self.is_unenforceable() {
             // Looked, and nobody could tell. A desktop may yet report, so look again some time.
             let stage = self.stage_limit();
             let limit = self.limits()?.inactivity.as_ref().or(stage.as_ref())?;
@@ -235,6 +240,12 @@ impl Tracked {
         if self.activity.last > before {
             self.withdraw(LimitKind::Inactivity, out);
         }
+    }
+
+    /// After a restart: what was looked at when it was due was reported then.
+    pub(crate) fn recall_report(&mut self) {
+        let looked = |due| self.activity.sampled >= due;
+        self.unknown_reported = self.is_unenforceable() && self.counted_due().is_some_and(looked);
     }
 
     fn report_unknown(&mut self, out: &mut Vec<Action>) {

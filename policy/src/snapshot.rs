@@ -116,6 +116,7 @@ impl SessionRecord {
         if self.stage.length == session.stage_limit().map(|limit| limit.length) {
             session.stage = self.stage.countdown;
         }
+        session.recall_report();
         session
     }
 }
