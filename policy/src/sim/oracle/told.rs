@@ -197,6 +197,7 @@ impl Oracle<'_> {
             };
             let came = Some((now, outcome));
             match history.looks.last_mut().filter(|look| look.came.is_none()) {
+                _ if !saves => history.forgets_question(),
                 Some(look) => look.came = came,
                 None => history.looks.push(Look { asked: None, came }),
             }
