@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::countdown::Step;
+use crate::countdown::{Countdown, Step};
 use crate::inquiry::{Due, Inquiry, Patience};
 use crate::tracked::Tracked;
 use crate::{
@@ -38,9 +38,11 @@ impl Tracked {
         if self.is_ending() {
             return;
         }
-        let before = self.activity.last;
+        let before = self.activity.latest();
         self.activity.seen(now);
-        self.after_activity(before, out);
+        if self.activity.latest() > before {
+            self.withdraw(LimitKind::Inactivity, out);
+        }
     }
 
     pub(crate) fn probed(&mut self, now: BootTime, reading: Reading, out: &mut Vec<Action>) {
@@ -48,6 +50,10 @@ impl Tracked {
         match reading.locked {
             Some(true) => self.locked(now, out),
             Some(false) if self.ending.is_none() => {
+                if self.locking.locked {
+                    // Nobody has unlocked it: what the first stage was for is to be done again.
+                    self.stage = Countdown::default();
+                }
                 self.locking.found_open();
             }
             Some(false) | None => {}
@@ -55,11 +61,13 @@ impl Tracked {
         if self.is_ending() {
             return;
         }
-        let before = self.activity.last;
+        let before = self.activity.latest();
         let counted = self.limits().map(|limits| limits.activity.clone());
         self.activity
             .observe(now, reading, &counted.unwrap_or_default());
-        self.after_activity(before, out);
+        if self.activity.is_later_than(before) {
+            self.withdraw(LimitKind::Inactivity, out);
+        }
         self.report_unknown(out);
         if std::mem::take(&mut self.look_again) && self.idle_matters() {
             self.look(now, out);
@@ -90,7 +98,21 @@ impl Tracked {
         let counts = self
             .limits()
             .is_some_and(|limits| limits.activity.contains(&ActivityKind::Inhibitor));
-        if !counts || !self.idle_matters() || self.ending.is_some() {
+        if counts {
+            self.look_afresh(now, out);
+        }
+    }
+
+    /// The agent says that there was no input for as long as it was to watch for.
+    pub(crate) fn became_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.idle_due().is_some() {
+            self.look_afresh(now, out);
+        }
+    }
+
+    /// Looks, even where a look is on its way already.
+    fn look_afresh(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if !self.idle_matters() || self.ending.is_some() {
             return;
         }
         match self.probe {
@@ -138,9 +160,20 @@ impl Tracked {
         })
     }
 
+    /// For how long without input whoever can is to watch: until something is to be done first.
+    pub(crate) fn watch(&self) -> Option<Duration> {
+        let limits = self.limits()?;
+        let warned = limits.inactivity.as_ref().map(|limit| {
+            let first = limit.leads.iter().next();
+            limit.length.saturating_sub(first.unwrap_or_default())
+        });
+        let stage = self.stage_limit().map(|stage| stage.length);
+        warned.into_iter().chain(stage).min()
+    }
+
     /// What the inactivity limit counts from.
     pub(crate) fn idle_since(&self) -> BootTime {
-        self.locking.anchor(self.activity.last)
+        self.locking.anchor(self.activity.latest())
     }
 
     /// Whether the inactivity limit cannot be enforced for want of a source, by the policy.
@@ -233,12 +266,6 @@ impl Tracked {
         };
         if let Some(step) = self.inactivity.step(now, since, &limit) {
             self.perform(now, LimitKind::Inactivity, step, limit.length, out);
-        }
-    }
-
-    fn after_activity(&mut self, before: BootTime, out: &mut Vec<Action>) {
-        if self.activity.last > before {
-            self.withdraw(LimitKind::Inactivity, out);
         }
     }
 
