@@ -242,6 +242,13 @@ impl Engine {
         self.sessions.get(id).map(view)
     }
 
+    /// This very session.
+    #[must_use]
+    pub fn session_of(&self, key: &SessionKey) -> Option<View<'_>> {
+        self.session(&key.id)
+            .filter(|session| session.facts.key == *key)
+    }
+
     /// What is to come for the session with this logind id as things stand, in order.
     #[must_use]
     pub fn schedule(&self, id: &str) -> Vec<Milestone> {
