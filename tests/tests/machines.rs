@@ -111,4 +111,5 @@ on_both_suites! {
     Installed rules::root_is_limited_where_a_rule_names_it,
     Installed status::everybody_sees_their_own_sessions_and_root_sees_all,
     Installed status::the_unit_is_as_little_exposed_as_promised,
+    Installed transfers::a_transfer_lives_while_bytes_flow_where_output_counts_and_its_idle_twin_is_ended,
 }

@@ -16,6 +16,7 @@ pub(crate) mod policy;
 pub(crate) mod restart;
 pub(crate) mod rules;
 pub(crate) mod status;
+pub(crate) mod transfers;
 
 use std::time::{Duration, Instant};
 
