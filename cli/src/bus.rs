@@ -174,6 +174,10 @@ fn told_session(keys: &Keys) -> Session {
         groups_state: keys.text("GroupsState"),
         idle: keys.micros("IdleUSec"),
         idle_source: keys.word("IdleSource"),
+        agent_source: keys.text("AgentSource"),
+        idle_fallbacks: keys.texts("IdleFallbacks"),
+        idle_age: keys.micros("IdleAgeUSec"),
+        inhibited_by: keys.text("InhibitedBy").filter(|holder| !holder.is_empty()),
         ends_by: keys.text("EndsBy"),
         left: keys.micros("LeftUSec"),
         absolute: keys.micros("AbsoluteUSec"),
@@ -258,6 +262,23 @@ mod tests {
         ]));
         assert_eq!(explanation.settings, []);
         assert_eq!(explanation.schedule, []);
+    }
+
+    #[test]
+    fn what_an_older_daemon_leaves_out_is_unknown_and_not_empty() {
+        let old = told_session(&keys([("IdleSource", Variant::from("terminals"))]));
+        assert_eq!((old.agent_source, old.idle_fallbacks), (None, None));
+        assert_eq!((old.idle_age, old.inhibited_by), (None, None));
+        let new = told_session(&keys([
+            ("AgentSource", Variant::from("x11")),
+            ("IdleFallbacks", Variant::from(Vec::<String>::new())),
+            ("IdleAgeUSec", Variant::from(1_500_000_u64)),
+            ("InhibitedBy", Variant::from("")),
+        ]));
+        assert_eq!(new.agent_source.as_deref(), Some("x11"));
+        assert_eq!(new.idle_fallbacks, Some(Vec::new()));
+        assert_eq!(new.idle_age, Some(Duration::from_millis(1500)));
+        assert_eq!(new.inhibited_by, None);
     }
 
     #[test]
