@@ -1,4 +1,4 @@
-//! Asks the daemon over the system bus.
+//! Asks the daemon, and who else there is, over the system bus.
 //!
 //! Calls and no proxy: a proxy would also subscribe to changes, and the command ends before any
 //! could come.
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use zbus::connection::Builder;
-use zbus::{Connection, Message, OwnedVariant, fdo};
+use zbus::{Connection, Message, OwnedObjectPath, OwnedVariant, fdo};
 
 use crate::error::Error;
 use crate::explain::{About, Explanation, Holds, Setting, Step};
@@ -24,25 +24,25 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// prompt does not.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The daemon, at the other end of a connection.
-struct Daemon {
+/// A connection to the bus.
+pub(crate) struct Bus {
     connection: Connection,
     patience: Duration,
 }
 
 /// Asks the daemon of this machine where everything stands.
 pub(crate) async fn status() -> Result<Status, Error> {
-    Daemon::on_system_bus().await?.status().await
+    Bus::system().await?.status().await
 }
 
 /// Asks the daemon of this machine why this session stands where it does.
 pub(crate) async fn explanation(session: &str) -> Result<Explanation, Error> {
-    Daemon::on_system_bus().await?.explanation(session).await
+    Bus::system().await?.explanation(session).await
 }
 
 /// Has the daemon of this machine put off the absolute limit of this session.
 pub(crate) async fn extend(session: &str) -> Result<Extension, Error> {
-    Daemon::on_system_bus().await?.extend(session).await
+    Bus::system().await?.extend(session).await
 }
 
 /// More time that was granted.
@@ -54,8 +54,9 @@ pub(crate) struct Extension {
     pub(crate) left: u32,
 }
 
-impl Daemon {
-    async fn on_system_bus() -> Result<Self, Error> {
+impl Bus {
+    /// The system bus.
+    pub(crate) async fn system() -> Result<Self, Error> {
         let connecting = tokio::time::timeout(PATIENCE, Builder::system().build());
         let connection = connecting
             .await
@@ -67,7 +68,8 @@ impl Daemon {
         })
     }
 
-    async fn status(&self) -> Result<Status, Error> {
+    /// Where everything stands.
+    pub(crate) async fn status(&self) -> Result<Status, Error> {
         self.patiently(async {
             let properties = self.call(PROPERTIES, "GetAll", &(MANAGER,)).await?;
             let properties: Keyed = properties.body().deserialize()?;
@@ -78,7 +80,8 @@ impl Daemon {
         .await
     }
 
-    async fn explanation(&self, session: &str) -> Result<Explanation, Error> {
+    /// Why this session stands where it does.
+    pub(crate) async fn explanation(&self, session: &str) -> Result<Explanation, Error> {
         self.patiently(async {
             let answer = self.call(MANAGER, "Explain", &(session,)).await?;
             let answer: Keyed = answer.body().deserialize()?;
@@ -96,6 +99,42 @@ impl Daemon {
                 ends_in: Duration::from_micros(ends_in),
                 left,
             })
+        })
+        .await
+    }
+
+    /// All properties of an interface, of anybody's.
+    pub(crate) async fn properties(
+        &self,
+        name: &str,
+        path: &str,
+        interface: &str,
+    ) -> Result<Keys, Error> {
+        self.patiently(async {
+            let body = &(interface,);
+            let call =
+                self.connection
+                    .call_method(Some(name), path, Some(PROPERTIES), "GetAll", body);
+            let properties: Keyed = call.await?.body().deserialize()?;
+            Ok(Keys::new(properties))
+        })
+        .await
+    }
+
+    /// The path that logind has for a session.
+    pub(crate) async fn logind_session(&self, session: &str) -> Result<String, Error> {
+        self.patiently(async {
+            let body = &(session,);
+            let call = self.connection.call_method(
+                Some("org.freedesktop.login1"),
+                "/org/freedesktop/login1",
+                Some("org.freedesktop.login1.Manager"),
+                "GetSession",
+                body,
+            );
+            let answer = call.await?;
+            let path: OwnedObjectPath = answer.body().deserialize()?;
+            Ok(path.to_string())
         })
         .await
     }
@@ -347,7 +386,7 @@ mod tests {
         let server = server.serve_at(PATH, Hung).build();
         let client = Builder::unix_stream(ours).p2p().build();
         let (_server, connection) = tokio::try_join!(server, client).unwrap();
-        let daemon = Daemon {
+        let daemon = Bus {
             connection,
             patience: Duration::from_millis(50),
         };

@@ -128,6 +128,45 @@ async fn a_daemon_that_is_older_than_the_command_is_said_so() {
 }
 
 #[tokio::test]
+async fn doctor_judges_what_the_daemon_says_and_exits_by_the_worst() {
+    let output = run(Bus::with(Daemon::Healthy), &["doctor", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |id: &str| {
+        let findings = json["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["id"] == id);
+        found
+            .cloned()
+            .unwrap_or_else(|| panic!("no {id} in {json}"))
+    };
+    assert_eq!(of("daemon.running")["level"], "ok");
+    assert_eq!(of("daemon.version")["level"], "warning");
+    assert_eq!(of("daemon.rejected-frames")["level"], "warning");
+    let source = of("session.idle-source");
+    assert_eq!(source["session"], "c1");
+    let said = "session c1 of alice (tty): its terminals tell its idle time";
+    assert_eq!(source["what"], said);
+    let status = match json["level"].as_str().unwrap() {
+        "warning" => 1,
+        "error" => 2,
+        level => panic!("{level}"),
+    };
+    assert_eq!(output.status.code(), Some(status), "{output:?}");
+}
+
+#[tokio::test]
+async fn doctor_works_without_a_daemon_and_says_what_starts_it() {
+    let output = run(Bus::with(Daemon::NotRunning), &["doctor"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = "\
+  error    session-timeoutd does not run: no limit is enforced
+           mend: systemctl enable --now session-timeoutd.socket session-timeoutd.service
+";
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    let output = run(Bus::absent(), &["doctor", "--json"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[tokio::test]
 async fn colours_come_when_asked_for_and_not_into_a_pipe() {
     let output = run(Bus::with(Daemon::Healthy), &["status", "--color=always"]).await;
     assert!(
@@ -172,7 +211,13 @@ async fn completions_need_no_bus_and_know_the_options() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(Bus::absent(), &["completions", shell]).await;
         assert!(output.status.success(), "{output:?}");
-        for word in ["json", "allow-short-limits", "wayland", "user-early-light"] {
+        for word in [
+            "json",
+            "allow-short-limits",
+            "wayland",
+            "user-early-light",
+            "verbose",
+        ] {
             assert!(stdout(&output).contains(word), "{shell}: {word}");
         }
     }
