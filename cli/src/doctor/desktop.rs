@@ -12,6 +12,8 @@ pub(crate) struct Desktop {
 enum Start {
     /// The desktop starts graphical-session.target of the user's systemd.
     UserUnit,
+    /// The desktop starts what is in /etc/xdg/autostart.
+    Autostart,
     /// The user's configuration says what is started.
     Configuration,
     Unknown,
@@ -36,6 +38,7 @@ const HAS_USER_UNITS: [&str; 8] = [
     "cosmic",
     "budgie",
 ];
+const HAS_AUTOSTART: [&str; 4] = ["xfce", "mate", "lxqt", "lxde"];
 const IS_BARE: [&str; 11] = [
     "sway", "hyprland", "labwc", "niri", "river", "wayfire", "i3", "openbox", "awesome", "bspwm",
     "fluxbox",
@@ -85,6 +88,10 @@ impl Desktop {
         );
         match self.start() {
             Start::UserUnit => unit,
+            Start::Autostart => format!(
+                "as {user}: log in anew, or start session-timeout-agent in the session; \
+                 /etc/xdg/autostart/session-timeout-agent.desktop starts it at a login"
+            ),
             Start::Configuration => format!(
                 "add `exec session-timeout-agent` to the configuration of {}, as it writes that",
                 self.name
@@ -100,6 +107,8 @@ impl Desktop {
             Start::Configuration
         } else if self.is_one_of(&HAS_USER_UNITS) {
             Start::UserUnit
+        } else if self.is_one_of(&HAS_AUTOSTART) {
+            Start::Autostart
         } else {
             Start::Unknown
         }
@@ -117,7 +126,7 @@ mod tests {
             ("plasmawayland", Start::UserUnit, false),
             ("KDE", Start::UserUnit, false),
             ("cinnamon", Start::UserUnit, true),
-            ("xfce", Start::Unknown, true),
+            ("xfce", Start::Autostart, true),
             ("Hyprland", Start::Configuration, true),
             ("sway", Start::Configuration, true),
             ("dreamdesk", Start::Unknown, false),
