@@ -103,6 +103,12 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     findings.extend(order(facts));
     findings.extend(alone(facts));
     findings.push(noninteractive(facts));
+    let stacks = facts.services.iter().map(|(_, stack)| stack);
+    let mut hidden: Vec<&String> = stacks.flat_map(Stack::hidden).collect();
+    hidden.sort();
+    hidden.dedup();
+    let unseen = hidden.into_iter();
+    findings.extend(unseen.map(|path| Finding::unseen(Check::PamStack, path)));
     findings
 }
 

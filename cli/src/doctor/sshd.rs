@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::allowance::Allowance;
 use super::checks::Check;
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::root::Root;
 use super::sshd_config::{Line, SshdConfig, time};
 use crate::duration::for_people;
@@ -125,8 +125,13 @@ pub(crate) fn examine_timeouts(facts: Option<&Facts>, allowance: &Allowance) -> 
     let mut findings = vec![keepalive(facts)];
     findings.extend(channel_timeout(facts, allowance));
     findings.extend(unused_connection(facts, allowance));
-    let hidden = facts.config.hidden.iter();
-    findings.extend(hidden.map(|path| Finding::unseen(Check::SshdChannelTimeout, path)));
+    let hidden = &facts.config.hidden;
+    if !hidden.is_empty() {
+        // What is not seen may be anything.
+        findings.retain(|finding| finding.level > Level::Ok);
+    }
+    let unseen = hidden.iter();
+    findings.extend(unseen.map(|path| Finding::unseen(Check::SshdChannelTimeout, path)));
     findings
 }
 
@@ -220,7 +225,7 @@ fn out(place: &str, keyword: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::{Level, Mend};
+    use super::super::finding::Mend;
     use super::super::root::fake;
     use super::*;
 
@@ -306,6 +311,20 @@ mod tests {
         );
         let mend = "take out /etc/ssh/sshd_config:1, then: systemctl reload ssh";
         assert_eq!(found[0].mend.as_ref().map(Mend::text), Some(mend));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_not_called_well() {
+        let mut facts = facts("UsePAM yes\n", None);
+        facts
+            .config
+            .hidden
+            .push("/etc/ssh/sshd_config.d/1.conf".into());
+        let found = examine_timeouts(Some(&facts), &Allowance::default());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].level, Level::Note);
+        // The main file may say what the hidden one says otherwise.
+        assert_eq!(examine_pam(Some(&facts)).level, Level::Ok);
     }
 
     #[test]

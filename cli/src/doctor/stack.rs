@@ -45,6 +45,10 @@ impl Stack {
         !self.lines.is_empty() && self.lines.iter().all(|line| line.module == module)
     }
 
+    pub(crate) fn hidden(&self) -> &[String] {
+        &self.hidden
+    }
+
     /// Whether all of it could be read.
     pub(crate) fn is_whole(&self) -> bool {
         self.hidden.is_empty()
