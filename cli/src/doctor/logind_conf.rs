@@ -121,7 +121,7 @@ mod tests {
                 "[Login]\nIdleAction=suspend\n",
             ),
             (
-                "/etc/systemd/logind.conf.d/10.conf",
+                "/etc/systemd/logind.conf.d/30.conf",
                 "[Login]\nIdleAction=halt\n",
             ),
             (
@@ -129,9 +129,10 @@ mod tests {
                 "[Login]\nIdleAction=kexec\n",
             ),
         ]);
-        let place = "/run/systemd/logind.conf.d/20.conf:2".to_owned();
-        assert_eq!(value(&conf), Some(("suspend", place)));
-        assert_eq!(conf.keys.len(), 3);
+        let place = "/etc/systemd/logind.conf.d/30.conf:2".to_owned();
+        assert_eq!(value(&conf), Some(("halt", place)));
+        let values: Vec<_> = conf.keys.iter().map(|key| &key.value).collect();
+        assert_eq!(values, ["lock", "suspend", "halt"]);
     }
 
     #[test]
