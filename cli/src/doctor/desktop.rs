@@ -93,12 +93,27 @@ impl Desktop {
                  /etc/xdg/autostart/session-timeout-agent.desktop starts it at a login"
             ),
             Start::Configuration => format!(
-                "add `exec session-timeout-agent` to the configuration of {}, as it writes that",
-                self.name
+                "have the configuration of {} start it: {}",
+                self.name,
+                self.line_that_starts_it()
             ),
             Start::Unknown => format!(
-                "{unit}; on a bare compositor add `exec session-timeout-agent` to its configuration"
+                "{unit}; on a bare compositor have its configuration start it, as sway's does with \
+                 `exec session-timeout-agent`"
             ),
+        }
+    }
+
+    /// As its own manual writes such a line; most run a shell script.
+    fn line_that_starts_it(&self) -> &'static str {
+        if self.is_one_of(&["sway", "i3"]) {
+            "exec session-timeout-agent"
+        } else if self.is_one_of(&["hyprland"]) {
+            "exec-once = session-timeout-agent"
+        } else if self.is_one_of(&["niri"]) {
+            "spawn-at-startup \"session-timeout-agent\""
+        } else {
+            "session-timeout-agent &"
         }
     }
 
@@ -136,6 +151,26 @@ mod tests {
             assert_eq!(desktop.start(), start, "{name}");
             assert_eq!(desktop.says_nothing_of_locks(), silent, "{name}");
         }
+    }
+
+    #[test]
+    fn a_bare_compositor_starts_it_in_its_own_words() {
+        for (name, line) in [
+            (
+                "sway",
+                "the configuration of sway start it: exec session-timeout-agent",
+            ),
+            ("Hyprland", "start it: exec-once = session-timeout-agent"),
+            ("labwc:wlroots", "start it: session-timeout-agent &"),
+        ] {
+            let mend = Desktop::named(name).start_agent("alice");
+            assert!(mend.ends_with(line), "{mend}");
+        }
+        assert!(
+            Desktop::named("KDE")
+                .start_agent("alice")
+                .starts_with("as alice: systemctl")
+        );
     }
 
     #[test]

@@ -150,10 +150,15 @@ fn inactivity(facts: &Facts) -> Option<Finding> {
         return Some(Finding::note(check, &what));
     }
     let what = format!("{subject}: its inactivity limit of {limit} cannot be enforced");
-    Some(Finding::warning(check, &what).do_this(
-        "have it counted from the login, with unknown-idle = \"count-from-login\" in the policy; \
-         its absolute limit holds all the same",
-    ))
+    let agent = if is_graphical(session) && session.agent_source.is_none() {
+        "get it an agent, or "
+    } else {
+        ""
+    };
+    Some(Finding::warning(check, &what).do_this(&format!(
+        "{agent}have it counted from the login, with unknown-idle = \"count-from-login\" in the \
+         policy; its absolute limit holds all the same"
+    )))
 }
 
 /// A lock is believed when logind is told of it.
@@ -322,7 +327,7 @@ mod tests {
             finding
                 .mend
                 .as_ref()
-                .is_some_and(|mend| mend.text().contains("exec session-"))
+                .is_some_and(|mend| mend.text().contains("sway start it: exec session-"))
         );
         assert_eq!(finding.mend.as_ref().and_then(Mend::command), None);
     }
