@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use zbus::connection::Builder;
-use zbus::{Connection, Message, OwnedObjectPath, OwnedVariant, fdo};
+use zbus::{Connection, Message, OwnedVariant, fdo};
 
 use crate::error::Error;
 use crate::explain::{About, Explanation, Holds, Setting, Step};
@@ -106,8 +106,7 @@ impl Bus {
     /// All properties of an interface, of anybody's.
     pub(crate) async fn properties(
         &self,
-        name: &str,
-        path: &str,
+        (name, path): (&str, &str),
         interface: &str,
     ) -> Result<Keys, Error> {
         self.patiently(async {
@@ -121,20 +120,23 @@ impl Bus {
         .await
     }
 
-    /// The path that logind has for a session.
-    pub(crate) async fn logind_session(&self, session: &str) -> Result<String, Error> {
+    /// What one of systemd's own services answers to a question with one text in it.
+    pub(crate) async fn ask<T>(
+        &self,
+        (name, path): (&str, &str),
+        interface: &str,
+        method: &str,
+        about: &str,
+    ) -> Result<T, Error>
+    where
+        T: serde::de::DeserializeOwned + zbus::wire::Type,
+    {
         self.patiently(async {
-            let body = &(session,);
-            let call = self.connection.call_method(
-                Some("org.freedesktop.login1"),
-                "/org/freedesktop/login1",
-                Some("org.freedesktop.login1.Manager"),
-                "GetSession",
-                body,
-            );
-            let answer = call.await?;
-            let path: OwnedObjectPath = answer.body().deserialize()?;
-            Ok(path.to_string())
+            let body = &(about,);
+            let call = self
+                .connection
+                .call_method(Some(name), path, Some(interface), method, body);
+            call.await?.body().deserialize()
         })
         .await
     }

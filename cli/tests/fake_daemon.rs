@@ -17,7 +17,7 @@ use std::process::{Output, Stdio};
 use tokio::net::UnixListener;
 use tokio::process::Command;
 use zbus::connection::Builder;
-use zbus::{Connection, Guid, OwnedVariant, Variant, fdo};
+use zbus::{Connection, Guid, ObjectPath, OwnedVariant, Variant, fdo};
 
 type Keys = HashMap<String, OwnedVariant>;
 
@@ -143,8 +143,16 @@ async fn doctor_judges_what_the_daemon_says_and_exits_by_the_worst() {
     assert_eq!(of("daemon.rejected-frames")["level"], "warning");
     let source = of("session.idle-source");
     assert_eq!(source["session"], "c1");
-    let said = "session c1 of alice (tty): its terminals tell its idle time";
+    let said = "session c1 of alice (tty, sway): its terminals tell its idle time";
     assert_eq!(source["what"], said);
+    let disabled = "session-timeoutd.service is not started at the next boot";
+    assert_eq!(of("daemon.enabled")["what"], disabled);
+    let stop = of("logind.stop-idle-session");
+    assert_eq!(stop["level"], "warning", "{stop}");
+    assert_eq!(
+        stop["command"],
+        "systemctl reload-or-restart systemd-logind"
+    );
     let status = match json["level"].as_str().unwrap() {
         "warning" => 1,
         "error" => 2,
@@ -302,6 +310,9 @@ async fn connect(stream: std::os::unix::net::UnixStream, daemon: Daemon) -> Conn
         .p2p()
         .serve_at("/org/freedesktop/DBus", Hello)
         .serve_at("/org/sessiontimeout1", Manager(daemon))
+        .serve_at("/org/freedesktop/login1", Logind)
+        .serve_at(LOGIND_SESSION, LogindSession)
+        .serve_at("/org/freedesktop/systemd1", Systemd)
         .build()
         .await
         .unwrap()
@@ -313,6 +324,44 @@ struct Hello;
 impl Hello {
     fn hello(&self) -> &str {
         ":1.1"
+    }
+}
+
+const LOGIND_SESSION: &str = "/org/freedesktop/login1/session/c1";
+
+struct Logind;
+
+#[zbus::interface(name = "org.freedesktop.login1.Manager")]
+impl Logind {
+    fn get_session(&self, _session: &str) -> ObjectPath<'static> {
+        ObjectPath::from_static_str_unchecked(LOGIND_SESSION)
+    }
+
+    #[zbus(property, name = "StopIdleSessionUSec")]
+    fn stop_idle_session(&self) -> u64 {
+        600 * SECOND
+    }
+}
+
+struct LogindSession;
+
+#[zbus::interface(name = "org.freedesktop.login1.Session")]
+impl LogindSession {
+    #[zbus(property)]
+    fn desktop(&self) -> &str {
+        "sway"
+    }
+}
+
+struct Systemd;
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
+impl Systemd {
+    fn get_unit_file_state(&self, unit: &str) -> &str {
+        match unit {
+            "session-timeoutd.socket" => "enabled",
+            _ => "disabled",
+        }
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) enum Check {
     PamNoninteractive,
     SshdPam,
     DaemonRunning,
+    DaemonEnabled,
     DaemonVersion,
     DaemonSocket,
     DaemonLogind,
@@ -88,6 +89,7 @@ impl Check {
             Self::PamNoninteractive => "pam.noninteractive",
             Self::SshdPam => "sshd.pam",
             Self::DaemonRunning => "daemon.running",
+            Self::DaemonEnabled => "daemon.enabled",
             Self::DaemonVersion => "daemon.version",
             Self::DaemonSocket => "daemon.socket",
             Self::DaemonLogind => "daemon.logind",
@@ -125,6 +127,7 @@ impl Check {
             | Self::PamNoninteractive
             | Self::SshdPam => Group::Login,
             Self::DaemonRunning
+            | Self::DaemonEnabled
             | Self::DaemonVersion
             | Self::DaemonSocket
             | Self::DaemonLogind

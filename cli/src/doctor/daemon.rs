@@ -10,6 +10,7 @@ use super::finding::Finding;
 use super::root::Root;
 use crate::error::Error;
 use crate::status::{Policy, Status};
+use crate::text::listed;
 
 const SOCKET: &str = "/run/session-timeout/login.sock";
 /// Both: a socket cannot be started under a daemon that runs.
@@ -101,6 +102,24 @@ fn running(answer: &Result<Status, Error>) -> Finding {
         }
         other => Finding::error(check, &other.to_string()),
     }
+}
+
+/// Whether it is there after the next boot, too. `units` is what systemd says of their files.
+pub(crate) fn enabled(units: &[(&str, String)]) -> Option<Finding> {
+    let check = Check::DaemonEnabled;
+    let missing: Vec<&str> = units
+        .iter()
+        .filter(|(_, state)| state != "enabled")
+        .map(|(unit, _)| *unit)
+        .collect();
+    Some(match (units, missing.as_slice()) {
+        ([], _) => return None,
+        (_, []) => Finding::ok(check, "session-timeoutd is started at the next boot, too"),
+        (_, missing) => {
+            let what = format!("{} is not started at the next boot", listed(missing, "and"));
+            Finding::warning(check, &what).run_this(START)
+        }
+    })
 }
 
 fn login_socket(socket: Socket) -> Finding {
@@ -307,6 +326,23 @@ mod tests {
                 [(Check::DaemonRunning, Level::Error)]
             );
         }
+    }
+
+    #[test]
+    fn a_daemon_that_does_not_come_back_is_said() {
+        let units = |socket: &str, service: &str| {
+            let states = [
+                ("a.socket", socket.to_owned()),
+                ("b.service", service.to_owned()),
+            ];
+            enabled(&states).unwrap()
+        };
+        assert_eq!(units("enabled", "enabled").level, Level::Ok);
+        let disabled = units("enabled", "disabled");
+        assert_eq!(disabled.level, Level::Warning);
+        assert_eq!(disabled.what, "b.service is not started at the next boot");
+        assert_eq!(disabled.mend, Some(Mend::Run(START.into())));
+        assert_eq!(enabled(&[]), None);
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub(crate) async fn examine() -> Diagnosis {
     let mut findings = pam::examine(&pam::Facts::gather(&root));
     findings.push(sshd::examine_pam(sshd.as_ref()));
     findings.extend(daemon::examine(&witnesses.daemon, socket, &files));
+    findings.extend(daemon::enabled(&witnesses.units));
     // Without the daemon nobody knows which there are, and that has been said.
     if witnesses.daemon.is_ok() {
         findings.extend(sessions::examine(&witnesses.sessions));

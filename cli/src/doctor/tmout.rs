@@ -8,10 +8,9 @@ use super::finding::Finding;
 use super::root::{Place, Root, Text};
 use crate::duration::for_people;
 
-/// What shells and PAM read for everybody.
-const FILES: [&str; 8] = [
+/// What shells read for everybody, and pam_env(8).
+const FILES: [&str; 7] = [
     "/etc/environment",
-    "/etc/security/pam_env.conf",
     "/etc/profile",
     "/etc/profile.d/*.sh",
     "/etc/bash.bashrc",

@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
+use zbus::OwnedObjectPath;
 
 use super::desktop::Desktop;
 use super::logind::InForce;
@@ -17,16 +18,18 @@ use crate::status::{Session, Status};
 /// sshd answers at once, unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const LOGIND: &str = "org.freedesktop.login1";
-const LOGIND_PATH: &str = "/org/freedesktop/login1";
-const TIMEDATED: &str = "org.freedesktop.timedate1";
-const TIMEDATED_PATH: &str = "/org/freedesktop/timedate1";
+const LOGIND: (&str, &str) = ("org.freedesktop.login1", "/org/freedesktop/login1");
+const LOGIND_MANAGER: &str = "org.freedesktop.login1.Manager";
+const TIMEDATED: (&str, &str) = ("org.freedesktop.timedate1", "/org/freedesktop/timedate1");
+const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1");
 
 /// What they said.
 #[derive(Debug)]
 pub(crate) struct Witnesses {
     pub(crate) daemon: Result<Status, Error>,
     pub(crate) sessions: Vec<sessions::Facts>,
+    /// Our units, with what systemd has of their files; empty where it did not say.
+    pub(crate) units: Vec<(&'static str, String)>,
     /// Absent where logind did not say.
     pub(crate) logind: Option<InForce>,
     pub(crate) clock: Clock,
@@ -43,23 +46,31 @@ pub(crate) async fn hear() -> Witnesses {
             return Witnesses {
                 daemon: Err(why),
                 sessions: Vec::new(),
+                units: Vec::new(),
                 logind: None,
                 clock: Clock::Unknown,
                 sshd,
             };
         }
     };
+    let logind = logind(&bus).await;
     let mut daemon = bus.status().await;
     let mut sessions = Vec::new();
     if let Ok(status) = &mut daemon {
         for session in std::mem::take(&mut status.sessions) {
-            sessions.push(facts_of(&bus, session).await);
+            let mut facts = facts_of(&bus, session).await;
+            // Who did not answer once is not asked again for each session.
+            if logind.is_some() && is_judged(&facts.session) {
+                facts.desktop = desktop(&bus, &facts.session.id).await.unwrap_or_default();
+            }
+            sessions.push(facts);
         }
     }
     Witnesses {
         daemon,
         sessions,
-        logind: logind(&bus).await,
+        units: units(&bus).await,
+        logind,
         clock: clock(&bus).await,
         sshd,
     }
@@ -67,19 +78,17 @@ pub(crate) async fn hear() -> Witnesses {
 
 async fn facts_of(bus: &Bus, session: Session) -> sessions::Facts {
     let mut facts = sessions::Facts::default();
-    if is_judged(&session) {
-        facts.desktop = desktop(bus, &session.id).await.unwrap_or_default();
-        if session.inactivity.is_some() && is_unknown(&session) {
-            facts.unknown_idle = unknown_idle(bus, &session.id).await;
-        }
+    if is_judged(&session) && session.inactivity.is_some() && is_unknown(&session) {
+        facts.unknown_idle = unknown_idle(bus, &session.id).await;
     }
     sessions::Facts { session, ..facts }
 }
 
 async fn desktop(bus: &Bus, session: &str) -> Option<Desktop> {
     const INTERFACE: &str = "org.freedesktop.login1.Session";
-    let path = bus.logind_session(session).await.ok()?;
-    let keys = bus.properties(LOGIND, &path, INTERFACE).await.ok()?;
+    let found = bus.ask(LOGIND, LOGIND_MANAGER, "GetSession", session);
+    let path: OwnedObjectPath = found.await.ok()?;
+    let keys = bus.properties((LOGIND.0, &path), INTERFACE).await.ok()?;
     Some(Desktop::named(&keys.word("Desktop")))
 }
 
@@ -92,8 +101,7 @@ async fn unknown_idle(bus: &Bus, session: &str) -> Option<String> {
 }
 
 async fn logind(bus: &Bus) -> Option<InForce> {
-    const INTERFACE: &str = "org.freedesktop.login1.Manager";
-    let keys = bus.properties(LOGIND, LOGIND_PATH, INTERFACE).await.ok()?;
+    let keys = bus.properties(LOGIND, LOGIND_MANAGER).await.ok()?;
     let never = |micros: &u64| *micros != u64::MAX;
     let stop = keys.number("StopIdleSessionUSec").filter(never);
     Some(InForce {
@@ -103,8 +111,21 @@ async fn logind(bus: &Bus) -> Option<InForce> {
     })
 }
 
+async fn units(bus: &Bus) -> Vec<(&'static str, String)> {
+    const INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+    let mut units = Vec::new();
+    for unit in ["session-timeoutd.socket", "session-timeoutd.service"] {
+        let answer = bus.ask(SYSTEMD, INTERFACE, "GetUnitFileState", unit);
+        match answer.await {
+            Ok(state) => units.push((unit, state)),
+            Err(_) => break,
+        }
+    }
+    units
+}
+
 async fn clock(bus: &Bus) -> Clock {
-    let keys = bus.properties(TIMEDATED, TIMEDATED_PATH, TIMEDATED).await;
+    let keys = bus.properties(TIMEDATED, TIMEDATED.0).await;
     match keys.ok().and_then(|keys| keys.flag("NTPSynchronized")) {
         Some(true) => Clock::Synchronised,
         Some(false) => Clock::Free,

@@ -127,6 +127,12 @@ pub(crate) fn a_daemon_that_is_away_is_brought_back_by_the_mend(machine: &Machin
     machine.wait_active()?;
     assert_well(machine)?;
 
+    machine.run("systemctl disable session-timeoutd.service")?;
+    let disabled = Diagnosis::of(machine)?;
+    disabled.assert_only(1, "daemon.enabled", "warning");
+    disabled.run_the_mend(machine, "daemon.enabled")?;
+    assert_well(machine)?;
+
     machine.policy(POLICY)?;
     Diagnosis::of(machine)?.assert_only(1, "policy.short-limits", "warning");
     Ok(())
