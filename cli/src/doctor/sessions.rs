@@ -81,7 +81,7 @@ fn idle_source(facts: &Facts) -> Finding {
         ("agent", Some(how)) => format!("its agent ({how}) tells its idle time"),
         ("agent", None) => "its agent tells its idle time".to_owned(),
         ("terminals", _) => "its terminals tell its idle time".to_owned(),
-        ("output", _) => "what it writes tells its idle time".to_owned(),
+        ("output", _) => "what its processes do tells its idle time".to_owned(),
         ("logind", _) => "logind tells its idle time".to_owned(),
         ("unknown" | "", _) => "nobody can tell its idle time".to_owned(),
         (other, _) => format!("{other} tells its idle time"),
@@ -150,13 +150,13 @@ fn inactivity(facts: &Facts) -> Option<Finding> {
         return Some(Finding::note(check, &what));
     }
     let what = format!("{subject}: its inactivity limit of {limit} cannot be enforced");
-    let agent = if is_graphical(session) && session.agent_source.is_none() {
-        "get it an agent, or "
-    } else {
-        ""
+    let first = match (is_graphical(session), &session.agent_source) {
+        (true, None) => "get it an agent, or ",
+        (true, Some(_)) => "",
+        (false, _) => "let output count, with activity = [\"input\", \"output\"], or ",
     };
     Some(Finding::warning(check, &what).do_this(&format!(
-        "{agent}have it counted from the login, with unknown-idle = \"count-from-login\" in the \
+        "{first}have it counted from the login, with unknown-idle = \"count-from-login\" in the \
          policy; its absolute limit holds all the same"
     )))
 }
