@@ -124,8 +124,8 @@ fn agent(facts: &Facts) -> Option<Finding> {
         }
         Some("none") => Some(
             found("its agent finds nobody on this desktop who tells idle time").do_this(
-                "use a desktop with ext-idle-notify-v1 (Wayland), Mutter, or an X server with the \
-                 screen saver extension; the absolute limit holds all the same",
+                "see why, in the session: session-timeout-agent --print-source; the absolute \
+                 limit holds all the same",
             ),
         ),
         Some(_) => None,

@@ -184,6 +184,19 @@ pub(crate) fn a_limit_that_nobody_can_enforce_is_a_warning(machine: &Machine) ->
         0,
     );
 
+    // An agent that can tell no more than that it is there: nothing is drawn in this desktop.
+    machine.run(&format!(
+        "systemd-run --quiet --uid=alice --unit=agent session-timeout-agent --session={id}"
+    ))?;
+    machine.wait_status(id, super::SOON, |session| session["agent_source"] == "none")?;
+    let helpless = Diagnosis::of(machine)?;
+    let agent = helpless.the("session.agent")?;
+    assert_eq!(agent["level"], "warning", "{agent}");
+    let what = agent["what"].as_str().unwrap_or_default();
+    assert!(what.contains("finds nobody on this desktop"), "{what}");
+    machine.run("systemctl stop agent.service")?;
+    machine.wait_status(id, super::SOON, |session| session["agent_source"].is_null())?;
+
     machine.write_policy(&format!("{POLICY}unknown-idle = \"count-from-login\"\n"))?;
     machine.reload()?;
     let counted = Diagnosis::of(machine)?;
