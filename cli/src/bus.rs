@@ -1,4 +1,4 @@
-//! Asks the daemon over the system bus.
+//! Asks the daemon, and who else there is, over the system bus.
 //!
 //! Calls and no proxy: a proxy would also subscribe to changes, and the command ends before any
 //! could come.
@@ -24,25 +24,25 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// prompt does not.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The daemon, at the other end of a connection.
-struct Daemon {
+/// A connection to the bus.
+pub(crate) struct Bus {
     connection: Connection,
     patience: Duration,
 }
 
 /// Asks the daemon of this machine where everything stands.
 pub(crate) async fn status() -> Result<Status, Error> {
-    Daemon::on_system_bus().await?.status().await
+    Bus::system().await?.status().await
 }
 
 /// Asks the daemon of this machine why this session stands where it does.
 pub(crate) async fn explanation(session: &str) -> Result<Explanation, Error> {
-    Daemon::on_system_bus().await?.explanation(session).await
+    Bus::system().await?.explanation(session).await
 }
 
 /// Has the daemon of this machine put off the absolute limit of this session.
 pub(crate) async fn extend(session: &str) -> Result<Extension, Error> {
-    Daemon::on_system_bus().await?.extend(session).await
+    Bus::system().await?.extend(session).await
 }
 
 /// More time that was granted.
@@ -54,8 +54,9 @@ pub(crate) struct Extension {
     pub(crate) left: u32,
 }
 
-impl Daemon {
-    async fn on_system_bus() -> Result<Self, Error> {
+impl Bus {
+    /// The system bus.
+    pub(crate) async fn system() -> Result<Self, Error> {
         let connecting = tokio::time::timeout(PATIENCE, Builder::system().build());
         let connection = connecting
             .await
@@ -67,7 +68,8 @@ impl Daemon {
         })
     }
 
-    async fn status(&self) -> Result<Status, Error> {
+    /// Where everything stands.
+    pub(crate) async fn status(&self) -> Result<Status, Error> {
         self.patiently(async {
             let properties = self.call(PROPERTIES, "GetAll", &(MANAGER,)).await?;
             let properties: Keyed = properties.body().deserialize()?;
@@ -78,7 +80,8 @@ impl Daemon {
         .await
     }
 
-    async fn explanation(&self, session: &str) -> Result<Explanation, Error> {
+    /// Why this session stands where it does.
+    pub(crate) async fn explanation(&self, session: &str) -> Result<Explanation, Error> {
         self.patiently(async {
             let answer = self.call(MANAGER, "Explain", &(session,)).await?;
             let answer: Keyed = answer.body().deserialize()?;
@@ -96,6 +99,44 @@ impl Daemon {
                 ends_in: Duration::from_micros(ends_in),
                 left,
             })
+        })
+        .await
+    }
+
+    /// All properties of an interface, of anybody's.
+    pub(crate) async fn properties(
+        &self,
+        (name, path): (&str, &str),
+        interface: &str,
+    ) -> Result<Keys, Error> {
+        self.patiently(async {
+            let body = &(interface,);
+            let call =
+                self.connection
+                    .call_method(Some(name), path, Some(PROPERTIES), "GetAll", body);
+            let properties: Keyed = call.await?.body().deserialize()?;
+            Ok(Keys::new(properties))
+        })
+        .await
+    }
+
+    /// What one of systemd's own services answers to a question with one text in it.
+    pub(crate) async fn ask<T>(
+        &self,
+        (name, path): (&str, &str),
+        interface: &str,
+        method: &str,
+        about: &str,
+    ) -> Result<T, Error>
+    where
+        T: serde::de::DeserializeOwned + zbus::wire::Type,
+    {
+        self.patiently(async {
+            let body = &(about,);
+            let call = self
+                .connection
+                .call_method(Some(name), path, Some(interface), method, body);
+            call.await?.body().deserialize()
         })
         .await
     }
@@ -174,6 +215,10 @@ fn told_session(keys: &Keys) -> Session {
         groups_state: keys.text("GroupsState"),
         idle: keys.micros("IdleUSec"),
         idle_source: keys.word("IdleSource"),
+        agent_source: keys.text("AgentSource"),
+        idle_fallbacks: keys.texts("IdleFallbacks"),
+        idle_age: keys.micros("IdleAgeUSec"),
+        inhibited_by: keys.text("InhibitedBy").filter(|holder| !holder.is_empty()),
         ends_by: keys.text("EndsBy"),
         left: keys.micros("LeftUSec"),
         absolute: keys.micros("AbsoluteUSec"),
@@ -261,6 +306,23 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_daemon_leaves_out_is_unknown_and_not_empty() {
+        let old = told_session(&keys([("IdleSource", Variant::from("terminals"))]));
+        assert_eq!((old.agent_source, old.idle_fallbacks), (None, None));
+        assert_eq!((old.idle_age, old.inhibited_by), (None, None));
+        let new = told_session(&keys([
+            ("AgentSource", Variant::from("x11")),
+            ("IdleFallbacks", Variant::from(Vec::<String>::new())),
+            ("IdleAgeUSec", Variant::from(1_500_000_u64)),
+            ("InhibitedBy", Variant::from("")),
+        ]));
+        assert_eq!(new.agent_source.as_deref(), Some("x11"));
+        assert_eq!(new.idle_fallbacks, Some(Vec::new()));
+        assert_eq!(new.idle_age, Some(Duration::from_millis(1500)));
+        assert_eq!(new.inhibited_by, None);
+    }
+
+    #[test]
     fn an_empty_policy_error_is_none() {
         let status = told_status(&keys([("PolicyError", Variant::from(""))]), Vec::new());
         assert_eq!(status.policy.error, None);
@@ -326,7 +388,7 @@ mod tests {
         let server = server.serve_at(PATH, Hung).build();
         let client = Builder::unix_stream(ours).p2p().build();
         let (_server, connection) = tokio::try_join!(server, client).unwrap();
-        let daemon = Daemon {
+        let daemon = Bus {
             connection,
             patience: Duration::from_millis(50),
         };

@@ -43,6 +43,15 @@ pub(crate) enum Command {
     /// The exit status is 0 where the policy can be put in force, 1 where it has errors, and 2
     /// where it cannot be read.
     Check(CheckOptions),
+    /// Find out what works on this machine and what does not, and say what mends it
+    ///
+    /// Looks at the way in (PAM, sshd), at the daemon and its policy, at the sessions and who
+    /// tells their idle time, at others that would end sessions first, and at the system. root
+    /// sees all of it, everybody else what they may.
+    ///
+    /// The exit status is 0 where all is well (there may be notes), 1 where there are warnings, 2
+    /// where there are errors, and 3 where nothing could be found out.
+    Doctor(DoctorOptions),
     /// Print a completion script for a shell
     Completions {
         /// The shell that is to read it
@@ -58,6 +67,38 @@ pub(crate) struct StatusOptions {
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    /// Show also what is well, line by line
+    #[arg(short, long, conflicts_with = "json")]
+    verbose: bool,
+    /// Print JSON, one document on one line, with what is well
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+impl DoctorOptions {
+    /// How much is shown.
+    pub(crate) const fn detail(&self) -> Detail {
+        if self.verbose {
+            Detail::Everything
+        } else {
+            Detail::Ills
+        }
+    }
+}
+
+/// How much of a diagnosis is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What is not well; the rest is counted.
+    Ills,
+    Everything,
 }
 
 #[derive(Debug, Args)]

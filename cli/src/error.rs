@@ -36,6 +36,8 @@ pub(crate) enum Error {
     },
     /// The policy came out so, and what is wrong with it has been drawn.
     Policy(CheckStatus),
+    /// `doctor` itself failed, whose other statuses are about the machine.
+    Doctor(Box<Error>),
     /// Our own output could not be written.
     Output(std::io::Error),
     /// The operating system gave us no event loop.
@@ -43,10 +45,16 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// The same, as a failure of `doctor`.
+    pub(crate) fn in_the_doctor(self) -> Self {
+        Self::Doctor(Box::new(self))
+    }
+
     /// The exit status of the command.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Policy(status) => (*status).into(),
+            Self::Doctor(_) => ExitCode::from(3),
             _ => ExitCode::FAILURE,
         }
     }
@@ -99,6 +107,7 @@ impl fmt::Display for Error {
             Self::Policy(_) => {
                 f.write_str("this policy cannot be put in force, so it explains nothing")
             }
+            Self::Doctor(why) => why.fmt(f),
             Self::Output(why) => write!(f, "cannot write the output: {why}"),
             Self::Runtime(why) => write!(f, "cannot start: {why}"),
         }

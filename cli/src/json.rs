@@ -59,6 +59,10 @@ struct SessionObject<'a> {
     extensions_used: Option<u32>,
     extensions_allowed: Option<u32>,
     locked: Option<bool>,
+    agent_source: Option<&'a str>,
+    idle_fallbacks: Option<&'a [String]>,
+    idle_age_seconds: Option<u64>,
+    inhibited_by: Option<&'a str>,
 }
 
 impl<'a> From<&'a Status> for Document<'a> {
@@ -105,6 +109,10 @@ impl<'a> From<&'a Session> for SessionObject<'a> {
             extensions_used: session.extensions_used,
             extensions_allowed: session.extensions_allowed,
             locked: session.locked,
+            agent_source: session.agent_source.as_deref(),
+            idle_fallbacks: session.idle_fallbacks.as_deref(),
+            idle_age_seconds: seconds(session.idle_age),
+            inhibited_by: session.inhibited_by.as_deref(),
         }
     }
 }
@@ -132,23 +140,33 @@ mod tests {
             r#""left_seconds":86340,"absolute_seconds":86400,"inactivity_seconds":null,"#,
             r#""end_action":"terminate","rule":null,"groups_state":null,"#,
             r#""lock_after_seconds":null,"extensions_used":1,"extensions_allowed":2,"#,
-            r#""locked":false},"#,
+            r#""locked":false,"agent_source":null,"idle_fallbacks":["logind"],"#,
+            r#""idle_age_seconds":4,"inhibited_by":null},"#,
             r#"{"id":"c2","user":"bob","uid":1001,"type":"wayland","class":"user","service":null,"#,
             r#""from":null,"terminal":null,"phase":"warned","exemption":null,"#,
-            r#""idle_seconds":null,"idle_source":"unknown","ends_by":"absolute","#,
+            r#""idle_seconds":7,"idle_source":"agent","ends_by":"absolute","#,
             r#""left_seconds":250,"absolute_seconds":3600,"inactivity_seconds":900,"#,
             r#""end_action":"report","rule":null,"groups_state":null,"#,
             r#""lock_after_seconds":300,"extensions_used":null,"extensions_allowed":null,"#,
-            r#""locked":null},"#,
+            r#""locked":null,"agent_source":"mutter","idle_fallbacks":[],"#,
+            r#""idle_age_seconds":0,"inhibited_by":null},"#,
             r#"{"id":"3","user":"root","uid":0,"type":"tty","class":"user","service":"login","#,
             r#""from":null,"terminal":"tty1","phase":"exempt","exemption":"root","#,
             r#""idle_seconds":7261,"idle_source":"logind","ends_by":null,"left_seconds":null,"#,
             r#""absolute_seconds":null,"inactivity_seconds":null,"end_action":"terminate","#,
             r#""rule":null,"groups_state":null,"lock_after_seconds":null,"extensions_used":null,"#,
-            r#""extensions_allowed":null,"locked":null}]}"#,
+            r#""extensions_allowed":null,"locked":null,"agent_source":null,"#,
+            r#""idle_fallbacks":null,"idle_age_seconds":null,"inhibited_by":null}]}"#,
             "\n",
         );
         assert_eq!(json(&sample()), expected);
+    }
+
+    #[test]
+    fn who_inhibits_is_named() {
+        let mut status = sample();
+        status.sessions[1].inhibited_by = Some("totem".into());
+        assert!(json(&status).contains(r#""inhibited_by":"totem""#));
     }
 
     #[test]

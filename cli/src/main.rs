@@ -11,6 +11,7 @@ mod bus;
 mod check;
 mod cli;
 mod columns;
+mod doctor;
 mod duration;
 mod error;
 mod explain;

@@ -9,6 +9,7 @@ pub(crate) fn notes(status: &Status) -> Vec<String> {
     notes.extend(on_the_policy(&status.policy));
     notes.extend(status.policy.error.as_deref().map(indent));
     notes.extend(on_groups(&status.sessions));
+    notes.extend(status.sessions.iter().filter_map(on_an_inhibitor));
     if status.short_limits {
         notes.push("Limits below the minima are allowed (--allow-short-limits).".into());
     }
@@ -71,6 +72,15 @@ fn on_groups(sessions: &[Session]) -> Option<String> {
     ))
 }
 
+/// Who keeps a session from growing idle, where the policy lets them.
+fn on_an_inhibitor(session: &Session) -> Option<String> {
+    let holder = session.inhibited_by.as_deref()?;
+    let id = &session.id;
+    Some(format!(
+        "Session {id} does not grow idle: {holder} holds an idle inhibitor."
+    ))
+}
+
 fn indent(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
     lines.join("\n")
@@ -121,6 +131,14 @@ mod tests {
             said.contains("of alice are") && said.contains("sessions c1 and c9 "),
             "{said}"
         );
+    }
+
+    #[test]
+    fn whoever_keeps_a_session_from_growing_idle_is_named() {
+        let mut status = sample();
+        status.sessions[1].inhibited_by = Some("totem".into());
+        let expected = "Session c2 does not grow idle: totem holds an idle inhibitor.";
+        assert_eq!(notes(&status), [expected]);
     }
 
     #[test]

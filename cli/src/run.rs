@@ -7,11 +7,13 @@ use clap::CommandFactory as _;
 use session_timeout_config::{Checked, login_defs};
 
 use crate::accounts::Account;
-use crate::cli::{Cli, Color, Command, ExplainOptions, LoginOptions, Shell, StatusOptions};
+use crate::cli::{
+    Cli, Color, Command, DoctorOptions, ExplainOptions, LoginOptions, Shell, StatusOptions,
+};
 use crate::error::Error;
 use crate::explain::login::{self, Candidate};
 use crate::explain::{self, Explanation};
-use crate::{bus, check, duration, json, table, text};
+use crate::{bus, check, doctor, duration, json, table, text};
 
 /// Runs one command and prints what it has to say.
 pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
@@ -23,6 +25,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
             let (status, written) = check::run(&options);
             printed(written, status.into())
         }
+        Command::Doctor(options) => print_diagnosis(&options).map_err(Error::in_the_doctor),
         Command::Completions { shell } => printed(print_completions(shell), ExitCode::SUCCESS),
     }
 }
@@ -79,6 +82,17 @@ fn print_explanation(options: &ExplainOptions) -> Result<ExitCode, Error> {
         print_text(&explain::people::render(&explanation), options.color)
     };
     printed(written, ExitCode::SUCCESS)
+}
+
+fn print_diagnosis(options: &DoctorOptions) -> Result<ExitCode, Error> {
+    let diagnosis = wait_for(async { Ok(doctor::examine().await) })?;
+    let written = if options.json {
+        print_json(|out| doctor::json::write(&diagnosis, out))
+    } else {
+        let text = doctor::people::render(&diagnosis, options.detail());
+        print_text(&text, options.color)
+    };
+    printed(written, diagnosis.exit_code().into())
 }
 
 /// The explanation of a login that might be.

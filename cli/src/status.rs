@@ -56,8 +56,17 @@ pub(crate) struct Session {
     pub(crate) groups_state: Option<String>,
     /// Absent where nobody can tell.
     pub(crate) idle: Option<Duration>,
-    /// `terminals`, `logind` or `unknown`.
+    /// `agent`, `terminals`, `output`, `logind` or `unknown`.
     pub(crate) idle_source: String,
+    /// How the agent of the session knows: `ext-idle-notify`, `kde-idle`, `mutter`, `x11` or
+    /// `none`; absent without an agent.
+    pub(crate) agent_source: Option<String>,
+    /// Who would tell without `idle_source`, best first; absent from a daemon that does not say.
+    pub(crate) idle_fallbacks: Option<Vec<String>>,
+    /// How long ago the session was last looked at.
+    pub(crate) idle_age: Option<Duration>,
+    /// Who holds the idle inhibitor that counts for it.
+    pub(crate) inhibited_by: Option<String>,
     /// The limit that is reached first: `absolute` or `inactivity`.
     pub(crate) ends_by: Option<String>,
     /// Until then.
@@ -93,6 +102,8 @@ pub(crate) fn sample() -> Status {
         phase: "running".into(),
         idle: Some(Duration::from_secs(12)),
         idle_source: "terminals".into(),
+        idle_fallbacks: Some(vec!["logind".into()]),
+        idle_age: Some(Duration::from_millis(4200)),
         ends_by: Some("absolute".into()),
         left: Some(Duration::from_secs(24 * HOUR - 60)),
         absolute: Some(Duration::from_secs(24 * HOUR)),
@@ -109,7 +120,11 @@ pub(crate) fn sample() -> Status {
         session_type: "wayland".into(),
         class: "user".into(),
         phase: "warned".into(),
-        idle_source: "unknown".into(),
+        idle: Some(Duration::from_secs(7)),
+        idle_source: "agent".into(),
+        agent_source: Some("mutter".into()),
+        idle_fallbacks: Some(Vec::new()),
+        idle_age: Some(Duration::ZERO),
         ends_by: Some("absolute".into()),
         left: Some(Duration::from_secs(250)),
         absolute: Some(Duration::from_secs(HOUR)),

@@ -140,7 +140,7 @@ impl Column {
             Self::Service => session.service.clone(),
             Self::From => session.from.clone(),
             Self::Idle => session.idle.map(duration::for_people),
-            Self::Source => Some(session.idle_source.clone()),
+            Self::Source => Some(source(session)),
             Self::Rule => session.rule.clone(),
             Self::EndsBy => ends_by(session),
             Self::Left => left(session),
@@ -149,6 +149,14 @@ impl Column {
             Some(text) if !text.is_empty() => cut(&text, WIDEST_CELL),
             _ => "-".to_owned(),
         }
+    }
+}
+
+/// Who tells the idle time; of an agent, also how it knows.
+fn source(session: &Session) -> String {
+    match (session.idle_source.as_str(), &session.agent_source) {
+        ("agent", Some(how)) => format!("agent ({how})"),
+        (source, _) => source.to_owned(),
     }
 }
 
@@ -221,12 +229,32 @@ mod tests {
     #[test]
     fn the_table_stays_as_it_is() {
         let expected = "\
-SESSION  USER   TYPE     SERVICE  FROM       IDLE       SOURCE     ENDS BY            LEFT
-c1       alice  tty      sshd     192.0.2.7  12 s       terminals  absolute           23 h 59 min
-c2       bob    wayland  -        -          -          unknown    absolute (report)  4 min 10 s
-3        root   tty      login    -          2 h 1 min  logind     exempt (root)      -
+SESSION  USER   TYPE     SERVICE  FROM       IDLE       SOURCE          ENDS BY            LEFT
+c1       alice  tty      sshd     192.0.2.7  12 s       terminals       absolute           23 h 59 min
+c2       bob    wayland  -        -          7 s        agent (mutter)  absolute (report)  4 min 10 s
+3        root   tty      login    -          2 h 1 min  logind          exempt (root)      -
 ";
         assert_eq!(plain(&sample(), None), expected);
+    }
+
+    #[test]
+    fn a_source_is_named_as_the_daemon_names_it_and_an_agent_with_how_it_knows() {
+        let shown = |idle_source: &str, agent_source: Option<&str>| {
+            Column::Source.cell(&Session {
+                idle_source: idle_source.into(),
+                agent_source: agent_source.map(str::to_owned),
+                ..Session::default()
+            })
+        };
+        assert_eq!(
+            shown("agent", Some("ext-idle-notify")),
+            "agent (ext-idle-notify)"
+        );
+        assert_eq!(shown("agent", None), "agent");
+        // The agent is there and cannot tell, so somebody else does.
+        assert_eq!(shown("logind", Some("none")), "logind");
+        assert_eq!(shown("of-the-future", None), "of-the-future");
+        assert_eq!(shown("", None), "-");
     }
 
     #[test]
@@ -234,10 +262,10 @@ c2       bob    wayland  -        -          -          unknown    absolute (rep
         let mut status = sample();
         status.sessions[1].rule = Some("card data".into());
         let expected = "\
-SESSION  USER   TYPE     SERVICE  FROM       IDLE       SOURCE     RULE       ENDS BY            LEFT
-c1       alice  tty      sshd     192.0.2.7  12 s       terminals  -          absolute           23 h 59 min
-c2       bob    wayland  -        -          -          unknown    card data  absolute (report)  4 min 10 s
-3        root   tty      login    -          2 h 1 min  logind     -          exempt (root)      -
+SESSION  USER   TYPE     SERVICE  FROM       IDLE       SOURCE          RULE       ENDS BY            LEFT
+c1       alice  tty      sshd     192.0.2.7  12 s       terminals       -          absolute           23 h 59 min
+c2       bob    wayland  -        -          7 s        agent (mutter)  card data  absolute (report)  4 min 10 s
+3        root   tty      login    -          2 h 1 min  logind          -          exempt (root)      -
 ";
         assert_eq!(plain(&status, None), expected);
         let narrow = plain(&status, Some(70));
@@ -252,7 +280,7 @@ c2       bob    wayland  -        -          -          unknown    card data  ab
         let expected = "\
 SESSION  USER   TYPE     FROM       IDLE       ENDS BY            LEFT
 c1       alice  tty      192.0.2.7  12 s       absolute           23 h 59 min
-c2       bob    wayland  -          -          absolute (report)  4 min 10 s
+c2       bob    wayland  -          7 s        absolute (report)  4 min 10 s
 3        root   tty      -          2 h 1 min  exempt (root)      -
 (no room for SOURCE, SERVICE)
 ";
@@ -333,7 +361,7 @@ c2       bob    wayland  -          -          absolute (report)  4 min 10 s
             line.split(needle).next().unwrap().width()
         };
         assert_eq!(column_of("tty"), column_of("wayland"));
-        assert_eq!(column_of("terminals"), column_of("unknown"));
+        assert_eq!(column_of("terminals"), column_of("agent (mutter)"));
         assert!(text.contains(&format!(" {}… ", "h".repeat(WIDEST_CELL - 1))));
     }
 

@@ -17,7 +17,7 @@ use std::process::{Output, Stdio};
 use tokio::net::UnixListener;
 use tokio::process::Command;
 use zbus::connection::Builder;
-use zbus::{Connection, Guid, OwnedVariant, Variant, fdo};
+use zbus::{Connection, Guid, ObjectPath, OwnedVariant, Variant, fdo};
 
 type Keys = HashMap<String, OwnedVariant>;
 
@@ -128,6 +128,53 @@ async fn a_daemon_that_is_older_than_the_command_is_said_so() {
 }
 
 #[tokio::test]
+async fn doctor_judges_what_the_daemon_says_and_exits_by_the_worst() {
+    let output = run(Bus::with(Daemon::Healthy), &["doctor", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |id: &str| {
+        let findings = json["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["id"] == id);
+        found
+            .cloned()
+            .unwrap_or_else(|| panic!("no {id} in {json}"))
+    };
+    assert_eq!(of("daemon.running")["level"], "ok");
+    assert_eq!(of("daemon.version")["level"], "warning");
+    assert_eq!(of("daemon.rejected-frames")["level"], "warning");
+    let source = of("session.idle-source");
+    assert_eq!(source["session"], "c1");
+    let said = "session c1 of alice (tty, sway): its terminals tell its idle time";
+    assert_eq!(source["what"], said);
+    let disabled = "session-timeoutd.service is not started at the next boot";
+    assert_eq!(of("daemon.enabled")["what"], disabled);
+    let stop = of("logind.stop-idle-session");
+    assert_eq!(stop["level"], "warning", "{stop}");
+    assert_eq!(
+        stop["command"],
+        "systemctl reload-or-restart systemd-logind"
+    );
+    let status = match json["level"].as_str().unwrap() {
+        "warning" => 1,
+        "error" => 2,
+        level => panic!("{level}"),
+    };
+    assert_eq!(output.status.code(), Some(status), "{output:?}");
+}
+
+#[tokio::test]
+async fn doctor_works_without_a_daemon_and_says_what_starts_it() {
+    let output = run(Bus::with(Daemon::NotRunning), &["doctor"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = "\
+  error    session-timeoutd does not run: no limit is enforced
+           mend: systemctl enable --now session-timeoutd.socket session-timeoutd.service
+";
+    assert!(stdout(&output).contains(said), "{}", stdout(&output));
+    let output = run(Bus::absent(), &["doctor", "--json"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[tokio::test]
 async fn colours_come_when_asked_for_and_not_into_a_pipe() {
     let output = run(Bus::with(Daemon::Healthy), &["status", "--color=always"]).await;
     assert!(
@@ -172,7 +219,13 @@ async fn completions_need_no_bus_and_know_the_options() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(Bus::absent(), &["completions", shell]).await;
         assert!(output.status.success(), "{output:?}");
-        for word in ["json", "allow-short-limits", "wayland", "user-early-light"] {
+        for word in [
+            "json",
+            "allow-short-limits",
+            "wayland",
+            "user-early-light",
+            "verbose",
+        ] {
             assert!(stdout(&output).contains(word), "{shell}: {word}");
         }
     }
@@ -257,6 +310,9 @@ async fn connect(stream: std::os::unix::net::UnixStream, daemon: Daemon) -> Conn
         .p2p()
         .serve_at("/org/freedesktop/DBus", Hello)
         .serve_at("/org/sessiontimeout1", Manager(daemon))
+        .serve_at("/org/freedesktop/login1", Logind)
+        .serve_at(LOGIND_SESSION, LogindSession)
+        .serve_at("/org/freedesktop/systemd1", Systemd)
         .build()
         .await
         .unwrap()
@@ -268,6 +324,44 @@ struct Hello;
 impl Hello {
     fn hello(&self) -> &str {
         ":1.1"
+    }
+}
+
+const LOGIND_SESSION: &str = "/org/freedesktop/login1/session/c1";
+
+struct Logind;
+
+#[zbus::interface(name = "org.freedesktop.login1.Manager")]
+impl Logind {
+    fn get_session(&self, _session: &str) -> ObjectPath<'static> {
+        ObjectPath::from_static_str_unchecked(LOGIND_SESSION)
+    }
+
+    #[zbus(property, name = "StopIdleSessionUSec")]
+    fn stop_idle_session(&self) -> u64 {
+        600 * SECOND
+    }
+}
+
+struct LogindSession;
+
+#[zbus::interface(name = "org.freedesktop.login1.Session")]
+impl LogindSession {
+    #[zbus(property)]
+    fn desktop(&self) -> &str {
+        "sway"
+    }
+}
+
+struct Systemd;
+
+#[zbus::interface(name = "org.freedesktop.systemd1.Manager")]
+impl Systemd {
+    fn get_unit_file_state(&self, unit: &str) -> &str {
+        match unit {
+            "session-timeoutd.socket" => "enabled",
+            _ => "disabled",
+        }
     }
 }
 

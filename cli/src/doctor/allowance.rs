@@ -1,0 +1,75 @@
+//! What the policy limits, as far as others can get in its way.
+
+use std::time::Duration;
+
+use session_timeout_config::Settings;
+use session_timeout_policy::{ABSOLUTE_MAX, Limits};
+
+/// The limits that hold for some sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    /// The longest that the policy lets anybody be without input. What acts sooner acts first.
+    pub(crate) longest: Duration,
+    /// The shortest inactivity limit; absent where it is off for everybody.
+    pub(crate) inactivity: Option<Duration>,
+}
+
+impl Allowance {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let rules = settings.rules.iter().map(|rule| &rule.effective.limits);
+        let all = || rules.clone().chain([&settings.default.limits]);
+        Self {
+            longest: all().map(without_input).max().unwrap_or(ABSOLUTE_MAX),
+            inactivity: all().filter_map(inactivity).min(),
+        }
+    }
+}
+
+/// Where no policy can be read: what holds by default.
+impl Default for Allowance {
+    fn default() -> Self {
+        Self::of(&Settings::default())
+    }
+}
+
+fn inactivity(limits: &Limits) -> Option<Duration> {
+    limits.inactivity.as_ref().map(|limit| limit.length)
+}
+
+fn without_input(limits: &Limits) -> Duration {
+    let absolute = limits.absolute.length;
+    inactivity(limits).map_or(absolute, |limit| limit.min(absolute))
+}
+
+#[cfg(test)]
+mod tests {
+    use session_timeout_config::{Minima, parse};
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_most_lenient_rule_is_what_others_are_measured_by() {
+        let policy = "\
+[default]
+session-timeout = \"10h\"
+inactivity-timeout = \"15min\"
+[[rule]]
+name = \"bob\"
+match = { user = [\"bob\"] }
+inactivity-timeout = \"off\"
+";
+        let settings = parse("x", policy, Minima::Enforced).unwrap();
+        let allowance = Allowance::of(&settings);
+        assert_eq!(allowance.longest, 600 * MINUTE);
+        assert_eq!(allowance.inactivity, Some(15 * MINUTE));
+    }
+
+    #[test]
+    fn as_shipped_nobody_has_an_inactivity_limit() {
+        let allowance = Allowance::default();
+        assert_eq!(allowance.longest, ABSOLUTE_MAX);
+        assert_eq!(allowance.inactivity, None);
+    }
+}

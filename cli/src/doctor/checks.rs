@@ -1,0 +1,156 @@
+//! What is checked, and the names that scripts know it by.
+
+use serde::Serialize;
+
+/// A part of the machine whose checks stand together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Group {
+    /// The way in: PAM and sshd.
+    Login,
+    /// The daemon and its policy.
+    Daemon,
+    /// The sessions that there are.
+    Sessions,
+    /// Others that end or lock sessions.
+    Others,
+    /// The kernel, the clock and what is installed.
+    System,
+}
+
+impl Group {
+    /// All of them, in the order in which they are shown.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Login,
+        Self::Daemon,
+        Self::Sessions,
+        Self::Others,
+        Self::System,
+    ];
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Login => "Login",
+            Self::Daemon => "Daemon and policy",
+            Self::Sessions => "Sessions",
+            Self::Others => "Others that end sessions",
+            Self::System => "System",
+        }
+    }
+}
+
+/// One thing that is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    PamModule,
+    PamSystemd,
+    PamStack,
+    PamOrder,
+    PamAlone,
+    PamNoninteractive,
+    SshdPam,
+    DaemonRunning,
+    DaemonEnabled,
+    DaemonVersion,
+    DaemonSocket,
+    DaemonLogind,
+    DaemonRejectedFrames,
+    PolicyState,
+    PolicyFiles,
+    PolicyShortLimits,
+    SessionIdleSource,
+    SessionAgent,
+    SessionInactivity,
+    SessionLock,
+    SessionGroups,
+    LogindStopIdleSession,
+    LogindIdleAction,
+    LogindKillUserProcesses,
+    ShellTmout,
+    SshdKeepalive,
+    SshdChannelTimeout,
+    SshdUnusedConnection,
+    OtherPrograms,
+    SystemKernel,
+    SystemCgroups,
+    SystemClock,
+    SystemMosh,
+}
+
+impl Check {
+    /// Its name in JSON. Names are never given to another check.
+    pub(crate) const fn id(self) -> &'static str {
+        match self {
+            Self::PamModule => "pam.module",
+            Self::PamSystemd => "pam.systemd",
+            Self::PamStack => "pam.stack",
+            Self::PamOrder => "pam.order",
+            Self::PamAlone => "pam.alone",
+            Self::PamNoninteractive => "pam.noninteractive",
+            Self::SshdPam => "sshd.pam",
+            Self::DaemonRunning => "daemon.running",
+            Self::DaemonEnabled => "daemon.enabled",
+            Self::DaemonVersion => "daemon.version",
+            Self::DaemonSocket => "daemon.socket",
+            Self::DaemonLogind => "daemon.logind",
+            Self::DaemonRejectedFrames => "daemon.rejected-frames",
+            Self::PolicyState => "policy.state",
+            Self::PolicyFiles => "policy.files",
+            Self::PolicyShortLimits => "policy.short-limits",
+            Self::SessionIdleSource => "session.idle-source",
+            Self::SessionAgent => "session.agent",
+            Self::SessionInactivity => "session.inactivity",
+            Self::SessionLock => "session.lock",
+            Self::SessionGroups => "session.groups",
+            Self::LogindStopIdleSession => "logind.stop-idle-session",
+            Self::LogindIdleAction => "logind.idle-action",
+            Self::LogindKillUserProcesses => "logind.kill-user-processes",
+            Self::ShellTmout => "shell.tmout",
+            Self::SshdKeepalive => "sshd.keepalive",
+            Self::SshdChannelTimeout => "sshd.channel-timeout",
+            Self::SshdUnusedConnection => "sshd.unused-connection",
+            Self::OtherPrograms => "other.programs",
+            Self::SystemKernel => "system.kernel",
+            Self::SystemCgroups => "system.cgroups",
+            Self::SystemClock => "system.clock",
+            Self::SystemMosh => "system.mosh",
+        }
+    }
+
+    pub(crate) const fn group(self) -> Group {
+        match self {
+            Self::PamModule
+            | Self::PamSystemd
+            | Self::PamStack
+            | Self::PamOrder
+            | Self::PamAlone
+            | Self::PamNoninteractive
+            | Self::SshdPam => Group::Login,
+            Self::DaemonRunning
+            | Self::DaemonEnabled
+            | Self::DaemonVersion
+            | Self::DaemonSocket
+            | Self::DaemonLogind
+            | Self::DaemonRejectedFrames
+            | Self::PolicyState
+            | Self::PolicyFiles
+            | Self::PolicyShortLimits => Group::Daemon,
+            Self::SessionIdleSource
+            | Self::SessionAgent
+            | Self::SessionInactivity
+            | Self::SessionLock
+            | Self::SessionGroups => Group::Sessions,
+            Self::LogindStopIdleSession
+            | Self::LogindIdleAction
+            | Self::LogindKillUserProcesses
+            | Self::ShellTmout
+            | Self::SshdKeepalive
+            | Self::SshdChannelTimeout
+            | Self::SshdUnusedConnection
+            | Self::OtherPrograms => Group::Others,
+            Self::SystemKernel | Self::SystemCgroups | Self::SystemClock | Self::SystemMosh => {
+                Group::System
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What is known of desktops, by the name that they give logind.
+
+/// A desktop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Desktop {
+    /// `XDG_SESSION_DESKTOP`; empty where nobody said.
+    name: String,
+}
+
+/// How an agent comes to run there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// The desktop starts graphical-session.target of the user's systemd.
+    UserUnit,
+    /// The desktop starts what is in /etc/xdg/autostart.
+    Autostart,
+    /// The user's configuration says what is started.
+    Configuration,
+    Unknown,
+}
+
+/// They begin so, in lower case, with a session of their own or a distribution's name for it.
+const SETS_HINT: [&str; 5] = ["gnome", "ubuntu", "cinnamon", "x-cinnamon", "mate"];
+/// Their sources have no call of SetIdleHint (sway's has one in swayidle, if that is told to).
+const SETS_NO_HINT: [&str; 9] = [
+    "kde", "plasma", "xfce", "lxqt", "cosmic", "sway", "hyprland", "labwc", "niri",
+];
+/// Those that call SetLockedHint.
+const CONFIRMS_LOCKS: [&str; 4] = ["gnome", "ubuntu", "kde", "plasma"];
+/// Those whose own units pull in graphical-session.target.
+const HAS_USER_UNITS: [&str; 8] = [
+    "gnome",
+    "ubuntu",
+    "kde",
+    "plasma",
+    "cinnamon",
+    "x-cinnamon",
+    "cosmic",
+    "budgie",
+];
+const HAS_AUTOSTART: [&str; 4] = ["xfce", "mate", "lxqt", "lxde"];
+const IS_BARE: [&str; 11] = [
+    "sway", "hyprland", "labwc", "niri", "river", "wayfire", "i3", "openbox", "awesome", "bspwm",
+    "fluxbox",
+];
+
+impl Desktop {
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        Some(self.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    fn is_one_of(&self, names: &[&str]) -> bool {
+        let own = self.name.to_ascii_lowercase();
+        // "plasmawayland", "gnome-classic", "ubuntu:GNOME"
+        names.iter().any(|name| own.starts_with(name))
+    }
+
+    /// What logind hears of its idle time.
+    pub(crate) fn hint(&self) -> String {
+        match self.name() {
+            Some(name) if self.is_one_of(&SETS_HINT) => {
+                format!("what {name} tells logind comes late, or never")
+            }
+            Some(name) if self.is_one_of(&SETS_NO_HINT) => {
+                format!("{name} tells logind nothing of it")
+            }
+            _ => "few desktops tell logind of it".to_owned(),
+        }
+    }
+
+    /// Whether it is known to lock without telling logind.
+    pub(crate) fn says_nothing_of_locks(&self) -> bool {
+        let known = self.is_one_of(&SETS_HINT) || self.is_one_of(&SETS_NO_HINT);
+        known && !self.is_one_of(&CONFIRMS_LOCKS)
+    }
+
+    /// How its user gets an agent.
+    pub(crate) fn start_agent(&self, user: &str) -> String {
+        let unit = format!(
+            "as {user}: systemctl --user start session-timeout-agent; \
+             if that fails: systemctl --user status session-timeout-agent"
+        );
+        match self.start() {
+            Start::UserUnit => unit,
+            Start::Autostart => format!(
+                "as {user}: log in anew, or start session-timeout-agent in the session; \
+                 /etc/xdg/autostart/session-timeout-agent.desktop starts it at a login"
+            ),
+            Start::Configuration => format!(
+                "have the configuration of {} start it: {}",
+                self.name,
+                self.line_that_starts_it()
+            ),
+            Start::Unknown => format!(
+                "{unit}; on a bare compositor have its configuration start it, as sway's does with \
+                 `exec session-timeout-agent`"
+            ),
+        }
+    }
+
+    /// As its own manual writes such a line; most run a shell script.
+    fn line_that_starts_it(&self) -> &'static str {
+        if self.is_one_of(&["sway", "i3"]) {
+            "exec session-timeout-agent"
+        } else if self.is_one_of(&["hyprland"]) {
+            "exec-once = session-timeout-agent"
+        } else if self.is_one_of(&["niri"]) {
+            "spawn-at-startup \"session-timeout-agent\""
+        } else {
+            "session-timeout-agent &"
+        }
+    }
+
+    fn start(&self) -> Start {
+        if self.is_one_of(&IS_BARE) {
+            Start::Configuration
+        } else if self.is_one_of(&HAS_USER_UNITS) {
+            Start::UserUnit
+        } else if self.is_one_of(&HAS_AUTOSTART) {
+            Start::Autostart
+        } else {
+            Start::Unknown
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn desktops_are_known_by_how_their_names_begin() {
+        for (name, start, silent) in [
+            ("gnome-classic", Start::UserUnit, false),
+            ("plasmawayland", Start::UserUnit, false),
+            ("KDE", Start::UserUnit, false),
+            ("cinnamon", Start::UserUnit, true),
+            ("xfce", Start::Autostart, true),
+            ("Hyprland", Start::Configuration, true),
+            ("sway", Start::Configuration, true),
+            ("dreamdesk", Start::Unknown, false),
+            ("", Start::Unknown, false),
+        ] {
+            let desktop = Desktop::named(name);
+            assert_eq!(desktop.start(), start, "{name}");
+            assert_eq!(desktop.says_nothing_of_locks(), silent, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_bare_compositor_starts_it_in_its_own_words() {
+        for (name, line) in [
+            (
+                "sway",
+                "the configuration of sway start it: exec session-timeout-agent",
+            ),
+            ("Hyprland", "start it: exec-once = session-timeout-agent"),
+            ("labwc:wlroots", "start it: session-timeout-agent &"),
+        ] {
+            let mend = Desktop::named(name).start_agent("alice");
+            assert!(mend.ends_with(line), "{mend}");
+        }
+        assert!(
+            Desktop::named("KDE")
+                .start_agent("alice")
+                .starts_with("as alice: systemctl")
+        );
+    }
+
+    #[test]
+    fn what_logind_hears_depends_on_the_desktop() {
+        assert!(Desktop::named("gnome").hint().contains("late"));
+        assert_eq!(
+            Desktop::named("XFCE").hint(),
+            "XFCE tells logind nothing of it"
+        );
+        assert!(Desktop::default().hint().starts_with("few desktops"));
+    }
+}

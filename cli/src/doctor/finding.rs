@@ -1,0 +1,132 @@
+//! What a check comes to.
+
+use serde::Serialize;
+
+use super::checks::Check;
+use crate::text::one_line;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    /// It works.
+    Ok,
+    /// Good to know; nothing has to be done.
+    Note,
+    /// It works, but not as somebody might think.
+    Warning,
+    /// It does not work.
+    Error,
+}
+
+impl Level {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+
+    /// What `doctor` exits with where this is the worst.
+    pub(crate) const fn exit_code(self) -> u8 {
+        match self {
+            Self::Ok | Self::Note => 0,
+            Self::Warning => 1,
+            Self::Error => 2,
+        }
+    }
+}
+
+/// What makes it go away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mend {
+    /// This command, as it is, by root.
+    Run(String),
+    /// Something that takes more than one command, or another person.
+    Do(String),
+}
+
+impl Mend {
+    pub(crate) fn text(&self) -> &str {
+        let (Self::Run(text) | Self::Do(text)) = self;
+        text
+    }
+
+    pub(crate) fn command(&self) -> Option<&str> {
+        match self {
+            Self::Run(command) => Some(command),
+            Self::Do(_) => None,
+        }
+    }
+}
+
+/// One result, safe to print.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) check: Check,
+    pub(crate) level: Level,
+    pub(crate) what: String,
+    pub(crate) mend: Option<Mend>,
+    /// The session that it is about; absent where it is about the machine.
+    pub(crate) session: Option<String>,
+}
+
+impl Finding {
+    pub(crate) fn new(check: Check, level: Level, what: &str) -> Self {
+        Self {
+            check,
+            level,
+            what: one_line(what),
+            mend: None,
+            session: None,
+        }
+    }
+
+    pub(crate) fn ok(check: Check, what: &str) -> Self {
+        Self::new(check, Level::Ok, what)
+    }
+
+    pub(crate) fn note(check: Check, what: &str) -> Self {
+        Self::new(check, Level::Note, what)
+    }
+
+    pub(crate) fn warning(check: Check, what: &str) -> Self {
+        Self::new(check, Level::Warning, what)
+    }
+
+    pub(crate) fn error(check: Check, what: &str) -> Self {
+        Self::new(check, Level::Error, what)
+    }
+
+    /// That something is hidden from who asks.
+    pub(crate) fn unseen(check: Check, what: &str) -> Self {
+        let seen = Self::note(check, &format!("{what} cannot be seen by this user"));
+        seen.do_this("run `session-timeout doctor` as root")
+    }
+
+    /// With a command that mends it.
+    pub(crate) fn run_this(mut self, command: &str) -> Self {
+        self.mend = Some(Mend::Run(one_line(command)));
+        self
+    }
+
+    /// With what to do about it.
+    pub(crate) fn do_this(mut self, mend: &str) -> Self {
+        self.mend = Some(Mend::Do(one_line(mend)));
+        self
+    }
+
+    /// About this session.
+    pub(crate) fn of_session(mut self, id: &str) -> Self {
+        self.session = Some(one_line(id));
+        self
+    }
+}
+
+/// The worst of them.
+pub(crate) fn worst(findings: &[Finding]) -> Level {
+    let levels = findings.iter().map(|finding| finding.level);
+    levels.max().unwrap_or(Level::Ok)
+}

@@ -1,0 +1,93 @@
+//! `doctor`: what works on this machine and what does not, and what mends it.
+//!
+//! Each part gathers its facts, from files below a [`Root`] or from a bus, and judges them by
+//! themselves: who judges reads nothing, and who reads judges nothing.
+
+mod allowance;
+mod checks;
+mod daemon;
+mod desktop;
+mod finding;
+pub(crate) mod json;
+mod logind;
+mod logind_conf;
+mod pam;
+pub(crate) mod people;
+mod programs;
+mod root;
+mod sessions;
+mod sshd;
+mod sshd_config;
+mod stack;
+mod system;
+mod tmout;
+mod witnesses;
+
+use allowance::Allowance;
+use finding::{Finding, Level};
+use root::Root;
+
+/// Everything that was found, in the order in which it is shown.
+#[derive(Debug)]
+pub(crate) struct Diagnosis {
+    findings: Vec<Finding>,
+}
+
+impl Diagnosis {
+    /// What the command exits with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.worst().exit_code()
+    }
+
+    fn worst(&self) -> Level {
+        finding::worst(&self.findings)
+    }
+}
+
+/// Examines this machine.
+pub(crate) async fn examine() -> Diagnosis {
+    let root = Root::system();
+    let witnesses = witnesses::hear().await;
+    let files = daemon::files(&witnesses.daemon);
+    let allowance = files
+        .settings()
+        .map_or_else(Allowance::default, Allowance::of);
+    let sshd = sshd::Facts::gather(&root, witnesses.sshd.as_deref());
+    let logind_conf = logind_conf::LogindConf::read(&root);
+    let socket = daemon::Socket::gather(&root);
+
+    let mut findings = pam::examine(&pam::Facts::gather(&root));
+    findings.push(sshd::examine_pam(sshd.as_ref()));
+    findings.extend(daemon::examine(&witnesses.daemon, socket, &files));
+    findings.extend(daemon::enabled(&witnesses.units));
+    // Without the daemon nobody knows which there are, and that has been said.
+    if witnesses.daemon.is_ok() {
+        findings.extend(sessions::examine(&witnesses.sessions));
+    }
+    findings.extend(logind::examine(&logind_conf, witnesses.logind.as_ref()));
+    findings.extend(tmout::examine(&tmout::Facts::gather(&root), &allowance));
+    findings.extend(sshd::examine_timeouts(sshd.as_ref(), &allowance));
+    findings.extend(programs::examine(&programs::gather(&root)));
+    let system = system::Facts::gather(&root, witnesses.clock);
+    findings.extend(system::examine(&system, &allowance));
+    Diagnosis { findings }
+}
+
+/// One finding of each sort, for the tests of what is printed.
+#[cfg(test)]
+fn sample() -> Diagnosis {
+    use checks::Check;
+
+    let missing = Finding::error(Check::PamStack, "pam_session_timeout.so is missing");
+    let unknown = Finding::warning(Check::SessionInactivity, "session c1: nobody can tell");
+    Diagnosis {
+        findings: vec![
+            Finding::ok(Check::PamModule, "the PAM module is installed"),
+            missing.run_this("pam-auth-update --enable session-timeout"),
+            Finding::ok(Check::DaemonRunning, "it runs"),
+            unknown.of_session("c1"),
+            Finding::note(Check::LogindIdleAction, "logind acts"),
+            Finding::ok(Check::SystemClock, "it goes"),
+        ],
+    }
+}

@@ -1,0 +1,336 @@
+//! What sshd does to connections by itself, and whether it asks PAM.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::allowance::Allowance;
+use super::checks::Check;
+use super::finding::{Finding, Level};
+use super::root::Root;
+use super::sshd_config::{Line, SshdConfig, time};
+use crate::duration::for_people;
+
+/// Where sshd is on Debian.
+pub(crate) const SSHD: &str = "/usr/sbin/sshd";
+const RELOAD: &str = "systemctl reload ssh";
+
+/// What is known of sshd.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    config: SshdConfig,
+    /// What `sshd -T` printed, by keyword; it knows the defaults of its build, and the files do
+    /// not. Absent where it cannot be asked.
+    effective: Option<HashMap<String, String>>,
+}
+
+/// A setting that holds.
+struct Held {
+    value: String,
+    /// Where it is written; empty where it is not.
+    place: String,
+    /// For whom; empty for everybody.
+    whom: &'static str,
+}
+
+impl Facts {
+    /// Of a machine with sshd; `answer` is what `sshd -T` printed, where it did.
+    pub(crate) fn gather(root: &Root, answer: Option<&str>) -> Option<Self> {
+        root.has(SSHD).then(|| Self {
+            config: SshdConfig::read(root),
+            effective: answer.map(keywords),
+        })
+    }
+
+    /// What holds for everybody, and for those whom a `Match` picks.
+    fn held(&self, keyword: &str) -> Vec<Held> {
+        let line = self.config.for_everybody(keyword);
+        let written = |line: &Line| Held {
+            value: line.value.clone(),
+            place: format!(" ({})", line.place),
+            whom: "",
+        };
+        let told = |effective: &HashMap<String, String>| {
+            effective
+                .get(&keyword.to_ascii_lowercase())
+                .map(|value| Held {
+                    value: value.clone(),
+                    ..line.map_or_else(Held::by_default, written)
+                })
+        };
+        let everybody = match &self.effective {
+            Some(effective) => told(effective),
+            None => line.map(written),
+        };
+        let some = self.config.for_some(keyword).into_iter().map(|line| Held {
+            whom: " for those whom a Match picks",
+            ..written(line)
+        });
+        everybody.into_iter().chain(some).collect()
+    }
+}
+
+impl Held {
+    fn by_default() -> Self {
+        Self {
+            value: String::new(),
+            place: String::new(),
+            whom: "",
+        }
+    }
+}
+
+/// `keyword value` on each line; of a keyword that comes again the first counts, as in sshd.
+fn keywords(printed: &str) -> HashMap<String, String> {
+    let mut keywords = HashMap::new();
+    for (keyword, value) in printed.lines().filter_map(|line| line.split_once(' ')) {
+        let keyword = keyword.to_ascii_lowercase();
+        keywords
+            .entry(keyword)
+            .or_insert_with(|| value.trim().to_owned());
+    }
+    keywords
+}
+
+/// Whether logins over SSH come to PAM at all.
+pub(crate) fn examine_pam(facts: Option<&Facts>) -> Finding {
+    let check = Check::SshdPam;
+    let Some(facts) = facts else {
+        return Finding::ok(check, "there is no sshd");
+    };
+    // Without a line it is off (sshd_config(5)); Debian's file has the line.
+    let held = facts.held("UsePAM");
+    let (value, place) = held
+        .first()
+        .map_or(("no", ""), |held| (&held.value, &held.place));
+    if value.eq_ignore_ascii_case("yes") {
+        return Finding::ok(check, "sshd asks PAM (UsePAM)");
+    }
+    if let Some(hidden) = facts.config.hidden.first() {
+        return Finding::unseen(check, hidden);
+    }
+    let what = format!(
+        "sshd does not ask PAM{place}: logind does not know its logins, and no \
+                        limit holds for them"
+    );
+    Finding::error(check, &what).do_this(&format!(
+        "set `UsePAM yes` in /etc/ssh/sshd_config, then: {RELOAD}"
+    ))
+}
+
+/// What ends a connection before we do.
+pub(crate) fn examine_timeouts(facts: Option<&Facts>, allowance: &Allowance) -> Vec<Finding> {
+    let Some(facts) = facts else {
+        return Vec::new();
+    };
+    let mut findings = vec![keepalive(facts)];
+    findings.extend(channel_timeout(facts, allowance));
+    findings.extend(unused_connection(facts, allowance));
+    let hidden = &facts.config.hidden;
+    if !hidden.is_empty() {
+        // What is not seen may be anything.
+        findings.retain(|finding| finding.level > Level::Ok);
+    }
+    let unseen = hidden.iter();
+    findings.extend(unseen.map(|path| Finding::unseen(Check::SshdChannelTimeout, path)));
+    findings
+}
+
+/// `ClientAliveInterval` asks whether the other end is there; many take it for an idle timeout.
+fn keepalive(facts: &Facts) -> Finding {
+    let check = Check::SshdKeepalive;
+    let held = facts.held("ClientAliveInterval");
+    let on = held
+        .iter()
+        .find(|held| time(&held.value).is_some_and(|every| !every.is_zero()));
+    match on {
+        None => Finding::ok(check, "sshd does not ask whether clients are there"),
+        Some(Held { value, place, whom }) => {
+            let what = format!(
+                "ClientAliveInterval {value}{place}{whom} only ends connections whose other end \
+                 is gone; it is no limit of idle time"
+            );
+            Finding::note(check, &what)
+        }
+    }
+}
+
+fn channel_timeout(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
+    let check = Check::SshdChannelTimeout;
+    let held = facts.held("ChannelTimeout");
+    let sooner = held.iter().flat_map(|held| {
+        let words = held.value.split_whitespace();
+        let sooner = words.filter_map(|word| Some((word, shell_timeout(word)?)));
+        sooner.map(move |(word, after)| (held, word, after))
+    });
+    let found: Vec<Finding> = sooner
+        .filter(|(_, _, after)| *after < allowance.longest)
+        .map(|(Held { place, whom, .. }, word, after)| {
+            let after = for_people(after);
+            let what = format!(
+                "ChannelTimeout {word}{place}{whom}: sshd closes terminals that were silent for \
+                 {after}, without a warning"
+            );
+            Finding::warning(check, &what).do_this(&out(place, "ChannelTimeout"))
+        })
+        .collect();
+    if found.is_empty() {
+        return vec![Finding::ok(
+            check,
+            "sshd closes no terminal before a limit does",
+        )];
+    }
+    found
+}
+
+/// The time of a word of `ChannelTimeout` that is about shells: `session=5m`, `session:shell=5m`,
+/// `*=5m`, `global=5m`. Zero is none.
+fn shell_timeout(word: &str) -> Option<Duration> {
+    let (kind, after) = word.split_once('=')?;
+    let is_shell = kind == "global" || kind.starts_with("session") || kind.contains('*');
+    time(after).filter(|after| is_shell && !after.is_zero())
+}
+
+/// `UnusedConnectionTimeout` is for connections without a channel: `ssh -N`.
+fn unused_connection(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
+    let check = Check::SshdUnusedConnection;
+    let held = facts.held("UnusedConnectionTimeout");
+    let sooner = held.iter().filter_map(|held| {
+        let after = time(&held.value).filter(|after| !after.is_zero())?;
+        (after < allowance.longest).then_some((held, after))
+    });
+    let found: Vec<Finding> = sooner
+        .map(|(Held { value, place, whom }, after)| {
+            let after = for_people(after);
+            let what = format!(
+                "UnusedConnectionTimeout {value}{place}{whom}: sshd closes connections without a \
+                 channel after {after}, without a warning"
+            );
+            Finding::warning(check, &what).do_this(&out(place, "UnusedConnectionTimeout"))
+        })
+        .collect();
+    if found.is_empty() {
+        let what = "sshd closes no unused connection before a limit does";
+        return vec![Finding::ok(check, what)];
+    }
+    found
+}
+
+fn out(place: &str, keyword: &str) -> String {
+    let place = place.trim_start_matches(" (").trim_end_matches(')');
+    match place {
+        "" => format!("set `{keyword} none` in /etc/ssh/sshd_config, then: {RELOAD}"),
+        place => format!("take out {place}, then: {RELOAD}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Mend;
+    use super::super::root::fake;
+    use super::*;
+
+    fn facts(config: &str, answer: Option<&str>) -> Facts {
+        let (_dir, root) = fake::root(&[(SSHD, ""), ("/etc/ssh/sshd_config", config)]);
+        Facts::gather(&root, answer).unwrap()
+    }
+
+    fn ills(config: &str, answer: Option<&str>) -> Vec<(Check, Level)> {
+        let facts = facts(config, answer);
+        let mut findings = examine_timeouts(Some(&facts), &Allowance::default());
+        findings.push(examine_pam(Some(&facts)));
+        findings.retain(|finding| finding.level > Level::Ok);
+        findings
+            .iter()
+            .map(|finding| (finding.check, finding.level))
+            .collect()
+    }
+
+    #[test]
+    fn each_setting_is_judged_by_what_it_does_to_sessions() {
+        let warning = |check| vec![(check, Level::Warning)];
+        for (config, expected) in [
+            ("", vec![]),
+            ("ClientAliveInterval 0", vec![]),
+            (
+                "ClientAliveInterval 300",
+                vec![(Check::SshdKeepalive, Level::Note)],
+            ),
+            ("ChannelTimeout none", vec![]),
+            ("ChannelTimeout x11-connection=5m", vec![]),
+            ("ChannelTimeout session=0", vec![]),
+            ("ChannelTimeout session=2d", vec![]),
+            (
+                "ChannelTimeout session=5m",
+                warning(Check::SshdChannelTimeout),
+            ),
+            (
+                "ChannelTimeout tun-connection=1h *=5m",
+                warning(Check::SshdChannelTimeout),
+            ),
+            (
+                "ChannelTimeout global=5m",
+                warning(Check::SshdChannelTimeout),
+            ),
+            (
+                "Match User a\nChannelTimeout session=5m",
+                warning(Check::SshdChannelTimeout),
+            ),
+            ("UnusedConnectionTimeout none", vec![]),
+            (
+                "UnusedConnectionTimeout 5m",
+                warning(Check::SshdUnusedConnection),
+            ),
+        ] {
+            let config = format!("UsePAM yes\n{config}\n");
+            assert_eq!(ills(&config, None), expected, "{config}");
+        }
+    }
+
+    #[test]
+    fn without_pam_nobody_hears_of_logins() {
+        let error = vec![(Check::SshdPam, Level::Error)];
+        assert_eq!(ills("UsePAM no\n", None), error);
+        assert_eq!(ills("", None), error);
+        assert_eq!(ills("", Some("usepam yes\n")), []);
+        assert_eq!(ills("UsePAM yes\n", Some("usepam no\n")), error);
+        assert_eq!(examine_pam(None).level, Level::Ok);
+    }
+
+    #[test]
+    fn sshd_s_own_word_is_believed_and_the_files_say_where_it_is_from() {
+        let facts = facts(
+            "ChannelTimeout session=9m\n",
+            Some("channeltimeout session=5m\n"),
+        );
+        let found = channel_timeout(&facts, &Allowance::default());
+        assert!(
+            found[0]
+                .what
+                .starts_with("ChannelTimeout session=5m (/etc/ssh/sshd_config:1): "),
+            "{found:?}"
+        );
+        let mend = "take out /etc/ssh/sshd_config:1, then: systemctl reload ssh";
+        assert_eq!(found[0].mend.as_ref().map(Mend::text), Some(mend));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_not_called_well() {
+        let mut facts = facts("UsePAM yes\n", None);
+        facts
+            .config
+            .hidden
+            .push("/etc/ssh/sshd_config.d/1.conf".into());
+        let found = examine_timeouts(Some(&facts), &Allowance::default());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].level, Level::Note);
+        // The main file may say what the hidden one says otherwise.
+        assert_eq!(examine_pam(Some(&facts)).level, Level::Ok);
+    }
+
+    #[test]
+    fn a_machine_without_sshd_has_nothing_to_be_said_of_it() {
+        let (_dir, root) = fake::root(&[]);
+        assert!(Facts::gather(&root, None).is_none());
+        assert_eq!(examine_timeouts(None, &Allowance::default()), []);
+    }
+}

@@ -1,0 +1,258 @@
+//! `TMOUT`: shells that end by themselves at a prompt (bash(1)).
+
+use std::time::Duration;
+
+use super::allowance::Allowance;
+use super::checks::Check;
+use super::finding::Finding;
+use super::root::{Place, Root, Text};
+use crate::duration::for_people;
+
+/// What shells read for everybody, and pam_env(8).
+const FILES: [&str; 7] = [
+    "/etc/environment",
+    "/etc/profile",
+    "/etc/profile.d/*.sh",
+    "/etc/bash.bashrc",
+    "/etc/zsh/zshenv",
+    "/etc/zsh/zprofile",
+    "/etc/zsh/zshrc",
+];
+
+/// A `TMOUT` that is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tmout {
+    seconds: u64,
+    hold: Hold,
+    place: Place,
+}
+
+/// Whether its user can get rid of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    Changeable,
+    Readonly,
+}
+
+/// What is set, and what could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    set: Vec<Tmout>,
+    hidden: Vec<String>,
+}
+
+impl Facts {
+    pub(crate) fn gather(root: &Root) -> Self {
+        let mut facts = Self::default();
+        for path in FILES.iter().flat_map(|pattern| root.matching(pattern)) {
+            match root.read(&path) {
+                Text::Is(text) => facts.set.extend(set_in(&text, &path)),
+                Text::Hidden => facts.hidden.push(path),
+                Text::Missing => {}
+            }
+        }
+        facts
+    }
+}
+
+/// Everything about `TMOUT`.
+pub(crate) fn examine(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
+    let check = Check::ShellTmout;
+    let mut findings: Vec<Finding> = facts
+        .set
+        .iter()
+        .map(|tmout| judge(tmout, allowance))
+        .chain(facts.hidden.iter().map(|path| Finding::unseen(check, path)))
+        .collect();
+    if findings.is_empty() {
+        findings.push(Finding::ok(check, "no shell ends by itself (TMOUT)"));
+    }
+    findings
+}
+
+fn judge(tmout: &Tmout, allowance: &Allowance) -> Finding {
+    let check = Check::ShellTmout;
+    let after = Duration::from_secs(tmout.seconds);
+    let place = &tmout.place;
+    let readonly = match tmout.hold {
+        Hold::Readonly => ", readonly",
+        Hold::Changeable => "",
+    };
+    let what = format!(
+        "TMOUT={}{readonly} ({place}): each shell ends by itself after {} at a prompt, without a \
+         warning",
+        tmout.seconds,
+        for_people(after)
+    );
+    if after >= allowance.longest {
+        return Finding::note(check, &format!("{what}; no limit is that long"));
+    }
+    Finding::warning(check, &what).do_this(&format!(
+        "take out {place}; inactivity-timeout in the policy does the same, with a warning"
+    ))
+}
+
+/// The last value that a text leaves `TMOUT` with, if that is one that ends shells.
+fn set_in(text: &str, file: &str) -> Option<Tmout> {
+    let mut found: Option<Tmout> = None;
+    let mut hold = Hold::Changeable;
+    for (index, line) in text.lines().enumerate() {
+        for command in commands(line) {
+            match Word::of(&command) {
+                Some(Word::Set { seconds, hold: new }) => {
+                    hold = new;
+                    found = Some(Tmout {
+                        seconds,
+                        hold,
+                        place: Place {
+                            file: file.to_owned(),
+                            line: index + 1,
+                        },
+                    });
+                }
+                Some(Word::Protected) => hold = Hold::Readonly,
+                Some(Word::Unset) => found = None,
+                None => {}
+            }
+        }
+    }
+    let found = found.map(|tmout| Tmout { hold, ..tmout });
+    found.filter(|tmout| tmout.seconds > 0)
+}
+
+/// The words of each command of a line of a shell script. Words with blanks in quotes come out as
+/// several; none of them looks like a `TMOUT` that is set.
+fn commands(line: &str) -> Vec<Vec<&str>> {
+    let comment = |word: &&str| !word.starts_with('#');
+    let parts = line.split([';', '&', '|']);
+    parts
+        .map(|part| part.split_whitespace().take_while(comment).collect())
+        .collect()
+}
+
+/// What a command does to `TMOUT`.
+enum Word {
+    Set { seconds: u64, hold: Hold },
+    Protected,
+    Unset,
+}
+
+impl Word {
+    fn of(command: &[&str]) -> Option<Self> {
+        let first = command.iter().find(|word| {
+            !matches!(
+                **word,
+                "then" | "else" | "do" | "{" | "(" | "builtin" | "command"
+            )
+        })?;
+        let has_flag = |flag| {
+            let mut flags = command.iter().filter(|word| word.starts_with('-'));
+            flags.any(|word| word.contains(flag))
+        };
+        let hold = match *first {
+            "readonly" => Hold::Readonly,
+            "declare" | "typeset" if has_flag('r') => Hold::Readonly,
+            _ => Hold::Changeable,
+        };
+        if let Some(value) = command.iter().find_map(|word| word.strip_prefix("TMOUT=")) {
+            // What is no number is an expression, and this is no shell.
+            let seconds = value.trim_matches(['"', '\'']).parse().ok()?;
+            return Some(Self::Set { seconds, hold });
+        }
+        if !command.contains(&"TMOUT") {
+            return None;
+        }
+        match (*first, hold) {
+            ("unset", _) => Some(Self::Unset),
+            (_, Hold::Readonly) => Some(Self::Protected),
+            (_, Hold::Changeable) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::super::root::fake;
+    use super::*;
+
+    fn found(text: &str) -> Option<(u64, Hold, usize)> {
+        let tmout = set_in(text, "f")?;
+        Some((tmout.seconds, tmout.hold, tmout.place.line))
+    }
+
+    #[test]
+    fn every_way_of_setting_it_is_seen() {
+        use Hold::{Changeable, Readonly};
+        for (text, expected) in [
+            ("TMOUT=900", Some((900, Changeable, 1))),
+            ("\nexport TMOUT=900 # CIS", Some((900, Changeable, 2))),
+            ("readonly TMOUT=600", Some((600, Readonly, 1))),
+            (
+                "TMOUT=600; readonly TMOUT; export TMOUT",
+                Some((600, Readonly, 1)),
+            ),
+            (
+                "TMOUT=600\nexport TMOUT\nreadonly TMOUT",
+                Some((600, Readonly, 1)),
+            ),
+            ("declare -xr TMOUT=\"300\"", Some((300, Readonly, 1))),
+            ("typeset -x TMOUT='300'", Some((300, Changeable, 1))),
+            ("if true; then readonly TMOUT=5; fi", Some((5, Readonly, 1))),
+            ("[ -t 0 ] && TMOUT=5", Some((5, Changeable, 1))),
+            ("TMOUT=900\nTMOUT=60", Some((60, Changeable, 2))),
+            ("TMOUT=900\nunset TMOUT", None),
+            ("TMOUT=0", None),
+            ("# TMOUT=900", None),
+            ("echo a #TMOUT=900", None),
+            ("MY_TMOUT=900", None),
+            ("export TMOUT", None),
+            ("TMOUT=$((15 * 60))", None),
+            ("", None),
+        ] {
+            assert_eq!(found(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_file_that_sets_it_is_named() {
+        let (_dir, root) = fake::root(&[
+            ("/etc/profile", "PATH=/bin\n"),
+            ("/etc/profile.d/tmout.sh", "readonly TMOUT=900\n"),
+            ("/etc/profile.d/other.txt", "TMOUT=1\n"),
+            ("/etc/environment", "TMOUT=300\n"),
+        ]);
+        let findings = examine(&Facts::gather(&root), &Allowance::default());
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.level == Level::Warning)
+        );
+        assert!(
+            findings[0].what.contains("/etc/environment:1"),
+            "{findings:?}"
+        );
+        assert!(
+            findings[1]
+                .what
+                .starts_with("TMOUT=900, readonly (/etc/profile.d/tmout.sh:1)")
+        );
+    }
+
+    #[test]
+    fn one_that_is_longer_than_every_limit_is_only_noted() {
+        let allowance = Allowance {
+            longest: Duration::from_secs(900),
+            inactivity: None,
+        };
+        let (_dir, root) = fake::root(&[("/etc/profile", "TMOUT=900\n")]);
+        let facts = Facts::gather(&root);
+        assert_eq!(examine(&facts, &allowance)[0].level, Level::Note);
+        let (_dir, root) = fake::root(&[]);
+        assert_eq!(
+            examine(&Facts::gather(&root), &allowance)[0].level,
+            Level::Ok
+        );
+    }
+}

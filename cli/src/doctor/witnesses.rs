@@ -1,0 +1,149 @@
+//! Who is asked: the daemon, logind and timedated on the system bus, and sshd.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use zbus::OwnedObjectPath;
+
+use super::desktop::Desktop;
+use super::logind::InForce;
+use super::sessions::{self, is_judged, is_unknown};
+use super::sshd::SSHD;
+use super::system::Clock;
+use crate::bus::Bus;
+use crate::error::Error;
+use crate::status::{Session, Status};
+
+/// sshd answers at once, unless something hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const LOGIND: (&str, &str) = ("org.freedesktop.login1", "/org/freedesktop/login1");
+const LOGIND_MANAGER: &str = "org.freedesktop.login1.Manager";
+const TIMEDATED: (&str, &str) = ("org.freedesktop.timedate1", "/org/freedesktop/timedate1");
+const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1");
+
+/// What they said.
+#[derive(Debug)]
+pub(crate) struct Witnesses {
+    pub(crate) daemon: Result<Status, Error>,
+    pub(crate) sessions: Vec<sessions::Facts>,
+    /// Our units, with what systemd has of their files; empty where it did not say.
+    pub(crate) units: Vec<(&'static str, String)>,
+    /// Absent where logind did not say.
+    pub(crate) logind: Option<InForce>,
+    pub(crate) clock: Clock,
+    /// What `sshd -T` printed; absent where it did not, as it does for nobody but root.
+    pub(crate) sshd: Option<String>,
+}
+
+/// Hears all of them.
+pub(crate) async fn hear() -> Witnesses {
+    let sshd = sshd().await;
+    let bus = match Bus::system().await {
+        Ok(bus) => bus,
+        Err(why) => {
+            return Witnesses {
+                daemon: Err(why),
+                sessions: Vec::new(),
+                units: Vec::new(),
+                logind: None,
+                clock: Clock::Unknown,
+                sshd,
+            };
+        }
+    };
+    let logind = logind(&bus).await;
+    let mut daemon = bus.status().await;
+    let mut sessions = Vec::new();
+    if let Ok(status) = &mut daemon {
+        for session in std::mem::take(&mut status.sessions) {
+            let mut facts = facts_of(&bus, session).await;
+            // Who did not answer once is not asked again for each session.
+            if logind.is_some() && is_judged(&facts.session) {
+                facts.desktop = desktop(&bus, &facts.session.id).await.unwrap_or_default();
+            }
+            sessions.push(facts);
+        }
+    }
+    Witnesses {
+        daemon,
+        sessions,
+        units: units(&bus).await,
+        logind,
+        clock: clock(&bus).await,
+        sshd,
+    }
+}
+
+async fn facts_of(bus: &Bus, session: Session) -> sessions::Facts {
+    let mut facts = sessions::Facts::default();
+    if is_judged(&session) && session.inactivity.is_some() && is_unknown(&session) {
+        facts.unknown_idle = unknown_idle(bus, &session.id).await;
+    }
+    sessions::Facts { session, ..facts }
+}
+
+async fn desktop(bus: &Bus, session: &str) -> Option<Desktop> {
+    const INTERFACE: &str = "org.freedesktop.login1.Session";
+    let found = bus.ask(LOGIND, LOGIND_MANAGER, "GetSession", session);
+    let path: OwnedObjectPath = found.await.ok()?;
+    let keys = bus.properties((LOGIND.0, &path), INTERFACE).await.ok()?;
+    Some(Desktop::named(&keys.word("Desktop")))
+}
+
+/// The word of the policy, without the quotes that a policy file has around it.
+async fn unknown_idle(bus: &Bus, session: &str) -> Option<String> {
+    let explanation = bus.explanation(session).await.ok()?;
+    let mut settings = explanation.settings.into_iter();
+    let setting = settings.find(|setting| setting.key == "unknown-idle")?;
+    Some(setting.value.trim_matches('"').to_owned())
+}
+
+async fn logind(bus: &Bus) -> Option<InForce> {
+    let keys = bus.properties(LOGIND, LOGIND_MANAGER).await.ok()?;
+    let never = |micros: &u64| *micros != u64::MAX;
+    let stop = keys.number("StopIdleSessionUSec").filter(never);
+    Some(InForce {
+        stop_idle_session: stop.map(Duration::from_micros),
+        idle_action: keys.text("IdleAction"),
+        kill_user_processes: keys.flag("KillUserProcesses"),
+    })
+}
+
+async fn units(bus: &Bus) -> Vec<(&'static str, String)> {
+    const INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+    let mut units = Vec::new();
+    for unit in ["session-timeoutd.socket", "session-timeoutd.service"] {
+        let answer = bus.ask(SYSTEMD, INTERFACE, "GetUnitFileState", unit);
+        match answer.await {
+            Ok(state) => units.push((unit, state)),
+            Err(_) => break,
+        }
+    }
+    units
+}
+
+async fn clock(bus: &Bus) -> Clock {
+    let keys = bus.properties(TIMEDATED, TIMEDATED.0).await;
+    match keys.ok().and_then(|keys| keys.flag("NTPSynchronized")) {
+        Some(true) => Clock::Synchronised,
+        Some(false) => Clock::Free,
+        None => Clock::Unknown,
+    }
+}
+
+/// Only sshd knows the defaults of its build, and only root may have it read its keys.
+async fn sshd() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    let output = Command::new(SSHD)
+        .arg("-T")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(PATIENCE, output).await.ok()?.ok()?;
+    let printed = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then_some(printed)
+}

@@ -1,0 +1,287 @@
+//! `session-timeout doctor`: a machine that is well, and each fault with its mend.
+
+use serde_json::Value;
+use session_timeout_tests::{
+    Account, Context as _, Desktop, Failure, Locker, Machine, Outcome, Output, Ssh, Terminal,
+};
+
+use super::assert_not_ended;
+
+const COMMON: &str = "/etc/pam.d/common-session";
+const LOGIND: &str = "/etc/systemd/logind.conf.d/50-idle.conf";
+const PROFILE: &str = "/etc/profile.d/tmout.sh";
+const SSHD: &str = "/etc/ssh/sshd_config.d/50-idle.conf";
+
+const POLICY: &str = "[default]\ninactivity-timeout = \"15min\"\n";
+
+pub(crate) fn a_machine_as_installed_is_well(machine: &Machine) -> Outcome {
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    machine.wait_known(ssh.session())?;
+    for user in ["root", "alice", "nobody"] {
+        let doctor = format!("runuser --user {user} -- session-timeout doctor");
+        let output = machine.attempt(&doctor)?;
+        assert_exit(&output, 0);
+        let last = output.stdout.lines().last().unwrap_or_default();
+        assert!(last.starts_with("All is well"), "{user}: {}", output.stdout);
+        let verbose = machine.run(&format!("{doctor} --verbose"))?;
+        let said = format!("session {} of alice (tty): its terminals", ssh.session());
+        assert_eq!(verbose.contains(&said), user != "nobody", "{verbose}");
+    }
+    let diagnosis = Diagnosis::of(machine)?;
+    let source = diagnosis.the("session.idle-source")?;
+    assert_eq!(source["session"], ssh.session(), "{source}");
+    assert_not_ended(machine, ssh.session());
+    Ok(())
+}
+
+pub(crate) fn what_is_wrong_with_pam_is_named_and_mended(machine: &Machine) -> Outcome {
+    machine.run(&format!("cp {COMMON} /root/good"))?;
+    machine.run(&format!("sed -i '/pam_session_timeout/d' {COMMON}"))?;
+    let missing = Diagnosis::of(machine)?;
+    missing.assert_only(2, "pam.stack", "error");
+    missing.run_the_mend(machine, "pam.stack")?;
+    assert_well(machine)?;
+
+    machine.run(&format!(
+        "sed -i -e '/pam_session_timeout/d' \
+         -e 's/^session.*pam_systemd.so.*/session optional pam_session_timeout.so\\n&/' {COMMON}"
+    ))?;
+    let swapped = Diagnosis::of(machine)?;
+    swapped.assert_only(2, "pam.order", "error");
+    let mend = swapped.the("pam.order")?["mend"].to_string();
+    assert!(mend.contains(&format!("move the line {COMMON}:")), "{mend}");
+    // It names the two lines.
+    let numbers: Vec<u32> = mend
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    let [ours, systemd] = numbers.as_slice() else {
+        return Err(Failure::new(mend));
+    };
+    let moved = format!("sed -i -e '{ours}{{h;d}}' -e '{systemd}{{p;x}}' {COMMON}");
+    machine.run(&moved)?;
+    assert_well(machine)?;
+
+    machine.run(&format!("cp {COMMON} {COMMON}-noninteractive"))?;
+    let jobs = Diagnosis::of(machine)?;
+    jobs.assert_only(1, "pam.noninteractive", "warning");
+    machine.run("sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config")?;
+    let bypassed = Diagnosis::of(machine)?;
+    assert_eq!(bypassed.exit, 2, "{}", bypassed.json);
+    assert_eq!(bypassed.the("sshd.pam")?["level"], "error");
+    Ok(())
+}
+
+pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
+    machine: &Machine,
+) -> Outcome {
+    machine.write(LOGIND, "[Login]\nStopIdleSessionSec=10min\n")?;
+    let set = Diagnosis::of(machine)?;
+    set.assert_only(1, "logind.stop-idle-session", "warning");
+    let what = set.the("logind.stop-idle-session")?["what"].to_string();
+    assert!(what.contains(&format!("{LOGIND}:2")), "{what}");
+    machine.run("systemctl reload-or-restart systemd-logind")?;
+    Diagnosis::of(machine)?.assert_only(1, "logind.stop-idle-session", "warning");
+    // logind has it until it is told.
+    machine.run(&format!("rm {LOGIND}"))?;
+    let left = Diagnosis::of(machine)?;
+    left.assert_only(1, "logind.stop-idle-session", "warning");
+    left.run_the_mend(machine, "logind.stop-idle-session")?;
+    assert_well(machine)?;
+
+    machine.write(PROFILE, "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n")?;
+    let shell = Diagnosis::of(machine)?;
+    shell.assert_only(1, "shell.tmout", "warning");
+    let what = shell.the("shell.tmout")?["what"].to_string();
+    assert!(what.contains("TMOUT=900, readonly"), "{what}");
+    machine.run(&format!("rm {PROFILE}"))?;
+    assert_well(machine)?;
+
+    machine.write(SSHD, "ChannelTimeout session=5m\n")?;
+    Diagnosis::of(machine)?.assert_only(1, "sshd.channel-timeout", "warning");
+    // Who may not ask sshd reads its files.
+    let alice = machine.attempt("runuser --user alice -- session-timeout doctor")?;
+    assert_exit(&alice, 1);
+    assert!(
+        alice.stdout.contains(&format!("{SSHD}:1")),
+        "{}",
+        alice.stdout
+    );
+    machine.run(&format!("rm {SSHD}"))?;
+    assert_well(machine)
+}
+
+pub(crate) fn a_daemon_that_is_away_is_brought_back_by_the_mend(machine: &Machine) -> Outcome {
+    machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
+    let stopped = Diagnosis::of(machine)?;
+    assert_eq!(stopped.exit, 2, "{}", stopped.json);
+    assert_eq!(stopped.the("daemon.socket")?["level"], "error");
+    stopped.run_the_mend(machine, "daemon.running")?;
+    machine.wait_active()?;
+    assert_well(machine)?;
+
+    machine.run("rm /run/session-timeout/login.sock")?;
+    let unlinked = Diagnosis::of(machine)?;
+    unlinked.assert_only(2, "daemon.socket", "error");
+    unlinked.run_the_mend(machine, "daemon.socket")?;
+    machine.wait_active()?;
+    assert_well(machine)?;
+
+    machine.run("systemctl disable session-timeoutd.service")?;
+    let disabled = Diagnosis::of(machine)?;
+    disabled.assert_only(1, "daemon.enabled", "warning");
+    disabled.run_the_mend(machine, "daemon.enabled")?;
+    assert_well(machine)?;
+
+    machine.policy(POLICY)?;
+    Diagnosis::of(machine)?.assert_only(1, "policy.short-limits", "warning");
+    Ok(())
+}
+
+pub(crate) fn a_broken_policy_is_named_before_and_after_it_is_refused(
+    machine: &Machine,
+) -> Outcome {
+    let good = machine.run("cat /etc/session-timeout/policy.toml")?;
+    machine.write_policy("[default]\nsession-timeout = \"90parsecs\"\n")?;
+    Diagnosis::of(machine)?.assert_only(2, "policy.files", "error");
+    assert!(machine.reload().is_err());
+    let refused = Diagnosis::of(machine)?;
+    refused.assert_only(2, "policy.state", "error");
+    let finding = refused.the("policy.state")?;
+    let mend = finding["mend"].as_str().unwrap_or_default();
+    assert!(
+        mend.ends_with("then: systemctl reload session-timeoutd"),
+        "{mend}"
+    );
+    machine.write_policy(&good)?;
+    machine.reload()?;
+    assert_well(machine)
+}
+
+pub(crate) fn a_limit_that_nobody_can_enforce_is_a_warning(machine: &Machine) -> Outcome {
+    machine.write_policy(POLICY)?;
+    machine.reload()?;
+    assert_well(machine)?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::None)?;
+    let id = desktop.session();
+    machine.wait_status(id, super::SOON, |session| {
+        session["idle_source"] == "unknown"
+    })?;
+    let blind = Diagnosis::of(machine)?;
+    assert_eq!(blind.exit, 1, "{}", blind.json);
+    for check in ["session.agent", "session.inactivity"] {
+        let finding = blind.the(check)?;
+        assert_eq!(finding["level"], "warning", "{finding}");
+        assert_eq!(finding["session"], id, "{finding}");
+    }
+    let agent = blind.the("session.agent")?["mend"].to_string();
+    assert!(agent.contains("session-timeout-agent"), "{agent}");
+    // Its user is told the same, and other users nothing.
+    let alice = machine.attempt("runuser --user alice -- session-timeout doctor")?;
+    assert_exit(&alice, 1);
+    assert_exit(
+        &machine.attempt("runuser --user bob -- session-timeout doctor")?,
+        0,
+    );
+
+    // An agent that can tell no more than that it is there: nothing is drawn in this desktop.
+    machine.run(&format!(
+        "systemd-run --quiet --uid=alice --unit=agent session-timeout-agent --session={id}"
+    ))?;
+    machine.wait_status(id, super::SOON, |session| session["agent_source"] == "none")?;
+    let helpless = Diagnosis::of(machine)?;
+    let agent = helpless.the("session.agent")?;
+    assert_eq!(agent["level"], "warning", "{agent}");
+    let what = agent["what"].as_str().unwrap_or_default();
+    assert!(what.contains("finds nobody on this desktop"), "{what}");
+    machine.run("systemctl stop agent.service")?;
+    machine.wait_status(id, super::SOON, |session| session["agent_source"].is_null())?;
+
+    machine.write_policy(&format!("{POLICY}unknown-idle = \"count-from-login\"\n"))?;
+    machine.reload()?;
+    let counted = Diagnosis::of(machine)?;
+    assert_eq!(counted.the("session.inactivity")?["level"], "note");
+
+    machine.write_policy("[default]\naction = \"report\"\n")?;
+    machine.reload()?;
+    let unlimited = Diagnosis::of(machine)?;
+    assert_eq!(unlimited.exit, 0, "{}", unlimited.json);
+    assert_eq!(unlimited.the("session.agent")?["level"], "note");
+    Ok(())
+}
+
+/// What `session-timeout doctor --json` says to root.
+struct Diagnosis {
+    exit: i32,
+    json: Value,
+}
+
+impl Diagnosis {
+    fn of(machine: &Machine) -> Outcome<Self> {
+        let output = machine.attempt("session-timeout doctor --json")?;
+        let json = serde_json::from_str(&output.stdout);
+        let json = json.context(format!("read {}{}", output.stdout, output.stderr))?;
+        Ok(Self {
+            exit: output.code.unwrap_or(-1),
+            json,
+        })
+    }
+
+    fn findings(&self) -> &[Value] {
+        self.json["findings"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// The finding of a check that has one.
+    fn the(&self, id: &str) -> Outcome<&Value> {
+        let found: Vec<&Value> = self
+            .findings()
+            .iter()
+            .filter(|found| found["id"] == id)
+            .collect();
+        match found.as_slice() {
+            [one] => Ok(one),
+            _ => Err(Failure::new(format!("not one {id} in {}", self.json))),
+        }
+    }
+
+    /// That nothing but this is worse than a note.
+    #[track_caller]
+    fn assert_only(&self, exit: i32, id: &str, level: &str) {
+        let harmless = |level: &Value| level == "ok" || level == "note";
+        let ills = self
+            .findings()
+            .iter()
+            .filter(|found| !harmless(&found["level"]));
+        let ills: Vec<_> = ills.map(|found| (&found["id"], &found["level"])).collect();
+        assert!(
+            matches!(ills.as_slice(), [(only, its)] if *only == id && *its == level),
+            "{ills:?}"
+        );
+        assert_eq!(self.exit, exit, "{ills:?}");
+        let mend = &self
+            .findings()
+            .iter()
+            .find(|found| found["id"] == id)
+            .map(|found| &found["mend"]);
+        assert!(mend.is_some_and(Value::is_string), "{id} has no mend");
+    }
+
+    fn run_the_mend(&self, machine: &Machine, id: &str) -> Outcome {
+        let command = self.the(id)?["command"].as_str();
+        machine.run(command.context(format!("a command in {}", self.json))?)?;
+        Ok(())
+    }
+}
+
+#[track_caller]
+fn assert_well(machine: &Machine) -> Outcome {
+    let diagnosis = Diagnosis::of(machine)?;
+    assert_eq!(diagnosis.exit, 0, "{}", diagnosis.json);
+    Ok(())
+}
+
+#[track_caller]
+fn assert_exit(output: &Output, code: i32) {
+    let Output { stdout, stderr, .. } = output;
+    assert_eq!(output.code, Some(code), "{stdout}{stderr}");
+}
