@@ -22,7 +22,7 @@ use wayland_protocols_plasma::idle::client::org_kde_kwin_idle_timeout::{
     self, OrgKdeKwinIdleTimeout,
 };
 
-use super::readable::Readable;
+use super::readable::{Readable, Side};
 use super::{Told, Trouble};
 use crate::clock::Now;
 use crate::idle::{Armed, Report, Step, Token, Watch};
@@ -32,6 +32,7 @@ pub(crate) struct Wayland {
     connection: Connection,
     queue: EventQueue<Events>,
     readable: Readable,
+    compositor: Side,
     events: Events,
     seats: Armed<Seat>,
     notifications: HashMap<Token, Notification>,
@@ -67,6 +68,7 @@ impl Wayland {
             connection,
             queue,
             readable,
+            compositor: Side::There,
             events: Events::default(),
             seats: Armed::default(),
             notifications: HashMap::new(),
@@ -100,11 +102,15 @@ impl Wayland {
         Ok(Told { answer, reports })
     }
 
-    pub(super) async fn ready(&self) {
-        self.readable.ready().await;
+    pub(super) async fn ready(&mut self) {
+        self.compositor = self.readable.ready().await;
     }
 
     pub(super) fn take(&mut self) -> Result<Vec<Report>, Trouble> {
+        if self.compositor == Side::Gone {
+            // Not by reading: the library complains on standard error.
+            return Err(gone("it has closed the connection"));
+        }
         self.dispatch()?;
         let Some(guard) = self.queue.prepare_read() else {
             return self.digest();
