@@ -23,7 +23,7 @@ use wayland_protocols_plasma::idle::client::org_kde_kwin_idle_timeout::{
 };
 
 use super::readable::{Readable, Side};
-use super::{Told, Trouble};
+use super::{Told, Trouble, blocking};
 use crate::clock::Now;
 use crate::idle::{Armed, Report, Step, Token, Watch};
 
@@ -60,7 +60,8 @@ enum Notification {
 
 impl Wayland {
     pub(super) async fn connect() -> Result<Self, Trouble> {
-        let connection = Connection::connect_to_env().map_err(gone)?;
+        let connecting = blocking(|| Connection::connect_to_env().map_err(gone));
+        let connection = connecting.await?;
         let queue = connection.new_event_queue();
         let readable = Readable::of(connection.backend().poll_fd()).map_err(gone)?;
         connection.display().get_registry(&queue.handle(), ());
