@@ -1,19 +1,19 @@
 //! What goes into the journal and the authentication log, in words and fields.
 
-use std::path::Path;
+mod agents;
+mod daemon;
+
 use std::time::Duration;
 
 use log::Level;
 use session_timeout_config::duration::for_people;
 use session_timeout_policy::{
-    Departure, EndAction, Exemption, Extended, Finding, IdleSource, LimitKind, Limits, LockCause,
-    Phase, Refusal, SessionFacts, View, Warning,
+    Departure, EndAction, Exemption, Extended, Finding, LimitKind, Limits, LockCause, Phase,
+    Refusal, SessionFacts, View, Warning,
 };
-use session_timeout_protocol::{FrameError, Opened};
+use session_timeout_protocol::Opened;
 
-use crate::agents::Source;
 use crate::journal::{Entry, Journal, What, field};
-use crate::policy_file::{Found, Origin};
 use crate::text::{Since, by_rule, reason, what_comes};
 
 /// Tells administrators what happens.
@@ -213,44 +213,6 @@ impl Teller {
             .write(limited(Level::Warn, What::Kill, message, facts, limit));
     }
 
-    /// The desktop of a session has an agent, which knows its input in this way.
-    pub(crate) fn agent_attached(&self, facts: &SessionFacts, source: Source) {
-        let (id, user) = (&facts.key.id, &facts.user);
-        let knows = match source {
-            Source::None => "which has nobody to ask for input there".to_owned(),
-            source => format!("which knows its input by {}", source.as_str()),
-        };
-        let message = format!("Session {id} of {user} has an agent, {knows}");
-        let entry = Entry::new(Level::Info, What::AgentAttached, message).about(facts);
-        self.0.write(entry.with(field::SOURCE, source.as_str()));
-    }
-
-    /// The desktop of a session has no agent any more.
-    pub(crate) fn agent_gone(&self, session: &View<'_>) {
-        let facts = session.facts;
-        let message = format!(
-            "The agent of session {} of {} is gone; {}",
-            facts.key.id,
-            facts.user,
-            falls_back(session)
-        );
-        self.0
-            .write(Entry::new(Level::Warn, What::AgentGone, message).about(facts));
-    }
-
-    /// The agent of a session does not answer. Said once, until it does.
-    pub(crate) fn agent_silent(&self, session: &View<'_>) {
-        let facts = session.facts;
-        let message = format!(
-            "The agent of session {} of {} does not answer; until it does, {}",
-            facts.key.id,
-            facts.user,
-            falls_back(session)
-        );
-        self.0
-            .write(Entry::new(Level::Warn, What::AgentSilent, message).about(facts));
-    }
-
     /// logind did not take a request about a session, to "end" it or to "lock" it.
     pub(crate) fn request_failed(&self, session: &str, verb: &str, failure: &str) {
         let message = format!("Cannot {verb} session {session}, trying again: {failure}");
@@ -342,74 +304,6 @@ impl Teller {
                 .with(field::SERVICE, service),
         );
     }
-
-    pub(crate) fn policy(&self, path: &Path, found: &Found) {
-        let path = path.display();
-        let (level, message) = match found.origin {
-            Origin::File => {
-                let files = found.files.iter().map(|file| file.display().to_string());
-                let files = files.collect::<Vec<_>>().join(", ");
-                (Level::Info, format!("The policy of {files} is in force"))
-            }
-            Origin::BuiltIn => (
-                Level::Info,
-                format!("There is no {path}: the built-in policy is in force"),
-            ),
-            Origin::LastGood => (
-                Level::Error,
-                format!("{path} is broken: the last good policy is in force instead"),
-            ),
-            Origin::Nowhere => (
-                Level::Error,
-                format!("{path} is broken and there is no good one: NOTHING IS ENFORCED"),
-            ),
-        };
-        self.0.write(Entry::new(level, What::PolicyLoaded, message));
-        for warning in found.warnings() {
-            self.0
-                .write(Entry::new(Level::Warn, What::PolicyLoaded, warning));
-        }
-    }
-
-    pub(crate) fn policy_rejected(&self, error: &str) {
-        let message = format!("The policy was not taken: {error}");
-        self.0
-            .write(Entry::new(Level::Error, What::PolicyRejected, message));
-    }
-
-    pub(crate) fn short_limits(&self) {
-        let message = "LIMITS OF SECONDS ARE ALLOWED (--allow-short-limits). \
-                       This is for trying a policy out, not for daily use.";
-        self.0
-            .write(Entry::new(Level::Warn, What::ShortLimits, message));
-    }
-
-    pub(crate) fn frame_rejected(&self, error: FrameError, count: u64) {
-        // Powers of two: each of the first, and no flood.
-        if count.is_power_of_two() {
-            let message =
-                format!("A connection to the login socket was closed ({count} so far): {error}");
-            self.0
-                .write(Entry::new(Level::Warn, What::FrameRejected, message));
-        }
-    }
-
-    pub(crate) fn logind_connected(&self) {
-        self.0.write(Entry::new(
-            Level::Info,
-            What::LogindConnected,
-            "systemd-logind answers again",
-        ));
-    }
-
-    pub(crate) fn logind_lost(&self, why: &str) {
-        let message = format!(
-            "systemd-logind cannot be reached, trying again until it can; \
-             no session can be ended meanwhile: {why}"
-        );
-        self.0
-            .write(Entry::new(Level::Warn, What::LogindLost, message));
-    }
 }
 
 fn limited(
@@ -429,17 +323,6 @@ fn ruled(entry: Entry, session: &View<'_>) -> Entry {
     match session.rule {
         Some(rule) => entry.with(field::RULE, rule),
         None => entry,
-    }
-}
-
-/// Who tells the idle time without the agent.
-fn falls_back(session: &View<'_>) -> &'static str {
-    if session.activity.fallbacks.contains(&IdleSource::Logind)
-        || session.activity.source == IdleSource::Logind
-    {
-        "its idle time is what the desktop tells logind"
-    } else {
-        "nobody knows its idle time"
     }
 }
 

@@ -1,0 +1,158 @@
+//! What comes of each input.
+
+use session_timeout_policy::{Event, Login, Pid, SessionKey, View};
+use session_timeout_protocol::Opened;
+
+use super::{Driver, Logind};
+use crate::agents;
+use crate::clock::boot_now;
+use crate::input::{Input, LockHint};
+use crate::logins::Answer;
+use crate::report::{Extension, explain};
+use crate::scope;
+
+impl Driver {
+    pub(super) fn take(&mut self, input: Input) {
+        match input {
+            Input::AgentAttached(key, source) => self.agent_attached(&key, source),
+            Input::AgentGone(key) => self.agent_gone(&key),
+            Input::AgentSilent(key) => {
+                if let Some(session) = self.engine.session_of(&key) {
+                    self.teller.agent_silent(&session);
+                }
+            }
+            Input::Event(event) => self.tell(event),
+            Input::Explain(id, answer) => {
+                let settings = self.settings.as_ref();
+                let explained = explain(&self.engine, settings, &id, boot_now(), &self.agents);
+                // Whoever asked may have gone away again.
+                drop(answer.send(explained));
+            }
+            Input::Extend(id, answer) => drop(answer.send(self.extend(&id))),
+            Input::FrameRejected(error) => {
+                self.rejected_frames = self.rejected_frames.saturating_add(1);
+                self.teller.frame_rejected(error, self.rejected_frames);
+            }
+            Input::LockHint(id, hint) => self.lock_hint(&id, hint),
+            Input::LogindConnected => {
+                if self.logind == Logind::Lost {
+                    self.teller.logind_connected();
+                }
+                self.logind = Logind::Connected;
+            }
+            Input::LogindLost(why) => {
+                // Once, and not at every attempt.
+                if self.logind != Logind::Lost {
+                    self.teller.logind_lost(&why);
+                }
+                self.logind = Logind::Lost;
+            }
+            Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
+            Input::Closed(closed, process) => self.closed(closed.session_id, process),
+            Input::Query(answer) => drop(answer.send(self.report())),
+        }
+    }
+
+    /// Tells the engine, and does what it says.
+    pub(super) fn tell(&mut self, event: Event) {
+        let listed = matches!(event, Event::SessionsListed(_));
+        let actions = self.engine.handle(boot_now(), event);
+        self.hands.perform(&self.engine, actions);
+        self.logins.answer(&self.engine);
+        if listed {
+            self.look_at_locks();
+        }
+    }
+
+    /// Whether a session that is locked instead of ended still is: who unlocked it while nobody
+    /// listened is not unlimited for that.
+    fn look_at_locks(&self) {
+        let sessions = self.engine.sessions();
+        for session in sessions.filter(|session| session.locking.hold.is_some()) {
+            self.hands.probe(&session);
+        }
+    }
+
+    /// It is asked at once, so that it watches from now on.
+    fn agent_attached(&self, key: &SessionKey, source: agents::Source) {
+        if let Some(session) = self.engine.session_of(key) {
+            self.teller.agent_attached(session.facts, source);
+            self.look(&session);
+        }
+    }
+
+    fn agent_gone(&self, key: &SessionKey) {
+        if let Some(session) = self.engine.session_of(key) {
+            self.teller.agent_gone(&session);
+            self.look(&session);
+        }
+    }
+
+    /// Looks at a session out of turn, where anything counts from its input.
+    pub(super) fn look(&self, session: &View<'_>) {
+        if session.watch.is_some() {
+            self.hands.probe(session);
+        }
+    }
+
+    fn extend(&mut self, id: &str) -> Extension {
+        let Some(session) = self.engine.session(id) else {
+            return Extension::NoSession;
+        };
+        let event = Event::ExtensionAsked(session.facts.key.clone());
+        let now = boot_now();
+        let actions = self.engine.handle(now, event);
+        let said = Extension::told_by(&actions, now);
+        self.hands.perform(&self.engine, actions);
+        said
+    }
+
+    /// PAM closed a session. Without an id it was one inside another one, such as `su -`.
+    ///
+    /// The id is from the PAM environment, into which users may write on some machines (pam_env
+    /// with `user_readenv=1`, as in Debian 12's sshd): only the process that opened a session can
+    /// close it.
+    fn closed(&mut self, id: Option<String>, process: Pid) {
+        let session = id.as_deref().and_then(|id| self.engine.session(id));
+        let own = session.is_some_and(|session| session.facts.leader == Some(process));
+        if let Some(id) = id.filter(|_| own) {
+            self.tell(Event::LoginClosed(id));
+        }
+    }
+
+    fn lock_hint(&mut self, id: &str, hint: LockHint) {
+        let Some(session) = self.engine.session(id) else {
+            return;
+        };
+        let key = session.facts.key.clone();
+        self.tell(match hint {
+            LockHint::Locked => Event::Locked(key),
+            LockHint::Unlocked => Event::Unlocked(key),
+        });
+    }
+
+    /// PAM opened a session.
+    fn opened(&mut self, opened: Opened, leader: Pid, answer: Answer) {
+        let Some(id) = opened.session_id else {
+            let outer = scope::session_of(leader);
+            self.teller.login_without_session(&opened, outer.as_deref());
+            let _ = answer.send(None);
+            return;
+        };
+        self.tell(Event::LoginRecorded(Login {
+            id: id.clone(),
+            leader,
+            service: opened.service,
+            remote_host: opened.remote_host.filter(|host| !host.is_empty()),
+            terminal: opened.tty.filter(|tty| !tty.is_empty()),
+        }));
+        let known = self.engine.session(&id).is_some();
+        self.logins.wait(id.clone(), leader, answer);
+        self.logins.answer(&self.engine);
+        // logind's signal is on its way, or was missed: ask, and keep the login waiting a little.
+        // Where too many are asked for already, the login goes on without its line.
+        if !known && self.wanted.try_send(id.clone()).is_err() {
+            self.logins.give_up(&id);
+        }
+    }
+}
