@@ -93,6 +93,26 @@ impl Ssh {
         Self::start(command)
     }
 
+    /// Logs in with mosh, whose server runs on when the SSH connection is closed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_mosh(machine: &Machine, account: Account) -> Outcome<Self> {
+        let ssh = client_command(machine);
+        let options: Vec<_> = ssh.get_args().skip_while(|arg| *arg != "ssh").collect();
+        let ssh = options.join(" ".as_ref());
+        let mosh = format!(
+            "stty rows 24 columns 80; exec mosh --ssh='{}' {}@127.0.0.1",
+            ssh.display(),
+            account.name()
+        );
+        // mosh wants a terminal with a size, and a character set that is UTF-8.
+        let mut command = machine.command("script");
+        command.args(["--quiet", "--return", "--command", &mosh, "/dev/null"]);
+        command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm");
+        Self::start(command)
+    }
+
     /// Starts a client, and waits until the session says its name.
     pub(crate) fn start(mut command: Command) -> Outcome<Self> {
         let opened = Instant::now();

@@ -2,6 +2,7 @@
 
 pub(crate) mod absolute;
 pub(crate) mod activity;
+pub(crate) mod at_rest;
 pub(crate) mod dropins;
 pub(crate) mod explain;
 pub(crate) mod faults;
@@ -16,6 +17,7 @@ pub(crate) mod policy;
 pub(crate) mod restart;
 pub(crate) mod rules;
 pub(crate) mod status;
+pub(crate) mod terminals;
 
 use std::time::{Duration, Instant};
 

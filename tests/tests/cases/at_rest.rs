@@ -1,0 +1,152 @@
+//! Nothing to do: a daemon that only waits costs nothing.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Instant;
+
+use session_timeout_tests::{
+    Account, Context, Failure, Machine, Outcome, Ssh, Terminal, hold_for, wait_until,
+};
+
+use super::{SOON, secs};
+
+const SESSIONS: usize = 100;
+
+/// Limits that are far away, and of every kind that there is.
+const POLICY: &str = r#"[default]
+    session-timeout = "24h"
+    inactivity-timeout = "2h"
+    activity = ["input", "output", "inhibitor"]"#;
+
+pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outcome {
+    machine.write(
+        "/etc/ssh/sshd_config.d/crowd.conf",
+        "MaxStartups 200\nMaxSessions 200\n",
+    )?;
+    machine.run("systemctl reload ssh")?;
+    machine.policy(POLICY)?;
+    let first = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    machine.wait_known(first.session())?;
+    let alone = resting(machine)?;
+    let memory_of_one = memory(machine)?;
+
+    let crowd = crowd(machine, SESSIONS - 1)?;
+    wait_until(SOON, "a hundred sessions", || {
+        let status = machine.status()?;
+        let sessions = status["sessions"].as_array().map_or(0, Vec::len);
+        if sessions == SESSIONS {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("{sessions} sessions")))
+        }
+    })?;
+    let before = resting(machine)?;
+    hold_for(secs(60), "a minute to pass", || Ok::<_, Failure>(()))?;
+    let after = Work::of_daemon(machine)?;
+    assert_eq!(after, before, "the daemon has done something");
+
+    let memory_of_all = memory(machine)?;
+    let asked = Instant::now();
+    machine.status()?;
+    let asked = asked.elapsed();
+    let answered = Work::of_daemon(machine)?;
+    eprintln!(
+        "{}: with 1 session {memory_of_one:?}, {alone:?}; with {SESSIONS} {memory_of_all:?}, \
+         {before:?}; status took {} ms, of which the daemon worked {} us",
+        machine.suite(),
+        asked.as_millis(),
+        (answered.nanos - after.nanos) / 1000,
+    );
+    drop(crowd);
+    Ok(())
+}
+
+/// What a process has done so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Work {
+    /// How often one of its threads was woken or had to wait for a processor.
+    switches: u64,
+    /// The time that its threads have run.
+    nanos: u64,
+    threads: usize,
+}
+
+impl Work {
+    fn of_daemon(machine: &Machine) -> Outcome<Self> {
+        let pid = machine.daemon_pid()?;
+        let statuses = machine.run(&format!("cat /proc/{pid}/task/*/status"))?;
+        // Its first word is the time on a processor (Documentation/scheduler/sched-stats.rst).
+        let times = machine.run(&format!("cat /proc/{pid}/task/*/schedstat"))?;
+        let switches = statuses
+            .lines()
+            .filter(|line| line.contains("ctxt_switches"));
+        Ok(Self {
+            switches: switches.map(number).sum::<Outcome<_>>()?,
+            nanos: times
+                .lines()
+                .map(|line| line.split(' ').next().unwrap_or_default().parse::<u64>())
+                .sum::<Result<_, _>>()
+                .context(times.clone())?,
+            threads: times.lines().count(),
+        })
+    }
+}
+
+/// What the daemon has done when it does nothing more: threads that were needed for a moment go
+/// after ten seconds.
+fn resting(machine: &Machine) -> Outcome<Work> {
+    wait_until(secs(60), "the daemon to be at rest", || {
+        let before = Work::of_daemon(machine)?;
+        hold_for(secs(12), "a pause", || Ok::<_, Failure>(()))?;
+        let after = Work::of_daemon(machine)?;
+        if after == before {
+            Ok(after)
+        } else {
+            Err(Failure::new(format!("{before:?}, then {after:?}")))
+        }
+    })
+}
+
+/// Sessions of two people, several at a time.
+fn crowd(machine: &Machine, count: usize) -> Outcome<Vec<Ssh>> {
+    const AT_ONCE: usize = 4;
+    let some = |first: usize| -> Outcome<Vec<Ssh>> {
+        let numbers = (first..count).step_by(AT_ONCE);
+        let account = [Account::Alice, Account::Bob][first % 2];
+        numbers
+            .map(|_| Ssh::open(machine, account, Terminal::Pty))
+            .collect()
+    };
+    thread::scope(|scope| {
+        let openers: Vec<_> = (0..AT_ONCE)
+            .map(|first| scope.spawn(move || some(first)))
+            .collect();
+        let mut all = Vec::new();
+        for opener in openers {
+            let opened = opener.join().map_err(|_| Failure::new("a panic"))?;
+            all.extend(opened?);
+        }
+        Ok(all)
+    })
+}
+
+/// The daemon's memory in kB, by the kernel's words for its parts.
+fn memory(machine: &Machine) -> Outcome<BTreeMap<String, u64>> {
+    let pid = machine.daemon_pid()?;
+    let parts = machine.run(&format!("cat /proc/{pid}/smaps_rollup"))?;
+    let wanted = ["Rss:", "Pss:", "Private_Dirty:"];
+    parts
+        .lines()
+        .filter(|line| wanted.iter().any(|name| line.starts_with(name)))
+        .map(|line| {
+            let name = line.split(':').next().unwrap_or_default();
+            Ok((name.to_owned(), number(line)?))
+        })
+        .collect()
+}
+
+/// The number in a line such as `Rss:   4096 kB`.
+fn number(line: &str) -> Outcome<u64> {
+    let number = line.split_whitespace().nth(1).unwrap_or_default();
+    number.parse().context(line.to_owned())
+}
