@@ -129,7 +129,7 @@ pub(crate) fn input_counts_through_whatever_reads_the_terminal(machine: &Machine
     let programs: [(&str, &str, &str); 4] = [
         ("sudo -s\n", "root@", ""),
         (&script, READY, ""),
-        ("less /etc/passwd\n", "root:x:0", ""),
+        ("TERM=xterm less /etc/passwd\n", "root:x:0", ""),
         (&dev_tty, READY, "key"),
     ];
     let mut typists = Vec::new();
@@ -155,10 +155,11 @@ pub(crate) fn tmux_and_screen_keep_whoever_types_through_them_and_nobody_else(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;
-    let cat = format!("sh -c '{SAY_READY}; exec cat'");
+    // A shell reads each key; what reads lines sees input when the line is whole.
+    let shell = format!("sh -c '{SAY_READY}; exec bash'");
     let attached = [
-        format!("tmux -L {{}} new {cat}\n"),
-        format!("screen {cat}\n"),
+        format!("TERM=xterm tmux -L {{}} new {shell}\n"),
+        format!("TERM=xterm screen {shell}\n"),
     ];
     let mut typists = Vec::new();
     let mut silent = Vec::new();
@@ -172,10 +173,13 @@ pub(crate) fn tmux_and_screen_keep_whoever_types_through_them_and_nobody_else(
     // and so is a third that only looks on.
     for (start, attach) in [
         (
-            format!("tmux -L shared new -d {cat}\n"),
-            "tmux -L shared attach\n",
+            format!("tmux -L shared new -d {shell}\n"),
+            "TERM=xterm tmux -L shared attach\n",
         ),
-        (format!("screen -dmS shared {cat}\n"), "screen -x shared\n"),
+        (
+            format!("screen -dmS shared {shell}\n"),
+            "TERM=xterm screen -x shared\n",
+        ),
     ] {
         let line = start.replace('\n', &format!("; {SAY_READY}\n"));
         silent.push(running(machine, &line, READY)?);
