@@ -113,6 +113,7 @@ on_both_suites! {
     Installed status::everybody_sees_their_own_sessions_and_root_sees_all,
     Installed status::the_unit_is_as_little_exposed_as_promised,
     Installed terminals::a_connection_whose_terminals_are_closed_is_not_ended_for_lack_of_input,
+    Installed terminals::a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_the_next_look,
     Installed terminals::a_shell_that_moved_to_another_control_group_still_counts,
     Installed terminals::input_counts_through_whatever_reads_the_terminal,
     Installed terminals::mosh_outlives_the_session_that_it_came_with,

@@ -46,16 +46,25 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     assert_eq!(after, before, "the daemon has done something");
 
     let memory_of_all = memory(machine)?;
+    for (part, most) in [("Rss", 8 * 1024), ("Private_Dirty", 4 * 1024)] {
+        let used = memory_of_all.get(part).copied().unwrap_or(u64::MAX);
+        assert!(used <= most, "{part}: {used} kB");
+    }
     let asked = Instant::now();
     machine.status()?;
     let asked = asked.elapsed();
     let answered = Work::of_daemon(machine)?;
+    // Every session is looked at when an inhibitor lock is taken, and again when it is released.
+    machine.run("systemd-inhibit --what=idle sleep 2")?;
+    let looked = resting(machine)?;
     eprintln!(
-        "{}: with 1 session {memory_of_one:?}, {alone:?}; with {SESSIONS} {memory_of_all:?}, \
-         {before:?}; status took {} ms, of which the daemon worked {} us",
+        "{}: with 1 session {memory_of_one:?} kB, {alone:?}; \
+         with {SESSIONS} {memory_of_all:?} kB, {before:?}; \
+         status took {} ms, for {} us of which the daemon worked; a look takes {} us",
         machine.suite(),
         asked.as_millis(),
         (answered.nanos - after.nanos) / 1000,
+        (looked.nanos - answered.nanos) / 1000 / (2 * SESSIONS as u64),
     );
     drop(crowd);
     Ok(())

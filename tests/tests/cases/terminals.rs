@@ -143,11 +143,46 @@ pub(crate) fn input_counts_through_whatever_reads_the_terminal(machine: &Machine
         other_user.terminal().wait_for("bob@", SOON)?;
         people.push(other_user);
     }
+    // Neither sudo nor su begins a session of its own within one.
+    let sessions = machine.status()?["sessions"].as_array().map_or(0, Vec::len);
+    assert_eq!(sessions, typists.len() + silent.len());
     all_typists_stay_and_no_twin(machine, &mut typists, &silent)?;
     for (ssh, (line, _, answer)) in typists.iter().zip(programs) {
         let shown = ssh.terminal().text();
         assert!(shown.contains(answer), "{line}: {shown}");
     }
+    Ok(())
+}
+
+/// inotify tells of reads from the terminal's own file, and only where it watches: what else shows
+/// input shows it at the next look, which is one of the next warning or of the end.
+pub(crate) fn a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_the_next_look(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let answer = "echo key-$((1+1))";
+    let line = format!(
+        "bash -c '{SAY_READY}; exec 3</dev/tty; while read -rsn1 -u3; do {answer}; done'\n"
+    );
+    let mut reader = running(machine, &line, READY)?;
+    let connection = SharedConnection::open(machine, Account::Alice)?;
+    let first = connection.terminal()?;
+
+    let warned = reader.terminal().wait_for(WARNING, secs(30))?;
+    reader.send(" ")?;
+    let typed = reader.terminal().wait_for("key-2", SOON)?.at;
+    first.terminal().wait_for(WARNING, secs(30))?;
+    let second = connection.terminal()?;
+    let opened = Instant::now();
+    for (id, since) in [(reader.session(), typed), (second.session(), opened)] {
+        let withdrawn = Wanted::event("withdrawn").session(id);
+        let withdrawn = machine.journal().wait_for(&withdrawn, SOON)?;
+        assert_between(since, "the withdrawal", withdrawn.at, secs(0), secs(10 - 5));
+    }
+    let again = reader
+        .terminal()
+        .wait_after(warned.end, WARNING, secs(30))?;
+    assert_between(typed, WARNING, again.at, secs(10), secs(10) + TTY_STEP);
     Ok(())
 }
 
