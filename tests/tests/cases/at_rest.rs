@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use session_timeout_tests::{
-    Account, Context, Failure, Machine, Outcome, Ssh, Terminal, hold_for, wait_until,
+    Account, Context, Failure, Machine, Outcome, Ssh, Terminal, UNIT, hold_for, wait_until,
 };
 
 use super::{SOON, secs};
@@ -63,40 +63,35 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
          status took {} ms, for {} us of which the daemon worked; a look takes {} us",
         machine.suite(),
         asked.as_millis(),
-        (answered.nanos - after.nanos) / 1000,
-        (looked.nanos - answered.nanos) / 1000 / (2 * SESSIONS as u64),
+        answered.micros - after.micros,
+        (looked.micros - answered.micros) / (2 * SESSIONS as u64),
     );
     drop(crowd);
     Ok(())
 }
 
-/// What a process has done so far.
+/// What the daemon has done so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Work {
     /// How often one of its threads was woken or had to wait for a processor.
     switches: u64,
-    /// The time that its threads have run.
-    nanos: u64,
     threads: usize,
+    /// The time that it has run, threads that are gone included.
+    micros: u64,
 }
 
 impl Work {
     fn of_daemon(machine: &Machine) -> Outcome<Self> {
         let pid = machine.daemon_pid()?;
         let statuses = machine.run(&format!("cat /proc/{pid}/task/*/status"))?;
-        // Its first word is the time on a processor (Documentation/scheduler/sched-stats.rst).
-        let times = machine.run(&format!("cat /proc/{pid}/task/*/schedstat"))?;
-        let switches = statuses
-            .lines()
-            .filter(|line| line.contains("ctxt_switches"));
+        let lines = || statuses.lines();
+        let switches = lines().filter(|line| line.contains("ctxt_switches"));
+        let group = format!("/sys/fs/cgroup/system.slice/{UNIT}");
+        let used = machine.run(&format!("grep usage_usec {group}/cpu.stat"))?;
         Ok(Self {
             switches: switches.map(number).sum::<Outcome<_>>()?,
-            nanos: times
-                .lines()
-                .map(|line| line.split(' ').next().unwrap_or_default().parse::<u64>())
-                .sum::<Result<_, _>>()
-                .context(times.clone())?,
-            threads: times.lines().count(),
+            threads: lines().filter(|line| line.starts_with("Pid:")).count(),
+            micros: number(&used)?,
         })
     }
 }
