@@ -16,6 +16,7 @@ pub(crate) mod package;
 pub(crate) mod policy;
 pub(crate) mod restart;
 pub(crate) mod rules;
+pub(crate) mod seats;
 pub(crate) mod status;
 pub(crate) mod terminals;
 

@@ -5,22 +5,11 @@
 use std::time::Instant;
 
 use session_timeout_tests::{
-    Account, Console, Machine, Outcome, SharedConnection, Ssh, Terminal, Transcript, Wanted,
-    hold_for,
+    Account, Console, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted, hold_for,
 };
 
+use super::seats::{END, POLICY, Silent, WARNING, all_typists_stay_and_no_twin, only_typists_stay};
 use super::{SOON, TTY_STEP, assert_between, assert_not_ended, secs};
-
-/// Long enough for the kernel's steps not to matter to whoever types every second.
-const POLICY: &str = r#"[default]
-    session-timeout = "10min"
-    inactivity-timeout = "20s"
-    inactivity-warnings = ["10s", "5s"]
-    grace = "3s""#;
-
-const WARNING: &str = "Session timeout: this session ends in 10 s, for lack of input. \
-    Press a key to stay.";
-const END: &str = "Session timeout: this session has ended, after 20 s without input.";
 
 /// What a shell of ours says when it runs, and no line that asks for it.
 const SAY_READY: &str = "echo ready-$((1+1))";
@@ -237,6 +226,19 @@ pub(crate) fn a_shell_that_moved_to_another_control_group_still_counts(
     all_typists_stay_and_no_twin(machine, &mut typists, &silent)
 }
 
+/// Nothing descends from a leader that is gone: then all terminals in the scope count.
+pub(crate) fn typing_still_counts_when_the_leader_was_killed(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let open = || Ssh::open(machine, Account::Alice, Terminal::Pty);
+    let (mut typists, silent) = ([open()?], [open()?]);
+    for ssh in typists.iter().chain(&silent) {
+        machine.wait_known(ssh.session())?;
+        let leader = machine.logind_property(ssh.session(), "Leader")?;
+        machine.run(&format!("kill -KILL {leader}"))?;
+    }
+    all_typists_stay_and_no_twin(machine, &mut typists, &silent)
+}
+
 /// The login ends as soon as mosh-server runs, and what runs on is nobody's login.
 pub(crate) fn mosh_outlives_the_session_that_it_came_with(machine: &Machine) -> Outcome {
     machine.policy(
@@ -268,55 +270,6 @@ pub(crate) fn mosh_outlives_the_session_that_it_came_with(machine: &Machine) -> 
     Ok(())
 }
 
-/// Somebody at a terminal.
-trait Seat {
-    fn send(&mut self, keys: &str) -> Outcome;
-    fn terminal(&self) -> &Transcript;
-    fn session(&self) -> &str;
-}
-
-impl Seat for Ssh {
-    fn send(&mut self, keys: &str) -> Outcome {
-        Self::send(self, keys)
-    }
-    fn terminal(&self) -> &Transcript {
-        Self::terminal(self)
-    }
-    fn session(&self) -> &str {
-        Self::session(self)
-    }
-}
-
-impl Seat for Console {
-    fn send(&mut self, keys: &str) -> Outcome {
-        Self::send(self, keys)
-    }
-    fn terminal(&self) -> &Transcript {
-        Self::terminal(self)
-    }
-    fn session(&self) -> &str {
-        Self::session(self)
-    }
-}
-
-/// Somebody who types no more, and when the last input may have been.
-struct Silent<'a> {
-    seat: &'a dyn Seat,
-    earliest: Instant,
-    latest: Instant,
-}
-
-impl<'a> Silent<'a> {
-    fn from_now_on(seat: &'a dyn Seat) -> Self {
-        let now = Instant::now();
-        Self {
-            seat,
-            earliest: now,
-            latest: now,
-        }
-    }
-}
-
 /// Logs in, types a line, and waits for what it shows.
 fn running(machine: &Machine, line: &str, shows: &str) -> Outcome<Ssh> {
     let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
@@ -328,59 +281,4 @@ fn running(machine: &Machine, line: &str, shows: &str) -> Outcome<Ssh> {
 fn log_out(mut ssh: Ssh) -> Outcome {
     ssh.send("exit\n")?;
     ssh.wait_closed(SOON).map(drop)
-}
-
-/// As [`only_typists_stay`], where the silent were so one after the other as they logged in.
-fn all_typists_stay_and_no_twin(machine: &Machine, typists: &mut [Ssh], silent: &[Ssh]) -> Outcome {
-    let latest = Instant::now();
-    let twins = silent.iter().map(|ssh| Silent {
-        seat: ssh,
-        earliest: ssh.opened(),
-        latest,
-    });
-    let twins: Vec<_> = twins.collect();
-    let mut typists: Vec<_> = typists.iter_mut().map(|ssh| ssh as &mut dyn Seat).collect();
-    only_typists_stay(machine, &mut typists, &twins)?;
-    silent
-        .iter()
-        .try_for_each(|ssh| ssh.wait_closed(SOON).map(drop))
-}
-
-/// Types where somebody types, once a second, for longer than the limit. Those who are silent are
-/// warned and ended meanwhile, and nobody else.
-fn only_typists_stay(
-    machine: &Machine,
-    typists: &mut [&mut dyn Seat],
-    silent: &[Silent<'_>],
-) -> Outcome {
-    let started = Instant::now();
-    while started.elapsed() < secs(20 + 3) + TTY_STEP {
-        for typist in typists.iter_mut() {
-            typist.send(" ")?;
-        }
-        hold_for(secs(1), "everybody staying who types", || {
-            let gone = typists.iter().find(|typist| !typist.terminal().is_open());
-            gone.map_or(Ok(()), |gone| Err(gone.terminal().text()))
-        })?;
-    }
-    for twin in silent {
-        for (text, after) in [(WARNING, 10), (END, 20)] {
-            let seen = twin.seat.terminal().wait_for(text, SOON)?;
-            let latest = twin.latest.saturating_duration_since(twin.earliest);
-            let latest = latest + secs(after) + TTY_STEP;
-            assert_between(twin.earliest, text, seen.at, secs(after), latest);
-        }
-        let end = Wanted::event("end").session(twin.seat.session());
-        let end = end.with("LIMIT", "inactivity");
-        machine.journal().wait_for(&end, SOON)?;
-    }
-    for typist in typists {
-        let (id, terminal) = (typist.session(), typist.terminal());
-        let status = machine.session_status(id)?;
-        assert_eq!(status["phase"], "running", "{status}");
-        assert_eq!(status["idle_source"], "terminals", "{status}");
-        assert_eq!(terminal.count("Session timeout:"), 0, "{}", terminal.text());
-        assert_not_ended(machine, id);
-    }
-    Ok(())
 }
