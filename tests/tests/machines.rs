@@ -119,6 +119,6 @@ on_both_suites! {
     Installed terminals::mosh_outlives_the_session_that_it_came_with,
     Installed terminals::the_terminals_of_one_connection_are_one_session_that_any_of_them_keeps,
     Installed terminals::tmux_and_screen_keep_whoever_types_through_them_and_nobody_else,
-    Installed terminals::typing_still_counts_when_the_leader_was_killed,
     Installed terminals::typing_keeps_a_console_while_its_silent_twin_is_ended,
+    Installed terminals::typing_still_counts_when_the_leader_was_killed,
 }

@@ -16,6 +16,7 @@ pub(crate) const POLICY: &str = r#"[default]
 pub(crate) const WARNING: &str = "Session timeout: this session ends in 10 s, for lack of input. \
     Press a key to stay.";
 pub(crate) const END: &str = "Session timeout: this session has ended, after 20 s without input.";
+
 /// Somebody at a terminal.
 pub(crate) trait Seat {
     fn send(&mut self, keys: &str) -> Outcome;
