@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `intake` | the login socket of the PAM module |
 //! | `logind` | sessions, and their end |
-//! | `probe`, `ttys`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `probe`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `groups` | the groups of a user |
@@ -24,6 +24,7 @@ mod agents;
 mod cli;
 mod clock;
 mod control;
+mod descent;
 mod driver;
 mod groups;
 mod hands;

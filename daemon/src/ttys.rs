@@ -1,7 +1,7 @@
 //! The terminals of a session: which there are, when they were last read, and writing to them.
 //!
 //! logind forgets the terminal of an SSH connection with a second one, and on Debian 13 it never
-//! knows one, so the terminals are found through the processes in the session's scope.
+//! knows one, so the terminals are found through the processes of the login.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -10,9 +10,9 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _}
 use std::path::PathBuf;
 
 use nix::libc;
-use session_timeout_policy::{Pid, SessionFacts, StampSource, Uid, WallTime};
+use session_timeout_policy::{SessionFacts, StampSource, Uid, WallTime};
 
-use crate::scope;
+use crate::descent;
 use crate::writes::Writes;
 
 /// A terminal device.
@@ -22,12 +22,9 @@ pub(crate) struct Terminal {
     device: u64,
 }
 
-/// The controlling terminals of all processes in the session's scope.
+/// The terminals of a login.
 pub(crate) fn of_session(session: &SessionFacts) -> BTreeSet<Terminal> {
-    scope::processes(&session.key.id, session.uid)
-        .into_iter()
-        .filter_map(controlling_device)
-        .collect::<BTreeSet<_>>()
+    descent::terminals(session)
         .into_iter()
         .filter_map(Terminal::by_device)
         .collect()
@@ -132,42 +129,9 @@ fn device_name(major: u32, minor: u32) -> Option<String> {
         .then(|| name.to_owned())
 }
 
-/// The controlling terminal of a process: field 7 of `/proc/PID/stat`, `tty_nr` of proc(5).
-fn controlling_device(process: Pid) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{}/stat", process.as_raw())).ok()?;
-    tty_nr(&String::from_utf8_lossy(&stat)).filter(|&device| device != 0)
-}
-
-fn tty_nr(stat: &str) -> Option<u64> {
-    // The second field is the name in parentheses, and may itself hold anything.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let number: i32 = after_name.split_ascii_whitespace().nth(4)?.parse().ok()?;
-    // proc(5): the minor number is in bits 31 to 20 and 7 to 0, the major in bits 15 to 8.
-    let bits = number.cast_unsigned();
-    let (major, minor) = ((bits >> 8) & 0xff, (bits & 0xff) | ((bits >> 12) & 0xfff00));
-    Some(libc::makedev(major, minor))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_terminal_of_a_process_is_found_behind_any_name() {
-        let stat = "42 (a) b (c)) S 1 42 42 34819 42 4194304 100";
-        assert_eq!(tty_nr(stat), Some(libc::makedev(136, 3)));
-        assert_eq!(tty_nr("42 (bash) S 1 42 42 0 -1 4194304"), Some(0));
-        assert_eq!(tty_nr("42 (bash) S 1"), None);
-        assert_eq!(tty_nr(""), None);
-    }
-
-    #[test]
-    fn minor_numbers_beyond_a_byte_are_put_together() {
-        // /dev/pts/300 is minor 44 of the next major; a console 300 would be 4:300.
-        let number = (4 << 8) | (300 & 0xff) | ((300 & 0xfff00) << 12);
-        let stat = format!("1 (x) S 1 1 1 {number} 1");
-        assert_eq!(tty_nr(&stat), Some(libc::makedev(4, 300)));
-    }
 
     #[test]
     fn a_pty_is_written_to_by_its_owner_alone() {

@@ -1,8 +1,10 @@
 //! Input while a warning stands.
 //!
 //! A key must withdraw a warning at once, and the time stamps of terminals move in steps of eight
-//! seconds. inotify is exact: `IN_ACCESS` comes when somebody reads from the terminal. (On
-//! kernels before 6.4 reading through `/dev/tty` is not seen.)
+//! seconds. inotify is exact: `IN_ACCESS` comes when somebody reads from the terminal. Not so for
+//! who reads through `/dev/tty`, a file of its own: the time stamp of the terminal moves all the
+//! same (Linux 6.4), and the next look sees it. It also sees terminals that were not there when
+//! the user was warned.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;

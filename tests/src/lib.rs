@@ -1,9 +1,9 @@
 //! Real Debian machines to test the whole product on: systemd as PID 1, logind, dbus, sshd, PAM.
 //!
 //! [`Machine::bare`] starts one under `systemd-nspawn`, over a root tree that is built once per
-//! suite and package list and kept under `target/machines`. [`Ssh`], [`Console`] and [`Desktop`]
-//! log in to it for real, [`Journal`] follows its journal, and everything waits for a condition
-//! with a bound, never for a while.
+//! suite and package list and kept under `target/machines`. [`Ssh`], [`SharedConnection`],
+//! [`Console`] and [`Desktop`] log in to it for real, [`Journal`] follows its journal, and
+//! everything waits for a condition with a bound, never for a while.
 //! The cases are in `tests/`, the demonstration in `src/bin`.
 //!
 //! It needs root, and nothing of the host's own systemd.
@@ -23,6 +23,7 @@ mod login;
 mod machine;
 mod package;
 mod product;
+mod shared;
 mod suite;
 mod transcript;
 mod wait;
@@ -35,6 +36,7 @@ pub use layer::workspace_dir;
 pub use login::{Account, Ssh, Terminal};
 pub use machine::{Machine, Output, end_all};
 pub use package::Package;
+pub use shared::SharedConnection;
 pub use suite::Suite;
 pub use transcript::{Seen, Transcript};
 pub use wait::{hold_for, wait_until};

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Context, Failure, Outcome};
@@ -76,9 +76,7 @@ impl Ssh {
         account: Account,
         terminal: Terminal,
     ) -> Outcome<Self> {
-        let mut command = machine.command("ssh");
-        command.args(["-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]);
-        command.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"]);
+        let mut command = client_command(machine);
         let to = match from {
             IpAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
             IpAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
@@ -92,6 +90,31 @@ impl Ssh {
                 command.args(["-T", &host, "echo \"session=$XDG_SESSION_ID.\"; exec cat"])
             }
         };
+        Self::start(command)
+    }
+
+    /// Logs in with mosh, whose server runs on when the SSH connection is closed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_mosh(machine: &Machine, account: Account) -> Outcome<Self> {
+        let ssh = client_command(machine);
+        let options: Vec<_> = ssh.get_args().skip_while(|arg| *arg != "ssh").collect();
+        let ssh = options.join(" ".as_ref());
+        let mosh = format!(
+            "stty rows 24 columns 80; exec mosh --ssh='{}' {}@127.0.0.1",
+            ssh.display(),
+            account.name()
+        );
+        // mosh wants a terminal with a size, and a character set that is UTF-8.
+        let mut command = machine.command("script");
+        command.args(["--quiet", "--return", "--command", &mosh, "/dev/null"]);
+        command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm");
+        Self::start(command)
+    }
+
+    /// Starts a client, and waits until the session says its name.
+    pub(crate) fn start(mut command: Command) -> Outcome<Self> {
         let opened = Instant::now();
         let mut client = command
             .stdin(Stdio::piped())
@@ -166,6 +189,14 @@ impl Drop for Ssh {
     fn drop(&mut self) {
         end_inside(&mut self.client);
     }
+}
+
+/// A client that asks nothing and remembers no hosts.
+pub(crate) fn client_command(machine: &Machine) -> Command {
+    let mut command = machine.command("ssh");
+    command.args(["-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]);
+    command.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes"]);
+    command
 }
 
 /// The name that a session says at login: `session=c1.`

@@ -2,6 +2,7 @@
 
 pub(crate) mod absolute;
 pub(crate) mod activity;
+pub(crate) mod at_rest;
 pub(crate) mod doctor;
 pub(crate) mod dropins;
 pub(crate) mod explain;
@@ -16,7 +17,9 @@ pub(crate) mod package;
 pub(crate) mod policy;
 pub(crate) mod restart;
 pub(crate) mod rules;
+pub(crate) mod seats;
 pub(crate) mod status;
+pub(crate) mod terminals;
 pub(crate) mod transfers;
 
 use std::time::{Duration, Instant};

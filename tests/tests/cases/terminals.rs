@@ -1,0 +1,287 @@
+//! Input on every kind of terminal: who types stays, and who does not is ended on time.
+//!
+//! What is said here of programs that read `/dev/tty` holds on Linux 6.4 and later.
+
+use std::time::Instant;
+
+use session_timeout_tests::{
+    Account, Console, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted, hold_for,
+};
+
+use super::seats::{END, POLICY, Silent, WARNING, all_typists_stay_and_no_twin, only_typists_stay};
+use super::{SOON, TTY_STEP, assert_between, assert_not_ended, secs};
+
+/// What a shell of ours says when it runs, and no line that asks for it.
+const SAY_READY: &str = "echo ready-$((1+1))";
+const READY: &str = "ready-2";
+
+pub(crate) fn typing_keeps_a_console_while_its_silent_twin_is_ended(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut typist = Console::open(machine, Account::Alice)?;
+    let twin = Console::open(machine, Account::Bob)?;
+    let twins = [Silent::from_now_on(&twin)];
+    only_typists_stay(machine, &mut [&mut typist], &twins)?;
+    twin.wait_logged_out(SOON)
+}
+
+/// On Debian 12 logind forgets the first terminal for the second, and on Debian 13 it knows none.
+pub(crate) fn the_terminals_of_one_connection_are_one_session_that_any_of_them_keeps(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let connect = || SharedConnection::open(machine, Account::Alice);
+    let (first, second, left, quiet, silent) =
+        (connect()?, connect()?, connect()?, connect()?, connect()?);
+
+    let mut typed_in_first = first.terminal()?;
+    let second_of_first = first.terminal()?;
+    assert_eq!(typed_in_first.session(), second_of_first.session());
+    let first_of_second = second.terminal()?;
+    let mut typed_in_second = second.terminal()?;
+    let closed = left.terminal()?;
+    let mut typed_in_what_is_left = left.terminal()?;
+    log_out(closed)?;
+
+    let began = Instant::now();
+    let quiet_left = quiet.terminal()?;
+    log_out(quiet.terminal()?)?;
+    // The end of the one may hide that there was input in it, and nothing more.
+    let quiet_left = Silent {
+        seat: &quiet_left,
+        earliest: began,
+        latest: Instant::now(),
+    };
+    let (one, other) = (silent.terminal()?, silent.terminal()?);
+    let twins = [
+        quiet_left,
+        Silent::from_now_on(&one),
+        Silent::from_now_on(&other),
+    ];
+    only_typists_stay(
+        machine,
+        &mut [
+            &mut typed_in_first,
+            &mut typed_in_second,
+            &mut typed_in_what_is_left,
+        ],
+        &twins,
+    )?;
+    for quiet in [&second_of_first, &first_of_second] {
+        assert!(quiet.terminal().is_open(), "{}", quiet.terminal().text());
+        assert_eq!(quiet.terminal().count("Session timeout:"), 0);
+    }
+    for closed in [&one, &other] {
+        closed.wait_closed(SOON)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn a_connection_whose_terminals_are_closed_is_not_ended_for_lack_of_input(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let connection = SharedConnection::open(machine, Account::Alice)?;
+    let terminals = [connection.terminal()?, connection.terminal()?];
+    let id = terminals[0].session().to_owned();
+    assert_eq!(machine.wait_known(&id)?["idle_source"], "terminals");
+    terminals.into_iter().try_for_each(log_out)?;
+
+    // Tunnels go on over it, and nobody can tell whether they are used.
+    let unknown = Wanted::event("report").session(&id);
+    let unknown = unknown.with("LIMIT", "inactivity");
+    machine.journal().wait_for(&unknown, secs(40))?;
+    let status = machine.session_status(&id)?;
+    assert_eq!(status["idle_source"], "unknown", "{status}");
+    assert_eq!(status["ends_by"], "absolute", "{status}");
+    hold_for(secs(20) + TTY_STEP, "the connection staying", || {
+        connection.check()
+    })?;
+    assert_not_ended(machine, &id);
+
+    let terminal = connection.terminal()?;
+    assert_eq!(terminal.session(), id);
+    let opened = Instant::now();
+    let end = terminal.terminal().wait_for(END, secs(40))?;
+    assert_between(opened, END, end.at, secs(20), secs(20) + TTY_STEP);
+    // It is noticed at the next look, by which the first warning may have been missed; never the
+    // shortest.
+    let shortest = terminal.terminal().count("this session ends in 5 s");
+    assert_eq!(shortest, 1, "{}", terminal.terminal().text());
+    terminal.wait_closed(SOON)?;
+    Ok(())
+}
+
+pub(crate) fn input_counts_through_whatever_reads_the_terminal(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.write("/etc/sudoers.d/alice", "alice ALL=(ALL) NOPASSWD: ALL\n")?;
+    // sudo and script(1) put a terminal of their own in between, su(1) of another user does not.
+    let script = format!("script -qc '{SAY_READY}; exec bash' /dev/null\n");
+    // A new opening for every key, of a file that is not the terminal's own.
+    let dev_tty = format!("bash -c '{SAY_READY}; while read -rsn1 </dev/tty; do echo key; done'\n");
+    let programs: [(&str, &str, &str); 4] = [
+        ("sudo -s\n", "root@", ""),
+        (&script, READY, ""),
+        ("TERM=xterm less /etc/passwd\n", "root:x:0", ""),
+        (&dev_tty, READY, "key"),
+    ];
+    let mut typists = Vec::new();
+    let mut silent = Vec::new();
+    for people in [&mut typists, &mut silent] {
+        for (line, shows, _) in programs {
+            people.push(running(machine, line, shows)?);
+        }
+        let mut other_user = running(machine, "su - bob\n", "Password: ")?;
+        other_user.send("bob\n")?;
+        other_user.terminal().wait_for("bob@", SOON)?;
+        people.push(other_user);
+    }
+    // Neither sudo nor su begins a session of its own within one.
+    let sessions = machine.status()?["sessions"].as_array().map_or(0, Vec::len);
+    assert_eq!(sessions, typists.len() + silent.len());
+    all_typists_stay_and_no_twin(machine, &mut typists, &silent)?;
+    for (ssh, (line, _, answer)) in typists.iter().zip(programs) {
+        let shown = ssh.terminal().text();
+        assert!(shown.contains(answer), "{line}: {shown}");
+    }
+    Ok(())
+}
+
+/// inotify tells of reads from the terminal's own file, and only where it watches: what else shows
+/// input shows it at the next look, which is one of the next warning or of the end.
+pub(crate) fn a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_the_next_look(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let answer = "echo key-$((1+1))";
+    let line = format!(
+        "bash -c '{SAY_READY}; exec 3</dev/tty; while read -rsn1 -u3; do {answer}; done'\n"
+    );
+    let mut reader = running(machine, &line, READY)?;
+    let connection = SharedConnection::open(machine, Account::Alice)?;
+    let first = connection.terminal()?;
+
+    let warned = reader.terminal().wait_for(WARNING, secs(30))?;
+    reader.send(" ")?;
+    let typed = reader.terminal().wait_for("key-2", SOON)?.at;
+    first.terminal().wait_for(WARNING, secs(30))?;
+    let second = connection.terminal()?;
+    let opened = Instant::now();
+    for (id, since) in [(reader.session(), typed), (second.session(), opened)] {
+        let withdrawn = Wanted::event("withdrawn").session(id);
+        let withdrawn = machine.journal().wait_for(&withdrawn, SOON)?;
+        assert_between(since, "the withdrawal", withdrawn.at, secs(0), secs(10 - 5));
+    }
+    let again = reader
+        .terminal()
+        .wait_after(warned.end, WARNING, secs(30))?;
+    assert_between(typed, WARNING, again.at, secs(10), secs(10) + TTY_STEP);
+    Ok(())
+}
+
+pub(crate) fn tmux_and_screen_keep_whoever_types_through_them_and_nobody_else(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    // A shell reads each key; what reads lines sees input when the line is whole.
+    let shell = format!("sh -c '{SAY_READY}; exec bash'");
+    let attached = [
+        format!("TERM=xterm tmux -L {{}} new {shell}\n"),
+        format!("TERM=xterm screen {shell}\n"),
+    ];
+    let mut typists = Vec::new();
+    let mut silent = Vec::new();
+    for (number, line) in attached.iter().enumerate() {
+        for (people, name) in [(&mut typists, "typed"), (&mut silent, "silent")] {
+            let line = line.replace("{}", &format!("{name}{number}"));
+            people.push(running(machine, &line, READY)?);
+        }
+    }
+    // What was started in one session is typed into from another: the first is left all the same,
+    // and so is a third that only looks on.
+    for (start, attach) in [
+        (
+            format!("tmux -L shared new -d {shell}\n"),
+            "TERM=xterm tmux -L shared attach\n",
+        ),
+        (
+            format!("screen -dmS shared {shell}\n"),
+            "TERM=xterm screen -x shared\n",
+        ),
+    ] {
+        let line = start.replace('\n', &format!("; {SAY_READY}\n"));
+        silent.push(running(machine, &line, READY)?);
+        typists.push(running(machine, attach, READY)?);
+        silent.push(running(machine, attach, READY)?);
+    }
+    all_typists_stay_and_no_twin(machine, &mut typists, &silent)
+}
+
+pub(crate) fn a_shell_that_moved_to_another_control_group_still_counts(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let scope = format!("systemd-run --user --scope sh -c '{SAY_READY}; exec bash'\n");
+    // Nothing of the second has a terminal and is still in the session's scope.
+    let lines = [scope.clone(), format!("exec {scope}")];
+    let run = |line: &String| running(machine, line, READY);
+    let mut typists = lines.iter().map(run).collect::<Outcome<Vec<_>>>()?;
+    let silent = lines.iter().map(run).collect::<Outcome<Vec<_>>>()?;
+    all_typists_stay_and_no_twin(machine, &mut typists, &silent)
+}
+
+/// Nothing descends from a leader that is gone: then all terminals in the scope count.
+pub(crate) fn typing_still_counts_when_the_leader_was_killed(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let open = || Ssh::open(machine, Account::Alice, Terminal::Pty);
+    let (mut typists, silent) = ([open()?], [open()?]);
+    for ssh in typists.iter().chain(&silent) {
+        machine.wait_known(ssh.session())?;
+        let leader = machine.logind_property(ssh.session(), "Leader")?;
+        machine.run(&format!("kill -KILL {leader}"))?;
+    }
+    all_typists_stay_and_no_twin(machine, &mut typists, &silent)
+}
+
+/// The login ends as soon as mosh-server runs, and what runs on is nobody's login.
+pub(crate) fn mosh_outlives_the_session_that_it_came_with(machine: &Machine) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "12s"
+           session-warnings = ["3s"]
+           inactivity-timeout = "8s"
+           inactivity-warnings = ["3s"]
+           grace = "3s""#,
+    )?;
+    let mut mosh = Ssh::open_mosh(machine, Account::Alice)?;
+    let opened = Instant::now();
+    let id = mosh.session().to_owned();
+    let status = machine.wait_status(&id, SOON, |session| session["phase"] == "exempt")?;
+    assert_eq!(status["exemption"], "logged out", "{status}");
+    assert_eq!(machine.logind_property(&id, "State")?, "closing");
+    hold_for(secs(12 + 3 + 3), "mosh being left alone", || {
+        if mosh.terminal().is_open() {
+            Ok(())
+        } else {
+            Err(mosh.terminal().text())
+        }
+    })?;
+    assert!(opened.elapsed() > secs(18));
+    mosh.send(&format!("{SAY_READY}\n"))?;
+    mosh.terminal().wait_for(READY, SOON)?;
+    assert_eq!(mosh.terminal().count("Session timeout:"), 0);
+    assert_not_ended(machine, &id);
+    Ok(())
+}
+
+/// Logs in, types a line, and waits for what it shows.
+fn running(machine: &Machine, line: &str, shows: &str) -> Outcome<Ssh> {
+    let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    ssh.send(line)?;
+    ssh.terminal().wait_for(shows, SOON)?;
+    Ok(ssh)
+}
+
+fn log_out(mut ssh: Ssh) -> Outcome {
+    ssh.send("exit\n")?;
+    ssh.wait_closed(SOON).map(drop)
+}
