@@ -9,7 +9,7 @@
 
 mod cases;
 
-use session_timeout_tests::{Machine, Outcome, Suite};
+use session_timeout_tests::{Environment, Machine, Outcome, Suite};
 
 /// What a case starts from.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,19 @@ fn run(suite: Suite, start: Start, case: fn(&Machine) -> Outcome) -> Outcome {
         Start::Bare => Machine::bare(suite)?,
         Start::Installed => Machine::with_package(suite)?,
     };
-    let outcome = case(&machine);
+    reported(&machine, case(&machine))
+}
+
+fn run_on(
+    suite: Suite,
+    environment: Environment,
+    case: fn(&Machine, Environment) -> Outcome,
+) -> Outcome {
+    let machine = Machine::with_package_of(suite, environment.kind())?;
+    reported(&machine, case(&machine, environment))
+}
+
+fn reported(machine: &Machine, outcome: Outcome) -> Outcome {
     if outcome.is_err() {
         eprintln!("{}", machine.report());
     }
@@ -111,4 +123,41 @@ on_both_suites! {
     Installed rules::root_is_limited_where_a_rule_names_it,
     Installed status::everybody_sees_their_own_sessions_and_root_sees_all,
     Installed status::the_unit_is_as_little_exposed_as_promised,
+}
+
+/// Cases about desktops: each of those in the second list on each desktop of the first.
+macro_rules! on_desktops {
+    ({ $($desktop:ident: $suite:ident $environment:ident,)* } $cases:tt) => {
+        $(mod $desktop {
+            on_desktop! { $suite $environment $cases }
+        })*
+    };
+}
+
+macro_rules! on_desktop {
+    ($suite:ident $environment:ident { $($module:ident::$case:ident,)* }) => {
+        $(#[test]
+        #[ignore = "boots a machine: make test"]
+        fn $case() -> super::Outcome {
+            super::run_on(
+                super::Suite::$suite,
+                super::Environment::$environment,
+                super::cases::$module::$case,
+            )
+        })*
+    };
+}
+
+on_desktops! {
+    {
+        bookworm_sway: Bookworm Sway,
+        bookworm_x11: Bookworm X11,
+        trixie_gnome: Trixie Gnome,
+        trixie_labwc: Trixie Labwc,
+        trixie_sway: Trixie Sway,
+        trixie_x11: Trixie X11,
+    }
+    {
+        desktops::a_desktop_comes_up_takes_keys_and_shows_itself,
+    }
 }
