@@ -6,6 +6,5 @@ Xvfb -displayfd 3 -screen 0 1280x720x24 -nolisten tcp 3>"$XDG_RUNTIME_DIR/displa
 read -r number <"$XDG_RUNTIME_DIR/display"
 export DISPLAY=":$number"
 session-timeout-agent &
-xterm &
-sh /usr/local/lib/screen/ready.sh &
+xterm -e sh /usr/local/lib/screen/ready.sh &
 exec openbox

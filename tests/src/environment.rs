@@ -118,17 +118,29 @@ impl Environment {
         }
     }
 
+    /// Succeeds when the desktop shows what is to be seen of it.
+    pub(crate) const fn settled(self) -> &'static str {
+        match self {
+            Self::Sway | Self::Labwc | Self::X11 => "true",
+            // What GNOME shows first is its overview, which hides slowly.
+            Self::Gnome => {
+                r#"evaluate() {
+                    busctl --user call org.gnome.Shell /org/gnome/Shell org.gnome.Shell Eval s "$1"
+                }
+                evaluate 'Main.overview.hide()'
+                evaluate 'Main.layoutManager._startingUp || Main.overview.visible' | grep false"#
+            }
+        }
+    }
+
     /// Takes a picture of the screen into `$picture`.
     pub(crate) const fn photograph(self) -> &'static str {
         match self {
             Self::Sway | Self::Labwc => r#"grim "$picture""#,
             Self::X11 => r#"scrot --overwrite "$picture""#,
-            // The overview is what GNOME shows first, and hides what is asked for.
             Self::Gnome => {
-                r#"shell="busctl --user call org.gnome.Shell /org/gnome/Shell"
-                $shell org.gnome.Shell Eval s 'Main.overview.hide()' &&
-                $shell/Screenshot org.gnome.Shell.Screenshot \
-                    Screenshot bbs false false "$picture""#
+                r#"busctl --user call org.gnome.Shell /org/gnome/Shell/Screenshot \
+                    org.gnome.Shell.Screenshot Screenshot bbs false false "$picture""#
             }
         }
     }

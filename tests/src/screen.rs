@@ -90,6 +90,9 @@ impl<'a> Screen<'a> {
     /// # Errors
     /// Where it cannot be taken.
     pub fn photograph(&self, name: &str) -> Outcome<PathBuf> {
+        wait_until(UP, "the desktop to be settled", || {
+            self.client.run(self.environment.settled())
+        })?;
         let script = self.environment.photograph();
         let taken = self.client.run(&format!(
             r#"picture=$XDG_RUNTIME_DIR/screen.png; ({script}) >/dev/null && echo "$picture""#
