@@ -121,7 +121,8 @@ impl Environment {
     /// Succeeds when the desktop shows what is to be seen of it.
     pub(crate) const fn settled(self) -> &'static str {
         match self {
-            Self::Sway | Self::Labwc | Self::X11 => "true",
+            Self::Sway | Self::Labwc => "true",
+            Self::X11 => "xdotool search --onlyvisible --class xterm",
             // What GNOME shows first is its overview, which hides slowly.
             Self::Gnome => {
                 r#"evaluate() {

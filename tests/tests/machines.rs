@@ -125,11 +125,13 @@ on_both_suites! {
     Installed status::the_unit_is_as_little_exposed_as_promised,
 }
 
-/// Cases about desktops: each of those in the second list on each desktop of the first.
+/// Cases about desktops: those of the second list on each desktop of the first, and what a desktop
+/// has of its own.
 macro_rules! on_desktops {
-    ({ $($desktop:ident: $suite:ident $environment:ident,)* } $cases:tt) => {
+    ({ $($desktop:ident: $suite:ident $environment:ident $own:tt,)* } $shared:tt) => {
         $(mod $desktop {
-            on_desktop! { $suite $environment $cases }
+            on_desktop! { $suite $environment $shared }
+            on_desktop! { $suite $environment $own }
         })*
     };
 }
@@ -150,14 +152,22 @@ macro_rules! on_desktop {
 
 on_desktops! {
     {
-        bookworm_sway: Bookworm Sway,
-        bookworm_x11: Bookworm X11,
-        trixie_gnome: Trixie Gnome,
-        trixie_labwc: Trixie Labwc,
-        trixie_sway: Trixie Sway,
-        trixie_x11: Trixie X11,
+        bookworm_sway: Bookworm Sway {},
+        bookworm_x11: Bookworm X11 {},
+        trixie_gnome: Trixie Gnome {
+            desktops::idle_time_is_right_where_the_hint_comes_late_or_never,
+        },
+        trixie_labwc: Trixie Labwc {},
+        trixie_sway: Trixie Sway {},
+        trixie_x11: Trixie X11 {},
     }
     {
-        desktops::a_desktop_comes_up_takes_keys_and_shows_itself,
+        agents::a_killed_agent_leaves_the_next_source_and_another_takes_its_place,
+        agents::a_stopped_agent_delays_nothing_and_leaves_the_next_source,
+        agents::nobody_else_speaks_for_a_session_or_asks_its_agent,
+        agents::the_agent_survives_the_daemon_and_ends_with_its_session,
+        desktops::a_key_during_the_warning_withdraws_it_at_once,
+        desktops::a_key_keeps_the_session_and_silence_ends_it_on_time,
+        desktops::idle_time_is_right_within_a_second_of_the_last_key,
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod absolute;
 pub(crate) mod activity;
+pub(crate) mod agents;
 pub(crate) mod desktops;
 pub(crate) mod dropins;
 pub(crate) mod explain;
