@@ -10,6 +10,7 @@ use toml::{Table, Value};
 /// Who may depend on whom, of our own crates: down only. `tests` drives what is built, from
 /// outside.
 const CRATES: &[(&str, &[&str])] = &[
+    ("agent", &["protocol"]),
     ("cli", &["config", "policy", "protocol"]),
     ("config", &["policy"]),
     ("daemon", &["config", "policy", "protocol"]),

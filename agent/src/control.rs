@@ -1,0 +1,73 @@
+//! What the daemon may ask of the agent over D-Bus: `org.sessiontimeout1.Agent`.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use zbus::message::Header;
+use zbus::{Connection, fdo, interface};
+
+use crate::driver::Input;
+use crate::idle::{Answer, Watch};
+use crate::source::Trouble;
+
+const PATH: &str = "/org/sessiontimeout1/Agent";
+
+/// How long the bus may take to say who calls. The daemon waits for two seconds in all.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Offers the interface on this connection.
+///
+/// # Errors
+/// The connection has failed.
+pub(crate) async fn serve(
+    connection: &Connection,
+    inputs: mpsc::Sender<Input>,
+) -> zbus::Result<()> {
+    let server = connection.object_server();
+    server.at(PATH, Agent { inputs }).await.map(drop)
+}
+
+struct Agent {
+    inputs: mpsc::Sender<Input>,
+}
+
+#[interface(name = "org.sessiontimeout1.Agent")]
+impl Agent {
+    /// How long nobody has touched anything: `exact` and microseconds, or `active` and zero where
+    /// that is less than the watch and nobody knows. A watch that is not zero, in microseconds,
+    /// is one to report on.
+    async fn idle(
+        &self,
+        watch: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<(&'static str, u64)> {
+        only_root(connection, &header).await?;
+        let stopping = || fdo::Error::Failed("session-timeout-agent is stopping".to_owned());
+        let (answer, answered) = oneshot::channel();
+        let question = Input::Question(Watch::from_micros(watch), answer);
+        self.inputs.send(question).await.map_err(|_| stopping())?;
+        match answered.await.map_err(|_| stopping())? {
+            Ok(Answer::Exact(idle)) => {
+                let micros = u64::try_from(idle.as_micros()).unwrap_or(u64::MAX);
+                Ok(("exact", micros))
+            }
+            Ok(Answer::Active) => Ok(("active", 0)),
+            Err(trouble @ Trouble::NoSource) => Err(fdo::Error::NotSupported(trouble.to_string())),
+            Err(trouble) => Err(fdo::Error::Failed(trouble.to_string())),
+        }
+    }
+}
+
+/// The bus lets nobody else call either (`org.sessiontimeout1.conf`), as long as its policy is
+/// there.
+async fn only_root(connection: &Connection, header: &Header<'_>) -> fdo::Result<()> {
+    let denied = || fdo::Error::AccessDenied("only root may ask".to_owned());
+    let sender = header.sender().ok_or_else(denied)?;
+    let bus = fdo::DBusProxy::new(connection).await?;
+    let uid = bus.get_connection_unix_user(sender.clone().into());
+    match tokio::time::timeout(PATIENCE, uid).await {
+        Ok(Ok(0)) => Ok(()),
+        _ => Err(denied()),
+    }
+}

@@ -1,0 +1,178 @@
+//! The daemon: the agent attaches to it, whenever there is a new one, and reports to it.
+
+use std::fmt;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use zbus::message::Flags;
+use zbus::names::OwnedUniqueName;
+use zbus::{Connection, Message, fdo};
+
+use crate::bus::{self, timely};
+use crate::driver::Input;
+use crate::idle::Report;
+
+const NAME: &str = "org.sessiontimeout1";
+const PATH: &str = "/org/sessiontimeout1";
+const MANAGER: &str = "org.sessiontimeout1.Manager";
+
+/// When to try again to attach to a daemon that does not answer, each after the one before. Then
+/// the next one to come is waited for.
+const PAUSES: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+];
+
+/// Where the agent stands with the daemon.
+#[derive(Debug)]
+pub(crate) enum Attachment {
+    /// This daemon has taken it.
+    Attached(OwnedUniqueName),
+    /// There is no daemon, or none that answers; the agent waits for one.
+    Waiting(Option<Refusal>),
+    /// Another agent speaks for the session.
+    Taken,
+    /// It will never be taken.
+    Refused(Refusal),
+}
+
+/// What the daemon, or the bus before it, says against it.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    Denied(String),
+    NoSuchSession(String),
+    OldDaemon,
+    NoAnswer(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(why) => write!(
+                f,
+                "this user may not attach an agent ({why}); if it is the system bus that says so, \
+                 its policy is missing: is there org.sessiontimeout1.conf in \
+                 /usr/share/dbus-1/system.d? Then: systemctl reload dbus"
+            ),
+            Self::NoSuchSession(why) => write!(
+                f,
+                "session-timeoutd does not take this session ({why}); see loginctl, and \
+                 session-timeout status"
+            ),
+            Self::OldDaemon => f.write_str(
+                "session-timeoutd knows no agents, it is older; systemctl restart session-timeoutd",
+            ),
+            Self::NoAnswer(why) => write!(
+                f,
+                "session-timeoutd does not answer ({why}); systemctl status session-timeoutd"
+            ),
+        }
+    }
+}
+
+/// Attaches to each daemon that comes, until one says that it is not wanted.
+pub(crate) async fn follow(
+    connection: Connection,
+    session: String,
+    source: &'static str,
+    inputs: mpsc::Sender<Input>,
+) {
+    let Ok(mut owners) = bus::owner_changes(&connection, NAME).await else {
+        return;
+    };
+    // After subscribing, so that no change of it is missed.
+    let mut next = bus::owner(&connection, NAME).await.ok().flatten();
+    loop {
+        let owner = next;
+        let attaching = async {
+            match owner {
+                Some(daemon) => attach(&connection, daemon, &session, source).await,
+                None => Attachment::Waiting(None),
+            }
+        };
+        let mut attaching = pin!(attaching);
+        let mut attached = false;
+        next = loop {
+            tokio::select! {
+                attachment = &mut attaching, if !attached => {
+                    attached = true;
+                    let _ = inputs.send(Input::Daemon(attachment)).await;
+                }
+                change = owners.next() => match change {
+                    Some(Ok(message)) => if let Some(owner) = bus::new_owner(&message) {
+                        break owner;
+                    },
+                    // The connection has ended, which others notice.
+                    Some(Err(_)) | None => return,
+                },
+            }
+        };
+    }
+}
+
+async fn attach(
+    connection: &Connection,
+    daemon: OwnedUniqueName,
+    session: &str,
+    source: &str,
+) -> Attachment {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let body = (session, source);
+        let call = connection.call_method(Some(&daemon), PATH, Some(MANAGER), "AttachAgent", &body);
+        let answer = timely(call).await;
+        let refusal = match answer.and_then(|reply| reply.body().deserialize::<bool>()) {
+            Ok(true) => return Attachment::Attached(daemon),
+            Ok(false) => return Attachment::Taken,
+            Err(error) => refusal(&error),
+        };
+        match (refusal, pauses.next()) {
+            (Refusal::NoAnswer(_), Some(pause)) => tokio::time::sleep(pause).await,
+            (refusal @ (Refusal::NoAnswer(_) | Refusal::OldDaemon), _) => {
+                return Attachment::Waiting(Some(refusal));
+            }
+            (refusal, _) => return Attachment::Refused(refusal),
+        }
+    }
+}
+
+fn refusal(error: &zbus::Error) -> Refusal {
+    if let zbus::Error::FDO(error) = error {
+        match &**error {
+            fdo::Error::AccessDenied(why) => return Refusal::Denied(why.clone()),
+            fdo::Error::InvalidArgs(why) => return Refusal::NoSuchSession(why.clone()),
+            fdo::Error::UnknownMethod(_)
+            | fdo::Error::UnknownInterface(_)
+            | fdo::Error::UnknownObject(_) => return Refusal::OldDaemon,
+            _ => {}
+        }
+    }
+    Refusal::NoAnswer(error.to_string())
+}
+
+/// Reports to this daemon. Nobody waits for it to take note: it looks by itself when a limit is
+/// near.
+///
+/// # Errors
+/// The connection has failed.
+pub(crate) async fn report(
+    connection: &Connection,
+    daemon: &OwnedUniqueName,
+    session: &str,
+    report: Report,
+) -> zbus::Result<()> {
+    let method = match report {
+        Report::BecameIdle => "BecameIdle",
+        Report::BecameActive => "BecameActive",
+    };
+    let message = Message::method_call(PATH, method)
+        .destination(daemon)
+        .interface(MANAGER)
+        .with_flags(Flags::NO_REPLY_EXPECTED)
+        .build(&(session,))?;
+    timely(connection.send(&message)).await
+}

@@ -1,0 +1,31 @@
+//! A library's connection, in tokio's event loop.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::net;
+
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+
+/// Tells when there is something to read from a socket that a library reads.
+pub(super) struct Readable(UnixStream);
+
+impl Readable {
+    /// Of this socket. It is duplicated: the library keeps its own, and closes it when it likes.
+    pub(super) fn of(socket: BorrowedFd<'_>) -> io::Result<Self> {
+        let socket = net::UnixStream::from(socket.try_clone_to_owned()?);
+        socket.set_nonblocking(true)?;
+        UnixStream::from_std(socket).map(Self)
+    }
+
+    /// Waits until there is something, or the other side has gone. Cancel safe. A failure of this
+    /// is one of reading, too.
+    pub(super) async fn ready(&self) {
+        let _ = self.0.readable().await;
+    }
+
+    /// Has the library read; it says `WouldBlock` when it has read everything.
+    pub(super) fn read<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.0.try_io(Interest::READABLE, read)
+    }
+}

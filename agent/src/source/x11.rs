@@ -1,0 +1,207 @@
+//! The X server's own counter of idle time, `IDLETIME` of its synchronization extension.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use x11rb::connection::{Connection as _, RequestConnection as _};
+use x11rb::protocol::Event;
+use x11rb::protocol::sync::{self, Alarm, Counter, CreateAlarmAux, Int64, TESTTYPE, VALUETYPE};
+use x11rb::rust_connection::RustConnection;
+
+use super::readable::Readable;
+use super::{Told, Trouble};
+use crate::clock::Now;
+use crate::idle::{Answer, Asked, Owed, Report, Watch};
+
+/// A bit more than the counter shows right after input, and less than anybody calls idle.
+const JUST_NOW: Duration = Duration::from_secs(1);
+
+/// The X server of an X11 session.
+pub(crate) struct X11 {
+    connection: Arc<RustConnection>,
+    readable: Readable,
+    counter: Counter,
+    asked: Asked,
+    armed: Option<(Owed, Alarm)>,
+}
+
+impl X11 {
+    pub(super) async fn connect() -> Result<Self, Trouble> {
+        let connecting = blocking(|| {
+            let (connection, _screen) = x11rb::connect(None).map_err(gone)?;
+            let counter = idle_counter(&connection)?;
+            Ok((connection, counter))
+        });
+        let (connection, counter) = connecting.await?;
+        Ok(Self {
+            readable: Readable::of(AsFd::as_fd(connection.stream())).map_err(gone)?,
+            connection: Arc::new(connection),
+            counter,
+            asked: Asked::default(),
+            armed: None,
+        })
+    }
+
+    pub(super) async fn ask(&mut self, watch: Option<Watch>) -> Result<Told, Trouble> {
+        let mut reports = self.drain()?;
+        if watch.is_some() {
+            // They are of the watch that this one replaces.
+            reports.clear();
+        }
+        let awake = self.look().await?;
+        let idle = self.asked.question(Now::read(), awake, watch);
+        reports.extend(self.take().await?);
+        Ok(Told {
+            answer: Answer::Exact(idle),
+            reports,
+        })
+    }
+
+    pub(super) async fn ready(&self) {
+        self.readable.ready().await;
+    }
+
+    /// Works out what the server says, and has it call back for what is owed, until nothing has
+    /// happened meanwhile.
+    pub(super) async fn take(&mut self) -> Result<Vec<Report>, Trouble> {
+        let mut reports = Vec::new();
+        loop {
+            reports.extend(self.drain()?);
+            if self.armed_for() == self.asked.owed() {
+                return Ok(reports);
+            }
+            self.arm()?;
+            let awake = self.look().await?;
+            reports.extend(self.asked.looked(Now::read(), awake));
+        }
+    }
+
+    fn drain(&mut self) -> Result<Vec<Report>, Trouble> {
+        let mut reports = Vec::new();
+        while let Some(event) = self.next_event().map_err(gone)? {
+            let Event::SyncAlarmNotify(notify) = event else {
+                continue;
+            };
+            let armed = self.armed.filter(|(_, alarm)| *alarm == notify.alarm);
+            reports.extend(match armed.filter(|(owed, _)| *owed == self.asked.owed()) {
+                Some((Owed::Idle(_), _)) => self.asked.reached(),
+                Some((Owed::Active(_), _)) => self.asked.input(),
+                Some((Owed::Nothing, _)) | None => None,
+            });
+        }
+        Ok(reports)
+    }
+
+    /// An event may be there without the socket being readable: whoever waited for a reply has
+    /// read it.
+    fn next_event(&self) -> io::Result<Option<Event>> {
+        let poll = || self.connection.poll_for_event().map_err(io::Error::other);
+        if let Some(event) = poll()? {
+            return Ok(Some(event));
+        }
+        let read = || poll()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
+        match self.readable.read(read) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    fn armed_for(&self) -> Owed {
+        self.armed.map(|(owed, _)| owed).unwrap_or_default()
+    }
+
+    fn arm(&mut self) -> Result<(), Trouble> {
+        if let Some((_, alarm)) = self.armed.take() {
+            sync::destroy_alarm(&*self.connection, alarm).map_err(gone)?;
+        }
+        let owed = self.asked.owed();
+        let (value, test) = match owed {
+            Owed::Nothing => return self.connection.flush().map_err(gone),
+            Owed::Idle(watch) => (watch.length(), TESTTYPE::POSITIVE_TRANSITION),
+            Owed::Active(watch) => {
+                let below = watch.length().saturating_sub(Duration::from_millis(1));
+                (below.min(JUST_NOW), TESTTYPE::NEGATIVE_TRANSITION)
+            }
+        };
+        let alarm = self.connection.generate_id().map_err(gone)?;
+        let attributes = CreateAlarmAux::new()
+            .counter(self.counter)
+            .value_type(VALUETYPE::ABSOLUTE)
+            .value(millis(value))
+            .test_type(test)
+            .delta(millis(Duration::ZERO))
+            .events(1);
+        sync::create_alarm(&*self.connection, alarm, &attributes).map_err(gone)?;
+        self.connection.flush().map_err(gone)?;
+        self.armed = Some((owed, alarm));
+        Ok(())
+    }
+
+    /// How long nobody has touched anything, of the time that the machine was awake.
+    async fn look(&self) -> Result<Duration, Trouble> {
+        let (connection, counter) = (Arc::clone(&self.connection), self.counter);
+        blocking(move || {
+            let asked = sync::query_counter(&*connection, counter).map_err(gone)?;
+            let value = asked.reply().map_err(gone)?.counter_value;
+            Ok(duration(value))
+        })
+        .await
+    }
+}
+
+fn idle_counter(connection: &RustConnection) -> Result<Counter, Trouble> {
+    let sync = connection.extension_information(sync::X11_EXTENSION_NAME);
+    if sync.map_err(gone)?.is_none() {
+        return Err(Trouble::NoSource);
+    }
+    // An extension answers nothing else before this (3.1 is of 1991).
+    let version = sync::initialize(connection, 3, 1).map_err(gone)?;
+    version.reply().map_err(gone)?;
+    let counters = sync::list_system_counters(connection).map_err(gone)?;
+    let counters = counters.reply().map_err(gone)?.counters;
+    let idle = counters.iter().find(|counter| counter.name == b"IDLETIME");
+    idle.map(|counter| counter.counter).ok_or(Trouble::NoSource)
+}
+
+/// The library waits in the calling thread. A server that hangs holds up that thread and no other.
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let asked = tokio::task::spawn_blocking(ask).await;
+    asked.unwrap_or_else(|error| Err(Trouble::Unanswered(error.to_string())))
+}
+
+fn millis(duration: Duration) -> Int64 {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    // Halves of it; no watch is longer than 32 bits.
+    let [hi, lo] = [millis >> 32, millis & u64::from(u32::MAX)];
+    Int64 {
+        hi: i32::try_from(hi).unwrap_or(i32::MAX),
+        lo: u32::try_from(lo).unwrap_or(u32::MAX),
+    }
+}
+
+fn duration(millis: Int64) -> Duration {
+    let hi = u64::try_from(millis.hi).unwrap_or(0);
+    Duration::from_millis((hi << 32) | u64::from(millis.lo))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+fn gone(error: impl ToString) -> Trouble {
+    Trouble::Gone(format!("the X server has gone: {}", error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_is_read_as_it_is_written() {
+        for value in [0, 1, 0xffff_ffff, 0x1_0000_0000, 0x7_1234_5678] {
+            let value = Duration::from_millis(value);
+            assert_eq!(duration(millis(value)), value);
+        }
+    }
+}
