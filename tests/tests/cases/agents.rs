@@ -33,8 +33,8 @@ pub(crate) fn a_killed_agent_leaves_the_next_source_and_another_takes_its_place(
     let status = machine.wait_status(id, SOON, |session| session["idle_source"] == next)?;
     assert!(killed.elapsed() < secs(2), "{:?}", killed.elapsed());
     assert_eq!(status["agent_source"], serde_json::Value::Null, "{status}");
-    let lost = Wanted::event("agent-lost").session(id);
-    machine.journal().wait_for(&lost, SOON)?;
+    let gone = Wanted::event("agent-gone").session(id);
+    machine.journal().wait_for(&gone, SOON)?;
 
     if environment != Environment::Gnome {
         screen.start_agent()?;
@@ -77,6 +77,8 @@ pub(crate) fn a_stopped_agent_delays_nothing_and_leaves_the_next_source(
     machine.wait_status(&id, SOON, |session| session["idle_source"] == next)?;
     let took = asked.elapsed();
     assert!(took < PATIENCE * 2, "the status took {took:?}");
+    let silent = Wanted::event("agent-silent").session(&id);
+    machine.journal().wait_for(&silent, SOON)?;
 
     for lead in (1..=17).rev() {
         let warning = Wanted::event("warning")
