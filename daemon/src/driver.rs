@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use session_timeout_config::{Minima, Settings};
-use session_timeout_policy::{ActivityKind, BootTime, Engine, Event, Login, Pid, Policy};
+use session_timeout_policy::{
+    ActivityKind, BootTime, Engine, Event, Login, Pid, Policy, SessionKey, View,
+};
 use session_timeout_protocol::Opened;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+use crate::agents::{self, Agents};
 use crate::cli::Args;
 use crate::clock::{Alarm, boot_now};
+use crate::control::Questions;
 use crate::hands::Hands;
 use crate::inhibitors::{Inhibitors, Wanted};
 use crate::input::{Input, LockHint};
@@ -49,12 +53,20 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let (wanted, asked_for) = mpsc::channel(WANTED);
 
     let teller = Teller::new(journal);
-    let (watcher, writes) = (Watcher::new()?, Writes::default());
-    let prober = Prober::new(writes.clone());
-    let hands = Hands::new(inputs.clone(), connection, watcher, writes, teller.clone());
-    let driver = Driver::new(args, hands, teller, wanted)?;
+    let (watcher, writes, agents) = (Watcher::new()?, Writes::default(), Agents::default());
+    let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
+    let hands = Hands::new(
+        inputs.clone(),
+        connection,
+        watcher,
+        writes,
+        agents.clone(),
+        teller.clone(),
+    );
+    let driver = Driver::new(args, hands, agents.clone(), teller, wanted)?;
+    let questions = Questions::new(inputs.clone(), agents, prober);
     tokio::spawn(intake::serve(listener, inputs.clone()));
-    tokio::spawn(logind::follow(inputs, bus, asked_for, prober));
+    tokio::spawn(logind::follow(inputs, bus, asked_for, questions));
     notify(&[NotifyState::Ready]);
     driver.drive(queue, signals).await
 }
@@ -64,6 +76,7 @@ struct Driver {
     alarm: Alarm,
     hands: Hands,
     inhibitors: Inhibitors,
+    agents: Agents,
     teller: Teller,
     file: PolicyFile,
     origin: Origin,
@@ -125,6 +138,7 @@ impl Driver {
     fn new(
         args: Args,
         hands: Hands,
+        agents: Agents,
         teller: Teller,
         wanted: mpsc::Sender<String>,
     ) -> io::Result<Self> {
@@ -163,6 +177,7 @@ impl Driver {
             alarm: Alarm::new()?,
             hands,
             inhibitors,
+            agents,
             teller,
             file,
             origin: found.origin,
@@ -234,11 +249,19 @@ impl Driver {
 
     fn take(&mut self, input: Input) {
         match input {
+            Input::AgentAttached(key, source) => self.agent_attached(&key, source),
+            Input::AgentGone(key) => self.agent_gone(&key),
+            Input::AgentSilent(key) => {
+                if let Some(session) = self.engine.session_of(&key) {
+                    self.teller.agent_silent(&session);
+                }
+            }
             Input::Event(event) => self.tell(event),
             Input::Explain(id, answer) => {
                 let settings = self.settings.as_ref();
+                let explained = explain(&self.engine, settings, &id, boot_now(), &self.agents);
                 // Whoever asked may have gone away again.
-                drop(answer.send(explain(&self.engine, settings, &id, boot_now())));
+                drop(answer.send(explained));
             }
             Input::Extend(id, answer) => drop(answer.send(self.extend(&id))),
             Input::FrameRejected(error) => {
@@ -282,6 +305,28 @@ impl Driver {
         let sessions = self.engine.sessions();
         for session in sessions.filter(|session| session.locking.hold.is_some()) {
             self.hands.probe(&session);
+        }
+    }
+
+    /// It is asked at once, so that it watches from now on.
+    fn agent_attached(&self, key: &SessionKey, source: agents::Source) {
+        if let Some(session) = self.engine.session_of(key) {
+            self.teller.agent_attached(session.facts, source);
+            self.look(&session);
+        }
+    }
+
+    fn agent_gone(&self, key: &SessionKey) {
+        if let Some(session) = self.engine.session_of(key) {
+            self.teller.agent_gone(&session);
+            self.look(&session);
+        }
+    }
+
+    /// Looks at a session out of turn, where anything counts from its input.
+    fn look(&self, session: &View<'_>) {
+        if session.watch.is_some() {
+            self.hands.probe(session);
         }
     }
 
@@ -361,6 +406,15 @@ impl Driver {
                 (self.origin, self.settings) = (origin, settings);
                 self.policy_error = None;
                 self.tell(Event::PolicyReplaced(policy));
+                // Agents may have to watch for another time now.
+                let watched = |session: &View<'_>| {
+                    let key = &session.facts.key;
+                    self.agents.source_of(key).is_some()
+                };
+                let sessions = self.engine.sessions();
+                sessions
+                    .filter(watched)
+                    .for_each(|session| self.look(&session));
             }
             Err(error) => {
                 self.teller.policy_rejected(&error);
@@ -373,7 +427,7 @@ impl Driver {
     fn report(&self) -> Report {
         let now = boot_now();
         let sessions = self.engine.sessions();
-        let sessions = sessions.map(|session| SessionReport::of(&session, now));
+        let sessions = sessions.map(|session| SessionReport::of(&session, now, &self.agents));
         Report {
             policy_path: self.file.path.display().to_string(),
             policy_state: self.origin.as_str(),

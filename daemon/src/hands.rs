@@ -10,11 +10,12 @@ use session_timeout_policy::{
 use tokio::sync::mpsc;
 use zbus::Connection;
 
+use crate::agents::Agents;
 use crate::clock::boot_now;
 use crate::groups::Groups;
 use crate::input::Input;
 use crate::logind::{self, Bus, End, HungUp, Locked};
-use crate::probe::Prober;
+use crate::probe::{Prober, Question};
 use crate::tell::Teller;
 use crate::text::{self, Since};
 use crate::ttys;
@@ -35,6 +36,8 @@ pub(crate) struct Hands {
     bus: Bus,
     watcher: Watcher,
     groups: Groups,
+    agents: Agents,
+    prober: Prober,
     writes: Writes,
     teller: Teller,
 }
@@ -45,13 +48,17 @@ impl Hands {
         bus: Bus,
         watcher: Watcher,
         writes: Writes,
+        agents: Agents,
         teller: Teller,
     ) -> Self {
+        let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
         Self {
             inputs,
             bus,
             watcher,
             groups: Groups::new(),
+            agents,
+            prober,
             writes,
             teller,
         }
@@ -73,6 +80,7 @@ impl Hands {
         let key = action.key();
         if let Action::Left(facts, departure) = action {
             self.watcher.remove(key);
+            self.agents.forget(key);
             self.teller.left(facts, *departure);
         }
         // A later action of the same batch may have been the session's end.
@@ -137,12 +145,9 @@ impl Hands {
     /// Looks at a session; what is found is an input.
     pub(crate) fn probe(&self, session: &View<'_>) {
         let (connection, inputs) = (self.bus.borrow().clone(), self.inputs.clone());
-        let prober = Prober::new(self.writes.clone());
-        let facts = session.facts.clone();
-        let counted = session.limits.map(|limits| limits.activity.clone());
+        let (prober, question) = (self.prober.clone(), Question::about(session));
         tokio::spawn(async move {
-            let counted = counted.unwrap_or_default();
-            let reading = prober.probe(connection, facts, &counted).await;
+            let reading = prober.probe(connection, question).await;
             let _ = inputs.send(Input::Event(reading)).await;
         });
     }

@@ -1,14 +1,21 @@
 //! Everything that can reach the driver.
 
-use session_timeout_policy::{Event, Pid};
+use session_timeout_policy::{Event, Pid, SessionKey};
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
 
+use crate::agents;
 use crate::report::{Explanation, Extension, Report};
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
 pub(crate) enum Input {
+    /// The desktop of this session has an agent from now on.
+    AgentAttached(SessionKey, agents::Source),
+    /// The agent of this session has been gone for a while.
+    AgentGone(SessionKey),
+    /// The agent of this session does not answer.
+    AgentSilent(SessionKey),
     /// Something for the engine.
     Event(Event),
     /// A connection to the login socket did not send a frame of ours.

@@ -23,6 +23,12 @@ const QUEUE: usize = 1024;
 /// What happened, for machines: the fields `MESSAGE_ID` and `SESSION_TIMEOUT_EVENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
+    /// A desktop has an agent.
+    AgentAttached,
+    /// A desktop has none any more.
+    AgentGone,
+    /// The agent of a desktop does not answer.
+    AgentSilent,
     /// A session ends for a limit.
     End,
     /// logind did not take the request to end a session.
@@ -72,6 +78,9 @@ pub(crate) enum What {
 impl What {
     const fn name(self) -> &'static str {
         match self {
+            Self::AgentAttached => "agent-attached",
+            Self::AgentGone => "agent-gone",
+            Self::AgentSilent => "agent-silent",
             Self::End => "end",
             Self::EndFailed => "end-failed",
             Self::Extended => "extended",
@@ -100,6 +109,9 @@ impl What {
     /// Random once, and the same for ever: `journalctl MESSAGE_ID=...` finds it.
     const fn message_id(self) -> &'static str {
         match self {
+            Self::AgentAttached => "545384d0299b479fd40e9c65569cd624",
+            Self::AgentGone => "a5220edf27743bffb6c9faa3e8a9087f",
+            Self::AgentSilent => "3d6ad8d0592ec58bbfadec0ee0df1717",
             Self::End => "b6c3aa0de4f84a1f8f33d4e0a4f2b7c1",
             Self::EndFailed => "5a9d0f1c2be14c7a9e6f4b8d3c2a1e07",
             Self::Extended => "e3f4472ad2d940d68d7a03659f818b32",
@@ -137,6 +149,7 @@ pub(crate) mod field {
     pub(crate) const RULE: &str = "RULE";
     pub(crate) const SERVICE: &str = "SERVICE";
     pub(crate) const SESSION_ID: &str = "SESSION_ID";
+    pub(crate) const SOURCE: &str = "SOURCE";
     pub(crate) const USER_NAME: &str = "USER_NAME";
     pub(super) const USER_UID: &str = "USER_UID";
 }

@@ -9,6 +9,7 @@
 //! | `intake` | the login socket of the PAM module |
 //! | `logind` | sessions, and their end |
 //! | `probe`, `ttys`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `groups` | the groups of a user |
 //! | `control` | D-Bus |
@@ -19,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod agents;
 mod cli;
 mod clock;
 mod control;

@@ -1,63 +1,99 @@
 //! A fresh reading of a session's idle time, from everybody who may know it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use session_timeout_policy::{ActivityKind, Event, Reading, SessionFacts, StampSource};
+use session_timeout_policy::{
+    ActivityKind, Event, Hint, Limits, Reading, SessionFacts, StampSource, View,
+};
+use tokio::sync::mpsc;
 use zbus::Connection;
 
+use crate::agents::Agents;
 use crate::clock::Clocks;
+use crate::input::Input;
 use crate::writes::Writes;
-use crate::{logind, ttys};
+use crate::{logind, scope, ttys};
+
+/// What is wanted of a reading.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) session: SessionFacts,
+    /// What counts as activity.
+    pub(crate) counted: BTreeSet<ActivityKind>,
+    /// For how long without input whoever can is to watch.
+    pub(crate) watch: Option<Duration>,
+}
+
+impl Question {
+    pub(crate) fn about(session: &View<'_>) -> Self {
+        Self::new(session.facts.clone(), session.limits, session.watch)
+    }
+
+    pub(crate) fn new(
+        session: SessionFacts,
+        limits: Option<&Limits>,
+        watch: Option<Duration>,
+    ) -> Self {
+        let counted = limits.map(|limits| limits.activity.clone());
+        Self {
+            session,
+            counted: counted.unwrap_or_default(),
+            watch,
+        }
+    }
+}
 
 /// Reads the idle time of sessions.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Prober {
+    inputs: mpsc::Sender<Input>,
+    agents: Agents,
     writes: Writes,
 }
 
 impl Prober {
-    pub(crate) const fn new(writes: Writes) -> Self {
-        Self { writes }
+    pub(crate) const fn new(inputs: mpsc::Sender<Input>, agents: Agents, writes: Writes) -> Self {
+        Self {
+            inputs,
+            agents,
+            writes,
+        }
     }
 
-    /// Reads the session's idle time, of which this counts, and says what came of it. There is no
-    /// connection while the bus is away.
-    pub(crate) async fn probe(
-        &self,
-        connection: Option<Connection>,
-        session: SessionFacts,
-        counted: &BTreeSet<ActivityKind>,
-    ) -> Event {
+    /// Reads the session's idle time and says what came of it. There is no connection while the
+    /// bus is away.
+    pub(crate) async fn probe(&self, connection: Option<Connection>, question: Question) -> Event {
         let Some(connection) = connection else {
-            return self.without_logind(session, counted).await;
+            return self.without_logind(question, None).await;
         };
-        let properties = match logind::properties(&connection, &session.key).await {
+        let key = question.session.key.clone();
+        let properties = match logind::properties(&connection, &key).await {
             Ok(Some(properties)) => properties,
             // It is gone, and its removal is on the way.
-            Ok(None) => return Event::ProbeFailed(session.key),
+            Ok(None) => return Event::ProbeFailed(key),
             Err(error) => {
-                log::debug!(
-                    "logind does not tell of session {}: {error}",
-                    session.key.id
-                );
-                return self.without_logind(session, counted).await;
+                log::debug!("logind does not tell of session {}: {error}", key.id);
+                let agent = self.ask_agent(&connection, &question).await;
+                return self.without_logind(question, agent).await;
             }
         };
         let mut inhibitor = None;
-        if counted.contains(&ActivityKind::Inhibitor) {
-            match logind::idle_inhibitor(&connection, session.uid).await {
+        if question.counted.contains(&ActivityKind::Inhibitor) {
+            match logind::idle_inhibitor(&connection, question.session.uid).await {
                 Ok(found) => inhibitor = found,
                 Err(error) => {
                     log::debug!("cannot list inhibitor locks: {error}");
-                    return Event::ProbeFailed(session.key);
+                    return Event::ProbeFailed(key);
                 }
             }
         }
-        let key = session.key.clone();
-        match self.read(session, Some(properties), counted).await {
+        let agent = self.ask_agent(&connection, &question).await;
+        match self.read(question, Some(properties)).await {
             Some(reading) => Event::Probed(
                 key,
                 Reading {
+                    agent,
                     inhibitor,
                     ..reading
                 },
@@ -66,15 +102,19 @@ impl Prober {
         }
     }
 
-    /// Without logind the terminals may still tell; where they do not, nobody does.
-    async fn without_logind(
-        &self,
-        session: SessionFacts,
-        counted: &BTreeSet<ActivityKind>,
-    ) -> Event {
-        let key = session.key.clone();
-        match self.read(session, None, counted).await {
-            Some(reading) if !reading.stamps.is_empty() => Event::Probed(key, reading),
+    async fn ask_agent(&self, connection: &Connection, question: &Question) -> Option<Hint> {
+        let key = &question.session.key;
+        let watch = question.watch;
+        self.agents.ask(connection, &self.inputs, key, watch).await
+    }
+
+    /// Without logind the terminals and the agent may still tell; where they do not, nobody does.
+    async fn without_logind(&self, question: Question, agent: Option<Hint>) -> Event {
+        let key = question.session.key.clone();
+        match self.read(question, None).await {
+            Some(reading) if agent.is_some() || !reading.stamps.is_empty() => {
+                Event::Probed(key, Reading { agent, ..reading })
+            }
             Some(_) | None => Event::ProbeFailed(key),
         }
     }
@@ -83,32 +123,30 @@ impl Prober {
     /// and nothing else is to wait for them.
     async fn read(
         &self,
-        session: SessionFacts,
+        question: Question,
         properties: Option<logind::Properties>,
-        counted: &BTreeSet<ActivityKind>,
     ) -> Option<Reading> {
-        let (prober, counted) = (self.clone(), counted.clone());
-        let read = move || prober.read_now(&session, properties.as_ref(), &counted);
+        let prober = self.clone();
+        let read = move || prober.read_now(&question, properties.as_ref());
         tokio::task::spawn_blocking(read).await.ok()
     }
 
-    fn read_now(
-        &self,
-        session: &SessionFacts,
-        properties: Option<&logind::Properties>,
-        counted: &BTreeSet<ActivityKind>,
-    ) -> Reading {
+    fn read_now(&self, question: &Question, properties: Option<&logind::Properties>) -> Reading {
+        let session = &question.session;
+        let counts_output = question.counted.contains(&ActivityKind::Output);
         // The terminal of a desktop is the console that it runs on (GDM and SDDM make it the
         // controlling one), and nobody types there: the keys go to the desktop.
         let graphical = properties.map_or(session.session_type.is_graphical(), |now| {
             now.is_graphical()
         });
-        let mut stamps = BTreeMap::new();
+        let (mut stamps, mut work) = (BTreeMap::new(), None);
         if !graphical {
             let terminals = ttys::of_session(session);
             stamps = ttys::input_stamps(&terminals);
-            if counted.contains(&ActivityKind::Output) {
+            if counts_output {
                 stamps.extend(ttys::output_stamps(&terminals, &self.writes));
+                let moves = || scope::processor_time(&session.key.id, session.uid);
+                work = terminals.is_empty().then(moves).flatten();
             }
         }
         let now = Clocks::now();
@@ -118,6 +156,8 @@ impl Prober {
             wall: now.wall,
             stamps,
             hint: properties.and_then(|known| known.hint(now)),
+            agent: None,
+            work,
             inhibitor: None,
             locked: properties.and_then(logind::Properties::locked),
         }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use session_timeout_config::{Setting, Settings};
 use session_timeout_policy::{
-    Action, BootTime, Engine, Granted, Groups, IdleSource, LimitKind, Limits, Milestone,
-    MilestoneKind, Phase, Refusal, SessionFacts, View,
+    Action, ActivityKind, BootTime, Engine, Granted, Groups, IdleSource, LimitKind, Limits,
+    Milestone, MilestoneKind, Phase, Refusal, SessionFacts, View,
 };
+
+use crate::agents::{Agents, Source};
 
 /// Where everything stands.
 #[derive(Debug)]
@@ -29,6 +31,15 @@ pub(crate) struct SessionReport {
     pub(crate) groups: Groups,
     pub(crate) idle: Option<Duration>,
     pub(crate) idle_source: IdleSource,
+    pub(crate) idle_fallbacks: Vec<IdleSource>,
+    /// How long ago it was looked at, if it was.
+    pub(crate) looked: Option<Duration>,
+    /// How the agent of its desktop knows, where there is one.
+    pub(crate) agent: Option<Source>,
+    /// Who holds the inhibitor lock that counts for it.
+    pub(crate) inhibitor: Option<String>,
+    /// For how long without input an agent is to watch.
+    pub(crate) watch: Option<Duration>,
     pub(crate) ends: Option<(LimitKind, Duration)>,
     pub(crate) limits: Option<Limits>,
     pub(crate) granted: Granted,
@@ -77,16 +88,24 @@ impl Extension {
 }
 
 impl SessionReport {
-    pub(crate) fn of(session: &View<'_>, now: BootTime) -> Self {
-        let (last, idle_source) = session.last_activity;
+    pub(crate) fn of(session: &View<'_>, now: BootTime, agents: &Agents) -> Self {
+        let activity = session.activity;
+        let idle_source = activity.source;
+        let counts = |limits: &Limits| limits.activity.contains(&ActivityKind::Inhibitor);
+        let inhibits = session.limits.is_some_and(counts);
         let known = idle_source != IdleSource::Unknown;
         Self {
             facts: session.facts.clone(),
             phase: session.phase,
             rule: session.rule.map(str::to_owned),
             groups: session.groups.clone(),
-            idle: known.then(|| now.since(last)),
+            idle: known.then(|| now.since(activity.latest())),
             idle_source,
+            idle_fallbacks: activity.fallbacks.iter().copied().collect(),
+            looked: activity.clocks.map(|_| now.since(activity.sampled)),
+            agent: agents.source_of(&session.facts.key),
+            inhibitor: activity.inhibitor.clone().filter(|_| inhibits),
+            watch: session.watch,
             ends: session.next_end.map(|(limit, end)| (limit, end.since(now))),
             limits: session.limits.cloned(),
             granted: session.granted,
@@ -101,6 +120,7 @@ pub(crate) fn explain(
     settings: Option<&Settings>,
     id: &str,
     now: BootTime,
+    agents: &Agents,
 ) -> Option<Explanation> {
     let session = engine.session(id)?;
     let settings = settings
@@ -108,7 +128,7 @@ pub(crate) fn explain(
         .and_then(|settings| settings.explain(session.rule));
     let to_come = |milestone: Milestone| (milestone.what, milestone.at.since(now));
     Some(Explanation {
-        session: SessionReport::of(&session, now),
+        session: SessionReport::of(&session, now, agents),
         settings: settings.unwrap_or_default(),
         schedule: engine.schedule(id).into_iter().map(to_come).collect(),
     })

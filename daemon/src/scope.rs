@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use session_timeout_policy::{Pid, Uid};
 
@@ -27,10 +28,9 @@ pub(crate) fn unit(session: &str) -> Option<String> {
 
 /// The processes in the scope of a session, in no order.
 pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
-    let Some(unit) = unit(session) else {
+    let Some(below) = below(session, uid) else {
         return Vec::new();
     };
-    let below = format!("user.slice/user-{uid}.slice/{unit}");
     let mut found = Vec::new();
     for root in ROOTS {
         collect(&Path::new(root).join(&below), DEPTH_MAX, &mut found);
@@ -39,6 +39,31 @@ pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
         }
     }
     found
+}
+
+/// The processor time that the processes of a session have used so far, the ones that are gone
+/// included: `usage_usec` in `cpu.stat`, which cgroup v2 has for each group, whatever controllers
+/// are on (Documentation/admin-guide/cgroup-v2.rst).
+pub(crate) fn processor_time(session: &str, uid: Uid) -> Option<Duration> {
+    let below = below(session, uid)?;
+    let stat = ROOTS.iter().find_map(|root| {
+        let group = Path::new(root).join(&below);
+        fs::read_to_string(group.join("cpu.stat")).ok()
+    })?;
+    usage(&stat)
+}
+
+fn usage(stat: &str) -> Option<Duration> {
+    let used = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("usage_usec "))?;
+    Some(Duration::from_micros(used.parse().ok()?))
+}
+
+/// Where the scope of a session is in the tree of control groups.
+fn below(session: &str, uid: Uid) -> Option<String> {
+    let unit = unit(session)?;
+    Some(format!("user.slice/user-{uid}.slice/{unit}"))
 }
 
 /// The session in whose scope a process runs, by its control group.
@@ -90,6 +115,14 @@ mod tests {
         for id in ["", "../1", "c1/x", "c1.scope", "c 1", "c1\n"] {
             assert_eq!(unit(id), None, "{id:?}");
         }
+    }
+
+    #[test]
+    fn the_processor_time_is_read_from_cpu_stat() {
+        let stat = "usage_usec 1234567\nuser_usec 1000000\nsystem_usec 234567\n";
+        assert_eq!(usage(stat), Some(Duration::from_micros(1_234_567)));
+        assert_eq!(usage("nr_periods 0\n"), None);
+        assert_eq!(usage("usage_usec much\n"), None);
     }
 
     #[test]

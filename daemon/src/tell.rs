@@ -6,11 +6,12 @@ use std::time::Duration;
 use log::Level;
 use session_timeout_config::duration::for_people;
 use session_timeout_policy::{
-    Departure, EndAction, Exemption, Extended, Finding, LimitKind, Limits, LockCause, Phase,
-    Refusal, SessionFacts, View, Warning,
+    Departure, EndAction, Exemption, Extended, Finding, IdleSource, LimitKind, Limits, LockCause,
+    Phase, Refusal, SessionFacts, View, Warning,
 };
 use session_timeout_protocol::{FrameError, Opened};
 
+use crate::agents::Source;
 use crate::journal::{Entry, Journal, What, field};
 use crate::policy_file::{Found, Origin};
 use crate::text::{Since, by_rule, reason, what_comes};
@@ -212,6 +213,44 @@ impl Teller {
             .write(limited(Level::Warn, What::Kill, message, facts, limit));
     }
 
+    /// The desktop of a session has an agent, which knows its input in this way.
+    pub(crate) fn agent_attached(&self, facts: &SessionFacts, source: Source) {
+        let (id, user) = (&facts.key.id, &facts.user);
+        let knows = match source {
+            Source::None => "which has nobody to ask for input there".to_owned(),
+            source => format!("which knows its input by {}", source.as_str()),
+        };
+        let message = format!("Session {id} of {user} has an agent, {knows}");
+        let entry = Entry::new(Level::Info, What::AgentAttached, message).about(facts);
+        self.0.write(entry.with(field::SOURCE, source.as_str()));
+    }
+
+    /// The desktop of a session has no agent any more.
+    pub(crate) fn agent_gone(&self, session: &View<'_>) {
+        let facts = session.facts;
+        let message = format!(
+            "The agent of session {} of {} is gone; {}",
+            facts.key.id,
+            facts.user,
+            falls_back(session)
+        );
+        self.0
+            .write(Entry::new(Level::Warn, What::AgentGone, message).about(facts));
+    }
+
+    /// The agent of a session does not answer. Said once, until it does.
+    pub(crate) fn agent_silent(&self, session: &View<'_>) {
+        let facts = session.facts;
+        let message = format!(
+            "The agent of session {} of {} does not answer; until it does, {}",
+            facts.key.id,
+            facts.user,
+            falls_back(session)
+        );
+        self.0
+            .write(Entry::new(Level::Warn, What::AgentSilent, message).about(facts));
+    }
+
     /// logind did not take a request about a session, to "end" it or to "lock" it.
     pub(crate) fn request_failed(&self, session: &str, verb: &str, failure: &str) {
         let message = format!("Cannot {verb} session {session}, trying again: {failure}");
@@ -390,6 +429,17 @@ fn ruled(entry: Entry, session: &View<'_>) -> Entry {
     match session.rule {
         Some(rule) => entry.with(field::RULE, rule),
         None => entry,
+    }
+}
+
+/// Who tells the idle time without the agent.
+fn falls_back(session: &View<'_>) -> &'static str {
+    if session.activity.fallbacks.contains(&IdleSource::Logind)
+        || session.activity.source == IdleSource::Logind
+    {
+        "its idle time is what the desktop tells logind"
+    } else {
+        "nobody knows its idle time"
     }
 }
 

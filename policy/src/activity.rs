@@ -19,6 +19,14 @@ const STEP: Duration = Duration::from_secs(2);
 /// instant.
 const HINT_JITTER: Duration = Duration::from_secs(1);
 
+/// A connection that nothing goes through is kept up all the same: with `ClientAliveInterval`
+/// and `ServerAliveInterval` of 15 s sshd uses some 0.2 ms for each. What uses no more than this
+/// and that share of the time between two looks does nothing for its user.
+const KEPT_UP: Duration = Duration::from_millis(10);
+const KEPT_UP_SHARE: u32 = 10_000;
+/// The shortest time over which that is compared.
+const KEPT_UP_LOOKS: Duration = Duration::from_secs(60);
+
 /// What one look at a session found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
@@ -28,6 +36,12 @@ pub struct Reading {
     pub stamps: BTreeMap<StampSource, WallTime>,
     /// What the desktop has told logind, if it ever told anything.
     pub hint: Option<Hint>,
+    /// What the agent in the desktop says. It is there when the input is, so that nothing is made
+    /// of the hint beside it.
+    pub agent: Option<Hint>,
+    /// The processor time that the processes of a session without terminals have used so far:
+    /// what moves data uses some, and the kernel counts nothing else that anybody may read.
+    pub work: Option<Duration>,
     /// The inhibitor lock on `idle` that the user holds, by who holds it, if there is one.
     pub inhibitor: Option<String>,
     /// Whether the screen is locked, where anybody tells.
@@ -46,22 +60,26 @@ pub enum StampSource {
     Terminal(u64),
 }
 
-/// logind's `IdleHint` of a desktop session.
+/// What a desktop says of its user: to logind as `IdleHint`, or to us through its agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// The desktop says that the user is there.
+    /// The user is there.
     Active,
-    /// The desktop says that the user has been away at least since then.
+    /// The user has been away since then; by logind's hint, at least since then.
     IdleSince(BootTime),
 }
 
-/// Who knows the idle time of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who knows the idle time of a session, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IdleSource {
-    /// logind.
-    Logind,
+    /// The agent in the desktop.
+    Agent,
     /// The terminals of the session.
     Terminals,
+    /// What the processes of a session without terminals do, where output counts.
+    Output,
+    /// logind.
+    Logind,
     /// Nobody.
     Unknown,
 }
@@ -71,11 +89,20 @@ impl IdleSource {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Logind => "logind",
+            Self::Agent => "agent",
             Self::Terminals => "terminals",
+            Self::Output => "output",
+            Self::Logind => "logind",
             Self::Unknown => "unknown",
         }
     }
+}
+
+/// Whether processes did anything for their user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Worked {
+    No,
+    Yes,
 }
 
 /// The last activity of one session, as far as it is known.
@@ -83,16 +110,24 @@ impl IdleSource {
 pub struct Activity {
     /// The last activity; the login, until some is seen.
     pub last: BootTime,
+    /// The last look, where the agent could only say that there had been input lately. That
+    /// counts as activity until the agent says when the input was.
+    pub supposed: Option<BootTime>,
     /// When the session was last looked at; the login, before the first look.
     pub sampled: BootTime,
     /// Who knew, at the last look.
     pub source: IdleSource,
+    /// Who else knew.
+    pub fallbacks: BTreeSet<IdleSource>,
     /// The newest stamp of every terminal that was ever seen; Linux has at most 4096 ptys.
     pub stamps: BTreeMap<StampSource, WallTime>,
     /// Both clocks at the last look that read them: what shows a step of the wall clock.
     pub clocks: Option<(BootTime, WallTime)>,
-    /// Whether the user held an inhibitor lock at the last look.
-    pub inhibited: bool,
+    /// The inhibitor lock that the user held at the last look, by who held it.
+    pub inhibitor: Option<String>,
+    /// The processor time that the session had used at that look: the last one that showed
+    /// activity by it, or was the first in a while.
+    pub work: Option<(BootTime, Duration)>,
 }
 
 impl Activity {
@@ -100,12 +135,34 @@ impl Activity {
     pub(crate) fn since_login(started: BootTime) -> Self {
         Self {
             last: started,
+            supposed: None,
             sampled: started,
             source: IdleSource::Unknown,
+            fallbacks: BTreeSet::new(),
             stamps: BTreeMap::new(),
             clocks: None,
-            inhibited: false,
+            inhibitor: None,
+            work: None,
         }
+    }
+
+    /// The last activity, as far as is known or has to be supposed.
+    #[must_use]
+    pub fn latest(&self) -> BootTime {
+        self.supposed
+            .map_or(self.last, |supposed| self.last.max(supposed))
+    }
+
+    /// Whether there was activity since this was the last, and not only the same told once more.
+    pub(crate) fn is_later_than(&self, before: BootTime) -> bool {
+        let told_anew = match self.source {
+            IdleSource::Agent => HINT_JITTER,
+            IdleSource::Terminals
+            | IdleSource::Output
+            | IdleSource::Logind
+            | IdleSource::Unknown => Duration::ZERO,
+        };
+        self.latest() > before.saturating_add(told_anew)
     }
 
     /// Input was seen right now.
@@ -114,7 +171,7 @@ impl Activity {
     }
 
     /// Takes a reading, of which this counts; whether it shows activity that was not known is
-    /// seen in `last`.
+    /// seen in [`Self::latest`].
     pub(crate) fn observe(
         &mut self,
         now: BootTime,
@@ -137,7 +194,45 @@ impl Activity {
             let looked = self.clocks.map(|(then, _)| then).unwrap_or_default();
             self.last = self.last.max(stamped.clamp(looked.min(now), now));
         }
-        match reading.hint {
+        match reading.agent {
+            Some(told) => self.take_agent(now, told),
+            None => self.take_hint(now, reading.hint),
+        }
+        let held = [&reading.inhibitor, &self.inhibitor];
+        // One that was released since the last look may have been so just now.
+        if counted.contains(&ActivityKind::Inhibitor) && held.iter().any(|held| held.is_some()) {
+            self.seen(now);
+        }
+        let worked = self.take_work(now, reading.work);
+        if worked == Worked::Yes && counted.contains(&ActivityKind::Output) {
+            self.seen(now);
+        }
+        let mut sources = sources_of(&reading);
+        self.source = sources.pop_first().unwrap_or(IdleSource::Unknown);
+        self.fallbacks = sources;
+        self.inhibitor = reading.inhibitor;
+        self.sampled = self.sampled.max(now);
+        // Stamps of terminals that are gone are kept: one that comes back unchanged is no news.
+        self.stamps.extend(reading.stamps);
+        self.clocks = Some((now, reading.wall));
+    }
+
+    fn take_agent(&mut self, now: BootTime, told: Hint) {
+        match told {
+            Hint::Active => self.supposed = Some(now),
+            Hint::IdleSince(since) => {
+                self.supposed = None;
+                self.seen(since.min(now));
+            }
+        }
+    }
+
+    fn take_hint(&mut self, now: BootTime, hint: Option<Hint>) {
+        // Nobody will say any more when that was.
+        if let Some(supposed) = self.supposed.take() {
+            self.seen(supposed);
+        }
+        match hint {
             Some(Hint::Active) => self.seen(now),
             // A hint that stands tells of the same moment at every look, give or take a little.
             Some(Hint::IdleSince(since)) if since > self.last.saturating_add(HINT_JITTER) => {
@@ -145,22 +240,29 @@ impl Activity {
             }
             Some(Hint::IdleSince(_)) | None => {}
         }
-        let inhibited = reading.inhibitor.is_some();
-        // One that was released since the last look may have been so just now.
-        if counted.contains(&ActivityKind::Inhibitor) && (inhibited || self.inhibited) {
-            self.seen(now);
+    }
+
+    /// Whether the session's processes have done more since the last look than stay there.
+    fn take_work(&mut self, now: BootTime, used: Option<Duration>) -> Worked {
+        let before = std::mem::replace(&mut self.work, used.map(|used| (now, used)));
+        let (Some(used), Some((then, used_then))) = (used, before) else {
+            return Worked::No;
+        };
+        let span = now.since(then);
+        if used.saturating_sub(used_then) > KEPT_UP + span / KEPT_UP_SHARE {
+            return Worked::Yes;
         }
-        self.inhibited = inhibited;
-        self.source = source_of(&reading);
-        self.sampled = self.sampled.max(now);
-        // Stamps of terminals that are gone are kept: one that comes back unchanged is no news.
-        self.stamps.extend(reading.stamps);
-        self.clocks = Some((now, reading.wall));
+        // Looks that come one after the other add up.
+        if span < KEPT_UP_LOOKS {
+            self.work = before;
+        }
+        Worked::No
     }
 
     /// Nobody could be asked, for so long that the idle time counts as unknown.
     pub(crate) fn lose_track(&mut self, now: BootTime) {
         self.source = IdleSource::Unknown;
+        self.fallbacks.clear();
         self.sampled = self.sampled.max(now);
     }
 
@@ -219,18 +321,21 @@ fn window_end(stamp: WallTime) -> WallTime {
     stamp.max(WallTime::from_micros(end))
 }
 
-fn source_of(reading: &Reading) -> IdleSource {
-    let terminals = reading
-        .stamps
-        .keys()
-        .any(|source| matches!(source, StampSource::Output(_) | StampSource::Terminal(_)));
-    if terminals {
-        IdleSource::Terminals
-    } else if reading.hint.is_some() || !reading.stamps.is_empty() {
-        IdleSource::Logind
-    } else {
-        IdleSource::Unknown
-    }
+fn sources_of(reading: &Reading) -> BTreeSet<IdleSource> {
+    let mut sources = BTreeSet::new();
+    let mut add = |source, tells| {
+        if tells {
+            sources.insert(source);
+        }
+    };
+    let mut stamps = reading.stamps.keys();
+    let terminals = stamps.any(|source| *source != StampSource::Logind);
+    let logind = reading.stamps.contains_key(&StampSource::Logind) || reading.hint.is_some();
+    add(IdleSource::Agent, reading.agent.is_some());
+    add(IdleSource::Terminals, terminals);
+    add(IdleSource::Output, reading.work.is_some());
+    add(IdleSource::Logind, logind);
+    sources
 }
 
 fn micros(span: Duration) -> u64 {
@@ -426,5 +531,105 @@ mod tests {
         let mut ignored = Activity::since_login(at(0));
         observe(&mut ignored, at(100), reading(100, Some("mpv")));
         assert_eq!(ignored.last, at(47));
+    }
+
+    fn agent_says(now: u64, told: Hint) -> Reading {
+        Reading {
+            wall: wall(EPOCH + now),
+            agent: Some(told),
+            ..Reading::default()
+        }
+    }
+
+    #[test]
+    fn an_agent_that_cannot_date_input_yet_is_believed_when_it_can() {
+        let input = BTreeSet::from([ActivityKind::Input]);
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(600), agent_says(600, Hint::Active), &input);
+        assert_eq!((activity.last, activity.latest()), (at(0), at(600)));
+        activity.observe(at(900), agent_says(900, Hint::IdleSince(at(300))), &input);
+        assert_eq!((activity.last, activity.latest()), (at(300), at(300)));
+        assert_eq!(activity.source, IdleSource::Agent);
+    }
+
+    #[test]
+    fn an_agent_that_falls_silent_leaves_what_was_supposed() {
+        let input = BTreeSet::from([ActivityKind::Input]);
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(600), agent_says(600, Hint::Active), &input);
+        let silent = Reading {
+            wall: wall(EPOCH + 900),
+            ..Reading::default()
+        };
+        activity.observe(at(900), silent, &input);
+        assert_eq!((activity.last, activity.supposed), (at(600), None));
+        assert_eq!(activity.source, IdleSource::Unknown);
+    }
+
+    #[test]
+    fn beside_an_agent_nothing_is_made_of_the_hint() {
+        let input = BTreeSet::from([ActivityKind::Input]);
+        let mut activity = Activity::since_login(at(0));
+        for hint in [Hint::Active, Hint::IdleSince(at(450))] {
+            let reading = Reading {
+                hint: Some(hint),
+                ..agent_says(500, Hint::IdleSince(at(100)))
+            };
+            activity.observe(at(500), reading, &input);
+            assert_eq!(activity.latest(), at(100));
+            assert_eq!(activity.fallbacks, BTreeSet::from([IdleSource::Logind]));
+        }
+    }
+
+    #[test]
+    fn the_same_input_told_a_little_later_is_no_other() {
+        let input = BTreeSet::from([ActivityKind::Input]);
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(500), agent_says(500, Hint::IdleSince(at(100))), &input);
+        let before = activity.latest();
+        let late = at(100).saturating_add(Duration::from_millis(40));
+        activity.observe(at(510), agent_says(510, Hint::IdleSince(late)), &input);
+        assert!(!activity.is_later_than(before));
+        assert_eq!(activity.latest(), late);
+        activity.observe(at(520), agent_says(520, Hint::IdleSince(at(102))), &input);
+        assert!(activity.is_later_than(before));
+    }
+
+    /// A session without terminals that has used so many milliseconds of processor time.
+    fn worked(now: u64, millis: u64) -> Reading {
+        Reading {
+            wall: wall(EPOCH + now),
+            work: Some(Duration::from_millis(millis)),
+            ..Reading::default()
+        }
+    }
+
+    #[test]
+    fn what_moves_data_is_active_where_output_counts_and_what_only_stays_is_not() {
+        let output = BTreeSet::from([ActivityKind::Input, ActivityKind::Output]);
+        let mut activity = Activity::since_login(at(0));
+        activity.observe(at(1), worked(1, 100), &output);
+        // Kept up: 40 times 0.2 ms in ten minutes.
+        activity.observe(at(601), worked(601, 108), &output);
+        assert_eq!(activity.last, at(0));
+        activity.observe(at(1201), worked(1201, 400), &output);
+        assert_eq!(activity.last, at(1201));
+        assert_eq!(activity.source, IdleSource::Output);
+
+        let mut ignored = Activity::since_login(at(0));
+        let input = BTreeSet::from([ActivityKind::Input]);
+        ignored.observe(at(1), worked(1, 100), &input);
+        ignored.observe(at(601), worked(601, 4000), &input);
+        assert_eq!(ignored.last, at(0));
+    }
+
+    #[test]
+    fn work_is_not_hidden_by_looking_often() {
+        let output = BTreeSet::from([ActivityKind::Output]);
+        let mut activity = Activity::since_login(at(0));
+        for now in 1..=10 {
+            activity.observe(at(now), worked(now, now * 4), &output);
+        }
+        assert!(activity.last > at(0));
     }
 }

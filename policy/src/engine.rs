@@ -8,7 +8,7 @@ use crate::snapshot::SessionRecord;
 use crate::standing::Standing;
 use crate::tracked::{LoginState, Tracked};
 use crate::{
-    Action, BootTime, Departure, Event, Exemption, Granted, Groups, IdleSource, LimitKind, Limits,
+    Action, Activity, BootTime, Departure, Event, Exemption, Granted, Groups, LimitKind, Limits,
     Locking, Login, Milestone, Policy, SessionFacts, SessionKey,
 };
 
@@ -76,8 +76,10 @@ pub struct View<'a> {
     pub granted: Granted,
     /// What is known of the screen's lock.
     pub locking: Locking,
-    /// The last activity, and who knows it.
-    pub last_activity: (BootTime, IdleSource),
+    /// What is known of its activity.
+    pub activity: &'a Activity,
+    /// For how long without input whoever can is to watch; `None` where nothing counts from input.
+    pub watch: Option<Duration>,
     /// Which limit comes first as things stand, and when.
     pub next_end: Option<(LimitKind, BootTime)>,
 }
@@ -148,6 +150,7 @@ impl Engine {
         self.revision += 1;
         match event {
             Event::ActivitySeen(key) => self.with(&key, &mut out, Tracked::saw_activity),
+            Event::BecameIdle(key) => self.with(&key, &mut out, Tracked::became_idle),
             Event::EndFailed(key) => {
                 self.with(&key, &mut out, |session, now, _| session.end_failed(now));
             }
@@ -237,6 +240,13 @@ impl Engine {
     #[must_use]
     pub fn session(&self, id: &str) -> Option<View<'_>> {
         self.sessions.get(id).map(view)
+    }
+
+    /// This very session.
+    #[must_use]
+    pub fn session_of(&self, key: &SessionKey) -> Option<View<'_>> {
+        self.session(&key.id)
+            .filter(|session| session.facts.key == *key)
     }
 
     /// What is to come for the session with this logind id as things stand, in order.
@@ -411,7 +421,8 @@ fn view(session: &Tracked) -> View<'_> {
         groups: &session.groups,
         granted: session.granted,
         locking: session.locking,
-        last_activity: (session.activity.last, session.activity.source),
+        activity: &session.activity,
+        watch: session.watch(),
         next_end: session.next_end(),
     }
 }

@@ -14,6 +14,8 @@ use crate::{
 pub enum Event {
     /// Input was seen in the session just now; comes only where [`Action::Warn`] asked to watch.
     ActivitySeen(SessionKey),
+    /// The desktop's agent says that there was no input for as long as it was asked to watch for.
+    BecameIdle(SessionKey),
     /// logind refused to end, hang up or lock the session.
     EndFailed(SessionKey),
     /// The user, or an administrator for the user, asks for more time.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::countdown::Step;
+use crate::countdown::{Countdown, Step};
 use crate::inquiry::{Due, Inquiry, Patience};
 use crate::tracked::Tracked;
 use crate::{
@@ -38,9 +38,11 @@ impl Tracked {
         if self.is_ending() {
             return;
         }
-        let before = self.activity.last;
+        let before = self.activity.latest();
         self.activity.seen(now);
-        self.after_activity(before, out);
+        if self.activity.latest() > before {
+            self.withdraw(LimitKind::Inactivity, out);
+        }
     }
 
     pub(crate) fn probed(&mut self, now: BootTime, reading: Reading, out: &mut Vec<Action>) {
@@ -48,6 +50,10 @@ impl Tracked {
         match reading.locked {
             Some(true) => self.locked(now, out),
             Some(false) if self.ending.is_none() => {
+                if self.locking.locked {
+                    // Nobody has unlocked it: what the first stage was for is to be done again.
+                    self.stage = Countdown::default();
+                }
                 self.locking.found_open();
             }
             Some(false) | None => {}
@@ -55,11 +61,13 @@ impl Tracked {
         if self.is_ending() {
             return;
         }
-        let before = self.activity.last;
+        let before = self.activity.latest();
         let counted = self.limits().map(|limits| limits.activity.clone());
         self.activity
             .observe(now, reading, &counted.unwrap_or_default());
-        self.after_activity(before, out);
+        if self.activity.is_later_than(before) {
+            self.withdraw(LimitKind::Inactivity, out);
+        }
         self.report_unknown(out);
         if std::mem::take(&mut self.look_again) && self.idle_matters() {
             self.look(now, out);
@@ -90,7 +98,21 @@ impl Tracked {
         let counts = self
             .limits()
             .is_some_and(|limits| limits.activity.contains(&ActivityKind::Inhibitor));
-        if !counts || !self.idle_matters() || self.ending.is_some() {
+        if counts {
+            self.look_afresh(now, out);
+        }
+    }
+
+    /// The agent says that there was no input for as long as it was to watch for.
+    pub(crate) fn became_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.idle_due().is_some() {
+            self.look_afresh(now, out);
+        }
+    }
+
+    /// Looks, even where a look is on its way already.
+    fn look_afresh(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if !self.idle_matters() || self.ending.is_some() {
             return;
         }
         match self.probe {
@@ -122,6 +144,10 @@ impl Tracked {
             }
             return;
         }
+        if self.is_unenforceable() {
+            self.report_unknown(out);
+            return;
+        }
         self.tick_stage(now, out);
         self.tick_inactivity(now, out);
     }
@@ -134,9 +160,20 @@ impl Tracked {
         })
     }
 
+    /// For how long without input whoever can is to watch: until something is to be done first.
+    pub(crate) fn watch(&self) -> Option<Duration> {
+        let limits = self.limits()?;
+        let warned = limits.inactivity.as_ref().map(|limit| {
+            let first = limit.leads.iter().next();
+            limit.length.saturating_sub(first.unwrap_or_default())
+        });
+        let stage = self.stage_limit().map(|stage| stage.length);
+        warned.into_iter().chain(stage).min()
+    }
+
     /// What the inactivity limit counts from.
     pub(crate) fn idle_since(&self) -> BootTime {
-        self.locking.anchor(self.activity.last)
+        self.locking.anchor(self.activity.latest())
     }
 
     /// Whether the inactivity limit cannot be enforced for want of a source, by the policy.
@@ -166,7 +203,8 @@ impl Tracked {
     /// When something that counts from the last activity wants to be done: a look first of all.
     pub(crate) fn idle_due(&self) -> Option<BootTime> {
         let due = self.counted_due()?;
-        if self.is_unenforceable() && self.activity.sampled >= due {
+        let said = self.unknown_reported && self.activity.sampled >= due;
+        if said && self.is_unenforceable() {
             // Looked, and nobody could tell. A desktop may yet report, so look again some time.
             let stage = self.stage_limit();
             let limit = self.limits()?.inactivity.as_ref().or(stage.as_ref())?;
@@ -231,10 +269,10 @@ impl Tracked {
         }
     }
 
-    fn after_activity(&mut self, before: BootTime, out: &mut Vec<Action>) {
-        if self.activity.last > before {
-            self.withdraw(LimitKind::Inactivity, out);
-        }
+    /// After a restart: what was looked at when it was due was reported then.
+    pub(crate) fn recall_report(&mut self) {
+        let looked = |due| self.activity.sampled >= due;
+        self.unknown_reported = self.is_unenforceable() && self.counted_due().is_some_and(looked);
     }
 
     fn report_unknown(&mut self, out: &mut Vec<Action>) {

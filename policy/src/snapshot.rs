@@ -86,6 +86,7 @@ impl SessionRecord {
         session.activity = self.activity;
         // Nor may a record from a clock that is ahead of ours.
         session.activity.last = session.activity.last.min(now);
+        session.activity.supposed = session.activity.supposed.map(|time| time.min(now));
         session.activity.sampled = session.activity.sampled.min(now);
         let undecided = session.standing == Standing::Undecided;
         let mut stale = Vec::new();
@@ -116,6 +117,7 @@ impl SessionRecord {
         if self.stage.length == session.stage_limit().map(|limit| limit.length) {
             session.stage = self.stage.countdown;
         }
+        session.recall_report();
         session
     }
 }

@@ -29,9 +29,8 @@ use session::{CALL_TIMEOUT, is_unknown};
 use signals::{Signal, Signals};
 
 use crate::clock::Clocks;
-use crate::control;
+use crate::control::{self, Questions};
 use crate::input::Input;
-use crate::probe::Prober;
 
 const LOGIND: &str = "org.freedesktop.login1";
 const MANAGER_PATH: &str = "/org/freedesktop/login1";
@@ -53,11 +52,11 @@ pub(crate) async fn follow(
     inputs: mpsc::Sender<Input>,
     bus: watch::Sender<Option<Connection>>,
     mut wanted: mpsc::Receiver<String>,
-    prober: Prober,
+    questions: Questions,
 ) {
     let mut pauses = Pauses::default();
     loop {
-        let failure = match connect(&inputs, &bus, &mut wanted, &prober, &mut pauses).await {
+        let failure = match connect(&inputs, &bus, &mut wanted, &questions, &mut pauses).await {
             Ok(()) => "the connection to the system bus was closed".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -91,12 +90,12 @@ async fn connect(
     inputs: &mpsc::Sender<Input>,
     bus: &watch::Sender<Option<Connection>>,
     wanted: &mut mpsc::Receiver<String>,
-    prober: &Prober,
+    questions: &Questions,
     pauses: &mut Pauses,
 ) -> zbus::Result<()> {
     let connection = timely(Connection::system()).await?;
     let mut signals = timely(Signals::subscribe(&connection)).await?;
-    control::serve(&connection, inputs.clone(), prober.clone()).await;
+    control::serve(&connection, questions.clone()).await;
     bus.send_replace(Some(connection.clone()));
 
     // When everything is to be listed; nothing that logind did not tell of stays unknown.

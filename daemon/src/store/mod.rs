@@ -16,7 +16,7 @@ use session_timeout_policy as policy;
 use shape::State;
 
 /// The version of the file's shape.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Where the state is kept.
 pub(crate) struct Store {
@@ -122,15 +122,18 @@ mod tests {
             groups: policy::Groups::Known(BTreeSet::from(["pci".into()])),
             activity: policy::Activity {
                 last: at(14),
+                supposed: Some(at(12)),
                 sampled: at(15),
                 source: policy::IdleSource::Terminals,
+                fallbacks: BTreeSet::from([policy::IdleSource::Logind]),
                 stamps: BTreeMap::from([
                     (policy::StampSource::Terminal(0x8803), wall(16)),
                     (policy::StampSource::Output(0x8803), wall(11)),
                     (policy::StampSource::Logind, wall(17)),
                 ]),
                 clocks: Some((at(15), wall(18))),
-                inhibited: true,
+                inhibitor: Some("mpv".into()),
+                work: Some((at(10), Duration::from_millis(3))),
             },
             absolute: policy::LimitRecord {
                 length: Some(Duration::from_secs(60)),

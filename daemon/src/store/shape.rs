@@ -74,21 +74,50 @@ struct Hold {
 #[derive(Serialize, Deserialize)]
 struct Activity {
     last: u64,
+    supposed: Option<u64>,
     sampled: u64,
     source: Source,
+    fallbacks: Vec<Source>,
     logind: Option<u64>,
     terminals: BTreeMap<u64, u64>,
     outputs: BTreeMap<u64, u64>,
     clocks: Option<(u64, u64)>,
-    inhibited: bool,
+    inhibitor: Option<String>,
+    work: Option<(u64, u64)>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Source {
-    Logind,
+    Agent,
     Terminals,
+    Output,
+    Logind,
     Unknown,
+}
+
+impl From<policy::IdleSource> for Source {
+    fn from(source: policy::IdleSource) -> Self {
+        match source {
+            policy::IdleSource::Agent => Self::Agent,
+            policy::IdleSource::Terminals => Self::Terminals,
+            policy::IdleSource::Output => Self::Output,
+            policy::IdleSource::Logind => Self::Logind,
+            policy::IdleSource::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Source> for policy::IdleSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Agent => Self::Agent,
+            Source::Terminals => Self::Terminals,
+            Source::Output => Self::Output,
+            Source::Logind => Self::Logind,
+            Source::Unknown => Self::Unknown,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -271,19 +300,20 @@ impl From<policy::Activity> for Activity {
         }
         Self {
             last: activity.last.as_micros(),
+            supposed: activity.supposed.map(policy::BootTime::as_micros),
             sampled: activity.sampled.as_micros(),
-            source: match activity.source {
-                policy::IdleSource::Logind => Source::Logind,
-                policy::IdleSource::Terminals => Source::Terminals,
-                policy::IdleSource::Unknown => Source::Unknown,
-            },
+            source: activity.source.into(),
+            fallbacks: activity.fallbacks.into_iter().map(Into::into).collect(),
             logind: stamp(policy::StampSource::Logind),
             terminals,
             outputs,
             clocks: activity
                 .clocks
                 .map(|(boot, wall)| (boot.as_micros(), wall.as_micros())),
-            inhibited: activity.inhibited,
+            inhibitor: activity.inhibitor,
+            work: activity
+                .work
+                .map(|(then, used)| (then.as_micros(), micros(used))),
         }
     }
 }
@@ -291,6 +321,7 @@ impl From<policy::Activity> for Activity {
 impl From<Activity> for policy::Activity {
     fn from(activity: Activity) -> Self {
         let wall = policy::WallTime::from_micros;
+        let boot = policy::BootTime::from_micros;
         let terminals = activity
             .terminals
             .into_iter()
@@ -303,18 +334,17 @@ impl From<Activity> for policy::Activity {
             .logind
             .map(|stamp| (policy::StampSource::Logind, wall(stamp)));
         Self {
-            last: policy::BootTime::from_micros(activity.last),
-            sampled: policy::BootTime::from_micros(activity.sampled),
-            source: match activity.source {
-                Source::Logind => policy::IdleSource::Logind,
-                Source::Terminals => policy::IdleSource::Terminals,
-                Source::Unknown => policy::IdleSource::Unknown,
-            },
+            last: boot(activity.last),
+            supposed: activity.supposed.map(boot),
+            sampled: boot(activity.sampled),
+            source: activity.source.into(),
+            fallbacks: activity.fallbacks.into_iter().map(Into::into).collect(),
             stamps: terminals.chain(outputs).chain(logind).collect(),
-            clocks: activity
-                .clocks
-                .map(|(boot, real)| (policy::BootTime::from_micros(boot), wall(real))),
-            inhibited: activity.inhibited,
+            clocks: activity.clocks.map(|(then, real)| (boot(then), wall(real))),
+            inhibitor: activity.inhibitor,
+            work: activity
+                .work
+                .map(|(then, used)| (boot(then), Duration::from_micros(used))),
         }
     }
 }

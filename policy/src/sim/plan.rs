@@ -32,6 +32,8 @@ pub(super) struct Who(pub(super) u16);
 /// What can happen. What a fault does is in `world/`; all of them go by for themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
+    /// The agent in the session's desktop ends, or is started again.
+    Agent(Who, Presence),
     /// The user asks for more time.
     AsksMore(Who),
     /// The daemon gets no processor for so long; the rest of the machine does.
@@ -205,8 +207,26 @@ pub(super) enum Idle {
     Console,
     /// The desktop says so when there was no input for so long.
     Hint(Duration),
+    /// There is an agent in the desktop, which may tell logind after so long, too.
+    Agent(Agent, Option<Duration>),
     /// Nobody: a connection without a terminal, or a desktop that does not say.
     Nobody,
+}
+
+/// What an agent can find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Agent {
+    /// How long there was no input, at any time.
+    Asked,
+    /// Only that there was none for as long as it was to watch for.
+    Called,
+}
+
+/// Whether an agent runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Gone,
+    There,
 }
 
 /// What becomes of a wish to lock.
@@ -257,6 +277,7 @@ impl What {
     /// The word for this kind of fault, if it is one.
     pub(super) const fn fault(&self) -> Option<&'static str> {
         Some(match self {
+            Self::Agent(_, Presence::Gone) => "agent-gone",
             Self::Busy(_) => "daemon-busy",
             Self::Crashes(_, Memory::Fresh) => "crash",
             Self::Crashes(_, Memory::Kept) => "crash-old-state",
@@ -276,7 +297,8 @@ impl What {
             Self::Strays(..) => "stray",
             Self::Suspends(_) => "suspend",
             Self::Unwatched(_) => "input-unwatched",
-            Self::AsksMore(_)
+            Self::Agent(_, Presence::There)
+            | Self::AsksMore(_)
             | Self::Closes(..)
             | Self::Inhibits(..)
             | Self::Keeps
@@ -300,6 +322,7 @@ impl What {
             return fault;
         }
         match self {
+            Self::Agent(..) => "agent-there",
             Self::AsksMore(_) => "asks-more",
             Self::Closes(..) => "closes",
             Self::Inhibits(..) => "inhibits",

@@ -122,6 +122,7 @@ impl Report {
             Event::SessionsListed(_) => (15, "sessions-listed"),
             Event::Unlocked(_) => (16, "unlocked"),
             Event::Unreached(_) => (18, "unreached"),
+            Event::BecameIdle(_) => (19, "became-idle"),
         };
         self.told.add(at, word, 1);
     }

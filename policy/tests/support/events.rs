@@ -315,6 +315,8 @@ impl Look {
                 Some(secs) => Hint::IdleSince(now.saturating_sub(Duration::from_secs(secs))),
                 None => Hint::Active,
             }),
+            agent: None,
+            work: None,
             inhibitor: self.inhibited.then(|| "mpv".to_owned()),
             locked: self.locked,
         }

@@ -80,7 +80,7 @@ pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
     let end = view
         .next_end
         .map(|(kind, at)| format!("ends in {} by the {kind} limit", span(at.since(now))));
-    let (last, source) = view.last_activity;
+    let (last, source) = (view.activity.latest(), view.activity.source);
     let idle = format!("idle {} by {}", span(now.since(last)), source.as_str());
     let service = view.facts.service.as_ref().map(|service| {
         let from = view

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{DAY, HOUR, MINUTE, Mood, Story};
 use crate::sim::plan::{
-    End, Habits, Idle, Inhibitor, Leftovers, Nth, Pam, Pattern, Person, Screen, What, Who,
+    Agent, End, Habits, Idle, Inhibitor, Leftovers, Nth, Pam, Pattern, Person, Presence, Screen,
+    What, Who,
 };
 use crate::sim::random::Random;
 use crate::{BootTime, SessionClass, SessionType, Uid};
@@ -26,7 +27,9 @@ pub(super) fn one(random: &mut Random, story: &mut Story, who: Who, mood: Mood) 
     let terminals = match person.idle {
         Idle::Terminals(count) => count,
         Idle::Console => 1,
-        Idle::Hint(_) | Idle::Nobody => usize::from(person.screen != Screen::Missing),
+        Idle::Agent(..) | Idle::Hint(_) | Idle::Nobody => {
+            usize::from(person.screen != Screen::Missing)
+        }
     };
     if terminals > 0 && busy > 0 {
         works(random, story, who, (at, leaves), terminals);
@@ -100,7 +103,9 @@ fn desktop(random: &mut Random, person: &mut Person) {
     person.seat = Some("seat0".to_owned());
     person.session_type = random.pick(SessionType::Wayland, &[SessionType::X11]);
     let delay = random.span(Duration::from_secs(30), MINUTE * 15);
-    person.idle = random.pick(Idle::Hint(delay), &[Idle::Hint(delay), Idle::Nobody]);
+    let how = random.pick(Agent::Asked, &[Agent::Called]);
+    let agent = Idle::Agent(how, random.percent(50).then_some(delay));
+    person.idle = random.pick(Idle::Hint(delay), &[agent, agent, Idle::Nobody]);
     let takes = random.span(Duration::from_millis(10), SECOND * 2);
     person.screen = match random.below(8) {
         0 => Screen::Stubborn,
@@ -240,6 +245,12 @@ fn extras(
             story.add(some_time(random), What::Locks(who));
             story.add(some_time(random), What::Unlocks(who));
         }
+    }
+    if matches!(person.idle, Idle::Agent(..)) && random.percent(25) {
+        let at = some_time(random);
+        story.add(at, What::Agent(who, Presence::Gone));
+        let after = at.saturating_add(random.span(SECOND, HOUR * 2));
+        story.add(after, What::Agent(who, Presence::There));
     }
     if random.percent(15) {
         story.add(some_time(random), What::AsksMore(who));

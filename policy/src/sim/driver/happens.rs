@@ -7,7 +7,7 @@ use crate::sim::plan::{
     Inhibitor, Leftovers, Mail, Memory, Nth, Pam, Pattern, Person, Stray, What, Who,
 };
 use crate::sim::promise::Violation;
-use crate::sim::world::{Lock, State, Truth, still};
+use crate::sim::world::{Call, Lock, State, Truth, still};
 use crate::{Event, SessionKey};
 
 type Done = Result<(), Violation>;
@@ -16,6 +16,11 @@ impl Driver<'_> {
     pub(super) fn happen(&mut self, what: &What) -> Done {
         let now = self.now;
         match what {
+            What::Agent(who, presence) => {
+                if let Some(session) = self.world.who(*who) {
+                    session.agent_becomes(now, *presence);
+                }
+            }
             What::AsksMore(who) => self.asks(*who)?,
             What::Busy(lasts) => self.awake = self.awake.max(self.later(*lasts)),
             What::Closes(who, nth) => self.world.close_terminal(*who, *nth),
@@ -83,6 +88,7 @@ impl Driver<'_> {
         match due {
             Due::Asks(who) => self.asks(who),
             Due::Back => self.list(),
+            Due::Calls(who, call) => self.calls(who, call),
             Due::Deliver(event) => self.tell(*event, &Truth::new()),
             Due::Exits(who) => self.exits(who),
             Due::Groups(key, run) if run == self.run => self.resolve_groups(&key),
@@ -132,6 +138,23 @@ impl Driver<'_> {
         match self.key(who) {
             Some(key) => self.tell(Event::ExtensionAsked(key), &Truth::new()),
             None => Ok(()),
+        }
+    }
+
+    /// The agent tells that there was no input for as long as it was to watch for.
+    fn calls(&mut self, who: Who, call: Call) -> Done {
+        let (now, clock) = (self.now, self.world.clock.clone());
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        let key = session.key().clone();
+        match session.next_call(now, &clock) {
+            Some(next) if next.question == call.question && next.at > now => {
+                self.queue.push(next.at, Due::Calls(who, next));
+                Ok(())
+            }
+            Some(next) if next.question == call.question => self.signal(Event::BecameIdle(key)),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is under way: answers, signals and consequences, each with its time.
 
 use crate::sim::plan::{Memory, Who};
+use crate::sim::world::Call;
 use crate::{BootTime, Event, SessionKey};
 
 use std::time::Duration;
@@ -11,6 +12,8 @@ pub(super) enum Due {
     Asks(Who),
     /// logind is there again, and the daemon looks at everything.
     Back,
+    /// The agent in a desktop may have to call.
+    Calls(Who, Call),
     /// Something that the engine is told.
     Deliver(Box<Event>),
     /// The session is gone.

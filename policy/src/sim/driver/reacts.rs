@@ -77,9 +77,20 @@ impl Driver<'_> {
             return Ok(());
         }
         let (now, clock) = (self.now, self.world.clock.clone());
+        let known = self
+            .engine
+            .as_ref()
+            .and_then(|engine| engine.session(&key.id));
+        let known = known.filter(|session| session.facts.key == *key);
+        let watch = known.and_then(|session| session.watch);
         match self.world.find(key) {
             Some(session) => {
-                let (reading, truth) = session.look(now, &clock);
+                let (reading, truth) = session.look(now, &clock, watch);
+                let who = session.person.who;
+                let call = session.next_call(now, &clock).filter(|call| call.at > now);
+                if let Some(call) = call {
+                    self.queue.push(call.at, Due::Calls(who, call));
+                }
                 self.tell(Event::Probed(key.clone(), reading), &truth)
             }
             None => self.tell(Event::ProbeFailed(key.clone()), &Truth::new()),

@@ -61,6 +61,7 @@ impl History {
     /// There was activity right now, for certain. What is being ended is not saved by it.
     pub(in crate::sim) fn knows(&mut self, now: Moment) {
         if self.end().is_none() {
+            self.firm = now.at;
             self.learn(now, now.at, now.at);
         }
     }
@@ -68,6 +69,9 @@ impl History {
     /// Takes a reading.
     pub(in crate::sim) fn reads(&mut self, now: Moment, seen: &Seen<'_>) {
         let (mut low, mut high) = self.known_now();
+        if seen.reading.agent.is_some() {
+            high = self.firm;
+        }
         for (source, stamp) in &seen.reading.stamps {
             if seen.output || !matches!(source, StampSource::Output(_)) {
                 let (least, most) = self.stamp_tells(now.at, seen, *source, *stamp);
@@ -75,13 +79,18 @@ impl History {
                 high = high.max(most.min(now.at));
             }
         }
-        match seen.reading.hint {
-            Some(Hint::Active) => low = now.at,
-            Some(Hint::IdleSince(since)) => {
+        // An agent's word is about the same input as the hint, and better.
+        match (seen.reading.agent, seen.reading.hint) {
+            (Some(Hint::IdleSince(since)), _) => {
+                low = low.max(since);
+                high = high.max(since);
+            }
+            (Some(Hint::Active), _) | (None, None) => {}
+            (None, Some(Hint::Active)) => low = now.at,
+            (None, Some(Hint::IdleSince(since))) => {
                 low = low.max(since.saturating_sub(HINT));
                 high = high.max(since.min(now.at));
             }
-            None => {}
         }
         let inhibited = seen.reading.inhibitor.is_some();
         if seen.inhibitor && (inhibited || self.inhibited) {
@@ -96,7 +105,10 @@ impl History {
                 None => self.stamps.push((*source, *stamp)),
             }
         }
-        self.learn(now, low, high.max(low));
+        let high = high.max(low);
+        self.firm = high;
+        let undated = seen.reading.agent == Some(Hint::Active);
+        self.learn(now, low, if undated { now.at } else { high });
     }
 
     /// Not before what activity is by this stamp, if that can be known, and not after what.
@@ -144,7 +156,7 @@ impl History {
 
     fn learn(&mut self, now: Moment, low: BootTime, high: BootTime) {
         let (old_low, old_high) = self.known_now();
-        let (low, high) = (low.max(old_low), high.max(old_high));
+        let low = low.max(old_low);
         if (low, high) != (old_low, old_high) {
             self.known.push(Known {
                 moment: now,

@@ -46,14 +46,17 @@ pub(super) struct History {
     pub(super) group_asks: Vec<GroupAsk>,
     /// The last activity that could be known, and from when on.
     pub(super) known: Vec<Known>,
+    /// What activity was taken to be not after, but for what an agent could not date.
+    pub(super) firm: BootTime,
     /// The newest stamps that were told.
     pub(super) stamps: Vec<(StampSource, WallTime)>,
     pub(super) last_reading: Option<BootTime>,
     /// The first reading while nothing was ending, for others to be compared with.
     pub(super) baseline: Option<Moment>,
     pub(super) inhibited: bool,
-    /// When an inhibitor was last taken or released by anybody.
-    pub(super) inhibitors: Option<Moment>,
+    /// When there was last something that only a look from then on can tell of: an inhibitor was
+    /// taken or released by anybody, or the agent called.
+    pub(super) afresh: Option<Moment>,
     pub(super) looks: Vec<Look>,
     pub(super) warnings: Vec<(Moment, Warning)>,
     pub(super) withdrawals: Vec<(Moment, LimitKind)>,
@@ -170,11 +173,12 @@ impl History {
                 low: started,
                 high: started,
             }],
+            firm: started,
             stamps: Vec::new(),
             last_reading: None,
             baseline: None,
             inhibited: false,
-            inhibitors: None,
+            afresh: None,
             looks: Vec::new(),
             warnings: Vec::new(),
             withdrawals: Vec::new(),

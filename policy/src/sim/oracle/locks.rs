@@ -262,12 +262,16 @@ impl Oracle<'_> {
     /// When the first stage has to lock, if it has to.
     pub(super) fn stage_due(&self, history: &History, terms: &Terms) -> Option<BootTime> {
         let after = terms.lock_after?;
+        let found_open = |asked| {
+            let mut facts = history.locks.iter().rev();
+            facts.any(|(moment, fact)| *moment > asked && *fact == LockFact::FoundOpen)
+        };
         let wanted = history.is_graphical()
             && terms.action != EndAction::Report
             && !history.is_locked()
             && history
                 .staged()
-                .is_none_or(|asked| history.activity_since(asked).0);
+                .is_none_or(|asked| history.activity_since(asked).0 || found_open(asked));
         let (_, high) = history.idle_since();
         wanted.then(|| high.saturating_add(after))
     }

@@ -38,7 +38,7 @@ impl Oracle<'_> {
         // What is new is looked at first, for when it counts.
         let new = self.news(history)
             || self.is_told_to_all()
-            || self.inhibitor_came_between(history)
+            || self.came_between(history)
             || history.baseline.is_none();
         if (held && !new) || !history.is_open() {
             return broken(
@@ -65,7 +65,8 @@ impl Oracle<'_> {
     }
 
     fn has_probe_reason(&self, history: &History, terms: &Terms) -> bool {
-        let news = self.news(history) || self.is_told_to_all();
+        let called = self.cause == Cause::Event(What::BecameIdle(history.stamp()));
+        let news = self.news(history) || self.is_told_to_all() || called;
         let (low, high) = history.idle_since();
         let clock = terms.inactivity.as_ref();
         let first =
@@ -93,8 +94,8 @@ impl Oracle<'_> {
         };
         let near = spans.any(|span| near(&span));
         let failed = matches!(history.idle(), Idle::Failed { .. });
-        let inhibitor = self.inhibitor_came_between(history);
-        news || unseen || inhibitor || again || (near && !failed)
+        let between = self.came_between(history);
+        news || unseen || between || again || (near && !failed)
     }
 
     /// Whether there is another policy, or an inhibitor has changed.
@@ -102,14 +103,15 @@ impl Oracle<'_> {
         matches!(self.cause, Cause::Event(What::Inhibitors | What::Policy))
     }
 
-    /// Whether an inhibitor changed after the reading was asked for that came in this call.
-    fn inhibitor_came_between(&self, history: &History) -> bool {
+    /// Whether there was something to look at after the reading was asked for that came in this
+    /// call.
+    fn came_between(&self, history: &History) -> bool {
         let last = history.looks.last();
         let asked = history.looks.iter().rev().find_map(|look| look.asked);
         let new = last
             .and_then(|look| look.came)
             .is_some_and(|(came, _)| self.is_new(came));
-        new && asked.is_some_and(|asked| history.inhibitors.is_some_and(|at| at > asked))
+        new && asked.is_some_and(|asked| history.afresh.is_some_and(|at| at > asked))
     }
 
     /// Whether something began in this call that has to be looked at first.

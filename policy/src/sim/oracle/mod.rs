@@ -91,6 +91,7 @@ enum Cause {
 /// What kind of event, where that makes a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
+    BecameIdle(u64),
     ExtensionAsked(u64),
     Inhibitors,
     Policy,

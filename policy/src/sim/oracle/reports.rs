@@ -88,7 +88,8 @@ impl Oracle<'_> {
             LimitKind::Inactivity
         };
         let terms = self.threatened(history, kind)?;
-        if terms.unknown != UnknownIdle::Report {
+        // It may be said of a reading that came right before the groups were given up.
+        if terms.unknown != UnknownIdle::Report && self.settled_now(history).is_none() {
             return broken(Promise::UnknownIdle, "the policy counts from the login");
         }
         if history.idle_may_be_unknown().is_none() {

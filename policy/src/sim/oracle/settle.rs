@@ -7,7 +7,7 @@ use super::{Cause, FAR, Judged, KINDS, Oracle, Standing, Terms, Verdict, What, b
 use crate::sim::history::{EndFact, History, Idle, Moment};
 use crate::sim::promise::Promise;
 use crate::sim::report::Report;
-use crate::{BootTime, Finding, LimitKind};
+use crate::{BootTime, EndAction, Finding, LimitKind};
 
 impl Oracle<'_> {
     /// Judges the end of a call, and works out what has to come.
@@ -115,10 +115,13 @@ impl Oracle<'_> {
                 if self.tables.get(*id).is_some_and(counts));
         let restored = history.restored.is_some_and(|moment| self.is_new(moment));
         let inhibitors = self.cause == Cause::Event(What::Inhibitors) && terms.inhibitor;
+        let called = self.cause == Cause::Event(What::BecameIdle(history.stamp()))
+            && terms.action != EndAction::Report
+            && terms.inactivity.is_some();
         let asked = matches!(history.idle(), Idle::Asked(_));
         let answered = history.looks.last().and_then(|look| look.came);
         let answered = answered.is_some_and(|(moment, _)| self.is_new(moment));
-        if ((begins && !restored) || inhibitors) && !asked && !answered {
+        if ((begins && !restored) || inhibitors || called) && !asked && !answered {
             return broken(Promise::ProbeInTime, "there is no look");
         }
         Ok(())

@@ -19,6 +19,13 @@ impl Oracle<'_> {
         self.open_call(now, Cause::Event(what(event)));
         match event {
             Event::ActivitySeen(key) => self.about(key, History::knows),
+            Event::BecameIdle(key) => self.about(key, |history, now| {
+                history.afresh = Some(now);
+                // Nobody waits any more for one that takes too long.
+                if history.gives_up_look(now.at) {
+                    history.forgets_question();
+                }
+            }),
             Event::EndFailed(key) => self.about(key, |history, now| {
                 history.ends.push((now, EndFact::Failed));
                 history.locks.push((now, LockFact::Failed));
@@ -112,7 +119,7 @@ impl Oracle<'_> {
         for session in &mut self.sessions {
             session.touched = true;
             if *event == Event::InhibitorsChanged {
-                session.history.inhibitors = Some(now);
+                session.history.afresh = Some(now);
                 let counts = match session.history.standing() {
                     Standing::Under(id) => self.tables.get(id).is_some_and(|t| t.inhibitor),
                     Standing::Undecided | Standing::Exempt => false,
@@ -189,7 +196,8 @@ impl Oracle<'_> {
             if saves {
                 history.reads(now, &seen);
             }
-            let tells = !reading.stamps.is_empty() || reading.hint.is_some();
+            let tells =
+                !reading.stamps.is_empty() || reading.hint.is_some() || reading.agent.is_some();
             let outcome = if tells {
                 Outcome::Known
             } else {
@@ -197,6 +205,7 @@ impl Oracle<'_> {
             };
             let came = Some((now, outcome));
             match history.looks.last_mut().filter(|look| look.came.is_none()) {
+                _ if !saves => history.forgets_question(),
                 Some(look) => look.came = came,
                 None => history.looks.push(Look { asked: None, came }),
             }
@@ -318,6 +327,7 @@ fn updated(facts: &mut SessionFacts, newer: &SessionFacts) {
 
 fn what(event: &Event) -> What {
     match event {
+        Event::BecameIdle(key) => What::BecameIdle(key.stamp),
         Event::ExtensionAsked(key) => What::ExtensionAsked(key.stamp),
         Event::InhibitorsChanged => What::Inhibitors,
         Event::PolicyReplaced(_) => What::Policy,

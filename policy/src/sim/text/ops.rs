@@ -3,7 +3,7 @@
 use super::person;
 use super::words::{Parsed, Words, number, parse_span, span};
 use crate::sim::plan::{
-    Inhibitor, Leftovers, Mail, Memory, Nth, Pattern, Step, Stray, Trouble, What, Who,
+    Inhibitor, Leftovers, Mail, Memory, Nth, Pattern, Presence, Step, Stray, Trouble, What, Who,
 };
 
 pub(super) fn write(what: &What) -> String {
@@ -16,6 +16,8 @@ pub(super) fn write(what: &What) -> String {
         )
     };
     match what {
+        What::Agent(who, Presence::Gone) => format!("s{} loses-agent", who.0),
+        What::Agent(who, Presence::There) => format!("s{} regains-agent", who.0),
         What::AsksMore(who) => format!("s{} asks-more", who.0),
         What::Busy(lasts) => format!("daemon busy lasts={}", span(*lasts)),
         What::Closes(who, nth) => format!("s{} closes nth={}", who.0, nth.0),
@@ -104,6 +106,8 @@ fn of_somebody(who: Who, verb: &str, line: &str, words: &Words<'_>) -> Parsed<Wh
     };
     Ok(match verb {
         "asks-more" => What::AsksMore(who),
+        "loses-agent" => What::Agent(who, Presence::Gone),
+        "regains-agent" => What::Agent(who, Presence::There),
         "closes" => What::Closes(who, nth()?),
         "inhibits" => What::Inhibits(who, Inhibitor::Taken),
         "stops-inhibiting" => What::Inhibits(who, Inhibitor::Released),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::words::{Parsed, Words, number, parse_span, span};
-use crate::sim::plan::{End, Habits, Idle, Leftovers, Pam, Person, Screen, Who};
+use crate::sim::plan::{Agent, End, Habits, Idle, Leftovers, Pam, Person, Screen, Who};
 use crate::{SessionClass, SessionType, Uid};
 
 pub(super) fn write(person: &Person) -> String {
@@ -39,6 +39,14 @@ pub(super) fn write(person: &Person) -> String {
             Idle::Terminals(count) => Some(format!("terminals:{count}")),
             Idle::Console => Some("console".to_owned()),
             Idle::Hint(after) => Some(format!("hint:{}", span(after))),
+            Idle::Agent(how, hint) => {
+                let how = match how {
+                    Agent::Asked => "asked",
+                    Agent::Called => "called",
+                };
+                let hint = hint.map(|after| format!("+{}", span(after)));
+                Some(format!("agent:{how}{}", hint.unwrap_or_default()))
+            }
             Idle::Nobody => None,
         },
     );
@@ -133,8 +141,21 @@ fn parse_idle(text: Option<&str>) -> Parsed<Idle> {
         Some(("console", _)) => Ok(Idle::Console),
         Some(("terminals", count)) => Ok(Idle::Terminals(number(count)?)),
         Some(("hint", after)) => Ok(Idle::Hint(parse_span(after)?)),
+        Some(("agent", how)) => parse_agent(how),
         Some((other, _)) => Err(format!("`{other}` knows no idle time")),
     }
+}
+
+fn parse_agent(text: &str) -> Parsed<Idle> {
+    let (how, hint) = text
+        .split_once('+')
+        .map_or((text, None), |(how, hint)| (how, Some(hint)));
+    let how = match how {
+        "asked" => Agent::Asked,
+        "called" => Agent::Called,
+        other => return Err(format!("no agent is `{other}`")),
+    };
+    Ok(Idle::Agent(how, hint.map(parse_span).transpose()?))
 }
 
 fn parse_screen(text: Option<&str>) -> Parsed<Screen> {

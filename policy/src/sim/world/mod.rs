@@ -7,7 +7,7 @@ mod track;
 use std::time::Duration;
 
 pub(super) use clock::Clock;
-pub(super) use session::{Lock, Session, State, Truth};
+pub(super) use session::{Call, Lock, Session, State, Truth};
 
 use super::plan::{Idle, Mail, Nth, Person, Step, Trouble, Who};
 use crate::{BootTime, SessionFacts, SessionKey};
@@ -77,7 +77,7 @@ impl World {
         let terminals = match person.idle {
             Idle::Terminals(count) => count,
             Idle::Console => 1,
-            Idle::Hint(_) | Idle::Nobody => 0,
+            Idle::Agent(..) | Idle::Hint(_) | Idle::Nobody => 0,
         };
         for _ in 0..terminals {
             session.open(now, self.free_device(), &self.clock);

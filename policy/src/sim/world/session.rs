@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::sim::plan::{Idle, Nth, Pam, Pattern, Person, Screen};
+use crate::sim::plan::{Agent, Idle, Nth, Pam, Pattern, Person, Presence, Screen};
 use crate::sim::world::clock::Clock;
 use crate::sim::world::track::Track;
 use crate::{BootTime, Hint, Login, Pid, Reading, SessionFacts, SessionKey, StampSource};
@@ -25,6 +25,26 @@ pub(in crate::sim) struct Session {
     pub(in crate::sim) watched: bool,
     terminals: Vec<Option<Terminal>>,
     desktop: Option<Desktop>,
+    agent: Option<Watch>,
+}
+
+/// What the agent in a desktop does.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    how: Agent,
+    presence: Presence,
+    /// For how long without input it watches, and since when.
+    length: Option<Duration>,
+    since: BootTime,
+    /// How often it was asked: it calls at most once for each.
+    question: u32,
+}
+
+/// When an agent may call, for which question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim) struct Call {
+    pub(in crate::sim) at: BootTime,
+    pub(in crate::sim) question: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +104,21 @@ impl Session {
         };
         let tells_after = match person.idle {
             Idle::Hint(after) => Some(after),
+            Idle::Agent(_, after) => after,
             Idle::Terminals(_) | Idle::Console | Idle::Nobody => None,
         };
-        let has_desktop = person.screen != Screen::Missing || tells_after.is_some();
+        let agent = match person.idle {
+            Idle::Agent(how, _) => Some(Watch {
+                how,
+                presence: Presence::There,
+                length: None,
+                since: now,
+                question: 0,
+            }),
+            Idle::Hint(_) | Idle::Terminals(_) | Idle::Console | Idle::Nobody => None,
+        };
+        let has_desktop =
+            person.screen != Screen::Missing || tells_after.is_some() || agent.is_some();
         Self {
             person: person.clone(),
             facts,
@@ -102,6 +134,7 @@ impl Session {
                 tells_after,
                 forgotten: None,
             }),
+            agent,
         }
     }
 
@@ -201,8 +234,65 @@ impl Session {
         }
     }
 
-    /// A look at the session, and what really stands behind it.
-    pub(in crate::sim) fn look(&mut self, now: BootTime, clock: &Clock) -> (Reading, Truth) {
+    /// The agent ends, or another one begins, which knows nothing of what was before.
+    pub(in crate::sim) fn agent_becomes(&mut self, now: BootTime, presence: Presence) {
+        if let Some(agent) = &mut self.agent {
+            agent.presence = presence;
+            agent.length = None;
+            agent.since = now;
+            agent.question += 1;
+        }
+    }
+
+    /// The agent is asked, and watches from now on for so long.
+    fn ask_agent(&mut self, now: BootTime, length: Option<Duration>) -> Option<Hint> {
+        let input = self.desktop.as_ref()?.input.last()?;
+        let agent = self.agent.as_mut()?;
+        agent.question += 1;
+        if agent.length != length {
+            (agent.length, agent.since) = (length, now);
+        }
+        let told = match (agent.presence, agent.how) {
+            (Presence::Gone, _) => return None,
+            (Presence::There, Agent::Asked) => Hint::IdleSince(input),
+            (Presence::There, Agent::Called) => {
+                let since = input.max(agent.since);
+                let idle = length.is_some_and(|length| now >= since.saturating_add(length));
+                if idle {
+                    Hint::IdleSince(since)
+                } else {
+                    Hint::Active
+                }
+            }
+        };
+        Some(told)
+    }
+
+    /// When the agent would call if there were no more input.
+    pub(in crate::sim) fn next_call(&mut self, now: BootTime, clock: &Clock) -> Option<Call> {
+        self.each_track(|track| track.catch_up(now, clock));
+        let agent = self
+            .agent
+            .filter(|agent| agent.presence == Presence::There)?;
+        let input = self.desktop.as_ref()?.input.last()?;
+        let since = match agent.how {
+            Agent::Asked => input,
+            Agent::Called => input.max(agent.since),
+        };
+        Some(Call {
+            at: since.saturating_add(agent.length?),
+            question: agent.question,
+        })
+    }
+
+    /// A look at the session, and what really stands behind it. Its agent is to watch for so long
+    /// without input.
+    pub(in crate::sim) fn look(
+        &mut self,
+        now: BootTime,
+        clock: &Clock,
+        watch: Option<Duration>,
+    ) -> (Reading, Truth) {
         self.each_track(|track| track.catch_up(now, clock));
         let mut stamps = BTreeMap::new();
         let mut truth = Truth::new();
@@ -222,10 +312,13 @@ impl Session {
             add(StampSource::Logind, &console.input);
         }
         let hint = self.desktop.as_mut().and_then(|desktop| desktop.hint(now));
+        let agent = self.ask_agent(now, watch);
         let reading = Reading {
             wall: clock.wall(now),
             stamps,
             hint,
+            agent,
+            work: None,
             inhibitor: self.inhibited.then(|| "player".to_owned()),
             locked: matches!(self.person.screen, Screen::Locks(_) | Screen::Stubborn)
                 .then_some(self.screen.hint),

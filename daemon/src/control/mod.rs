@@ -1,20 +1,22 @@
 //! What others may ask of the daemon over D-Bus: `org.sessiontimeout1.Manager`.
 
+mod row;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
-use session_timeout_policy::{
-    Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase, SessionFacts, SessionKey,
-};
+use session_timeout_policy::{Event, SessionFacts, SessionKey};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zbus::message::Header;
-use zbus::wire::Variant;
 use zbus::{Connection, fdo, interface};
 
+use row::{Row, explained, row};
+
+use crate::agents::{Agents, Attached, Call, NotTaken, Source};
 use crate::input::Input;
-use crate::probe::Prober;
+use crate::probe::{Prober, Question};
 use crate::report::{Explanation, Extension, Report, SessionReport};
 use crate::text;
 
@@ -25,12 +27,20 @@ const PROBES: usize = 16;
 /// A session is looked at once in this time, however often it is asked for.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How long to wait for a session that its agent knows of, before each look.
+const KNOWN_AFTER: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+
 /// Offers the interface on this connection. Without it everything else goes on: it is there to
 /// look at, not to enforce.
-pub(crate) async fn serve(connection: &Connection, inputs: mpsc::Sender<Input>, prober: Prober) {
+pub(crate) async fn serve(connection: &Connection, questions: Questions) {
     let manager = Manager {
-        inputs,
-        prober,
+        questions,
         turn: Semaphore::new(PROBES),
         looked: Mutex::default(),
     };
@@ -42,9 +52,26 @@ pub(crate) async fn serve(connection: &Connection, inputs: mpsc::Sender<Input>, 
     }
 }
 
-struct Manager {
+/// Whom the answers come from.
+#[derive(Clone)]
+pub(crate) struct Questions {
     inputs: mpsc::Sender<Input>,
+    agents: Agents,
     prober: Prober,
+}
+
+impl Questions {
+    pub(crate) const fn new(inputs: mpsc::Sender<Input>, agents: Agents, prober: Prober) -> Self {
+        Self {
+            inputs,
+            agents,
+            prober,
+        }
+    }
+}
+
+struct Manager {
+    questions: Questions,
     turn: Semaphore,
     /// When each session was looked at for somebody's question.
     looked: Mutex<HashMap<SessionKey, Instant>>,
@@ -109,7 +136,11 @@ impl Manager {
         }
         let (answer, answered) = oneshot::channel();
         let question = Input::Extend(session.clone(), answer);
-        self.inputs.send(question).await.map_err(|_| stopping())?;
+        self.questions
+            .inputs
+            .send(question)
+            .await
+            .map_err(|_| stopping())?;
         match answered.await.map_err(|_| stopping())? {
             Extension::Granted { by, ends_in, left } => Ok((micros(by), micros(ends_in), left)),
             Extension::Refused(why) => Err(fdo::Error::InvalidArgs(why.to_string())),
@@ -120,6 +151,54 @@ impl Manager {
                 )))
             }
         }
+    }
+
+    /// Lets the caller speak for the input of a desktop of the caller's own; `source` is how it
+    /// knows. `false`: another agent does already.
+    async fn attach_agent(
+        &self,
+        session: String,
+        source: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<bool> {
+        let uid = caller(connection, &header).await?;
+        let source = Source::parse(&source).ok_or_else(|| {
+            let which = text::harmless(&source);
+            fdo::Error::InvalidArgs(format!("there is no source {which}"))
+        })?;
+        let sender = header.sender().ok_or_else(unknown_caller)?;
+        let facts = self.desktop(&session, uid).await?;
+        let Questions { inputs, agents, .. } = self.questions.clone();
+        match agents.attach(&facts.key, sender, source) {
+            Attached::Taken => return Ok(false),
+            Attached::Known => return Ok(true),
+            Attached::New => {}
+        }
+        let (connection, name) = (connection.clone(), sender.to_owned().into());
+        let key = facts.key.clone();
+        tokio::spawn(agents.watch(connection, inputs.clone(), key, name));
+        let attached = Input::AgentAttached(facts.key, source);
+        inputs.send(attached).await.map_err(|_| stopping())?;
+        Ok(true)
+    }
+
+    /// There was no input for as long as the agent was asked to watch for.
+    async fn became_idle(
+        &self,
+        session: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> fdo::Result<()> {
+        self.called(&session, &header, Call::Idle).await
+    }
+
+    /// There was input again.
+    async fn became_active(
+        &self,
+        session: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> fdo::Result<()> {
+        self.called(&session, &header, Call::Active).await
     }
 
     /// The version of the daemon.
@@ -176,13 +255,55 @@ impl Manager {
         if !self.is_due(&session.facts.key) {
             return;
         }
-        let counted = session
-            .limits
-            .map(|limits| limits.activity)
-            .unwrap_or_default();
+        let question = Question::new(session.facts, session.limits.as_ref(), session.watch);
         let connection = Some(connection.clone());
-        let reading = self.prober.probe(connection, session.facts, &counted).await;
-        let _ = self.inputs.send(Input::Event(reading)).await;
+        let reading = self.questions.prober.probe(connection, question).await;
+        let _ = self.questions.inputs.send(Input::Event(reading)).await;
+    }
+
+    /// The desktop of this user with this id. One that logind has just begun may not be known
+    /// yet.
+    async fn desktop(&self, id: &str, uid: u32) -> fdo::Result<SessionFacts> {
+        for pause in KNOWN_AFTER {
+            tokio::time::sleep(pause).await;
+            let sessions = self.ask().await?.sessions.into_iter();
+            let mut sessions = sessions.map(|session| session.facts);
+            match sessions.find(|facts| facts.key.id == id) {
+                Some(facts) if facts.uid.as_raw() != uid => {
+                    let own = "an agent speaks for sessions of its own user";
+                    return Err(fdo::Error::AccessDenied(own.to_owned()));
+                }
+                Some(facts) if facts.session_type.is_graphical() => return Ok(facts),
+                Some(_) | None => {}
+            }
+        }
+        let which = text::harmless(id);
+        Err(fdo::Error::InvalidArgs(format!(
+            "there is no session {which} with a desktop"
+        )))
+    }
+
+    async fn called(&self, session: &str, header: &Header<'_>, call: Call) -> fdo::Result<()> {
+        let sender = header.sender().ok_or_else(unknown_caller)?;
+        let not_the_agent = || {
+            let only = "only the agent of the session may say that";
+            fdo::Error::AccessDenied(only.to_owned())
+        };
+        let Questions { inputs, agents, .. } = &self.questions;
+        let key = agents.session_of(session, sender);
+        let key = key.ok_or_else(not_the_agent)?;
+        match agents.called(&key, sender, call) {
+            Ok(()) => {}
+            Err(NotTaken::NotTheAgent) => return Err(not_the_agent()),
+            // It may have been asked anew meanwhile, so that this is no mistake of its own.
+            Err(NotTaken::Unasked) => return Ok(()),
+        }
+        let event = match call {
+            Call::Idle => Event::BecameIdle(key),
+            Call::Active => Event::ActivitySeen(key),
+        };
+        let sent = inputs.send(Input::Event(event)).await;
+        sent.map_err(|_| stopping())
     }
 
     /// Whether nobody has looked for a while; whoever asks does.
@@ -200,13 +321,18 @@ impl Manager {
     async fn explanation(&self, session: &str) -> fdo::Result<Option<Explanation>> {
         let (answer, answered) = oneshot::channel();
         let question = Input::Explain(session.to_owned(), answer);
-        self.inputs.send(question).await.map_err(|_| stopping())?;
+        self.questions
+            .inputs
+            .send(question)
+            .await
+            .map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())
     }
 
     async fn ask(&self) -> fdo::Result<Report> {
         let (answer, answered) = oneshot::channel();
-        self.inputs
+        self.questions
+            .inputs
             .send(Input::Query(answer))
             .await
             .map_err(|_| stopping())?;
@@ -216,12 +342,15 @@ impl Manager {
 
 /// The uid of whoever calls, by the bus's word.
 async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<u32> {
-    let unknown = || fdo::Error::AccessDenied("the caller is unknown".to_owned());
-    let sender = header.sender().ok_or_else(unknown)?;
+    let sender = header.sender().ok_or_else(unknown_caller)?;
     let bus = fdo::DBusProxy::new(connection).await?;
     bus.get_connection_unix_user(sender.clone().into())
         .await
-        .map_err(|_| unknown())
+        .map_err(|_| unknown_caller())
+}
+
+fn unknown_caller() -> fdo::Error {
+    fdo::Error::AccessDenied("the caller is unknown".to_owned())
 }
 
 fn stopping() -> fdo::Error {
@@ -230,130 +359,6 @@ fn stopping() -> fdo::Error {
 
 fn may_see(caller: u32, session: &SessionFacts) -> bool {
     session.class.is_login_of_a_person() && (caller == 0 || session.uid.as_raw() == caller)
-}
-
-/// What D-Bus has of something: what is not known or does not hold is not there.
-type Row = HashMap<&'static str, Variant<'static>>;
-
-/// Where a session stands.
-fn row(session: &SessionReport) -> Row {
-    let (facts, limits) = (&session.facts, session.limits.as_ref());
-    let mut row = head(session);
-    row.extend([
-        ("Uid", Variant::from(facts.uid.as_raw())),
-        ("Type", Variant::from(facts.session_type.as_str())),
-        ("Class", Variant::from(facts.class.as_str().to_owned())),
-        ("IdleSource", Variant::from(session.idle_source.as_str())),
-        ("Locked", Variant::from(session.locked)),
-    ]);
-    let text = |text: &Option<String>| text.clone().map(Variant::from);
-    let span = |span: Option<Duration>| span.map(|span| Variant::from(micros(span)));
-    let inactivity = limits.and_then(|limits| limits.get(LimitKind::Inactivity));
-    let allowed = limits.map(|limits| Variant::from(limits.extensions.times));
-    let used = limits.map(|_| Variant::from(session.granted.times));
-    let ends_by = session.ends.map(|(limit, _)| limit.to_string());
-    let known = [
-        ("Service", text(&facts.service)),
-        ("From", text(&facts.remote_host)),
-        ("Terminal", text(&facts.terminal)),
-        ("Seat", text(&facts.seat)),
-        ("IdleUSec", span(session.idle)),
-        ("EndsBy", text(&ends_by)),
-        ("LeftUSec", span(session.ends.map(|(_, left)| left))),
-        (
-            "AbsoluteUSec",
-            span(limits.map(|limits| limits.absolute.length)),
-        ),
-        ("InactivityUSec", span(inactivity.map(|limit| limit.length))),
-        (
-            "LockAfterUSec",
-            span(limits.and_then(|limits| limits.lock_after)),
-        ),
-        ("ExtensionsAllowed", allowed),
-        ("ExtensionsUsed", used),
-    ];
-    row.extend(
-        known
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
-    row
-}
-
-/// Why a session stands there.
-fn explained(explanation: Explanation) -> Row {
-    let mut row = head(&explanation.session);
-    if let Groups::Known(names) = explanation.session.groups {
-        let names: Vec<String> = names.into_iter().collect();
-        row.insert("Groups", Variant::from(names));
-    }
-    let settings = explanation.settings.into_iter();
-    let settings: Vec<(String, String, String)> = settings
-        .map(|one| (one.key.to_owned(), one.value, one.origin.to_string()))
-        .collect();
-    row.insert("Settings", Variant::from(settings));
-    let schedule = explanation.schedule.into_iter();
-    let schedule: Vec<(String, String, u64)> = schedule
-        .map(|(what, left)| {
-            let (what, limit) = match what {
-                MilestoneKind::End(limit) => ("end", LockCause::Limit(limit)),
-                MilestoneKind::Lock => ("lock", LockCause::Stage),
-                MilestoneKind::Warning(limit, _) => ("warning", LockCause::Limit(limit)),
-            };
-            (what.to_owned(), limit.to_string(), micros(left))
-        })
-        .collect();
-    row.insert("Schedule", Variant::from(schedule));
-    row
-}
-
-/// What is always told of a session.
-fn head(session: &SessionReport) -> Row {
-    let phase = match session.phase {
-        Phase::Running => "running",
-        Phase::Warned => "warned",
-        Phase::Ending(_) => "ending",
-        Phase::Held(_) => "held",
-        Phase::Reported => "reported",
-        Phase::Undecided => "undecided",
-        Phase::Exempt(_) => "exempt",
-    };
-    let mut row = HashMap::from([
-        ("Id", Variant::from(session.facts.key.id.clone())),
-        ("User", Variant::from(session.facts.user.clone())),
-        ("Phase", Variant::from(phase)),
-    ]);
-    let groups = match session.groups {
-        Groups::Unavailable => Some("unavailable"),
-        Groups::Untold if session.phase == Phase::Undecided => Some("asked"),
-        Groups::Untold | Groups::Known(_) => None,
-    };
-    let exemption = match session.phase {
-        Phase::Exempt(why) => Some(why),
-        _ => None,
-    };
-    let limits = session.limits.as_ref();
-    let known = [
-        ("Rule", session.rule.clone().map(Variant::from)),
-        ("GroupsState", groups.map(Variant::from)),
-        (
-            "Exemption",
-            exemption.map(|why: Exemption| Variant::from(why.to_string())),
-        ),
-        (
-            "EndAction",
-            limits.map(|limits| {
-                let action = limits.end_action.within(session.facts.session_type);
-                Variant::from(action.as_str())
-            }),
-        ),
-    ];
-    row.extend(
-        known
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
-    row
 }
 
 fn micros(span: Duration) -> u64 {

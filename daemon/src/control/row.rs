@@ -1,0 +1,150 @@
+//! What D-Bus has of a session.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use session_timeout_policy::{Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase};
+use zbus::wire::Variant;
+
+use super::micros;
+use crate::report::{Explanation, SessionReport};
+use crate::text;
+
+/// What D-Bus has of something: what is not known or does not hold is not there.
+pub(super) type Row = HashMap<&'static str, Variant<'static>>;
+
+/// Where a session stands.
+pub(super) fn row(session: &SessionReport) -> Row {
+    let (facts, limits) = (&session.facts, session.limits.as_ref());
+    let fallbacks: Vec<&str> = session
+        .idle_fallbacks
+        .iter()
+        .map(|source| source.as_str())
+        .collect();
+    let mut row = head(session);
+    row.extend([
+        ("Uid", Variant::from(facts.uid.as_raw())),
+        ("Type", Variant::from(facts.session_type.as_str())),
+        ("Class", Variant::from(facts.class.as_str().to_owned())),
+        ("IdleSource", Variant::from(session.idle_source.as_str())),
+        ("IdleFallbacks", Variant::from(fallbacks)),
+        ("Locked", Variant::from(session.locked)),
+    ]);
+    let owned = |text: &Option<String>| text.clone().map(Variant::from);
+    let span = |span: Option<Duration>| span.map(|span| Variant::from(micros(span)));
+    let inactivity = limits.and_then(|limits| limits.get(LimitKind::Inactivity));
+    let allowed = limits.map(|limits| Variant::from(limits.extensions.times));
+    let used = limits.map(|_| Variant::from(session.granted.times));
+    let ends_by = session.ends.map(|(limit, _)| limit.to_string());
+    let known = [
+        ("Service", owned(&facts.service)),
+        ("From", owned(&facts.remote_host)),
+        ("Terminal", owned(&facts.terminal)),
+        ("Seat", owned(&facts.seat)),
+        ("IdleUSec", span(session.idle)),
+        ("IdleAgeUSec", span(session.looked)),
+        (
+            "AgentSource",
+            session.agent.map(|source| Variant::from(source.as_str())),
+        ),
+        (
+            "InhibitedBy",
+            owned(&session.inhibitor.as_deref().map(text::harmless)),
+        ),
+        ("EndsBy", owned(&ends_by)),
+        ("LeftUSec", span(session.ends.map(|(_, left)| left))),
+        (
+            "AbsoluteUSec",
+            span(limits.map(|limits| limits.absolute.length)),
+        ),
+        ("InactivityUSec", span(inactivity.map(|limit| limit.length))),
+        (
+            "LockAfterUSec",
+            span(limits.and_then(|limits| limits.lock_after)),
+        ),
+        ("ExtensionsAllowed", allowed),
+        ("ExtensionsUsed", used),
+    ];
+    row.extend(
+        known
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?))),
+    );
+    row
+}
+
+/// Why a session stands there.
+pub(super) fn explained(explanation: Explanation) -> Row {
+    let mut row = head(&explanation.session);
+    if let Groups::Known(names) = explanation.session.groups {
+        let names: Vec<String> = names.into_iter().collect();
+        row.insert("Groups", Variant::from(names));
+    }
+    let settings = explanation.settings.into_iter();
+    let settings: Vec<(String, String, String)> = settings
+        .map(|one| (one.key.to_owned(), one.value, one.origin.to_string()))
+        .collect();
+    row.insert("Settings", Variant::from(settings));
+    let schedule = explanation.schedule.into_iter();
+    let schedule: Vec<(String, String, u64)> = schedule
+        .map(|(what, left)| {
+            let (what, limit) = match what {
+                MilestoneKind::End(limit) => ("end", LockCause::Limit(limit)),
+                MilestoneKind::Lock => ("lock", LockCause::Stage),
+                MilestoneKind::Warning(limit, _) => ("warning", LockCause::Limit(limit)),
+            };
+            (what.to_owned(), limit.to_string(), micros(left))
+        })
+        .collect();
+    row.insert("Schedule", Variant::from(schedule));
+    row
+}
+
+/// What is always told of a session.
+fn head(session: &SessionReport) -> Row {
+    let phase = match session.phase {
+        Phase::Running => "running",
+        Phase::Warned => "warned",
+        Phase::Ending(_) => "ending",
+        Phase::Held(_) => "held",
+        Phase::Reported => "reported",
+        Phase::Undecided => "undecided",
+        Phase::Exempt(_) => "exempt",
+    };
+    let mut row = HashMap::from([
+        ("Id", Variant::from(session.facts.key.id.clone())),
+        ("User", Variant::from(session.facts.user.clone())),
+        ("Phase", Variant::from(phase)),
+    ]);
+    let groups = match session.groups {
+        Groups::Unavailable => Some("unavailable"),
+        Groups::Untold if session.phase == Phase::Undecided => Some("asked"),
+        Groups::Untold | Groups::Known(_) => None,
+    };
+    let exemption = match session.phase {
+        Phase::Exempt(why) => Some(why),
+        _ => None,
+    };
+    let limits = session.limits.as_ref();
+    let known = [
+        ("Rule", session.rule.clone().map(Variant::from)),
+        ("GroupsState", groups.map(Variant::from)),
+        (
+            "Exemption",
+            exemption.map(|why: Exemption| Variant::from(why.to_string())),
+        ),
+        (
+            "EndAction",
+            limits.map(|limits| {
+                let action = limits.end_action.within(session.facts.session_type);
+                Variant::from(action.as_str())
+            }),
+        ),
+    ];
+    row.extend(
+        known
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?))),
+    );
+    row
+}
