@@ -1,14 +1,15 @@
 //! The daemon: the agent attaches to it, whenever there is a new one, and reports to it.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::pin::pin;
+use std::future;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use zbus::message::Flags;
 use zbus::names::OwnedUniqueName;
-use zbus::{Connection, Message, fdo};
+use zbus::{Connection, Message, MessageStream, fdo};
 
 use crate::bus::{self, timely};
 use crate::driver::Input;
@@ -82,35 +83,38 @@ pub(crate) async fn follow(
     inputs: mpsc::Sender<Input>,
 ) {
     let Ok(mut owners) = bus::owner_changes(&connection, NAME).await else {
+        let _ = inputs.send(Input::BusGone).await;
         return;
     };
     // After subscribing, so that no change of it is missed.
-    let mut next = bus::owner(&connection, NAME).await.ok().flatten();
+    let mut owner = bus::owner(&connection, NAME).await.ok().flatten();
     loop {
-        let owner = next;
         let attaching = async {
-            match owner {
+            let attachment = match owner {
                 Some(daemon) => attach(&connection, daemon, &session, source).await,
                 None => Attachment::Waiting(None),
-            }
+            };
+            let _ = inputs.send(Input::Daemon(attachment)).await;
+            future::pending::<Infallible>().await
         };
-        let mut attaching = pin!(attaching);
-        let mut attached = false;
-        next = loop {
-            tokio::select! {
-                attachment = &mut attaching, if !attached => {
-                    attached = true;
-                    let _ = inputs.send(Input::Daemon(attachment)).await;
-                }
-                change = owners.next() => match change {
-                    Some(Ok(message)) => if let Some(owner) = bus::new_owner(&message) {
-                        break owner;
-                    },
-                    // The connection has ended, which others notice.
-                    Some(Err(_)) | None => return,
-                },
-            }
+        owner = tokio::select! {
+            never = attaching => match never {},
+            changed = change(&mut owners) => match changed {
+                Some(owner) => owner,
+                // The connection has ended, which others notice.
+                None => return,
+            },
         };
+    }
+}
+
+/// Who owns the name after the next change; `None` when there will be none.
+async fn change(owners: &mut MessageStream) -> Option<Option<OwnedUniqueName>> {
+    loop {
+        let message = owners.next().await?.ok()?;
+        if let Some(owner) = bus::new_owner(&message) {
+            return Some(owner);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // For questions to an X server; it ends when there is nothing to ask.
+        // To connect to a desktop, and to ask an X server; it ends when there is nothing to ask.
         .max_blocking_threads(1)
         .thread_keep_alive(Duration::from_secs(1))
         .build();
@@ -57,7 +57,7 @@ pub fn main() -> ExitCode {
         }
         driver::run(&args).await
     });
-    // An X server that hangs may still be waited for.
+    // A desktop that hangs may still be waited for.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -146,3 +146,12 @@ async fn within<T>(asked: impl Future<Output = Result<T, Trouble>>) -> Result<T,
         Err(_elapsed) => Err(Trouble::Unanswered(silence())),
     }
 }
+
+/// Has something that waits in the calling thread wait in one of its own. A desktop that hangs
+/// holds up that one.
+async fn blocking<T: Send + 'static>(
+    ask: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    let asked = tokio::task::spawn_blocking(ask).await;
+    asked.unwrap_or_else(|error| Err(Trouble::Unanswered(error.to_string())))
+}

@@ -7,6 +7,13 @@ use std::os::unix::net;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
+/// Whether there is still somebody at the other side of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    There,
+    Gone,
+}
+
 /// Tells when there is something to read from a socket that a library reads.
 pub(super) struct Readable(UnixStream);
 
@@ -18,10 +25,12 @@ impl Readable {
         UnixStream::from_std(socket).map(Self)
     }
 
-    /// Waits until there is something, or the other side has gone. Cancel safe. A failure of this
-    /// is one of reading, too.
-    pub(super) async fn ready(&self) {
-        let _ = self.0.readable().await;
+    /// Waits until there is something, or the other side has gone. Cancel safe.
+    pub(super) async fn ready(&self) -> Side {
+        match self.0.ready(Interest::READABLE).await {
+            Ok(ready) if !ready.is_read_closed() => Side::There,
+            _ => Side::Gone,
+        }
     }
 
     /// Has the library read; it says `WouldBlock` when it has read everything.

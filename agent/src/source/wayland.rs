@@ -22,8 +22,8 @@ use wayland_protocols_plasma::idle::client::org_kde_kwin_idle_timeout::{
     self, OrgKdeKwinIdleTimeout,
 };
 
-use super::readable::Readable;
-use super::{Told, Trouble};
+use super::readable::{Readable, Side};
+use super::{Told, Trouble, blocking};
 use crate::clock::Now;
 use crate::idle::{Armed, Report, Step, Token, Watch};
 
@@ -32,6 +32,7 @@ pub(crate) struct Wayland {
     connection: Connection,
     queue: EventQueue<Events>,
     readable: Readable,
+    compositor: Side,
     events: Events,
     seats: Armed<Seat>,
     notifications: HashMap<Token, Notification>,
@@ -59,7 +60,8 @@ enum Notification {
 
 impl Wayland {
     pub(super) async fn connect() -> Result<Self, Trouble> {
-        let connection = Connection::connect_to_env().map_err(gone)?;
+        let connecting = blocking(|| Connection::connect_to_env().map_err(gone));
+        let connection = connecting.await?;
         let queue = connection.new_event_queue();
         let readable = Readable::of(connection.backend().poll_fd()).map_err(gone)?;
         connection.display().get_registry(&queue.handle(), ());
@@ -67,6 +69,7 @@ impl Wayland {
             connection,
             queue,
             readable,
+            compositor: Side::There,
             events: Events::default(),
             seats: Armed::default(),
             notifications: HashMap::new(),
@@ -100,11 +103,15 @@ impl Wayland {
         Ok(Told { answer, reports })
     }
 
-    pub(super) async fn ready(&self) {
-        self.readable.ready().await;
+    pub(super) async fn ready(&mut self) {
+        self.compositor = self.readable.ready().await;
     }
 
     pub(super) fn take(&mut self) -> Result<Vec<Report>, Trouble> {
+        if self.compositor == Side::Gone {
+            // Not by reading: the library complains on standard error.
+            return Err(gone("it has closed the connection"));
+        }
         self.dispatch()?;
         let Some(guard) = self.queue.prepare_read() else {
             return self.digest();

@@ -11,7 +11,7 @@ use x11rb::protocol::sync::{self, Alarm, Counter, CreateAlarmAux, Int64, TESTTYP
 use x11rb::rust_connection::RustConnection;
 
 use super::readable::Readable;
-use super::{Told, Trouble};
+use super::{Told, Trouble, blocking};
 use crate::clock::Now;
 use crate::idle::{Answer, Asked, Owed, Report, Watch};
 
@@ -163,14 +163,6 @@ fn idle_counter(connection: &RustConnection) -> Result<Counter, Trouble> {
     let counters = counters.reply().map_err(gone)?.counters;
     let idle = counters.iter().find(|counter| counter.name == b"IDLETIME");
     idle.map(|counter| counter.counter).ok_or(Trouble::NoSource)
-}
-
-/// The library waits in the calling thread. A server that hangs holds up that thread and no other.
-async fn blocking<T: Send + 'static>(
-    ask: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
-    let asked = tokio::task::spawn_blocking(ask).await;
-    asked.unwrap_or_else(|error| Err(Trouble::Unanswered(error.to_string())))
 }
 
 fn millis(duration: Duration) -> Int64 {

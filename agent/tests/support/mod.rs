@@ -1,0 +1,391 @@
+//! A system bus with logind and the daemon on it, and a bus of the user with Mutter on it: the
+//! agent is their only client, and what it is told is all that it can tell them from real ones by.
+
+use std::os::unix::net::UnixListener;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use zbus::connection::Builder;
+use zbus::wire::OwnedObjectPath;
+use zbus::{Connection, Guid, Message, fdo};
+
+/// The daemon's name on the bus, and that of somebody who is not root.
+pub(crate) const DAEMON: &str = ":1.2";
+pub(crate) const SOMEBODY: &str = ":1.3";
+
+const LOGIND_PATH: &str = "/org/freedesktop/login1";
+const SESSION_PATH: &str = "/org/freedesktop/login1/session/c1";
+const USER_PATH: &str = "/org/freedesktop/login1/user/_1";
+
+/// Far longer than anything here takes.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// What the others on the bus do.
+pub(crate) struct World {
+    pub(crate) daemon: Daemon,
+    pub(crate) session_type: &'static str,
+    /// Whether logind still has the session.
+    pub(crate) session: bool,
+    /// Mutter's idle time.
+    pub(crate) idle: Duration,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Daemon {
+    Absent,
+    Taking,
+    Taken,
+    Refusing,
+}
+
+/// What the agent says to them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// To the bus, which has to say that it is nowhere.
+    WhereIsTheDaemon,
+    Attach(String, String),
+    Idle(String),
+    Active(String),
+    IdleWatch(u64),
+    ActiveWatch,
+}
+
+type Shared = Arc<Mutex<World>>;
+
+/// The agent and everybody it speaks with.
+pub(crate) struct Stage {
+    pub(crate) agent: Child,
+    system: Connection,
+    user: Option<Connection>,
+    world: Shared,
+    said: mpsc::UnboundedReceiver<Said>,
+    _dir: tempfile::TempDir,
+}
+
+/// Which desktop there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Desktop {
+    Mutter,
+    Nothing,
+}
+
+impl Stage {
+    /// Starts the agent.
+    pub(crate) async fn set(desktop: Desktop, world: World, arguments: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let listen = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
+        let at = |name: &str| format!("unix:path={}", dir.path().join(name).display());
+        let system = listen("system");
+        let user = (desktop == Desktop::Mutter).then(|| listen("user"));
+        let agent = Command::new(env!("CARGO_BIN_EXE_session-timeout-agent"))
+            .args(arguments)
+            .env_clear()
+            .env("DBUS_SYSTEM_BUS_ADDRESS", at("system"))
+            .env("DBUS_SESSION_BUS_ADDRESS", at("user"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let world = Arc::new(Mutex::new(world));
+        let (saying, said) = mpsc::unbounded_channel();
+        let server = || Server {
+            world: Arc::clone(&world),
+            saying: saying.clone(),
+        };
+        let system = soon(connect(system, server())).await;
+        let user = match user {
+            Some(user) => Some(soon(connect(user, server())).await),
+            None => None,
+        };
+        Self {
+            agent,
+            system,
+            user,
+            world,
+            said,
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    /// What the agent says next.
+    pub(crate) async fn said(&mut self) -> Said {
+        soon(self.said.recv()).await.unwrap()
+    }
+
+    /// The daemon has a new name on the bus, or none any more.
+    pub(crate) async fn daemon_is(&self, owner: Option<&str>) {
+        let signal = Message::signal(
+            "/org/freedesktop/DBus",
+            "org.freedesktop.DBus",
+            "NameOwnerChanged",
+        );
+        let body = ("org.sessiontimeout1", "", owner.unwrap_or_default());
+        let signal = signal.sender("org.freedesktop.DBus");
+        let signal = signal.build(&body).unwrap();
+        self.system.send(&signal).await.unwrap();
+    }
+
+    /// Somebody says that logind has removed the session.
+    pub(crate) async fn session_removed(&self) {
+        let interface = "org.freedesktop.login1.Manager";
+        let signal = Message::signal(LOGIND_PATH, interface, "SessionRemoved");
+        let path = OwnedObjectPath::try_from(SESSION_PATH).unwrap();
+        let signal = signal.sender(SOMEBODY).build(&("c1", path)).unwrap();
+        self.system.send(&signal).await.unwrap();
+    }
+
+    /// Mutter calls back.
+    pub(crate) async fn watch_fired(&self, id: u32) {
+        let user = self.user.as_ref().unwrap();
+        let (path, name) = (MUTTER_PATH, "org.gnome.Mutter.IdleMonitor");
+        let signal = Message::signal(path, name, "WatchFired");
+        let signal = signal.sender(":1.5").build(&(id,)).unwrap();
+        user.send(&signal).await.unwrap();
+    }
+
+    /// Mutter has left the bus.
+    pub(crate) async fn mutter_is_gone(&self) {
+        let signal = Message::signal(
+            "/org/freedesktop/DBus",
+            "org.freedesktop.DBus",
+            "NameOwnerChanged",
+        );
+        let body = ("org.gnome.Mutter.IdleMonitor", ":1.5", "");
+        let signal = signal.sender("org.freedesktop.DBus");
+        let signal = signal.build(&body).unwrap();
+        self.user.as_ref().unwrap().send(&signal).await.unwrap();
+    }
+
+    /// Asks the agent for the idle time, in somebody's name; kind and seconds, or the error's name.
+    pub(crate) async fn ask(
+        &self,
+        sender: &str,
+        watch: Duration,
+    ) -> Result<(String, Duration), String> {
+        let call = Message::method_call("/org/sessiontimeout1/Agent", "Idle")
+            .sender(sender)
+            .interface("org.sessiontimeout1.Agent");
+        let watch = u64::try_from(watch.as_micros()).unwrap();
+        let call = call.build(&(watch,)).unwrap();
+        let serial = call.primary_header().serial_num();
+        let mut messages = zbus::MessageStream::from(&self.system);
+        self.system.send(&call).await.unwrap();
+        let reply = soon(async {
+            loop {
+                let message = futures_util::StreamExt::next(&mut messages).await;
+                let message = message.unwrap().unwrap();
+                if message.header().reply_serial() == Some(serial) {
+                    return message;
+                }
+            }
+        });
+        let reply = reply.await;
+        if let Some(name) = reply.header().error_name() {
+            return Err(name.to_string());
+        }
+        let (kind, micros): (String, u64) = reply.body().deserialize().unwrap();
+        Ok((kind, Duration::from_micros(micros)))
+    }
+
+    /// Waits until the agent ends; how, and what it has written to its standard error.
+    pub(crate) async fn end(mut self) -> (ExitStatus, String) {
+        let status = soon(self.agent.wait()).await.unwrap();
+        let mut text = String::new();
+        let mut stderr = self.agent.stderr.take().unwrap();
+        soon(stderr.read_to_string(&mut text)).await.unwrap();
+        (status, text)
+    }
+}
+
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    let elapsed = format!("not within {} s", BOUND.as_secs());
+    tokio::time::timeout(BOUND, what).await.expect(&elapsed)
+}
+
+fn lock(world: &Shared) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn connect(listener: UnixListener, server: Server) -> Connection {
+    listener.set_nonblocking(true).unwrap();
+    let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    Builder::unix_stream(stream.into_std().unwrap())
+        .server(Guid::generate())
+        .p2p()
+        .serve_at("/org/freedesktop/DBus", Bus(server.clone()))
+        .serve_at(LOGIND_PATH, Logind(server.clone()))
+        .serve_at(SESSION_PATH, Session(server.clone()))
+        .serve_at(USER_PATH, User)
+        .serve_at("/org/sessiontimeout1", Manager(server.clone()))
+        .serve_at(MUTTER_PATH, Mutter(server, 0))
+        .build()
+        .await
+        .unwrap()
+}
+
+#[derive(Clone)]
+struct Server {
+    world: Shared,
+    saying: mpsc::UnboundedSender<Said>,
+}
+
+impl Server {
+    fn note(&self, said: Said) {
+        let _ = self.saying.send(said);
+    }
+}
+
+struct Bus(Server);
+
+#[zbus::interface(name = "org.freedesktop.DBus")]
+impl Bus {
+    fn hello(&self) -> &str {
+        ":1.9"
+    }
+
+    fn add_match(&self, _rule: &str) {}
+
+    fn remove_match(&self, _rule: &str) {}
+
+    fn get_name_owner(&self, name: &str) -> fdo::Result<String> {
+        match (name, lock(&self.0.world).daemon) {
+            ("org.sessiontimeout1", Daemon::Absent) => {
+                self.0.note(Said::WhereIsTheDaemon);
+                Err(fdo::Error::NameHasNoOwner(name.to_owned()))
+            }
+            _ => Ok(DAEMON.to_owned()),
+        }
+    }
+
+    #[zbus(name = "GetConnectionUnixUser")]
+    fn unix_user(&self, name: &str) -> u32 {
+        if name == DAEMON { 0 } else { 1000 }
+    }
+}
+
+struct Logind(Server);
+
+#[zbus::interface(name = "org.freedesktop.login1.Manager")]
+impl Logind {
+    fn get_session(&self, id: &str) -> fdo::Result<OwnedObjectPath> {
+        let unknown = || fdo::Error::UnknownObject(format!("no session {id}"));
+        let there = id == "c1" && lock(&self.0.world).session;
+        let path = there.then(|| OwnedObjectPath::try_from(SESSION_PATH).unwrap());
+        path.ok_or_else(unknown)
+    }
+
+    fn get_user(&self, _uid: u32) -> OwnedObjectPath {
+        OwnedObjectPath::try_from(USER_PATH).unwrap()
+    }
+}
+
+struct User;
+
+#[zbus::interface(name = "org.freedesktop.login1.User")]
+impl User {
+    #[zbus(property)]
+    fn display(&self) -> (String, OwnedObjectPath) {
+        let path = OwnedObjectPath::try_from(SESSION_PATH).unwrap();
+        ("c1".to_owned(), path)
+    }
+}
+
+struct Session(Server);
+
+#[zbus::interface(name = "org.freedesktop.login1.Session")]
+impl Session {
+    #[zbus(property)]
+    fn id(&self) -> &str {
+        "c1"
+    }
+
+    #[zbus(property)]
+    fn class(&self) -> &str {
+        "user"
+    }
+
+    #[zbus(property, name = "Type")]
+    fn session_type(&self) -> String {
+        lock(&self.0.world).session_type.to_owned()
+    }
+
+    #[zbus(property)]
+    fn user(&self) -> (u32, OwnedObjectPath) {
+        let path = OwnedObjectPath::try_from(USER_PATH).unwrap();
+        (nix::unistd::getuid().as_raw(), path)
+    }
+}
+
+struct Manager(Server);
+
+#[zbus::interface(name = "org.sessiontimeout1.Manager")]
+impl Manager {
+    fn attach_agent(&self, session: String, source: String) -> fdo::Result<bool> {
+        self.0.note(Said::Attach(session, source));
+        match lock(&self.0.world).daemon {
+            Daemon::Taking => Ok(true),
+            Daemon::Taken => Ok(false),
+            Daemon::Absent | Daemon::Refusing => {
+                Err(fdo::Error::AccessDenied("by policy".to_owned()))
+            }
+        }
+    }
+
+    fn became_idle(&self, session: String) {
+        self.0.note(Said::Idle(session));
+    }
+
+    fn became_active(&self, session: String) {
+        self.0.note(Said::Active(session));
+    }
+}
+
+const MUTTER_PATH: &str = "/org/gnome/Mutter/IdleMonitor/Core";
+
+/// With the number of the last watch.
+struct Mutter(Server, u32);
+
+#[zbus::interface(name = "org.gnome.Mutter.IdleMonitor")]
+impl Mutter {
+    fn get_idletime(&self) -> u64 {
+        let idle = lock(&self.0.world).idle;
+        u64::try_from(idle.as_millis()).unwrap()
+    }
+
+    fn add_idle_watch(&mut self, interval: u64) -> u32 {
+        self.0.note(Said::IdleWatch(interval));
+        self.1 += 1;
+        self.1
+    }
+
+    fn add_user_active_watch(&mut self) -> u32 {
+        self.0.note(Said::ActiveWatch);
+        self.1 += 1;
+        self.1
+    }
+
+    fn remove_watch(&self, _id: u32) {}
+}
+
+impl World {
+    /// A session of this type, and this daemon.
+    pub(crate) fn with(session_type: &'static str, daemon: Daemon) -> Self {
+        Self {
+            daemon,
+            session_type,
+            session: true,
+            idle: Duration::ZERO,
+        }
+    }
+}
