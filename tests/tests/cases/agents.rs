@@ -52,11 +52,13 @@ pub(crate) fn a_stopped_agent_delays_nothing_and_leaves_the_next_source(
     // Of bob's warnings there is one in each second: whatever waits for alice's agent is late.
     machine.policy(
         r#"[default]
-           session-timeout = "40s"
-           session-warnings = ["5s"]
-           inactivity-timeout = "12s"
-           inactivity-warnings = ["5s"]
-           grace = "3s"
+           session-timeout = "10min"
+
+           [[rule]]
+           name = "alice"
+           match = { user = "alice" }
+           inactivity-timeout = "90s"
+           inactivity-warnings = ["84s", "80s", "76s"]
 
            [[rule]]
            name = "bob"

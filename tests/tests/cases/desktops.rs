@@ -17,8 +17,11 @@ const POLICY: &str = r#"[default]
     inactivity-warnings = ["5s"]
     grace = "3s""#;
 
-/// How far the idle time that is shown may be from the truth. It is shown in whole seconds.
-const EXACT: Duration = Duration::from_secs(1);
+/// How far the idle time may be from the truth.
+const EXACT: Duration = Duration::from_millis(500);
+
+/// It is shown in whole seconds, and less is left out.
+const SHOWN_STEP: Duration = Duration::from_secs(1);
 
 /// For the user's view of "at once": the agent's answer may take a second.
 const AT_ONCE: Duration = Duration::from_millis(1500);
@@ -188,7 +191,8 @@ fn assert_idle_since(machine: &Machine, screen: &Screen<'_>, pressed: Instant) -
     let status = machine.session_status(screen.session())?;
     let after = pressed.elapsed();
     let shown = status["idle_seconds"].as_u64().map(Duration::from_secs);
-    let right = shown.is_some_and(|shown| shown + EXACT >= before && shown <= after + EXACT);
+    let right =
+        shown.is_some_and(|shown| shown + SHOWN_STEP + EXACT >= before && shown <= after + EXACT);
     if right && status["idle_source"] == "agent" {
         Ok(())
     } else {
