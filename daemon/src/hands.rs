@@ -10,7 +10,7 @@ use session_timeout_policy::{
 use tokio::sync::mpsc;
 use zbus::Connection;
 
-use crate::agents::Agents;
+use crate::agents::{Agents, Outlook};
 use crate::clock::boot_now;
 use crate::groups::Groups;
 use crate::input::Input;
@@ -113,8 +113,9 @@ impl Hands {
             Action::Lock(_, LockCause::Again(_)) => self.request(key.clone(), Request::Lock),
             Action::Lock(_, LockCause::Limit(limit)) => {
                 let length = length_of(&session, *limit);
-                self.teller
-                    .ending(&session, EndAction::Lock, *limit, length);
+                let how = EndAction::Lock;
+                self.teller.ending(&session, how, *limit, length);
+                self.show_end(key, how, *limit, length);
                 self.request(key.clone(), Request::Lock);
             }
             Action::Lock(_, LockCause::Stage) => {
@@ -137,6 +138,8 @@ impl Hands {
                 if *limit == LimitKind::Inactivity {
                     self.watcher.remove(key);
                 }
+                self.agents
+                    .change_outlook(key, |outlook| outlook.withdraw(*limit));
                 self.teller.withdrawn(facts, *limit);
             }
         }
@@ -174,11 +177,24 @@ impl Hands {
         let length = length_of(session, limit);
         self.watcher.remove(&facts.key);
         self.teller.ending(session, how, limit, length);
+        self.show_end(&facts.key, how, limit, length);
         self.write(
             facts,
             &ttys::of_session(facts),
             &text::end(limit, length, Since::of(session)),
         );
+    }
+
+    /// Tells the agent that has just come what its user was warned of.
+    pub(crate) fn brief(&self, engine: &Engine, session: &View<'_>) {
+        let key = &session.facts.key;
+        let warnings = engine.warnings(&key.id);
+        self.agents.look_out(key, Outlook::of(session, &warnings));
+    }
+
+    fn show_end(&self, key: &SessionKey, how: EndAction, limit: LimitKind, length: Duration) {
+        self.agents
+            .change_outlook(key, |outlook| outlook.end(limit, length, how));
     }
 
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
@@ -189,6 +205,9 @@ impl Hands {
         if warning.limit == LimitKind::Inactivity {
             self.watcher.add(&session.facts.key, &terminals);
         }
+        self.agents.change_outlook(&session.facts.key, |outlook| {
+            outlook.warn(session, warning);
+        });
         let text = text::warning(session.facts, limits, Since::of(session), warning, left);
         self.write(session.facts, &terminals, &text);
         self.teller.warned(session, warning, left);
