@@ -273,7 +273,10 @@ impl Manager {
                     let own = "an agent speaks for sessions of its own user";
                     return Err(fdo::Error::AccessDenied(own.to_owned()));
                 }
-                Some(facts) if facts.session_type.is_graphical() => return Ok(facts),
+                // On a console somebody may have started an X server.
+                Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => {
+                    return Ok(facts);
+                }
                 Some(_) | None => {}
             }
         }
