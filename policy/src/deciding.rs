@@ -45,8 +45,9 @@ impl Tracked {
             self.began = true;
             out.push(Action::Began(self.facts.key.clone()));
         }
-        self.take_baseline(now, out);
         self.tick(now, policy, out);
+        // Groups that were overdue may have changed what there is to look for.
+        self.take_baseline(now, out);
     }
 
     /// Takes what the policy says of a session that is restored.
