@@ -118,7 +118,10 @@ impl Tracked {
         if self.locks() != Some(true) {
             // A lock that stands for an end is worth nothing where an end is what is wanted.
             self.locking.hold = None;
-            self.ending.take_if(|ending| ending.stage().locks());
+            let off = self.ending.take_if(|ending| ending.stage().locks());
+            if let Some(ending) = off.filter(|ending| ending.outdated) {
+                out.push(Action::Withdraw(self.facts.key.clone(), ending.limit));
+            }
         }
         for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
             if before.terms(kind) != self.standing.terms(kind) {
