@@ -235,6 +235,10 @@ impl Oracle<'_> {
             )
         });
         let (length, anchor, grace) = terms.unwrap_or_default();
+        let anew = self
+            .sessions
+            .get(at)
+            .is_some_and(|session| self.comes_due(&session.history));
         let Some(history) = self.sessions.get_mut(at).map(|session| {
             session.touched = true;
             &mut session.history
@@ -260,6 +264,7 @@ impl Oracle<'_> {
                 history.forgets_question();
                 history.looks.push(Look {
                     asked: Some(now),
+                    anew,
                     came: None,
                 });
             }
