@@ -111,7 +111,7 @@ impl Tracked {
         }
         if self.idle_due().is_none() {
             // Nobody waited for an answer, so that none came proves nothing.
-            self.probe = Inquiry::Idle;
+            self.forget_question();
         }
         let stage = self.stage_limit();
         let before = std::mem::replace(&mut self.standing, standing);

@@ -381,7 +381,7 @@ impl Tracked {
                     let ending = Ending::begin(now, kind, stage, limits.grace, &key, out);
                     self.ending = Some(ending);
                     // What comes of an open question is of no interest any more.
-                    self.probe = Inquiry::Idle;
+                    self.forget_question();
                 }
                 None => {
                     self.countdown(kind).reported = true;
