@@ -3,13 +3,12 @@
 //! There is no screen. What makes it a desktop is what logind is told at the login, and what the
 //! desktop says afterwards: its two hints, about the user's presence and about the lock.
 
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Context, Outcome};
-use crate::login::{Account, LOGIN, session_of};
-use crate::machine::{Machine, end_inside};
-use crate::transcript::{Source, Transcript};
+use crate::login::Account;
+use crate::machine::Machine;
+use crate::seat::Seated;
 
 /// Whether anybody in the session locks the screen when logind says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +24,7 @@ pub enum Locker {
 pub struct Desktop<'a> {
     machine: &'a Machine,
     account: Account,
-    client: Child,
-    transcript: Transcript,
-    session: String,
+    seated: Seated,
     path: String,
 }
 
@@ -62,45 +59,26 @@ impl<'a> Desktop<'a> {
             Locker::Listens => WITH_LOCKER,
             Locker::None => NO_LOCKER,
         };
-        let mut client = machine
-            .command("systemd-run")
-            .args(["--quiet", "--pipe", "--wait", "--collect"])
-            .args(["--property=PAMName=login"])
-            .arg(format!("--property=User={}", account.name()))
-            .args([
-                "--setenv=XDG_SESSION_TYPE=wayland",
-                "--setenv=XDG_SEAT=seat0",
-            ])
-            .args(["--setenv=XDG_SESSION_CLASS=user", "sh", "-c", script])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("start a desktop")?;
-        let stdout = client.stdout.take().context("the desktop's output")?;
-        let mut desktop = Self {
-            machine,
-            account,
-            client,
-            transcript: Transcript::of(stdout, Source::Pipe),
-            session: String::new(),
-            path: String::new(),
-        };
-        desktop.session = session_of(&desktop.transcript, LOGIN)?;
+        let seated = Seated::log_in(machine, account, "wayland", script)?;
         let reply = machine.run(&format!(
             "busctl call org.freedesktop.login1 /org/freedesktop/login1 \
              org.freedesktop.login1.Manager GetSession s {}",
-            desktop.session
+            seated.session()
         ))?;
         let path = reply.split('"').nth(1);
-        desktop.path = path.context(format!("no path in {reply}"))?.to_owned();
-        Ok(desktop)
+        let path = path.context(format!("no path in {reply}"))?.to_owned();
+        Ok(Self {
+            machine,
+            account,
+            seated,
+            path,
+        })
     }
 
     /// logind's name of the session.
     #[must_use]
     pub fn session(&self) -> &str {
-        &self.session
+        self.seated.session()
     }
 
     /// The user unlocks the screen.
@@ -140,13 +118,13 @@ impl<'a> Desktop<'a> {
     /// # Errors
     /// Where it is there after `bound`.
     pub fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
-        self.transcript.wait_closed(bound)
+        self.seated.wait_closed(bound)
     }
 
     /// Whether the desktop is there.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.transcript.is_open()
+        self.seated.is_open()
     }
 
     /// Tells logind, as the desktop's user.
@@ -157,11 +135,5 @@ impl<'a> Desktop<'a> {
              org.freedesktop.login1.Session {method} b {value}"
         );
         self.machine.run(&script).map(drop)
-    }
-}
-
-impl Drop for Desktop<'_> {
-    fn drop(&mut self) {
-        end_inside(&mut self.client);
     }
 }

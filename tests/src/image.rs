@@ -1,15 +1,16 @@
-//! The root tree of a suite, as `mmdebstrap` makes it from Debian's packages.
+//! The root trees of a suite, one of each kind, as `mmdebstrap` makes them from Debian's packages.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use crate::failure::{Context, Failure, Outcome};
+use crate::kind::Kind;
 use crate::layer::{self, Layer, digest, workspace_dir};
 use crate::suite::Suite;
 
-/// What a machine has besides Debian's essential packages. Machines have no network, so whatever
-/// our package depends on must be here.
+/// What every machine has besides Debian's essential packages. Machines have no network, so
+/// whatever our package depends on must be here.
 const PACKAGES: &[&str] = &[
     "dbus",
     "dbus-user-session",
@@ -33,31 +34,75 @@ const PACKAGES: &[&str] = &[
     "util-linux",
 ];
 
+/// Compositors and an X server that need no screen, programs with a window, what types and takes
+/// pictures, and what shows notifications.
+const DESKTOPS: &[&str] = &[
+    "fonts-dejavu-core",
+    "foot",
+    "grim",
+    "libnotify-bin",
+    "mako-notifier",
+    "openbox",
+    "scrot",
+    "sway",
+    "wtype",
+    "xdotool",
+    "xfce4-notifyd",
+    "xterm",
+    "xvfb",
+];
+
+/// GNOME, and what talks to its shell about input (`screen/keyboard.py`).
+const GNOME: &[&str] = &[
+    "fonts-dejavu-core",
+    "gnome-session",
+    "gnome-shell",
+    "libnotify-bin",
+    "python3-dbus",
+];
+
 /// Accounts and settings; its text is part of what a tree is named by.
 const PREPARE: &str = include_str!("../image/prepare.sh");
 
-/// The tree that machines of `suite` stand on, built where it is not there yet.
+/// The tree that machines of `suite` and `kind` stand on, built where it is not there yet.
 ///
 /// # Errors
 /// Where it cannot be built.
-pub(crate) fn base(suite: Suite) -> Outcome<Layer> {
-    let name = name(suite);
-    layer::remove_unused(|other| other.starts_with(suite.name()) && !other.starts_with(&name))?;
-    Layer::get(&name, |tree| build(suite, tree))
+pub(crate) fn base(suite: Suite, kind: Kind) -> Outcome<Layer> {
+    let current = Kind::ALL.map(|kind| name(suite, kind));
+    layer::remove_unused(|other| {
+        other.starts_with(suite.name()) && !current.iter().any(|name| other.starts_with(name))
+    })?;
+    Layer::get(&name(suite, kind), |tree| build(suite, kind, tree))
 }
 
-/// The name of a suite's tree.
-pub(crate) fn name(suite: Suite) -> String {
-    let recipe = format!("{}\n{PREPARE}", PACKAGES.join(","));
-    format!("{suite}-{}", digest(recipe.as_bytes()))
+/// The name of a tree.
+pub(crate) fn name(suite: Suite, kind: Kind) -> String {
+    let recipe = format!("{}\n{PREPARE}", packages(suite, kind).join(","));
+    format!("{suite}-{kind}-{}", digest(recipe.as_bytes()))
 }
 
-fn build(suite: Suite, tree: &Path) -> Outcome {
-    eprintln!("{suite}: building a root tree (once; about half a minute)");
+fn packages(suite: Suite, kind: Kind) -> Vec<&'static str> {
+    let more = match (kind, suite) {
+        (Kind::Server, _) => &[][..],
+        (Kind::Desktops, Suite::Bookworm) => DESKTOPS,
+        // Not in Debian 12.
+        (Kind::Desktops, Suite::Trixie) => &[DESKTOPS, &["labwc"]].concat(),
+        (Kind::Gnome, _) => GNOME,
+    };
+    [PACKAGES, more].concat()
+}
+
+fn build(suite: Suite, kind: Kind, tree: &Path) -> Outcome {
+    let takes = match kind {
+        Kind::Server => "about half a minute",
+        Kind::Desktops | Kind::Gnome => "about two minutes",
+    };
+    eprintln!("{suite} {kind}: building a root tree (once; {takes})");
     let started = Instant::now();
     let built = Command::new("mmdebstrap")
         .args(["--quiet", "--variant=minbase"])
-        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg(format!("--include={}", packages(suite, kind).join(",")))
         .arg(format!(
             "--customize-hook={}",
             workspace_dir().join("tests/image/prepare.sh").display()
@@ -71,7 +116,7 @@ fn build(suite: Suite, tree: &Path) -> Outcome {
         return Err(Failure::new(format!("mmdebstrap {suite}: {said}")));
     }
     eprintln!(
-        "{suite}: the root tree is there after {} s",
+        "{suite} {kind}: the root tree is there after {} s",
         started.elapsed().as_secs()
     );
     Ok(())

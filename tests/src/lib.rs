@@ -2,8 +2,8 @@
 //!
 //! [`Machine::bare`] starts one under `systemd-nspawn`, over a root tree that is built once per
 //! suite and package list and kept under `target/machines`. [`Ssh`], [`SharedConnection`],
-//! [`Console`] and [`Desktop`] log in to it for real, [`Journal`] follows its journal, and
-//! everything waits for a condition with a bound, never for a while.
+//! [`Console`], [`Desktop`] and [`Screen`] log in to it for real, [`Journal`] follows its journal,
+//! and everything waits for a condition with a bound, never for a while.
 //! The cases are in `tests/`, the demonstration in `src/bin`.
 //!
 //! It needs root, and nothing of the host's own systemd.
@@ -14,15 +14,20 @@ mod bed;
 mod cgroup;
 mod console;
 mod desktop;
+mod environment;
 mod failure;
 mod feed;
 mod image;
 mod journal;
+mod keyboard;
+mod kind;
 mod layer;
 mod login;
 mod machine;
 mod package;
 mod product;
+mod screen;
+mod seat;
 mod shared;
 mod suite;
 mod transcript;
@@ -30,12 +35,15 @@ mod wait;
 
 pub use console::Console;
 pub use desktop::{Desktop, Locker};
+pub use environment::Environment;
 pub use failure::{Context, Failure, Outcome};
 pub use journal::{Entry, Journal, UNIT, Wanted};
+pub use kind::Kind;
 pub use layer::workspace_dir;
 pub use login::{Account, Ssh, Terminal};
 pub use machine::{Machine, Output, end_all};
 pub use package::Package;
+pub use screen::Screen;
 pub use shared::SharedConnection;
 pub use suite::Suite;
 pub use transcript::{Seen, Transcript};

@@ -13,6 +13,7 @@ use crate::bed::{Bed, remove_own};
 use crate::failure::{Context, Failure, Outcome};
 use crate::image;
 use crate::journal::Journal;
+use crate::kind::Kind;
 use crate::layer::Layer;
 use crate::package::{self, Package};
 use crate::suite::Suite;
@@ -49,7 +50,15 @@ impl Machine {
     /// # Errors
     /// Where it does not come up.
     pub fn bare(suite: Suite) -> Outcome<Self> {
-        Self::over(suite, vec![image::base(suite)?])
+        Self::bare_of(suite, Kind::Server)
+    }
+
+    /// As [`Self::bare`], with what `kind` has besides.
+    ///
+    /// # Errors
+    /// As [`Self::bare`].
+    pub fn bare_of(suite: Suite, kind: Kind) -> Outcome<Self> {
+        Self::over(suite, vec![image::base(suite, kind)?])
     }
 
     /// Boots a machine that our package was installed on.
@@ -57,8 +66,16 @@ impl Machine {
     /// # Errors
     /// Where there is no package, it cannot be installed, or the machine does not come up.
     pub fn with_package(suite: Suite) -> Outcome<Self> {
-        let base = image::base(suite)?;
-        let installed = package::installed(suite, &Package::built()?)?;
+        Self::with_package_of(suite, Kind::Server)
+    }
+
+    /// As [`Self::with_package`], with what `kind` has besides.
+    ///
+    /// # Errors
+    /// As [`Self::with_package`].
+    pub fn with_package_of(suite: Suite, kind: Kind) -> Outcome<Self> {
+        let base = image::base(suite, kind)?;
+        let installed = package::installed(suite, kind, &Package::built()?)?;
         Self::over(suite, vec![installed, base])
     }
 

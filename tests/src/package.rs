@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Context, Failure, Outcome};
 use crate::image;
+use crate::kind::Kind;
 use crate::layer::{self, Layer, digest, workspace_dir};
 use crate::machine::Machine;
 use crate::suite::Suite;
@@ -54,13 +55,13 @@ impl Package {
     }
 }
 
-/// What installing `package` changes over the suite's tree.
-pub(crate) fn installed(suite: Suite, package: &Package) -> Outcome<Layer> {
-    let base = image::name(suite);
+/// What installing `package` changes over a tree.
+pub(crate) fn installed(suite: Suite, kind: Kind, package: &Package) -> Outcome<Layer> {
+    let base = image::name(suite, kind);
     let name = format!("{base}-{}", digest(&package.content));
     let layer = Layer::get(&name, |tree| {
-        eprintln!("{suite}: installing the package");
-        let machine = Machine::bare(suite)?;
+        eprintln!("{suite} {kind}: installing the package");
+        let machine = Machine::bare_of(suite, kind)?;
         package.install_on(&machine)?;
         machine.power_off_into(tree)
     })?;

@@ -9,7 +9,7 @@
 
 mod cases;
 
-use session_timeout_tests::{Machine, Outcome, Suite};
+use session_timeout_tests::{Environment, Machine, Outcome, Suite};
 
 /// What a case starts from.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,19 @@ fn run(suite: Suite, start: Start, case: fn(&Machine) -> Outcome) -> Outcome {
         Start::Bare => Machine::bare(suite)?,
         Start::Installed => Machine::with_package(suite)?,
     };
-    let outcome = case(&machine);
+    reported(&machine, case(&machine))
+}
+
+fn run_on(
+    suite: Suite,
+    environment: Environment,
+    case: fn(&Machine, Environment) -> Outcome,
+) -> Outcome {
+    let machine = Machine::with_package_of(suite, environment.kind())?;
+    reported(&machine, case(&machine, environment))
+}
+
+fn reported(machine: &Machine, outcome: Outcome) -> Outcome {
     if outcome.is_err() {
         eprintln!("{}", machine.report());
     }
@@ -128,4 +140,51 @@ on_both_suites! {
     Installed terminals::tmux_and_screen_keep_whoever_types_through_them_and_nobody_else,
     Installed terminals::typing_keeps_a_console_while_its_silent_twin_is_ended,
     Installed terminals::typing_still_counts_when_the_leader_was_killed,
+}
+
+/// Cases about desktops: those of the second list on each desktop of the first, and what a desktop
+/// has of its own.
+macro_rules! on_desktops {
+    ({ $($desktop:ident: $suite:ident $environment:ident $own:tt,)* } $shared:tt) => {
+        $(mod $desktop {
+            on_desktop! { $suite $environment $shared }
+            on_desktop! { $suite $environment $own }
+        })*
+    };
+}
+
+macro_rules! on_desktop {
+    ($suite:ident $environment:ident { $($module:ident::$case:ident,)* }) => {
+        $(#[test]
+        #[ignore = "boots a machine: make test"]
+        fn $case() -> super::Outcome {
+            super::run_on(
+                super::Suite::$suite,
+                super::Environment::$environment,
+                super::cases::$module::$case,
+            )
+        })*
+    };
+}
+
+on_desktops! {
+    {
+        bookworm_sway: Bookworm Sway {},
+        bookworm_x11: Bookworm X11 {},
+        trixie_gnome: Trixie Gnome {
+            desktops::idle_time_is_right_where_the_hint_comes_late_or_never,
+        },
+        trixie_labwc: Trixie Labwc {},
+        trixie_sway: Trixie Sway {},
+        trixie_x11: Trixie X11 {},
+    }
+    {
+        agents::a_killed_agent_leaves_the_next_source_and_another_takes_its_place,
+        agents::a_stopped_agent_delays_nothing_and_leaves_the_next_source,
+        agents::nobody_else_speaks_for_a_session_or_asks_its_agent,
+        agents::the_agent_survives_the_daemon_and_ends_with_its_session,
+        desktops::a_key_during_the_warning_withdraws_it_at_once,
+        desktops::a_key_keeps_the_session_and_silence_ends_it_on_time,
+        desktops::idle_time_is_right_within_a_second_of_the_last_key,
+    }
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod absolute;
 pub(crate) mod activity;
+pub(crate) mod agents;
 pub(crate) mod at_rest;
+pub(crate) mod desktops;
 pub(crate) mod doctor;
 pub(crate) mod dropins;
 pub(crate) mod explain;

@@ -1,0 +1,19 @@
+"""A keyboard at GNOME's shell: presses the key of each code (linux/input-event-codes.h) that it is
+told. The shell takes a keyboard away with whoever brought it, so it stays for as long as its input.
+"""
+
+import sys
+
+import dbus
+
+NAME = "org.gnome.Mutter.RemoteDesktop"
+
+bus = dbus.SessionBus()
+shell = dbus.Interface(bus.get_object(NAME, "/org/gnome/Mutter/RemoteDesktop"), NAME)
+keyboard = dbus.Interface(bus.get_object(NAME, shell.CreateSession()), NAME + ".Session")
+keyboard.Start()
+print("ready", flush=True)
+for line in sys.stdin:
+    for pressed in (True, False):
+        keyboard.NotifyKeyboardKeycode(dbus.UInt32(int(line)), pressed)
+    print("pressed", flush=True)

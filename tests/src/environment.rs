@@ -1,0 +1,159 @@
+//! The desktops that a [`Screen`](crate::Screen) can show: how each is started, typed at, and
+//! photographed.
+
+use std::fmt;
+
+use crate::kind::Kind;
+
+/// A desktop environment, or what stands for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// A bare compositor of wlroots. Nobody tells logind who is idle.
+    Sway,
+    /// Another, which knows no protocol of its own for starting programs.
+    Labwc,
+    /// An X server with a window manager. Nobody tells logind who is idle.
+    X11,
+    /// The whole GNOME session, with its settings daemons and user units. It tells logind.
+    Gnome,
+}
+
+/// Where the scripts of the desktops are in the machine.
+pub(crate) const SCRIPTS: &str = "/usr/local/lib/screen";
+
+/// How the compositors of wlroots come up without a screen, a keyboard or a graphics card.
+macro_rules! wlroots {
+    ($program:literal) => {
+        concat!(
+            "export WLR_BACKENDS=headless WLR_LIBINPUT_NO_DEVICES=1 WLR_RENDERER=pixman; exec ",
+            $program
+        )
+    };
+}
+
+/// A file of the machine's: its path and its content.
+pub(crate) type Script = (&'static str, &'static str);
+
+const READY: Script = (
+    "/usr/local/lib/screen/ready.sh",
+    include_str!("../screen/ready.sh"),
+);
+
+const SWAY: &[Script] = &[
+    READY,
+    ("/etc/sway/config", include_str!("../screen/sway.conf")),
+];
+
+const LABWC: &[Script] = &[
+    READY,
+    (
+        "/etc/xdg/labwc/autostart",
+        include_str!("../screen/labwc-autostart"),
+    ),
+];
+
+const X11: &[Script] = &[
+    READY,
+    (
+        "/usr/local/lib/screen/xsession.sh",
+        include_str!("../screen/xsession.sh"),
+    ),
+];
+
+const GNOME: &[Script] = &[
+    READY,
+    (
+        "/etc/systemd/user/org.gnome.Shell@wayland.service.d/headless.conf",
+        include_str!("../screen/gnome-shell.conf"),
+    ),
+    (
+        "/etc/xdg/autostart/ready.desktop",
+        include_str!("../screen/ready.desktop"),
+    ),
+    (
+        "/usr/local/lib/screen/keyboard.py",
+        include_str!("../screen/keyboard.py"),
+    ),
+];
+
+impl Environment {
+    /// The kind of machine that has it.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Sway | Self::Labwc | Self::X11 => Kind::Desktops,
+            Self::Gnome => Kind::Gnome,
+        }
+    }
+
+    /// What logind calls its type.
+    pub(crate) const fn session_type(self) -> &'static str {
+        match self {
+            Self::Sway | Self::Labwc | Self::Gnome => "wayland",
+            Self::X11 => "x11",
+        }
+    }
+
+    /// The files that it needs besides its packages.
+    pub(crate) const fn files(self) -> &'static [Script] {
+        match self {
+            Self::Sway => SWAY,
+            Self::Labwc => LABWC,
+            Self::X11 => X11,
+            Self::Gnome => GNOME,
+        }
+    }
+
+    /// What its session does when the login is done.
+    pub(crate) const fn start(self) -> &'static str {
+        match self {
+            Self::Sway => wlroots!("sway"),
+            Self::Labwc => wlroots!("labwc"),
+            Self::X11 => "exec sh /usr/local/lib/screen/xsession.sh",
+            Self::Gnome => {
+                "export XDG_CURRENT_DESKTOP=GNOME XDG_SESSION_DESKTOP=gnome \
+                 GNOME_SHELL_SESSION_MODE=user LIBGL_ALWAYS_SOFTWARE=1; \
+                 exec gnome-session --session=gnome"
+            }
+        }
+    }
+
+    /// Succeeds when the desktop shows what is to be seen of it.
+    pub(crate) const fn settled(self) -> &'static str {
+        match self {
+            Self::Sway | Self::Labwc => "true",
+            Self::X11 => "xdotool search --onlyvisible --class xterm",
+            // What GNOME shows first is its overview, which hides slowly.
+            Self::Gnome => {
+                r#"evaluate() {
+                    busctl --user call org.gnome.Shell /org/gnome/Shell org.gnome.Shell Eval s "$1"
+                }
+                evaluate 'Main.overview.hide()'
+                evaluate 'Main.layoutManager._startingUp || Main.overview.visible' | grep false"#
+            }
+        }
+    }
+
+    /// Takes a picture of the screen into `$picture`.
+    pub(crate) const fn photograph(self) -> &'static str {
+        match self {
+            Self::Sway | Self::Labwc => r#"grim "$picture""#,
+            Self::X11 => r#"scrot --overwrite "$picture""#,
+            Self::Gnome => {
+                r#"busctl --user call org.gnome.Shell /org/gnome/Shell/Screenshot \
+                    org.gnome.Shell.Screenshot Screenshot bbs false false "$picture""#
+            }
+        }
+    }
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sway => "sway",
+            Self::Labwc => "labwc",
+            Self::X11 => "x11",
+            Self::Gnome => "gnome",
+        })
+    }
+}
