@@ -170,13 +170,17 @@ macro_rules! on_desktop {
 on_desktops! {
     {
         bookworm_sway: Bookworm Sway {},
-        bookworm_x11: Bookworm X11 {},
+        bookworm_x11: Bookworm X11 {
+            startx::a_console_with_an_x_server_is_not_ended_for_a_terminal_that_nobody_types_into,
+        },
         trixie_gnome: Trixie Gnome {
             desktops::idle_time_is_right_where_the_hint_comes_late_or_never,
         },
         trixie_labwc: Trixie Labwc {},
         trixie_sway: Trixie Sway {},
-        trixie_x11: Trixie X11 {},
+        trixie_x11: Trixie X11 {
+            startx::a_console_with_an_x_server_is_not_ended_for_a_terminal_that_nobody_types_into,
+        },
     }
     {
         agents::a_killed_agent_leaves_the_next_source_and_another_takes_its_place,

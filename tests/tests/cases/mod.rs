@@ -20,6 +20,7 @@ pub(crate) mod policy;
 pub(crate) mod restart;
 pub(crate) mod rules;
 pub(crate) mod seats;
+pub(crate) mod startx;
 pub(crate) mod status;
 pub(crate) mod terminals;
 pub(crate) mod transfers;
