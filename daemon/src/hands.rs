@@ -93,13 +93,8 @@ impl Hands {
         let facts = session.facts;
         match action {
             Action::Began(_) => self.teller.began(&session),
-            Action::Extended(_, extended) => {
-                let left = extended.until.since(boot_now());
-                self.teller.extended(facts, extended, left);
-            }
-            Action::ExtensionRefused(_, refusal) => {
-                self.teller.extension_refused(facts, *refusal);
-            }
+            // The driver tells, who knows who asked for it.
+            Action::Extended(..) | Action::ExtensionRefused(..) => {}
             Action::HangUp(_, limit) => {
                 self.parting(&session, EndAction::HangUp, *limit);
                 self.request(key.clone(), Request::HangUp);
