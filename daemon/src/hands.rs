@@ -93,8 +93,8 @@ impl Hands {
         let facts = session.facts;
         match action {
             Action::Began(_) => self.teller.began(&session),
-            // The driver tells, who knows who asked for it.
-            Action::Extended(..) | Action::ExtensionRefused(..) => {}
+            // Of extensions the driver tells, which knows who asked; the other is done above.
+            Action::Extended(..) | Action::ExtensionRefused(..) | Action::Left(..) => {}
             Action::HangUp(_, limit) => {
                 self.parting(&session, EndAction::HangUp, *limit);
                 self.request(key.clone(), Request::HangUp);
@@ -104,7 +104,6 @@ impl Hands {
                 self.teller.killing(facts, *limit);
                 self.request(key.clone(), Request::End(End::Kill));
             }
-            Action::Left(..) => {}
             Action::Lock(_, LockCause::Again(_)) => self.request(key.clone(), Request::Lock),
             Action::Lock(_, LockCause::Limit(limit)) => {
                 let length = length_of(&session, *limit);
