@@ -25,6 +25,8 @@ pub(crate) enum Error {
     Authentication(String),
     /// The daemon does not answer this, and says why: there is no such session to be seen.
     Refused(String),
+    /// Somebody asked us to end, before there was an answer.
+    Interrupted,
     /// Nobody can tell which session is the caller's own.
     NoOwnSession,
     /// The daemon does not know this question.
@@ -104,6 +106,7 @@ impl fmt::Display for Error {
                 text::one_line(why)
             ),
             Self::Authentication(why) | Self::Refused(why) => f.write_str(&text::one_line(why)),
+            Self::Interrupted => f.write_str("interrupted"),
             Self::NoOwnSession => f.write_str(
                 "which session is your own cannot be told here; name one: session-timeout status \
                  lists yours",

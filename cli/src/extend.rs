@@ -1,5 +1,9 @@
 //! `extend`: more time for a session.
 
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::bus::{Bus, Extension};
 use crate::duration;
 use crate::error::Error;
@@ -16,13 +20,30 @@ pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
         None => own::session(&bus, None).await?.session,
     };
     let asker = Asker::start().await;
-    let extension = bus.extend(&session).await;
+    // The agent would outlive us otherwise, and go on to ask.
+    let extension = tokio::select! {
+        extension = bus.extend(&session) => extension,
+        signal = told_to_end() => Err(signal.map_or_else(Error::Runtime, |()| Error::Interrupted)),
+    };
     let extension = extension.map_err(|error| match error {
         Error::Authentication(why) => Error::Authentication(format!("{why}{}", asker.hint())),
         other => other,
     });
     asker.stop().await;
     Ok(said(&session, extension?))
+}
+
+/// Waits for a signal that asks us to end.
+async fn told_to_end() -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
 }
 
 fn said(session: &str, extension: Extension) -> String {

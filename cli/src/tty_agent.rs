@@ -56,9 +56,10 @@ impl Asker {
             return Self::NotInstalled;
         };
         if let Some(mut ready) = agent.stdout.take() {
-            let closed = ready.read_to_end(&mut Vec::new()).await;
-            // Without it polkit says what is missing.
-            drop(closed);
+            let mut nothing = Vec::new();
+            let closed = ready.read_to_end(&mut nothing);
+            // Where it does not come to that, polkit says what is missing.
+            let _ = tokio::time::timeout(PATIENCE, closed).await;
         }
         Self::Agent(agent)
     }

@@ -290,6 +290,7 @@ async fn completions_need_no_bus_and_know_the_options() {
             "wayland",
             "user-early-light",
             "verbose",
+            "watch",
         ] {
             assert!(stdout(&output).contains(word), "{shell}: {word}");
         }

@@ -225,6 +225,14 @@ mod tests {
             panic!("that was no yes");
         };
         assert!(why.to_string().contains("is polkitd installed?"), "{why}");
+        for refused in [
+            fdo::Error::NoReply("no".to_owned()),
+            fdo::Error::AccessDenied("no".to_owned()),
+            fdo::Error::Failed("no".to_owned()),
+        ] {
+            let broken = Err(zbus::Error::FDO(Box::new(refused)));
+            assert!(answered(broken, Interaction::Unwanted).is_err());
+        }
         let broken = Err(zbus::Error::Failure("no".to_owned()));
         assert!(answered(broken, Interaction::Unwanted).is_err());
         let call = Message::method_call("/", "CheckAuthorization");

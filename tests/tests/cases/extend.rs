@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use session_timeout_tests::{
-    Account, Machine, Outcome, Output, Seen, Ssh, Terminal, Wanted, wait_until,
+    Account, Failure, Machine, Outcome, Output, Seen, Ssh, Terminal, Wanted, wait_until,
 };
 
 use super::{SOON, secs};
@@ -89,10 +89,17 @@ pub(crate) fn a_session_that_is_gone_when_the_password_comes_is_not_another_one(
     // Who goes away instead of typing is not waited for.
     alice.send("session-timeout extend\n")?;
     alice.terminal().wait_after(told.end, "Password: ", SOON)?;
-    alice.send("\u{3}")?;
+    machine.run("kill $(pgrep --full '^session-timeout extend')")?;
     let session = alice.session().to_owned();
     let refused = asked_by(machine, "extension-refused", &session, "1000")?;
     assert!(refused.contains("has gone away"), "{refused}");
+    wait_until(SOON, "the agent to be gone", || {
+        let agents = machine.attempt("pgrep --exact pkttyagent")?;
+        match agents.stdout.as_str() {
+            "" => Ok(()),
+            others => Err(Failure::new(others)),
+        }
+    })?;
     let shown = alice.terminal().text().len();
     let told = type_password(&mut alice, "session-timeout extend", "alice", shown)?;
     let said = "may last 30 min longer";
