@@ -93,13 +93,8 @@ impl Hands {
         let facts = session.facts;
         match action {
             Action::Began(_) => self.teller.began(&session),
-            Action::Extended(_, extended) => {
-                let left = extended.until.since(boot_now());
-                self.teller.extended(facts, extended, left);
-            }
-            Action::ExtensionRefused(_, refusal) => {
-                self.teller.extension_refused(facts, *refusal);
-            }
+            // Of extensions the driver tells, which knows who asked; the other is done above.
+            Action::Extended(..) | Action::ExtensionRefused(..) | Action::Left(..) => {}
             Action::HangUp(_, limit) => {
                 self.parting(&session, EndAction::HangUp, *limit);
                 self.request(key.clone(), Request::HangUp);
@@ -109,7 +104,6 @@ impl Hands {
                 self.teller.killing(facts, *limit);
                 self.request(key.clone(), Request::End(End::Kill));
             }
-            Action::Left(..) => {}
             Action::Lock(_, LockCause::Again(_)) => self.request(key.clone(), Request::Lock),
             Action::Lock(_, LockCause::Limit(limit)) => {
                 let length = length_of(&session, *limit);

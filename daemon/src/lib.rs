@@ -13,6 +13,7 @@
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `groups` | the groups of a user |
 //! | `control` | D-Bus |
+//! | `polkit` | who may ask for more time |
 //! | `policy_file` | the policy, and its last good copy |
 //! | `store` | what survives a restart |
 //! | `journal` | the journal and the authentication log |
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod agents;
+mod changes;
 mod cli;
 mod clock;
 mod control;
@@ -35,6 +37,7 @@ mod journal;
 mod logind;
 mod logins;
 mod policy_file;
+mod polkit;
 mod pollable;
 mod probe;
 mod report;

@@ -16,9 +16,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::agents::Agents;
+use crate::changes::Changes;
 use crate::cli::Args;
 use crate::clock::{Alarm, boot_now};
-use crate::control::Questions;
+use crate::control::{self, News, Questions};
 use crate::hands::Hands;
 use crate::inhibitors::{Inhibitors, Wanted};
 use crate::input::Input;
@@ -62,8 +63,9 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
         agents.clone(),
         teller.clone(),
     );
-    let driver = Driver::new(args, hands, agents.clone(), teller, wanted)?;
-    let questions = Questions::new(inputs.clone(), agents, prober);
+    let questions = Questions::new(inputs.clone(), agents.clone(), prober, teller.clone());
+    let driver = Driver::new(args, hands, agents, teller, wanted)?;
+    tokio::spawn(control::announce(driver.news.clone(), bus.subscribe()));
     tokio::spawn(intake::serve(listener, inputs.clone()));
     tokio::spawn(logind::follow(inputs, bus, asked_for, questions));
     notify(&[NotifyState::Ready]);
@@ -88,6 +90,8 @@ struct Driver {
     rejected_frames: u64,
     logins: Logins,
     wanted: mpsc::Sender<String>,
+    changes: Changes,
+    news: News,
 }
 
 /// How much of the engine's state is in the file.
@@ -171,6 +175,7 @@ impl Driver {
         };
         let mut inhibitors = Inhibitors::new()?;
         inhibitors.watch(counts_inhibitors(engine.policy()));
+        let changes = Changes::new(&engine);
         Ok(Self {
             engine,
             alarm: Alarm::new()?,
@@ -188,6 +193,8 @@ impl Driver {
             rejected_frames: 0,
             logins: Logins::default(),
             wanted,
+            changes,
+            news: News::default(),
         })
     }
 
@@ -215,6 +222,7 @@ impl Driver {
                     return Ok(());
                 }
             }
+            self.news.tell(self.changes.since(&self.engine));
             self.save();
         }
     }
