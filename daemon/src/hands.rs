@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
+use session_timeout_config::duration::for_people;
 use session_timeout_policy::{
     Action, EndAction, Engine, Event, LimitKind, LockCause, SessionFacts, SessionKey, View, Warning,
 };
@@ -11,7 +12,8 @@ use tokio::sync::mpsc;
 use zbus::Connection;
 
 use crate::agents::Agents;
-use crate::clock::boot_now;
+use crate::clock::{Clocks, boot_now};
+use crate::endings::{Ending, Endings};
 use crate::groups::Groups;
 use crate::input::Input;
 use crate::logind::{self, Bus, End, HungUp, Locked};
@@ -37,6 +39,7 @@ pub(crate) struct Hands {
     watcher: Watcher,
     groups: Groups,
     agents: Agents,
+    endings: Endings,
     prober: Prober,
     writes: Writes,
     teller: Teller,
@@ -49,6 +52,7 @@ impl Hands {
         watcher: Watcher,
         writes: Writes,
         agents: Agents,
+        endings: Endings,
         teller: Teller,
     ) -> Self {
         let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
@@ -58,6 +62,7 @@ impl Hands {
             watcher,
             groups: Groups::new(),
             agents,
+            endings,
             prober,
             writes,
             teller,
@@ -168,11 +173,13 @@ impl Hands {
         let length = length_of(session, limit);
         self.watcher.remove(&facts.key);
         self.teller.ending(session, how, limit, length);
-        self.write(
-            facts,
-            &ttys::of_session(facts),
-            &text::end(limit, length, Since::of(session)),
-        );
+        let (terminals, since) = (ttys::of_session(facts), Since::of(session));
+        self.write(facts, &terminals, &text::end(limit, length, since));
+        let place = terminals.first().map(Terminal::name);
+        let reason = text::reason(limit, &for_people(length), since);
+        let now = Clocks::now().wall;
+        let ending = Ending::new(place.or_else(|| facts.seat.clone()), now, reason);
+        self.endings.add(facts.uid, ending, now);
     }
 
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {

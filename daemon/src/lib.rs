@@ -16,6 +16,7 @@
 //! | `polkit` | who may ask for more time |
 //! | `policy_file` | the policy, and its last good copy |
 //! | `store` | what survives a restart |
+//! | `endings` | what the next login is told |
 //! | `journal` | the journal and the authentication log |
 //! | `clock` | time |
 
@@ -28,6 +29,7 @@ mod clock;
 mod control;
 mod descent;
 mod driver;
+mod endings;
 mod groups;
 mod hands;
 mod inhibitors;

@@ -20,6 +20,7 @@ use crate::changes::Changes;
 use crate::cli::Args;
 use crate::clock::{Alarm, boot_now};
 use crate::control::{self, News, Questions};
+use crate::endings::Endings;
 use crate::hands::Hands;
 use crate::inhibitors::{Inhibitors, Wanted};
 use crate::input::Input;
@@ -44,6 +45,9 @@ const SAVE_PAUSE: Duration = Duration::from_millis(100);
 /// Where the state is kept, below systemd's `RuntimeDirectory=`.
 const STATE: &str = "/run/session-timeout/state.json";
 
+/// Where the endings are kept that somebody has yet to be told of.
+const ENDINGS: &str = "/run/session-timeout/endings.json";
+
 /// Runs the daemon until it is told to stop.
 pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let signals = Signals::new()?;
@@ -55,16 +59,19 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let teller = Teller::new(journal);
     let (watcher, writes, agents) = (Watcher::new()?, Writes::default(), Agents::default());
     let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
+    let endings = Endings::load(PathBuf::from(ENDINGS));
     let hands = Hands::new(
         inputs.clone(),
         connection,
         watcher,
         writes,
         agents.clone(),
+        endings.clone(),
         teller.clone(),
     );
     let questions = Questions::new(inputs.clone(), agents.clone(), prober, teller.clone());
-    let driver = Driver::new(args, hands, agents, teller, wanted)?;
+    let logins = Logins::new(endings);
+    let driver = Driver::new(args, hands, agents, teller, logins, wanted)?;
     tokio::spawn(control::announce(driver.news.clone(), bus.subscribe()));
     tokio::spawn(intake::serve(listener, inputs.clone()));
     tokio::spawn(logind::follow(inputs, bus, asked_for, questions));
@@ -143,6 +150,7 @@ impl Driver {
         hands: Hands,
         agents: Agents,
         teller: Teller,
+        logins: Logins,
         wanted: mpsc::Sender<String>,
     ) -> io::Result<Self> {
         let minima = args.minima();
@@ -191,7 +199,7 @@ impl Driver {
             saved,
             logind: Logind::Starting,
             rejected_frames: 0,
-            logins: Logins::default(),
+            logins,
             wanted,
             changes,
             news: News::default(),

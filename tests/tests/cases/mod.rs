@@ -25,6 +25,7 @@ pub(crate) mod seats;
 pub(crate) mod startx;
 pub(crate) mod status;
 pub(crate) mod terminals;
+pub(crate) mod told;
 pub(crate) mod transfers;
 
 use std::time::{Duration, Instant};
