@@ -15,6 +15,7 @@ use crate::agents::Agents;
 use crate::clock::{Clocks, boot_now};
 use crate::endings::{Ending, Endings};
 use crate::groups::Groups;
+use crate::hooks::{Facts, Hooks, Occasion};
 use crate::input::Input;
 use crate::logind::{self, Bus, End, HungUp, Locked};
 use crate::probe::{Prober, Question};
@@ -38,6 +39,7 @@ pub(crate) struct Hands {
     bus: Bus,
     watcher: Watcher,
     groups: Groups,
+    hooks: Hooks,
     agents: Agents,
     endings: Endings,
     prober: Prober,
@@ -58,6 +60,7 @@ impl Hands {
         let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
         Self {
             inputs,
+            hooks: Hooks::new(bus.clone()),
             bus,
             watcher,
             groups: Groups::new(),
@@ -98,8 +101,14 @@ impl Hands {
         let facts = session.facts;
         match action {
             Action::Began(_) => self.teller.began(&session),
-            // Of extensions the driver tells, which knows who asked; the other is done above.
-            Action::Extended(..) | Action::ExtensionRefused(..) | Action::Left(..) => {}
+            // Of extensions the driver tells, which knows who asked.
+            Action::Extended(_, extended) => {
+                let left = extended.until.since(boot_now());
+                let told = Facts::of(facts, LimitKind::Absolute).with("LEFT_SEC", &left.as_secs());
+                self.hooks.run(Occasion::Extend, told);
+            }
+            // The other is done above.
+            Action::ExtensionRefused(..) | Action::Left(..) => {}
             Action::HangUp(_, limit) => {
                 self.parting(&session, EndAction::HangUp, *limit);
                 self.request(key.clone(), Request::HangUp);
@@ -114,6 +123,7 @@ impl Hands {
                 let length = length_of(&session, *limit);
                 self.teller
                     .ending(&session, EndAction::Lock, *limit, length);
+                self.ending_hooks(&session, EndAction::Lock, *limit);
                 self.request(key.clone(), Request::Lock);
             }
             Action::Lock(_, LockCause::Stage) => {
@@ -180,6 +190,14 @@ impl Hands {
         let now = Clocks::now().wall;
         let ending = Ending::new(place.or_else(|| facts.seat.clone()), now, reason);
         self.endings.add(facts.uid, ending, now);
+        self.ending_hooks(session, how, limit);
+    }
+
+    fn ending_hooks(&self, session: &View<'_>, how: EndAction, limit: LimitKind) {
+        let length = length_of(session, limit).as_secs();
+        let told = Facts::of(session.facts, limit).with("ACTION", &how.as_str());
+        self.hooks
+            .run(Occasion::End, told.with("LIMIT_SEC", &length));
     }
 
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
@@ -193,6 +211,9 @@ impl Hands {
         let text = text::warning(session.facts, limits, Since::of(session), warning, left);
         self.write(session.facts, &terminals, &text);
         self.teller.warned(session, warning, left);
+        let told = Facts::of(session.facts, warning.limit).with("LEFT_SEC", &left.as_secs());
+        let told = told.with("LIMIT_SEC", &warning.length.as_secs());
+        self.hooks.run(Occasion::Warn, told);
     }
 
     /// Writes to every one of these terminals that takes it.

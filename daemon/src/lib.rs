@@ -11,6 +11,7 @@
 //! | `probe`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |
+//! | `hooks` | the administrator's own programs |
 //! | `groups` | the groups of a user |
 //! | `control` | D-Bus |
 //! | `polkit` | who may ask for more time |
@@ -32,6 +33,7 @@ mod driver;
 mod endings;
 mod groups;
 mod hands;
+mod hooks;
 mod inhibitors;
 mod input;
 mod intake;

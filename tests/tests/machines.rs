@@ -141,6 +141,7 @@ on_both_suites! {
     Installed status::the_unit_is_as_little_exposed_as_promised,
     Installed told::a_terminal_that_is_stopped_delays_no_warning_of_others,
     Installed told::a_warning_is_seen_in_an_editor_and_with_mesg_n,
+    Installed told::hooks_are_run_beside_the_daemon_and_hold_up_nothing,
     Installed told::the_next_login_says_once_why_the_last_session_was_ended,
     Installed transfers::a_transfer_lives_while_bytes_flow_where_output_counts_and_its_idle_twin_is_ended,
     Installed terminals::a_connection_whose_terminals_are_closed_is_not_ended_for_lack_of_input,

@@ -65,6 +65,39 @@ pub(crate) fn a_terminal_that_is_stopped_delays_no_warning_of_others(machine: &M
     Ok(())
 }
 
+pub(crate) fn hooks_are_run_beside_the_daemon_and_hold_up_nothing(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.run(
+        r#"mkdir /etc/session-timeout/hooks.d
+           cat >/etc/session-timeout/hooks.d/10-note <<'EOF'
+#!/bin/sh
+echo "$1 $SESSION_TIMEOUT_USER_NAME $SESSION_TIMEOUT_LIMIT $SESSION_TIMEOUT_LEFT_SEC" >>/root/notes
+EOF
+           printf '#!/bin/sh\nexec sleep 1000\n' >/etc/session-timeout/hooks.d/20-hang
+           printf '#!/bin/sh\necho >/root/never\n' >/etc/session-timeout/hooks.d/30-anybodys
+           chmod 755 /etc/session-timeout/hooks.d/*
+           chmod 777 /etc/session-timeout/hooks.d/30-anybodys"#,
+    )?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    let seen = ssh.terminal().wait_for(END, secs(30))?;
+    assert_after(login.at, END, seen.at, secs(16));
+    let noted = "warn alice absolute 8\nwarn alice absolute 3\nend alice absolute \n";
+    wait_until(SOON, "the notes", || {
+        let notes = machine.run("cat /root/notes")?;
+        if notes == noted {
+            Ok(())
+        } else {
+            Err(Failure::new(notes))
+        }
+    })?;
+    let outside =
+        machine.run("systemctl list-units --plain --no-legend 'session-timeout-hook-*'")?;
+    assert_eq!(outside.lines().count(), 3, "hooks that hang: {outside}");
+    assert!(machine.run("cat /root/never").is_err());
+    Ok(())
+}
+
 pub(crate) fn the_next_login_says_once_why_the_last_session_was_ended(
     machine: &Machine,
 ) -> Outcome {
