@@ -30,6 +30,22 @@ pub(crate) enum Type {
     X11,
 }
 
+/// Whether an X server is named in the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Display {
+    Named,
+    Unnamed,
+}
+
+impl Display {
+    fn of_environment() -> Self {
+        match std::env::var_os("DISPLAY") {
+            Some(_) => Self::Named,
+            None => Self::Unnamed,
+        }
+    }
+}
+
 /// Who says which session it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -152,13 +168,20 @@ async fn look(
     uid: u32,
 ) -> Result<Result<Session, Unfit>, NoSession> {
     match existing(properties(connection, path, SESSION).await) {
-        Ok(Some(all)) => Ok(read(all, uid)),
+        Ok(Some(all)) => Ok(read(all, uid, Display::of_environment())),
         Ok(None) => Ok(Err(Unfit::Unknown)),
         Err(error) => Err(NoSession::Logind(error.to_string())),
     }
 }
 
-fn read(mut all: HashMap<String, OwnedVariant>, uid: u32) -> Result<Session, Unfit> {
+fn read(
+    mut all: HashMap<String, OwnedVariant>,
+    uid: u32,
+    display: Display,
+) -> Result<Session, Unfit> {
+    let seat = all.remove("Seat");
+    let seat = seat.and_then(|seat| <(String, OwnedObjectPath)>::try_from(seat).ok());
+    let on_seat = seat.is_some_and(|(name, _)| !name.is_empty());
     let user = all.remove("User");
     let user = user.and_then(|user| <(u32, OwnedObjectPath)>::try_from(user).ok());
     if user.is_none_or(|(owner, _)| owner != uid) {
@@ -178,6 +201,8 @@ fn read(mut all: HashMap<String, OwnedVariant>, uid: u32) -> Result<Session, Unf
         session_type: match text("Type").as_str() {
             "wayland" => Type::Wayland,
             "x11" => Type::X11,
+            // startx(1) leaves the session the console login that it was.
+            "tty" if on_seat && display == Display::Named => Type::X11,
             _ => return Err(Unfit::NotGraphical),
         },
     })
@@ -219,13 +244,14 @@ mod tests {
 
     use super::*;
 
-    fn session(class: &str, session_type: &str) -> HashMap<String, OwnedVariant> {
+    fn session(class: &str, session_type: &str, seat: &str) -> HashMap<String, OwnedVariant> {
         let path = OwnedObjectPath::try_from("/org/freedesktop/login1/user/_1000").unwrap();
         let text = |text: &str| Variant::from(text.to_owned());
         let all = [
             ("Id", text("c1")),
             ("Class", text(class)),
             ("Type", text(session_type)),
+            ("Seat", Variant::from((seat.to_owned(), path.clone()))),
             ("User", Variant::from((1000_u32, path))),
         ];
         let owned = |(name, value): (&str, Variant<'_>)| {
@@ -240,15 +266,29 @@ mod tests {
             id: "c1".to_owned(),
             session_type: Type::Wayland,
         };
-        assert_eq!(read(session("user", "wayland"), 1000), Ok(found));
+        let all = session("user", "wayland", "seat0");
+        assert_eq!(read(all, 1000, Display::Unnamed), Ok(found));
+    }
+
+    #[test]
+    fn a_console_where_an_x_server_was_started_is_graphical_too() {
+        let found = |seat, display| read(session("user", "tty", seat), 1000, display);
+        let found = |seat, display| found(seat, display).map(|found| found.session_type);
+        assert_eq!(found("seat0", Display::Named), Ok(Type::X11));
+        assert_eq!(found("seat0", Display::Unnamed), Err(Unfit::NotGraphical));
+        assert_eq!(found("", Display::Named), Err(Unfit::NotGraphical));
     }
 
     #[test]
     fn no_other_session_is() {
-        let unfit = |class, session_type, uid| read(session(class, session_type), uid).unwrap_err();
+        let unfit = |class, session_type, uid| {
+            let all = session(class, session_type, "seat0");
+            read(all, uid, Display::Unnamed).unwrap_err()
+        };
         assert_eq!(unfit("user", "wayland", 1001), Unfit::OfSomebodyElse);
         assert_eq!(unfit("user", "tty", 1000), Unfit::NotGraphical);
         assert_eq!(unfit("greeter", "wayland", 1000), Unfit::OfNobody);
-        assert_eq!(read(HashMap::new(), 0), Err(Unfit::OfSomebodyElse));
+        let nothing = read(HashMap::new(), 0, Display::Unnamed);
+        assert_eq!(nothing, Err(Unfit::OfSomebodyElse));
     }
 }

@@ -7,22 +7,26 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use zbus::connection::Builder;
-use zbus::{Connection, Message, OwnedVariant, fdo};
+use zbus::proxy::{CacheProperties, MethodFlags};
+use zbus::{Connection, Message, OwnedVariant, Proxy, fdo};
 
 use crate::error::Error;
 use crate::explain::{About, Explanation, Holds, Setting, Step};
 use crate::keys::Keys;
+use crate::left::{self, End, Left};
 use crate::status::{Policy, Session, Status};
 use crate::text;
 
-const NAME: &str = "org.sessiontimeout1";
-const PATH: &str = "/org/sessiontimeout1";
-const MANAGER: &str = "org.sessiontimeout1.Manager";
+pub(crate) const NAME: &str = "org.sessiontimeout1";
+pub(crate) const PATH: &str = "/org/sessiontimeout1";
+pub(crate) const MANAGER: &str = "org.sessiontimeout1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// A bus waits for a reply for ever by default (dbus-daemon(1), `reply_timeout`); a command at a
 /// prompt does not.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For an answer that a password may have to be typed for. The daemon gives that a minute.
+const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(75);
 
 /// A connection to the bus.
 pub(crate) struct Bus {
@@ -38,11 +42,6 @@ pub(crate) async fn status() -> Result<Status, Error> {
 /// Asks the daemon of this machine why this session stands where it does.
 pub(crate) async fn explanation(session: &str) -> Result<Explanation, Error> {
     Bus::system().await?.explanation(session).await
-}
-
-/// Has the daemon of this machine put off the absolute limit of this session.
-pub(crate) async fn extend(session: &str) -> Result<Extension, Error> {
-    Bus::system().await?.extend(session).await
 }
 
 /// More time that was granted.
@@ -90,17 +89,64 @@ impl Bus {
         .await
     }
 
-    async fn extend(&self, session: &str) -> Result<Extension, Error> {
+    /// What this session has left.
+    pub(crate) async fn left(&self, session: &str) -> Result<Left, Error> {
         self.patiently(async {
-            let answer = self.call(MANAGER, "ExtendSession", &(session,)).await?;
-            let (by, ends_in, left): (u64, u64, u32) = answer.body().deserialize()?;
-            Ok(Extension {
-                by: Duration::from_micros(by),
-                ends_in: Duration::from_micros(ends_in),
-                left,
-            })
+            let answer = self.call(MANAGER, "Left", &(session,)).await?;
+            let answer: Keyed = answer.body().deserialize()?;
+            Ok(told_left(&Keys::new(answer)))
         })
         .await
+    }
+
+    /// The session that logind takes for the caller's own: the one that it is in, or else the
+    /// preferred one of its user (`session/auto` in org.freedesktop.login1(5)).
+    pub(crate) async fn own_session(&self) -> Option<String> {
+        let auto = (
+            "org.freedesktop.login1",
+            "/org/freedesktop/login1/session/auto",
+        );
+        let session = self
+            .properties(auto, "org.freedesktop.login1.Session")
+            .await;
+        session.ok()?.text("Id").filter(|id| !id.is_empty())
+    }
+
+    /// Puts off the absolute limit of this session; where a password is needed for that, it may be
+    /// asked for.
+    pub(crate) async fn extend(&self, session: &str) -> Result<Extension, Error> {
+        let asked = async {
+            let manager: Proxy<'_> = zbus::proxy::Builder::new(&self.connection)
+                .destination(NAME)
+                .path(PATH)
+                .interface(MANAGER)
+                .cache_properties(CacheProperties::No)
+                .build()
+                .await?;
+            let flags = MethodFlags::ALLOW_INTERACTIVE_AUTH;
+            let body = (session,);
+            let answer = manager.call_with_flags("ExtendSession", flags, &body);
+            let answer: Option<(u64, u64, u32)> = answer.await?;
+            answer.ok_or(zbus::Error::InvalidReply)
+        };
+        let bound = self.patience.max(PATIENCE_WITH_PEOPLE);
+        let answer = tokio::time::timeout(bound, asked).await;
+        let answer = answer.map_err(|_| Error::NoAnswer(bound))?;
+        let (by, ends_in, left) = answer.map_err(|error| match failure(error) {
+            // The daemon's own word, or polkit's, and not the bus's.
+            Error::AccessDenied(why) => Error::Refused(why),
+            other => other,
+        })?;
+        Ok(Extension {
+            by: Duration::from_micros(by),
+            ends_in: Duration::from_micros(ends_in),
+            left,
+        })
+    }
+
+    /// For those who listen.
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// All properties of an interface, of anybody's.
@@ -141,7 +187,8 @@ impl Bus {
         .await
     }
 
-    async fn patiently<T>(
+    /// Waits, and not for ever.
+    pub(crate) async fn patiently<T>(
         &self,
         question: impl Future<Output = zbus::Result<T>>,
     ) -> Result<T, Error> {
@@ -172,7 +219,8 @@ fn failure(error: zbus::Error) -> Error {
             // The daemon went away while it was asked.
             | fdo::Error::NoReply(_) => Error::NotRunning,
             fdo::Error::AccessDenied(why) => Error::AccessDenied(why),
-            fdo::Error::InvalidArgs(why) => Error::Refused(why),
+            fdo::Error::InvalidArgs(why) | fdo::Error::LimitsExceeded(why) => Error::Refused(why),
+            fdo::Error::InteractiveAuthorizationRequired(why) => Error::Authentication(why),
             fdo::Error::UnknownMethod(_) => Error::OldDaemon,
             other => Error::BadAnswer(other.to_string()),
         },
@@ -228,6 +276,25 @@ fn told_session(keys: &Keys) -> Session {
         extensions_used: keys.short("ExtensionsUsed"),
         extensions_allowed: keys.short("ExtensionsAllowed"),
         locked: keys.flag("Locked"),
+    }
+}
+
+fn told_left(keys: &Keys) -> Left {
+    let end = match (keys.text("EndsBy"), keys.micros("LeftUSec")) {
+        (Some(limit), Some(left)) => Some(End {
+            limit,
+            at: left::now().saturating_add(left),
+            length: keys.micros("LimitUSec"),
+        }),
+        _ => None,
+    };
+    let count = |key| keys.short(key).unwrap_or_default();
+    Left {
+        session: keys.word("Id"),
+        phase: keys.word("Phase"),
+        end,
+        end_action: keys.text("EndAction"),
+        extensions: count("ExtensionsAllowed").saturating_sub(count("ExtensionsUsed")),
     }
 }
 

@@ -7,6 +7,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use session_timeout_config::Minima;
 use session_timeout_policy::{SessionClass, SessionType};
 
+use crate::left::format::Format;
+
 /// See how long the logins of this machine may last, and why.
 #[derive(Debug, Parser)]
 #[command(
@@ -31,13 +33,20 @@ pub(crate) enum Command {
     /// With SESSION, asks the daemon. With --user, reads the policy files: the daemon need not
     /// run, and nobody need be logged in.
     Explain(ExplainOptions),
-    /// Put off the absolute limit of a session, as far as its policy allows; for root
+    /// Put off the absolute limit of a session, as far as its policy allows
     ///
-    /// The key `extend` of the policy says how often that may be done and by how much.
+    /// The key `extend` of the policy says how often that may be done and by how much. For an own
+    /// session you authenticate again; for those of others an administrator does, and root need
+    /// not.
     Extend {
-        /// The session, as `session-timeout status` names it
-        session: String,
+        /// The session, as `session-timeout status` names it [default: your own]
+        session: Option<String>,
     },
+    /// Print how long a session may yet last, for prompts and bars
+    ///
+    /// The exit status is 0 where that was printed (or, with --watch, the session is over), 1
+    /// where there is no such session, and 3 where the daemon is not there or does not answer.
+    Left(LeftOptions),
     /// Check a policy: show every error and every warning in it
     ///
     /// The exit status is 0 where the policy can be put in force, 1 where it has errors, and 2
@@ -67,6 +76,41 @@ pub(crate) struct StatusOptions {
     /// When to use colours
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LeftOptions {
+    /// The session, as `session-timeout status` names it [default: your own]
+    pub(crate) session: Option<String>,
+    /// Print this text, with {left}, {short}, {seconds}, {minutes}, {percent}, {limit}, {phase},
+    /// {session} and {extensions} in it filled in
+    #[arg(short, long, default_value = "{left}", hide_default_value = true)]
+    pub(crate) format: Format,
+    /// Print JSON for a custom module of Waybar
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// Print a line whenever it changes, until the session is over
+    #[arg(short, long)]
+    watch: bool,
+}
+
+impl LeftOptions {
+    /// How often it is printed.
+    pub(crate) const fn often(&self) -> Often {
+        if self.watch {
+            Often::Watch
+        } else {
+            Often::Once
+        }
+    }
+}
+
+/// How often what is left is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Often {
+    Once,
+    /// Whenever it changes.
+    Watch,
 }
 
 #[derive(Debug, Args)]

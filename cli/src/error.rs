@@ -21,8 +21,14 @@ pub(crate) enum Error {
     AccessDenied(String),
     /// An answer that we do not understand.
     BadAnswer(String),
+    /// A password is needed, and nobody asked for it.
+    Authentication(String),
     /// The daemon does not answer this, and says why: there is no such session to be seen.
     Refused(String),
+    /// Somebody asked us to end, before there was an answer.
+    Interrupted,
+    /// Nobody can tell which session is the caller's own.
+    NoOwnSession,
     /// The daemon does not know this question.
     OldDaemon,
     /// There is no account of this name.
@@ -38,6 +44,8 @@ pub(crate) enum Error {
     Policy(CheckStatus),
     /// `doctor` itself failed, whose other statuses are about the machine.
     Doctor(Box<Error>),
+    /// `left` failed, whose statuses tell prompts and bars why.
+    Left(Box<Error>),
     /// Our own output could not be written.
     Output(std::io::Error),
     /// The operating system gave us no event loop.
@@ -50,11 +58,20 @@ impl Error {
         Self::Doctor(Box::new(self))
     }
 
+    /// The same, as a failure of `left`.
+    pub(crate) fn in_left(self) -> Self {
+        Self::Left(Box::new(self))
+    }
+
     /// The exit status of the command.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Policy(status) => (*status).into(),
             Self::Doctor(_) => ExitCode::from(3),
+            Self::Left(why) => match **why {
+                Self::Refused(_) | Self::NoOwnSession => ExitCode::FAILURE,
+                _ => ExitCode::from(3),
+            },
             _ => ExitCode::FAILURE,
         }
     }
@@ -88,7 +105,12 @@ impl fmt::Display for Error {
                 "session-timeoutd gave an answer that this version does not understand ({})",
                 text::one_line(why)
             ),
-            Self::Refused(why) => f.write_str(&text::one_line(why)),
+            Self::Authentication(why) | Self::Refused(why) => f.write_str(&text::one_line(why)),
+            Self::Interrupted => f.write_str("interrupted"),
+            Self::NoOwnSession => f.write_str(
+                "which session is your own cannot be told here; name one: session-timeout status \
+                 lists yours",
+            ),
             Self::OldDaemon => f.write_str(
                 "session-timeoutd does not know this question; is it older than this command? \
                  systemctl restart session-timeoutd",
@@ -107,7 +129,7 @@ impl fmt::Display for Error {
             Self::Policy(_) => {
                 f.write_str("this policy cannot be put in force, so it explains nothing")
             }
-            Self::Doctor(why) => why.fmt(f),
+            Self::Doctor(why) | Self::Left(why) => why.fmt(f),
             Self::Output(why) => write!(f, "cannot write the output: {why}"),
             Self::Runtime(why) => write!(f, "cannot start: {why}"),
         }

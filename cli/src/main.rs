@@ -15,13 +15,17 @@ mod doctor;
 mod duration;
 mod error;
 mod explain;
+mod extend;
 mod json;
 mod keys;
+mod left;
 mod notes;
+mod own;
 mod run;
 mod status;
 mod table;
 mod text;
+mod tty_agent;
 
 use std::process::ExitCode;
 

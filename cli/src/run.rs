@@ -7,20 +7,30 @@ use clap::CommandFactory as _;
 use session_timeout_config::{Checked, login_defs};
 
 use crate::accounts::Account;
+use crate::bus::{self, Bus};
 use crate::cli::{
-    Cli, Color, Command, DoctorOptions, ExplainOptions, LoginOptions, Shell, StatusOptions,
+    Cli, Color, Command, DoctorOptions, ExplainOptions, LeftOptions, LoginOptions, Often, Shell,
+    StatusOptions,
 };
 use crate::error::Error;
 use crate::explain::login::{self, Candidate};
 use crate::explain::{self, Explanation};
-use crate::{bus, check, doctor, duration, json, table, text};
+use crate::left::{self, Left, waybar};
+use crate::{check, doctor, extend, json, own, table};
 
 /// Runs one command and prints what it has to say.
 pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Status(options) => print_status(&options),
         Command::Explain(options) => print_explanation(&options),
-        Command::Extend { session } => extend(&session),
+        Command::Extend { session } => {
+            let said = wait_for(extend::extend(session.as_deref()))?;
+            printed(print_text(&said, Color::Auto), ExitCode::SUCCESS)
+        }
+        Command::Left(options) => match wait_for(print_left(&options)) {
+            Err(Error::Output(why)) => printed(Err(why), ExitCode::SUCCESS),
+            other => other.map(|()| ExitCode::SUCCESS).map_err(Error::in_left),
+        },
         Command::Check(options) => {
             let (status, written) = check::run(&options);
             printed(written, status.into())
@@ -57,18 +67,31 @@ fn print_status(options: &StatusOptions) -> Result<ExitCode, Error> {
     printed(written, ExitCode::SUCCESS)
 }
 
-fn extend(session: &str) -> Result<ExitCode, Error> {
-    let extension = wait_for(bus::extend(session))?;
-    let left = match extension.left {
-        0 => "that was the last extension".to_owned(),
-        1 => "one extension is left".to_owned(),
-        more => format!("{more} extensions are left"),
+/// Prints what a session has left: once, or line by line until it is over.
+async fn print_left(options: &LeftOptions) -> Result<(), Error> {
+    let bus = Bus::system().await?;
+    let left = own::session(&bus, options.session.as_deref()).await?;
+    let line = |left: &Left, now| {
+        if options.json {
+            (waybar::document(left, now), waybar::changes_in(left, now))
+        } else {
+            let format = &options.format;
+            (format.filled(left, now), format.changes_in(left, now))
+        }
     };
-    let by = duration::for_people(extension.by);
-    let ends_in = duration::for_people(extension.ends_in);
-    let session = text::one_line(session);
-    let said = format!("Session {session} may last {by} longer: it ends in {ends_in}; {left}.\n");
-    printed(print_text(&said, Color::Auto), ExitCode::SUCCESS)
+    let mut last = None;
+    let mut show = |left: &Left, now| {
+        let (line, changes_in) = line(left, now);
+        if last.as_ref() != Some(&line) {
+            print_text(&format!("{line}\n"), Color::Never).map_err(Error::Output)?;
+            last = Some(line);
+        }
+        Ok(changes_in)
+    };
+    match options.often() {
+        Often::Once => show(&left, left::now()).map(drop),
+        Often::Watch => left::watch::watch(&bus, left, show).await,
+    }
 }
 
 fn print_explanation(options: &ExplainOptions) -> Result<ExitCode, Error> {

@@ -107,6 +107,71 @@ async fn an_extension_that_is_refused_says_why() {
 }
 
 #[tokio::test]
+async fn without_a_name_it_is_the_session_that_the_login_named() {
+    let bus = Bus::with(Daemon::Healthy);
+    let output = run_in(Some("c1"), bus, &["extend"]).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("Session c1 may last 30 min"));
+    // A name that outlived its session is logind's to correct.
+    for stale in [Some("c9"), None] {
+        let bus = Bus::with(Daemon::Healthy);
+        let output = run_in(stale, bus, &["left", "--format", "{session}"]).await;
+        assert_eq!(stdout(&output), "c1\n", "{}", stderr(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_asks_for_is_said_with_what_helps() {
+    let output = run(Bus::with(Daemon::Healthy), &["extend", "c3"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(
+        said.starts_with("session-timeout: authentication is needed"),
+        "{said}"
+    );
+    if !said.ends_with("needed\n") {
+        let hint = "; on a terminal it is asked for there\n";
+        assert!(said.ends_with(hint), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_is_one_line_in_the_form_that_was_asked_for() {
+    for (arguments, expected) in [
+        (&["left", "c1"][..], "1 h 12 min\n"),
+        (
+            &["left", "c1", "--format", "[{short} {percent}%]"],
+            "[1h12m 60%]\n",
+        ),
+        (
+            &["left", "c1", "--json"],
+            "{\"text\":\"1 h 12 min\",\"tooltip\":\"Session c1 ends in 1 h 12 min\\nby the \
+             absolute limit of 2 h\\none extension is left\",\"class\":\"warned\",\
+             \"percentage\":60}\n",
+        ),
+    ] {
+        let output = run(Bus::with(Daemon::Healthy), arguments).await;
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(stdout(&output), expected);
+    }
+}
+
+#[tokio::test]
+async fn left_says_by_its_status_why_there_is_nothing() {
+    let output = run(Bus::with(Daemon::Healthy), &["left", "c9"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let output = run(Bus::with(Daemon::NotRunning), &["left", "c1"]).await;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("is it running?"), "{output:?}");
+    let output = run(Bus::absent(), &["left", "--watch"]).await;
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let output = run(Bus::absent(), &["left", "--format", "{lft}"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("there is no {lft}"), "{output:?}");
+    assert_eq!(stdout(&output), "");
+}
+
+#[tokio::test]
 async fn a_session_that_nobody_may_see_is_said_so() {
     let output = run(Bus::with(Daemon::Healthy), &["explain", "c9"]).await;
     assert_eq!(output.status.code(), Some(1));
@@ -225,6 +290,7 @@ async fn completions_need_no_bus_and_know_the_options() {
             "wayland",
             "user-early-light",
             "verbose",
+            "watch",
         ] {
             assert!(stdout(&output).contains(word), "{shell}: {word}");
         }
@@ -233,7 +299,17 @@ async fn completions_need_no_bus_and_know_the_options() {
 
 /// Runs the command on this bus.
 async fn run(bus: Bus, arguments: &[&str]) -> Output {
-    let command = Command::new(env!("CARGO_BIN_EXE_session-timeout"))
+    run_in(None, bus, arguments).await
+}
+
+/// Runs the command on this bus, in a login that named its session so.
+async fn run_in(session: Option<&str>, bus: Bus, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_session-timeout"));
+    match session {
+        Some(session) => command.env("XDG_SESSION_ID", session),
+        None => command.env_remove("XDG_SESSION_ID"),
+    };
+    let command = command
         .args(arguments)
         .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
         .env_remove("NO_COLOR")
@@ -312,6 +388,7 @@ async fn connect(stream: std::os::unix::net::UnixStream, daemon: Daemon) -> Conn
         .serve_at("/org/sessiontimeout1", Manager(daemon))
         .serve_at("/org/freedesktop/login1", Logind)
         .serve_at(LOGIND_SESSION, LogindSession)
+        .serve_at("/org/freedesktop/login1/session/auto", LogindSession)
         .serve_at("/org/freedesktop/systemd1", Systemd)
         .build()
         .await
@@ -347,6 +424,11 @@ struct LogindSession;
 
 #[zbus::interface(name = "org.freedesktop.login1.Session")]
 impl LogindSession {
+    #[zbus(property)]
+    fn id(&self) -> &str {
+        "c1"
+    }
+
     #[zbus(property)]
     fn desktop(&self) -> &str {
         "sway"
@@ -387,9 +469,20 @@ impl Manager {
         }
     }
 
+    fn left(&self, session: &str) -> fdo::Result<Keys> {
+        match (self.0, session) {
+            (Daemon::Healthy, "c1") => Ok(left()),
+            (Daemon::NotRunning, _) => Err(fdo::Error::ServiceUnknown("no such name".into())),
+            _ => Err(fdo::Error::InvalidArgs("there is no such session".into())),
+        }
+    }
+
     fn extend_session(&self, session: &str) -> fdo::Result<(u64, u64, u32)> {
         match session {
             "c1" => Ok((1_800_000_000, 5_400_000_000, 1)),
+            "c3" => Err(fdo::Error::InteractiveAuthorizationRequired(
+                "authentication is needed".into(),
+            )),
             _ => Err(fdo::Error::InvalidArgs(
                 "all 2 extensions allowed are used up".into(),
             )),
@@ -454,6 +547,20 @@ fn session() -> Keys {
         ("ExtensionsUsed", 1_u32.into()),
         ("ExtensionsAllowed", 2_u32.into()),
         ("Locked", false.into()),
+        ("EndAction", "terminate".into()),
+    ])
+}
+
+fn left() -> Keys {
+    keys([
+        ("Id", "c1".into()),
+        ("User", "alice".into()),
+        ("Phase", "warned".into()),
+        ("EndsBy", "absolute".into()),
+        ("LeftUSec", (4350 * SECOND).into()),
+        ("LimitUSec", (7200 * SECOND).into()),
+        ("ExtensionsUsed", 1_u32.into()),
+        ("ExtensionsAllowed", 2_u32.into()),
         ("EndAction", "terminate".into()),
     ])
 }

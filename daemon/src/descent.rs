@@ -30,6 +30,16 @@ pub(crate) fn terminals(session: &SessionFacts) -> BTreeSet<u64> {
     }
 }
 
+/// Whether an X server runs in the session: startx(1) leaves it the console login that it was, and
+/// the keys go to the server instead of the console.
+pub(crate) fn has_x_server(session: &SessionFacts) -> bool {
+    let processes = scope::processes(&session.key.id, session.uid);
+    processes.into_iter().any(|process| {
+        let name = fs::read_to_string(format!("/proc/{}/comm", process.as_raw()));
+        name.is_ok_and(|name| name.trim_end() == "Xorg")
+    })
+}
+
 /// What is told of a process in `/proc/PID/stat` (proc(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {

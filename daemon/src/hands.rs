@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
+use session_timeout_config::duration::for_people;
 use session_timeout_policy::{
     Action, EndAction, Engine, Event, LimitKind, LockCause, SessionFacts, SessionKey, View, Warning,
 };
@@ -11,8 +12,10 @@ use tokio::sync::mpsc;
 use zbus::Connection;
 
 use crate::agents::{Agents, Outlook};
-use crate::clock::boot_now;
+use crate::clock::{Clocks, boot_now};
+use crate::endings::{Ending, Endings};
 use crate::groups::Groups;
+use crate::hooks::{Facts, Hooks, Occasion};
 use crate::input::Input;
 use crate::logind::{self, Bus, End, HungUp, Locked};
 use crate::probe::{Prober, Question};
@@ -36,7 +39,9 @@ pub(crate) struct Hands {
     bus: Bus,
     watcher: Watcher,
     groups: Groups,
+    hooks: Hooks,
     agents: Agents,
+    endings: Endings,
     prober: Prober,
     writes: Writes,
     teller: Teller,
@@ -49,15 +54,18 @@ impl Hands {
         watcher: Watcher,
         writes: Writes,
         agents: Agents,
+        endings: Endings,
         teller: Teller,
     ) -> Self {
         let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
         Self {
             inputs,
+            hooks: Hooks::new(bus.clone()),
             bus,
             watcher,
             groups: Groups::new(),
             agents,
+            endings,
             prober,
             writes,
             teller,
@@ -93,13 +101,14 @@ impl Hands {
         let facts = session.facts;
         match action {
             Action::Began(_) => self.teller.began(&session),
+            // Of extensions the driver tells, which knows who asked.
             Action::Extended(_, extended) => {
                 let left = extended.until.since(boot_now());
-                self.teller.extended(facts, extended, left);
+                let told = Facts::of(facts, LimitKind::Absolute).with("LEFT_SEC", &left.as_secs());
+                self.hooks.run(Occasion::Extend, told);
             }
-            Action::ExtensionRefused(_, refusal) => {
-                self.teller.extension_refused(facts, *refusal);
-            }
+            // The other is done above.
+            Action::ExtensionRefused(..) | Action::Left(..) => {}
             Action::HangUp(_, limit) => {
                 self.parting(&session, EndAction::HangUp, *limit);
                 self.request(key.clone(), Request::HangUp);
@@ -109,13 +118,13 @@ impl Hands {
                 self.teller.killing(facts, *limit);
                 self.request(key.clone(), Request::End(End::Kill));
             }
-            Action::Left(..) => {}
             Action::Lock(_, LockCause::Again(_)) => self.request(key.clone(), Request::Lock),
             Action::Lock(_, LockCause::Limit(limit)) => {
                 let length = length_of(&session, *limit);
                 let how = EndAction::Lock;
                 self.teller.ending(&session, how, *limit, length);
                 self.show_end(key, how, *limit, length);
+                self.ending_hooks(&session, how, *limit);
                 self.request(key.clone(), Request::Lock);
             }
             Action::Lock(_, LockCause::Stage) => {
@@ -178,11 +187,21 @@ impl Hands {
         self.watcher.remove(&facts.key);
         self.teller.ending(session, how, limit, length);
         self.show_end(&facts.key, how, limit, length);
-        self.write(
-            facts,
-            &ttys::of_session(facts),
-            &text::end(limit, length, Since::of(session)),
-        );
+        let (terminals, since) = (ttys::of_session(facts), Since::of(session));
+        self.write(facts, &terminals, &text::end(limit, length, since));
+        let place = terminals.first().map(Terminal::name);
+        let reason = text::reason(limit, &for_people(length), since);
+        let now = Clocks::now().wall;
+        let ending = Ending::new(place.or_else(|| facts.seat.clone()), now, reason);
+        self.endings.add(facts.uid, ending, now);
+        self.ending_hooks(session, how, limit);
+    }
+
+    fn ending_hooks(&self, session: &View<'_>, how: EndAction, limit: LimitKind) {
+        let length = length_of(session, limit).as_secs();
+        let told = Facts::of(session.facts, limit).with("ACTION", &how.as_str());
+        self.hooks
+            .run(Occasion::End, told.with("LIMIT_SEC", &length));
     }
 
     /// Tells the agent that has just come what its user was warned of.
@@ -211,6 +230,9 @@ impl Hands {
         let text = text::warning(session.facts, limits, Since::of(session), warning, left);
         self.write(session.facts, &terminals, &text);
         self.teller.warned(session, warning, left);
+        let told = Facts::of(session.facts, warning.limit).with("LEFT_SEC", &left.as_secs());
+        let told = told.with("LIMIT_SEC", &warning.length.as_secs());
+        self.hooks.run(Occasion::Warn, told);
     }
 
     /// Writes to every one of these terminals that takes it.

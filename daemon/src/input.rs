@@ -1,11 +1,11 @@
 //! Everything that can reach the driver.
 
-use session_timeout_policy::{Event, Pid, SessionKey};
+use session_timeout_policy::{Event, Pid, SessionKey, Uid};
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
 
 use crate::agents;
-use crate::report::{Explanation, Extension, Report};
+use crate::report::{Explanation, Extension, Report, SessionReport};
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(crate) enum Input {
     FrameRejected(FrameError),
     /// Somebody asks why the session with this id stands where it does.
     Explain(String, oneshot::Sender<Option<Explanation>>),
-    /// An administrator asks for more time for the session with this id.
-    Extend(String, oneshot::Sender<Extension>),
+    /// Somebody who may asks for more time.
+    Extend(Wish, oneshot::Sender<Extension>),
     /// logind signals that the screen of the session with this id was locked or unlocked.
     LockHint(String, LockHint),
     /// logind answers.
@@ -36,6 +36,16 @@ pub(crate) enum Input {
     Closed(Closed, Pid),
     /// Somebody asks where everything stands.
     Query(oneshot::Sender<Report>),
+    /// Somebody asks where the session with this id stands.
+    Session(String, oneshot::Sender<Option<SessionReport>>),
+}
+
+/// More time for a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) session: SessionKey,
+    /// Who asks for it.
+    pub(crate) by: Uid,
 }
 
 /// What became of a screen.

@@ -141,6 +141,7 @@ impl What {
 /// The field names that go with an entry.
 pub(crate) mod field {
     pub(crate) const ACTION: &str = "ACTION";
+    pub(crate) const ASKED_BY_UID: &str = "ASKED_BY_UID";
     pub(crate) const LEAD_SEC: &str = "LEAD_SEC";
     pub(crate) const LEFT_SEC: &str = "LEFT_SEC";
     pub(crate) const LIMIT: &str = "LIMIT";

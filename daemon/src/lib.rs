@@ -11,23 +11,29 @@
 //! | `probe`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |
+//! | `hooks` | the administrator's own programs |
 //! | `groups` | the groups of a user |
 //! | `control` | D-Bus |
+//! | `polkit` | who may ask for more time |
 //! | `policy_file` | the policy, and its last good copy |
 //! | `store` | what survives a restart |
+//! | `endings` | what the next login is told |
 //! | `journal` | the journal and the authentication log |
 //! | `clock` | time |
 
 #![forbid(unsafe_code)]
 
 mod agents;
+mod changes;
 mod cli;
 mod clock;
 mod control;
 mod descent;
 mod driver;
+mod endings;
 mod groups;
 mod hands;
+mod hooks;
 mod inhibitors;
 mod input;
 mod intake;
@@ -35,6 +41,7 @@ mod journal;
 mod logind;
 mod logins;
 mod policy_file;
+mod polkit;
 mod pollable;
 mod probe;
 mod report;

@@ -5,67 +5,99 @@
 //! most, and the login goes on without it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use session_timeout_policy::{Engine, Phase, Pid};
+use session_timeout_policy::{Engine, Phase, Pid, SessionFacts};
 use tokio::sync::oneshot;
 
-use crate::text;
+use crate::clock::Clocks;
+use crate::endings::Endings;
+use crate::{text, ttys};
 
 /// The answer that a login waits for: a line for the user, if there is one.
 pub(crate) type Answer = oneshot::Sender<Option<String>>;
 
+/// When a login that shows anything has a terminal to show it on.
+const SHOWN_AFTER: Duration = Duration::from_secs(2);
+
 /// The logins that wait, by the id of their session.
-#[derive(Default)]
-pub(crate) struct Logins(HashMap<String, Vec<(Pid, Answer)>>);
+pub(crate) struct Logins {
+    waiting: HashMap<String, Vec<(Pid, Answer)>>,
+    endings: Endings,
+}
 
 impl Logins {
+    pub(crate) fn new(endings: Endings) -> Self {
+        Self {
+            waiting: HashMap::new(),
+            endings,
+        }
+    }
+
     /// This login, of the process that opened it, waits.
     pub(crate) fn wait(&mut self, id: String, leader: Pid, answer: Answer) {
-        self.0.entry(id).or_default().push((leader, answer));
+        self.waiting.entry(id).or_default().push((leader, answer));
     }
 
     /// The logins of this session go on without an answer.
     pub(crate) fn give_up(&mut self, id: &str) {
-        self.0.remove(id);
+        self.waiting.remove(id);
     }
 
     /// Answers the logins whose sessions are known and decided upon, and forgets those that gave
     /// up.
     pub(crate) fn answer(&mut self, engine: &Engine) {
-        if self.0.is_empty() {
+        if self.waiting.is_empty() {
             return;
         }
         let decided: Vec<String> = self
-            .0
+            .waiting
             .keys()
             .filter(|id| is_decided(engine, id))
             .cloned()
             .collect();
         for id in decided {
-            for (leader, answer) in self.0.remove(&id).unwrap_or_default() {
+            for (leader, answer) in self.waiting.remove(&id).unwrap_or_default() {
+                let line = self.line(engine, &id, leader);
                 // The module may have given up by now.
-                let _ = answer.send(line(engine, &id, leader));
+                let _ = answer.send(line);
             }
         }
-        self.0.retain(|_, waiting| {
+        self.waiting.retain(|_, waiting| {
             waiting.retain(|(_, answer)| !answer.is_closed());
             !waiting.is_empty()
         });
+    }
+
+    /// The line for the user at the login, where there is a terminal to show it on.
+    fn line(&self, engine: &Engine, id: &str, leader: Pid) -> Option<String> {
+        let session = engine.session(id)?;
+        let facts = session.facts;
+        let own = facts.leader.is_none_or(|known| known == leader);
+        if !own || facts.session_type.is_graphical() {
+            return None;
+        }
+        let ending = self.endings.line(facts.uid, Clocks::now().wall);
+        if ending.is_some() {
+            tokio::spawn(told(self.endings.clone(), facts.clone()));
+        }
+        let limits = session.limits.and_then(text::announcement);
+        let lines: Vec<String> = ending.into_iter().chain(limits).collect();
+        (!lines.is_empty()).then(|| lines.join(" "))
+    }
+}
+
+/// Whoever has a terminal has seen it.
+async fn told(endings: Endings, session: SessionFacts) {
+    tokio::time::sleep(SHOWN_AFTER).await;
+    let user = session.uid;
+    let terminals = tokio::task::spawn_blocking(move || ttys::of_session(&session)).await;
+    if terminals.is_ok_and(|terminals| !terminals.is_empty()) {
+        endings.told(user);
     }
 }
 
 fn is_decided(engine: &Engine, id: &str) -> bool {
     let session = engine.session(id);
     session.is_some_and(|session| session.phase != Phase::Undecided)
-}
-
-/// The line for the user at the login, where there is a terminal to show it on.
-fn line(engine: &Engine, id: &str, leader: Pid) -> Option<String> {
-    let session = engine.session(id)?;
-    let own = session.facts.leader.is_none_or(|known| known == leader);
-    let shown = own && !session.facts.session_type.is_graphical();
-    session
-        .limits
-        .filter(|_| shown)
-        .and_then(text::announcement)
 }

@@ -13,7 +13,7 @@ use crate::agents::Agents;
 use crate::clock::Clocks;
 use crate::input::Input;
 use crate::writes::Writes;
-use crate::{logind, scope, ttys};
+use crate::{descent, logind, scope, ttys};
 
 /// What is wanted of a reading.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Prober {
         // controlling one), and nobody types there: the keys go to the desktop.
         let graphical = properties.map_or(session.session_type.is_graphical(), |now| {
             now.is_graphical()
-        });
+        }) || (session.seat.is_some() && descent::has_x_server(session));
         let (mut stamps, mut work) = (BTreeMap::new(), None);
         if !graphical {
             let terminals = ttys::of_session(session);
@@ -150,7 +150,8 @@ impl Prober {
             }
         }
         let now = Clocks::now();
-        let known = properties.and_then(logind::Properties::terminal_stamp);
+        let known = properties.filter(|_| !graphical);
+        let known = known.and_then(logind::Properties::terminal_stamp);
         stamps.extend(known.map(|stamp| (StampSource::Logind, stamp)));
         Reading {
             wall: now.wall,

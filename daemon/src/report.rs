@@ -41,6 +41,8 @@ pub(crate) struct SessionReport {
     /// For how long without input an agent is to watch.
     pub(crate) watch: Option<Duration>,
     pub(crate) ends: Option<(LimitKind, Duration)>,
+    /// How long the limit is that it ends by, with what was granted beyond it.
+    pub(crate) length: Option<Duration>,
     pub(crate) limits: Option<Limits>,
     pub(crate) granted: Granted,
     pub(crate) locked: bool,
@@ -107,6 +109,9 @@ impl SessionReport {
             inhibitor: activity.inhibitor.clone().filter(|_| inhibits),
             watch: session.watch,
             ends: session.next_end.map(|(limit, end)| (limit, end.since(now))),
+            length: session
+                .next_end
+                .and_then(|(limit, _)| session.length(limit)),
             limits: session.limits.cloned(),
             granted: session.granted,
             locked: session.locking.locked,

@@ -100,6 +100,12 @@ impl Terminal {
             .then_some(terminal)
     }
 
+    /// Its name as people know it: `pts/3`.
+    pub(crate) fn name(&self) -> String {
+        let name = self.path.strip_prefix("/dev").unwrap_or(&self.path);
+        name.display().to_string()
+    }
+
     /// What the file system says of it, if it is still there.
     fn about(&self) -> Option<fs::Metadata> {
         let about = fs::symlink_metadata(&self.path).ok()?;

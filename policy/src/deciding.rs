@@ -45,8 +45,9 @@ impl Tracked {
             self.began = true;
             out.push(Action::Began(self.facts.key.clone()));
         }
-        self.take_baseline(now, out);
         self.tick(now, policy, out);
+        // Groups that were overdue may have changed what there is to look for.
+        self.take_baseline(now, out);
     }
 
     /// Takes what the policy says of a session that is restored.
@@ -110,14 +111,17 @@ impl Tracked {
         }
         if self.idle_due().is_none() {
             // Nobody waited for an answer, so that none came proves nothing.
-            self.probe = Inquiry::Idle;
+            self.forget_question();
         }
         let stage = self.stage_limit();
         let before = std::mem::replace(&mut self.standing, standing);
         if self.locks() != Some(true) {
             // A lock that stands for an end is worth nothing where an end is what is wanted.
             self.locking.hold = None;
-            self.ending.take_if(|ending| ending.stage().locks());
+            let off = self.ending.take_if(|ending| ending.stage().locks());
+            if let Some(ending) = off.filter(|ending| ending.outdated) {
+                out.push(Action::Withdraw(self.facts.key.clone(), ending.limit));
+            }
         }
         for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
             if before.terms(kind) != self.standing.terms(kind) {

@@ -17,6 +17,9 @@ const POLITE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ending {
     pub(crate) limit: LimitKind,
+    /// The user was warned of it under terms that hold no more. That is taken back should it be
+    /// called off.
+    pub(crate) outdated: bool,
     grace: Duration,
     stage: Stage,
     /// When the stage began.
@@ -59,6 +62,7 @@ impl Ending {
     ) -> Self {
         let mut ending = Self {
             limit,
+            outdated: false,
             grace,
             stage,
             since: now,

@@ -293,6 +293,12 @@ impl Tracked {
         }
     }
 
+    /// Nobody waits any more for a look that was asked for, nor for another after it.
+    pub(crate) fn forget_question(&mut self) {
+        self.look_again = false;
+        self.probe = Inquiry::Idle;
+    }
+
     fn look(&mut self, now: BootTime, out: &mut Vec<Action>) {
         self.look_again = false;
         self.probe.ask(now);

@@ -345,13 +345,14 @@ impl Tracked {
             self.stage = Countdown::default();
         }
         let countdown = std::mem::take(self.countdown(kind));
+        if !countdown.is_warned() {
+            return;
+        }
         // An end takes nothing back, but a lock for one limit does of the other.
-        let ends = self
-            .ending
-            .as_ref()
-            .is_some_and(|ending| ending.limit == kind || !ending.stage().locks());
-        if countdown.is_warned() && !ends {
-            out.push(Action::Withdraw(self.facts.key.clone(), kind));
+        match &mut self.ending {
+            Some(ending) if ending.limit == kind => ending.outdated = true,
+            Some(ending) if !ending.stage().locks() => {}
+            Some(_) | None => out.push(Action::Withdraw(self.facts.key.clone(), kind)),
         }
     }
 
@@ -380,7 +381,7 @@ impl Tracked {
                     let ending = Ending::begin(now, kind, stage, limits.grace, &key, out);
                     self.ending = Some(ending);
                     // What comes of an open question is of no interest any more.
-                    self.probe = Inquiry::Idle;
+                    self.forget_question();
                 }
                 None => {
                     self.countdown(kind).reported = true;

@@ -82,6 +82,12 @@ on_both_suites! {
     Installed explain::a_login_that_might_be_is_explained_to_everybody_without_the_daemon,
     Installed explain::a_session_is_explained_to_its_user_and_to_root_and_to_nobody_else,
     Installed explain::check_says_by_its_exit_status_whether_a_policy_can_be_taken,
+    Installed extend::a_session_of_somebody_else_takes_an_administrator,
+    Installed extend::a_session_that_is_gone_when_the_password_comes_is_not_another_one,
+    Installed extend::a_user_has_more_time_for_the_password_and_no_more_than_the_rule_allows,
+    Installed extend::nobody_gets_more_time_by_calling_the_bus,
+    Installed extend::root_puts_off_any_limit_as_often_as_the_policy_allows,
+    Installed extend::without_polkit_users_are_refused_and_root_is_not,
     Installed faults::a_full_backlog_delays_no_login,
     Installed faults::a_healthy_daemon_delays_no_login,
     Installed faults::login_works_with_the_daemon_hung,
@@ -97,10 +103,13 @@ on_both_suites! {
     Installed inactivity::a_session_without_a_terminal_falls_to_the_absolute_limit_alone,
     Installed inactivity::idle_time_is_found_where_logind_sees_none,
     Installed inactivity::typing_during_the_warning_withdraws_it,
-    Installed explain::root_alone_puts_off_an_absolute_limit_as_often_as_the_policy_allows,
     Installed intake::a_forged_signal_ends_nothing,
     Installed intake::garbage_on_the_login_socket_is_counted_and_harms_nothing,
     Installed intake::only_root_can_connect_to_the_login_socket,
+    Installed left::a_prompt_shows_what_is_left_of_its_own_session,
+    Installed left::left_says_by_its_exit_status_why_there_is_nothing,
+    Installed left::who_watches_costs_nothing_between_two_texts,
+    Installed left::who_watches_sees_an_extension_a_restart_a_withdrawal_and_the_end,
     Installed leftovers::a_session_whose_leader_was_killed_is_ended_all_the_same,
     Installed leftovers::what_runs_on_after_a_logout_is_left_alone,
     Installed lock::a_desktop_is_locked_at_its_limit_and_the_limit_begins_anew_at_the_unlock,
@@ -130,6 +139,10 @@ on_both_suites! {
     Installed rules::root_is_limited_where_a_rule_names_it,
     Installed status::everybody_sees_their_own_sessions_and_root_sees_all,
     Installed status::the_unit_is_as_little_exposed_as_promised,
+    Installed told::a_terminal_that_is_stopped_delays_no_warning_of_others,
+    Installed told::a_warning_is_seen_in_an_editor_and_with_mesg_n,
+    Installed told::hooks_are_run_beside_the_daemon_and_hold_up_nothing,
+    Installed told::the_next_login_says_once_why_the_last_session_was_ended,
     Installed transfers::a_transfer_lives_while_bytes_flow_where_output_counts_and_its_idle_twin_is_ended,
     Installed terminals::a_connection_whose_terminals_are_closed_is_not_ended_for_lack_of_input,
     Installed terminals::a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_the_next_look,
@@ -170,7 +183,9 @@ macro_rules! on_desktop {
 on_desktops! {
     {
         bookworm_sway: Bookworm Sway {},
-        bookworm_x11: Bookworm X11 {},
+        bookworm_x11: Bookworm X11 {
+            startx::a_console_with_an_x_server_is_not_ended_for_a_terminal_that_nobody_types_into,
+        },
         trixie_gnome: Trixie Gnome {
             desktops::idle_time_is_right_where_the_hint_comes_late_or_never,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
@@ -191,6 +206,7 @@ on_desktops! {
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
             notifications::the_last_thing_on_the_screen_is_why_the_session_ends,
+            startx::a_console_with_an_x_server_is_not_ended_for_a_terminal_that_nobody_types_into,
         },
     }
     {

@@ -331,7 +331,7 @@ fn told(now: BootTime, answer: Option<(String, u64)>) -> Option<Hint> {
 }
 
 /// Waits until this name has left the bus.
-async fn leaves(connection: &Connection, name: &OwnedUniqueName) -> zbus::Result<()> {
+pub(crate) async fn leaves(connection: &Connection, name: &OwnedUniqueName) -> zbus::Result<()> {
     let rule = MatchRule::builder()
         .msg_type(Type::Signal)
         .sender(BUS)

@@ -1,6 +1,9 @@
 //! What others may ask of the daemon over D-Bus: `org.sessiontimeout1.Manager`.
 
+mod announce;
+mod extend;
 mod row;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,14 +13,18 @@ use futures_util::{StreamExt as _, stream};
 use session_timeout_policy::{Event, SessionFacts, SessionKey};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
 
-use row::{Row, explained, row};
+pub(crate) use announce::{News, announce};
+use row::{Row, explained, left, row};
+use turns::Turns;
 
 use crate::agents::{Agents, Attached, Call, NotTaken, Source};
 use crate::input::Input;
 use crate::probe::{Prober, Question};
-use crate::report::{Explanation, Extension, Report, SessionReport};
+use crate::report::{Explanation, Report, SessionReport};
+use crate::tell::Teller;
 use crate::text;
 
 const BUS_NAME: &str = "org.sessiontimeout1";
@@ -43,6 +50,7 @@ pub(crate) async fn serve(connection: &Connection, questions: Questions) {
         questions,
         turn: Semaphore::new(PROBES),
         looked: Mutex::default(),
+        turns: Turns::default(),
     };
     if let Err(error) = connection.object_server().at(PATH, manager).await {
         log::warn!("cannot offer {BUS_NAME}: {error}");
@@ -58,14 +66,21 @@ pub(crate) struct Questions {
     inputs: mpsc::Sender<Input>,
     agents: Agents,
     prober: Prober,
+    teller: Teller,
 }
 
 impl Questions {
-    pub(crate) const fn new(inputs: mpsc::Sender<Input>, agents: Agents, prober: Prober) -> Self {
+    pub(crate) const fn new(
+        inputs: mpsc::Sender<Input>,
+        agents: Agents,
+        prober: Prober,
+        teller: Teller,
+    ) -> Self {
         Self {
             inputs,
             agents,
             prober,
+            teller,
         }
     }
 }
@@ -75,6 +90,7 @@ struct Manager {
     turn: Semaphore,
     /// When each session was looked at for somebody's question.
     looked: Mutex<HashMap<SessionKey, Instant>>,
+    turns: Turns,
 }
 
 #[interface(name = "org.sessiontimeout1.Manager")]
@@ -109,10 +125,7 @@ impl Manager {
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<Row> {
         let caller = caller(connection, &header).await?;
-        let unknown = || {
-            let which = text::harmless(&session);
-            fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
-        };
+        let unknown = || unseen(&session);
         let visible = |found: &Explanation| may_see(caller, &found.session.facts);
         let before = self.explanation(&session).await?;
         let before = before.filter(visible).ok_or_else(unknown)?;
@@ -121,37 +134,35 @@ impl Manager {
         after.filter(visible).map(explained).ok_or_else(unknown)
     }
 
-    /// Puts off the absolute limit of a session once, as far as its policy allows; for root. Says
-    /// by how much, in how long the session ends then, both in microseconds, and how often that
-    /// may be done again.
+    /// How long a session may yet last, of those that the caller may see. It costs little: nobody
+    /// looks at the session for it.
+    async fn left(
+        &self,
+        session: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<Row> {
+        let caller = caller(connection, &header).await?;
+        let found = self.session(&session).await?;
+        let found = found.filter(|found| may_see(caller, &found.facts));
+        found.as_ref().map(left).ok_or_else(|| unseen(&session))
+    }
+
+    /// Puts off the absolute limit of a session once, as far as its policy allows: of an own
+    /// session where polkit agrees, of anybody's for root. Says by how much, in how long the session
+    /// ends then, both in microseconds, and how often that may be done again.
     async fn extend_session(
         &self,
         session: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<(u64, u64, u32)> {
-        if caller(connection, &header).await? != 0 {
-            let only = "only root may extend a session";
-            return Err(fdo::Error::AccessDenied(only.to_owned()));
-        }
-        let (answer, answered) = oneshot::channel();
-        let question = Input::Extend(session.clone(), answer);
-        self.questions
-            .inputs
-            .send(question)
-            .await
-            .map_err(|_| stopping())?;
-        match answered.await.map_err(|_| stopping())? {
-            Extension::Granted { by, ends_in, left } => Ok((micros(by), micros(ends_in), left)),
-            Extension::Refused(why) => Err(fdo::Error::InvalidArgs(why.to_string())),
-            Extension::NoSession => {
-                let which = text::harmless(&session);
-                Err(fdo::Error::InvalidArgs(format!(
-                    "there is no session {which}"
-                )))
-            }
-        }
+        self.extend(connection, &header, &session).await
     }
+
+    /// What `Left` says of a session has changed other than by time going on.
+    #[zbus(signal)]
+    async fn session_changed(emitter: &SignalEmitter<'_>, session: &str) -> zbus::Result<()>;
 
     /// Lets the caller speak for the input of a desktop of the caller's own; `source` is how it
     /// knows. `false`: another agent does already.
@@ -283,7 +294,10 @@ impl Manager {
                     let own = "an agent speaks for sessions of its own user";
                     return Err(fdo::Error::AccessDenied(own.to_owned()));
                 }
-                Some(facts) if facts.session_type.is_graphical() => return Ok(facts),
+                // On a console somebody may have started an X server.
+                Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => {
+                    return Ok(facts);
+                }
                 Some(_) | None => {}
             }
         }
@@ -324,6 +338,15 @@ impl Manager {
         due
     }
 
+    /// Where one session stands.
+    async fn session(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
+        let (answer, answered) = oneshot::channel();
+        let question = Input::Session(id.to_owned(), answer);
+        let asked = self.questions.inputs.send(question).await;
+        asked.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())
+    }
+
     async fn explanation(&self, session: &str) -> fdo::Result<Option<Explanation>> {
         let (answer, answered) = oneshot::channel();
         let question = Input::Explain(session.to_owned(), answer);
@@ -362,6 +385,12 @@ fn unknown_caller() -> fdo::Error {
 fn not_the_agent() -> fdo::Error {
     let only = "only the agent of the session may say that";
     fdo::Error::AccessDenied(only.to_owned())
+}
+
+/// Whether there is such a session is nobody else's business.
+fn unseen(session: &str) -> fdo::Error {
+    let which = text::harmless(session);
+    fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
 }
 
 fn stopping() -> fdo::Error {

@@ -73,6 +73,29 @@ pub(super) fn row(session: &SessionReport) -> Row {
     row
 }
 
+/// What a session has left.
+pub(super) fn left(session: &SessionReport) -> Row {
+    let mut row = head(session);
+    row.insert("Locked", Variant::from(session.locked));
+    let span = |span: Duration| Variant::from(micros(span));
+    if let Some((limit, left)) = session.ends {
+        row.insert("EndsBy", Variant::from(limit.to_string()));
+        row.insert("LeftUSec", span(left));
+    }
+    if let Some(length) = session.length {
+        row.insert("LimitUSec", span(length));
+    }
+    if let Some(limits) = &session.limits {
+        let extensions = limits.extensions;
+        row.extend([
+            ("ExtensionsAllowed", Variant::from(extensions.times)),
+            ("ExtensionsUsed", Variant::from(session.granted.times)),
+            ("ExtendByUSec", span(extensions.by)),
+        ]);
+    }
+    row
+}
+
 /// Why a session stands there.
 pub(super) fn explained(explanation: Explanation) -> Row {
     let mut row = head(&explanation.session);

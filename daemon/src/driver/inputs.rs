@@ -1,14 +1,14 @@
 //! What comes of each input.
 
-use session_timeout_policy::{Event, Login, Pid, SessionKey, View};
+use session_timeout_policy::{Action, Event, Login, Pid, SessionKey, View};
 use session_timeout_protocol::Opened;
 
 use super::{Driver, Logind};
 use crate::agents;
 use crate::clock::boot_now;
-use crate::input::{Input, LockHint};
+use crate::input::{Input, LockHint, Wish};
 use crate::logins::Answer;
-use crate::report::{Extension, explain};
+use crate::report::{Extension, SessionReport, explain};
 use crate::scope;
 
 impl Driver {
@@ -28,7 +28,7 @@ impl Driver {
                 // Whoever asked may have gone away again.
                 drop(answer.send(explained));
             }
-            Input::Extend(id, answer) => drop(answer.send(self.extend(&id))),
+            Input::Extend(wish, answer) => drop(answer.send(self.extend(&wish))),
             Input::FrameRejected(error) => {
                 self.rejected_frames = self.rejected_frames.saturating_add(1);
                 self.teller.frame_rejected(error, self.rejected_frames);
@@ -50,6 +50,11 @@ impl Driver {
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
             Input::Closed(closed, process) => self.closed(closed.session_id, process),
             Input::Query(answer) => drop(answer.send(self.report())),
+            Input::Session(id, answer) => {
+                let (now, session) = (boot_now(), self.engine.session(&id));
+                let report = session.map(|session| SessionReport::of(&session, now, &self.agents));
+                drop(answer.send(report));
+            }
         }
     }
 
@@ -96,16 +101,31 @@ impl Driver {
         }
     }
 
-    fn extend(&mut self, id: &str) -> Extension {
-        let Some(session) = self.engine.session(id) else {
-            return Extension::NoSession;
-        };
-        let event = Event::ExtensionAsked(session.facts.key.clone());
+    fn extend(&mut self, wish: &Wish) -> Extension {
+        let event = Event::ExtensionAsked(wish.session.clone());
         let now = boot_now();
         let actions = self.engine.handle(now, event);
+        self.tell_of_wish(wish, &actions);
         let said = Extension::told_by(&actions, now);
         self.hands.perform(&self.engine, actions);
         said
+    }
+
+    /// Here, where it is known who asked.
+    fn tell_of_wish(&self, wish: &Wish, actions: &[Action]) {
+        let Some(session) = self.engine.session_of(&wish.session) else {
+            return;
+        };
+        let (facts, teller) = (session.facts, &self.teller);
+        for action in actions {
+            match action {
+                Action::Extended(_, extended) => teller.extended(facts, extended, wish.by),
+                Action::ExtensionRefused(_, why) => {
+                    teller.extension_refused(&facts.key.id, Some(facts), wish.by, why);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// PAM closed a session. Without an id it was one inside another one, such as `su -`.

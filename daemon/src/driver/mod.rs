@@ -16,9 +16,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::agents::Agents;
+use crate::changes::Changes;
 use crate::cli::Args;
 use crate::clock::{Alarm, boot_now};
-use crate::control::Questions;
+use crate::control::{self, News, Questions};
+use crate::endings::Endings;
 use crate::hands::Hands;
 use crate::inhibitors::{Inhibitors, Wanted};
 use crate::input::Input;
@@ -43,6 +45,9 @@ const SAVE_PAUSE: Duration = Duration::from_millis(100);
 /// Where the state is kept, below systemd's `RuntimeDirectory=`.
 const STATE: &str = "/run/session-timeout/state.json";
 
+/// Where the endings are kept that somebody has yet to be told of.
+const ENDINGS: &str = "/run/session-timeout/endings.json";
+
 /// Runs the daemon until it is told to stop.
 pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let signals = Signals::new()?;
@@ -54,16 +59,20 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let teller = Teller::new(journal);
     let (watcher, writes, agents) = (Watcher::new()?, Writes::default(), Agents::default());
     let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
+    let endings = Endings::load(PathBuf::from(ENDINGS));
     let hands = Hands::new(
         inputs.clone(),
         connection,
         watcher,
         writes,
         agents.clone(),
+        endings.clone(),
         teller.clone(),
     );
-    let driver = Driver::new(args, hands, agents.clone(), teller, wanted)?;
-    let questions = Questions::new(inputs.clone(), agents, prober);
+    let questions = Questions::new(inputs.clone(), agents.clone(), prober, teller.clone());
+    let logins = Logins::new(endings);
+    let driver = Driver::new(args, hands, agents, teller, logins, wanted)?;
+    tokio::spawn(control::announce(driver.news.clone(), bus.subscribe()));
     tokio::spawn(intake::serve(listener, inputs.clone()));
     tokio::spawn(logind::follow(inputs, bus, asked_for, questions));
     notify(&[NotifyState::Ready]);
@@ -88,6 +97,8 @@ struct Driver {
     rejected_frames: u64,
     logins: Logins,
     wanted: mpsc::Sender<String>,
+    changes: Changes,
+    news: News,
 }
 
 /// How much of the engine's state is in the file.
@@ -139,6 +150,7 @@ impl Driver {
         hands: Hands,
         agents: Agents,
         teller: Teller,
+        logins: Logins,
         wanted: mpsc::Sender<String>,
     ) -> io::Result<Self> {
         let minima = args.minima();
@@ -171,6 +183,7 @@ impl Driver {
         };
         let mut inhibitors = Inhibitors::new()?;
         inhibitors.watch(counts_inhibitors(engine.policy()));
+        let changes = Changes::new(&engine);
         Ok(Self {
             engine,
             alarm: Alarm::new()?,
@@ -186,8 +199,10 @@ impl Driver {
             saved,
             logind: Logind::Starting,
             rejected_frames: 0,
-            logins: Logins::default(),
+            logins,
             wanted,
+            changes,
+            news: News::default(),
         })
     }
 
@@ -215,6 +230,7 @@ impl Driver {
                     return Ok(());
                 }
             }
+            self.news.tell(self.changes.since(&self.engine));
             self.save();
         }
     }

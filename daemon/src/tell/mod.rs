@@ -2,14 +2,15 @@
 
 mod agents;
 mod daemon;
+mod extensions;
 
 use std::time::Duration;
 
 use log::Level;
 use session_timeout_config::duration::for_people;
 use session_timeout_policy::{
-    Departure, EndAction, Exemption, Extended, Finding, LimitKind, Limits, LockCause, Phase,
-    Refusal, SessionFacts, View, Warning,
+    Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, Phase, SessionFacts,
+    View, Warning,
 };
 use session_timeout_protocol::Opened;
 
@@ -174,34 +175,6 @@ impl Teller {
         );
         self.0
             .write(limited(Level::Info, What::HungUp, message, facts, limit));
-    }
-
-    pub(crate) fn extended(&self, facts: &SessionFacts, extended: &Extended, left: Duration) {
-        let message = format!(
-            "The absolute limit of session {} of {} was put off by {}: it ends in {}",
-            facts.key.id,
-            facts.user,
-            for_people(extended.by),
-            for_people(Duration::from_secs(left.as_secs()))
-        );
-        let kind = LimitKind::Absolute;
-        let entry = limited(Level::Info, What::Extended, message, facts, kind);
-        self.0.write(entry.with(field::LEFT_SEC, left.as_secs()));
-    }
-
-    pub(crate) fn extension_refused(&self, facts: &SessionFacts, refusal: Refusal) {
-        let message = format!(
-            "The absolute limit of session {} of {} was not put off: {refusal}",
-            facts.key.id, facts.user
-        );
-        let kind = LimitKind::Absolute;
-        self.0.write(limited(
-            Level::Info,
-            What::ExtensionRefused,
-            message,
-            facts,
-            kind,
-        ));
     }
 
     pub(crate) fn killing(&self, facts: &SessionFacts, limit: LimitKind) {

@@ -61,14 +61,21 @@ pub fn simulate(seed: u64, report: &mut Report) -> Result<(), Box<Failure>> {
     }))
 }
 
-/// Plays a story that was written down.
+/// Plays a story that was written down, and compares it with one that has crashes where it is calm.
 ///
 /// # Errors
 ///
 /// Where the text is no story.
 pub fn replay(story: &str) -> Result<Result<(), Violation>, TextError> {
     let plan = text::parse(story)?;
-    Ok(play(&plan, &mut Report::default(), Scrutiny::Close))
+    let report = &mut Report::default();
+    Ok(play(&plan, report, Scrutiny::Close).and_then(|()| {
+        if plan.is_calm() {
+            twin::compare(&plan, report)
+        } else {
+            Ok(())
+        }
+    }))
 }
 
 /// Tells a story as its seed wants it: some are told twice.

@@ -1,8 +1,6 @@
 //! `session-timeout check` and `explain`: what they tell whom, and their exit statuses.
 
-use session_timeout_tests::{Account, Machine, Outcome, Output, Ssh, Terminal, UNIT, Wanted};
-
-use super::SOON;
+use session_timeout_tests::{Account, Machine, Outcome, Output, Ssh, Terminal, UNIT};
 
 const POLICY: &str = r#"[default]
 session-timeout = "10h"
@@ -151,37 +149,6 @@ pub(crate) fn a_session_is_explained_to_its_user_and_to_root_and_to_nobody_else(
         "{}",
         nowhere.stderr
     );
-    Ok(())
-}
-
-pub(crate) fn root_alone_puts_off_an_absolute_limit_as_often_as_the_policy_allows(
-    machine: &Machine,
-) -> Outcome {
-    machine.policy(
-        r#"[default]
-           session-timeout = "60min"
-           extend = { times = 1, by = "30min" }"#,
-    )?;
-    let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    machine.wait_known(alice.session())?;
-    let extend = format!("session-timeout extend {}", alice.session());
-    for user in ["alice", "nobody"] {
-        assert_exit(&as_user(machine, user, &extend)?, 1);
-    }
-    let granted = as_user(machine, "root", &extend)?;
-    assert_exit(&granted, 0);
-    let said = "may last 30 min longer: it ends in 1 h";
-    assert!(granted.stdout.contains(said), "{}", granted.stdout);
-    let status = machine.session_status(alice.session())?;
-    assert_eq!(status["extensions_used"], 1, "{status}");
-    let refused = as_user(machine, "root", &extend)?;
-    assert_exit(&refused, 1);
-    let why = "the one extension allowed is used up";
-    assert!(refused.stderr.contains(why), "{}", refused.stderr);
-    for event in ["extended", "extension-refused"] {
-        let event = Wanted::event(event).session(alice.session());
-        machine.journal().wait_for(&event, SOON)?;
-    }
     Ok(())
 }
 

@@ -30,7 +30,7 @@ impl Driver<'_> {
                 self.end(key, Force::Ask);
             }
             Action::Warn(key, warning) => self.warn(key, warning.limit),
-            Action::Withdraw(key, _) => {
+            Action::Withdraw(key, LimitKind::Inactivity) => {
                 if let Some(session) = self.world.find(key) {
                     session.watched = false;
                 }
@@ -45,7 +45,8 @@ impl Driver<'_> {
             | Action::ExtensionRefused(..)
             | Action::HungUp(..)
             | Action::Locked(..)
-            | Action::Report(..) => {}
+            | Action::Report(..)
+            | Action::Withdraw(_, LimitKind::Absolute) => {}
         }
     }
 
@@ -186,7 +187,9 @@ impl Driver<'_> {
     }
 
     fn warn(&mut self, key: &SessionKey, kind: LimitKind) {
-        self.watch(key);
+        if kind == LimitKind::Inactivity {
+            self.watch(key);
+        }
         let Some(session) = self.world.find(key).filter(|s| s.state == State::Open) else {
             return;
         };

@@ -97,7 +97,7 @@ impl History {
                 next.is_some_and(|next| next <= asked && asked <= next.saturating_add(late))
             };
             let on_time = |next: Option<BootTime>| {
-                next.is_some_and(|next| next.saturating_add(self.lag) == asked)
+                !look.anew && next.is_some_and(|next| next.saturating_add(self.lag) == asked)
             };
             let next_round = |round, in_turn| if in_turn { round + 1 } else { 1 };
             failures.round = next_round(failures.round, in_turn(before));

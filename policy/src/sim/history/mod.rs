@@ -89,6 +89,8 @@ pub(super) struct Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) asked: Option<Moment>,
+    /// Asked for when something came due that was not when the one before failed.
+    pub(super) anew: bool,
     pub(super) came: Option<(Moment, Outcome)>,
 }
 

@@ -31,7 +31,12 @@ impl History {
 
     /// What the limits count from, or the last activity if that is later.
     pub(in crate::sim) fn anchor(&self) -> BootTime {
-        let story = self.lock_story(u32::MAX);
+        self.anchor_before(u32::MAX)
+    }
+
+    /// The same, whatever became of a lock since this call began.
+    pub(in crate::sim) fn anchor_before(&self, call: u32) -> BootTime {
+        let story = self.lock_story(call);
         let locked = story.hold.map(|hold| hold.since).unwrap_or_default();
         let renewed = story.renewed.unwrap_or_default().at;
         self.facts.started.max(locked).max(renewed)

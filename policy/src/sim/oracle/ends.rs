@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::may::WHOLE;
-use super::{Must, Oracle, Terms, Verdict, broken};
+use super::{Must, Oracle, Standing, Terms, Verdict, broken};
 use crate::sim::history::{EndFact, EndUnderWay, History, Moment, Request};
 use crate::sim::promise::Promise;
 use crate::{BootTime, EndAction, LimitKind};
@@ -122,8 +122,10 @@ impl Oracle<'_> {
         if request != next {
             return broken(Promise::EndStages, format!("{:?} comes before", end.stage));
         }
-        let grace = self.least_grace(history);
-        let over = end.since.saturating_add(grace.min(REPEATED));
+        let over = match end.failed {
+            None => end.last.saturating_add(self.grace(history, end)),
+            Some(_) => end.since.saturating_add(REPEATED),
+        };
         if self.now < over {
             return broken(Promise::EndStages, format!("the grace is over at {over}"));
         }
@@ -152,29 +154,19 @@ impl Oracle<'_> {
                 from.saturating_add(pause(end.times))
             }
             (_, Some(failed)) => failed.saturating_add(pause(end.times)),
-            (_, None) => end.last.saturating_add(self.most_grace(history)),
+            (_, None) => end.last.saturating_add(self.grace(history, end)),
         };
         Some(self.due(due, Promise::EndStages, "the next stage of the end"))
     }
 
-    /// The grace may have changed since the end began.
-    fn least_grace(&self, history: &History) -> Duration {
-        let graces = self.graces(history);
-        graces.min().unwrap_or(Duration::ZERO)
-    }
-
-    fn most_grace(&self, history: &History) -> Duration {
-        self.graces(history).max().unwrap_or(REPEATED)
-    }
-
-    fn graces(&self, history: &History) -> impl Iterator<Item = Duration> {
-        let standings = history.standings.iter().rev();
-        standings
-            .filter_map(|(_, standing)| match standing {
-                super::Standing::Under(id) => Some(self.tables.get(*id)?.grace),
-                super::Standing::Undecided | super::Standing::Exempt => None,
-            })
-            .take(3)
+    /// The grace that held when the end began, whatever has held since.
+    fn grace(&self, history: &History, end: &EndUnderWay) -> Duration {
+        let mut standings = history.standings.iter().rev();
+        match standings.find(|(moment, _)| *moment < end.began) {
+            Some((_, Standing::Under(id))) => self.tables.get(*id),
+            Some((_, Standing::Undecided | Standing::Exempt)) | None => None,
+        }
+        .map_or(Duration::ZERO, |terms| terms.grace)
     }
 
     pub(super) fn may_have_hung_up(&self, history: &History, kind: LimitKind) -> Verdict {

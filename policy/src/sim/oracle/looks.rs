@@ -67,14 +67,8 @@ impl Oracle<'_> {
     fn has_probe_reason(&self, history: &History, terms: &Terms) -> bool {
         let called = self.cause == Cause::Event(What::BecameIdle(history.stamp()));
         let news = self.news(history) || self.is_told_to_all() || called;
-        let (low, high) = history.idle_since();
-        let clock = terms.inactivity.as_ref();
-        let first =
-            clock.map(|clock| clock.length - clock.leads.first().copied().unwrap_or_default());
-        let end = clock.map(|clock| clock.length);
-        let stage = terms.lock_after.filter(|_| history.is_graphical());
-        let near = |span: &Duration| self.now.saturating_add(WHOLE) >= low.saturating_add(*span);
-        let mut spans = [first, end, stage].into_iter().flatten();
+        let (low, _) = history.idle_since();
+        let near = |span| self.now.saturating_add(WHOLE) >= low.saturating_add(span);
         // A first look that failed is made up for as soon as anything is told.
         let told = self.cause != Cause::Timeout || self.settled_now(history).is_some();
         let unseen = history.baseline.is_none() && told;
@@ -83,19 +77,30 @@ impl Oracle<'_> {
                 at, at_least, row, ..
             } => {
                 let retried = self.now >= at.saturating_add(pause(at_least));
-                // What was not due yet when it failed is looked at in its own time.
-                let came = |span| high.saturating_add(span).saturating_add(WHOLE) >= at;
                 let named = history.heard(LimitKind::Inactivity).next();
                 let named = named.is_some_and(|(_, last)| last.ends_at >= at);
                 let unknown = named || row >= FAILURES || history.idle_is_unknown().is_some();
-                retried || unknown || spans.clone().any(came)
+                retried || unknown || self.comes_due(history)
             }
             _ => false,
         };
-        let near = spans.any(|span| near(&span));
+        let near = spans(history, terms).any(near);
         let failed = matches!(history.idle(), Idle::Failed { .. });
         let between = self.came_between(history);
         news || unseen || between || again || (near && !failed)
+    }
+
+    /// Whether something has come due since the last reading failed: that is looked at in its own
+    /// time.
+    pub(super) fn comes_due(&self, history: &History) -> bool {
+        let (Some(terms), Idle::Failed { at, .. }) = (self.terms(history), history.idle()) else {
+            return false;
+        };
+        let (low, high) = history.idle_since();
+        spans(history, terms).any(|span| {
+            high.saturating_add(span).saturating_add(WHOLE) >= at
+                && self.now.saturating_add(WHOLE) >= low.saturating_add(span)
+        })
     }
 
     /// Whether there is another policy, or an inhibitor has changed.
@@ -122,4 +127,14 @@ impl Oracle<'_> {
         moments.extend(history.locks.last().map(|(moment, _)| *moment));
         moments.into_iter().any(|moment| self.is_new(moment))
     }
+}
+
+/// After how long without activity something is due.
+fn spans(history: &History, terms: &Terms) -> impl Iterator<Item = Duration> {
+    let clock = terms.inactivity.iter();
+    let limit = clock.flat_map(|clock| {
+        let warnings = clock.leads.iter().map(|lead| clock.length - *lead);
+        warnings.chain([clock.length])
+    });
+    limit.chain(terms.lock_after.filter(|_| history.is_graphical()))
 }

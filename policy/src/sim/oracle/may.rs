@@ -221,11 +221,24 @@ impl Oracle<'_> {
 
     fn write_down(&mut self, at: usize, action: &Action) {
         let now = self.moment();
-        let terms = self.sessions.get(at).and_then(|session| {
-            let terms = self.terms(&session.history)?;
-            Some((terms.absolute.length, session.history.anchor(), terms.grace))
+        let terms = self.sessions.get(at).map(|session| {
+            let history = &session.history;
+            // More time is granted before anything else is decided.
+            let before = self.terms_before(history);
+            let length = before.map(|terms| terms.absolute.length);
+            let grace = self.terms(history).map(|terms| terms.grace);
+            let anchor = history.anchor_before(self.call);
+            (
+                length.unwrap_or_default(),
+                anchor,
+                grace.unwrap_or_default(),
+            )
         });
         let (length, anchor, grace) = terms.unwrap_or_default();
+        let anew = self
+            .sessions
+            .get(at)
+            .is_some_and(|session| self.comes_due(&session.history));
         let Some(history) = self.sessions.get_mut(at).map(|session| {
             session.touched = true;
             &mut session.history
@@ -251,6 +264,7 @@ impl Oracle<'_> {
                 history.forgets_question();
                 history.looks.push(Look {
                     asked: Some(now),
+                    anew,
                     came: None,
                 });
             }

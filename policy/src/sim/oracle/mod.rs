@@ -302,6 +302,15 @@ impl<'p> Oracle<'p> {
         }
     }
 
+    /// What held when the call that is judged began.
+    fn terms_before(&self, history: &History) -> Option<&Terms> {
+        let mut standings = history.standings.iter().rev();
+        match standings.find(|(moment, _)| !self.is_new(*moment))? {
+            (_, Standing::Under(id)) => self.tables.get(*id),
+            (_, Standing::Undecided | Standing::Exempt) => None,
+        }
+    }
+
     fn violation(&self, Broken(promise, seen): Broken) -> Violation {
         Violation {
             promise,

@@ -4,7 +4,7 @@ use super::locks::Held;
 use super::may::WHOLE;
 use super::terms::Change;
 use super::{Cause, FAR, Judged, KINDS, Oracle, Standing, Terms, Verdict, What, broken};
-use crate::sim::history::{EndFact, History, Idle, Moment};
+use crate::sim::history::{EndFact, History, Idle, LockFact, Moment};
 use crate::sim::promise::Promise;
 use crate::sim::report::Report;
 use crate::{BootTime, EndAction, Finding, LimitKind};
@@ -153,7 +153,7 @@ impl Oracle<'_> {
         let asked = history.ends.iter().any(|(at, fact)| {
             at > said && matches!(fact, EndFact::Asked(_, limit) if *limit == kind)
         });
-        if asked {
+        if asked && !self.is_called_off(history) {
             return Ok(());
         }
         let (held, renewed) = history.hold_changed(self.call);
@@ -163,6 +163,7 @@ impl Oracle<'_> {
         let changed = self.terms_changed(history, kind) == Change::Certain;
         let closed = history.closed.is_some_and(new);
         let reason = match kind {
+            _ if asked => Some("what was asked for is called off"),
             _ if changed => Some("other terms hold"),
             _ if held.is_some() => Some("it is held"),
             _ if renewed => Some("its user has authenticated anew"),
@@ -178,6 +179,17 @@ impl Oracle<'_> {
             Some(why) => broken(Promise::Withdrawn, format!("{why}, and {warning:?} stands")),
             None => Ok(()),
         }
+    }
+
+    /// A lock that was to stand for an end is not wanted any more.
+    fn is_called_off(&self, history: &History) -> bool {
+        let new = |moment: &Moment| self.is_new(*moment);
+        let over = history.ends.last();
+        let dropped = history.locks.iter().rev();
+        over.is_some_and(|(moment, fact)| new(moment) && *fact == EndFact::Done)
+            && dropped
+                .take_while(|(moment, _)| new(moment))
+                .any(|(_, fact)| *fact == LockFact::Dropped)
     }
 
     fn why_not_idle(&self, history: &History, said: Moment) -> Option<&'static str> {

@@ -207,7 +207,11 @@ impl Oracle<'_> {
             match history.looks.last_mut().filter(|look| look.came.is_none()) {
                 _ if !saves => history.forgets_question(),
                 Some(look) => look.came = came,
-                None => history.looks.push(Look { asked: None, came }),
+                None => history.looks.push(Look {
+                    asked: None,
+                    anew: false,
+                    came,
+                }),
             }
             match reading.locked {
                 Some(true) => history.locks.push((now, LockFact::Seen)),

@@ -1,0 +1,166 @@
+//! `left --watch`: follows a session to its end, and looks at nothing meanwhile: the daemon signals
+//! what changes, and the clock wakes when the text is due to change.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::time::Instant;
+use zbus::message::Type;
+use zbus::{MatchRule, MessageStream};
+
+use super::Left;
+use super::clock::{Alarm, now};
+use crate::bus::{self, Bus};
+use crate::error::Error;
+
+/// How long a daemon may be away, as in an upgrade.
+const AWAY: Duration = Duration::from_secs(10);
+/// How long a daemon that has just started may not know a session.
+const LEARNING: Duration = Duration::from_secs(3);
+/// Between two questions to such a one.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Signals that may wait; who misses one of several misses nothing.
+const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
+
+/// Shows the session whenever it changes, until it is over. `show` says in how long its text will
+/// be another one.
+pub(crate) async fn watch(
+    bus: &Bus,
+    mut left: Left,
+    mut show: impl FnMut(&Left, Duration) -> Result<Option<Duration>, Error>,
+) -> Result<(), Error> {
+    let session = left.session.clone();
+    let mut signals = Signals::of(bus, &session).await?;
+    let alarm = Alarm::new().map_err(Error::Runtime)?;
+    // What has changed before somebody listened.
+    let mut ask = Ask::Once;
+    loop {
+        let told = match ask {
+            Ask::Not => Some(left),
+            Ask::Once => over(bus.left(&session).await)?,
+            Ask::Again => learnt(bus, &session).await?,
+        };
+        let Some(told) = told else { return Ok(()) };
+        left = told;
+        let now = now();
+        let next = show(&left, now)?;
+        alarm
+            .set(next.map(|wait| now + wait))
+            .map_err(Error::Runtime)?;
+        ask = tokio::select! {
+            fired = alarm.fired() => {
+                fired.map_err(Error::Runtime)?;
+                Ask::Not
+            }
+            ask = signals.next() => ask?,
+        };
+    }
+}
+
+/// Whether the daemon is to be asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    Not,
+    Once,
+    /// It has just started, and may not know everything yet.
+    Again,
+}
+
+/// A session that is not there any more is over.
+fn over(answer: Result<Left, Error>) -> Result<Option<Left>, Error> {
+    match answer {
+        Ok(left) => Ok(Some(left)),
+        Err(Error::Refused(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn learnt(bus: &Bus, session: &str) -> Result<Option<Left>, Error> {
+    let begun = Instant::now();
+    loop {
+        let answer = over(bus.left(session).await)?;
+        if answer.is_some() || begun.elapsed() > LEARNING {
+            return Ok(answer);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// What there is to listen to.
+struct Signals {
+    changes: MessageStream,
+    owners: MessageStream,
+}
+
+impl Signals {
+    async fn of(bus: &Bus, session: &str) -> Result<Self, Error> {
+        let subscribe = async {
+            let changes = MatchRule::builder()
+                .msg_type(Type::Signal)
+                .sender(bus::NAME)
+                .path(bus::PATH)
+                .interface(bus::MANAGER)
+                .member("SessionChanged")
+                .arg(0, session)
+                .build()?;
+            let owners = MatchRule::builder()
+                .msg_type(Type::Signal)
+                .sender("org.freedesktop.DBus")
+                .interface("org.freedesktop.DBus")
+                .member("NameOwnerChanged")
+                .arg(0, bus::NAME)
+                .build()?;
+            let connection = bus.connection();
+            Ok(Self {
+                changes: MessageStream::for_match_rule(changes, connection, Some(QUEUE)).await?,
+                owners: MessageStream::for_match_rule(owners, connection, Some(QUEUE)).await?,
+            })
+        };
+        bus.patiently(subscribe).await
+    }
+
+    /// Waits for the next one. Cancel safe.
+    async fn next(&mut self) -> Result<Ask, Error> {
+        tokio::select! {
+            change = self.changes.next() => match change {
+                Some(Ok(_)) => Ok(Ask::Once),
+                _ => Err(closed()),
+            },
+            owner = self.owners.next() => match owned(owner)? {
+                Owned::Yes => Ok(Ask::Again),
+                Owned::No => self.back().await,
+            },
+        }
+    }
+
+    /// Waits for a daemon that is away.
+    async fn back(&mut self) -> Result<Ask, Error> {
+        let owned = async {
+            while owned(self.owners.next().await)? == Owned::No {}
+            Ok(Ask::Again)
+        };
+        let back = tokio::time::timeout(AWAY, owned).await;
+        back.unwrap_or(Err(Error::NotRunning))
+    }
+}
+
+/// Whether the daemon's name has an owner now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owned {
+    No,
+    Yes,
+}
+
+fn owned(signal: Option<zbus::Result<zbus::Message>>) -> Result<Owned, Error> {
+    let Some(Ok(signal)) = signal else {
+        return Err(closed());
+    };
+    let body = signal.body().deserialize::<(String, String, String)>();
+    let has_owner = body.is_ok_and(|(_, _, new)| !new.is_empty());
+    Ok(if has_owner { Owned::Yes } else { Owned::No })
+}
+
+fn closed() -> Error {
+    Error::NoBus("it closed the connection".to_owned())
+}

@@ -1,0 +1,111 @@
+//! `left --json`: what a custom module of Waybar reads (waybar-custom(5), `return-type` `json`).
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Left, Precision, words};
+use crate::duration::for_people;
+
+#[derive(Serialize)]
+struct Module<'a> {
+    text: String,
+    tooltip: String,
+    class: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percentage: Option<u64>,
+}
+
+/// One document, on one line.
+pub(crate) fn document(left: &Left, now: Duration) -> String {
+    let module = Module {
+        text: words::state(left, now),
+        tooltip: tooltip(left, now),
+        class: &left.phase,
+        percentage: left.percent(now),
+    };
+    // Texts and numbers always are JSON.
+    serde_json::to_string(&module).unwrap_or_default()
+}
+
+/// In how long the document will be another one.
+pub(crate) fn changes_in(left: &Left, now: Duration) -> Option<Duration> {
+    let parts = [Precision::Words, Precision::Percent];
+    parts
+        .into_iter()
+        .filter_map(|part| part.changes_in(left, now))
+        .min()
+}
+
+/// No text of anybody's own: Waybar takes it for Pango markup.
+fn tooltip(left: &Left, now: Duration) -> String {
+    let session = &left.session;
+    let Some(remaining) = left.remaining(now) else {
+        return format!("Session {session}: {}", words::state(left, now));
+    };
+    let verb = match left.end_action.as_deref() {
+        Some("lock") => "is locked",
+        Some("report") => "passes its limit",
+        _ => "ends",
+    };
+    let mut lines = vec![format!(
+        "Session {session} {verb} in {}",
+        words::time(remaining)
+    )];
+    if let Some(end) = &left.end {
+        let length = end
+            .length
+            .map(|length| format!(" of {}", for_people(length)));
+        lines.push(format!(
+            "by the {} limit{}",
+            end.limit,
+            length.unwrap_or_default()
+        ));
+        lines.extend(match (end.limit.as_str(), left.extensions) {
+            ("absolute", 1) => Some("one extension is left".to_owned()),
+            ("absolute", 2..) => Some(format!("{} extensions are left", left.extensions)),
+            _ => None,
+        });
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn the_shape_is_what_waybar_reads() {
+        let (mut left, now) = sample(4350);
+        assert_eq!(
+            document(&left, now),
+            r#"{"text":"1 h 12 min","tooltip":"Session c1 ends in 1 h 12 min\nby the absolute limit of 2 h\n2 extensions are left","class":"running","percentage":60}"#
+        );
+        left.phase = "ending".into();
+        assert_eq!(
+            document(&left, now),
+            r#"{"text":"ending","tooltip":"Session c1: ending","class":"ending"}"#
+        );
+        let none = Left {
+            session: "c2".into(),
+            phase: "exempt".into(),
+            ..Left::default()
+        };
+        assert_eq!(
+            document(&none, now),
+            r#"{"text":"no limit","tooltip":"Session c2: no limit","class":"exempt"}"#
+        );
+    }
+
+    #[test]
+    fn extensions_are_told_where_they_help() {
+        let (mut left, now) = sample(60);
+        left.extensions = 1;
+        assert!(tooltip(&left, now).ends_with("\none extension is left"));
+        left.end.as_mut().unwrap().limit = "inactivity".into();
+        assert!(tooltip(&left, now).ends_with("\nby the inactivity limit of 2 h"));
+        left.end_action = Some("lock".into());
+        assert!(tooltip(&left, now).starts_with("Session c1 is locked in 1 min\n"));
+    }
+}

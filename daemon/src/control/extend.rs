@@ -1,0 +1,188 @@
+//! More time, for whoever may have it.
+//!
+//! How often and by how much is the engine's to say, for everybody. Who may ask is polkit's, but
+//! for root: a user authenticates again for an own session, and an administrator for those of
+//! others.
+
+use session_timeout_policy::{Refusal, SessionFacts, Uid};
+use tokio::sync::oneshot;
+use zbus::message::{Flags, Header};
+use zbus::names::UniqueName;
+use zbus::{Connection, fdo};
+
+use super::{Manager, caller, micros, stopping, unknown_caller};
+use crate::agents;
+use crate::input::{Input, Wish};
+use crate::polkit::{self, Action, Denial, Interaction};
+use crate::report::{Extension, SessionReport};
+use crate::text;
+
+/// Where an id is cut before it is told: logind's are far shorter, and callers send what they like.
+const LONGEST_ID: usize = 64;
+
+/// What is answered: by how much, in how long the session ends, and how often that may be done
+/// again.
+pub(super) type Answer = (u64, u64, u32);
+
+impl Manager {
+    /// Puts off the absolute limit of the session with this id, if the caller may.
+    pub(super) async fn extend(
+        &self,
+        connection: &Connection,
+        header: &Header<'_>,
+        id: &str,
+    ) -> fdo::Result<Answer> {
+        let by = caller(connection, header).await?;
+        if by == 0 {
+            let found = self.person_at(id).await?;
+            let found = found.ok_or_else(|| self.unknown(id, by))?;
+            return self.granted(found.facts, by).await;
+        }
+        let sender = header.sender().ok_or_else(unknown_caller)?;
+        let turn = self.turns.begin(by).await.ok_or_else(|| {
+            let one = "your last wish for more time is not decided yet";
+            fdo::Error::LimitsExceeded(one.to_owned())
+        })?;
+        let found = self.person_at(id).await?;
+        let own = found.as_ref().filter(|session| is_of(session, by));
+        // Nobody types a password in vain.
+        if let Some(session) = own
+            && let Some(refusal) = in_vain(session)
+        {
+            self.refused(&session.facts, by, &refusal);
+            return Err(fdo::Error::InvalidArgs(refusal.to_string()));
+        }
+        let question = polkit::Question {
+            subject: sender,
+            action: match own {
+                Some(_) => Action::ExtendOwn,
+                // Nobody learns from the answer whether there is such a session.
+                None => Action::ExtendAny,
+            },
+            session: known_as(id),
+            interaction: interaction(header),
+        };
+        let asked = polkit::check(connection, question, gone(connection, sender)).await;
+        if let Err(denial) = asked {
+            let facts = found.map(|session| session.facts);
+            let teller = &self.questions.teller;
+            teller.extension_refused(known_as(id), facts.as_ref(), Uid::new(by), &denial);
+            return Err(denied(&denial));
+        }
+        let found = found.ok_or_else(|| self.unknown(id, by))?;
+        let answer = self.granted(found.facts, by).await?;
+        turn.granted();
+        Ok(answer)
+    }
+
+    /// Asks the engine, for this very session: a password takes its time, and logind hands out ids
+    /// again. What comes of it is told by the driver.
+    async fn granted(&self, facts: SessionFacts, by: u32) -> fdo::Result<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let id = facts.key.id.clone();
+        let wish = Wish {
+            session: facts.key,
+            by: Uid::new(by),
+        };
+        let asked = self.questions.inputs.send(Input::Extend(wish, answer));
+        asked.await.map_err(|_| stopping())?;
+        match answered.await.map_err(|_| stopping())? {
+            Extension::Granted { by, ends_in, left } => Ok((micros(by), micros(ends_in), left)),
+            Extension::Refused(why) => Err(fdo::Error::InvalidArgs(why.to_string())),
+            Extension::NoSession => Err(self.unknown(&id, by)),
+        }
+    }
+
+    /// The session with this id, if a person logged in to it.
+    async fn person_at(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
+        let found = self.session(id).await?;
+        Ok(found.filter(|session| session.facts.class.is_login_of_a_person()))
+    }
+
+    fn refused(&self, facts: &SessionFacts, by: u32, why: &Refusal) {
+        let teller = &self.questions.teller;
+        teller.extension_refused(&facts.key.id, Some(facts), Uid::new(by), why);
+    }
+
+    fn unknown(&self, id: &str, by: u32) -> fdo::Error {
+        const WHY: &str = "there is no such session";
+        let (id, teller) = (known_as(id), &self.questions.teller);
+        teller.extension_refused(id, None, Uid::new(by), &WHY);
+        let which = text::harmless(id);
+        fdo::Error::InvalidArgs(format!("there is no session {which}"))
+    }
+}
+
+fn is_of(session: &SessionReport, uid: u32) -> bool {
+    session.facts.uid.as_raw() == uid
+}
+
+/// Why no password would help, as far as that can be seen.
+fn in_vain(session: &SessionReport) -> Option<Refusal> {
+    let Some(limits) = &session.limits else {
+        return Some(Refusal::NoLimit);
+    };
+    match limits.extensions.times {
+        0 => Some(Refusal::NotAllowed),
+        times if session.granted.times >= times => Some(Refusal::UsedUp { times }),
+        _ => None,
+    }
+}
+
+fn interaction(header: &Header<'_>) -> Interaction {
+    let flags = header.primary().flags();
+    if flags.contains(Flags::ALLOW_INTERACTIVE_AUTH) {
+        Interaction::Allowed
+    } else {
+        Interaction::Unwanted
+    }
+}
+
+fn denied(denial: &Denial) -> fdo::Error {
+    let why = denial.to_string();
+    match denial {
+        Denial::Interactive | Denial::NoAgent => fdo::Error::InteractiveAuthorizationRequired(why),
+        Denial::Abandoned
+        | Denial::Dismissed
+        | Denial::Late(_)
+        | Denial::NotAuthorized
+        | Denial::Unavailable(_) => fdo::Error::AccessDenied(why),
+    }
+}
+
+/// Waits until this caller is gone; for ever, where nobody can tell.
+async fn gone(connection: &Connection, caller: &UniqueName<'_>) {
+    let name = caller.to_owned().into();
+    if let Err(error) = agents::leaves(connection, &name).await {
+        log::debug!("cannot watch whoever wants more time: {error}");
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The id, cut where no session's would go on.
+fn known_as(id: &str) -> &str {
+    id.char_indices()
+        .nth(LONGEST_ID)
+        .map_or(id, |(end, _)| id.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_told_as_long_as_ids_are_and_no_longer() {
+        assert_eq!(known_as("c1"), "c1");
+        assert_eq!(known_as(&"ä".repeat(100)), "ä".repeat(LONGEST_ID));
+    }
+
+    #[test]
+    fn a_password_is_only_ever_asked_for_by_who_wants_to_be_asked() {
+        assert!(matches!(
+            denied(&Denial::Interactive),
+            fdo::Error::InteractiveAuthorizationRequired(_)
+        ));
+        let refused = denied(&Denial::NotAuthorized);
+        assert!(matches!(refused, fdo::Error::AccessDenied(_)), "{refused}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Who wants more time, one wish of a user's at a time.
+//!
+//! Whoever may ask as often as the bus allows could fill the journal with refusals, until journald
+//! drops what the daemon writes about others; and the screen with questions for a password.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// After a refusal the next wish of that user waits for so long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The wishes of all users.
+#[derive(Clone, Default)]
+pub(super) struct Turns(Arc<Mutex<HashMap<u32, State>>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A wish is being decided about.
+    Deciding,
+    /// One was refused.
+    Refused(Instant),
+}
+
+impl Turns {
+    /// Waits for this user's turn; `None`: an earlier wish is not decided yet.
+    pub(super) async fn begin(&self, uid: u32) -> Option<Turn> {
+        let refused = {
+            let mut all = self.all();
+            all.retain(|_, state| match state {
+                State::Deciding => true,
+                State::Refused(at) => at.elapsed() < PAUSE,
+            });
+            match all.insert(uid, State::Deciding) {
+                Some(State::Deciding) => return None,
+                Some(State::Refused(at)) => Some(at),
+                None => None,
+            }
+        };
+        let turn = Turn {
+            turns: self.clone(),
+            uid,
+        };
+        if let Some(at) = refused {
+            tokio::time::sleep_until(at + PAUSE).await;
+        }
+        Some(turn)
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<u32, State>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One wish. It counts as refused unless it was granted.
+pub(super) struct Turn {
+    turns: Turns,
+    uid: u32,
+}
+
+impl Turn {
+    pub(super) fn granted(self) {
+        self.turns.all().remove(&self.uid);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut all = self.turns.all();
+        if let Some(state) = all.get_mut(&self.uid) {
+            *state = State::Refused(Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_has_one_wish_at_a_time_and_others_have_theirs() {
+        let turns = Turns::default();
+        let first = turns.begin(1000).await.unwrap();
+        assert!(turns.begin(1000).await.is_none());
+        // Being sent away is not the end of the first.
+        assert!(turns.begin(1000).await.is_none());
+        assert!(turns.begin(1001).await.is_some());
+        drop(first);
+        assert!(turns.begin(1000).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_wish_waits_after_a_refusal_and_not_after_a_grant() {
+        let turns = Turns::default();
+        let begun = Instant::now();
+        turns.begin(1000).await.unwrap().granted();
+        drop(turns.begin(1000).await.unwrap());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        turns.begin(1000).await.unwrap().granted();
+        assert!(begun.elapsed() >= PAUSE);
+        let many = Instant::now();
+        for _ in 0..10 {
+            drop(turns.begin(1000).await.unwrap());
+        }
+        assert!(many.elapsed() >= 9 * PAUSE);
+    }
+}

@@ -1,0 +1,231 @@
+//! More time: for users who authenticate again, as far as the policy goes, and for root.
+
+use std::time::{Duration, Instant};
+
+use session_timeout_tests::{
+    Account, Failure, Machine, Outcome, Output, Seen, Ssh, Terminal, Wanted, wait_until,
+};
+
+use super::{SOON, secs};
+
+/// pam_unix waits for two seconds after a wrong password.
+const CHECKED: Duration = secs(15);
+
+const POLICY: &str = r#"[default]
+    session-timeout = "60min"
+    extend = { times = 2, by = "30min" }"#;
+
+pub(crate) fn a_user_has_more_time_for_the_password_and_no_more_than_the_rule_allows(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    machine.wait_known(alice.session())?;
+    let told = type_password(&mut alice, "session-timeout extend", "alice", 0)?;
+    let id = alice.session().to_owned();
+    let said = format!("Session {id} may last 30 min longer: it ends in 1 h 29 min");
+    let told = alice.terminal().wait_after(told.end, &said, CHECKED)?;
+    assert_used(machine, &id, 1)?;
+    asked_by(machine, "extended", &id, "1000")?;
+
+    let told = type_password(&mut alice, "session-timeout extend", "wrong", told.end)?;
+    let said = "session-timeout: not authorized by polkit";
+    let told = alice.terminal().wait_after(told.end, said, CHECKED)?;
+    assert_used(machine, &id, 1)?;
+    let refused = asked_by(machine, "extension-refused", &id, "1000")?;
+    assert!(refused.contains("as its user asked: not auth"), "{refused}");
+
+    let extend = format!("session-timeout extend {id}");
+    let told = type_password(&mut alice, &extend, "alice", told.end)?;
+    let last = "that was the last extension";
+    let told = alice.terminal().wait_after(told.end, last, CHECKED)?;
+    assert_used(machine, &id, 2)?;
+
+    // Nobody is asked for a password in vain.
+    alice.send("session-timeout extend\n")?;
+    let said = "all 2 extensions allowed are used up";
+    alice.terminal().wait_after(told.end, said, CHECKED)?;
+    assert_eq!(alice.terminal().count("Password: "), 3);
+    assert_used(machine, &id, 2)
+}
+
+pub(crate) fn a_session_of_somebody_else_takes_an_administrator(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let bob = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    machine.wait_known(bob.session())?;
+    let extend = format!("session-timeout extend {}", bob.session());
+    // The one for whom it is asked is root: her own password is no help.
+    let told = type_password(&mut alice, &extend, "alice", 0)?;
+    let said = "session-timeout: not authorized by polkit";
+    let told = alice.terminal().wait_after(told.end, said, CHECKED)?;
+    assert_used(machine, bob.session(), 0)?;
+    let refused = asked_by(machine, "extension-refused", bob.session(), "1000")?;
+    assert!(refused.contains("as uid 1000 asked"), "{refused}");
+
+    machine.run("usermod --append --groups sudo alice")?;
+    let told = type_password(&mut alice, &extend, "alice", told.end)?;
+    let said = "may last 30 min longer";
+    alice.terminal().wait_after(told.end, said, CHECKED)?;
+    assert_used(machine, bob.session(), 1)
+}
+
+pub(crate) fn a_session_that_is_gone_when_the_password_comes_is_not_another_one(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let other = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let gone = other.session().to_owned();
+    machine.wait_known(&gone)?;
+    alice.send(&format!("session-timeout extend {gone}\n"))?;
+    let asked = alice.terminal().wait_for("Password: ", SOON)?;
+    other.drop_connection();
+    machine.wait_session_gone(&gone, SOON)?;
+    alice.send("alice\n")?;
+    let said = format!("session-timeout: there is no session {gone}");
+    let told = alice.terminal().wait_after(asked.end, &said, CHECKED)?;
+
+    // Who goes away instead of typing is not waited for.
+    alice.send("session-timeout extend\n")?;
+    alice.terminal().wait_after(told.end, "Password: ", SOON)?;
+    machine.run("kill $(pgrep --full '^session-timeout extend')")?;
+    let session = alice.session().to_owned();
+    let refused = asked_by(machine, "extension-refused", &session, "1000")?;
+    assert!(refused.contains("has gone away"), "{refused}");
+    wait_until(SOON, "the agent to be gone", || {
+        let agents = machine.attempt("pgrep --exact pkttyagent")?;
+        match agents.stdout.as_str() {
+            "" => Ok(()),
+            others => Err(Failure::new(others)),
+        }
+    })?;
+    let shown = alice.terminal().text().len();
+    let told = type_password(&mut alice, "session-timeout extend", "alice", shown)?;
+    let said = "may last 30 min longer";
+    alice.terminal().wait_after(told.end, said, CHECKED)?;
+    Ok(())
+}
+
+pub(crate) fn nobody_gets_more_time_by_calling_the_bus(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    machine.wait_known(alice.session())?;
+    let mut answers = Vec::new();
+    for session in [alice.session(), "c99", "c 1", ""] {
+        for user in ["nobody", "bob"] {
+            for interactive in ["yes", "no"] {
+                let refused = call(machine, user, session, interactive)?;
+                assert_ne!(refused.code, Some(0), "{}", refused.stdout);
+                answers.push((interactive, refused.stderr));
+            }
+        }
+    }
+    for interactive in ["yes", "no"] {
+        let mut same = answers.iter().filter(|(how, _)| *how == interactive);
+        let first = same.next().map(|(_, answer)| answer);
+        // Not even whether there is such a session.
+        assert!(same.all(|(_, other)| Some(other) == first), "{answers:?}");
+    }
+    for interactive in ["yes", "no"] {
+        let refused = call(machine, "alice", alice.session(), interactive)?;
+        assert_ne!(refused.code, Some(0), "{}", refused.stdout);
+        let why = "authentication is needed";
+        assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    }
+    assert_used(machine, alice.session(), 0)?;
+    asked_by(machine, "extension-refused", alice.session(), "65534")?;
+    asked_by(machine, "extension-refused", alice.session(), "1001")?;
+
+    // And a storm of wishes is none in the journal.
+    let refusals = || machine.journal().all(&Wanted::event("extension-refused"));
+    let (before, begun) = (refusals().len(), Instant::now());
+    let one = bus_call(alice.session(), "no");
+    machine.run(&format!(
+        "runuser --user bob -- sh -c 'for i in $(seq 60); do {one} & done; wait' 2>/dev/null"
+    ))?;
+    machine.session_status(alice.session())?;
+    let told = refusals().len() - before;
+    let most = begun.elapsed().as_secs() + 2;
+    assert!(told as u64 <= most, "{told} refusals in {most} s");
+    assert_used(machine, alice.session(), 0)
+}
+
+pub(crate) fn without_polkit_users_are_refused_and_root_is_not(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.run("systemctl mask --runtime --now polkit.service")?;
+    let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    machine.wait_known(alice.session())?;
+    let refused = machine.attempt(&format!(
+        "runuser --user alice -- session-timeout extend {}",
+        alice.session()
+    ))?;
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    let why = "polkit, which would have to agree, does not answer";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    assert_used(machine, alice.session(), 0)?;
+    machine.run(&format!("session-timeout extend {}", alice.session()))?;
+    assert_used(machine, alice.session(), 1)
+}
+
+pub(crate) fn root_puts_off_any_limit_as_often_as_the_policy_allows(machine: &Machine) -> Outcome {
+    machine.policy(&POLICY.replace("times = 2", "times = 1"))?;
+    let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    machine.wait_known(alice.session())?;
+    let extend = format!("session-timeout extend {}", alice.session());
+    let said = machine.run(&extend)?;
+    assert!(
+        said.contains("may last 30 min longer: it ends in 1 h"),
+        "{said}"
+    );
+    assert_used(machine, alice.session(), 1)?;
+    let refused = machine.attempt(&extend)?;
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    let why = "the one extension allowed is used up";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    asked_by(machine, "extended", alice.session(), "0")?;
+    asked_by(machine, "extension-refused", alice.session(), "0")?;
+    // Without a name it is one's own, and this shell has none.
+    let own = machine.attempt("session-timeout extend")?;
+    assert_eq!(own.code, Some(1), "{}", own.stdout);
+    assert!(own.stderr.contains("name one"), "{}", own.stderr);
+    Ok(())
+}
+
+/// Types a command, and the password when it is asked for after the place `start`.
+fn type_password(ssh: &mut Ssh, command: &str, password: &str, start: usize) -> Outcome<Seen> {
+    ssh.send(&format!("{command}\n"))?;
+    let asked = ssh.terminal().wait_after(start, "Password: ", SOON)?;
+    ssh.send(&format!("{password}\n"))?;
+    Ok(asked)
+}
+
+fn assert_used(machine: &Machine, session: &str, times: u32) -> Outcome {
+    let status = machine.session_status(session)?;
+    assert_eq!(status["extensions_used"], times, "{status}");
+    Ok(())
+}
+
+/// What the journal says of a wish of this user's.
+fn asked_by(machine: &Machine, event: &str, session: &str, uid: &str) -> Outcome<String> {
+    let wanted = Wanted::event(event).session(session);
+    let wanted = wanted.with("ASKED_BY_UID", uid);
+    machine.journal().wait_for(&wanted, SOON)?;
+    let last = wait_until(SOON, "the journal to have it", || {
+        let entries = machine.journal().all(&wanted);
+        entries.last().cloned().ok_or("nothing")
+    })?;
+    Ok(last.message().to_owned())
+}
+
+fn call(machine: &Machine, user: &str, session: &str, interactive: &str) -> Outcome<Output> {
+    let call = bus_call(session, interactive);
+    machine.attempt(&format!("runuser --user {user} -- {call}"))
+}
+
+fn bus_call(session: &str, interactive: &str) -> String {
+    format!(
+        "busctl --allow-interactive-authorization={interactive} call org.sessiontimeout1 \
+         /org/sessiontimeout1 org.sessiontimeout1.Manager ExtendSession s \"{session}\""
+    )
+}

@@ -1,0 +1,140 @@
+//! What the user of a terminal is told: warnings wherever they look, and the reason at the next
+//! login.
+
+use session_timeout_tests::{
+    Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
+};
+
+use super::{SOON, assert_after, assert_between, login_of, secs};
+
+const POLICY: &str = r#"[default]
+    session-timeout = "16s"
+    session-warnings = ["8s", "3s"]
+    grace = "3s""#;
+
+const END: &str = "Session timeout: this session has ended, 16 s after the login.";
+
+pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut editor = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let mut refusing = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    // Full screen, with a program of its own on every line.
+    editor.send("less +F /etc/services\n")?;
+    refusing.send("mesg n; mesg\n")?;
+    refusing.terminal().wait_for("is n", SOON)?;
+    for ssh in [&editor, &refusing] {
+        let login = login_of(machine, ssh.session())?;
+        for (left, after) in [("8 s", 8), ("3 s", 13)] {
+            let text =
+                format!("Session timeout: this session ends in {left}, 16 s after the login.");
+            let seen = ssh.terminal().wait_for(&text, secs(20))?;
+            assert_after(login.at, &text, seen.at, secs(after));
+        }
+        let seen = ssh.terminal().wait_for(END, secs(10))?;
+        assert_after(login.at, END, seen.at, secs(16));
+        ssh.wait_closed(SOON)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn a_terminal_that_is_stopped_delays_no_warning_of_others(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut stopped = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    // ^S, and so much to show that no more fits.
+    stopped.send("yes | head --bytes=1M & \x13")?;
+    stopped.send("\n")?;
+    let other = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    let login = login_of(machine, other.session())?;
+    for (left, after) in [("8 s", 8), ("3 s", 13)] {
+        let text = format!("Session timeout: this session ends in {left}");
+        let seen = other.terminal().wait_for(&text, secs(20))?;
+        assert_after(login.at, &text, seen.at, secs(after));
+    }
+    let login = login_of(machine, stopped.session())?;
+    let end = Wanted::event("end").session(stopped.session());
+    let end = machine.journal().wait_for(&end, secs(20))?;
+    assert_after(login.at, "the end", end.at, secs(16));
+    let closed = stopped.wait_closed(secs(20))?;
+    assert_between(
+        login.at,
+        "the connection",
+        closed,
+        secs(16),
+        secs(16 + 3 + 2),
+    );
+    Ok(())
+}
+
+pub(crate) fn hooks_are_run_beside_the_daemon_and_hold_up_nothing(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.run(
+        r#"mkdir /etc/session-timeout/hooks.d
+           cat >/etc/session-timeout/hooks.d/10-note <<'EOF'
+#!/bin/sh
+echo "$1 $SESSION_TIMEOUT_USER_NAME $SESSION_TIMEOUT_LIMIT $SESSION_TIMEOUT_LEFT_SEC" >>/root/notes
+EOF
+           printf '#!/bin/sh\nexec sleep 1000\n' >/etc/session-timeout/hooks.d/20-hang
+           printf '#!/bin/sh\necho >/root/never\n' >/etc/session-timeout/hooks.d/30-anybodys
+           chmod 755 /etc/session-timeout/hooks.d/*
+           chmod 777 /etc/session-timeout/hooks.d/30-anybodys"#,
+    )?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    let seen = ssh.terminal().wait_for(END, secs(30))?;
+    assert_after(login.at, END, seen.at, secs(16));
+    let noted = "warn alice absolute 8\nwarn alice absolute 3\nend alice absolute \n";
+    wait_until(SOON, "the notes", || {
+        let notes = machine.run("cat /root/notes")?;
+        if notes == noted {
+            Ok(())
+        } else {
+            Err(Failure::new(notes))
+        }
+    })?;
+    let outside =
+        machine.run("systemctl list-units --plain --no-legend 'session-timeout-hook-*'")?;
+    assert_eq!(outside.lines().count(), 3, "hooks that hang: {outside}");
+    assert!(machine.run("cat /root/never").is_err());
+    Ok(())
+}
+
+pub(crate) fn the_next_login_says_once_why_the_last_session_was_ended(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let ended = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    ended.wait_closed(secs(30))?;
+    machine.policy("[default]\nsession-timeout = \"10min\"\n")?;
+    // It outlives the daemon.
+    machine.run("systemctl restart session-timeoutd")?;
+    machine.wait_active()?;
+
+    // Nobody sees what a transfer is told, and nobody else is told.
+    let transfer = Ssh::open(machine, Account::Alice, Terminal::None)?;
+    machine.wait_known(transfer.session())?;
+    let other = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    let text = "was ended less than a minute ago, 16 s after the login.";
+    let next = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    next.terminal()
+        .wait_for("Your last session on pts/", SOON)?;
+    next.terminal().wait_for(text, SOON)?;
+    next.terminal()
+        .wait_for("This session ends after 10 min.", SOON)?;
+    assert_eq!(other.terminal().count("Your last session"), 0);
+
+    // Told for certain a moment later.
+    wait_until(SOON, "that being written down", || {
+        let kept = machine.run("cat /run/session-timeout/endings.json")?;
+        if kept.trim() == "{}" {
+            Ok(())
+        } else {
+            Err(Failure::new(kept))
+        }
+    })?;
+    let after = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    after
+        .terminal()
+        .wait_for("This session ends after 10 min.", SOON)?;
+    assert_eq!(after.terminal().count("Your last session"), 0);
+    Ok(())
+}
