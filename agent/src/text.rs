@@ -73,9 +73,6 @@ pub(crate) fn refused(why: &str) -> String {
     format!("It was not extended: {}.", Plain::of(why).as_str())
 }
 
-/// Why there is no more time, where the daemon or the bus lets nobody ask.
-pub(crate) const NOT_ALLOWED: &str = "you are not allowed to";
-
 /// That nobody hears that the user is there.
 pub(crate) fn unheard(why: &str) -> String {
     format!(

@@ -197,6 +197,7 @@ on_desktops! {
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
         },
         trixie_sway: Trixie Sway {
+            notifications::more_time_that_is_granted_is_said_on_the_screen,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
             notifications::the_last_thing_on_the_screen_is_why_the_session_ends,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zbus::proxy::{CacheProperties, MethodFlags};
-use zbus::{Connection, Proxy, fdo};
+use zbus::{Connection, DBusError as _, Proxy, fdo};
 
 use crate::bus::timely;
 use crate::clock::Now;
@@ -66,27 +66,23 @@ pub(super) async fn sign_out(bus: &Connection, session: &str) -> Result<(), Stri
 }
 
 fn refusal(error: &zbus::Error) -> NotExtended {
-    if let zbus::Error::FDO(error) = error {
-        match &**error {
-            // The daemon's own words for people.
-            fdo::Error::InvalidArgs(why) => return NotExtended::Never(why.clone()),
-            fdo::Error::AccessDenied(_)
-            | fdo::Error::AuthFailed(_)
-            | fdo::Error::InteractiveAuthorizationRequired(_) => {
-                return NotExtended::ThisTime(text::NOT_ALLOWED.to_owned());
-            }
-            _ => {}
+    match error {
+        // What the policy says against it holds the next time as well.
+        zbus::Error::FDO(told) if matches!(**told, fdo::Error::InvalidArgs(_)) => {
+            NotExtended::Never(reason(error))
         }
+        _ => NotExtended::ThisTime(reason(error)),
     }
-    NotExtended::ThisTime(reason(error))
 }
 
-/// What an error says to people.
+/// What an error says to people: the daemon's and logind's words are meant for them.
 fn reason(error: &zbus::Error) -> String {
-    match error {
-        zbus::Error::MethodError(_, Some(why), _) => why.clone(),
-        other => other.to_string(),
-    }
+    let said = match error {
+        zbus::Error::FDO(error) => error.description().map(str::to_owned),
+        zbus::Error::MethodError(_, said, _) => said.clone(),
+        _ => None,
+    };
+    said.unwrap_or_else(|| error.to_string())
 }
 
 #[cfg(test)]
@@ -102,10 +98,8 @@ mod tests {
         let used_up = fdo::Error::InvalidArgs("all 2 extensions are used up".to_owned());
         let never = NotExtended::Never("all 2 extensions are used up".to_owned());
         assert_eq!(said(used_up), never);
-        let denied = fdo::Error::AccessDenied("Rejected send message, 2 matched rules".to_owned());
-        let not_allowed = NotExtended::ThisTime("you are not allowed to".to_owned());
-        assert_eq!(said(denied), not_allowed);
-        let away = fdo::Error::ServiceUnknown("no such name".to_owned());
-        assert!(matches!(said(away), NotExtended::ThisTime(_)));
+        let dismissed = fdo::Error::AccessDenied("the authentication was dismissed".to_owned());
+        let this_time = NotExtended::ThisTime("the authentication was dismissed".to_owned());
+        assert_eq!(said(dismissed), this_time);
     }
 }

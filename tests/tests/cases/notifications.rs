@@ -85,7 +85,7 @@ pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_en
     press(&screen, environment, &warned, "Extend by 30 min")?;
     let refused = wait_until(SOON, "the refusal", || {
         let all = shown(&screen, environment)?;
-        let said = |body: &str| body.contains("It was not extended: you are not allowed to.");
+        let said = |body: &str| body.contains("It was not extended: authentication is needed");
         match all.as_slice() {
             [one] if said(&one.body) => Ok(one.clone()),
             other => Err(Failure::new(format!("{other:?}"))),
@@ -95,6 +95,44 @@ pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_en
     press(&screen, environment, &refused, SIGN_OUT)?;
     machine.wait_session_gone(screen.session(), SOON)?;
     assert_not_ended(machine, screen.session());
+    Ok(())
+}
+
+pub(crate) fn more_time_that_is_granted_is_said_on_the_screen(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.write(
+        "/etc/polkit-1/rules.d/10-extend.rules",
+        r#"polkit.addRule(function(action) {
+            if (action.id == "org.sessiontimeout1.extend-own") return polkit.Result.YES;
+        });"#,
+    )?;
+    machine.run("systemctl restart polkit")?;
+    machine.policy(
+        r#"[default]
+           session-timeout = "200s"
+           session-warnings = ["180s"]
+           extend = { times = 1, by = "30min" }"#,
+    )?;
+    let screen = attached(machine, environment)?;
+    start(&screen, environment)?;
+    let warned = wait_shown(&screen, environment, "ends within 3 min", secs(60))?;
+    assert!(
+        warned.body.contains("extend it once more, by 30 min."),
+        "{warned:?}"
+    );
+    press(&screen, environment, &warned, "Extend by 30 min")?;
+    let granted = wait_shown(
+        &screen,
+        environment,
+        "This session was extended by 30 min",
+        SOON,
+    )?;
+    assert!(granted.body.contains("It ends within 3"), "{granted:?}");
+    assert!(granted.buttons.is_empty(), "{granted:?}");
+    let status = machine.session_status(screen.session())?;
+    assert_eq!(status["phase"], "running", "{status}");
     Ok(())
 }
 
