@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use zbus::names::MemberName;
 use zbus::wire::OwnedVariant;
 use zbus::{Connection, Message, MessageStream};
 
@@ -31,7 +32,7 @@ pub(super) async fn unlocks(bus: &Connection, message: &Message) -> bool {
 
 fn says_unlocked(message: &Message) -> bool {
     let header = message.header();
-    match header.member().map(|member| member.as_str()) {
+    match header.member().map(MemberName::as_str) {
         Some("Unlock") => true,
         Some("PropertiesChanged") => {
             type Changed = (String, HashMap<String, OwnedVariant>, Vec<String>);

@@ -219,6 +219,10 @@ impl Notifier {
         let Some(owner) = bus::new_owner(message) else {
             return Vec::new();
         };
+        // As one does that is started where it finds no display.
+        if owner.is_none() && !self.notices.is_empty() {
+            self.say_silent("it has left the bus of the user");
+        }
         if let Ok(desk) = &mut self.desk {
             desk.server = owner;
         }
@@ -248,7 +252,7 @@ impl Notifier {
         {
             let bus = desk.bus.clone();
             self.spawn(async move {
-                let abilities = server::abilities(&bus, &name).await;
+                let abilities = server::abilities(&bus, &name).await.ok()?;
                 Some(Outcome::Served(name, abilities))
             });
         }

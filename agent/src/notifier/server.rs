@@ -88,7 +88,7 @@ pub(super) async fn reach(bus: &Connection) -> zbus::Result<Reach> {
     let Some(owner) = bus::owner(bus, NAME).await? else {
         return Ok(Reach::None);
     };
-    Ok(Reach::of(Some(abilities(bus, &owner).await)))
+    abilities(bus, &owner).await.map(|it| Reach::of(Some(it)))
 }
 
 /// The bus's word of who is the server from now on.
@@ -161,12 +161,17 @@ pub(super) fn why_not(error: &zbus::Error) -> String {
     }
 }
 
-/// What this server can do. One that does not say is taken to show text, and no more.
-pub(super) async fn abilities(bus: &Connection, server: &OwnedUniqueName) -> Abilities {
+/// What this server can do. It answers when it has come up.
+///
+/// # Errors
+/// It is gone, or none.
+pub(super) async fn abilities(
+    bus: &Connection,
+    server: &OwnedUniqueName,
+) -> zbus::Result<Abilities> {
     let call = bus.call_method(Some(server), PATH, Some(NAME), "GetCapabilities", &());
-    let words = timely(call).await;
-    let words = words.and_then(|reply| reply.body().deserialize::<Vec<String>>());
-    Abilities::of(&words.unwrap_or_else(|_| vec!["body".to_owned()]))
+    let words: Vec<String> = call.await?.body().deserialize()?;
+    Ok(Abilities::of(&words))
 }
 
 /// Has this server show something in the place of what it has shown. It answers when it likes.

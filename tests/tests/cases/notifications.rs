@@ -174,7 +174,7 @@ pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what
     let id = screen.session();
     let pid = screen.agent_pid()?;
     machine.run(&format!("kill {pid}"))?;
-    screen.run("session-timeout-agent 2>/tmp/agent.log &")?;
+    screen.run("session-timeout-agent >/dev/null 2>/tmp/agent.log &")?;
     let reach = screen.run("session-timeout-agent --print-source")?;
     assert!(reach.contains("notifications: none\n"), "{reach}");
 
@@ -203,7 +203,7 @@ pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what
     // Another agent is told what stands.
     let pid = screen.agent_pid()?;
     machine.run(&format!("kill -KILL {pid}"))?;
-    screen.run("makoctl dismiss -a; session-timeout-agent 2>>/tmp/agent.log &")?;
+    screen.run("makoctl dismiss -a; session-timeout-agent >/dev/null 2>>/tmp/agent.log &")?;
     wait_shown(&screen, environment, "ends within", SOON)?;
     let said = machine.run("cat /tmp/agent.log")?;
     assert_eq!(said.matches(silent).count(), 1, "{said}");
