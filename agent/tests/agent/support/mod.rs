@@ -451,6 +451,7 @@ impl Manager {
         self.0.note(Said::Stay(session));
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "what zbus hands over")]
     fn extend_session(
         &self,
         session: String,
