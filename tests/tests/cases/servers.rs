@@ -97,16 +97,16 @@ pub(super) fn press(
             );
             return evaluate(screen, &script).map(drop);
         }
-        // A row of equal buttons at the lower edge of the window, in their order.
+        // A row of buttons at the right of the lower edge, as the pictures have it. To get there is
+        // input already.
         Environment::X11 => {
-            let buttons = shown.buttons.len();
-            let place = shown.buttons.iter().position(|it| it == label);
+            let place = shown.buttons.iter().rev().position(|it| it == label);
             let place = place.context(format!("no {label} in {shown:?}"))?;
             format!(
                 r#"window=$(xdotool search --onlyvisible --class xfce4-notifyd | tail -n 1)
                 eval "$(xdotool getwindowgeometry --shell "$window")"
-                x=$((X + WIDTH * (2 * {place} + 1) / (2 * {buttons})))
-                xdotool mousemove "$x" $((Y + HEIGHT - 22)) && sleep 0.3 && xdotool click 1"#
+                xdotool mousemove $((X + WIDTH - 68 - 118 * {place})) $((Y + HEIGHT - 31))
+                sleep 0.3 && xdotool click 1"#
             )
         }
     };
