@@ -20,7 +20,7 @@ pub(crate) fn threat(end: End, remaining: Remaining) -> String {
     }
 }
 
-/// Why that is, and what helps.
+/// What helps, and why that is; in this order, for a server that shows the beginning.
 pub(crate) fn reason(warning: &Warning) -> String {
     if let Some(message) = &warning.message {
         return message.as_str().to_owned();
@@ -29,14 +29,14 @@ pub(crate) fn reason(warning: &Warning) -> String {
     let rule = by_rule(warning.rule.as_ref());
     match (warning.limit, warning.end) {
         (Limit::Absolute, End::Ends) => {
-            format!("A session lasts for {length}{rule}. Save your work.")
+            format!("Save your work. A session lasts for {length}{rule}.")
         }
         (Limit::Absolute, End::Locks) => {
-            format!("It is locked after {length}{rule}, however busy you are.")
+            format!("It is locked every {length}{rule}, however busy you are.")
         }
         (Limit::Inactivity, _) => format!(
-            "There is no input, and the limit is {length}{rule}. \
-             Press a key or move the pointer to stay."
+            "Press a key or move the pointer to stay. \
+             The limit without input is {length}{rule}."
         ),
     }
 }

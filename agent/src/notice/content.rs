@@ -214,8 +214,8 @@ mod tests {
         assert_eq!(content.summary, "This session ends within 5 min");
         assert_eq!(
             content.body,
-            "There is no input, and the limit is 15 min (rule \"card data\"). \
-             Press a key or move the pointer to stay."
+            "Press a key or move the pointer to stay. \
+             The limit without input is 15 min (rule \"card data\")."
         );
         let labels: Vec<_> = content.buttons.iter().map(|(_, it)| it.as_str()).collect();
         assert_eq!(labels, ["Stay signed in", "Sign out now"]);
@@ -251,8 +251,8 @@ mod tests {
         assert_eq!((content.body.as_str(), content.buttons.len()), ("", 0));
         assert_eq!(
             content.summary,
-            "This session ends within 5 min. A session lasts for 15 min (rule \"card data\"). \
-             Save your work. You may extend it once more, by 30 min. \
+            "This session ends within 5 min. Save your work. \
+             A session lasts for 15 min (rule \"card data\"). You may extend it once more, by 30 min. \
              The command is: session-timeout extend Note."
         );
     }

@@ -29,7 +29,10 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
     start(&screen, environment)?;
     screen.press_key()?;
     let first = wait_shown(&screen, environment, "ends within 35 s", secs(60))?;
-    assert!(first.body.contains("the limit is 50 s"), "{first:?}");
+    assert!(
+        first.body.contains("The limit without input is 50 s."),
+        "{first:?}"
+    );
     let buttons: Vec<_> = first.buttons.iter().map(String::as_str).collect();
     assert!(
         buttons.contains(&STAY) && buttons.contains(&SIGN_OUT),

@@ -91,11 +91,16 @@ pub(super) fn press(
     };
     let script = match environment {
         Environment::Sway | Environment::Labwc => format!("makoctl invoke -n {} {key}", shown.id),
-        Environment::Gnome => {
+        // To click is input, by which nobody could tell what the button did.
+        Environment::Gnome if label == "Stay signed in" => {
             let script = format!(
                 "{OURS}.flatMap(n => n.actions).find(a => a.label == '{label}').activate()"
             );
             return evaluate(screen, &script).map(drop);
+        }
+        Environment::Gnome => {
+            let (x, y) = place_in_gnome(screen, label)?;
+            format!("python3 -c '{CLICK}' {x} {y}")
         }
         // A row of buttons at the right of the lower edge, as the pictures have it. To get there is
         // input already.
@@ -111,6 +116,48 @@ pub(super) fn press(
         }
     };
     screen.run(&script).map(drop)
+}
+
+/// Clicks at a place of GNOME's, as one does who controls it from far (mutter's
+/// `org.gnome.Mutter.RemoteDesktop.xml`; `BTN_LEFT` of linux/input-event-codes.h). The pointer is
+/// in the upper left corner first: it can only be told how far to go.
+const CLICK: &str = r#"
+import sys
+
+import dbus
+
+NAME = "org.gnome.Mutter.RemoteDesktop"
+bus = dbus.SessionBus()
+shell = dbus.Interface(bus.get_object(NAME, "/org/gnome/Mutter/RemoteDesktop"), NAME)
+pointer = dbus.Interface(bus.get_object(NAME, shell.CreateSession()), NAME + ".Session")
+pointer.Start()
+for x, y in ((-5000, -5000), map(int, sys.argv[1:])):
+    pointer.NotifyPointerMotionRelative(dbus.Double(x), dbus.Double(y))
+for pressed in (True, False):
+    pointer.NotifyPointerButton(dbus.Int32(272), pressed)
+"#;
+
+/// Where the middle of a button is, in whole pixels.
+fn place_in_gnome(screen: &Screen<'_>, label: &str) -> Outcome<(u64, u64)> {
+    let script = format!(
+        "(() => {{ \
+            const find = a => a.label === '{label}' && a.mapped ? a \
+                : a.get_children().map(find).find(it => it); \
+            const [[x, y], it] = (b => [b.get_transformed_position(), b])(find(global.stage)); \
+            return [Math.round(x + it.width / 2), Math.round(y + it.height / 2)]; \
+        }})()"
+    );
+    // It slides in.
+    let mut before = None;
+    wait_until(UP, "a button that stays in its place", || {
+        let place = evaluate(screen, &script)?;
+        let place = place[0].as_u64().zip(place[1].as_u64());
+        let place = place.context(format!("no {label}"))?;
+        match before.replace(place) {
+            Some(before) if before == place => Ok(place),
+            _ => Err(Failure::new(format!("{place:?}"))),
+        }
+    })
 }
 
 /// The user does away with it.
