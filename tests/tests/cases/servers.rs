@@ -77,6 +77,22 @@ pub(super) fn wait_none(screen: &Screen<'_>, environment: Environment, bound: Du
     })
 }
 
+/// Waits until a button is there to be clicked at. GNOME shows one notification at a time, each for as
+/// long as nobody is there to see it, and has some of its own after the login.
+pub(super) fn wait_button(
+    screen: &mut Screen<'_>,
+    environment: Environment,
+    label: &str,
+) -> Outcome {
+    if environment == Environment::Gnome {
+        // To take a picture waits until the desktop is settled.
+        screen.photograph("settled-gnome")?;
+        screen.press_key()?;
+        place_in_gnome(screen, label)?;
+    }
+    Ok(())
+}
+
 /// Has the server say that this button was pressed, as it does when it is.
 pub(super) fn press(
     screen: &Screen<'_>,
@@ -120,9 +136,10 @@ pub(super) fn press(
 
 /// Clicks at a place of GNOME's, as one does who controls it from far (mutter's
 /// `org.gnome.Mutter.RemoteDesktop.xml`; `BTN_LEFT` of linux/input-event-codes.h). The pointer is
-/// in the upper left corner first: it can only be told how far to go.
+/// in the upper left corner first: it can only be told how far to go. The pointer goes away with
+/// whoever brought it, and what it did with it where nobody has looked yet.
 const CLICK: &str = r#"
-import sys
+import sys, time
 
 import dbus
 
@@ -131,23 +148,29 @@ bus = dbus.SessionBus()
 shell = dbus.Interface(bus.get_object(NAME, "/org/gnome/Mutter/RemoteDesktop"), NAME)
 pointer = dbus.Interface(bus.get_object(NAME, shell.CreateSession()), NAME + ".Session")
 pointer.Start()
-for x, y in ((-5000, -5000), map(int, sys.argv[1:])):
+right, down = map(int, sys.argv[1:])
+for x, y in ((-5000, -5000), (0, down), (right, 0)):
+    time.sleep(0.5)
     pointer.NotifyPointerMotionRelative(dbus.Double(x), dbus.Double(y))
 for pressed in (True, False):
+    time.sleep(0.5)
     pointer.NotifyPointerButton(dbus.Int32(272), pressed)
+time.sleep(0.5)
 "#;
 
 /// Where the middle of a button is, in whole pixels.
 fn place_in_gnome(screen: &Screen<'_>, label: &str) -> Outcome<(u64, u64)> {
     let script = format!(
         "(() => {{ \
-            const find = a => a.label === '{label}' && a.mapped ? a \
+            Main.messageTray._updateState(); \
+            const find = a => (a.label ?? a.text) === '{label}' && a.mapped ? a \
                 : a.get_children().map(find).find(it => it); \
             const [[x, y], it] = (b => [b.get_transformed_position(), b])(find(global.stage)); \
             return [Math.round(x + it.width / 2), Math.round(y + it.height / 2)]; \
         }})()"
     );
-    // It slides in.
+    // It slides in. After GNOME's own one has slid out, what waits may wait until the next one
+    // comes (48): so it is told to look.
     let mut before = None;
     wait_until(UP, "a button that stays in its place", || {
         let place = evaluate(screen, &script)?;
@@ -158,6 +181,18 @@ fn place_in_gnome(screen: &Screen<'_>, label: &str) -> Outcome<(u64, u64)> {
             _ => Err(Failure::new(format!("{place:?}"))),
         }
     })
+}
+
+/// The user does not give GNOME the password that it asks for.
+pub(super) fn give_no_password(screen: &Screen<'_>) -> Outcome {
+    place_in_gnome(screen, "Cancel")?;
+    screen.photograph("password-gnome")?;
+    let script = "(() => { \
+        const find = a => a.label === 'Cancel' && a.mapped ? a \
+            : a.get_children().map(find).find(it => it); \
+        find(global.stage).emit('clicked', 1); \
+    })()";
+    evaluate(screen, script).map(drop)
 }
 
 /// The user does away with it.
