@@ -84,15 +84,20 @@ pub(crate) fn a_session_that_is_gone_when_the_password_comes_is_not_another_one(
     machine.wait_session_gone(&gone, SOON)?;
     alice.send("alice\n")?;
     let said = format!("session-timeout: there is no session {gone}");
-    let told = alice.terminal().wait_after(asked.end, &said, CHECKED)?;
+    alice.terminal().wait_after(asked.end, &said, CHECKED)?;
+    assert_used(machine, alice.session(), 0)
+}
 
-    // Who goes away instead of typing is not waited for.
+pub(crate) fn who_goes_away_instead_of_typing_is_not_waited_for(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let id = alice.session().to_owned();
+    machine.wait_known(&id)?;
+    // Told to end, the command takes polkit's agent along.
     alice.send("session-timeout extend\n")?;
-    alice.terminal().wait_after(told.end, "Password: ", SOON)?;
+    let asked = alice.terminal().wait_for("Password: ", SOON)?;
     machine.run("kill $(pgrep --full '^session-timeout extend')")?;
-    let session = alice.session().to_owned();
-    let refused = asked_by(machine, "extension-refused", &session, "1000")?;
-    assert!(refused.contains("has gone away"), "{refused}");
+    asked_by(machine, "extension-refused", &id, "1000")?;
     wait_until(SOON, "the agent to be gone", || {
         let agents = machine.attempt("pgrep --exact pkttyagent")?;
         match agents.stdout.as_str() {
@@ -100,11 +105,24 @@ pub(crate) fn a_session_that_is_gone_when_the_password_comes_is_not_another_one(
             others => Err(Failure::new(others)),
         }
     })?;
-    let shown = alice.terminal().text().len();
-    let told = type_password(&mut alice, "session-timeout extend", "alice", shown)?;
+    // Killed, it cannot; the daemon takes its question back.
+    alice.send("session-timeout extend\n")?;
+    let asked = alice.terminal().wait_after(asked.end, "Password: ", SOON)?;
+    machine.run("kill -KILL $(pgrep --full '^session-timeout extend')")?;
+    wait_until(SOON, "the question to be taken back", || {
+        let refused = asked_by(machine, "extension-refused", &id, "1000")?;
+        if refused.contains("whoever asked has gone away") {
+            Ok(())
+        } else {
+            Err(Failure::new(refused))
+        }
+    })?;
+    machine.run("pkill --exact pkttyagent")?;
+    // And the next wish is one like any other.
+    let told = type_password(&mut alice, "session-timeout extend", "alice", asked.end)?;
     let said = "may last 30 min longer";
     alice.terminal().wait_after(told.end, said, CHECKED)?;
-    Ok(())
+    assert_used(machine, &id, 1)
 }
 
 pub(crate) fn nobody_gets_more_time_by_calling_the_bus(machine: &Machine) -> Outcome {
