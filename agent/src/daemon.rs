@@ -15,9 +15,9 @@ use crate::bus::{self, timely};
 use crate::driver::Input;
 use crate::idle::Report;
 
-const NAME: &str = "org.sessiontimeout1";
-const PATH: &str = "/org/sessiontimeout1";
-const MANAGER: &str = "org.sessiontimeout1.Manager";
+pub(crate) const NAME: &str = "org.sessiontimeout1";
+pub(crate) const PATH: &str = "/org/sessiontimeout1";
+pub(crate) const MANAGER: &str = "org.sessiontimeout1.Manager";
 
 /// When to try again to attach to a daemon that does not answer, each after the one before. Then
 /// the next one to come is waited for.

@@ -13,6 +13,7 @@ use crate::cli::Args;
 use crate::control;
 use crate::daemon::{self, Attachment, Refusal};
 use crate::idle::{Answer, Report, Watch};
+use crate::notifier;
 use crate::session::{self, LOGIND, MANAGER, MANAGER_PATH, NoSession, Session};
 use crate::source::{Source, Trouble};
 
@@ -63,7 +64,10 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     let stops = Stops::new().map_err(Failure::NoSignals)?;
     let (inputs, incoming) = mpsc::channel(QUEUE);
     let failed = |error: zbus::Error| Failure::NoBus(error.to_string());
-    control::serve(&bus, inputs.clone()).await.map_err(failed)?;
+    let (news, shown) = mpsc::channel(QUEUE);
+    let offered = control::serve(&bus, inputs.clone(), news).await;
+    offered.map_err(failed)?;
+    tokio::spawn(notifier::run(bus.clone(), session.id.clone(), shown));
     let removals = removals(&bus).await.map_err(failed)?;
     tokio::spawn(notice_removal(
         bus.clone(),
@@ -82,7 +86,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     driver.drive(incoming, stops).await
 }
 
-/// The source of idle time that would be used here, and the idle time.
+/// The source of idle time that would be used here, the idle time, and how warnings are shown.
 ///
 /// # Errors
 /// There is no session to have one.
@@ -102,7 +106,10 @@ pub(crate) async fn describe(args: &Args) -> Result<String, Failure> {
         },
     };
     let (id, name) = (&session.id, source.name());
-    Ok(format!("session: {id}\nsource: {name}\nidle: {idle}\n"))
+    let notifications = notifier::look().await;
+    Ok(format!(
+        "session: {id}\nsource: {name}\nidle: {idle}\nnotifications: {notifications}\n"
+    ))
 }
 
 async fn system_bus() -> Result<Connection, Failure> {

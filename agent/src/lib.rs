@@ -2,10 +2,12 @@
 //!
 //! It runs as the user, learns from the desktop how long nobody has touched anything, and tells
 //! the daemon. It has no authority and decides nothing: the daemon asks when it has to know, the
-//! agent answers, and says unasked only what the daemon has asked to be told.
+//! agent answers, and says unasked only what the daemon has asked to be told. What the daemon warns
+//! of it shows on the screen, and what the user answers it passes on.
 //!
 //! Nothing is looked at at an interval. Either the desktop calls back, or it is asked because the
-//! daemon asks.
+//! daemon asks. Only while a warning stands a timer is armed, for the next time that it reads
+//! otherwise.
 
 #![forbid(unsafe_code)]
 
@@ -16,8 +18,11 @@ mod control;
 mod daemon;
 mod driver;
 mod idle;
+mod notice;
+mod notifier;
 mod session;
 mod source;
+mod text;
 
 use std::io::Write as _;
 use std::process::ExitCode;

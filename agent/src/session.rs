@@ -11,7 +11,7 @@ use crate::bus::timely;
 pub(crate) const LOGIND: &str = "org.freedesktop.login1";
 pub(crate) const MANAGER_PATH: &str = "/org/freedesktop/login1";
 pub(crate) const MANAGER: &str = "org.freedesktop.login1.Manager";
-const SESSION: &str = "org.freedesktop.login1.Session";
+pub(crate) const SESSION: &str = "org.freedesktop.login1.Session";
 const USER: &str = "org.freedesktop.login1.User";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 

@@ -11,7 +11,7 @@ use session_timeout_policy::{
 use tokio::sync::mpsc;
 use zbus::Connection;
 
-use crate::agents::Agents;
+use crate::agents::{Agents, Outlook};
 use crate::clock::{Clocks, boot_now};
 use crate::endings::{Ending, Endings};
 use crate::groups::Groups;
@@ -121,9 +121,10 @@ impl Hands {
             Action::Lock(_, LockCause::Again(_)) => self.request(key.clone(), Request::Lock),
             Action::Lock(_, LockCause::Limit(limit)) => {
                 let length = length_of(&session, *limit);
-                self.teller
-                    .ending(&session, EndAction::Lock, *limit, length);
-                self.ending_hooks(&session, EndAction::Lock, *limit);
+                let how = EndAction::Lock;
+                self.teller.ending(&session, how, *limit, length);
+                self.show_end(key, how, *limit, length);
+                self.ending_hooks(&session, how, *limit);
                 self.request(key.clone(), Request::Lock);
             }
             Action::Lock(_, LockCause::Stage) => {
@@ -146,6 +147,8 @@ impl Hands {
                 if *limit == LimitKind::Inactivity {
                     self.watcher.remove(key);
                 }
+                self.agents
+                    .change_outlook(key, |outlook| outlook.withdraw(*limit));
                 self.teller.withdrawn(facts, *limit);
             }
         }
@@ -183,6 +186,7 @@ impl Hands {
         let length = length_of(session, limit);
         self.watcher.remove(&facts.key);
         self.teller.ending(session, how, limit, length);
+        self.show_end(&facts.key, how, limit, length);
         let (terminals, since) = (ttys::of_session(facts), Since::of(session));
         self.write(facts, &terminals, &text::end(limit, length, since));
         let place = terminals.first().map(Terminal::name);
@@ -200,6 +204,18 @@ impl Hands {
             .run(Occasion::End, told.with("LIMIT_SEC", &length));
     }
 
+    /// Tells the agent that has just come what its user was warned of.
+    pub(crate) fn brief(&self, engine: &Engine, session: &View<'_>) {
+        let key = &session.facts.key;
+        let warnings = engine.warnings(&key.id);
+        self.agents.look_out(key, Outlook::of(session, &warnings));
+    }
+
+    fn show_end(&self, key: &SessionKey, how: EndAction, limit: LimitKind, length: Duration) {
+        self.agents
+            .change_outlook(key, |outlook| outlook.end(limit, length, how));
+    }
+
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
         let Some(limits) = session.limits else { return };
         let left = warning.ends_at.since(boot_now());
@@ -208,6 +224,9 @@ impl Hands {
         if warning.limit == LimitKind::Inactivity {
             self.watcher.add(&session.facts.key, &terminals);
         }
+        self.agents.change_outlook(&session.facts.key, |outlook| {
+            outlook.warn(session, warning);
+        });
         let text = text::warning(session.facts, limits, Since::of(session), warning, left);
         self.write(session.facts, &terminals, &text);
         self.teller.warned(session, warning, left);

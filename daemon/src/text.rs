@@ -33,14 +33,12 @@ pub(crate) fn warning(
     left: Duration,
 ) -> String {
     let comes = what_comes(session, limits);
-    let (length, left) = (for_people(warning.length), for_people(rounded(left)));
+    let length = for_people(warning.length);
     let reason = reason(warning.limit, &length, since);
-    let text = match (&limits.message, warning.limit) {
-        (Some(message), _) => message
-            .replace("{user}", &session.user)
-            .replace("{limit}", &length)
-            .replace("{left}", &left)
-            .replace("{reason}", &reason),
+    let own = message(session, limits, since, warning, left);
+    let left = for_people(rounded(left));
+    let text = match (own, warning.limit) {
+        (Some(message), _) => message,
         (None, LimitKind::Absolute) => {
             format!("Session timeout: this session {comes} in {left}, {reason}.")
         }
@@ -50,6 +48,25 @@ pub(crate) fn warning(
         ),
     };
     framed(&text)
+}
+
+/// The administrator's own text for a warning, filled in, where there is one.
+pub(crate) fn message(
+    session: &SessionFacts,
+    limits: &Limits,
+    since: Since,
+    warning: &Warning,
+    left: Duration,
+) -> Option<String> {
+    let message = limits.message.as_ref()?;
+    let length = for_people(warning.length);
+    let reason = reason(warning.limit, &length, since);
+    let filled = message
+        .replace("{user}", &session.user)
+        .replace("{limit}", &length)
+        .replace("{left}", &for_people(rounded(left)))
+        .replace("{reason}", &reason);
+    Some(harmless(&filled))
 }
 
 /// What the terminal shows last.

@@ -9,7 +9,7 @@ use crate::standing::Standing;
 use crate::tracked::{LoginState, Tracked};
 use crate::{
     Action, Activity, BootTime, Departure, Event, Exemption, Granted, Groups, LimitKind, Limits,
-    Locking, Login, Milestone, Policy, SessionFacts, SessionKey,
+    Locking, Login, Milestone, Policy, SessionFacts, SessionKey, Warning,
 };
 
 /// A login that logind has not told of within this time is forgotten: what PAM says of a session
@@ -255,6 +255,16 @@ impl Engine {
         self.sessions
             .get(id)
             .map(Tracked::schedule)
+            .unwrap_or_default()
+    }
+
+    /// What the user of the session with this logind id is warned of as things stand: the last
+    /// warning for each limit.
+    #[must_use]
+    pub fn warnings(&self, id: &str) -> Vec<Warning> {
+        self.sessions
+            .get(id)
+            .map(Tracked::warnings)
             .unwrap_or_default()
     }
 

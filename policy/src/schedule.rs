@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::countdown::Countdown;
 use crate::standing::fitted;
 use crate::tracked::Tracked;
-use crate::{BootTime, EndAction, Limit, LimitKind, Limits, SessionType};
+use crate::{BootTime, EndAction, Limit, LimitKind, Limits, SessionType, Warning};
 
 /// One thing that comes, if nothing comes between: no activity, no other policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,36 @@ impl Tracked {
             what: MilestoneKind::Lock,
         }));
         in_order(milestones)
+    }
+}
+
+impl Tracked {
+    /// What its user is warned of: the last warning for each limit. While it is being ended, or is
+    /// locked for a limit, no warning stands.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let Some(limits) = self.limits() else {
+            return Vec::new();
+        };
+        if self.ending.is_some() || self.is_held() {
+            return Vec::new();
+        }
+        let standing = |kind, countdown: &Countdown, anchor, limit: &Limit| {
+            let lead = countdown.heard?;
+            Some(Warning {
+                limit: kind,
+                length: limit.length,
+                lead,
+                ends_at: countdown.ends_at(anchor, limit),
+            })
+        };
+        let absolute = self.absolute_terms().and_then(|(anchor, limit)| {
+            standing(LimitKind::Absolute, &self.absolute, anchor, &limit)
+        });
+        let inactivity = limits.inactivity.as_ref().and_then(|limit| {
+            let kind = LimitKind::Inactivity;
+            standing(kind, &self.inactivity, self.idle_since(), limit)
+        });
+        absolute.into_iter().chain(inactivity).collect()
     }
 }
 

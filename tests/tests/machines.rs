@@ -189,10 +189,25 @@ on_desktops! {
         },
         trixie_gnome: Trixie Gnome {
             desktops::idle_time_is_right_where_the_hint_comes_late_or_never,
+            notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
+            notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
+            notifications::the_last_thing_on_the_screen_is_why_the_session_ends,
         },
-        trixie_labwc: Trixie Labwc {},
-        trixie_sway: Trixie Sway {},
+        trixie_labwc: Trixie Labwc {
+            notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
+            notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
+        },
+        trixie_sway: Trixie Sway {
+            notifications::more_time_that_is_granted_is_said_on_the_screen,
+            notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
+            notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
+            notifications::the_last_thing_on_the_screen_is_why_the_session_ends,
+            notifications::without_a_server_nothing_breaks_and_one_that_comes_late_shows_what_is_due,
+        },
         trixie_x11: Trixie X11 {
+            notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
+            notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
+            notifications::the_last_thing_on_the_screen_is_why_the_session_ends,
             startx::a_console_with_an_x_server_is_not_ended_for_a_terminal_that_nobody_types_into,
         },
     }

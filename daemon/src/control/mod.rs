@@ -212,6 +212,16 @@ impl Manager {
         self.called(&session, &header, Call::Active).await
     }
 
+    /// The user has answered a warning on the screen, which is input right now.
+    async fn stay(&self, session: String, #[zbus(header)] header: Header<'_>) -> fdo::Result<()> {
+        let sender = header.sender().ok_or_else(unknown_caller)?;
+        let Questions { inputs, agents, .. } = &self.questions;
+        let key = agents.session_of(&session, sender);
+        let key = key.ok_or_else(not_the_agent)?;
+        let sent = inputs.send(Input::Event(Event::ActivitySeen(key))).await;
+        sent.map_err(|_| stopping())
+    }
+
     /// The version of the daemon.
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> &'static str {
@@ -299,10 +309,6 @@ impl Manager {
 
     async fn called(&self, session: &str, header: &Header<'_>, call: Call) -> fdo::Result<()> {
         let sender = header.sender().ok_or_else(unknown_caller)?;
-        let not_the_agent = || {
-            let only = "only the agent of the session may say that";
-            fdo::Error::AccessDenied(only.to_owned())
-        };
         let Questions { inputs, agents, .. } = &self.questions;
         let key = agents.session_of(session, sender);
         let key = key.ok_or_else(not_the_agent)?;
@@ -374,6 +380,11 @@ async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<u32
 
 fn unknown_caller() -> fdo::Error {
     fdo::Error::AccessDenied("the caller is unknown".to_owned())
+}
+
+fn not_the_agent() -> fdo::Error {
+    let only = "only the agent of the session may say that";
+    fdo::Error::AccessDenied(only.to_owned())
 }
 
 /// Whether there is such a session is nobody else's business.

@@ -78,10 +78,11 @@ impl Driver {
         }
     }
 
-    /// It is asked at once, so that it watches from now on.
+    /// It is told what stands, and asked at once, so that it watches from now on.
     fn agent_attached(&self, key: &SessionKey, source: agents::Source) {
         if let Some(session) = self.engine.session_of(key) {
             self.teller.agent_attached(session.facts, source);
+            self.hands.brief(&self.engine, &session);
             self.look(&session);
         }
     }

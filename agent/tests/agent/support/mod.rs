@@ -1,5 +1,8 @@
-//! A system bus with logind and the daemon on it, and a bus of the user with Mutter on it: the
-//! agent is their only client, and what it is told is all that it can tell them from real ones by.
+//! A system bus with logind and the daemon on it, and a bus of the user with Mutter or a
+//! notification server on it: the agent is their only client, and what it is told is all that it can
+//! tell them from real ones by.
+
+mod server;
 
 use std::os::unix::net::UnixListener;
 use std::process::{ExitStatus, Stdio};
@@ -10,12 +13,15 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use zbus::connection::Builder;
+use zbus::message::{Flags, Header};
 use zbus::wire::OwnedObjectPath;
 use zbus::{Connection, Guid, Message, fdo};
 
 /// The daemon's name on the bus, and that of somebody who is not root.
 pub(crate) const DAEMON: &str = ":1.2";
 pub(crate) const SOMEBODY: &str = ":1.3";
+/// The notification server's name on the bus of the user.
+pub(crate) const SERVER: &str = ":1.7";
 
 const LOGIND_PATH: &str = "/org/freedesktop/login1";
 const SESSION_PATH: &str = "/org/freedesktop/login1/session/c1";
@@ -32,6 +38,16 @@ pub(crate) struct World {
     pub(crate) session: bool,
     /// Mutter's idle time.
     pub(crate) idle: Duration,
+    pub(crate) notifications: Notifications,
+}
+
+/// The notification server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notifications {
+    Absent,
+    Shown,
+    /// The server does not answer.
+    Hanging,
 }
 
 #[derive(Clone, Copy)]
@@ -52,15 +68,32 @@ pub(crate) enum Said {
     Active(String),
     IdleWatch(u64),
     ActiveWatch,
+    /// To the notification server, in whose place it shows what.
+    Show(u32, String, String),
+    Close(u32),
+    Stay(String),
+    /// With or without leave to ask the user for a password.
+    Extend(String, Interaction),
+    /// To logind.
+    Terminate(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interaction {
+    Allowed,
+    Unwanted,
 }
 
 type Shared = Arc<Mutex<World>>;
+
+/// The agent's connections to the bus of the user.
+type Users = Arc<Mutex<Vec<Connection>>>;
 
 /// The agent and everybody it speaks with.
 pub(crate) struct Stage {
     pub(crate) agent: Child,
     system: Connection,
-    user: Option<Connection>,
+    user: Users,
     world: Shared,
     said: mpsc::UnboundedReceiver<Said>,
     _dir: tempfile::TempDir,
@@ -70,6 +103,8 @@ pub(crate) struct Stage {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Desktop {
     Mutter,
+    /// With a notification server, or room for one.
+    Notifications,
     Nothing,
 }
 
@@ -80,7 +115,7 @@ impl Stage {
         let listen = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
         let at = |name: &str| format!("unix:path={}", dir.path().join(name).display());
         let system = listen("system");
-        let user = (desktop == Desktop::Mutter).then(|| listen("user"));
+        let user = (desktop != Desktop::Nothing).then(|| listen("user"));
         let agent = Command::new(env!("CARGO_BIN_EXE_session-timeout-agent"))
             .args(arguments)
             .env_clear()
@@ -98,15 +133,20 @@ impl Stage {
             world: Arc::clone(&world),
             saying: saying.clone(),
         };
-        let system = soon(connect(system, server())).await;
-        let user = match user {
-            Some(user) => Some(soon(connect(user, server())).await),
-            None => None,
-        };
+        let system = soon(connect(&into_tokio(system), server(), desktop)).await;
+        let users = Users::default();
+        if let Some(user) = user {
+            tokio::spawn(serve(
+                into_tokio(user),
+                server(),
+                desktop,
+                Arc::clone(&users),
+            ));
+        }
         Self {
             agent,
             system,
-            user,
+            user: users,
             world,
             said,
             _dir: dir,
@@ -146,24 +186,32 @@ impl Stage {
 
     /// Mutter calls back.
     pub(crate) async fn watch_fired(&self, id: u32) {
-        let user = self.user.as_ref().unwrap();
         let (path, name) = (MUTTER_PATH, "org.gnome.Mutter.IdleMonitor");
         let signal = Message::signal(path, name, "WatchFired");
         let signal = signal.sender(":1.5").build(&(id,)).unwrap();
-        user.send(&signal).await.unwrap();
+        self.tell_user(&signal).await;
+    }
+
+    async fn tell_user(&self, signal: &Message) {
+        let users = self.user.lock().unwrap().clone();
+        for user in users {
+            // One that was only to look for Mutter is gone.
+            let _ = user.send(signal).await;
+        }
+    }
+
+    /// Somebody has a new name on the bus of the user, or none any more.
+    pub(crate) async fn user_name_is(&self, name: &str, owner: &str) {
+        let path = "/org/freedesktop/DBus";
+        let signal = Message::signal(path, "org.freedesktop.DBus", "NameOwnerChanged");
+        let signal = signal.sender("org.freedesktop.DBus");
+        let signal = signal.build(&(name, "", owner)).unwrap();
+        self.tell_user(&signal).await;
     }
 
     /// Mutter has left the bus.
     pub(crate) async fn mutter_is_gone(&self) {
-        let signal = Message::signal(
-            "/org/freedesktop/DBus",
-            "org.freedesktop.DBus",
-            "NameOwnerChanged",
-        );
-        let body = ("org.gnome.Mutter.IdleMonitor", ":1.5", "");
-        let signal = signal.sender("org.freedesktop.DBus");
-        let signal = signal.build(&body).unwrap();
-        self.user.as_ref().unwrap().send(&signal).await.unwrap();
+        self.user_name_is("org.gnome.Mutter.IdleMonitor", "").await;
     }
 
     /// Asks the agent for the idle time, in somebody's name; kind and seconds, or the error's name.
@@ -172,11 +220,26 @@ impl Stage {
         sender: &str,
         watch: Duration,
     ) -> Result<(String, Duration), String> {
-        let call = Message::method_call("/org/sessiontimeout1/Agent", "Idle")
+        let watch = u64::try_from(watch.as_micros()).unwrap();
+        let reply = self.call(sender, "Idle", &(watch,)).await?;
+        let (kind, micros): (String, u64) = reply.body().deserialize().unwrap();
+        Ok((kind, Duration::from_micros(micros)))
+    }
+
+    /// Calls the agent in somebody's name; the answer, or the error's name.
+    pub(crate) async fn call<B>(
+        &self,
+        sender: &str,
+        method: &str,
+        body: &B,
+    ) -> Result<Message, String>
+    where
+        B: serde::Serialize + zbus::DynamicType,
+    {
+        let call = Message::method_call("/org/sessiontimeout1/Agent", method)
             .sender(sender)
             .interface("org.sessiontimeout1.Agent");
-        let watch = u64::try_from(watch.as_micros()).unwrap();
-        let call = call.build(&(watch,)).unwrap();
+        let call = call.build(body).unwrap();
         let serial = call.primary_header().serial_num();
         let mut messages = zbus::MessageStream::from(&self.system);
         self.system.send(&call).await.unwrap();
@@ -193,8 +256,7 @@ impl Stage {
         if let Some(name) = reply.header().error_name() {
             return Err(name.to_string());
         }
-        let (kind, micros): (String, u64) = reply.body().deserialize().unwrap();
-        Ok((kind, Duration::from_micros(micros)))
+        Ok(reply)
     }
 
     /// Waits until the agent ends; how, and what it has written to its standard error.
@@ -216,11 +278,26 @@ fn lock(world: &Shared) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn connect(listener: UnixListener, server: Server) -> Connection {
+fn into_tokio(listener: UnixListener) -> tokio::net::UnixListener {
     listener.set_nonblocking(true).unwrap();
-    let listener = tokio::net::UnixListener::from_std(listener).unwrap();
+    tokio::net::UnixListener::from_std(listener).unwrap()
+}
+
+/// The bus of the user.
+async fn serve(listener: tokio::net::UnixListener, server: Server, desktop: Desktop, users: Users) {
+    loop {
+        let user = connect(&listener, server.clone(), desktop).await;
+        users.lock().unwrap().push(user);
+    }
+}
+
+async fn connect(
+    listener: &tokio::net::UnixListener,
+    server: Server,
+    desktop: Desktop,
+) -> Connection {
     let (stream, _) = listener.accept().await.unwrap();
-    Builder::unix_stream(stream.into_std().unwrap())
+    let bus = Builder::unix_stream(stream.into_std().unwrap())
         .server(Guid::generate())
         .p2p()
         .serve_at("/org/freedesktop/DBus", Bus(server.clone()))
@@ -228,10 +305,15 @@ async fn connect(listener: UnixListener, server: Server) -> Connection {
         .serve_at(SESSION_PATH, Session(server.clone()))
         .serve_at(USER_PATH, User)
         .serve_at("/org/sessiontimeout1", Manager(server.clone()))
-        .serve_at(MUTTER_PATH, Mutter(server, 0))
-        .build()
-        .await
-        .unwrap()
+        .serve_at(
+            "/org/freedesktop/Notifications",
+            server::Desk::new(server.clone()),
+        );
+    let bus = match desktop {
+        Desktop::Mutter => bus.serve_at(MUTTER_PATH, Mutter(server, 0)),
+        Desktop::Notifications | Desktop::Nothing => bus,
+    };
+    bus.build().await.unwrap()
 }
 
 #[derive(Clone)]
@@ -259,13 +341,24 @@ impl Bus {
     fn remove_match(&self, _rule: &str) {}
 
     fn get_name_owner(&self, name: &str) -> fdo::Result<String> {
-        match (name, lock(&self.0.world).daemon) {
-            ("org.sessiontimeout1", Daemon::Absent) => {
+        let (daemon, notifications) = {
+            let world = lock(&self.0.world);
+            (world.daemon, world.notifications)
+        };
+        let nobody = || Err(fdo::Error::NameHasNoOwner(name.to_owned()));
+        match (name, daemon, notifications) {
+            ("org.sessiontimeout1", Daemon::Absent, _) => {
                 self.0.note(Said::WhereIsTheDaemon);
-                Err(fdo::Error::NameHasNoOwner(name.to_owned()))
+                nobody()
             }
+            (server::NAME, _, Notifications::Absent) => nobody(),
+            (server::NAME, ..) => Ok(SERVER.to_owned()),
             _ => Ok(DAEMON.to_owned()),
         }
+    }
+
+    fn start_service_by_name(&self, name: &str, _flags: u32) -> fdo::Result<u32> {
+        Err(fdo::Error::ServiceUnknown(name.to_owned()))
     }
 
     #[zbus(name = "GetConnectionUnixUser")]
@@ -287,6 +380,10 @@ impl Logind {
 
     fn get_user(&self, _uid: u32) -> OwnedObjectPath {
         OwnedObjectPath::try_from(USER_PATH).unwrap()
+    }
+
+    fn terminate_session(&self, id: String) {
+        self.0.note(Said::Terminate(id));
     }
 }
 
@@ -349,6 +446,28 @@ impl Manager {
     fn became_active(&self, session: String) {
         self.0.note(Said::Active(session));
     }
+
+    fn stay(&self, session: String) {
+        self.0.note(Said::Stay(session));
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "what zbus hands over")]
+    fn extend_session(
+        &self,
+        session: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> fdo::Result<(u64, u64, u32)> {
+        let flags = header.primary().flags();
+        let interaction = if flags.contains(Flags::ALLOW_INTERACTIVE_AUTH) {
+            Interaction::Allowed
+        } else {
+            Interaction::Unwanted
+        };
+        self.0.note(Said::Extend(session, interaction));
+        Err(fdo::Error::InvalidArgs(
+            "all of them are \u{1b}used up".to_owned(),
+        ))
+    }
 }
 
 const MUTTER_PATH: &str = "/org/gnome/Mutter/IdleMonitor/Core";
@@ -386,6 +505,7 @@ impl World {
             session_type,
             session: true,
             idle: Duration::ZERO,
+            notifications: Notifications::Absent,
         }
     }
 }

@@ -3,9 +3,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "a panic is how a test fails, in its helpers too"
 )]
 
+mod notifications;
 mod support;
 
 use std::time::Duration;

@@ -1,13 +1,18 @@
 //! What the daemon may ask of the agent over D-Bus: `org.sessiontimeout1.Agent`.
 
+mod told;
+
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use zbus::message::Header;
 use zbus::{Connection, fdo, interface};
 
+use self::told::{Dictionary, limit, parting, warning};
+use crate::clock::Now;
 use crate::driver::Input;
 use crate::idle::{Answer, Watch};
+use crate::notifier::News;
 use crate::source::Trouble;
 
 const PATH: &str = "/org/sessiontimeout1/Agent";
@@ -22,13 +27,15 @@ const PATIENCE: Duration = Duration::from_millis(400);
 pub(crate) async fn serve(
     connection: &Connection,
     inputs: mpsc::Sender<Input>,
+    news: mpsc::Sender<News>,
 ) -> zbus::Result<()> {
     let server = connection.object_server();
-    server.at(PATH, Agent { inputs }).await.map(drop)
+    server.at(PATH, Agent { inputs, news }).await.map(drop)
 }
 
 struct Agent {
     inputs: mpsc::Sender<Input>,
+    news: mpsc::Sender<News>,
 }
 
 #[interface(name = "org.sessiontimeout1.Agent")]
@@ -43,11 +50,10 @@ impl Agent {
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<(&'static str, u64)> {
         only_root(connection, &header).await?;
-        let stopping = || fdo::Error::Failed("session-timeout-agent is stopping".to_owned());
         let (answer, answered) = oneshot::channel();
         let question = Input::Question(Watch::from_micros(watch), answer);
-        self.inputs.send(question).await.map_err(|_| stopping())?;
-        match answered.await.map_err(|_| stopping())? {
+        self.inputs.send(question).await.map_err(stopping)?;
+        match answered.await.map_err(stopping)? {
             Ok(Answer::Exact(idle)) => {
                 let micros = u64::try_from(idle.as_micros()).unwrap_or(u64::MAX);
                 Ok(("exact", micros))
@@ -57,6 +63,63 @@ impl Agent {
             Err(trouble) => Err(fdo::Error::Failed(trouble.to_string())),
         }
     }
+
+    /// The session is going to end.
+    async fn warn(
+        &self,
+        warned: Dictionary,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        only_root(connection, &header).await?;
+        let warned = warning(Now::read(), warned)?;
+        self.tell(News::Warned(warned)).await
+    }
+
+    /// What was warned of for this limit will not happen.
+    async fn withdraw(
+        &self,
+        limit_word: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        only_root(connection, &header).await?;
+        self.tell(News::Withdrawn(limit(limit_word)?)).await
+    }
+
+    /// The session ends now, or is locked.
+    async fn ending(
+        &self,
+        ends: Dictionary,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<()> {
+        only_root(connection, &header).await?;
+        self.tell(News::Ends(parting(ends)?)).await
+    }
+
+    /// How warnings reach the user: `ok`, `no-actions` where there are no buttons, or `none`.
+    async fn notifications(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<&'static str> {
+        only_root(connection, &header).await?;
+        let (answer, answered) = oneshot::channel();
+        self.tell(News::Reach(answer)).await?;
+        let reach = answered.await.map_err(stopping)?;
+        Ok(reach.as_str())
+    }
+}
+
+impl Agent {
+    async fn tell(&self, news: News) -> fdo::Result<()> {
+        self.news.send(news).await.map_err(stopping)
+    }
+}
+
+fn stopping<T>(_: T) -> fdo::Error {
+    fdo::Error::Failed("session-timeout-agent is stopping".to_owned())
 }
 
 /// The bus lets nobody else call either (`org.sessiontimeout1.conf`), as long as its policy is

@@ -1,21 +1,27 @@
-//! The agents in desktops: which there are, and what they say of their users' input.
+//! The agents in desktops: which there are, what they say of their users' input, and what they are
+//! told for their users.
 //!
 //! An agent runs as the user and has no authority: it is known by its name on the bus, which
 //! nobody can forge, speaks for sessions of its own user alone, and what it says can only be about
 //! input there. One that is gone, or does not answer in time, is done without.
 
+mod outlook;
+
 use std::collections::HashMap;
+use std::future;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use session_timeout_policy::{BootTime, Hint, SessionKey};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zbus::message::Type;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::{Connection, MatchRule, MessageStream, fdo};
+
+pub(crate) use outlook::Outlook;
 
 use crate::clock::boot_now;
 use crate::input::Input;
@@ -110,6 +116,8 @@ struct Agent {
     called: Option<Instant>,
     /// It has not answered the last question, and that was said.
     silent: bool,
+    /// What its user is to be told; nothing yet for one that is new.
+    outlook: watch::Sender<Option<Outlook>>,
 }
 
 /// The calls that the last question allows: each once, in this order.
@@ -143,6 +151,7 @@ impl Agents {
             expects: Expects::Nothing,
             called: None,
             silent: false,
+            outlook: watch::Sender::new(None),
         };
         agents.insert(key.clone(), agent);
         Attached::New
@@ -159,6 +168,26 @@ impl Agents {
         let mut agents = agents.iter();
         let (key, _) = agents.find(|(key, agent)| key.id == id && agent.name == *name)?;
         Some(key.clone())
+    }
+
+    /// What the session's agent tells its user from now on, if there is one.
+    pub(crate) fn look_out(&self, key: &SessionKey, outlook: Outlook) {
+        if let Some(agent) = self.all().get(key) {
+            agent.outlook.send_replace(Some(outlook));
+        }
+    }
+
+    /// The same, by what is different. An agent that is new is told the whole of it soon.
+    pub(crate) fn change_outlook(&self, key: &SessionKey, change: impl FnOnce(&mut Outlook)) {
+        if let Some(agent) = self.all().get(key) {
+            agent.outlook.send_if_modified(|outlook| match outlook {
+                Some(outlook) => {
+                    change(outlook);
+                    true
+                }
+                None => false,
+            });
+        }
     }
 
     /// How the session's agent knows, if it has one.
@@ -249,7 +278,8 @@ impl Agents {
         }
     }
 
-    /// Waits until this agent has left the bus, forgets it, and says so where it is missed.
+    /// Tells this agent what its user is to know until it has left the bus, forgets it then, and
+    /// says so where it is missed.
     pub(crate) async fn watch(
         self,
         connection: Connection,
@@ -257,8 +287,18 @@ impl Agents {
         key: SessionKey,
         name: OwnedUniqueName,
     ) {
-        if let Err(error) = leaves(&connection, &name).await {
-            log::debug!("cannot watch the agent of session {}: {error}", key.id);
+        let agent = self.all().get(&key).map(|agent| agent.outlook.subscribe());
+        let telling = async {
+            if let Some(outlook) = agent {
+                outlook::tell(&connection, &name, outlook).await;
+            }
+            future::pending::<()>().await;
+        };
+        tokio::select! {
+            left = leaves(&connection, &name) => if let Err(error) = left {
+                log::debug!("cannot watch the agent of session {}: {error}", key.id);
+            },
+            () = telling => {}
         }
         {
             let mut agents = self.all();

@@ -1,0 +1,12 @@
+//! What stands on the screen about the end of the session. Pure: told the time, what the daemon
+//! says, and what the notification server does.
+
+mod content;
+mod notices;
+mod remaining;
+mod told;
+
+pub(crate) use content::{Abilities, Actions, Button, Content, Stays};
+pub(crate) use notices::{Closed, Id, NotExtended, Notices, Step, Ticket};
+pub(crate) use remaining::Remaining;
+pub(crate) use told::{End, Extensions, Granted, Limit, Parting, Plain, Urgency, Warning};

@@ -1,0 +1,134 @@
+//! What the daemon says of the end that is near.
+
+use std::time::Duration;
+
+use crate::clock::Boot;
+
+/// The longest text of others that is shown, in characters.
+const MAX: usize = 400;
+
+/// Which limit it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Absolute,
+    Inactivity,
+}
+
+impl Limit {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Absolute, Self::Inactivity];
+
+    /// By the daemon's word for it.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "absolute" => Some(Self::Absolute),
+            "inactivity" => Some(Self::Inactivity),
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of the session at its limit, as its user sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It ends.
+    Ends,
+    /// Its screen is locked.
+    Locks,
+}
+
+impl End {
+    /// By the daemon's word for the action. Whatever else there may be one day ends the session.
+    pub(crate) fn of(action: &str) -> Self {
+        match action {
+            "lock" => Self::Locks,
+            _ => Self::Ends,
+        }
+    }
+}
+
+/// How much it matters that this warning is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    Normal,
+    /// It is the last one.
+    Critical,
+}
+
+/// That the session is going to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Warning {
+    pub(crate) limit: Limit,
+    pub(crate) ends: Boot,
+    pub(crate) length: Duration,
+    pub(crate) urgency: Urgency,
+    pub(crate) end: End,
+    /// The rule that the limit is from, unless it is everybody's.
+    pub(crate) rule: Option<Plain>,
+    /// The administrator's own text.
+    pub(crate) message: Option<Plain>,
+    pub(crate) extensions: Option<Extensions>,
+}
+
+/// More time that the user may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extensions {
+    /// How often; at least once.
+    pub(crate) left: u32,
+    pub(crate) by: Duration,
+}
+
+/// That the session ends now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parting {
+    pub(crate) limit: Limit,
+    pub(crate) length: Duration,
+    pub(crate) end: End,
+}
+
+/// More time that was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Granted {
+    pub(crate) by: Duration,
+    pub(crate) ends: Boot,
+    pub(crate) left: u32,
+}
+
+/// Text from outside as it may be shown: nothing in it begins a line, commands anything that shows
+/// it or turns the direction of writing, and it is not endless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plain(String);
+
+impl Plain {
+    pub(crate) fn of(text: &str) -> Self {
+        let harmless = |c| if is_harmful(c) { '\u{fffd}' } else { c };
+        Self(text.chars().take(MAX).map(harmless).collect())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Cc is C0, DEL and C1. The others are the bidirectional controls of UAX #9, the line and
+/// paragraph separators, and the byte order mark.
+pub(crate) fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_one_line_and_commands_nothing() {
+        for hostile in ["\u{1b}[2J", "a\nb", "\u{9b}2J", "\u{202e}abc", "\u{2028}"] {
+            let plain = Plain::of(hostile);
+            assert!(!plain.as_str().chars().any(is_harmful), "{plain:?}");
+        }
+        let long = Plain::of(&"é".repeat(5000));
+        assert_eq!(long.as_str().chars().count(), MAX);
+    }
+}

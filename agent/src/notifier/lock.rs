@@ -1,0 +1,49 @@
+//! The lock of the screen, which hides notifications.
+
+use std::collections::HashMap;
+
+use zbus::names::MemberName;
+use zbus::wire::OwnedVariant;
+use zbus::{Connection, Message, MessageStream};
+
+use crate::bus;
+use crate::session::{self, LOGIND, SESSION};
+
+/// What logind says of this session, for [`unlocks`].
+///
+/// # Errors
+/// The connection has failed, or logind does not know the session.
+pub(super) async fn changes(bus: &Connection, session: &str) -> zbus::Result<MessageStream> {
+    let path = session::path(bus, session).await?;
+    let path = path.ok_or_else(|| zbus::Error::Failure(format!("no session {session}")))?;
+    bus::signals(bus, &format!("sender='{LOGIND}',path='{path}'")).await
+}
+
+/// Whether this says that the screen is unlocked, or is to be. Anybody can send such a message to
+/// us, so it is asked whether it is logind's.
+pub(super) async fn unlocks(bus: &Connection, message: &Message) -> bool {
+    if !says_unlocked(message) {
+        return false;
+    }
+    let logind = bus::owner(bus, LOGIND).await.ok().flatten();
+    let header = message.header();
+    logind.is_some_and(|logind| header.sender().is_some_and(|sender| *sender == logind))
+}
+
+fn says_unlocked(message: &Message) -> bool {
+    let header = message.header();
+    match header.member().map(MemberName::as_str) {
+        Some("Unlock") => true,
+        Some("PropertiesChanged") => {
+            type Changed = (String, HashMap<String, OwnedVariant>, Vec<String>);
+            let body = message.body();
+            let Ok((interface, mut changed, _)) = body.deserialize::<Changed>() else {
+                return false;
+            };
+            let hint = changed.remove("LockedHint");
+            let hint = hint.and_then(|hint| bool::try_from(hint).ok());
+            interface == SESSION && hint == Some(false)
+        }
+        _ => false,
+    }
+}

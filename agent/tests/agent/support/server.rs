@@ -1,0 +1,70 @@
+//! A notification server.
+
+use std::collections::HashMap;
+use std::future;
+
+use zbus::Message;
+use zbus::wire::OwnedVariant;
+
+use super::{Notifications, SERVER, Said, Server, Stage, lock};
+
+pub(super) const NAME: &str = "org.freedesktop.Notifications";
+
+/// With the number of the last notification.
+pub(super) struct Desk(Server, u32);
+
+impl Desk {
+    pub(super) fn new(server: Server) -> Self {
+        Self(server, 0)
+    }
+}
+
+#[zbus::interface(name = "org.freedesktop.Notifications")]
+impl Desk {
+    fn get_capabilities(&self) -> Vec<&str> {
+        vec!["actions", "body", "body-markup"]
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "it has that many")]
+    async fn notify(
+        &mut self,
+        _program: String,
+        replaced: u32,
+        _icon: String,
+        summary: String,
+        body: String,
+        _actions: Vec<String>,
+        _hints: HashMap<String, OwnedVariant>,
+        _expires: i32,
+    ) -> u32 {
+        if lock(&self.0.world).notifications == Notifications::Hanging {
+            future::pending::<()>().await;
+        }
+        self.0.note(Said::Show(replaced, summary, body));
+        if replaced == 0 {
+            self.1 += 1;
+            self.1
+        } else {
+            replaced
+        }
+    }
+
+    fn close_notification(&self, id: u32) {
+        self.0.note(Said::Close(id));
+    }
+}
+
+impl Stage {
+    /// A notification server comes.
+    pub(crate) async fn server_comes(&self) {
+        self.world().notifications = Notifications::Shown;
+        self.user_name_is(NAME, SERVER).await;
+    }
+
+    /// The user presses a button.
+    pub(crate) async fn press(&self, id: u32, key: &str) {
+        let path = "/org/freedesktop/Notifications";
+        let signal = Message::signal(path, NAME, "ActionInvoked").sender(SERVER);
+        self.tell_user(&signal.build(&(id, key)).unwrap()).await;
+    }
+}

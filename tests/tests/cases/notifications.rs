@@ -1,0 +1,219 @@
+//! Warnings on the screen: seen, brought up to date, answered; and what becomes of them where
+//! nothing can show them.
+
+use std::time::{Duration, Instant};
+
+use session_timeout_tests::{Environment, Failure, Machine, Outcome, Screen, Wanted, wait_until};
+
+use super::desktops::attached;
+use super::servers::{OVERHEARD, dismiss, last_sent, press, shown, start, wait_none, wait_shown};
+use super::{SOON, assert_after, assert_not_ended, secs};
+
+const STAY: &str = "Stay signed in";
+const SIGN_OUT: &str = "Sign out now";
+
+/// The time between a look at the server and the next.
+const STEP: Duration = secs(15);
+
+pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "30min"
+           inactivity-timeout = "50s"
+           inactivity-warnings = ["35s", "5s"]"#,
+    )?;
+    let mut screen = attached(machine, environment)?;
+    start(&screen, environment)?;
+    screen.press_key()?;
+    let first = wait_shown(&screen, environment, "ends within 35 s", secs(60))?;
+    assert!(first.body.contains("the limit is 50 s"), "{first:?}");
+    let buttons: Vec<_> = first.buttons.iter().map(String::as_str).collect();
+    assert!(
+        buttons.contains(&STAY) && buttons.contains(&SIGN_OUT),
+        "{first:?}"
+    );
+
+    // In its place: there is one, and by the server's number it is the same.
+    let second = wait_shown(&screen, environment, "ends within 30 s", STEP)?;
+    assert_eq!(second.id, first.id);
+    photograph(&screen, environment, "warning")?;
+
+    press(&screen, environment, &second, STAY)?;
+    let pressed = Instant::now();
+    wait_none(&screen, environment, SOON)?;
+    let withdrawn = Wanted::event("withdrawn").session(screen.session());
+    let withdrawn = machine.journal().wait_for(&withdrawn, SOON)?;
+    assert_after(pressed, "the withdrawal", withdrawn.at, Duration::ZERO);
+
+    // It counts as input: the next warning is a limit later, and not sooner.
+    let warning = Wanted::event("warning")
+        .session(screen.session())
+        .with("LEAD_SEC", "35");
+    let again = wait_until(secs(30), "the next warning", || {
+        let all = machine.journal().all(&warning);
+        all.get(1).cloned().ok_or_else(|| Failure::new("none"))
+    })?;
+    assert_after(pressed, "the next warning", again.at, secs(15));
+    wait_shown(&screen, environment, "ends within 35 s", SOON)?;
+    assert_not_ended(machine, screen.session());
+    Ok(())
+}
+
+pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "200s"
+           session-warnings = ["180s"]
+           extend = { times = 2, by = "30min" }
+           grace = "3s""#,
+    )?;
+    let screen = attached(machine, environment)?;
+    start(&screen, environment)?;
+    let warned = wait_shown(&screen, environment, "ends within 3 min", secs(60))?;
+    assert!(
+        warned
+            .body
+            .contains("extend it 2 more times, by 30 min each"),
+        "{warned:?}"
+    );
+    press(&screen, environment, &warned, "Extend by 30 min")?;
+    let refused = wait_until(SOON, "the refusal", || {
+        let all = shown(&screen, environment)?;
+        let said = |body: &str| body.contains("It was not extended: authentication is needed");
+        match all.as_slice() {
+            [one] if said(&one.body) => Ok(one.clone()),
+            other => Err(Failure::new(format!("{other:?}"))),
+        }
+    })?;
+    photograph(&screen, environment, "refusal")?;
+    press(&screen, environment, &refused, SIGN_OUT)?;
+    machine.wait_session_gone(screen.session(), SOON)?;
+    assert_not_ended(machine, screen.session());
+    Ok(())
+}
+
+pub(crate) fn more_time_that_is_granted_is_said_on_the_screen(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.write(
+        "/etc/polkit-1/rules.d/10-extend.rules",
+        r#"polkit.addRule(function(action) {
+            if (action.id == "org.sessiontimeout1.extend-own") return polkit.Result.YES;
+        });"#,
+    )?;
+    machine.run("systemctl restart polkit")?;
+    machine.policy(
+        r#"[default]
+           session-timeout = "200s"
+           session-warnings = ["180s"]
+           extend = { times = 1, by = "30min" }"#,
+    )?;
+    let screen = attached(machine, environment)?;
+    start(&screen, environment)?;
+    let warned = wait_shown(&screen, environment, "ends within 3 min", secs(60))?;
+    assert!(
+        warned.body.contains("extend it once more, by 30 min."),
+        "{warned:?}"
+    );
+    press(&screen, environment, &warned, "Extend by 30 min")?;
+    let granted = wait_shown(
+        &screen,
+        environment,
+        "This session was extended by 30 min",
+        SOON,
+    )?;
+    assert!(granted.body.contains("It ends within 3"), "{granted:?}");
+    assert!(granted.buttons.is_empty(), "{granted:?}");
+    let status = machine.session_status(screen.session())?;
+    assert_eq!(status["phase"], "running", "{status}");
+    Ok(())
+}
+
+pub(crate) fn the_last_thing_on_the_screen_is_why_the_session_ends(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "30s"
+           session-warnings = ["12s"]
+           message = "{user}: <b>closing</b> in {left}"
+           grace = "3s""#,
+    )?;
+    let screen = attached(machine, environment)?;
+    start(&screen, environment)?;
+    let warned = wait_shown(&screen, environment, "This session ends", secs(40))?;
+    assert!(warned.body.contains("alice: "), "{warned:?}");
+    machine.wait_session_gone(screen.session(), secs(40))?;
+    let overheard = machine.run(&format!("cat {OVERHEARD}"))?;
+    let last = last_sent(&overheard).ok_or_else(|| Failure::new(overheard))?;
+    assert_eq!(last.summary, "This session ends now");
+    assert_eq!(last.body, "It has lasted for 30 s.");
+    assert!(last.buttons.is_empty(), "{last:?}");
+    Ok(())
+}
+
+pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what_is_due(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "60s"
+           session-warnings = ["45s", "40s", "5s"]
+           grace = "3s""#,
+    )?;
+    let screen = attached(machine, environment)?;
+    let id = screen.session();
+    let pid = screen.agent_pid()?;
+    machine.run(&format!("kill {pid}"))?;
+    screen.run("session-timeout-agent >/dev/null 2>/tmp/agent.log &")?;
+    let reach = screen.run("session-timeout-agent --print-source")?;
+    assert!(reach.contains("notifications: none\n"), "{reach}");
+
+    let warning = Wanted::event("warning").session(id).with("LEAD_SEC", "40");
+    machine.journal().wait_for(&warning, secs(60))?;
+    let silent = "no notification server";
+    wait_until(SOON, "the agent to say so", || {
+        let said = machine.run("cat /tmp/agent.log")?;
+        match said.matches(silent).count() {
+            1 => Ok(()),
+            _ => Err(Failure::new(said)),
+        }
+    })?;
+
+    start(&screen, environment)?;
+    let shown = wait_shown(&screen, environment, "ends within", SOON)?;
+    let reach = screen.run("session-timeout-agent --print-source")?;
+    assert!(reach.contains("notifications: ok\n"), "{reach}");
+
+    // Who does away with it sees it again when the screen is unlocked.
+    dismiss(&screen, &shown)?;
+    wait_none(&screen, environment, SOON)?;
+    machine.run(&format!("loginctl unlock-session {id}"))?;
+    wait_shown(&screen, environment, "ends within", SOON)?;
+
+    // Another agent is told what stands.
+    let pid = screen.agent_pid()?;
+    machine.run(&format!("kill -KILL {pid}"))?;
+    screen.run("makoctl dismiss -a; session-timeout-agent >/dev/null 2>>/tmp/agent.log &")?;
+    wait_shown(&screen, environment, "ends within", SOON)?;
+    let said = machine.run("cat /tmp/agent.log")?;
+    assert_eq!(said.matches(silent).count(), 1, "{said}");
+
+    machine.wait_session_gone(id, secs(60))?;
+    Ok(())
+}
+
+fn photograph(screen: &Screen<'_>, environment: Environment, what: &str) -> Outcome {
+    let path = screen.photograph(&format!("{what}-{environment}"))?;
+    eprintln!("{}", path.display());
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The notification servers of the desktops: started, asked what they show, and pressed at, each
+//! in its own way.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use session_timeout_tests::{Context, Environment, Failure, Outcome, Screen, wait_until};
+
+use super::secs;
+
+/// For a server to come up.
+const UP: Duration = secs(20);
+
+/// Whatever is sent to a server and comes from it, as it is on the bus. It outlives the session.
+pub(super) const OVERHEARD: &str = "/tmp/notifications";
+
+/// One notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub(super) id: u32,
+    pub(super) summary: String,
+    pub(super) body: String,
+    /// Their labels.
+    pub(super) buttons: Vec<String>,
+}
+
+/// Starts the server that people use there, and waits until it is one. GNOME has its own.
+pub(super) fn start(screen: &Screen<'_>, environment: Environment) -> Outcome {
+    let program = match environment {
+        Environment::Sway | Environment::Labwc => "mako",
+        Environment::X11 => "/usr/lib/*/xfce4/notifyd/xfce4-notifyd",
+        Environment::Gnome => "true",
+    };
+    screen.run(&format!(
+        "dbus-monitor --session \"interface='org.freedesktop.Notifications'\" >{OVERHEARD} 2>&1 &
+         {program} >/dev/null 2>&1 &"
+    ))?;
+    wait_until(UP, "a notification server", || {
+        screen.run("busctl --user status org.freedesktop.Notifications")
+    })
+    .map(drop)
+}
+
+/// What the server shows of ours.
+pub(super) fn shown(screen: &Screen<'_>, environment: Environment) -> Outcome<Vec<Shown>> {
+    match environment {
+        Environment::Sway | Environment::Labwc => shown_by_mako(screen),
+        Environment::Gnome => shown_by_gnome(screen),
+        Environment::X11 => shown_by_xfce(screen),
+    }
+}
+
+/// Waits until the only notification of ours says this in its heading.
+pub(super) fn wait_shown(
+    screen: &Screen<'_>,
+    environment: Environment,
+    summary: &str,
+    bound: Duration,
+) -> Outcome<Shown> {
+    let what = format!("a notification {summary:?}");
+    wait_until(bound, &what, || {
+        let all = shown(screen, environment)?;
+        match all.as_slice() {
+            [one] if one.summary.contains(summary) => Ok(one.clone()),
+            other => Err(Failure::new(format!("{other:?}"))),
+        }
+    })
+}
+
+/// Waits until nothing of ours is shown any more.
+pub(super) fn wait_none(screen: &Screen<'_>, environment: Environment, bound: Duration) -> Outcome {
+    wait_until(bound, "no notification", || {
+        let all = shown(screen, environment)?;
+        all.is_empty()
+            .then_some(())
+            .ok_or_else(|| Failure::new(format!("{all:?}")))
+    })
+}
+
+/// Has the server say that this button was pressed, as it does when it is.
+pub(super) fn press(
+    screen: &Screen<'_>,
+    environment: Environment,
+    shown: &Shown,
+    label: &str,
+) -> Outcome {
+    let key = match label {
+        "Stay signed in" => "stay",
+        "Sign out now" => "sign-out",
+        _ => "extend",
+    };
+    let script = match environment {
+        Environment::Sway | Environment::Labwc => format!("makoctl invoke -n {} {key}", shown.id),
+        Environment::Gnome => {
+            let script = format!(
+                "{OURS}.flatMap(n => n.actions).find(a => a.label == '{label}').activate()"
+            );
+            return evaluate(screen, &script).map(drop);
+        }
+        // A row of equal buttons at the lower edge of the window, in their order.
+        Environment::X11 => {
+            let buttons = shown.buttons.len();
+            let place = shown.buttons.iter().position(|it| it == label);
+            let place = place.context(format!("no {label} in {shown:?}"))?;
+            format!(
+                r#"window=$(xdotool search --onlyvisible --class xfce4-notifyd | tail -n 1)
+                eval "$(xdotool getwindowgeometry --shell "$window")"
+                x=$((X + WIDTH * (2 * {place} + 1) / (2 * {buttons})))
+                xdotool mousemove "$x" $((Y + HEIGHT - 22)) && sleep 0.3 && xdotool click 1"#
+            )
+        }
+    };
+    screen.run(&script).map(drop)
+}
+
+/// The user does away with it.
+pub(super) fn dismiss(screen: &Screen<'_>, shown: &Shown) -> Outcome {
+    screen
+        .run(&format!("makoctl dismiss -n {}", shown.id))
+        .map(drop)
+}
+
+fn shown_by_mako(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
+    let json = screen.run(
+        "busctl --user --json=short call org.freedesktop.Notifications /fr/emersion/Mako \
+         fr.emersion.Mako ListNotifications",
+    )?;
+    let reply: Value = serde_json::from_str(&json).context(format!("read {json}"))?;
+    let all = reply["data"][0].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value["data"].as_str().unwrap_or_default().to_owned();
+    let read = |one: &Value| {
+        let actions = one["actions"]["data"].as_object();
+        let id = one["id"]["data"].as_u64();
+        Shown {
+            id: id.and_then(|id| u32::try_from(id).ok()).unwrap_or_default(),
+            summary: text(&one["summary"]),
+            body: text(&one["body"]),
+            buttons: actions
+                .into_iter()
+                .flat_map(serde_json::Map::values)
+                .filter_map(|label| label.as_str().or_else(|| label["data"].as_str()))
+                .map(str::to_owned)
+                .collect(),
+        }
+    };
+    Ok(all.iter().map(read).collect())
+}
+
+/// What GNOME's shell has of ours.
+const OURS: &str = "Main.messageTray.getSources().flatMap(s => s.notifications).filter(n => n.title.startsWith('This'))";
+
+fn shown_by_gnome(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
+    let script = format!(
+        "{OURS}.map(n => ({{title: n.title, body: n.body, buttons: n.actions.map(a => a.label)}}))"
+    );
+    let all = evaluate(screen, &script)?;
+    let all = all.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let read = |one: &Value| Shown {
+        id: 0,
+        summary: text(&one["title"]),
+        body: text(&one["body"]),
+        buttons: one["buttons"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect(),
+    };
+    Ok(all.iter().map(read).collect())
+}
+
+/// What a script in GNOME's shell comes to.
+pub(super) fn evaluate(screen: &Screen<'_>, script: &str) -> Outcome<Value> {
+    let script = script.replace('\\', r"\\").replace('"', "\\\"");
+    let json = screen.run(&format!(
+        "busctl --user --json=short call org.gnome.Shell /org/gnome/Shell org.gnome.Shell \
+         Eval s \"{script}\""
+    ))?;
+    let reply: Value = serde_json::from_str(&json).context(format!("read {json}"))?;
+    if reply["data"][0] != true {
+        return Err(Failure::new(format!("{script}: {json}")));
+    }
+    let said = reply["data"][1].as_str().unwrap_or_default();
+    Ok(serde_json::from_str(said).unwrap_or_default())
+}
+
+/// Its windows are all that it shows; what is in them is what was sent last.
+fn shown_by_xfce(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
+    let windows =
+        screen.run("xdotool search --onlyvisible --class xfce4-notifyd 2>/dev/null; true")?;
+    if windows.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let overheard = screen.run(&format!("cat {OVERHEARD}"))?;
+    Ok(last_sent(&overheard).into_iter().collect())
+}
+
+/// The last notification that was sent, out of what dbus-monitor writes.
+pub(super) fn last_sent(overheard: &str) -> Option<Shown> {
+    let start = overheard.rfind("member=Notify\n")?;
+    let call = &overheard[start..];
+    // A text of several lines is written as it is.
+    let strings = call.split("string \"").skip(1);
+    let strings: Vec<_> = strings
+        .filter_map(|rest| rest.split_once("\"\n"))
+        .map(|(text, _)| text.to_owned())
+        .collect();
+    let [_, _, summary, body, rest @ ..] = strings.as_slice() else {
+        return None;
+    };
+    let actions = call.find("array [").zip(call.find("]\n"));
+    let actions = actions.map_or(0, |(from, to)| call[from..to].matches("string").count());
+    let labels = rest.iter().take(actions).skip(1).step_by(2);
+    Some(Shown {
+        id: 0,
+        summary: summary.clone(),
+        body: body.clone(),
+        buttons: labels.cloned().collect(),
+    })
+}
