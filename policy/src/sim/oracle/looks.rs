@@ -46,12 +46,7 @@ impl Oracle<'_> {
                 "nothing counts from the last activity",
             );
         }
-        let counts = |terms: &Terms| terms.counts_activity(history.is_graphical());
-        // The answer may have come right before the groups were given up.
-        let counted = self.settled_now(history).is_some()
-            && self.inhibitor_came_between(history)
-            && self.terms_before(history).is_some_and(counts);
-        if history.end().is_some() || !(counts(terms) || counted) {
+        if history.end().is_some() || !terms.counts_activity(history.is_graphical()) {
             return broken(
                 Promise::ProbeReason,
                 "nothing counts from the last activity",
