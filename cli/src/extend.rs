@@ -29,6 +29,8 @@ pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
         Error::Authentication(why) => Error::Authentication(format!("{why}{}", asker.hint())),
         other => other,
     });
+    // First, so that the daemon takes back what is still asked.
+    drop(bus);
     asker.stop().await;
     Ok(said(&session, extension?))
 }

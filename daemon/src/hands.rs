@@ -104,7 +104,7 @@ impl Hands {
             // Of extensions the driver tells, which knows who asked.
             Action::Extended(_, extended) => {
                 let left = extended.until.since(boot_now());
-                let told = Facts::of(facts, LimitKind::Absolute).with("LEFT_SEC", &left.as_secs());
+                let told = Facts::of(facts, LimitKind::Absolute).left(left);
                 self.hooks.run(Occasion::Extend, told);
             }
             // The other is done above.
@@ -230,7 +230,7 @@ impl Hands {
         let text = text::warning(session.facts, limits, Since::of(session), warning, left);
         self.write(session.facts, &terminals, &text);
         self.teller.warned(session, warning, left);
-        let told = Facts::of(session.facts, warning.limit).with("LEFT_SEC", &left.as_secs());
+        let told = Facts::of(session.facts, warning.limit).left(left);
         let told = told.with("LIMIT_SEC", &warning.length.as_secs());
         self.hooks.run(Occasion::Warn, told);
     }

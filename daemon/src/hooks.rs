@@ -78,6 +78,12 @@ impl Facts {
         self
     }
 
+    /// How much time is left, in whole seconds: a timer that fires a moment late makes no 59 of 60.
+    pub(crate) fn left(self, left: Duration) -> Self {
+        let rounded = left.saturating_add(Duration::from_millis(500));
+        self.with("LEFT_SEC", &rounded.as_secs())
+    }
+
     /// With our name before it, so that none of them means anything to a program by accident.
     fn add(&mut self, name: &str, value: &impl ToString) {
         let value = harmless(&value.to_string());
@@ -248,7 +254,7 @@ mod tests {
             seat: None,
             started: BootTime::default(),
         };
-        let facts = Facts::of(&session, LimitKind::Absolute).with("LEFT_SEC", &60);
+        let facts = Facts::of(&session, LimitKind::Absolute).left(Duration::from_millis(59_990));
         let expected = [
             "SESSION_TIMEOUT_SESSION_ID=c1",
             "SESSION_TIMEOUT_USER_NAME=alice",

@@ -68,10 +68,8 @@ impl Tracked {
         if self.activity.is_later_than(before) {
             self.withdraw(LimitKind::Inactivity, out);
         }
-        self.report_unknown(out);
-        if std::mem::take(&mut self.look_again) && self.idle_matters() {
-            self.look(now, out);
-        }
+        // What comes of it is seen to when groups that are overdue have been.
+        self.unknown_reported &= self.is_unenforceable();
     }
 
     pub(crate) fn probe_failed(&mut self, now: BootTime, out: &mut Vec<Action>) {
@@ -125,7 +123,16 @@ impl Tracked {
     }
 
     pub(crate) fn tick_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.ending.is_some() || self.idle_due().is_none() {
+        if self.ending.is_some() {
+            return;
+        }
+        if self.probe == Inquiry::Idle
+            && std::mem::take(&mut self.look_again)
+            && self.idle_matters()
+        {
+            self.look(now, out);
+        }
+        if self.idle_due().is_none() {
             return;
         }
         match self.probe.step(now, PATIENCE) {

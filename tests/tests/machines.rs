@@ -87,6 +87,7 @@ on_both_suites! {
     Installed extend::a_user_has_more_time_for_the_password_and_no_more_than_the_rule_allows,
     Installed extend::nobody_gets_more_time_by_calling_the_bus,
     Installed extend::root_puts_off_any_limit_as_often_as_the_policy_allows,
+    Installed extend::who_goes_away_instead_of_typing_is_not_waited_for,
     Installed extend::without_polkit_users_are_refused_and_root_is_not,
     Installed faults::a_full_backlog_delays_no_login,
     Installed faults::a_healthy_daemon_delays_no_login,

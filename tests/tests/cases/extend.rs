@@ -21,14 +21,20 @@ pub(crate) fn a_user_has_more_time_for_the_password_and_no_more_than_the_rule_al
     machine.policy(POLICY)?;
     let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(alice.session())?;
-    let told = type_password(&mut alice, "session-timeout extend", "alice", 0)?;
+    let told = type_password(machine, &mut alice, "session-timeout extend", "alice", 0)?;
     let id = alice.session().to_owned();
     let said = format!("Session {id} may last 30 min longer: it ends in 1 h 29 min");
     let told = alice.terminal().wait_after(told.end, &said, CHECKED)?;
     assert_used(machine, &id, 1)?;
     asked_by(machine, "extended", &id, "1000")?;
 
-    let told = type_password(&mut alice, "session-timeout extend", "wrong", told.end)?;
+    let told = type_password(
+        machine,
+        &mut alice,
+        "session-timeout extend",
+        "wrong",
+        told.end,
+    )?;
     let said = "session-timeout: not authorized by polkit";
     let told = alice.terminal().wait_after(told.end, said, CHECKED)?;
     assert_used(machine, &id, 1)?;
@@ -36,7 +42,7 @@ pub(crate) fn a_user_has_more_time_for_the_password_and_no_more_than_the_rule_al
     assert!(refused.contains("as its user asked: not auth"), "{refused}");
 
     let extend = format!("session-timeout extend {id}");
-    let told = type_password(&mut alice, &extend, "alice", told.end)?;
+    let told = type_password(machine, &mut alice, &extend, "alice", told.end)?;
     let last = "that was the last extension";
     let told = alice.terminal().wait_after(told.end, last, CHECKED)?;
     assert_used(machine, &id, 2)?;
@@ -56,7 +62,7 @@ pub(crate) fn a_session_of_somebody_else_takes_an_administrator(machine: &Machin
     machine.wait_known(bob.session())?;
     let extend = format!("session-timeout extend {}", bob.session());
     // The one for whom it is asked is root: her own password is no help.
-    let told = type_password(&mut alice, &extend, "alice", 0)?;
+    let told = type_password(machine, &mut alice, &extend, "alice", 0)?;
     let said = "session-timeout: not authorized by polkit";
     let told = alice.terminal().wait_after(told.end, said, CHECKED)?;
     assert_used(machine, bob.session(), 0)?;
@@ -64,7 +70,7 @@ pub(crate) fn a_session_of_somebody_else_takes_an_administrator(machine: &Machin
     assert!(refused.contains("as uid 1000 asked"), "{refused}");
 
     machine.run("usermod --append --groups sudo alice")?;
-    let told = type_password(&mut alice, &extend, "alice", told.end)?;
+    let told = type_password(machine, &mut alice, &extend, "alice", told.end)?;
     let said = "may last 30 min longer";
     alice.terminal().wait_after(told.end, said, CHECKED)?;
     assert_used(machine, bob.session(), 1)
@@ -82,17 +88,23 @@ pub(crate) fn a_session_that_is_gone_when_the_password_comes_is_not_another_one(
     let asked = alice.terminal().wait_for("Password: ", SOON)?;
     other.drop_connection();
     machine.wait_session_gone(&gone, SOON)?;
+    wait_listening(machine)?;
     alice.send("alice\n")?;
     let said = format!("session-timeout: there is no session {gone}");
-    let told = alice.terminal().wait_after(asked.end, &said, CHECKED)?;
+    alice.terminal().wait_after(asked.end, &said, CHECKED)?;
+    assert_used(machine, alice.session(), 0)
+}
 
-    // Who goes away instead of typing is not waited for.
+pub(crate) fn who_goes_away_instead_of_typing_is_not_waited_for(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let id = alice.session().to_owned();
+    machine.wait_known(&id)?;
+    // Told to end, the command takes polkit's agent along.
     alice.send("session-timeout extend\n")?;
-    alice.terminal().wait_after(told.end, "Password: ", SOON)?;
+    let asked = alice.terminal().wait_for("Password: ", SOON)?;
     machine.run("kill $(pgrep --full '^session-timeout extend')")?;
-    let session = alice.session().to_owned();
-    let refused = asked_by(machine, "extension-refused", &session, "1000")?;
-    assert!(refused.contains("has gone away"), "{refused}");
+    asked_by(machine, "extension-refused", &id, "1000")?;
     wait_until(SOON, "the agent to be gone", || {
         let agents = machine.attempt("pgrep --exact pkttyagent")?;
         match agents.stdout.as_str() {
@@ -100,11 +112,27 @@ pub(crate) fn a_session_that_is_gone_when_the_password_comes_is_not_another_one(
             others => Err(Failure::new(others)),
         }
     })?;
-    let shown = alice.terminal().text().len();
-    let told = type_password(&mut alice, "session-timeout extend", "alice", shown)?;
+    // Killed, it cannot; the daemon takes its question back.
+    alice.send("session-timeout extend\n")?;
+    alice.terminal().wait_after(asked.end, "Password: ", SOON)?;
+    machine.run("kill -KILL $(pgrep --full '^session-timeout extend')")?;
+    wait_until(SOON, "the question to be taken back", || {
+        let refused = asked_by(machine, "extension-refused", &id, "1000")?;
+        if refused.contains("whoever asked has gone away") {
+            Ok(())
+        } else {
+            Err(Failure::new(refused))
+        }
+    })?;
+    // And the next wish is one like any other; on a terminal where nobody asks on.
+    machine.run("pkill --exact pkttyagent")?;
+    let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let id = alice.session().to_owned();
+    machine.wait_known(&id)?;
+    let told = type_password(machine, &mut alice, "session-timeout extend", "alice", 0)?;
     let said = "may last 30 min longer";
     alice.terminal().wait_after(told.end, said, CHECKED)?;
-    Ok(())
+    assert_used(machine, &id, 1)
 }
 
 pub(crate) fn nobody_gets_more_time_by_calling_the_bus(machine: &Machine) -> Outcome {
@@ -193,11 +221,28 @@ pub(crate) fn root_puts_off_any_limit_as_often_as_the_policy_allows(machine: &Ma
 }
 
 /// Types a command, and the password when it is asked for after the place `start`.
-fn type_password(ssh: &mut Ssh, command: &str, password: &str, start: usize) -> Outcome<Seen> {
+fn type_password(
+    machine: &Machine,
+    ssh: &mut Ssh,
+    command: &str,
+    password: &str,
+    start: usize,
+) -> Outcome<Seen> {
     ssh.send(&format!("{command}\n"))?;
     let asked = ssh.terminal().wait_after(start, "Password: ", SOON)?;
+    wait_listening(machine)?;
     ssh.send(&format!("{password}\n"))?;
     Ok(asked)
+}
+
+/// polkit's agent throws away what was typed before it has turned the echo off, which is after it
+/// has asked.
+fn wait_listening(machine: &Machine) -> Outcome {
+    const ECHO_IS_OFF: &str = "tty=$(ps -o tty= -p $(pgrep --exact pkttyagent)) && \
+        stty --file=/dev/$tty --all | grep --word-regexp --quiet -e -echo";
+    wait_until(SOON, "the echo to be off", || {
+        machine.run(ECHO_IS_OFF).map(drop)
+    })
 }
 
 fn assert_used(machine: &Machine, session: &str, times: u32) -> Outcome {

@@ -21,7 +21,6 @@ pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) 
     // Full screen, with a program of its own on every line.
     editor.send("less +F /etc/services\n")?;
     refusing.send("mesg n; mesg\n")?;
-    refusing.terminal().wait_for("is n", SOON)?;
     for ssh in [&editor, &refusing] {
         let login = login_of(machine, ssh.session())?;
         for (left, after) in [("8 s", 8), ("3 s", 13)] {
@@ -34,6 +33,8 @@ pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) 
         assert_after(login.at, END, seen.at, secs(16));
         ssh.wait_closed(SOON)?;
     }
+    let refused = refusing.terminal().text();
+    assert!(refused.contains("is n"), "{refused}");
     Ok(())
 }
 

@@ -88,8 +88,7 @@ impl Oracle<'_> {
             LimitKind::Inactivity
         };
         let terms = self.threatened(history, kind)?;
-        // It may be said of a reading that came right before the groups were given up.
-        if terms.unknown != UnknownIdle::Report && self.settled_now(history).is_none() {
+        if terms.unknown != UnknownIdle::Report {
             return broken(Promise::UnknownIdle, "the policy counts from the login");
         }
         if history.idle_may_be_unknown().is_none() {
