@@ -14,6 +14,7 @@ use crate::list::Tooth;
 const PARTS: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
+    "agent",
     "cli",
     "config",
     "daemon",
@@ -177,9 +178,11 @@ fn failed(said: &str) -> Vec<String> {
         .collect()
 }
 
+/// Each file is as new as the copy: what was compiled from an earlier one, with a bug in it, is
+/// older for cargo.
 fn copy(from: &Path, to: &Path) -> Outcome {
     let status = Command::new("cp")
-        .args(["--archive", "--no-target-directory"])
+        .args(["--recursive", "--no-target-directory"])
         .args([from, to])
         .status();
     let status = status.context("run cp")?;
