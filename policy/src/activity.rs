@@ -139,8 +139,12 @@ impl Activity {
         }
         match reading.hint {
             Some(Hint::Active) => self.seen(now),
-            // A hint that stands tells of the same moment at every look, give or take a little.
-            Some(Hint::IdleSince(since)) if since > self.last.saturating_add(HINT_JITTER) => {
+            // A hint that stands tells of the same moment at every look, give or take a little. What
+            // comes after a look that found the user there is another.
+            Some(Hint::IdleSince(since))
+                if since > self.last.saturating_add(HINT_JITTER)
+                    || (self.last == self.sampled && since > self.last) =>
+            {
                 self.seen(since.min(now));
             }
             Some(Hint::IdleSince(_)) | None => {}
@@ -364,6 +368,25 @@ mod tests {
             observe(&mut activity, at(now), reading);
             assert_eq!(activity.last, at(70), "at {now}");
         }
+    }
+
+    #[test]
+    fn a_hint_right_after_the_last_activity_is_news_at_once_and_never_again() {
+        let mut activity = Activity::since_login(at(0));
+        let mut look = |now: u64, hint| {
+            let reading = Reading {
+                wall: wall(EPOCH + now),
+                hint: Some(hint),
+                ..Reading::default()
+            };
+            observe(&mut activity, at(now), reading);
+            activity.last
+        };
+        assert_eq!(look(70, Hint::Active), at(70));
+        let since = |millis: u64| Hint::IdleSince(BootTime::from_micros(millis * 1000));
+        let first = look(100, since(70_900));
+        assert_eq!(first, BootTime::from_micros(70_900_000));
+        assert_eq!(look(200, since(71_300)), first);
     }
 
     #[test]
