@@ -140,7 +140,7 @@ impl History {
                     (None, window_end.max(last_window_end))
                 }
                 (true, false) => (None, window_end),
-                (false, _) => (None, truth.saturating_add(WINDOW)),
+                (false, _) => (None, truth.saturating_add(WINDOW + DRIFT)),
             };
         }
         // A change cannot be placed before the last look.
@@ -168,6 +168,9 @@ impl History {
 }
 
 const WINDOW: Duration = Duration::from_secs(8);
+
+/// Steps that come to less than this, all together, look like two clocks that drift apart.
+const DRIFT: Duration = Duration::from_secs(2);
 
 /// What the wall clock showed then, and was not set since.
 fn shown(now: BootTime, wall: WallTime, then: BootTime) -> WallTime {
