@@ -116,7 +116,7 @@ pub(super) fn press(
         }
         Environment::Gnome => {
             let (x, y) = place_in_gnome(screen, label)?;
-            format!("python3 -c '{CLICK}' {x} {y}")
+            format!("python3 /usr/local/lib/screen/pointer.py {x} {y}")
         }
         // A row of buttons at the right of the lower edge, as the pictures have it. To get there is
         // input already.
@@ -133,30 +133,6 @@ pub(super) fn press(
     };
     screen.run(&script).map(drop)
 }
-
-/// Clicks at a place of GNOME's, as one does who controls it from far (mutter's
-/// `org.gnome.Mutter.RemoteDesktop.xml`; `BTN_LEFT` of linux/input-event-codes.h). The pointer is
-/// in the upper left corner first: it can only be told how far to go. The pointer goes away with
-/// whoever brought it, and what it did with it where nobody has looked yet.
-const CLICK: &str = r#"
-import sys, time
-
-import dbus
-
-NAME = "org.gnome.Mutter.RemoteDesktop"
-bus = dbus.SessionBus()
-shell = dbus.Interface(bus.get_object(NAME, "/org/gnome/Mutter/RemoteDesktop"), NAME)
-pointer = dbus.Interface(bus.get_object(NAME, shell.CreateSession()), NAME + ".Session")
-pointer.Start()
-right, down = map(int, sys.argv[1:])
-for x, y in ((-5000, -5000), (0, down), (right, 0)):
-    time.sleep(0.5)
-    pointer.NotifyPointerMotionRelative(dbus.Double(x), dbus.Double(y))
-for pressed in (True, False):
-    time.sleep(0.5)
-    pointer.NotifyPointerButton(dbus.Int32(272), pressed)
-time.sleep(0.5)
-"#;
 
 /// Where the middle of a button is, in whole pixels.
 fn place_in_gnome(screen: &Screen<'_>, label: &str) -> Outcome<(u64, u64)> {
