@@ -74,6 +74,10 @@ const GNOME: &[Script] = &[
         "/usr/local/lib/screen/keyboard.py",
         include_str!("../screen/keyboard.py"),
     ),
+    (
+        "/usr/local/lib/screen/pointer.py",
+        include_str!("../screen/pointer.py"),
+    ),
 ];
 
 impl Environment {

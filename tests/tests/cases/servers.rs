@@ -116,7 +116,7 @@ pub(super) fn press(
         }
         Environment::Gnome => {
             let (x, y) = place_in_gnome(screen, label)?;
-            format!("python3 -c '{CLICK}' {x} {y}")
+            format!("python3 /usr/local/lib/screen/pointer.py {x} {y}")
         }
         // A row of buttons at the right of the lower edge, as the pictures have it. To get there is
         // input already.
@@ -133,12 +133,6 @@ pub(super) fn press(
     };
     screen.run(&script).map(drop)
 }
-
-/// Clicks at a place of GNOME's, as one does who controls it from far (mutter's
-/// `org.gnome.Mutter.RemoteDesktop.xml`; `BTN_LEFT` of linux/input-event-codes.h). The pointer is
-/// in the upper left corner first: it can only be told how far to go. The pointer goes away with
-/// whoever brought it, and what it did with it where nobody has looked yet.
-const CLICK: &str = include_str!("../../screen/click.py");
 
 /// Where the middle of a button is, in whole pixels.
 fn place_in_gnome(screen: &Screen<'_>, label: &str) -> Outcome<(u64, u64)> {
