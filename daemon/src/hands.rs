@@ -84,6 +84,20 @@ impl Hands {
         self.watcher.next().await
     }
 
+    /// Watches again for input where a warning stood before the daemon was restarted.
+    pub(crate) fn watch_again(&mut self, engine: &Engine) {
+        for session in engine.sessions() {
+            let key = &session.facts.key;
+            let warnings = engine.warnings(&key.id);
+            if warnings
+                .iter()
+                .any(|one| one.limit == LimitKind::Inactivity)
+            {
+                self.watcher.add(key, &ttys::of_session(session.facts));
+            }
+        }
+    }
+
     fn perform_one(&mut self, engine: &Engine, action: &Action) {
         let key = action.key();
         if let Action::Left(facts, departure) = action {

@@ -211,6 +211,7 @@ impl Driver {
         mut queue: mpsc::Receiver<Input>,
         mut signals: Signals,
     ) -> io::Result<()> {
+        self.hands.watch_again(&self.engine);
         loop {
             self.alarm
                 .set(self.engine.next_deadline().map(|deadline| deadline.at))?;

@@ -1,5 +1,7 @@
 //! Restarts: of the daemon, of logind, of the bus. No deadline moves, and nobody is warned twice.
 
+use std::time::Instant;
+
 use session_timeout_tests::{
     Account, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, wait_until,
 };
@@ -115,4 +117,26 @@ fn wait_connected(machine: &Machine) -> Outcome {
             Err(Failure::new(status.to_string()))
         }
     })
+}
+
+pub(crate) fn a_key_withdraws_a_warning_that_stood_before_the_restart_at_once(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           inactivity-timeout = "40s"
+           inactivity-warnings = ["30s"]
+           grace = "3s""#,
+    )?;
+    let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let warning = "Session timeout: this session ends in 30 s, for lack of input.";
+    ssh.terminal().wait_for(warning, secs(30))?;
+    machine.run("systemctl restart session-timeoutd")?;
+    machine.wait_active()?;
+    ssh.send(" ")?;
+    let typed = Instant::now();
+    let withdrawn = Wanted::event("withdrawn").session(ssh.session());
+    let withdrawn = machine.journal().wait_for(&withdrawn, SOON)?;
+    assert_after(typed, "the withdrawal", withdrawn.at, secs(0));
+    Ok(())
 }
