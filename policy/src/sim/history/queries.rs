@@ -6,6 +6,9 @@ use super::{EndFact, Extension, History, Known, Moment, Request};
 use crate::sim::oracle::{Standing, Terms};
 use crate::{BootTime, Finding, LimitKind, Warning};
 
+/// What is told anew of the same input is within this.
+const TOLD_ANEW: Duration = Duration::from_secs(1);
+
 /// How far an end has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sim) struct EndUnderWay {
@@ -164,7 +167,8 @@ impl History {
     pub(in crate::sim) fn activity_since(&self, moment: Moment) -> (bool, bool) {
         let (low, high) = self.known_at(moment.seq);
         let (now_low, now_high) = self.known_now();
-        let certain = now_low > high;
+        // An agent tells of the same input a little later each time.
+        let certain = now_low > high.saturating_add(TOLD_ANEW);
         (certain, (now_low, now_high) != (low, high))
     }
 
