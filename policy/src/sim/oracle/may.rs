@@ -28,7 +28,23 @@ impl Oracle<'_> {
         }
         self.allowed(&judged.history, action)?;
         self.write_down(at, action);
+        if let Action::Report(_, Finding::GroupsUnavailable) = action {
+            self.gives_up_groups_of(at);
+        }
         Ok(())
+    }
+
+    /// With the end of an end or of a lock, groups that were asked for meanwhile are given up, and
+    /// what the rest of the call is about is decided without them.
+    fn gives_up_groups_of(&mut self, at: usize) {
+        let now = self.moment();
+        let Some(session) = self.sessions.get_mut(at) else {
+            return;
+        };
+        if session.history.gives_up_groups(now.at) {
+            session.history.groups_unavailable(now);
+            self.judge_all();
+        }
     }
 
     fn allowed(&self, history: &History, action: &Action) -> Verdict {
