@@ -9,6 +9,8 @@
 
 mod cases;
 
+use std::sync::{Condvar, Mutex, PoisonError};
+
 use session_timeout_tests::{Environment, Machine, Outcome, Suite};
 
 /// What a case starts from.
@@ -33,8 +35,42 @@ fn run_on(
     environment: Environment,
     case: fn(&Machine, Environment) -> Outcome,
 ) -> Outcome {
+    let _turn = (environment == Environment::Gnome).then(|| GNOMES.take());
     let machine = Machine::with_package_of(suite, environment.kind())?;
     reported(&machine, case(&machine, environment))
+}
+
+/// A GNOME draws its screen with the processor: more than two of them at once on a small host make
+/// each other late by seconds.
+static GNOMES: Turns = Turns {
+    free: Mutex::new(2),
+    given_back: Condvar::new(),
+};
+
+/// So many at once, and no more.
+struct Turns {
+    free: Mutex<u32>,
+    given_back: Condvar,
+}
+
+/// One of them, until it is dropped.
+struct Turn(&'static Turns);
+
+impl Turns {
+    fn take(&'static self) -> Turn {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.given_back.wait_while(free, |free| *free == 0);
+        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Turn(self)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let free = self.0.free.lock();
+        *free.unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.given_back.notify_one();
+    }
 }
 
 fn reported(machine: &Machine, outcome: Outcome) -> Outcome {
