@@ -60,7 +60,7 @@ impl fmt::Display for Failure {
 pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     let bus = system_bus().await?;
     let session = find(&bus, args).await?;
-    let source = Source::choose(&session).await;
+    let source = Source::choose_in_time(&session).await;
     let stops = Stops::new().map_err(Failure::NoSignals)?;
     let (inputs, incoming) = mpsc::channel(QUEUE);
     let failed = |error: zbus::Error| Failure::NoBus(error.to_string());

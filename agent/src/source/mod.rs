@@ -57,6 +57,21 @@ pub(crate) struct Told {
     pub(crate) reports: Vec<Report>,
 }
 
+/// When to look for GNOME Shell again, each after the look before.
+const SHELL_STARTS: [Duration; 6] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+];
+
+fn is_gnome() -> bool {
+    let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
+    desktop.split(':').any(|name| name == "GNOME")
+}
+
 impl Source {
     /// The best there is. X11 is asked only where the session is one of X11: to the X server
     /// inside a Wayland session, time without input is time without input for its own windows.
@@ -71,6 +86,19 @@ impl Source {
                 Ok(x11) => Self::X11(Box::new(x11)),
                 Err(_) => Self::mutter().await,
             },
+        }
+    }
+
+    /// The same, where GNOME Shell may still be on its way: on a machine that is busy after the
+    /// login the agent may be there first.
+    pub(crate) async fn choose_in_time(session: &Session) -> Self {
+        let mut pauses = SHELL_STARTS.into_iter().filter(|_| is_gnome());
+        loop {
+            let source = Self::choose(session).await;
+            match (&source, pauses.next()) {
+                (Self::None, Some(pause)) => tokio::time::sleep(pause).await,
+                _ => return source,
+            }
         }
     }
 

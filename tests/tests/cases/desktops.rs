@@ -162,7 +162,8 @@ pub(super) fn attached(machine: &Machine, environment: Environment) -> Outcome<S
 
 /// Waits until the daemon has idle time from the agent.
 pub(super) fn wait_attached(machine: &Machine, screen: &Screen<'_>) -> Outcome<Value> {
-    machine.wait_status(screen.session(), SOON, |session| {
+    // A GNOME that has never been started on this host takes its time.
+    machine.wait_status(screen.session(), secs(40), |session| {
         session["idle_source"] == "agent"
     })
 }
