@@ -6,8 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use session_timeout_config::duration::for_people;
 use session_timeout_policy::{Uid, WallTime};
 
+use crate::replace::{Outlives, replace};
 use crate::text::harmless;
 
 /// What is older has nothing to say to anybody.
@@ -144,24 +144,11 @@ impl Endings {
 impl Kept {
     /// Nothing depends on it but a line for a user.
     fn save(&self) {
-        if let Err(error) = self.write() {
+        let text = serde_json::to_vec(&self.by_user).map_err(io::Error::from);
+        let kept = text.and_then(|text| replace(&self.path, &text, Outlives::Daemon));
+        if let Err(error) = kept {
             log::warn!("cannot keep {}: {error}", self.path.display());
         }
-    }
-
-    fn write(&self) -> io::Result<()> {
-        let draft = self.path.with_extension("json.new");
-        match fs::remove_file(&draft) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(&serde_json::to_vec(&self.by_user)?)?;
-        fs::rename(&draft, &self.path)
     }
 }
 

@@ -44,6 +44,7 @@ mod policy_file;
 mod polkit;
 mod pollable;
 mod probe;
+mod replace;
 mod report;
 mod scope;
 mod store;

@@ -4,15 +4,14 @@
 //! place, and where there is none nothing is enforced. Either is loud, and neither locks anybody
 //! out or ends everybody's session.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use session_timeout_config::{
     LoadError, MAX_FILE_BYTES, Minima, Settings, Sources, load, login_defs, parse,
 };
 use session_timeout_policy::Policy;
+
+use crate::replace::{Outlives, replace};
 
 /// Where the last good policy is kept, below systemd's `StateDirectory=`.
 const LAST_GOOD: &str = "/var/lib/session-timeout/policy.last-good.toml";
@@ -116,21 +115,7 @@ impl PolicyFile {
         if text.len() as u64 > MAX_FILE_BYTES {
             return Err(std::io::ErrorKind::FileTooLarge.into());
         }
-        let draft = self.last_good.with_extension("new");
-        match fs::remove_file(&draft) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(text.as_bytes())?;
-        // It must be whole after a power failure: that is when it is needed.
-        file.sync_all()?;
-        fs::rename(&draft, &self.last_good)
+        replace(&self.last_good, text.as_bytes(), Outlives::PowerFailure)
     }
 }
 
@@ -153,6 +138,7 @@ fn found(settings: Option<Settings>, origin: Origin, files: Vec<PathBuf>) -> Fou
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::path::Path;
 
     use super::*;

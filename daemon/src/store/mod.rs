@@ -7,13 +7,14 @@
 mod shape;
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::PathBuf;
 
 use session_timeout_policy as policy;
 
 use shape::State;
+
+use crate::replace::{Outlives, replace};
 
 /// The version of the file's shape.
 const VERSION: u32 = 3;
@@ -68,21 +69,7 @@ impl Store {
             boot_id: self.boot_id.clone(),
             sessions: records.map(Into::into).collect(),
         };
-        let draft = self.path.with_extension("json.new");
-        // Left behind by a crash; whatever it is, it is not followed and not appended to.
-        if let Err(error) = fs::remove_file(&draft)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(error);
-        }
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(&serde_json::to_vec(&state)?)?;
-        // /run is memory: there is nothing to sync.
-        fs::rename(&draft, &self.path)
+        replace(&self.path, &serde_json::to_vec(&state)?, Outlives::Daemon)
     }
 }
 
