@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::may::WHOLE;
+use super::may::slack;
 use super::{Must, Oracle, Standing, Terms, Verdict, broken};
 use crate::sim::history::{EndFact, EndUnderWay, History, Moment, Request};
 use crate::sim::promise::Promise;
@@ -67,11 +67,7 @@ impl Oracle<'_> {
             return broken(Promise::RightAction, "there is no such limit");
         };
         let (low, _) = history.due(kind, terms, clock.length);
-        let slack = if kind == LimitKind::Inactivity {
-            WHOLE
-        } else {
-            Duration::ZERO
-        };
+        let slack = slack(kind);
         if self.now.saturating_add(slack) < low {
             return broken(Promise::NeverEarly, format!("{low} is the earliest"));
         }

@@ -11,6 +11,14 @@ use std::time::Duration;
 /// A terminal is stamped, and a desktop tells, in whole seconds.
 pub(super) const WHOLE: Duration = Duration::from_secs(1);
 
+/// How far an end for this limit may be from what was told of the last input.
+pub(super) fn slack(kind: LimitKind) -> Duration {
+    match kind {
+        LimitKind::Absolute => Duration::ZERO,
+        LimitKind::Inactivity => WHOLE,
+    }
+}
+
 impl Oracle<'_> {
     /// Judges an action, and writes it down.
     pub(super) fn act(&mut self, action: &Action) -> Verdict {
@@ -178,11 +186,7 @@ impl Oracle<'_> {
             return broken(Promise::Leads, "it was given, or a shorter one");
         }
         let (low, high) = history.due(kind, terms, clock.length);
-        let slack = if kind == LimitKind::Inactivity {
-            WHOLE
-        } else {
-            Duration::ZERO
-        };
+        let slack = slack(kind);
         if self.now.saturating_add(warning.lead + slack) < low {
             return broken(Promise::NeverEarly, format!("{low} is the earliest end"));
         }

@@ -1,13 +1,11 @@
 //! What is only reported: that a limit passed, or that nobody knows the idle time.
 
-use super::may::WHOLE;
+use super::may::slack;
 use super::terms::Change;
 use super::{Oracle, Standing, Verdict, broken};
 use crate::sim::history::{History, Moment};
 use crate::sim::promise::Promise;
 use crate::{EndAction, Finding, LimitKind, UnknownIdle};
-
-use std::time::Duration;
 
 impl Oracle<'_> {
     pub(super) fn may_report(&self, history: &History, finding: Finding) -> Verdict {
@@ -28,11 +26,7 @@ impl Oracle<'_> {
             return broken(Promise::RightAction, "the policy does not only report");
         };
         let (low, _) = history.due(kind, terms, clock.length);
-        let slack = if kind == LimitKind::Inactivity {
-            WHOLE
-        } else {
-            Duration::ZERO
-        };
+        let slack = slack(kind);
         if self.now.saturating_add(slack) < low {
             return broken(Promise::NeverEarly, format!("{low} is the earliest"));
         }
