@@ -58,6 +58,10 @@ const X11: &[Script] = &[
         "/usr/local/lib/screen/xsession.sh",
         include_str!("../screen/xsession.sh"),
     ),
+    (
+        "/usr/local/lib/screen/autostart.sh",
+        include_str!("../screen/autostart.sh"),
+    ),
 ];
 
 const GNOME: &[Script] = &[

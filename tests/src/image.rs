@@ -43,6 +43,8 @@ const DESKTOPS: &[&str] = &[
     "libnotify-bin",
     "mako-notifier",
     "openbox",
+    // What openbox reads /etc/xdg/autostart with.
+    "python3-xdg",
     "scrot",
     "sway",
     "wtype",
