@@ -272,7 +272,7 @@ fn told_session(keys: &Keys) -> Session {
         absolute: keys.micros("AbsoluteUSec"),
         inactivity: keys.micros("InactivityUSec"),
         lock_after: keys.micros("LockAfterUSec"),
-        end_action: keys.word("EndAction"),
+        end_action: keys.text("EndAction"),
         extensions_used: keys.short("ExtensionsUsed"),
         extensions_allowed: keys.short("ExtensionsAllowed"),
         locked: keys.flag("Locked"),

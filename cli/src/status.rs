@@ -76,8 +76,8 @@ pub(crate) struct Session {
     pub(crate) inactivity: Option<Duration>,
     /// The first stage, after so much inactivity; absent where it is off.
     pub(crate) lock_after: Option<Duration>,
-    /// `terminate`, `hang-up`, `lock` or `report`.
-    pub(crate) end_action: String,
+    /// `terminate`, `hang-up`, `lock` or `report`; absent where no limit applies.
+    pub(crate) end_action: Option<String>,
     /// How often the user was given more time.
     pub(crate) extensions_used: Option<u32>,
     /// How often the user may ask for it.
@@ -107,7 +107,7 @@ pub(crate) fn sample() -> Status {
         ends_by: Some("absolute".into()),
         left: Some(Duration::from_secs(24 * HOUR - 60)),
         absolute: Some(Duration::from_secs(24 * HOUR)),
-        end_action: "terminate".into(),
+        end_action: Some("terminate".into()),
         extensions_used: Some(1),
         extensions_allowed: Some(2),
         locked: Some(false),
@@ -130,7 +130,7 @@ pub(crate) fn sample() -> Status {
         absolute: Some(Duration::from_secs(HOUR)),
         inactivity: Some(Duration::from_secs(900)),
         lock_after: Some(Duration::from_secs(300)),
-        end_action: "report".into(),
+        end_action: Some("report".into()),
         ..Session::default()
     };
     let root = Session {
@@ -145,7 +145,7 @@ pub(crate) fn sample() -> Status {
         exemption: Some("root".into()),
         idle: Some(Duration::from_secs(2 * HOUR + 61)),
         idle_source: "logind".into(),
-        end_action: "terminate".into(),
+        end_action: None,
         ..Session::default()
     };
     Status {

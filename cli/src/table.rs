@@ -172,8 +172,8 @@ fn ends_by(session: &Session) -> Option<String> {
     }
     let limit = session.ends_by.as_ref()?;
     // Of the actions, these two end nothing.
-    Some(match session.end_action.as_str() {
-        action @ ("lock" | "report") => format!("{limit} ({action})"),
+    Some(match session.end_action.as_deref() {
+        Some(action @ ("lock" | "report")) => format!("{limit} ({action})"),
         _ => limit.clone(),
     })
 }
@@ -332,7 +332,7 @@ c2       bob    wayland  -          7 s        absolute (report)  4 min 10 s
         status.sessions[0].phase = "ending".into();
         assert!(plain(&status, None).ends_with("absolute  ending\n"));
         status.sessions[0].phase = "reported".into();
-        status.sessions[0].end_action = "report".into();
+        status.sessions[0].end_action = Some("report".into());
         assert!(plain(&status, None).ends_with("absolute (report)  passed\n"));
     }
 
@@ -342,7 +342,7 @@ c2       bob    wayland  -          7 s        absolute (report)  4 min 10 s
         status.sessions.truncate(1);
         status.sessions[0].left = None;
         status.sessions[0].phase = "held".into();
-        status.sessions[0].end_action = "lock".into();
+        status.sessions[0].end_action = Some("lock".into());
         assert!(plain(&status, None).ends_with("absolute (lock)  locked\n"));
         status.sessions[0].phase = "undecided".into();
         status.sessions[0].ends_by = None;

@@ -164,12 +164,13 @@ fn inactivity(facts: &Facts) -> Option<Finding> {
 /// A lock is believed when logind is told of it.
 fn lock(facts: &Facts) -> Option<Finding> {
     let session = &facts.session;
-    let locks = session.end_action == "lock" || session.lock_after.is_some();
+    let ends_locked = session.end_action.as_deref() == Some("lock");
+    let locks = ends_locked || session.lock_after.is_some();
     let silent = facts.desktop.says_nothing_of_locks();
     if !(locks && silent && is_graphical(session)) {
         return None;
     }
-    let ended = if session.end_action == "lock" {
+    let ended = if ends_locked {
         ", so it is ended after the grace"
     } else {
         ""
@@ -211,7 +212,7 @@ mod tests {
                 session_type: session_type.into(),
                 phase: "running".into(),
                 idle_source: idle_source.into(),
-                end_action: "terminate".into(),
+                end_action: Some("terminate".into()),
                 ..Session::default()
             },
             ..Facts::default()
@@ -337,7 +338,7 @@ mod tests {
         let with = |desktop: &str| {
             let mut facts = facts("x11", "agent");
             facts.session.agent_source = Some("x11".into());
-            facts.session.end_action = "lock".into();
+            facts.session.end_action = Some("lock".into());
             facts.desktop = Desktop::named(desktop);
             ills(facts)
         };
