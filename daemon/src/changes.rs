@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use session_timeout_policy::{BootTime, Engine, LimitKind, Phase, SessionKey, View};
+use session_timeout_policy::{
+    BootTime, EndAction, Engine, Extensions, LimitKind, Phase, SessionKey, View,
+};
 
 /// An end that moves by less has not moved: what is told of idle time is a moment old each time,
 /// and never by the same moment.
@@ -23,8 +25,11 @@ struct Standing {
     phase: Phase,
     end: Option<(LimitKind, BootTime)>,
     length: Option<Duration>,
+    action: Option<EndAction>,
+    rule: Option<String>,
     locked: bool,
-    extensions: u32,
+    /// How often the limit may yet be put off, and by how much.
+    extensions: Option<(u32, Duration)>,
 }
 
 impl Changes {
@@ -71,7 +76,8 @@ impl Changes {
 
 impl Standing {
     fn of(session: &View<'_>) -> Self {
-        let allowed = session.limits.map(|limits| limits.extensions.times);
+        let extensions = session.limits.map(|limits| limits.extensions);
+        let left = |all: Extensions| (all.times.saturating_sub(session.granted.times), all.by);
         let length = |(limit, _)| session.length(limit);
         Self {
             key: session.facts.key.clone(),
@@ -79,9 +85,9 @@ impl Standing {
             end: session.next_end,
             length: session.next_end.and_then(length),
             locked: session.locking.locked,
-            extensions: allowed
-                .unwrap_or_default()
-                .saturating_sub(session.granted.times),
+            action: session.limits.map(|limits| limits.end_action),
+            rule: session.rule.map(str::to_owned),
+            extensions: extensions.map(left),
         }
     }
 
@@ -103,7 +109,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use session_timeout_policy::{
-        Event, Extensions, Hint, Leads, Limit, Limits, Policy, Reading, SessionClass, SessionFacts,
+        Event, Hint, Leads, Limit, Limits, Policy, Reading, SessionClass, SessionFacts,
         SessionType, Uid,
     };
 
@@ -195,6 +201,15 @@ mod tests {
         assert_eq!(case.news(3560, Event::Locked(key())), 1);
         assert_eq!(case.news(3570, Event::Unlocked(key())), 1);
         assert_eq!(case.news(3580, Event::ExtensionAsked(key())), 1);
+        let mut gentler = policy();
+        if let Some(limits) = &mut gentler.default {
+            limits.end_action = EndAction::HangUp;
+        }
+        assert_eq!(
+            case.news(3585, Event::PolicyReplaced(gentler)),
+            1,
+            "another end"
+        );
         assert_eq!(case.news(3590, Event::PolicyReplaced(Policy::of(None))), 1);
         assert_eq!(case.news(3600, Event::SessionGone("c1".into())), 1);
         assert_eq!(case.news(3600, Event::SessionGone("c1".into())), 0);
