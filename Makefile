@@ -29,7 +29,7 @@ teeth: setup ## Plant bugs in the engine and see the tests catch each
 	@cargo run --quiet -p session-timeout-tests --bin teeth
 
 install: deb ## Install the package on this computer (as root)
-	dpkg -i target/deb/session-timeout_*.deb
+	apt-get install --yes ./target/deb/session-timeout_*.deb
 
 clean: ## Remove everything that was built, the machines' root trees included
 	rm -rf target

@@ -14,8 +14,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     session: Option<String>,
 
-    /// Print which source of idle time would be used here, and the idle time if it can be asked
-    /// for, and exit
+    /// Print which session and which source of idle time would be used here, the idle time if it
+    /// can be asked for, and how notifications reach the user, and exit
     #[arg(long)]
     pub(crate) print_source: bool,
 }

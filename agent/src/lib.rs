@@ -5,9 +5,9 @@
 //! agent answers, and says unasked only what the daemon has asked to be told. What the daemon warns
 //! of it shows on the screen, and what the user answers it passes on.
 //!
-//! Nothing is looked at at an interval. Either the desktop calls back, or it is asked because the
-//! daemon asks. Only while a warning stands a timer is armed, for the next time that it reads
-//! otherwise.
+//! Nothing is looked at at an interval, but for a GNOME Shell that is not there yet when the agent
+//! starts. Either the desktop calls back, or it is asked because the daemon asks. Only while a
+//! warning stands a timer is armed, for the next time that it reads otherwise.
 
 #![forbid(unsafe_code)]
 

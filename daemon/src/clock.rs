@@ -1,4 +1,4 @@
-//! The clocks: the only place that reads them.
+//! The clocks that limits count by: the only place that reads them.
 
 use std::io;
 

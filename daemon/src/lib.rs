@@ -13,12 +13,12 @@
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `hooks` | the administrator's own programs |
 //! | `groups` | the groups of a user |
-//! | `control` | D-Bus |
+//! | `control`, `changes` | D-Bus, and what is news there |
 //! | `polkit` | who may ask for more time |
 //! | `policy_file` | the policy, and its last good copy |
-//! | `store` | what survives a restart |
-//! | `endings` | what the next login is told |
-//! | `journal` | the journal and the authentication log |
+//! | `store`, `replace` | what survives a restart |
+//! | `endings`, `logins` | what a login is told |
+//! | `journal`, `tell` | the journal and the authentication log |
 //! | `clock` | time |
 
 #![forbid(unsafe_code)]

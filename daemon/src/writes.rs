@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use session_timeout_policy::WallTime;
 
-/// Terminals that are remembered; those of sessions that are gone are forgotten first-come.
+/// Terminals that are remembered; where there are more, all are forgotten and remembered anew.
 const TERMINALS_MAX: usize = 8192;
 
 /// The stamps that our own writes have made.
