@@ -276,7 +276,7 @@ impl Tracked {
         }
     }
 
-    /// After a restart: what was looked at when it was due was reported then.
+    /// After a restart: what was reported stands, if it was looked at when it was due now.
     pub(crate) fn recall_report(&mut self) {
         let looked = |due| self.activity.sampled >= due;
         self.unknown_reported = self.is_unenforceable() && self.counted_due().is_some_and(looked);

@@ -25,6 +25,8 @@ pub struct SessionRecord {
     pub groups: Groups,
     /// The last activity.
     pub activity: Activity,
+    /// Whether it was reported that nobody can tell it.
+    pub unknown_reported: bool,
     /// The absolute limit that held, and how far it had got.
     pub absolute: LimitRecord,
     /// The inactivity limit that held, and how far it had got.
@@ -59,6 +61,7 @@ impl SessionRecord {
             login: session.login,
             groups: session.groups.clone(),
             activity: session.activity.clone(),
+            unknown_reported: session.unknown_reported,
             absolute: record(LimitKind::Absolute, &session.absolute),
             inactivity: record(LimitKind::Inactivity, &session.inactivity),
             stage: LimitRecord {
@@ -117,7 +120,9 @@ impl SessionRecord {
         if self.stage.length == session.stage_limit().map(|limit| limit.length) {
             session.stage = self.stage.countdown;
         }
-        session.recall_report();
+        if self.unknown_reported {
+            session.recall_report();
+        }
         session
     }
 }

@@ -17,7 +17,7 @@ use shape::State;
 use crate::replace::{Outlives, replace};
 
 /// The version of the file's shape.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Where the state is kept.
 pub(crate) struct Store {
@@ -122,6 +122,7 @@ mod tests {
                 inhibitor: Some("mpv".into()),
                 work: Some((at(10), Duration::from_millis(3))),
             },
+            unknown_reported: true,
             absolute: policy::LimitRecord {
                 length: Some(Duration::from_secs(60)),
                 countdown: policy::Countdown {
