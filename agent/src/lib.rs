@@ -22,7 +22,6 @@ mod notice;
 mod notifier;
 mod session;
 mod source;
-mod text;
 
 use std::io::Write as _;
 use std::process::ExitCode;

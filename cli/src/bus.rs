@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use session_timeout_texts::Refused;
 use zbus::connection::Builder;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, Message, OwnedVariant, Proxy, fdo};
@@ -51,6 +52,25 @@ pub(crate) struct Extension {
     pub(crate) ends_in: Duration,
     /// How many more may be granted.
     pub(crate) left: u32,
+}
+
+/// Why there is no more time.
+#[derive(Debug)]
+pub(crate) enum NotExtended {
+    /// The daemon says so.
+    Refused(Refused),
+    /// Nobody could say.
+    Failed(Error),
+}
+
+impl From<zbus::Error> for NotExtended {
+    fn from(error: zbus::Error) -> Self {
+        let name = match &error {
+            zbus::Error::MethodError(name, ..) => Refused::by_error_name(name),
+            _ => None,
+        };
+        name.map_or_else(|| Self::Failed(failure(error)), Self::Refused)
+    }
 }
 
 impl Bus {
@@ -114,7 +134,7 @@ impl Bus {
 
     /// Puts off the absolute limit of this session; where a password is needed for that, it may be
     /// asked for.
-    pub(crate) async fn extend(&self, session: &str) -> Result<Extension, Error> {
+    pub(crate) async fn extend(&self, session: &str) -> Result<Extension, NotExtended> {
         let asked = async {
             let manager: Proxy<'_> = zbus::proxy::Builder::new(&self.connection)
                 .destination(NAME)
@@ -131,12 +151,8 @@ impl Bus {
         };
         let bound = self.patience.max(PATIENCE_WITH_PEOPLE);
         let answer = tokio::time::timeout(bound, asked).await;
-        let answer = answer.map_err(|_| Error::NoAnswer(bound))?;
-        let (by, ends_in, left) = answer.map_err(|error| match failure(error) {
-            // The daemon's own word, or polkit's, and not the bus's.
-            Error::AccessDenied(why) => Error::Refused(why),
-            other => other,
-        })?;
+        let answer = answer.map_err(|_| NotExtended::Failed(Error::NoAnswer(bound)))?;
+        let (by, ends_in, left) = answer.map_err(NotExtended::from)?;
         Ok(Extension {
             by: Duration::from_micros(by),
             ends_in: Duration::from_micros(ends_in),
@@ -220,7 +236,6 @@ fn failure(error: zbus::Error) -> Error {
             | fdo::Error::NoReply(_) => Error::NotRunning,
             fdo::Error::AccessDenied(why) => Error::AccessDenied(why),
             fdo::Error::InvalidArgs(why) | fdo::Error::LimitsExceeded(why) => Error::Refused(why),
-            fdo::Error::InteractiveAuthorizationRequired(why) => Error::Authentication(why),
             fdo::Error::UnknownMethod(_) => Error::OldDaemon,
             other => Error::BadAnswer(other.to_string()),
         },

@@ -21,8 +21,6 @@ pub(crate) enum Error {
     AccessDenied(String),
     /// An answer that we do not understand.
     BadAnswer(String),
-    /// A password is needed, and nobody asked for it.
-    Authentication(String),
     /// The daemon does not answer this, and says why: there is no such session to be seen.
     Refused(String),
     /// Somebody asked us to end, before there was an answer.
@@ -105,7 +103,7 @@ impl fmt::Display for Error {
                 "session-timeoutd gave an answer that this version does not understand ({})",
                 text::one_line(why)
             ),
-            Self::Authentication(why) | Self::Refused(why) => f.write_str(&text::one_line(why)),
+            Self::Refused(why) => f.write_str(&text::one_line(why)),
             Self::Interrupted => f.write_str("interrupted"),
             Self::NoOwnSession => f.write_str(
                 "which session is your own cannot be told here; name one: session-timeout status \

@@ -2,18 +2,18 @@
 
 use std::io;
 
+use session_timeout_texts::{Language, Refused, Sentence};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::bus::{Bus, Extension};
-use crate::duration;
+use crate::bus::{Bus, Extension, NotExtended};
 use crate::error::Error;
 use crate::own;
-use crate::text;
 use crate::tty_agent::Asker;
 
 /// Has the daemon put off the absolute limit of this session, or of the caller's own; what to say
 /// of it.
 pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
+    let language = Language::of_environment();
     let bus = Bus::system().await?;
     let session = match session {
         Some(session) => session.to_owned(),
@@ -23,16 +23,19 @@ pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
     // The agent would outlive us otherwise, and go on to ask.
     let extension = tokio::select! {
         extension = bus.extend(&session) => extension,
-        signal = told_to_end() => Err(signal.map_or_else(Error::Runtime, |()| Error::Interrupted)),
+        signal = told_to_end() => {
+            let why = signal.map_or_else(Error::Runtime, |()| Error::Interrupted);
+            Err(NotExtended::Failed(why))
+        }
     };
-    let extension = extension.map_err(|error| match error {
-        Error::Authentication(why) => Error::Authentication(format!("{why}{}", asker.hint())),
-        other => other,
+    let extension = extension.map_err(|why| match why {
+        NotExtended::Refused(why) => Error::Refused(refusal(language, why, &asker)),
+        NotExtended::Failed(error) => error,
     });
     // First, so that the daemon takes back what is still asked.
     drop(bus);
     asker.stop().await;
-    Ok(said(&session, extension?))
+    Ok(said(language, &session, extension?))
 }
 
 /// Waits for a signal that asks us to end.
@@ -48,14 +51,26 @@ async fn told_to_end() -> io::Result<()> {
     Ok(())
 }
 
-fn said(session: &str, extension: Extension) -> String {
-    let left = match extension.left {
-        0 => "that was the last extension".to_owned(),
-        1 => "one extension is left".to_owned(),
-        more => format!("{more} extensions are left"),
-    };
-    let by = duration::for_people(extension.by);
-    let ends_in = duration::for_people(extension.ends_in);
-    let session = text::one_line(session);
-    format!("Session {session} may last {by} longer: it ends in {ends_in}; {left}.\n")
+fn said(language: Language, session: &str, extension: Extension) -> String {
+    let said = language.say(Sentence::Extended {
+        session,
+        by: extension.by,
+        left: extension.ends_in,
+        count: extension.left,
+    });
+    format!("{said}\n")
+}
+
+/// Why there is no more time, and what would help where nobody was asked.
+fn refusal(language: Language, why: Refused, asker: &Asker) -> String {
+    let said = language.say(Sentence::Refused(why));
+    if !matches!(why, Refused::Interactive | Refused::NoAgent) {
+        return said;
+    }
+    let why = said.as_str();
+    match asker {
+        Asker::Agent(_) | Asker::Nobody => said,
+        Asker::NotInstalled => language.say(Sentence::NoTerminalAgent { why }),
+        Asker::NoTerminal => language.say(Sentence::AskedOnTerminals { why }),
+    }
 }

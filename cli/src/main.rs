@@ -12,7 +12,6 @@ mod check;
 mod cli;
 mod columns;
 mod doctor;
-mod duration;
 mod error;
 mod explain;
 mod extend;

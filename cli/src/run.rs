@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use session_timeout_config::{Checked, login_defs};
+use session_timeout_texts::Language;
 
 use crate::accounts::Account;
 use crate::bus::{self, Bus};
@@ -71,12 +72,19 @@ fn print_status(options: &StatusOptions) -> Result<ExitCode, Error> {
 async fn print_left(options: &LeftOptions) -> Result<(), Error> {
     let bus = Bus::system().await?;
     let left = own::session(&bus, options.session.as_deref()).await?;
+    let language = Language::of_environment();
     let line = |left: &Left, now| {
         if options.json {
-            (waybar::document(left, now), waybar::changes_in(left, now))
+            (
+                waybar::document(language, left, now),
+                waybar::changes_in(left, now),
+            )
         } else {
             let format = &options.format;
-            (format.filled(left, now), format.changes_in(left, now))
+            (
+                format.filled(language, left, now),
+                format.changes_in(left, now),
+            )
         }
     };
     let mut last = None;

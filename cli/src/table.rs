@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anstyle::Style;
+use session_timeout_texts::roughly;
 
 use crate::columns::{HEADER, NOW, QUIET, SOON, cut, line, row, total_width, widest};
-use crate::duration;
 use crate::notes::notes;
 use crate::status::{Session, Status};
 
@@ -139,7 +139,7 @@ impl Column {
             Self::Type => Some(session.session_type.clone()),
             Self::Service => session.service.clone(),
             Self::From => session.from.clone(),
-            Self::Idle => session.idle.map(duration::for_people),
+            Self::Idle => session.idle.map(roughly),
             Self::Source => Some(source(session)),
             Self::Rule => session.rule.clone(),
             Self::EndsBy => ends_by(session),
@@ -184,7 +184,7 @@ fn left(session: &Session) -> Option<String> {
         // Its limit has passed, and the policy's action is to say so in the journal.
         "reported" => Some("passed".to_owned()),
         "held" => Some("locked".to_owned()),
-        _ => session.left.map(duration::for_people),
+        _ => session.left.map(roughly),
     }
 }
 

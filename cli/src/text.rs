@@ -3,15 +3,17 @@
 //! User names, hosts and file contents reach us over the bus. A terminal obeys control characters
 //! in them (CVE-2024-28085 is what came of that in wall(1)), so none gets past this file.
 
+use session_timeout_texts::harmless;
+
 /// One line: no control characters at all.
 pub(crate) fn one_line(text: &str) -> String {
-    text.chars().map(printable).collect()
+    harmless(text)
 }
 
 /// Several lines: newlines stay.
 pub(crate) fn lines(text: &str) -> String {
-    let keep_newline = |c| if c == '\n' { c } else { printable(c) };
-    text.trim_end().chars().map(keep_newline).collect()
+    let lines: Vec<String> = text.trim_end().split('\n').map(harmless).collect();
+    lines.join("\n")
 }
 
 /// `a`, `a and b`, `a, b and c`; of many the first few.
@@ -26,18 +28,6 @@ pub(crate) fn listed(items: &[&str], last: &str) -> String {
             format!("{} {last} {more} more", few.join(", "))
         }
         [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
-    }
-}
-
-/// U+FFFD for what a terminal would act upon: C0, C1 and DEL, line and paragraph separators, and
-/// the marks that turn the order of the text around them.
-fn printable(c: char) -> char {
-    let turns_text = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let breaks_lines = matches!(c, '\u{2028}' | '\u{2029}');
-    if c.is_control() || turns_text || breaks_lines {
-        char::REPLACEMENT_CHARACTER
-    } else {
-        c
     }
 }
 

@@ -73,15 +73,4 @@ impl Asker {
         }
         let _ = tokio::time::timeout(PATIENCE, agent.wait()).await;
     }
-
-    /// What would help where nobody asked.
-    pub(crate) const fn hint(&self) -> &'static str {
-        match self {
-            Self::Agent(_) | Self::Nobody => "",
-            Self::NotInstalled => {
-                "; pkttyagent, which asks on a terminal, is not there (package polkitd)"
-            }
-            Self::NoTerminal => "; on a terminal it is asked for there",
-        }
-    }
 }

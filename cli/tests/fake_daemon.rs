@@ -102,8 +102,30 @@ async fn an_extension_that_is_refused_says_why() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "session-timeout: all 2 extensions allowed are used up\n"
+        "session-timeout: all extensions that are allowed are used up\n"
     );
+}
+
+#[tokio::test]
+async fn users_read_their_own_language_and_scripts_the_same_words_as_ever() {
+    let german = [("LC_ALL", ""), ("LANG", "de_DE.UTF-8")];
+    let said = async |arguments: &[&str]| {
+        let output = run_with(&german, Bus::with(Daemon::Healthy), arguments).await;
+        format!("{}{}", stdout(&output), stderr(&output))
+    };
+    assert_eq!(
+        said(&["extend", "c1"]).await,
+        "Sitzung c1 darf 30 min länger dauern: Sie endet in 1 h 30 min; eine Verlängerung bleibt.\n"
+    );
+    assert_eq!(
+        said(&["extend", "c2"]).await,
+        "session-timeout: alle erlaubten Verlängerungen sind verbraucht\n"
+    );
+    let json = said(&["left", "c1", "--json"]).await;
+    assert!(json.contains("Sitzung c1 endet in"), "{json}");
+    assert!(json.contains("\"class\":\"warned\""), "{json}");
+    let words = said(&["left", "c1", "--format", "{limit} {phase}"]).await;
+    assert_eq!(words, "absolute warned\n");
 }
 
 #[tokio::test]
@@ -129,7 +151,7 @@ async fn a_password_that_nobody_asks_for_is_said_with_what_helps() {
         said.starts_with("session-timeout: authentication is needed"),
         "{said}"
     );
-    if !said.ends_with("needed\n") {
+    if !said.ends_with("needed for that\n") {
         let hint = "; on a terminal it is asked for there\n";
         assert!(said.ends_with(hint), "{said}");
     }
@@ -299,18 +321,23 @@ async fn completions_need_no_bus_and_know_the_options() {
 
 /// Runs the command on this bus.
 async fn run(bus: Bus, arguments: &[&str]) -> Output {
-    run_in(None, bus, arguments).await
+    run_with(&[], bus, arguments).await
 }
 
 /// Runs the command on this bus, in a login that named its session so.
 async fn run_in(session: Option<&str>, bus: Bus, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_session-timeout"));
-    match session {
-        Some(session) => command.env("XDG_SESSION_ID", session),
-        None => command.env_remove("XDG_SESSION_ID"),
-    };
-    let command = command
+    let named = session.map(|session| ("XDG_SESSION_ID", session));
+    let named: Vec<_> = named.into_iter().collect();
+    run_with(&named, bus, arguments).await
+}
+
+/// Runs the command on this bus, with these variables in its environment.
+async fn run_with(variables: &[(&str, &str)], bus: Bus, arguments: &[&str]) -> Output {
+    let command = Command::new(env!("CARGO_BIN_EXE_session-timeout"))
         .args(arguments)
+        .env_remove("XDG_SESSION_ID")
+        .env("LC_ALL", "C")
+        .envs(variables.iter().copied())
         .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
         .env_remove("NO_COLOR")
         .env_remove("CLICOLOR_FORCE")
@@ -329,6 +356,15 @@ fn stdout(output: &Output) -> &str {
 
 fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
+}
+
+#[derive(Debug, zbus::DBusError)]
+#[zbus(prefix = "org.sessiontimeout1.Error")]
+enum NotExtended {
+    #[zbus(error)]
+    Bus(zbus::Error),
+    Interactive(String),
+    UsedUp(String),
 }
 
 /// What the daemon on the test's bus does.
@@ -477,15 +513,11 @@ impl Manager {
         }
     }
 
-    fn extend_session(&self, session: &str) -> fdo::Result<(u64, u64, u32)> {
+    fn extend_session(&self, session: &str) -> Result<(u64, u64, u32), NotExtended> {
         match session {
             "c1" => Ok((1_800_000_000, 5_400_000_000, 1)),
-            "c3" => Err(fdo::Error::InteractiveAuthorizationRequired(
-                "authentication is needed".into(),
-            )),
-            _ => Err(fdo::Error::InvalidArgs(
-                "all 2 extensions allowed are used up".into(),
-            )),
+            "c3" => Err(NotExtended::Interactive("no".into())),
+            _ => Err(NotExtended::UsedUp("no".into())),
         }
     }
 

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use session_timeout_policy::{ABSOLUTE_MAX, EndAction, SessionType};
+use session_timeout_texts::exactly;
 
 use crate::contradiction;
 use crate::diagnostic::Problem;
-use crate::duration::for_people;
 use crate::fragment::LeadsTyped;
 use crate::origin::{At, By, Placed, Table};
 use crate::preset::Preset;
@@ -78,10 +78,10 @@ fn leads(warned: &Warned<'_>, texts: &mut Texts) {
     }
     let late = warned.leads.value.iter();
     let late = late.filter(|lead| *lead.get_ref() >= warned.length);
-    let limit = for_people(warned.length);
+    let limit = exactly(warned.length);
     match warned.limit_by.at() {
         Some((_, limit_at)) if warned.limit_by.rank() > warned.leads.by.rank() => {
-            let late: Vec<String> = late.map(|lead| for_people(*lead.get_ref())).collect();
+            let late: Vec<String> = late.map(|lead| exactly(*lead.get_ref())).collect();
             if late.is_empty() {
                 return;
             }
@@ -100,7 +100,7 @@ fn leads(warned: &Warned<'_>, texts: &mut Texts) {
             for lead in late {
                 let label = format!(
                     "{} is not shorter than `{}`, which is {limit}{}",
-                    for_people(*lead.get_ref()),
+                    exactly(*lead.get_ref()),
                     warned.limit_key,
                     texts.seen_from(leads_at, warned.limit_by)
                 );
@@ -125,7 +125,7 @@ fn late_lock(values: &Resolved, texts: &mut Texts) {
         _ if lock_after >= absolute.value => ("session-timeout", absolute.value, &absolute.by),
         _ => return,
     };
-    let (lock_length, length) = (for_people(lock_after), for_people(length));
+    let (lock_length, length) = (exactly(lock_after), exactly(length));
     let advice = match (lock.by.at(), by.at()) {
         (_, Some((_, at))) if by.rank() > lock.by.rank() => {
             let message = format!("`{key}` is not longer than `lock-after`");
@@ -238,8 +238,8 @@ fn weakened(values: &Resolved, preset: Option<&Placed<&'static Preset>>, texts: 
         let message = format!("`{key}` is longer than the preset has it");
         let name = preset.value.name;
         let place = texts.place_seen_from(at, &preset.at);
-        let length = length.map_or_else(|| "off".to_owned(), for_people);
-        let asked = for_people(asked);
+        let length = length.map_or_else(|| "off".to_owned(), exactly);
+        let asked = exactly(asked);
         let label = format!("{length}, and preset \"{name}\" ({place}) has {asked}");
         let problem = Problem::warning(at.span.clone(), message).label(label);
         texts.advise(at, problem);
@@ -259,7 +259,7 @@ fn vain_extensions(tables: &Tables, texts: &mut Texts) {
     let is_ever_granted = |at: &At| granted.iter().any(|(other, is)| *is && *other == at);
     for (at, _) in &granted {
         if !is_ever_granted(at) {
-            let longest = for_people(ABSOLUTE_MAX);
+            let longest = exactly(ABSOLUTE_MAX);
             let label =
                 format!("`session-timeout` is {longest} already, and no session lasts longer");
             let problem = Problem::warning(at.span.clone(), "this extension is never granted");

@@ -8,7 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::diagnostic::{Diagnostic, Style, harmless};
+use session_timeout_texts::harmless;
+
+use crate::diagnostic::{Diagnostic, Style};
 use crate::load::{LoadError, Loaded, load};
 use crate::range::Minima;
 use crate::settings::Settings;

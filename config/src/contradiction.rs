@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
+use session_timeout_texts::exactly;
+
 use crate::diagnostic::Problem;
-use crate::duration::for_people;
 use crate::resolve::Resolved;
 use crate::tables::Tables;
 use crate::texts::Texts;
@@ -33,7 +34,7 @@ pub(crate) fn too_long(
     if length <= absolute.value {
         return;
     }
-    let (long, short) = (for_people(length), for_people(absolute.value));
+    let (long, short) = (exactly(length), exactly(absolute.value));
     let (by, other, message, label) = if absolute.by.rank() > inactivity.by.rank() {
         (
             &absolute.by,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use session_timeout_texts::{harmless, is_harmful};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -312,23 +313,9 @@ pub(crate) fn shown(text: &str) -> String {
     }
 }
 
-/// The text without anything that a terminal would obey.
-pub(crate) fn harmless(text: &str) -> String {
-    text.replace(is_harmful, REPLACEMENT)
-}
-
 /// A line for the drawing, which expands tabs by itself.
 fn drawable(line: &str) -> String {
     line.replace(|c: char| c != '\t' && is_harmful(c), REPLACEMENT)
-}
-
-/// Whether a terminal obeys this character instead of showing it: C0, DEL and C1 (ECMA-48, 5), line
-/// and paragraph separators, and what turns the direction of writing (UAX #9, 2), so that a line
-/// reads otherwise than it is.
-pub(crate) fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 const REPLACEMENT: &str = "\u{fffd}";

@@ -56,13 +56,6 @@ pub fn print(duration: Duration) -> String {
     terms.collect::<String>()
 }
 
-/// The duration for people: `24 h`, `1 h 30 min`, `30 s`. Fractions of a second are dropped.
-#[must_use]
-pub fn for_people(duration: Duration) -> String {
-    let terms = terms(duration).map(|(number, unit)| format!("{number} {unit}"));
-    terms.collect::<Vec<_>>().join(" ")
-}
-
 /// What is wrong with a duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DurationError {
@@ -154,6 +147,7 @@ fn is_blank(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use session_timeout_texts::exactly;
 
     use super::*;
 
@@ -236,9 +230,8 @@ mod tests {
         ] {
             let duration = Duration::from_secs(seconds);
             assert_eq!(print(duration), written);
-            assert_eq!(for_people(duration), read);
+            assert_eq!(exactly(duration), read);
         }
-        assert_eq!(for_people(Duration::from_millis(59_999)), "59 s");
     }
 
     proptest! {
@@ -246,7 +239,7 @@ mod tests {
         fn what_is_printed_is_read_back(seconds in any::<u64>()) {
             let duration = Duration::from_secs(seconds);
             prop_assert_eq!(parse(&print(duration)), Ok(duration));
-            prop_assert_eq!(parse(&for_people(duration)), Ok(duration));
+            prop_assert_eq!(parse(&exactly(duration)), Ok(duration));
         }
 
         #[test]

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Diagnostic, Source, harmless};
+use session_timeout_texts::harmless;
+
+use crate::diagnostic::{Diagnostic, Source};
 use crate::document::MAX_FILE_BYTES;
 use crate::file::{self, Directory, Found};
 use crate::range::Minima;

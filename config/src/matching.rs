@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range as Span;
 
 use session_timeout_policy::{Match, Pattern, Reach, SessionClass, SessionType};
+use session_timeout_texts::is_harmful;
 
-use crate::diagnostic::{Problem, is_harmful, shown};
+use crate::diagnostic::{Problem, shown};
 use crate::fragment::Reading;
 use crate::host;
 use crate::keys;

@@ -1,6 +1,8 @@
 //! The administrator's own text for warnings.
 
-use crate::diagnostic::{Problem, is_harmful, shown};
+use session_timeout_texts::is_harmful;
+
+use crate::diagnostic::{Problem, shown};
 use crate::value::{Entry, did_you_mean};
 
 /// What the daemon fills in.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use session_timeout_texts::exactly;
+
 use crate::duration;
 
 /// Whether the shortest allowed limits hold.
@@ -74,7 +76,7 @@ impl Range {
         } else {
             return None;
         };
-        let duration = duration::for_people(duration);
+        let duration = exactly(duration);
         Some(format!("{duration} is {wrong}; allowed: {self}"))
     }
 }

@@ -12,20 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use session_timeout_config::duration::for_people;
 use session_timeout_policy::{Uid, WallTime};
+use session_timeout_texts::{Cause, Language, Sentence};
 
 use crate::replace::{Outlives, replace};
-use crate::text::harmless;
 
 /// What is older has nothing to say to anybody.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Users that are kept in mind; the oldest is forgotten first.
 const USERS_MAX: usize = 4096;
-
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
 
 /// What became of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,49 +29,44 @@ pub(crate) struct Ending {
     place: Option<String>,
     /// When it was ended, on the wall clock, in microseconds.
     at: u64,
-    /// Why, to follow "was ended".
-    reason: String,
+    #[serde(with = "Why")]
+    cause: Cause,
+    /// How long the limit was.
+    length: Duration,
+}
+
+/// The words for it in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Cause", rename_all = "kebab-case")]
+enum Why {
+    Login,
+    Unlock,
+    Input,
 }
 
 impl Ending {
-    pub(crate) fn new(place: Option<String>, at: WallTime, reason: String) -> Self {
+    pub(crate) fn new(place: Option<String>, at: WallTime, cause: Cause, length: Duration) -> Self {
         Self {
             place,
             at: at.as_micros(),
-            reason,
+            cause,
+            length,
         }
     }
 
-    /// The sentence about it.
-    fn told(&self, now: WallTime) -> String {
-        let place = self.place.as_deref().map(harmless);
-        let place = place.map(|place| format!(" on {place}"));
-        let age = now.since(WallTime::from_micros(self.at)).as_secs();
-        format!(
-            "Your last session{} was ended {}, {}.",
-            place.unwrap_or_default(),
-            ago(age),
-            harmless(&self.reason)
-        )
+    /// What is said of it.
+    fn told(&self, now: WallTime) -> Sentence<'_> {
+        Sentence::LastEnding {
+            place: self.place.as_deref(),
+            ago: now.since(WallTime::from_micros(self.at)),
+            cause: self.cause,
+            length: self.length,
+        }
     }
 
     fn is_old(&self, now: WallTime) -> bool {
         now.since(WallTime::from_micros(self.at)) > KEPT
     }
-}
-
-/// As exact as anybody wants to know it.
-fn ago(seconds: u64) -> String {
-    let whole = match seconds {
-        0..MINUTE => return "less than a minute ago".to_owned(),
-        MINUTE..HOUR => seconds - seconds % MINUTE,
-        HOUR..DAY => seconds - seconds % HOUR,
-        _ => {
-            let days = seconds / DAY;
-            return format!("{days} {} ago", if days == 1 { "day" } else { "days" });
-        }
-    };
-    format!("{} ago", for_people(Duration::from_secs(whole)))
 }
 
 /// The endings that somebody has yet to be told of. Clones are the same.
@@ -107,7 +97,7 @@ impl Endings {
         kept.by_user.retain(|_, other| !other.is_old(now));
         // The next stage of the same end: its terminals may be closed by now.
         let known = kept.by_user.get(&user.as_raw());
-        if known.is_some_and(|known| ending.place.is_none() && known.reason == ending.reason) {
+        if known.is_some_and(|known| ending.place.is_none() && known.cause == ending.cause) {
             return;
         }
         while kept.by_user.len() >= USERS_MAX {
@@ -122,10 +112,10 @@ impl Endings {
     }
 
     /// What this user is to be told, if anything.
-    pub(crate) fn line(&self, user: Uid, now: WallTime) -> Option<String> {
+    pub(crate) fn line(&self, language: Language, user: Uid, now: WallTime) -> Option<String> {
         let kept = self.kept();
         let ending = kept.by_user.get(&user.as_raw())?;
-        (!ending.is_old(now)).then(|| ending.told(now))
+        (!ending.is_old(now)).then(|| language.say(ending.told(now)))
     }
 
     /// This user has been told.
@@ -156,6 +146,7 @@ impl Kept {
 mod tests {
     use super::*;
 
+    const DAY: u64 = 24 * 3600;
     const ALICE: Uid = Uid::new(1000);
 
     fn wall(secs: u64) -> WallTime {
@@ -163,8 +154,8 @@ mod tests {
     }
 
     fn ending(secs: u64) -> Ending {
-        let reason = "after 15 min without input".to_owned();
-        Ending::new(Some("pts/3".to_owned()), wall(secs), reason)
+        let length = Duration::from_secs(900);
+        Ending::new(Some("pts/3".to_owned()), wall(secs), Cause::Input, length)
     }
 
     #[test]
@@ -176,27 +167,20 @@ mod tests {
         // The daemon may have been restarted meanwhile.
         let endings = Endings::load(path.clone());
         assert_eq!(
-            endings.line(ALICE, wall(2 * HOUR + 500)).as_deref(),
+            endings
+                .line(Language::English, ALICE, wall(7700))
+                .as_deref(),
             Some("Your last session on pts/3 was ended 2 h ago, after 15 min without input.")
         );
-        assert_eq!(endings.line(Uid::new(1001), wall(0)), None);
+        assert_eq!(
+            endings.line(Language::English, Uid::new(1001), wall(0)),
+            None
+        );
         endings.told(ALICE);
-        assert_eq!(Endings::load(path).line(ALICE, wall(0)), None);
-    }
-
-    #[test]
-    fn the_time_is_told_as_exactly_as_anybody_wants_it() {
-        let told = [
-            (5, "less than a minute ago"),
-            (61, "1 min ago"),
-            (2 * HOUR - 1, "1 h ago"),
-            (5 * HOUR + 70, "5 h ago"),
-            (DAY, "1 day ago"),
-            (9 * DAY + HOUR, "9 days ago"),
-        ];
-        for (seconds, words) in told {
-            assert_eq!(ago(seconds), words);
-        }
+        assert_eq!(
+            Endings::load(path).line(Language::English, ALICE, wall(0)),
+            None
+        );
     }
 
     #[test]
@@ -204,8 +188,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let endings = Endings::load(dir.path().join("endings.json"));
         endings.add(ALICE, ending(0), wall(0));
-        assert!(endings.line(ALICE, wall(29 * DAY)).is_some());
-        assert_eq!(endings.line(ALICE, wall(31 * DAY)), None);
+        assert!(
+            endings
+                .line(Language::English, ALICE, wall(29 * DAY))
+                .is_some()
+        );
+        assert_eq!(endings.line(Language::English, ALICE, wall(31 * DAY)), None);
     }
 
     #[test]
@@ -213,7 +201,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("endings.json");
         fs::write(&path, "{").unwrap();
-        assert_eq!(Endings::load(path).line(ALICE, wall(0)), None);
+        assert_eq!(
+            Endings::load(path).line(Language::English, ALICE, wall(0)),
+            None
+        );
     }
 
     #[test]
@@ -228,6 +219,9 @@ mod tests {
         }
         endings.add(Uid::new(100_000), ending(9999), wall(9999));
         assert_eq!(endings.kept().by_user.len(), USERS_MAX);
-        assert_eq!(endings.line(Uid::new(0), wall(9999)), None);
+        assert_eq!(
+            endings.line(Language::English, Uid::new(0), wall(9999)),
+            None
+        );
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use session_timeout_config::duration::for_people;
 use session_timeout_policy::{
     Action, EndAction, Engine, Event, LimitKind, LockCause, SessionFacts, SessionKey, View, Warning,
 };
+use session_timeout_texts::Language;
 use tokio::sync::mpsc;
 use zbus::Connection;
 
@@ -20,7 +20,7 @@ use crate::input::Input;
 use crate::logind::{self, Bus, End, HungUp, Locked};
 use crate::probe::{Prober, Question};
 use crate::tell::Teller;
-use crate::text::{self, Since};
+use crate::text;
 use crate::ttys;
 use crate::ttys::Terminal;
 use crate::watch::Watcher;
@@ -45,30 +45,38 @@ pub(crate) struct Hands {
     prober: Prober,
     writes: Writes,
     teller: Teller,
+    language: Language,
+}
+
+/// What it needs for that.
+pub(crate) struct Means {
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) bus: Bus,
+    pub(crate) watcher: Watcher,
+    pub(crate) writes: Writes,
+    pub(crate) agents: Agents,
+    pub(crate) endings: Endings,
+    pub(crate) teller: Teller,
+    /// What users are told in.
+    pub(crate) language: Language,
 }
 
 impl Hands {
-    pub(crate) fn new(
-        inputs: mpsc::Sender<Input>,
-        bus: Bus,
-        watcher: Watcher,
-        writes: Writes,
-        agents: Agents,
-        endings: Endings,
-        teller: Teller,
-    ) -> Self {
-        let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
+    pub(crate) fn new(means: Means) -> Self {
+        let (inputs, agents) = (means.inputs, means.agents);
+        let prober = Prober::new(inputs.clone(), agents.clone(), means.writes.clone());
         Self {
             inputs,
-            hooks: Hooks::new(bus.clone()),
-            bus,
-            watcher,
+            hooks: Hooks::new(means.bus.clone()),
+            bus: means.bus,
+            watcher: means.watcher,
             groups: Groups::new(),
             agents,
-            endings,
+            endings: means.endings,
             prober,
-            writes,
-            teller,
+            writes: means.writes,
+            teller: means.teller,
+            language: means.language,
         }
     }
 
@@ -201,12 +209,13 @@ impl Hands {
         self.watcher.remove(&facts.key);
         self.teller.ending(session, how, limit, length);
         self.show_end(&facts.key, how, limit, length);
-        let (terminals, since) = (ttys::of_session(facts), Since::of(session));
-        self.write(facts, &terminals, &text::end(limit, length, since));
+        let terminals = ttys::of_session(facts);
+        let text = text::end(self.language, session, limit);
+        self.write(facts, &terminals, &text);
         let place = terminals.first().map(Terminal::name);
-        let reason = text::reason(limit, &for_people(length), since);
+        let place = place.or_else(|| facts.seat.clone());
         let now = Clocks::now().wall;
-        let ending = Ending::new(place.or_else(|| facts.seat.clone()), now, reason);
+        let ending = Ending::new(place, now, text::cause(session, limit), length);
         self.endings.add(facts.uid, ending, now);
         self.ending_hooks(session, how, limit);
     }
@@ -222,7 +231,8 @@ impl Hands {
     pub(crate) fn brief(&self, engine: &Engine, session: &View<'_>) {
         let key = &session.facts.key;
         let warnings = engine.warnings(&key.id);
-        self.agents.look_out(key, Outlook::of(session, &warnings));
+        self.agents
+            .look_out(key, Outlook::of(self.language, session, &warnings));
     }
 
     fn show_end(&self, key: &SessionKey, how: EndAction, limit: LimitKind, length: Duration) {
@@ -231,17 +241,17 @@ impl Hands {
     }
 
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
-        let Some(limits) = session.limits else { return };
         let left = warning.ends_at.since(boot_now());
         let terminals = ttys::of_session(session.facts);
         // Input from now on withdraws the warning, so watch before the user is told.
         if warning.limit == LimitKind::Inactivity {
             self.watcher.add(&session.facts.key, &terminals);
         }
+        let language = self.language;
         self.agents.change_outlook(&session.facts.key, |outlook| {
-            outlook.warn(session, warning);
+            outlook.warn(language, session, warning);
         });
-        let text = text::warning(session.facts, limits, Since::of(session), warning, left);
+        let text = text::warning(self.language, session, warning, left);
         self.write(session.facts, &terminals, &text);
         self.teller.warned(session, warning, left);
         let told = Facts::of(session.facts, warning.limit).left(left);

@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use session_timeout_policy::{LimitKind, SessionFacts};
+use session_timeout_texts::harmless;
 use zbus::Connection;
 use zbus::wire::Variant;
 
 use crate::clock::boot_now;
 use crate::logind::Bus;
-use crate::text::harmless;
 
 const DIRECTORY: &str = "/etc/session-timeout/hooks.d";
 /// A hook that runs for longer is ended.

@@ -12,10 +12,9 @@ use std::thread::{self, JoinHandle};
 
 use log::{Level, Log as _, Record};
 use session_timeout_policy::SessionFacts;
+use session_timeout_texts::harmless;
 use syslog::{Facility, Formatter3164};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
-
-use crate::text::harmless;
 
 /// Entries that may wait for journald before the next ones are dropped, and counted.
 const QUEUE: usize = 1024;

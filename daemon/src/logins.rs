@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use session_timeout_policy::{Engine, Phase, Pid, SessionFacts};
+use session_timeout_texts::Language;
 use tokio::sync::oneshot;
 
 use crate::clock::Clocks;
@@ -24,13 +25,15 @@ const SHOWN_AFTER: Duration = Duration::from_secs(2);
 pub(crate) struct Logins {
     waiting: HashMap<String, Vec<(Pid, Answer)>>,
     endings: Endings,
+    language: Language,
 }
 
 impl Logins {
-    pub(crate) fn new(endings: Endings) -> Self {
+    pub(crate) fn new(endings: Endings, language: Language) -> Self {
         Self {
             waiting: HashMap::new(),
             endings,
+            language,
         }
     }
 
@@ -77,11 +80,15 @@ impl Logins {
         if !own || facts.session_type.is_graphical() {
             return None;
         }
-        let ending = self.endings.line(facts.uid, Clocks::now().wall);
+        let ending = self
+            .endings
+            .line(self.language, facts.uid, Clocks::now().wall);
         if ending.is_some() {
             tokio::spawn(told(self.endings.clone(), facts.clone()));
         }
-        let limits = session.limits.and_then(text::announcement);
+        let limits = session
+            .limits
+            .and_then(|limits| text::announcement(self.language, limits));
         let lines: Vec<String> = ending.into_iter().chain(limits).collect();
         (!lines.is_empty()).then(|| lines.join(" "))
     }

@@ -1,130 +1,96 @@
-//! Every text that people read: at the login, on their terminals and in the logs.
+//! What users are told at the login and on their terminals.
+//!
+//! It is said in the language of the machine, as by whoever else asks and tells at a login: the
+//! terminals' own languages nobody can know. sshd hears of the client's locale after PAM, and the
+//! environment of a process is hidden from a daemon without `CAP_SYS_PTRACE` (proc(5)).
 
 use std::time::Duration;
 
-use session_timeout_config::duration::for_people;
 use session_timeout_policy::{EndAction, LimitKind, Limits, SessionFacts, View, Warning};
+use session_timeout_texts::{Cause, End, Language, Sentence, exactly, harmless};
 
 /// The longest text that is written to a terminal, in bytes. A pty takes 17,408 before it is
 /// full, so that several warnings fit even where nobody reads.
 const MAX: usize = 1024;
 
 /// The line at the login.
-pub(crate) fn announcement(limits: &Limits) -> Option<String> {
+pub(crate) fn announcement(language: Language, limits: &Limits) -> Option<String> {
     if limits.end_action == EndAction::Report {
         return None;
     }
-    let absolute = for_people(limits.absolute.length);
-    Some(match &limits.inactivity {
-        None => format!("This session ends after {absolute}."),
-        Some(inactivity) => format!(
-            "This session ends after {absolute}, or after {} without input.",
-            for_people(inactivity.length)
-        ),
-    })
+    Some(language.say(Sentence::Limits {
+        absolute: limits.absolute.length,
+        inactivity: limits.inactivity.as_ref().map(|limit| limit.length),
+    }))
 }
 
 /// What a warning says on a terminal.
 pub(crate) fn warning(
-    session: &SessionFacts,
-    limits: &Limits,
-    since: Since,
+    language: Language,
+    session: &View<'_>,
     warning: &Warning,
     left: Duration,
 ) -> String {
-    let comes = what_comes(session, limits);
-    let length = for_people(warning.length);
-    let reason = reason(warning.limit, &length, since);
-    let own = message(session, limits, since, warning, left);
-    let left = for_people(rounded(left));
-    let text = match (own, warning.limit) {
-        (Some(message), _) => message,
-        (None, LimitKind::Absolute) => {
-            format!("Session timeout: this session {comes} in {left}, {reason}.")
-        }
-        (None, LimitKind::Inactivity) => format!(
-            "Session timeout: this session {comes} in {left}, for lack of input. \
-             Press a key to stay."
-        ),
-    };
+    let text = message(language, session, warning, left).unwrap_or_else(|| {
+        language.say(Sentence::TerminalWarning {
+            end: end_of(session),
+            cause: cause(session, warning.limit),
+            length: warning.length,
+            left: rounded(left),
+        })
+    });
     framed(&text)
 }
 
 /// The administrator's own text for a warning, filled in, where there is one.
 pub(crate) fn message(
-    session: &SessionFacts,
-    limits: &Limits,
-    since: Since,
+    language: Language,
+    session: &View<'_>,
     warning: &Warning,
     left: Duration,
 ) -> Option<String> {
-    let message = limits.message.as_ref()?;
-    let length = for_people(warning.length);
-    let reason = reason(warning.limit, &length, since);
+    let message = session.limits?.message.as_ref()?;
+    let reason = Sentence::Reason {
+        cause: cause(session, warning.limit),
+        length: warning.length,
+    };
     let filled = message
-        .replace("{user}", &session.user)
-        .replace("{limit}", &length)
-        .replace("{left}", &for_people(rounded(left)))
-        .replace("{reason}", &reason);
+        .replace("{user}", &session.facts.user)
+        .replace("{limit}", &exactly(warning.length))
+        .replace("{left}", &exactly(rounded(left)))
+        .replace("{reason}", &language.say(reason));
     Some(harmless(&filled))
 }
 
 /// What the terminal shows last.
-pub(crate) fn end(kind: LimitKind, length: Duration, since: Since) -> String {
-    let reason = reason(kind, &for_people(length), since);
-    framed(&format!(
-        "Session timeout: this session has ended, {reason}."
-    ))
+pub(crate) fn end(language: Language, session: &View<'_>, limit: LimitKind) -> String {
+    framed(&language.say(Sentence::TerminalEnd {
+        cause: cause(session, limit),
+        length: session.length(limit).unwrap_or_default(),
+        rule: session.rule,
+    }))
 }
 
-/// What a session is threatened with: that it "ends", or "is locked".
-pub(crate) fn what_comes(session: &SessionFacts, limits: &Limits) -> &'static str {
+/// What a session ends for by this limit.
+pub(crate) fn cause(session: &View<'_>, limit: LimitKind) -> Cause {
+    match (limit, session.locking.renewed) {
+        (LimitKind::Inactivity, _) => Cause::Input,
+        (LimitKind::Absolute, None) => Cause::Login,
+        (LimitKind::Absolute, Some(_)) => Cause::Unlock,
+    }
+}
+
+/// What becomes of a session at its limit.
+pub(crate) fn becomes(session: &SessionFacts, limits: &Limits) -> End {
     match limits.end_action.within(session.session_type) {
-        EndAction::Lock => "is locked",
-        EndAction::HangUp | EndAction::Report | EndAction::Terminate => "ends",
+        EndAction::Lock => End::Locks,
+        EndAction::HangUp | EndAction::Report | EndAction::Terminate => End::Ends,
     }
 }
 
-/// What the absolute limit of a session counts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Since {
-    Login,
-    /// The last unlock of a screen that was locked for a limit.
-    Unlock,
-}
-
-impl Since {
-    pub(crate) fn of(session: &View<'_>) -> Self {
-        match session.locking.renewed {
-            None => Self::Login,
-            Some(_) => Self::Unlock,
-        }
-    }
-}
-
-/// The rule that a session falls under, to follow a sentence: ` (rule "card data")`.
-pub(crate) fn by_rule(session: &View<'_>) -> String {
-    session
-        .rule
-        .map(|rule| format!(" (rule \"{rule}\")"))
-        .unwrap_or_default()
-}
-
-/// Why a session ends.
-pub(crate) fn reason(kind: LimitKind, length: &str, since: Since) -> String {
-    match (kind, since) {
-        (LimitKind::Absolute, Since::Login) => format!("{length} after the login"),
-        (LimitKind::Absolute, Since::Unlock) => format!("{length} after the last unlock"),
-        (LimitKind::Inactivity, _) => format!("after {length} without input"),
-    }
-}
-
-/// Text as it may stand in a log or on a terminal: nothing in it moves a cursor, changes a
-/// colour, begins a line or turns the direction of writing.
-pub(crate) fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| if is_harmful(c) { '\u{fffd}' } else { c })
-        .collect()
+fn end_of(session: &View<'_>) -> End {
+    let becomes = |limits| becomes(session.facts, limits);
+    session.limits.map_or(End::Ends, becomes)
 }
 
 /// A whole number of seconds, the nearest: a timer that fires a moment late must not make
@@ -135,7 +101,7 @@ fn rounded(left: Duration) -> Duration {
 
 /// A line of its own, wherever the cursor stands.
 fn framed(text: &str) -> String {
-    let mut line = harmless(text);
+    let mut line = text.to_owned();
     let end = (0..=MAX - 4)
         .rev()
         .find(|&end| line.is_char_boundary(end))
@@ -144,23 +110,18 @@ fn framed(text: &str) -> String {
     format!("\r\n{line}\r\n")
 }
 
-fn is_harmful(c: char) -> bool {
-    // Cc is C0, DEL and C1. The others are the bidirectional controls of UAX #9, the line and
-    // paragraph separators, and the byte order mark.
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
     use session_timeout_policy::{
-        BootTime, Leads, Limit, SessionClass, SessionKey, SessionType, Uid,
+        BootTime, Engine, Event, Leads, Limit, Policy, SessionClass, SessionKey, SessionType, Uid,
     };
+    use session_timeout_texts::is_harmful;
 
     use super::*;
 
-    fn session(user: &str) -> SessionFacts {
+    const LEFT: Duration = Duration::from_millis(59_800);
+
+    fn facts(user: &str, session_type: SessionType) -> SessionFacts {
         SessionFacts {
             key: SessionKey {
                 id: "c1".into(),
@@ -169,7 +130,7 @@ mod tests {
             user: user.into(),
             uid: Uid::new(1000),
             class: SessionClass::User,
-            session_type: SessionType::Tty,
+            session_type,
             leader: None,
             service: None,
             remote_host: None,
@@ -179,10 +140,20 @@ mod tests {
         }
     }
 
-    fn limit(secs: u64) -> Limit {
-        Limit {
-            length: Duration::from_secs(secs),
-            leads: Leads::default(),
+    fn engine(facts: SessionFacts, limits: Limits) -> Engine {
+        let now = BootTime::default();
+        let mut engine = Engine::new(now, Policy::of(Some(limits)));
+        let _ = engine.handle(now, Event::SessionSeen(facts));
+        engine
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            inactivity: Some(Limit {
+                length: Duration::from_secs(900),
+                leads: Leads::default(),
+            }),
+            ..Limits::default()
         }
     }
 
@@ -195,88 +166,68 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_login_line_names_each_limit() {
-        let mut limits = Limits::default();
-        assert_eq!(
-            announcement(&limits).as_deref(),
-            Some("This session ends after 24 h.")
-        );
-        limits.inactivity = Some(limit(900));
-        assert_eq!(
-            announcement(&limits).as_deref(),
-            Some("This session ends after 24 h, or after 15 min without input.")
-        );
-        limits.end_action = EndAction::Report;
-        assert_eq!(announcement(&limits), None);
+    /// What a user with these limits is warned of.
+    fn warned(session_type: SessionType, limits: Limits, of: &Warning) -> String {
+        let engine = engine(facts("alice", session_type), limits);
+        warning(Language::English, &engine.session("c1").unwrap(), of, LEFT)
     }
 
     #[test]
-    fn a_warning_says_what_ends_when_and_why() {
-        let limits = Limits::default();
-        let left = Duration::from_millis(59_800);
+    fn a_policy_that_only_reports_announces_nothing() {
+        let said = announcement(Language::English, &limits());
+        assert!(said.is_some_and(|said| said.contains("24 h, or after 15 min")));
+        let quiet = Limits {
+            end_action: EndAction::Report,
+            ..limits()
+        };
+        assert_eq!(announcement(Language::English, &quiet), None);
+    }
+
+    #[test]
+    fn a_warning_is_a_line_of_its_own_and_rounds_to_the_next_second() {
         assert_eq!(
-            warning(
-                &session("alice"),
-                &limits,
-                Since::Login,
-                &warn(LimitKind::Absolute, 86_400),
-                left
+            warned(
+                SessionType::Tty,
+                limits(),
+                &warn(LimitKind::Absolute, 86_400)
             ),
             "\r\nSession timeout: this session ends in 1 min, 24 h after the login.\r\n"
         );
+    }
+
+    #[test]
+    fn a_desktop_that_is_going_to_be_locked_is_told_so_and_a_terminal_cannot_be() {
+        let said = |session_type| {
+            let limits = Limits {
+                end_action: EndAction::Lock,
+                ..limits()
+            };
+            warned(session_type, limits, &warn(LimitKind::Absolute, 86_400))
+        };
+        assert!(said(SessionType::Wayland).contains("is locked in 1 min"));
+        assert!(said(SessionType::Tty).contains("ends in 1 min"));
+    }
+
+    #[test]
+    fn the_last_line_says_why_and_by_which_rule() {
+        let engine = engine(facts("alice", SessionType::Tty), limits());
+        let session = engine.session("c1").unwrap();
         assert_eq!(
-            warning(
-                &session("alice"),
-                &limits,
-                Since::Login,
-                &warn(LimitKind::Inactivity, 900),
-                left
-            ),
-            "\r\nSession timeout: this session ends in 1 min, for lack of input. \
-             Press a key to stay.\r\n"
-        );
-        assert_eq!(
-            end(
-                LimitKind::Inactivity,
-                Duration::from_secs(900),
-                Since::Login
-            ),
+            end(Language::English, &session, LimitKind::Inactivity),
             "\r\nSession timeout: this session has ended, after 15 min without input.\r\n"
         );
-    }
-
-    #[test]
-    fn a_desktop_that_is_going_to_be_locked_is_told_so() {
-        let limits = Limits {
-            end_action: EndAction::Lock,
-            ..Limits::default()
+        let mut session = View {
+            rule: Some("card data"),
+            ..session
         };
-        let said = |session_type| {
-            let session = SessionFacts {
-                session_type,
-                ..session("alice")
-            };
-            let left = Duration::from_secs(30);
-            warning(
-                &session,
-                &limits,
-                Since::Login,
-                &warn(LimitKind::Absolute, 86_400),
-                left,
-            )
-        };
-        assert!(said(SessionType::Wayland).contains("this session is locked in 30 s"));
-        // A terminal cannot be locked.
-        assert!(said(SessionType::Tty).contains("this session ends in 30 s"));
-    }
-
-    #[test]
-    fn after_an_unlock_the_time_counts_from_there() {
-        let length = Duration::from_secs(7200);
-        assert_eq!(
-            end(LimitKind::Absolute, length, Since::Unlock),
-            "\r\nSession timeout: this session has ended, 2 h after the last unlock.\r\n"
+        assert!(
+            end(Language::English, &session, LimitKind::Absolute)
+                .ends_with(", 24 h after the login (rule \"card data\").\r\n")
+        );
+        session.locking.renewed = Some(BootTime::default());
+        assert!(
+            end(Language::German, &session, LimitKind::Absolute)
+                .ends_with(", 24 h nach dem letzten Entsperren (Regel „card data“).\r\n")
         );
     }
 
@@ -284,64 +235,39 @@ mod tests {
     fn the_administrators_own_message_is_filled_in() {
         let limits = Limits {
             message: Some("{user}: {left} left of {limit} ({reason})".into()),
-            ..Limits::default()
+            ..limits()
         };
         assert_eq!(
-            warning(
-                &session("bob"),
-                &limits,
-                Since::Login,
-                &warn(LimitKind::Inactivity, 900),
-                Duration::from_secs(30)
-            ),
-            "\r\nbob: 30 s left of 15 min (after 15 min without input)\r\n"
+            warned(SessionType::Tty, limits, &warn(LimitKind::Inactivity, 900)),
+            "\r\nalice: 1 min left of 15 min (after 15 min without input)\r\n"
         );
     }
 
     #[test]
     fn nothing_from_outside_commands_a_terminal() {
-        for hostile in [
-            "\u{1b}[2J",
-            "a\nb",
-            "a\rb",
-            "\u{9b}2J",
-            "\u{202e}abc",
-            "\u{7}",
-            "\u{7f}",
-        ] {
+        for hostile in ["\u{1b}[2J", "a\nb", "\u{9b}2J", "\u{202e}abc", "\u{7}"] {
             let limits = Limits {
                 message: Some(format!("{{user}} {hostile}")),
-                ..Limits::default()
+                ..limits()
             };
-            let text = warning(
-                &session(hostile),
-                &limits,
-                Since::Login,
-                &warn(LimitKind::Absolute, 60),
-                Duration::from_secs(1),
-            );
-            let inner = text
-                .strip_prefix("\r\n")
-                .unwrap()
-                .strip_suffix("\r\n")
-                .unwrap();
+            let engine = engine(facts(hostile, SessionType::Tty), limits);
+            let session = engine.session("c1").unwrap();
+            let of = warn(LimitKind::Absolute, 60);
+            let text = warning(Language::English, &session, &of, LEFT);
+            let inner = text.strip_prefix("\r\n").unwrap();
+            let inner = inner.strip_suffix("\r\n").unwrap();
             assert!(!inner.chars().any(is_harmful), "{text:?}");
         }
+    }
+
+    #[test]
+    fn no_text_fills_a_terminal() {
         let long = Limits {
             message: Some("é".repeat(5000)),
-            ..Limits::default()
+            ..limits()
         };
-        let text = warning(
-            &session("a"),
-            &long,
-            Since::Login,
-            &warn(LimitKind::Absolute, 60),
-            Duration::from_secs(1),
-        );
-        assert!(
-            text.len() <= MAX && text.ends_with("\r\n"),
-            "{}",
-            text.len()
-        );
+        let text = warned(SessionType::Tty, long, &warn(LimitKind::Absolute, 60));
+        assert!(text.len() <= MAX, "{}", text.len());
+        assert!(text.ends_with("\r\n"));
     }
 }

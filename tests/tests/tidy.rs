@@ -10,14 +10,15 @@ use toml::{Table, Value};
 /// Who may depend on whom, of our own crates: down only. `tests` drives what is built, from
 /// outside.
 const CRATES: &[(&str, &[&str])] = &[
-    ("agent", &["protocol"]),
-    ("cli", &["config", "policy", "protocol"]),
-    ("config", &["policy"]),
-    ("daemon", &["config", "policy", "protocol"]),
+    ("agent", &["texts"]),
+    ("cli", &["config", "policy", "texts"]),
+    ("config", &["policy", "texts"]),
+    ("daemon", &["config", "policy", "protocol", "texts"]),
     ("pam-module", &["protocol"]),
     ("policy", &[]),
     ("protocol", &[]),
     ("tests", &["protocol"]),
+    ("texts", &[]),
 ];
 
 /// Crates that may depend on these libraries of others and no more: what is loaded into sshd with

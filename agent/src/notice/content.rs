@@ -1,10 +1,11 @@
 //! A notification as it goes to the server, made of what is to be said and what the server can
 //! show.
 
+use session_timeout_texts::{Language, Sentence};
+
 use super::remaining::Remaining;
-use super::told::{Extensions, Granted, Limit, Parting, Urgency, Warning};
+use super::told::{Extensions, Granted, Limit, Parting, Plain, Urgency, Warning};
 use crate::clock::Now;
-use crate::text;
 
 /// What a server can show (`GetCapabilities` of the Desktop Notifications Specification 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,43 +98,63 @@ pub(crate) struct Content {
 impl Content {
     /// That the session is going to end; `note` is what came of the last button.
     pub(super) fn warning(
+        language: Language,
         now: Now,
         warning: &Warning,
         note: Option<&str>,
         abilities: Abilities,
     ) -> Self {
-        let remaining = Remaining::until(now, warning.ends);
-        let mut lines = vec![text::reason(warning)];
-        lines.extend(offer(warning).map(|extensions| match abilities.actions {
-            Actions::Shown => text::offer(extensions),
-            Actions::Missing => text::offer_of_command(extensions),
+        let threat = Sentence::Threat {
+            end: warning.end.into(),
+            left: Remaining::until(now, warning.ends).span(),
+        };
+        let mut lines = vec![advice(language, warning)];
+        lines.extend(offer(warning).map(|Extensions { left: count, by }| {
+            language.say(match abilities.actions {
+                Actions::Shown => Sentence::Offer { count, by },
+                Actions::Missing => Sentence::OfferOfCommand { count, by },
+            })
         }));
         lines.extend(note.map(str::to_owned));
         Self {
             buttons: match abilities.actions {
-                Actions::Shown => buttons(warning),
+                Actions::Shown => buttons(language, warning),
                 Actions::Missing => Vec::new(),
             },
             urgency: warning.urgency,
-            ..Self::of(text::threat(warning.end, remaining), &lines, abilities)
+            ..Self::of(language.say(threat), &lines, abilities)
         }
     }
 
     /// That there is more time.
-    pub(super) fn granted(now: Now, granted: Granted, abilities: Abilities) -> Self {
-        let mut lines = vec![text::granted_until(Remaining::until(now, granted.ends))];
-        let (left, by) = (granted.left, granted.by);
-        lines.extend((left > 0).then(|| text::offer(Extensions { left, by })));
+    pub(super) fn granted(
+        language: Language,
+        now: Now,
+        granted: Granted,
+        abilities: Abilities,
+    ) -> Self {
+        let left = Remaining::until(now, granted.ends).span();
+        let mut lines = vec![language.say(Sentence::GrantedUntil { left })];
+        let (count, by) = (granted.left, granted.by);
+        lines.extend((count > 0).then(|| language.say(Sentence::Offer { count, by })));
+        let summary = language.say(Sentence::Granted { by });
         Self {
             stays: Stays::Briefly,
-            ..Self::of(text::granted(granted.by), &lines, abilities)
+            ..Self::of(summary, &lines, abilities)
         }
     }
 
     /// That the session ends now.
-    pub(super) fn parting(parting: &Parting, abilities: Abilities) -> Self {
-        let lines = [text::parting_reason(parting)];
-        let summary = text::parting(parting.end).to_owned();
+    pub(super) fn parting(language: Language, parting: &Parting, abilities: Abilities) -> Self {
+        let end = parting.end.into();
+        let reason = Sentence::PartingReason {
+            limit: parting.limit.into(),
+            length: parting.length,
+        };
+        let (summary, lines) = (
+            language.say(Sentence::Parting { end }),
+            [language.say(reason)],
+        );
         Self {
             urgency: Urgency::Critical,
             ..Self::of(summary, &lines, abilities)
@@ -162,14 +183,28 @@ fn offer(warning: &Warning) -> Option<Extensions> {
     warning.extensions.filter(|_| absolute)
 }
 
-fn buttons(warning: &Warning) -> Vec<(Button, String)> {
+/// What helps: the administrator's own words, or ours.
+fn advice(language: Language, warning: &Warning) -> String {
+    if let Some(message) = &warning.message {
+        return message.as_str().to_owned();
+    }
+    language.say(Sentence::Advice {
+        end: warning.end.into(),
+        limit: warning.limit.into(),
+        length: warning.length,
+        rule: warning.rule.as_ref().map(Plain::as_str),
+    })
+}
+
+fn buttons(language: Language, warning: &Warning) -> Vec<(Button, String)> {
     let stay = match warning.limit {
-        Limit::Absolute => {
-            offer(warning).map(|extensions| (Button::Extend, text::extend(extensions.by)))
-        }
-        Limit::Inactivity => Some((Button::Stay, text::STAY.to_owned())),
+        Limit::Absolute => offer(warning).map(|Extensions { by, .. }| {
+            let label = Sentence::ButtonExtend { by };
+            (Button::Extend, language.say(label))
+        }),
+        Limit::Inactivity => Some((Button::Stay, language.say(Sentence::ButtonStay))),
     };
-    let sign_out = (Button::SignOut, text::SIGN_OUT.to_owned());
+    let sign_out = (Button::SignOut, language.say(Sentence::ButtonSignOut));
     stay.into_iter().chain([sign_out]).collect()
 }
 
@@ -188,7 +223,8 @@ mod tests {
 
     use super::*;
     use crate::clock::tests::at;
-    use crate::notice::told::{End, Plain, is_harmful};
+    use crate::notice::told::End;
+    use session_timeout_texts::is_harmful;
 
     const WHOLE: Abilities = Abilities {
         actions: Actions::Shown,
@@ -210,7 +246,13 @@ mod tests {
 
     #[test]
     fn it_says_what_ends_when_why_and_what_helps() {
-        let content = Content::warning(at(1_000), &warning(Limit::Inactivity), None, WHOLE);
+        let content = Content::warning(
+            Language::English,
+            at(1_000),
+            &warning(Limit::Inactivity),
+            None,
+            WHOLE,
+        );
         assert_eq!(content.summary, "This session ends within 5 min");
         assert_eq!(
             content.body,
@@ -224,14 +266,14 @@ mod tests {
     #[test]
     fn more_time_is_offered_with_the_number_left_only_while_there_is_any() {
         let mut warning = warning(Limit::Absolute);
-        let content = Content::warning(at(1_000), &warning, None, WHOLE);
+        let content = Content::warning(Language::English, at(1_000), &warning, None, WHOLE);
         let keys = |content: &Content| -> Vec<_> {
             content.buttons.iter().map(|(button, _)| *button).collect()
         };
         assert_eq!(keys(&content), [Button::SignOut]);
         let by = Duration::from_secs(1800);
         warning.extensions = Some(Extensions { left: 2, by });
-        let content = Content::warning(at(1_000), &warning, None, WHOLE);
+        let content = Content::warning(Language::English, at(1_000), &warning, None, WHOLE);
         assert_eq!(keys(&content), [Button::Extend, Button::SignOut]);
         assert_eq!(content.buttons[0].1, "Extend by 30 min");
         let last = content.body.lines().last();
@@ -247,7 +289,7 @@ mod tests {
         let by = Duration::from_secs(1800);
         warning.extensions = Some(Extensions { left: 1, by });
         let poor = Abilities::of(&[]);
-        let content = Content::warning(at(1_000), &warning, Some("Note."), poor);
+        let content = Content::warning(Language::English, at(1_000), &warning, Some("Note."), poor);
         assert_eq!((content.body.as_str(), content.buttons.len()), ("", 0));
         assert_eq!(
             content.summary,
@@ -265,7 +307,7 @@ mod tests {
             body: Body::Markup,
             ..WHOLE
         };
-        let content = Content::warning(at(1_000), &warning, None, markup);
+        let content = Content::warning(Language::English, at(1_000), &warning, None, markup);
         assert_eq!(
             content.body,
             "Closing time: &lt;b&gt;go&lt;/b&gt; &amp; come back"
@@ -301,9 +343,14 @@ mod tests {
                 ..warning(Limit::Absolute)
             };
             for body in [Body::Text, Body::Markup, Body::Missing] {
-                for note in [text::refused(&why), text::unheard(&why), text::not_signed_out(&why)] {
+                let notes = [
+                    Sentence::NotExtended { why: &why },
+                    Sentence::NotHeard { why: &why },
+                    Sentence::NotSignedOut { why: &why },
+                ];
+                for note in notes.map(|note| Language::English.say(note)) {
                     let abilities = Abilities { body, ..WHOLE };
-                    let content = Content::warning(at(0), &warning, Some(&note), abilities);
+                    let content = Content::warning(Language::English, at(0), &warning, Some(&note), abilities);
                     let ours = |c: &char| *c != '\n';
                     let shown = content.summary.chars().chain(content.body.chars().filter(ours));
                     for c in shown {

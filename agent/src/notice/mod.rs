@@ -8,5 +8,4 @@ mod told;
 
 pub(crate) use content::{Abilities, Actions, Button, Content, Stays};
 pub(crate) use notices::{Closed, Id, NotExtended, Notices, Step, Ticket};
-pub(crate) use remaining::Remaining;
 pub(crate) use told::{End, Extensions, Granted, Limit, Parting, Plain, Urgency, Warning};

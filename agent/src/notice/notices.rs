@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use session_timeout_texts::{Language, Sentence};
+
 use super::content::{Abilities, Button, Content};
 use super::remaining::Remaining;
 use super::told::{End, Granted, Limit, Parting, Warning};
 use crate::clock::{Boot, Now};
-use crate::text;
 
 /// An extension answers with a span, so that the end that comes of it is never the same to the
 /// microsecond as the one that a warning names.
@@ -56,6 +57,7 @@ pub(crate) enum NotExtended {
 /// Everything that stands on the screen.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
+    language: Language,
     server: Option<Abilities>,
     /// Which server it is: answers of the one before it are none of this one.
     epoch: u64,
@@ -108,6 +110,14 @@ struct Warned {
 }
 
 impl Notices {
+    /// Nothing yet; whatever there will be is said in this language.
+    pub(crate) fn new(language: Language) -> Self {
+        Self {
+            language,
+            ..Self::default()
+        }
+    }
+
     /// What the server can do, where there is one.
     pub(crate) const fn server(&self) -> Option<Abilities> {
         self.server
@@ -256,6 +266,7 @@ impl Notices {
         outcome: Result<Granted, NotExtended>,
     ) -> Vec<Step> {
         self.extending = Extending::Unasked;
+        let language = self.language;
         let notice = &mut self.absolute;
         match (&mut notice.about, outcome) {
             (Some(About::Parting(_)), _) | (None | Some(About::Granted(_)), Err(_)) => {
@@ -265,15 +276,17 @@ impl Notices {
             (Some(About::Warned(warned)), Ok(granted))
                 if warned.warning.ends > granted.ends.before(SAME) =>
             {
-                warned.note = Some(format!("{}.", text::granted(granted.by)));
+                let by = granted.by;
+                let said = language.say(Sentence::Granted { by });
+                warned.note = Some(format!("{said}."));
             }
             (about, Ok(granted)) => *about = Some(About::Granted(granted)),
             (Some(About::Warned(warned)), Err(NotExtended::Never(why))) => {
                 warned.warning.extensions = None;
-                warned.note = Some(text::refused(&why));
+                warned.note = Some(language.say(Sentence::NotExtended { why: &why }));
             }
             (Some(About::Warned(warned)), Err(NotExtended::ThisTime(why))) => {
-                warned.note = Some(text::refused(&why));
+                warned.note = Some(language.say(Sentence::NotExtended { why: &why }));
             }
         }
         self.show(now, Limit::Absolute)
@@ -325,12 +338,13 @@ impl Notices {
         let (Some(abilities), epoch) = (self.server, self.epoch) else {
             return Vec::new();
         };
+        let language = self.language;
         let notice = self.notice(limit);
         let content = match &mut notice.about {
             None => return Vec::new(),
-            Some(About::Warned(warned)) => warned.content(now, abilities),
-            Some(About::Granted(granted)) => Content::granted(now, *granted, abilities),
-            Some(About::Parting(parting)) => Content::parting(parting, abilities),
+            Some(About::Warned(warned)) => warned.content(language, now, abilities),
+            Some(About::Granted(granted)) => Content::granted(language, now, *granted, abilities),
+            Some(About::Parting(parting)) => Content::parting(language, parting, abilities),
         };
         if notice.call != Call::Answered {
             notice.call = Call::Outdated;
@@ -360,10 +374,16 @@ impl Notice {
 
 impl Warned {
     /// What to show now; notes when that changes.
-    fn content(&mut self, now: Now, abilities: Abilities) -> Content {
+    fn content(&mut self, language: Language, now: Now, abilities: Abilities) -> Content {
         let ends = self.warning.ends;
         self.next = Remaining::until(now, ends).next(ends);
-        Content::warning(now, &self.warning, self.note.as_deref(), abilities)
+        Content::warning(
+            language,
+            now,
+            &self.warning,
+            self.note.as_deref(),
+            abilities,
+        )
     }
 }
 

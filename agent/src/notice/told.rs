@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use session_timeout_texts::{self as texts, harmless};
+
 use crate::clock::Boot;
 
 /// The longest text of others that is shown, in characters.
@@ -28,6 +30,15 @@ impl Limit {
     }
 }
 
+impl From<Limit> for texts::Limit {
+    fn from(limit: Limit) -> Self {
+        match limit {
+            Limit::Absolute => Self::Absolute,
+            Limit::Inactivity => Self::Inactivity,
+        }
+    }
+}
+
 /// What becomes of the session at its limit, as its user sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -43,6 +54,15 @@ impl End {
         match action {
             "lock" => Self::Locks,
             _ => Self::Ends,
+        }
+    }
+}
+
+impl From<End> for texts::End {
+    fn from(end: End) -> Self {
+        match end {
+            End::Ends => Self::Ends,
+            End::Locks => Self::Locks,
         }
     }
 }
@@ -101,8 +121,8 @@ pub(crate) struct Plain(String);
 
 impl Plain {
     pub(crate) fn of(text: &str) -> Self {
-        let harmless = |c| if is_harmful(c) { '\u{fffd}' } else { c };
-        Self(text.chars().take(MAX).map(harmless).collect())
+        let shortened: String = text.chars().take(MAX).collect();
+        Self(harmless(&shortened))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -110,16 +130,10 @@ impl Plain {
     }
 }
 
-/// Cc is C0, DEL and C1. The others are the bidirectional controls of UAX #9, the line and
-/// paragraph separators, and the byte order mark.
-pub(crate) fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 #[cfg(test)]
 mod tests {
+    use session_timeout_texts::is_harmful;
+
     use super::*;
 
     #[test]

@@ -2,26 +2,32 @@
 
 use std::time::Duration;
 
+use session_timeout_texts::{Language, Refused, Sentence};
 use zbus::proxy::{CacheProperties, MethodFlags};
-use zbus::{Connection, DBusError as _, Proxy, fdo};
+use zbus::{Connection, DBusError as _, Proxy};
 
 use crate::bus::timely;
 use crate::clock::Now;
 use crate::daemon;
 use crate::notice::{Granted, NotExtended};
 use crate::session::{LOGIND, MANAGER, MANAGER_PATH};
-use crate::text;
 
 /// Tells the daemon that the user of this session is there.
 ///
 /// # Errors
 /// It does not hear it; a sentence about why.
-pub(super) async fn stay(bus: &Connection, session: &str) -> Result<(), String> {
+pub(super) async fn stay(
+    language: Language,
+    bus: &Connection,
+    session: &str,
+) -> Result<(), String> {
     let (name, path, interface) = (daemon::NAME, daemon::PATH, daemon::MANAGER);
     let call = bus.call_method(Some(name), path, Some(interface), "Stay", &session);
     let told = timely(call).await;
-    told.map(drop)
-        .map_err(|error| text::unheard(&reason(&error)))
+    told.map(drop).map_err(|error| {
+        let why = &reason(&error);
+        language.say(Sentence::NotHeard { why })
+    })
 }
 
 /// Asks the daemon for more time. The user may have to authenticate for it, which takes as long as
@@ -29,7 +35,11 @@ pub(super) async fn stay(bus: &Connection, session: &str) -> Result<(), String> 
 ///
 /// # Errors
 /// There is none.
-pub(super) async fn extend(bus: &Connection, session: &str) -> Result<Granted, NotExtended> {
+pub(super) async fn extend(
+    language: Language,
+    bus: &Connection,
+    session: &str,
+) -> Result<Granted, NotExtended> {
     let asked = async {
         let proxy = zbus::proxy::Builder::<Proxy<'_>>::new(bus)
             .destination(daemon::NAME)
@@ -49,7 +59,7 @@ pub(super) async fn extend(bus: &Connection, session: &str) -> Result<Granted, N
             ends: Now::read().after(Duration::from_micros(ends_in)),
             left,
         }),
-        Err(error) => Err(refusal(&error)),
+        Err(error) => Err(refusal(language, &error)),
     }
 }
 
@@ -57,21 +67,30 @@ pub(super) async fn extend(bus: &Connection, session: &str) -> Result<Granted, N
 ///
 /// # Errors
 /// It does not; a sentence about why.
-pub(super) async fn sign_out(bus: &Connection, session: &str) -> Result<(), String> {
+pub(super) async fn sign_out(
+    language: Language,
+    bus: &Connection,
+    session: &str,
+) -> Result<(), String> {
     let method = "TerminateSession";
     let call = bus.call_method(Some(LOGIND), MANAGER_PATH, Some(MANAGER), method, &session);
     let told = timely(call).await;
-    told.map(drop)
-        .map_err(|error| text::not_signed_out(&reason(&error)))
+    told.map(drop).map_err(|error| {
+        let why = &reason(&error);
+        language.say(Sentence::NotSignedOut { why })
+    })
 }
 
-fn refusal(error: &zbus::Error) -> NotExtended {
-    match error {
+fn refusal(language: Language, error: &zbus::Error) -> NotExtended {
+    let known = match error {
+        zbus::Error::MethodError(name, ..) => Refused::by_error_name(name),
+        _ => None,
+    };
+    match known {
         // What the policy says against it holds the next time as well.
-        zbus::Error::FDO(told) if matches!(**told, fdo::Error::InvalidArgs(_)) => {
-            NotExtended::Never(reason(error))
-        }
-        _ => NotExtended::ThisTime(reason(error)),
+        Some(why) if why.is_final() => NotExtended::Never(language.say(Sentence::Refused(why))),
+        Some(why) => NotExtended::ThisTime(language.say(Sentence::Refused(why))),
+        None => NotExtended::ThisTime(reason(error)),
     }
 }
 
@@ -87,19 +106,36 @@ fn reason(error: &zbus::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use zbus::Message;
+
     use super::*;
 
-    fn said(error: fdo::Error) -> NotExtended {
-        refusal(&zbus::Error::FDO(Box::new(error)))
+    fn said(name: &'static str) -> NotExtended {
+        let call = Message::method_call("/org/sessiontimeout1", "ExtendSession");
+        let call = call.build(&("c1",)).unwrap();
+        let error = Message::error(&call.header(), name);
+        refusal(Language::German, &error.build(&("why",)).unwrap().into())
     }
 
     #[test]
     fn what_the_policy_refuses_is_final_and_a_missing_authorization_is_not() {
-        let used_up = fdo::Error::InvalidArgs("all 2 extensions are used up".to_owned());
-        let never = NotExtended::Never("all 2 extensions are used up".to_owned());
-        assert_eq!(said(used_up), never);
-        let dismissed = fdo::Error::AccessDenied("the authentication was dismissed".to_owned());
-        let this_time = NotExtended::ThisTime("the authentication was dismissed".to_owned());
-        assert_eq!(said(dismissed), this_time);
+        let never = "alle erlaubten Verlängerungen sind verbraucht";
+        assert_eq!(
+            said("org.sessiontimeout1.Error.UsedUp"),
+            NotExtended::Never(never.to_owned())
+        );
+        let this_time = "die Authentifizierung wurde abgebrochen";
+        assert_eq!(
+            said("org.sessiontimeout1.Error.Dismissed"),
+            NotExtended::ThisTime(this_time.to_owned())
+        );
+    }
+
+    #[test]
+    fn an_error_of_another_daemon_is_told_in_its_own_words() {
+        assert_eq!(
+            said("org.sessiontimeout1.Error.Rain"),
+            NotExtended::ThisTime("why".to_owned())
+        );
     }
 }

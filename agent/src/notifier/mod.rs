@@ -11,6 +11,7 @@ mod server;
 use std::future;
 
 use futures_util::StreamExt as _;
+use session_timeout_texts::Language;
 use tokio::sync::{mpsc, oneshot};
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, Message, MessageStream};
@@ -60,11 +61,13 @@ pub(crate) async fn run(system: Connection, session: String, mut news: mpsc::Rec
         Err(error) => return say(&format!("no warning is shown on the screen: {error}")),
     };
     let desk = timely(Desk::find()).await;
+    let language = Language::of_environment();
     let mut notifier = Notifier {
+        language,
         system,
         session,
         desk: desk.map_err(|error| error.to_string()),
-        notices: Notices::default(),
+        notices: Notices::new(language),
         interest: Interest::default(),
         silence: Silence::Unsaid,
         outcomes,
@@ -114,6 +117,7 @@ enum Woken {
 }
 
 struct Notifier {
+    language: Language,
     system: Connection,
     session: String,
     /// Or why there is none.
@@ -275,8 +279,9 @@ impl Notifier {
             }
             (Step::Show(ticket, replaced, content), Ok(desk)) => {
                 let (bus, server) = (desk.bus.clone(), desk.server.clone());
+                let language = self.language;
                 self.spawn(async move {
-                    let shown = server::show(&bus, &server?, replaced, &content).await;
+                    let shown = server::show(language, &bus, &server?, replaced, &content).await;
                     Some(Outcome::Shown(ticket, shown.ok()))
                 });
             }
@@ -293,11 +298,14 @@ impl Notifier {
 
     fn press(&self, button: Button) {
         let (bus, session) = (self.system.clone(), self.session.clone());
+        let language = self.language;
         self.spawn(async move {
             match button {
-                Button::Extend => Some(Outcome::Extended(asking::extend(&bus, &session).await)),
-                Button::SignOut => failed(asking::sign_out(&bus, &session).await),
-                Button::Stay => failed(asking::stay(&bus, &session).await),
+                Button::Extend => Some(Outcome::Extended(
+                    asking::extend(language, &bus, &session).await,
+                )),
+                Button::SignOut => failed(asking::sign_out(language, &bus, &session).await),
+                Button::Stay => failed(asking::stay(language, &bus, &session).await),
             }
         });
     }

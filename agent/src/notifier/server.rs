@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use session_timeout_texts::{Language, Sentence};
 use zbus::names::OwnedUniqueName;
 use zbus::wire::Variant;
 use zbus::{Connection, Message, MessageStream, fdo};
 
 use crate::bus::{self, timely};
 use crate::notice::{Abilities, Actions, Button, Closed, Content, Id, Stays, Urgency};
-use crate::text;
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -179,6 +179,7 @@ pub(super) async fn abilities(
 /// # Errors
 /// It does not show it, or is gone.
 pub(super) async fn show(
+    language: Language,
     bus: &Connection,
     server: &OwnedUniqueName,
     replaced: Option<Id>,
@@ -189,7 +190,7 @@ pub(super) async fn show(
         .flat_map(|(button, label)| [button.key(), label])
         .collect();
     let body = (
-        text::PROGRAM,
+        language.say(Sentence::Program),
         replaced.map_or(0, |Id(id)| id),
         ICON,
         &content.summary,

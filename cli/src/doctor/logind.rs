@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::checks::Check;
 use super::finding::{Finding, Level};
 use super::logind_conf::{Key, LogindConf};
-use crate::duration::for_people;
+use session_timeout_texts::roughly;
 
 /// Where logind cannot reload, as on Debian 12, it is restarted, which ends no session.
 const RELOAD: &str = "systemctl reload-or-restart systemd-logind";
@@ -46,7 +46,7 @@ fn stop_idle_session(conf: &LogindConf, in_force: Option<&InForce>) -> Finding {
     }
     match in_force.and_then(|in_force| in_force.stop_idle_session) {
         Some(after) => {
-            let after = for_people(after);
+            let after = roughly(after);
             let what = format!("logind has not read yet that {NAME} of {after} is gone: {harm}");
             Finding::warning(check, &what).run_this(RELOAD)
         }

@@ -3,9 +3,9 @@
 use super::checks::Check;
 use super::desktop::Desktop;
 use super::finding::Finding;
-use crate::duration::for_people;
 use crate::status::Session;
 use crate::text::listed;
+use session_timeout_texts::roughly;
 
 /// A session and what others than the daemon say of it.
 #[derive(Debug, Default)]
@@ -138,7 +138,7 @@ fn inactivity(facts: &Facts) -> Option<Finding> {
     let limit = session.inactivity?;
     let check = Check::SessionInactivity;
     let subject = subject(facts);
-    let limit = for_people(limit);
+    let limit = roughly(limit);
     if !is_unknown(session) {
         return Some(Finding::ok(
             check,

@@ -8,7 +8,7 @@ use super::checks::Check;
 use super::finding::{Finding, Level};
 use super::root::Root;
 use super::sshd_config::{Line, SshdConfig, time};
-use crate::duration::for_people;
+use session_timeout_texts::roughly;
 
 /// Where sshd is on Debian.
 pub(crate) const SSHD: &str = "/usr/sbin/sshd";
@@ -165,7 +165,7 @@ fn channel_timeout(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
     let found: Vec<Finding> = sooner
         .filter(|(_, _, after)| *after < allowance.longest)
         .map(|(Held { place, whom, .. }, word, after)| {
-            let after = for_people(after);
+            let after = roughly(after);
             let what = format!(
                 "ChannelTimeout {word}{place}{whom}: sshd closes terminals that were silent for \
                  {after}, without a warning"
@@ -200,7 +200,7 @@ fn unused_connection(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
     });
     let found: Vec<Finding> = sooner
         .map(|(Held { value, place, whom }, after)| {
-            let after = for_people(after);
+            let after = roughly(after);
             let what = format!(
                 "UnusedConnectionTimeout {value}{place}{whom}: sshd closes connections without a \
                  channel after {after}, without a warning"

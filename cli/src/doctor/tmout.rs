@@ -6,7 +6,7 @@ use super::allowance::Allowance;
 use super::checks::Check;
 use super::finding::Finding;
 use super::root::{Place, Root, Text};
-use crate::duration::for_people;
+use session_timeout_texts::roughly;
 
 /// What shells read for everybody, and pam_env(8).
 const FILES: [&str; 7] = [
@@ -82,7 +82,7 @@ fn judge(tmout: &Tmout, allowance: &Allowance) -> Finding {
         "TMOUT={}{readonly} ({place}): each shell ends by itself after {} at a prompt, without a \
          warning",
         tmout.seconds,
-        for_people(after)
+        roughly(after)
     );
     if after >= allowance.longest {
         return Finding::note(check, &format!("{what}; no limit is that long"));

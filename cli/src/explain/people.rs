@@ -4,7 +4,7 @@ use anstyle::Style;
 
 use super::{About, Explanation, Holds, Login, Setting, Step};
 use crate::columns::{HEADER, SOON, line, row, widest};
-use crate::duration::for_people;
+use session_timeout_texts::roughly;
 
 /// A value may be a message of 200 characters; what stands behind a longer one than this is not
 /// in line with the rest.
@@ -167,7 +167,7 @@ fn schedule(out: &mut String, explanation: &Explanation) {
 }
 
 fn when(step: &Step, about: &About) -> String {
-    let span = for_people(step.after);
+    let span = roughly(step.after);
     match about {
         About::Session { .. } => format!("in {span}"),
         About::Login(_) if step.waits_for_input() => format!("after {span} without input"),
@@ -182,7 +182,7 @@ fn what(step: &Step, explanation: &Explanation) -> String {
     };
     match (step.what.as_str(), step.lead(&explanation.schedule)) {
         ("warning", Some(lead)) => {
-            let lead = for_people(lead);
+            let lead = roughly(lead);
             format!("warning ({limit}, {lead} before)")
         }
         ("end", _) => match &explanation.end_action {

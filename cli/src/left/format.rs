@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use session_timeout_texts::Language;
+
 use super::{Left, Precision, words};
 
 /// A text with places in it.
@@ -67,12 +69,12 @@ impl Place {
     }
 
     /// What stands there; nothing, where it is not known or does not apply.
-    fn filled(self, left: &Left, now: Duration) -> String {
+    fn filled(self, language: Language, left: &Left, now: Duration) -> String {
         let number = |number: Option<u64>| number.map(|n| n.to_string()).unwrap_or_default();
         let seconds = left.remaining(now).map(|remaining| remaining.as_secs());
         match self {
             Self::Extensions => left.extensions.to_string(),
-            Self::Left => words::state(left, now),
+            Self::Left => words::time_or_state(language, left, now),
             Self::Limit => left
                 .end
                 .as_ref()
@@ -83,7 +85,7 @@ impl Place {
             Self::Phase => left.phase.clone(),
             Self::Seconds => number(seconds),
             Self::Session => left.session.clone(),
-            Self::Short => short(&words::state(left, now)),
+            Self::Short => short(&words::time_or_state(language, left, now)),
         }
     }
 }
@@ -99,10 +101,10 @@ fn short(words: &str) -> String {
 
 impl Format {
     /// The text, with what is known in its places.
-    pub(crate) fn filled(&self, left: &Left, now: Duration) -> String {
+    pub(crate) fn filled(&self, language: Language, left: &Left, now: Duration) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Place(place) => place.filled(left, now),
+            Piece::Place(place) => place.filled(language, left, now),
         });
         pieces.collect()
     }
@@ -170,7 +172,10 @@ mod tests {
 
     fn filled(format: &str) -> String {
         let (left, now) = sample(4350);
-        format.parse::<Format>().unwrap().filled(&left, now)
+        format
+            .parse::<Format>()
+            .unwrap()
+            .filled(Language::English, &left, now)
     }
 
     #[test]
@@ -192,11 +197,17 @@ mod tests {
         let format: Format = "{left}|{short}|{seconds}|{minutes}|{percent}"
             .parse()
             .unwrap();
-        assert_eq!(format.filled(&left, now), "locked|locked|||");
+        assert_eq!(
+            format.filled(Language::English, &left, now),
+            "locked|locked|||"
+        );
         assert_eq!(format.changes_in(&left, now), None);
         left.end = None;
         left.phase = "exempt".into();
-        assert_eq!(format.filled(&left, now), "no limit|no limit|||");
+        assert_eq!(
+            format.filled(Language::English, &left, now),
+            "no limit|no limit|||"
+        );
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use session_timeout_texts::{End, Language, Limit, Sentence};
 
 use super::{Left, Precision, words};
-use crate::duration::for_people;
 
 #[derive(Serialize)]
 struct Module<'a> {
@@ -17,10 +17,10 @@ struct Module<'a> {
 }
 
 /// One document, on one line.
-pub(crate) fn document(left: &Left, now: Duration) -> String {
+pub(crate) fn document(language: Language, left: &Left, now: Duration) -> String {
     let module = Module {
-        text: words::state(left, now),
-        tooltip: tooltip(left, now),
+        text: words::time_or_state(language, left, now),
+        tooltip: tooltip(language, left, now),
         class: &left.phase,
         percentage: left.percent(now),
     };
@@ -38,35 +38,36 @@ pub(crate) fn changes_in(left: &Left, now: Duration) -> Option<Duration> {
 }
 
 /// No text of anybody's own: Waybar takes it for Pango markup.
-fn tooltip(left: &Left, now: Duration) -> String {
-    let session = &left.session;
+fn tooltip(language: Language, left: &Left, now: Duration) -> String {
+    let session = left.session.as_str();
     let Some(remaining) = left.remaining(now) else {
-        return format!("Session {session}: {}", words::state(left, now));
+        let state = words::state(left);
+        return language.say(Sentence::SessionState { session, state });
     };
-    let verb = match left.end_action.as_deref() {
-        Some("lock") => "is locked",
-        Some("report") => "passes its limit",
-        _ => "ends",
+    let end = match left.end_action.as_deref() {
+        Some("lock") => End::Locks,
+        Some("report") => End::Passes,
+        _ => End::Ends,
     };
-    let mut lines = vec![format!(
-        "Session {session} {verb} in {}",
-        words::time(remaining)
-    )];
+    let left_now = words::shown(remaining);
+    let mut lines = vec![Sentence::SessionLeft {
+        session,
+        end,
+        left: left_now,
+    }];
     if let Some(end) = &left.end {
-        let length = end
-            .length
-            .map(|length| format!(" of {}", for_people(length)));
-        lines.push(format!(
-            "by the {} limit{}",
-            end.limit,
-            length.unwrap_or_default()
-        ));
-        lines.extend(match (end.limit.as_str(), left.extensions) {
-            ("absolute", 1) => Some("one extension is left".to_owned()),
-            ("absolute", 2..) => Some(format!("{} extensions are left", left.extensions)),
-            _ => None,
-        });
+        let limit = match end.limit.as_str() {
+            "inactivity" => Limit::Inactivity,
+            _ => Limit::Absolute,
+        };
+        let length = end.length;
+        lines.push(Sentence::ByLimit { limit, length });
+        if limit == Limit::Absolute && left.extensions > 0 {
+            let count = left.extensions;
+            lines.push(Sentence::ExtensionsLeft { count });
+        }
     }
+    let lines: Vec<String> = lines.into_iter().map(|line| language.say(line)).collect();
     lines.join("\n")
 }
 
@@ -79,12 +80,12 @@ mod tests {
     fn the_shape_is_what_waybar_reads() {
         let (mut left, now) = sample(4350);
         assert_eq!(
-            document(&left, now),
+            document(Language::English, &left, now),
             r#"{"text":"1 h 12 min","tooltip":"Session c1 ends in 1 h 12 min\nby the absolute limit of 2 h\n2 extensions are left","class":"running","percentage":60}"#
         );
         left.phase = "ending".into();
         assert_eq!(
-            document(&left, now),
+            document(Language::English, &left, now),
             r#"{"text":"ending","tooltip":"Session c1: ending","class":"ending"}"#
         );
         let none = Left {
@@ -93,7 +94,7 @@ mod tests {
             ..Left::default()
         };
         assert_eq!(
-            document(&none, now),
+            document(Language::English, &none, now),
             r#"{"text":"no limit","tooltip":"Session c2: no limit","class":"exempt"}"#
         );
     }
@@ -102,10 +103,14 @@ mod tests {
     fn extensions_are_told_where_they_help() {
         let (mut left, now) = sample(60);
         left.extensions = 1;
-        assert!(tooltip(&left, now).ends_with("\none extension is left"));
+        assert!(tooltip(Language::English, &left, now).ends_with("\none extension is left"));
         left.end.as_mut().unwrap().limit = "inactivity".into();
-        assert!(tooltip(&left, now).ends_with("\nby the inactivity limit of 2 h"));
+        assert!(
+            tooltip(Language::English, &left, now).ends_with("\nby the inactivity limit of 2 h")
+        );
         left.end_action = Some("lock".into());
-        assert!(tooltip(&left, now).starts_with("Session c1 is locked in 1 min\n"));
+        assert!(
+            tooltip(Language::English, &left, now).starts_with("Session c1 is locked in 1 min\n")
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Left;
-use crate::duration::for_people;
+use session_timeout_texts::{Language, Sentence, State, roughly};
 
 /// From here on seconds are shown.
 const SOON: Duration = Duration::from_secs(5 * 60);
@@ -17,21 +17,33 @@ pub(crate) const fn step(left: Duration) -> Duration {
     }
 }
 
+/// The time without what is not shown of it.
+pub(crate) fn shown(left: Duration) -> Duration {
+    let step = step(left).as_secs();
+    Duration::from_secs(left.as_secs() / step * step)
+}
+
 /// `1 h 12 min`, `59 min`, `4 min 59 s`.
 pub(crate) fn time(left: Duration) -> String {
-    let step = step(left).as_secs();
-    for_people(Duration::from_secs(left.as_secs() / step * step))
+    roughly(shown(left))
 }
 
 /// The time, or a word that says why there is none.
-pub(crate) fn state(left: &Left, now: Duration) -> String {
-    match (left.remaining(now), left.phase.as_str()) {
-        (Some(remaining), _) => time(remaining),
-        (None, "ending") => "ending".to_owned(),
-        (None, "held") => "locked".to_owned(),
-        (None, "reported") => "passed".to_owned(),
-        (None, "undecided") => "undecided".to_owned(),
-        (None, _) => "no limit".to_owned(),
+pub(crate) fn time_or_state(language: Language, left: &Left, now: Duration) -> String {
+    match left.remaining(now) {
+        Some(remaining) => time(remaining),
+        None => language.say(Sentence::State(state(left))),
+    }
+}
+
+/// Why there is no time.
+pub(crate) fn state(left: &Left) -> State {
+    match left.phase.as_str() {
+        "ending" => State::Ending,
+        "held" => State::Locked,
+        "reported" => State::Passed,
+        "undecided" => State::Undecided,
+        _ => State::NoLimit,
     }
 }
 
@@ -62,7 +74,7 @@ mod tests {
         let said = |phase: &str| {
             let (mut left, now) = sample(600);
             left.phase = phase.into();
-            state(&left, now)
+            time_or_state(Language::English, &left, now)
         };
         assert_eq!(said("warned"), "10 min");
         assert_eq!(said("ending"), "ending");
@@ -72,6 +84,9 @@ mod tests {
             phase: "exempt".into(),
             ..Left::default()
         };
-        assert_eq!(state(&none, Duration::ZERO), "no limit");
+        assert_eq!(
+            time_or_state(Language::German, &none, Duration::ZERO),
+            "kein Limit"
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use session_timeout_policy::{
     BootTime, EndAction, Extensions, LimitKind, Limits, SessionFacts, View, Warning,
 };
+use session_timeout_texts::{Language, harmless};
 use tokio::sync::watch;
 use zbus::Connection;
 use zbus::names::OwnedUniqueName;
@@ -17,7 +18,7 @@ use zbus::wire::Variant;
 
 use super::{INTERFACE, PATH, PATIENCE};
 use crate::clock::boot_now;
-use crate::text::{self, Since};
+use crate::text;
 
 /// What is told of each limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,18 +68,18 @@ struct End {
 
 impl Outlook {
     /// Of a session whose user was warned so.
-    pub(crate) fn of(session: &View<'_>, warnings: &[Warning]) -> Self {
+    pub(crate) fn of(language: Language, session: &View<'_>, warnings: &[Warning]) -> Self {
         let mut outlook = Self::default();
         for warning in warnings {
-            outlook.warn(session, warning);
+            outlook.warn(language, session, warning);
         }
         outlook
     }
 
     /// The user is warned.
-    pub(crate) fn warn(&mut self, session: &View<'_>, warning: &Warning) {
+    pub(crate) fn warn(&mut self, language: Language, session: &View<'_>, warning: &Warning) {
         let Some(limits) = session.limits else { return };
-        let threat = Threat::of(session, limits, warning);
+        let threat = Threat::of(language, session, limits, warning);
         *self.prospect(warning.limit) = Prospect::Warned(threat);
     }
 
@@ -113,7 +114,7 @@ impl Outlook {
 }
 
 impl Threat {
-    fn of(session: &View<'_>, limits: &Limits, warning: &Warning) -> Self {
+    fn of(language: Language, session: &View<'_>, limits: &Limits, warning: &Warning) -> Self {
         let facts: &SessionFacts = session.facts;
         let left = warning.ends_at.since(boot_now());
         let leads = limits.get(warning.limit).map(|limit| &limit.leads);
@@ -129,8 +130,8 @@ impl Threat {
                 Rank::Earlier
             },
             action: limits.end_action.within(facts.session_type),
-            rule: session.rule.map(text::harmless),
-            message: text::message(facts, limits, Since::of(session), warning, left),
+            rule: session.rule.map(harmless),
+            message: text::message(language, session, warning, left),
             extensions: Extensions {
                 times: limits
                     .extensions

@@ -5,17 +5,18 @@
 //! others.
 
 use session_timeout_policy::{Refusal, SessionFacts, Uid};
+use session_timeout_texts::{Refused, harmless};
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
 use zbus::names::UniqueName;
 use zbus::{Connection, fdo};
 
+use super::refusal::NotExtended;
 use super::{Manager, caller, micros, stopping, unknown_caller};
 use crate::agents;
 use crate::input::{Input, Wish};
-use crate::polkit::{self, Action, Denial, Interaction};
+use crate::polkit::{self, Action, Interaction};
 use crate::report::{Extension, SessionReport};
-use crate::text;
 
 /// Where an id is cut before it is told: logind's are far shorter, and callers send what they like.
 const LONGEST_ID: usize = 64;
@@ -31,7 +32,7 @@ impl Manager {
         connection: &Connection,
         header: &Header<'_>,
         id: &str,
-    ) -> fdo::Result<Answer> {
+    ) -> Result<Answer, NotExtended> {
         let by = caller(connection, header).await?;
         if by == 0 {
             let found = self.person_at(id).await?;
@@ -41,7 +42,7 @@ impl Manager {
         let sender = header.sender().ok_or_else(unknown_caller)?;
         let turn = self.turns.begin(by).await.ok_or_else(|| {
             let one = "your last wish for more time is not decided yet";
-            fdo::Error::LimitsExceeded(one.to_owned())
+            NotExtended::new(Refused::Busy, one)
         })?;
         let found = self.person_at(id).await?;
         let own = found.as_ref().filter(|session| is_of(session, by));
@@ -50,7 +51,7 @@ impl Manager {
             && let Some(refusal) = in_vain(session)
         {
             self.refused(&session.facts, by, &refusal);
-            return Err(fdo::Error::InvalidArgs(refusal.to_string()));
+            return Err((&refusal).into());
         }
         let question = polkit::Question {
             subject: sender,
@@ -67,7 +68,7 @@ impl Manager {
             let facts = found.map(|session| session.facts);
             let teller = &self.questions.teller;
             teller.extension_refused(known_as(id), facts.as_ref(), Uid::new(by), &denial);
-            return Err(denied(&denial));
+            return Err((&denial).into());
         }
         let found = found.ok_or_else(|| self.unknown(id, by))?;
         let answer = self.granted(found.facts, by).await?;
@@ -77,7 +78,7 @@ impl Manager {
 
     /// Asks the engine, for this very session: a password takes its time, and logind hands out ids
     /// again. What comes of it is told by the driver.
-    async fn granted(&self, facts: SessionFacts, by: u32) -> fdo::Result<Answer> {
+    async fn granted(&self, facts: SessionFacts, by: u32) -> Result<Answer, NotExtended> {
         let (answer, answered) = oneshot::channel();
         let id = facts.key.id.clone();
         let wish = Wish {
@@ -88,7 +89,7 @@ impl Manager {
         asked.await.map_err(|_| stopping())?;
         match answered.await.map_err(|_| stopping())? {
             Extension::Granted { by, ends_in, left } => Ok((micros(by), micros(ends_in), left)),
-            Extension::Refused(why) => Err(fdo::Error::InvalidArgs(why.to_string())),
+            Extension::Refused(why) => Err((&why).into()),
             Extension::NoSession => Err(self.unknown(&id, by)),
         }
     }
@@ -104,12 +105,15 @@ impl Manager {
         teller.extension_refused(&facts.key.id, Some(facts), Uid::new(by), why);
     }
 
-    fn unknown(&self, id: &str, by: u32) -> fdo::Error {
+    fn unknown(&self, id: &str, by: u32) -> NotExtended {
         const WHY: &str = "there is no such session";
         let (id, teller) = (known_as(id), &self.questions.teller);
         teller.extension_refused(id, None, Uid::new(by), &WHY);
-        let which = text::harmless(id);
-        fdo::Error::InvalidArgs(format!("there is no session {which}"))
+        let which = harmless(id);
+        NotExtended::new(
+            Refused::NoSession,
+            format_args!("there is no session {which}"),
+        )
     }
 }
 
@@ -138,18 +142,6 @@ fn interaction(header: &Header<'_>) -> Interaction {
     }
 }
 
-fn denied(denial: &Denial) -> fdo::Error {
-    let why = denial.to_string();
-    match denial {
-        Denial::Interactive | Denial::NoAgent => fdo::Error::InteractiveAuthorizationRequired(why),
-        Denial::Abandoned
-        | Denial::Dismissed
-        | Denial::Late(_)
-        | Denial::NotAuthorized
-        | Denial::Unavailable(_) => fdo::Error::AccessDenied(why),
-    }
-}
-
 /// Waits until this caller is gone; for ever, where nobody can tell.
 async fn gone(connection: &Connection, caller: &UniqueName<'_>) {
     let name = caller.to_owned().into();
@@ -174,15 +166,5 @@ mod tests {
     fn an_id_is_told_as_long_as_ids_are_and_no_longer() {
         assert_eq!(known_as("c1"), "c1");
         assert_eq!(known_as(&"ä".repeat(100)), "ä".repeat(LONGEST_ID));
-    }
-
-    #[test]
-    fn a_password_is_only_ever_asked_for_by_who_wants_to_be_asked() {
-        assert!(matches!(
-            denied(&Denial::Interactive),
-            fdo::Error::InteractiveAuthorizationRequired(_)
-        ));
-        let refused = denied(&Denial::NotAuthorized);
-        assert!(matches!(refused, fdo::Error::AccessDenied(_)), "{refused}");
     }
 }

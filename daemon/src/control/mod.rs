@@ -2,6 +2,7 @@
 
 mod announce;
 mod extend;
+mod refusal;
 mod row;
 mod turns;
 
@@ -11,12 +12,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use session_timeout_policy::{Event, SessionFacts, SessionKey};
+use session_timeout_texts::harmless;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
 
 pub(crate) use announce::{News, announce};
+use refusal::NotExtended;
 use row::{Row, explained, left, row};
 use turns::Turns;
 
@@ -25,7 +28,6 @@ use crate::input::Input;
 use crate::probe::{Prober, Question};
 use crate::report::{Explanation, Report, SessionReport};
 use crate::tell::Teller;
-use crate::text;
 
 const BUS_NAME: &str = "org.sessiontimeout1";
 const PATH: &str = "/org/sessiontimeout1";
@@ -156,7 +158,7 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<(u64, u64, u32)> {
+    ) -> Result<(u64, u64, u32), NotExtended> {
         self.extend(connection, &header, &session).await
     }
 
@@ -175,7 +177,7 @@ impl Manager {
     ) -> fdo::Result<bool> {
         let uid = caller(connection, &header).await?;
         let source = Source::parse(&source).ok_or_else(|| {
-            let which = text::harmless(&source);
+            let which = harmless(&source);
             fdo::Error::InvalidArgs(format!("there is no source {which}"))
         })?;
         let sender = header.sender().ok_or_else(unknown_caller)?;
@@ -301,7 +303,7 @@ impl Manager {
                 Some(_) | None => {}
             }
         }
-        let which = text::harmless(id);
+        let which = harmless(id);
         Err(fdo::Error::InvalidArgs(format!(
             "there is no session {which} with a desktop"
         )))
@@ -389,7 +391,7 @@ fn not_the_agent() -> fdo::Error {
 
 /// Whether there is such a session is nobody else's business.
 fn unseen(session: &str) -> fdo::Error {
-    let which = text::harmless(session);
+    let which = harmless(session);
     fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
 }
 

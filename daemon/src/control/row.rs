@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use session_timeout_policy::{Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase};
+use session_timeout_texts::harmless;
 use zbus::wire::Variant;
 
 use super::micros;
 use crate::report::{Explanation, SessionReport};
-use crate::text;
 
 /// What D-Bus has of something: what is not known or does not hold is not there.
 pub(super) type Row = HashMap<&'static str, Variant<'static>>;
@@ -49,7 +49,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
         ),
         (
             "InhibitedBy",
-            owned(&session.inhibitor.as_deref().map(text::harmless)),
+            owned(&session.inhibitor.as_deref().map(harmless)),
         ),
         ("EndsBy", owned(&ends_by)),
         ("LeftUSec", span(session.ends.map(|(_, left)| left))),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use session_timeout_config::{Minima, Settings};
 use session_timeout_policy::{ActivityKind, BootTime, Engine, Event, Policy, View};
+use session_timeout_texts::Language;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
@@ -21,7 +22,7 @@ use crate::cli::Args;
 use crate::clock::{Alarm, boot_now};
 use crate::control::{self, News, Questions};
 use crate::endings::Endings;
-use crate::hands::Hands;
+use crate::hands::{Hands, Means};
 use crate::inhibitors::{Inhibitors, Wanted};
 use crate::input::Input;
 use crate::journal::Journal;
@@ -60,17 +61,20 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let (watcher, writes, agents) = (Watcher::new()?, Writes::default(), Agents::default());
     let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
     let endings = Endings::load(PathBuf::from(ENDINGS));
-    let hands = Hands::new(
-        inputs.clone(),
-        connection,
+    // That of the machine: systemd gives its locale to every service.
+    let language = Language::of_environment();
+    let hands = Hands::new(Means {
+        inputs: inputs.clone(),
+        bus: connection,
         watcher,
         writes,
-        agents.clone(),
-        endings.clone(),
-        teller.clone(),
-    );
+        agents: agents.clone(),
+        endings: endings.clone(),
+        teller: teller.clone(),
+        language,
+    });
     let questions = Questions::new(inputs.clone(), agents.clone(), prober, teller.clone());
-    let logins = Logins::new(endings);
+    let logins = Logins::new(endings, language);
     let driver = Driver::new(args, hands, agents, teller, logins, wanted)?;
     tokio::spawn(control::announce(driver.news.clone(), bus.subscribe()));
     tokio::spawn(intake::serve(listener, inputs.clone()));

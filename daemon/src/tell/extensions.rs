@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use log::Level;
-use session_timeout_config::duration::for_people;
 use session_timeout_policy::{Extended, LimitKind, SessionFacts, Uid};
+use session_timeout_texts::exactly;
 
 use super::{Teller, limited};
 use crate::clock::boot_now;
@@ -19,9 +19,9 @@ impl Teller {
             "The absolute limit of session {} of {} was put off by {}, as {} asked: it ends in {}",
             facts.key.id,
             facts.user,
-            for_people(extended.by),
+            exactly(extended.by),
             who(by, Some(facts)),
-            for_people(Duration::from_secs(left))
+            exactly(Duration::from_secs(left))
         );
         let auth = format!(
             "extended: user={} session={} by={}s asked-by-uid={by}",

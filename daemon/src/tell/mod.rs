@@ -7,15 +7,15 @@ mod extensions;
 use std::time::Duration;
 
 use log::Level;
-use session_timeout_config::duration::for_people;
 use session_timeout_policy::{
     Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, Phase, SessionFacts,
     View, Warning,
 };
 use session_timeout_protocol::Opened;
+use session_timeout_texts::{End, Language, Sentence, exactly};
 
 use crate::journal::{Entry, Journal, What, field};
-use crate::text::{Since, by_rule, reason, what_comes};
+use crate::text;
 
 /// Tells administrators what happens.
 #[derive(Clone)]
@@ -70,17 +70,17 @@ impl Teller {
         let left = left.as_secs_f64().round();
         let comes = session
             .limits
-            .map_or("ends", |limits| what_comes(facts, limits));
+            .map_or(End::Ends, |limits| text::becomes(facts, limits));
+        let comes = match comes {
+            End::Locks => "is locked",
+            End::Ends | End::Passes => "ends",
+        };
         let message = format!(
             "Warned {} on session {}: it {comes} in {}, {}",
             facts.user,
             facts.key.id,
-            for_people(Duration::from_secs_f64(left)),
-            reason(
-                warning.limit,
-                &for_people(warning.length),
-                Since::of(session)
-            )
+            exactly(Duration::from_secs_f64(left)),
+            reason(session, warning.limit, warning.length)
         );
         let auth = format!(
             "warning: user={} session={} limit={} left={left}s",
@@ -120,7 +120,7 @@ impl Teller {
             "{verb} session {} of {}, {}{}",
             facts.key.id,
             facts.user,
-            reason(limit, &for_people(length), Since::of(session)),
+            reason(session, limit, length),
             by_rule(session)
         );
         let auth = format!(
@@ -143,7 +143,7 @@ impl Teller {
             "Locking session {} of {}, after {} without input{}",
             facts.key.id,
             facts.user,
-            for_people(after.unwrap_or_default()),
+            exactly(after.unwrap_or_default()),
             by_rule(session)
         );
         let entry = Entry::new(Level::Info, What::Lock, message).about(facts);
@@ -233,7 +233,7 @@ impl Teller {
                 let length = session.length(kind).unwrap_or_default();
                 let message = format!(
                     "Session {id} of {user} would have been ended, {}: report only",
-                    reason(kind, &for_people(length), Since::of(session))
+                    reason(session, kind, length)
                 );
                 limited(Level::Info, What::Report, message, facts, kind)
                     .with(field::LIMIT_SEC, length.as_secs())
@@ -291,6 +291,18 @@ fn limited(
         .with(field::LIMIT, limit)
 }
 
+/// Why a session ends.
+fn reason(session: &View<'_>, limit: LimitKind, length: Duration) -> String {
+    let cause = text::cause(session, limit);
+    Language::English.say(Sentence::Reason { cause, length })
+}
+
+/// The rule that a session falls under, to follow a sentence: ` (rule "card data")`.
+fn by_rule(session: &View<'_>) -> String {
+    let rule = session.rule.map(|rule| format!(" (rule \"{rule}\")"));
+    rule.unwrap_or_default()
+}
+
 /// The entry, with the rule that the session falls under.
 fn ruled(entry: Entry, session: &View<'_>) -> Entry {
     match session.rule {
@@ -300,11 +312,11 @@ fn ruled(entry: Entry, session: &View<'_>) -> Entry {
 }
 
 fn fate(limits: &Limits) -> String {
-    let absolute = for_people(limits.absolute.length);
+    let absolute = exactly(limits.absolute.length);
     match &limits.inactivity {
         None => format!("ends after {absolute}"),
         Some(inactivity) => {
-            let inactivity = for_people(inactivity.length);
+            let inactivity = exactly(inactivity.length);
             format!("ends after {absolute}, or {inactivity} without input")
         }
     }

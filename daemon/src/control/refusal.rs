@@ -1,0 +1,105 @@
+//! The errors of `ExtendSession`: each reason has a name of its own, so that whoever asked can say
+//! it in the user's language.
+
+use std::fmt;
+
+use session_timeout_policy::Refusal;
+use session_timeout_texts::Refused;
+use zbus::message::Header;
+use zbus::names::ErrorName;
+use zbus::{DBusError, Message, fdo};
+
+use crate::polkit::Denial;
+
+/// Why there is no more time.
+#[derive(Debug)]
+pub(super) enum NotExtended {
+    /// For this reason; the text is for whoever does not know its name.
+    Refused(Refused, String),
+    /// It did not come to that.
+    Bus(fdo::Error),
+}
+
+impl NotExtended {
+    pub(super) fn new(why: Refused, text: impl fmt::Display) -> Self {
+        Self::Refused(why, text.to_string())
+    }
+}
+
+impl From<&Refusal> for NotExtended {
+    fn from(refusal: &Refusal) -> Self {
+        let why = match refusal {
+            Refusal::Ending => Refused::Ending,
+            Refusal::Longest => Refused::Longest,
+            Refusal::NotAllowed => Refused::NotAllowed,
+            Refusal::NoLimit => Refused::NoLimit,
+            Refusal::UsedUp { .. } => Refused::UsedUp,
+        };
+        Self::new(why, refusal)
+    }
+}
+
+impl From<&Denial> for NotExtended {
+    fn from(denial: &Denial) -> Self {
+        let why = match denial {
+            Denial::Abandoned => Refused::Abandoned,
+            Denial::Dismissed => Refused::Dismissed,
+            Denial::Interactive => Refused::Interactive,
+            Denial::Late(_) => Refused::Late,
+            Denial::NoAgent => Refused::NoAgent,
+            Denial::NotAuthorized => Refused::NotAuthorized,
+            Denial::Unavailable(_) => Refused::Unavailable,
+        };
+        Self::new(why, denial)
+    }
+}
+
+impl From<fdo::Error> for NotExtended {
+    fn from(error: fdo::Error) -> Self {
+        Self::Bus(error)
+    }
+}
+
+impl DBusError for NotExtended {
+    fn create_reply(&self, call: &Header<'_>) -> zbus::Result<Message> {
+        match self {
+            Self::Refused(why, text) => {
+                Message::error(call, why.error_name()).build(&(text.as_str(),))
+            }
+            Self::Bus(error) => error.create_reply(call),
+        }
+    }
+
+    fn name(&self) -> ErrorName<'_> {
+        match self {
+            Self::Refused(why, _) => ErrorName::from_static_str_unchecked(why.error_name()),
+            Self::Bus(error) => error.name(),
+        }
+    }
+
+    fn description(&self) -> Option<&str> {
+        match self {
+            Self::Refused(_, text) => Some(text),
+            Self::Bus(error) => error.description(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_an_error_that_the_bus_takes() {
+        let call = Message::method_call("/org/sessiontimeout1", "ExtendSession");
+        let call = call.build(&("c1",)).unwrap();
+        for why in Refused::ALL {
+            let error = NotExtended::new(why, "because");
+            let reply = error.create_reply(&call.header()).unwrap();
+            let header = reply.header();
+            let name = header.error_name().unwrap().as_str();
+            assert_eq!(Refused::by_error_name(name), Some(why));
+            assert_eq!(reply.body().deserialize::<String>().unwrap(), "because");
+        }
+    }
+}

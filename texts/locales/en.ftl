@@ -1,0 +1,140 @@
+# What users are told, in English. The syntax is that of Project Fluent.
+#
+# A time comes as text, such as "1 h 30 min": the signs of the units are international. All other
+# text that comes from outside has no character in it that commands a terminal.
+
+## At the login
+
+limits-absolute = This session ends after { $absolute }.
+limits-both = This session ends after { $absolute }, or after { $inactivity } without input.
+
+# $place is a terminal or a seat, $reason is one of those below.
+last-ending = Your last session was ended { $when }, { $reason }.
+last-ending-at = Your last session on { $place } was ended { $when }, { $reason }.
+last-ending-title = Your last session was ended
+
+when-just-now = less than a minute ago
+when-span = { $span } ago
+when-days =
+    { $days ->
+        [one] { $days } day ago
+       *[other] { $days } days ago
+    }
+
+## Why a session ends; to follow a sentence and a comma
+
+reason-login = { $length } after the login
+reason-unlock = { $length } after the last unlock
+reason-input = after { $length } without input
+
+## On terminals
+
+terminal-warning =
+    Session timeout: this session { $end ->
+        [locks] is locked
+       *[ends] ends
+    } in { $left }, { $reason }.
+terminal-warning-input =
+    Session timeout: this session { $end ->
+        [locks] is locked
+       *[ends] ends
+    } in { $left }, for lack of input. Press a key to stay.
+terminal-end = Session timeout: this session has ended, { $reason }.
+terminal-end-rule = Session timeout: this session has ended, { $reason } (rule "{ $rule }").
+
+## On the screen
+
+program = Session timeout
+
+threat =
+    { $end ->
+        [locks] This screen is locked within { $left }
+       *[ends] This session ends within { $left }
+    }
+threat-now =
+    { $end ->
+        [locks] This screen is locked now
+       *[ends] This session ends now
+    }
+
+advice-ends = Save your work. A session lasts for { $length }.
+advice-ends-rule = Save your work. A session lasts for { $length } (rule "{ $rule }").
+advice-locks = It is locked every { $length }, however busy you are.
+advice-locks-rule = It is locked every { $length } (rule "{ $rule }"), however busy you are.
+advice-input = Press a key or move the pointer to stay. The limit without input is { $length }.
+advice-input-rule = Press a key or move the pointer to stay. The limit without input is { $length } (rule "{ $rule }").
+
+offer =
+    { $count ->
+        [one] You may extend it once more, by { $by }.
+       *[other] You may extend it { $count } more times, by { $by } each.
+    }
+offer-command = { offer } The command is: session-timeout extend
+
+granted = This session was extended by { $by }
+granted-until = It ends within { $left }.
+
+# $why is a sentence without its full stop.
+not-extended = It was not extended: { $why }.
+not-heard = This was not heard ({ $why }): press a key to stay.
+not-signed-out = You were not signed out: { $why }.
+
+parting-ends = This session ends now
+parting-locks = This screen was locked
+parting-lasted = It has lasted for { $length }.
+parting-input = There was no input for { $length }.
+
+button-stay = Stay signed in
+button-sign-out = Sign out now
+button-extend = Extend by { $by }
+
+## The commands "left" and "extend"
+
+state-ending = ending
+state-locked = locked
+state-passed = passed
+state-undecided = undecided
+state-no-limit = no limit
+
+session-state = Session { $session }: { $state }
+session-left =
+    Session { $session } { $end ->
+        [locks] is locked
+        [passes] passes its limit
+       *[ends] ends
+    } in { $left }
+
+# $length is how long the limit is.
+by-absolute = by the absolute limit
+by-absolute-of = by the absolute limit of { $length }
+by-inactivity = by the inactivity limit
+by-inactivity-of = by the inactivity limit of { $length }
+
+extensions-left =
+    { $count ->
+        [0] that was the last extension
+        [one] one extension is left
+       *[other] { $count } extensions are left
+    }
+extended = Session { $session } may last { $by } longer: it ends in { $left }; { extensions-left }.
+
+## Why there is no more time; to follow a colon
+
+refused-abandoned = whoever asked has gone away
+refused-busy = your last wish for more time is not decided yet
+refused-dismissed = the authentication was dismissed
+refused-ending = the session is already being ended
+refused-interactive = authentication is needed for that
+refused-late = nobody has authenticated in time
+refused-longest = no session lasts longer than 24 h; log in again to go on
+refused-no-agent = authentication is needed for that, and no authentication agent of polkit's is there to ask for it
+refused-no-limit = no absolute limit holds for this session
+refused-no-session = there is no such session
+refused-not-allowed = the policy allows no extension of this session
+refused-not-authorized = not authorized by polkit
+refused-unavailable = polkit, which would have to agree, does not answer (is polkitd installed?)
+refused-used-up = all extensions that are allowed are used up
+
+# What would help.
+asked-on-terminals = { $why }; on a terminal it is asked for there
+no-terminal-agent = { $why }; pkttyagent, which asks on a terminal, is not there (package polkitd)
