@@ -177,6 +177,7 @@ on_both_suites! {
     Installed rules::root_is_limited_where_a_rule_names_it,
     Installed status::everybody_sees_their_own_sessions_and_root_sees_all,
     Installed status::the_unit_is_as_little_exposed_as_promised,
+    Installed told::a_machine_that_speaks_german_says_it_on_terminals,
     Installed told::a_terminal_that_is_stopped_delays_no_warning_of_others,
     Installed told::a_warning_is_seen_in_an_editor_and_with_mesg_n,
     Installed told::hooks_are_run_beside_the_daemon_and_hold_up_nothing,
@@ -235,6 +236,7 @@ on_desktops! {
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
         },
         trixie_sway: Trixie Sway {
+            notifications::a_user_who_speaks_german_is_warned_in_german,
             notifications::more_time_that_is_granted_is_said_on_the_screen,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,

@@ -68,6 +68,31 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
     Ok(())
 }
 
+pub(crate) fn a_user_who_speaks_german_is_warned_in_german(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "60s"
+           session-warnings = ["45s"]
+           extend = { times = 1, by = "30min" }"#,
+    )?;
+    machine.run("echo LANG=de_DE.UTF-8 >/etc/default/locale")?;
+    let mut screen = attached(machine, environment)?;
+    start(&screen, environment)?;
+    let heading = "Diese Sitzung endet innerhalb von 45 s";
+    let warned = wait_shown(&screen, environment, heading, secs(60))?;
+    assert!(
+        warned.body.contains("noch einmal verlängern, um 30 min"),
+        "{warned:?}"
+    );
+    wait_button(&mut screen, environment, "Jetzt abmelden")?;
+    photograph(&screen, environment, "german")?;
+    wait_shown(&screen, environment, "Diese Sitzung endet jetzt", secs(60))?;
+    Ok(())
+}
+
 pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session(
     machine: &Machine,
     environment: Environment,

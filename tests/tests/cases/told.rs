@@ -100,6 +100,36 @@ EOF
     Ok(())
 }
 
+pub(crate) fn a_machine_that_speaks_german_says_it_on_terminals(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    // Where Debian 12 and where Debian 13 have it; PID 1 reads it when it starts.
+    machine.run(
+        "echo LANG=de_DE.UTF-8 >/etc/locale.conf
+         echo LANG=de_DE.UTF-8 >/etc/default/locale
+         systemctl daemon-reexec && systemctl restart session-timeoutd",
+    )?;
+    machine.wait_active()?;
+    let mut german = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    german.send("LC_ALL=en_GB.UTF-8 session-timeout left --json\n")?;
+    for text in [
+        "Diese Sitzung endet nach 16 s.",
+        // Whoever asks has a locale of their own.
+        "ends in",
+        "Sitzungszeitlimit: Diese Sitzung endet in 8 s, 16 s nach der Anmeldung.",
+        "Sitzungszeitlimit: Diese Sitzung wurde beendet, 16 s nach der Anmeldung.",
+    ] {
+        german.terminal().wait_for(text, secs(30))?;
+    }
+    german.wait_closed(SOON)?;
+    let end = Wanted::event("end").session(german.session());
+    let end = machine.journal().wait_for(&end, SOON)?;
+    assert!(end.message().contains("16 s after the login"), "{end}");
+    let next = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    next.terminal()
+        .wait_for("Ihre letzte Sitzung auf pts/", SOON)?;
+    Ok(())
+}
+
 pub(crate) fn the_next_login_says_once_why_the_last_session_was_ended(
     machine: &Machine,
 ) -> Outcome {
