@@ -17,7 +17,7 @@ use crate::endings::{Ending, Endings};
 use crate::groups::Groups;
 use crate::hooks::{Facts, Hooks, Occasion};
 use crate::input::Input;
-use crate::logind::{self, Bus, End, HungUp, Locked};
+use crate::logind::{self, Bus, End, HungUp, Locked, Screens};
 use crate::probe::{Prober, Question};
 use crate::tell::Teller;
 use crate::text;
@@ -43,6 +43,7 @@ pub(crate) struct Hands {
     agents: Agents,
     endings: Endings,
     prober: Prober,
+    screens: Screens,
     writes: Writes,
     teller: Teller,
     language: Language,
@@ -74,6 +75,7 @@ impl Hands {
             agents,
             endings: means.endings,
             prober,
+            screens: Screens::default(),
             writes: means.writes,
             teller: means.teller,
             language: means.language,
@@ -112,6 +114,7 @@ impl Hands {
             self.watcher.remove(key);
             self.agents.forget(key);
             self.teller.left(facts, *departure);
+            self.show_greeter(key);
         }
         // A later action of the same batch may have been the session's end.
         let Some(session) = engine
@@ -135,7 +138,10 @@ impl Hands {
                 self.parting(&session, EndAction::HangUp, *limit);
                 self.request(key.clone(), Request::HangUp);
             }
-            Action::HungUp(_, limit) => self.teller.hung_up(facts, *limit),
+            Action::HungUp(_, limit) => {
+                self.teller.hung_up(facts, *limit);
+                self.show_greeter(key);
+            }
             Action::Kill(_, limit) => {
                 self.teller.killing(facts, *limit);
                 self.request(key.clone(), Request::End(End::Kill));
@@ -268,12 +274,34 @@ impl Hands {
         }
     }
 
+    /// Leaves nobody at a screen where nothing answers any more. It is tried once: whoever sits there
+    /// can still switch to another one.
+    fn show_greeter(&self, key: &SessionKey) {
+        let Some(screen) = self.screens.take(key) else {
+            return;
+        };
+        let (connection, id) = (self.bus.borrow().clone(), key.id.clone());
+        tokio::spawn(async move {
+            let Some(connection) = connection else { return };
+            match logind::show_greeter(&connection, &screen).await {
+                Ok(Some(greeter)) => {
+                    log::info!("session {greeter} is shown where session {id} was");
+                }
+                Ok(None) => {}
+                Err(error) => log::warn!("cannot show a greeter where session {id} was: {error}"),
+            }
+        });
+    }
+
     /// Asks logind for something; what comes of it is an input.
     fn request(&self, key: SessionKey, request: Request) {
         let (bus, inputs) = (self.bus.clone(), self.inputs.clone());
-        let teller = self.teller.clone();
+        let (screens, teller) = (self.screens.clone(), self.teller.clone());
+        if request.ends() {
+            screens.expect(&key);
+        }
         tokio::spawn(async move {
-            let event = match asked(bus, &key, request).await {
+            let event = match asked(bus, &key, request, &screens).await {
                 Ok(event) => event,
                 Err(failure) => {
                     teller.request_failed(&key.id, request.verb(), &failure.to_string());
@@ -300,6 +328,14 @@ enum Request {
 }
 
 impl Request {
+    /// Whether nobody is to be logged in afterwards.
+    const fn ends(self) -> bool {
+        match self {
+            Self::End(_) | Self::HangUp => true,
+            Self::Lock => false,
+        }
+    }
+
     const fn verb(self) -> &'static str {
         match self {
             Self::End(_) => "end",
@@ -310,7 +346,12 @@ impl Request {
 }
 
 /// Asks, and says what is known to have come of it already.
-async fn asked(mut bus: Bus, key: &SessionKey, request: Request) -> zbus::Result<Option<Event>> {
+async fn asked(
+    mut bus: Bus,
+    key: &SessionKey,
+    request: Request,
+    screens: &Screens,
+) -> zbus::Result<Option<Event>> {
     if matches!(request, Request::End(End::Terminate) | Request::HangUp) {
         tokio::time::sleep(PARTING).await;
     }
@@ -319,9 +360,12 @@ async fn asked(mut bus: Bus, key: &SessionKey, request: Request) -> zbus::Result
         zbus::Error::Failure("there is no connection to the system bus".to_owned())
     })?;
     match request {
-        Request::End(how) => logind::end(&connection, key, how).await.map(|()| None),
+        Request::End(how) => {
+            let ended = logind::end(&connection, key, how, screens).await;
+            ended.map(|()| None)
+        }
         Request::HangUp => {
-            let hung_up = logind::hang_up(&connection, key).await;
+            let hung_up = logind::hang_up(&connection, key, screens).await;
             hung_up.map(|how| (how == HungUp::Done).then(|| Event::HungUp(key.clone())))
         }
         Request::Lock => {

@@ -7,7 +7,7 @@
 //! | adapter | its part of the world |
 //! |---|---|
 //! | `intake` | the login socket of the PAM module |
-//! | `logind` | sessions, and their end |
+//! | `logind` | sessions, their end, and what is on the screen then |
 //! | `probe`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |

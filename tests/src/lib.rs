@@ -31,6 +31,7 @@ mod seat;
 mod shared;
 mod suite;
 mod transcript;
+mod vts;
 mod wait;
 
 pub use console::Console;
@@ -44,7 +45,9 @@ pub use login::{Account, Ssh, Terminal};
 pub use machine::{Machine, Output, end_all};
 pub use package::Package;
 pub use screen::Screen;
+pub use seat::{Class, Seated};
 pub use shared::SharedConnection;
 pub use suite::Suite;
 pub use transcript::{Seen, Transcript};
+pub use vts::{Vt, Vts};
 pub use wait::{hold_for, wait_until};

@@ -1,6 +1,6 @@
 //! Logins at a seat, as a display manager makes them.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Context, Outcome};
@@ -8,9 +8,34 @@ use crate::login::{Account, LOGIN, session_of};
 use crate::machine::{Machine, end_inside};
 use crate::transcript::{Source, Transcript};
 
+/// What somebody is logged in for, in logind's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A person's login.
+    User,
+    /// The login screen of a display manager.
+    Greeter,
+}
+
+impl Class {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Greeter => "greeter",
+        }
+    }
+}
+
+/// The first process is to end with the login, and the other to stay.
+const WITH_SOMETHING_DETACHED: &str = r#"
+    echo "session=$XDG_SESSION_ID."
+    setsid sleep 100001 >/dev/null 2>&1 &
+    exec sleep 100000
+"#;
+
 /// Somebody who is logged in on the machine's first seat.
 #[derive(Debug)]
-pub(crate) struct Seated {
+pub struct Seated {
     client: Child,
     transcript: Transcript,
     session: String,
@@ -28,14 +53,35 @@ impl Seated {
         session_type: &str,
         script: &str,
     ) -> Outcome<Self> {
-        let mut client = machine
-            .command("systemd-run")
-            .args(["--quiet", "--pipe", "--wait", "--collect"])
+        let mut command = service(machine, session_type, Class::User);
+        command
             .args(["--property=PAMName=login"])
             .arg(format!("--property=User={}", account.name()))
-            .arg(format!("--setenv=XDG_SESSION_TYPE={session_type}"))
-            .args(["--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_CLASS=user"])
-            .args(["sh", "-c", script])
+            .args(["sh", "-c", script]);
+        Self::start(command)
+    }
+
+    /// Logs in on this virtual terminal. The leader of the session is root's, as a display
+    /// manager's is, and closes it when it is asked to end: su(1).
+    ///
+    /// # Errors
+    /// As [`Self::log_in`].
+    pub(crate) fn log_in_at(
+        machine: &Machine,
+        account: Account,
+        class: Class,
+        vt: u32,
+    ) -> Outcome<Self> {
+        let mut command = service(machine, "wayland", class);
+        command
+            .arg(format!("--setenv=XDG_VTNR={vt}"))
+            .args(["su", "--shell=/bin/sh", "--command"])
+            .args([WITH_SOMETHING_DETACHED, account.name()]);
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Outcome<Self> {
+        let mut client = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -52,7 +98,8 @@ impl Seated {
     }
 
     /// logind's name of the session.
-    pub(crate) fn session(&self) -> &str {
+    #[must_use]
+    pub fn session(&self) -> &str {
         &self.session
     }
 
@@ -65,14 +112,26 @@ impl Seated {
     ///
     /// # Errors
     /// Where something is there after `bound`.
-    pub(crate) fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
+    pub fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
         self.transcript.wait_closed(bound)
     }
 
     /// Whether something of the session is there.
-    pub(crate) fn is_open(&self) -> bool {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         self.transcript.is_open()
     }
+}
+
+/// What starts a login on the first seat, without what is to be started.
+fn service(machine: &Machine, session_type: &str, class: Class) -> Command {
+    let mut command = machine.command("systemd-run");
+    command
+        .args(["--quiet", "--pipe", "--wait", "--collect"])
+        .arg(format!("--setenv=XDG_SESSION_TYPE={session_type}"))
+        .arg(format!("--setenv=XDG_SESSION_CLASS={}", class.name()))
+        .arg("--setenv=XDG_SEAT=seat0");
+    command
 }
 
 impl Drop for Seated {

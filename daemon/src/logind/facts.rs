@@ -9,6 +9,7 @@ use session_timeout_policy::{
 };
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
+use super::seat::{Screen, Seated};
 use crate::clock::Clocks;
 
 /// What `GetAll` of `org.freedesktop.login1.Session` answers.
@@ -107,6 +108,29 @@ impl Properties {
     pub(crate) fn is_graphical(&self) -> bool {
         self.text("Type")
             .is_some_and(|name| SessionType::parse(&name).is_graphical())
+    }
+
+    /// The virtual terminal that its desktop is on. A console has none that matters: where the login
+    /// ends, getty prompts for the next one.
+    pub(super) fn screen(&self) -> Option<Screen> {
+        let vt = self.small("VTNr").filter(|&vt| vt != 0)?;
+        self.is_graphical().then_some(())?;
+        Some(Screen {
+            session: self.key()?,
+            seat: self.seat()?,
+            vt,
+        })
+    }
+
+    /// What matters of it for who is to be seen on its seat.
+    pub(super) fn seated(&self) -> Option<Seated> {
+        Some(Seated {
+            session: self.key()?,
+            class: SessionClass::parse(&self.text("Class")?),
+            state: self.state(),
+            vt: self.small("VTNr")?,
+            active: self.flag("Active")?,
+        })
     }
 
     fn text(&self, name: &str) -> Option<String> {

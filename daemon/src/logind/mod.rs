@@ -7,6 +7,7 @@
 //! of logind and a restart of ours are the same thing.
 
 mod facts;
+mod seat;
 mod session;
 mod signals;
 
@@ -21,6 +22,7 @@ use zbus::wire::{ObjectPath, OwnedObjectPath, OwnedVariant};
 
 pub(crate) use facts::Properties;
 use facts::State;
+pub(crate) use seat::{Screens, show_greeter};
 pub(crate) use session::{
     End, HungUp, Locked, answered, end, hang_up, idle_inhibitor, lock, properties,
 };
@@ -132,7 +134,21 @@ async fn connect(
 /// # Errors
 /// logind does not answer, even about one of them: that one is not gone for it.
 async fn list(connection: &Connection, inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
-    type Row = (String, u32, String, String, OwnedObjectPath);
+    let rows = rows(connection).await?;
+    let mut listed = Vec::with_capacity(rows.len());
+    for (_, _, _, _, path) in rows {
+        listed.extend(describe(connection, &path).await?);
+    }
+    send(inputs, Input::LogindConnected).await;
+    send(inputs, Input::Event(Event::SessionsListed(listed))).await;
+    Ok(())
+}
+
+/// A session as `ListSessions` tells of it: its id, the uid and the name of its user, its seat or
+/// nothing, and its object.
+type Row = (String, u32, String, String, OwnedObjectPath);
+
+async fn rows(connection: &Connection) -> zbus::Result<Vec<Row>> {
     let reply = timely(connection.call_method(
         Some(LOGIND),
         MANAGER_PATH,
@@ -141,14 +157,7 @@ async fn list(connection: &Connection, inputs: &mpsc::Sender<Input>) -> zbus::Re
         &(),
     ))
     .await?;
-    let rows: Vec<Row> = reply.body().deserialize()?;
-    let mut listed = Vec::with_capacity(rows.len());
-    for (_, _, _, _, path) in rows {
-        listed.extend(describe(connection, &path).await?);
-    }
-    send(inputs, Input::LogindConnected).await;
-    send(inputs, Input::Event(Event::SessionsListed(listed))).await;
-    Ok(())
+    reply.body().deserialize()
 }
 
 /// Passes on what logind signals.

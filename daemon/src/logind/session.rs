@@ -7,6 +7,7 @@ use session_timeout_policy::{SessionKey, Uid};
 use zbus::wire::OwnedObjectPath;
 use zbus::{Connection, DBusError as _};
 
+use super::seat::Screens;
 use super::{LOGIND, MANAGER, MANAGER_PATH, Properties, State, get_all, timely};
 use crate::scope;
 
@@ -102,10 +103,15 @@ pub(crate) enum HungUp {
 ///
 /// sshd, login(1) of util-linux and GDM close the PAM session on SIGTERM. login(1) of Debian 12
 /// ends without doing so, as it does when a serial line is hung up; logind notices.
-pub(crate) async fn hang_up(connection: &Connection, key: &SessionKey) -> zbus::Result<HungUp> {
+pub(crate) async fn hang_up(
+    connection: &Connection,
+    key: &SessionKey,
+    screens: &Screens,
+) -> zbus::Result<HungUp> {
     let Some(properties) = properties(connection, key).await? else {
         return Ok(HungUp::Done);
     };
+    screens.note(key, properties.screen());
     if properties.state() == State::Closing {
         // Its leader is gone and there may yet be somebody: whoever can hear it is told.
         let told = kill(connection, key, Whom::All, Signal::SIGHUP).await;
@@ -146,10 +152,16 @@ pub(crate) async fn idle_inhibitor(
 }
 
 /// Ends the session, if it is still the one that was meant.
-pub(crate) async fn end(connection: &Connection, key: &SessionKey, how: End) -> zbus::Result<()> {
+pub(crate) async fn end(
+    connection: &Connection,
+    key: &SessionKey,
+    how: End,
+    screens: &Screens,
+) -> zbus::Result<()> {
     let Some(properties) = properties(connection, key).await? else {
         return Ok(());
     };
+    screens.note(key, properties.screen());
     let result = match (how, properties.state()) {
         (End::Terminate, State::Open) => {
             manage(connection, "TerminateSession", &key.id.as_str()).await
@@ -203,7 +215,7 @@ async fn stop_scope(connection: &Connection, key: &SessionKey) -> zbus::Result<(
     .map(drop)
 }
 
-async fn manage<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<()>
+pub(super) async fn manage<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<()>
 where
     B: serde::Serialize + zbus::wire::DynamicType,
 {

@@ -1,0 +1,210 @@
+//! What a seat shows when a desktop on it was ended.
+//!
+//! On a seat with virtual terminals the screen stays on the one of a session that is gone: logind
+//! switches to nobody's (seen with systemd 252 and 257), and nothing there answers a key. A display
+//! manager that starts a greeter then shows it, and a console gets its prompt back from getty. But
+//! where a greeter waits on another terminal, as after a switch of users, somebody has to show it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use session_timeout_policy::{SessionClass, SessionKey};
+use zbus::Connection;
+
+use super::session::{is_unknown, manage};
+use super::{Properties, State, get_all, rows, timely};
+
+/// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
+/// and logind gives them to one seat.
+const SHOWN: &str = "/sys/class/tty/tty0/active";
+
+/// A virtual terminal with somebody's desktop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Screen {
+    pub(super) session: SessionKey,
+    pub(super) seat: String,
+    pub(super) vt: u32,
+}
+
+/// The screens of the sessions whose end was asked for, until they are gone. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Screens(Arc<Mutex<BTreeMap<SessionKey, Option<Screen>>>>);
+
+impl Screens {
+    /// The end of this session is about to be asked for. Nothing is kept of a session without this,
+    /// so that what is read when it has just gone does not stay here for ever.
+    pub(crate) fn expect(&self, session: &SessionKey) {
+        self.lock().entry(session.clone()).or_default();
+    }
+
+    /// Where the session is, if it has a screen.
+    pub(super) fn note(&self, session: &SessionKey, screen: Option<Screen>) {
+        if let Some(noted) = self.lock().get_mut(session) {
+            *noted = screen;
+        }
+    }
+
+    /// Where the session was: once, when it is gone.
+    pub(crate) fn take(&self, session: &SessionKey) -> Option<Screen> {
+        self.lock().remove(session).flatten()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Option<Screen>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Shows the greeter where the screen is still on what an ended session has left. Says which
+/// session that is, where there is one to show.
+pub(crate) async fn show_greeter(
+    connection: &Connection,
+    left: &Screen,
+) -> zbus::Result<Option<String>> {
+    // All of it in the time of one call: later, the screen may be somebody's.
+    let seated = timely(seated(connection, &left.seat)).await?;
+    let Some(greeter) = greeter_for(left, shown(), &seated) else {
+        return Ok(None);
+    };
+    // Not `SwitchTo` of the seat: a greeter that has just gone is an error here, and its number
+    // would be another dead screen.
+    manage(connection, "ActivateSession", &greeter).await?;
+    Ok(Some(greeter.to_owned()))
+}
+
+/// A session on a seat, as far as it matters for who is to be seen.
+#[derive(Clone, Debug)]
+pub(super) struct Seated {
+    pub(super) session: SessionKey,
+    pub(super) class: SessionClass,
+    pub(super) state: State,
+    pub(super) vt: u32,
+    /// It is the one on the screen.
+    pub(super) active: bool,
+}
+
+async fn seated(connection: &Connection, seat: &str) -> zbus::Result<Vec<Seated>> {
+    let mut seated = Vec::new();
+    for (_, _, _, at, path) in rows(connection).await? {
+        if at != seat {
+            continue;
+        }
+        match timely(get_all(connection, &path)).await {
+            Ok(all) => seated.extend(Properties::new(all).seated()),
+            Err(error) if is_unknown(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(seated)
+}
+
+/// The number of the virtual terminal that is shown, where there are any.
+fn shown() -> Option<u32> {
+    let name = fs::read_to_string(SHOWN).ok()?;
+    name.trim().strip_prefix("tty")?.parse().ok()
+}
+
+/// The greeter to show: none where the screen has been switched to something else, a prompt of
+/// getty's included, or somebody is there again.
+fn greeter_for<'a>(left: &Screen, shown: Option<u32>, seated: &'a [Seated]) -> Option<&'a str> {
+    // A session that was hung up is there, and even active, while something runs that was detached
+    // from it.
+    let is_left = |one: &Seated| one.session == left.session && one.state == State::Closing;
+    if shown != Some(left.vt) || seated.iter().any(|one| one.active && !is_left(one)) {
+        return None;
+    }
+    let waits = |one: &&Seated| {
+        one.class == SessionClass::Greeter && one.state == State::Open && one.vt != 0
+    };
+    seated.iter().find(waits).map(|one| one.session.id.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str) -> SessionKey {
+        SessionKey {
+            id: id.to_owned(),
+            stamp: 1,
+        }
+    }
+
+    fn left() -> Screen {
+        Screen {
+            session: key("c2"),
+            seat: "seat0".to_owned(),
+            vt: 2,
+        }
+    }
+
+    fn one(id: &str, class: SessionClass, vt: u32) -> Seated {
+        Seated {
+            session: key(id),
+            class,
+            state: State::Open,
+            vt,
+            active: false,
+        }
+    }
+
+    fn greeter() -> Seated {
+        one("c1", SessionClass::Greeter, 1)
+    }
+
+    fn chosen(shown: Option<u32>, seated: &[Seated]) -> Option<&str> {
+        greeter_for(&left(), shown, seated)
+    }
+
+    #[test]
+    fn a_greeter_that_waits_is_shown_in_the_place_of_an_ended_session() {
+        let other = one("3", SessionClass::User, 3);
+        assert_eq!(chosen(Some(2), &[other, greeter()]), Some("c1"));
+    }
+
+    #[test]
+    fn a_hung_up_session_with_something_left_is_nobody_on_the_screen() {
+        let mut closing = one("c2", SessionClass::User, 2);
+        closing.active = true;
+        assert_eq!(chosen(Some(2), &[closing.clone(), greeter()]), None);
+        closing.state = State::Closing;
+        assert_eq!(chosen(Some(2), &[closing, greeter()]), Some("c1"));
+    }
+
+    #[test]
+    fn whoever_looks_at_something_else_is_not_switched_away() {
+        assert_eq!(chosen(Some(3), &[greeter()]), None);
+        assert_eq!(chosen(None, &[greeter()]), None);
+    }
+
+    #[test]
+    fn whoever_is_there_again_is_not_switched_away() {
+        let mut next = one("c2", SessionClass::User, 2);
+        next.active = true;
+        next.session.stamp = 2;
+        assert_eq!(chosen(Some(2), &[next.clone(), greeter()]), None);
+        // Nor whose leader was killed: that is closing as well.
+        next.state = State::Closing;
+        assert_eq!(chosen(Some(2), &[next, greeter()]), None);
+    }
+
+    #[test]
+    fn a_greeter_that_goes_or_has_no_terminal_is_not_shown() {
+        let mut going = greeter();
+        going.state = State::Closing;
+        let nowhere = one("c3", SessionClass::Greeter, 0);
+        assert_eq!(chosen(Some(2), &[going, nowhere]), None);
+    }
+
+    #[test]
+    fn a_screen_is_kept_from_the_request_until_the_session_is_gone_and_told_once() {
+        let screens = Screens::default();
+        screens.expect(&key("c2"));
+        screens.note(&key("c2"), Some(left()));
+        // The second request for the same session.
+        screens.expect(&key("c2"));
+        assert_eq!(screens.take(&key("c2")), Some(left()));
+        screens.note(&key("c2"), Some(left()));
+        assert_eq!(screens.take(&key("c2")), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The host's virtual terminals, lent to one machine at a time.
+//!
+//! A kernel has one set of them, whatever is booted beside it, so a machine that is given them
+//! switches the host's own screen. That is put back when they are given back.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::failure::{Context, Failure, Outcome};
+use crate::login::Account;
+use crate::machine::Machine;
+use crate::seat::{Class, Seated};
+use crate::wait::wait_until;
+
+/// Says which one is shown: `tty2`. Whoever holds its lock has them all.
+const SHOWN: &str = "/sys/class/tty/tty0/active";
+
+/// The switch itself takes no time; this is for a busy host.
+const SOON: Duration = Duration::from_secs(10);
+
+/// A virtual terminal. Their numbers are high, so that no login prompt of the host's is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vt {
+    /// One.
+    A = 41,
+    /// Another.
+    B = 42,
+    /// And a third.
+    C = 43,
+}
+
+/// The virtual terminals, in this machine until this is dropped.
+#[derive(Debug)]
+pub struct Vts<'a> {
+    machine: &'a Machine,
+    before: u32,
+    _turn: File,
+}
+
+impl<'a> Vts<'a> {
+    /// Lends them to a machine; `None`, and a line on the standard error, where the host has none.
+    ///
+    /// # Errors
+    /// Where logind in the machine does not take them.
+    pub fn lend(machine: &'a Machine) -> Outcome<Option<Self>> {
+        if !Path::new(SHOWN).exists() {
+            // Not `eprintln!`, which the test runner keeps to itself where a test passes.
+            let line = "NOT RUN: this host has no virtual terminals (CONFIG_VT)";
+            let _ = writeln!(io::stderr(), "{line}");
+            return Ok(None);
+        }
+        let turn = File::open(SHOWN).context("open what says which terminal is shown")?;
+        turn.lock().context("wait for the virtual terminals")?;
+        let vts = Self {
+            machine,
+            before: shown()?,
+            _turn: turn,
+        };
+        vts.bring_in()?;
+        Ok(Some(vts))
+    }
+
+    /// logind has virtual terminals where there is a /dev/tty0 when it starts. It is to start no
+    /// prompt on any of them.
+    fn bring_in(&self) -> Outcome {
+        let config = "[Login]\nNAutoVTs=0\nReserveVT=0\n";
+        let path = "/etc/systemd/logind.conf.d/vts.conf";
+        self.machine.write(path, config)?;
+        let numbers = [Vt::A, Vt::B, Vt::C].map(|vt| (vt as u32).to_string());
+        self.machine.run(&format!(
+            "for vt in 0 {}; do mknod -m 0620 /dev/tty$vt c 4 $vt; done
+             systemctl restart systemd-logind",
+            numbers.join(" ")
+        ))?;
+        wait_until(SOON, "logind to have virtual terminals", || {
+            let seat = self.machine.run(
+                "busctl get-property org.freedesktop.login1 \
+                 /org/freedesktop/login1/seat/seat0 org.freedesktop.login1.Seat CanTTY",
+            )?;
+            match seat.trim() {
+                "b true" => Ok(()),
+                other => Err(Failure::new(other)),
+            }
+        })
+    }
+
+    /// Logs in to a desktop on one of them, as a display manager does, and leaves something behind
+    /// there that is detached from the login.
+    ///
+    /// # Errors
+    /// Where the login fails or takes longer than half a minute.
+    pub fn log_in(&self, account: Account, class: Class, vt: Vt) -> Outcome<Seated> {
+        Seated::log_in_at(self.machine, account, class, vt as u32)
+    }
+
+    /// That this one is shown.
+    ///
+    /// # Errors
+    /// Where another one is, or the kernel does not tell.
+    pub fn is_shown(&self, vt: Vt) -> Outcome {
+        is_shown(vt as u32)
+    }
+
+    /// Shows one of them.
+    ///
+    /// # Errors
+    /// Where it is not shown soon.
+    pub fn show(&self, vt: Vt) -> Outcome {
+        self.switch_to(vt as u32)
+    }
+
+    fn switch_to(&self, number: u32) -> Outcome {
+        self.machine.run(&format!(
+            "busctl call org.freedesktop.login1 /org/freedesktop/login1/seat/seat0 \
+             org.freedesktop.login1.Seat SwitchTo u {number}"
+        ))?;
+        wait_until(SOON, "another terminal to be shown", || is_shown(number))
+    }
+}
+
+impl Drop for Vts<'_> {
+    fn drop(&mut self) {
+        if let Err(failure) = self.switch_to(self.before) {
+            eprintln!("tty{} is not shown again: {failure}", self.before);
+        }
+    }
+}
+
+fn shown() -> Outcome<u32> {
+    let name = fs::read_to_string(SHOWN).context("read which terminal is shown")?;
+    let number = name.trim().strip_prefix("tty");
+    let number = number.and_then(|number| number.parse().ok());
+    number.context(format!("no virtual terminal: {name}"))
+}
+
+fn is_shown(number: u32) -> Outcome {
+    match shown()? {
+        shown if shown == number => Ok(()),
+        other => Err(Failure::new(format!("tty{other} is shown"))),
+    }
+}

@@ -1,0 +1,112 @@
+//! What is on the screen when a desktop on a virtual terminal was ended.
+
+use session_timeout_tests::{
+    Account, Class, Failure, Machine, Outcome, Seated, Vt, Vts, Wanted, hold_for, wait_until,
+};
+
+use super::{SOON, secs};
+
+fn policy(action: &str) -> String {
+    format!(
+        r#"[default]
+           session-timeout = "1h"
+
+           [[rule]]
+           name = "short"
+           match = {{ user = "alice" }}
+           session-timeout = "8s"
+           session-warnings = ["3s"]
+           grace = "3s"
+           action = "{action}""#
+    )
+}
+
+pub(crate) fn the_greeter_is_shown_where_a_session_on_a_seat_was_ended(
+    machine: &Machine,
+) -> Outcome {
+    let Some(vts) = Vts::lend(machine)? else {
+        return Ok(());
+    };
+    machine.policy(&policy("terminate"))?;
+    let greeter = vts.log_in(Account::Robot, Class::Greeter, Vt::A)?;
+    let desktop = vts.log_in(Account::Alice, Class::User, Vt::B)?;
+    vts.show(Vt::B)?;
+    wait_active(machine, &desktop)?;
+
+    desktop.wait_closed(secs(15))?;
+    wait_shown(&vts, Vt::A)?;
+    wait_active(machine, &greeter)?;
+    machine.wait_session_gone(desktop.session(), SOON)?;
+    let said = format!(
+        "session {} is shown where session {} was",
+        greeter.session(),
+        desktop.session()
+    );
+    let said = Wanted::default().with("MESSAGE", &said);
+    machine.journal().wait_for(&said, SOON)?;
+    Ok(())
+}
+
+pub(crate) fn the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up(
+    machine: &Machine,
+) -> Outcome {
+    let Some(vts) = Vts::lend(machine)? else {
+        return Ok(());
+    };
+    machine.policy(&policy("hang-up"))?;
+    let greeter = vts.log_in(Account::Robot, Class::Greeter, Vt::A)?;
+    let desktop = vts.log_in(Account::Alice, Class::User, Vt::B)?;
+    vts.show(Vt::B)?;
+
+    desktop.wait_closed(secs(15))?;
+    wait_shown(&vts, Vt::A)?;
+    wait_active(machine, &greeter)?;
+    // logind has it for as long as something of it runs.
+    let state = machine.logind_property(desktop.session(), "State")?;
+    assert_eq!(state, "closing");
+
+    // That the rest ends later is nobody's business on the screen.
+    vts.show(Vt::B)?;
+    machine.run("pkill -u alice -f 'sleep 100001'")?;
+    machine.wait_session_gone(desktop.session(), SOON)?;
+    hold_shown(&vts, Vt::B)
+}
+
+pub(crate) fn whoever_is_at_another_console_is_not_switched_away(machine: &Machine) -> Outcome {
+    let Some(vts) = Vts::lend(machine)? else {
+        return Ok(());
+    };
+    machine.policy(&policy("terminate"))?;
+    let _greeter = vts.log_in(Account::Robot, Class::Greeter, Vt::A)?;
+
+    // With nobody logged in there, as at a prompt: no session is active then.
+    let desktop = vts.log_in(Account::Alice, Class::User, Vt::B)?;
+    vts.show(Vt::C)?;
+    machine.wait_session_gone(desktop.session(), secs(20))?;
+    hold_shown(&vts, Vt::C)?;
+
+    let desktop = vts.log_in(Account::Alice, Class::User, Vt::B)?;
+    let other = vts.log_in(Account::Bob, Class::User, Vt::C)?;
+    wait_active(machine, &other)?;
+    machine.wait_session_gone(desktop.session(), secs(20))?;
+    hold_shown(&vts, Vt::C)?;
+    wait_active(machine, &other)
+}
+
+fn wait_shown(vts: &Vts<'_>, vt: Vt) -> Outcome {
+    wait_until(SOON, "the screen to be switched", || vts.is_shown(vt))
+}
+
+/// The daemon looks once, when the session is gone: well within this.
+fn hold_shown(vts: &Vts<'_>, vt: Vt) -> Outcome {
+    hold_for(secs(3), "the screen staying", || vts.is_shown(vt))
+}
+
+fn wait_active(machine: &Machine, seated: &Seated) -> Outcome {
+    wait_until(SOON, "a session to be the active one", || {
+        match machine.logind_property(seated.session(), "Active")? {
+            active if active == "yes" => Ok(()),
+            other => Err(Failure::new(other)),
+        }
+    })
+}
