@@ -49,13 +49,7 @@ impl Tracked {
         self.probe = Inquiry::Idle;
         match reading.locked {
             Some(true) => self.locked(now, out),
-            Some(false) if self.ending.is_none() => {
-                if self.locking.locked {
-                    // Nobody has unlocked it: what the first stage was for is to be done again.
-                    self.stage = Countdown::default();
-                }
-                self.locking.found_open();
-            }
+            Some(false) if !self.is_ending() => self.found_open(),
             Some(false) | None => {}
         }
         if self.is_ending() {
@@ -70,6 +64,20 @@ impl Tracked {
         }
         // What comes of it is seen to when groups that are overdue have been.
         self.unknown_reported &= self.is_unenforceable();
+    }
+
+    /// The screen is not locked, and nobody has unlocked it as far as is known.
+    fn found_open(&mut self) {
+        if self.locking.locked {
+            // What the first stage was for is to be done again.
+            self.stage = Countdown::default();
+        }
+        if self.ending.is_some() {
+            // It is asked to lock again already: that comes about, or ends the hold.
+            self.locking.locked = false;
+        } else {
+            self.locking.found_open();
+        }
     }
 
     pub(crate) fn probe_failed(&mut self, now: BootTime, out: &mut Vec<Action>) {
