@@ -108,8 +108,10 @@ on_both_suites! {
     Installed activity::report_only_ends_nothing_and_says_once_what_would_have_been,
     Installed doctor::a_broken_policy_is_named_before_and_after_it_is_refused,
     Installed doctor::a_daemon_that_is_away_is_brought_back_by_the_mend,
+    Installed doctor::a_desktop_that_does_not_lock_is_named_until_it_does,
     Installed doctor::a_limit_that_nobody_can_enforce_is_a_warning,
     Installed doctor::a_machine_as_installed_is_well,
+    Installed doctor::users_who_may_have_more_time_and_cannot_authenticate_for_it_are_named,
     Installed doctor::what_is_wrong_with_pam_is_named_and_mended,
     Installed doctor::what_would_act_first_is_named_and_gone_when_it_is_taken_out,
     Installed at_rest::a_hundred_idle_sessions_cost_no_wake_up,
@@ -237,6 +239,7 @@ on_desktops! {
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
         },
         trixie_sway: Trixie Sway {
+            doctor::a_screen_that_no_warning_reaches_is_named,
             notifications::more_time_that_is_granted_is_said_on_the_screen,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,

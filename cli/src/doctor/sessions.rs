@@ -3,6 +3,7 @@
 use super::checks::Check;
 use super::desktop::Desktop;
 use super::finding::Finding;
+use super::notifications::{self, Notifications};
 use crate::duration::for_people;
 use crate::status::Session;
 use crate::text::listed;
@@ -15,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) desktop: Desktop,
     /// `unknown-idle` of its policy, where somebody asked.
     pub(crate) unknown_idle: Option<String>,
+    /// How warnings reach its screen, where somebody asked its agent.
+    pub(crate) notifications: Option<Notifications>,
 }
 
 /// Everything about the sessions that are judged.
@@ -44,6 +47,7 @@ fn of_one(facts: &Facts) -> Vec<Finding> {
         agent(facts),
         inactivity(facts),
         lock(facts),
+        notifications::examine(facts),
         groups(facts),
     ];
     let found = found.into_iter().flatten();
@@ -53,7 +57,7 @@ fn of_one(facts: &Facts) -> Vec<Finding> {
 }
 
 /// `session c1 of alice (wayland, KDE)`
-fn subject(facts: &Facts) -> String {
+pub(super) fn subject(facts: &Facts) -> String {
     let Session {
         id,
         user,
@@ -66,7 +70,7 @@ fn subject(facts: &Facts) -> String {
     }
 }
 
-fn is_graphical(session: &Session) -> bool {
+pub(crate) fn is_graphical(session: &Session) -> bool {
     matches!(session.session_type.as_str(), "x11" | "wayland" | "mir")
 }
 
@@ -166,8 +170,13 @@ fn lock(facts: &Facts) -> Option<Finding> {
     let session = &facts.session;
     let ends_locked = session.end_action.as_deref() == Some("lock");
     let locks = ends_locked || session.lock_after.is_some();
-    let silent = facts.desktop.says_nothing_of_locks();
-    if !(locks && silent && is_graphical(session)) {
+    if !(locks && is_graphical(session)) {
+        return None;
+    }
+    if session.lock_missed == Some(true) {
+        return Some(lock_missed(facts));
+    }
+    if !facts.desktop.says_nothing_of_locks() {
         return None;
     }
     let ended = if ends_locked {
@@ -180,6 +189,19 @@ fn lock(facts: &Facts) -> Option<Finding> {
         subject(facts)
     );
     Some(Finding::note(Check::SessionLock, &what))
+}
+
+/// A lock that did not come, as the journal has it.
+fn lock_missed(facts: &Facts) -> Finding {
+    let what = format!(
+        "{}: it was to be locked, and its desktop does not say that it is",
+        subject(facts)
+    );
+    Finding::warning(Check::SessionLock, &what).do_this(&format!(
+        "have a screen locker run there that listens to logind and tells it when it has locked \
+         (LockedHint), then try: loginctl lock-session {}",
+        facts.session.id
+    ))
 }
 
 fn groups(facts: &Facts) -> Option<Finding> {
@@ -345,6 +367,28 @@ mod tests {
         assert_eq!(with("XFCE"), [(Check::SessionLock, Level::Note)]);
         assert_eq!(with("KDE"), []);
         assert_eq!(with(""), []);
+    }
+
+    #[test]
+    fn a_lock_that_did_not_come_is_a_warning_whatever_the_desktop() {
+        for (desktop, end_action, lock_after, found) in [
+            ("gnome", "terminate", Some(LIMIT), Some(Level::Warning)),
+            ("sway", "lock", None, Some(Level::Warning)),
+            // The policy has been changed since.
+            ("sway", "terminate", None, None),
+        ] {
+            let mut missed = facts("wayland", "agent");
+            missed.session.agent_source = Some("mutter".into());
+            missed.session.end_action = Some(end_action.into());
+            missed.session.lock_after = lock_after;
+            missed.session.lock_missed = Some(true);
+            missed.desktop = Desktop::named(desktop);
+            let expected: Vec<_> = found
+                .map(|level| (Check::SessionLock, level))
+                .into_iter()
+                .collect();
+            assert_eq!(ills(missed), expected, "{desktop}");
+        }
     }
 
     #[test]

@@ -245,6 +245,7 @@ mod tests {
         let allowance = Allowance {
             longest: Duration::from_secs(900),
             inactivity: None,
+            ..Allowance::default()
         };
         let (_dir, root) = fake::root(&[("/etc/profile", "TMOUT=900\n")]);
         let facts = Facts::gather(&root);
