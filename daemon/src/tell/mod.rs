@@ -132,8 +132,13 @@ impl Teller {
             EndAction::Lock => (What::Lock, "Locking", "lock"),
             EndAction::Terminate | EndAction::Report => (What::End, "Ending", "end"),
         };
+        let refused = if how == EndAction::Terminate && was_to_be_locked(session) {
+            " which did not lock,"
+        } else {
+            ""
+        };
         let message = format!(
-            "{verb} session {} of {}, {}{}",
+            "{verb} session {} of {},{refused} {}{}",
             facts.key.id,
             facts.user,
             reason(limit, &for_people(length), Since::of(session)),
@@ -313,6 +318,15 @@ fn ruled(entry: Entry, session: &View<'_>) -> Entry {
         Some(rule) => entry.with(field::RULE, rule),
         None => entry,
     }
+}
+
+/// Whether the policy locks it instead of ending it.
+fn was_to_be_locked(session: &View<'_>) -> bool {
+    let session_type = session.facts.session_type;
+    let action = session
+        .limits
+        .map(|limits| limits.end_action.within(session_type));
+    action == Some(EndAction::Lock)
 }
 
 fn fate(limits: &Limits) -> String {
