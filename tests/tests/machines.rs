@@ -240,6 +240,7 @@ on_desktops! {
         },
         trixie_sway: Trixie Sway {
             doctor::a_screen_that_no_warning_reaches_is_named,
+            notifications::a_warning_on_the_screen_outlives_the_daemon_and_is_neither_repeated_nor_lost,
             notifications::more_time_that_is_granted_is_said_on_the_screen,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
