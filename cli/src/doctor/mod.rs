@@ -9,6 +9,7 @@ mod daemon;
 mod desktop;
 mod finding;
 pub(crate) mod json;
+mod locks;
 mod logind;
 mod logind_conf;
 mod notifications;

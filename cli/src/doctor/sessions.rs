@@ -3,6 +3,7 @@
 use super::checks::Check;
 use super::desktop::Desktop;
 use super::finding::Finding;
+use super::locks;
 use super::notifications::{self, Notifications};
 use crate::duration::for_people;
 use crate::status::Session;
@@ -46,7 +47,7 @@ fn of_one(facts: &Facts) -> Vec<Finding> {
         Some(idle_source(facts)),
         agent(facts),
         inactivity(facts),
-        lock(facts),
+        locks::examine(facts),
         notifications::examine(facts),
         groups(facts),
     ];
@@ -163,45 +164,6 @@ fn inactivity(facts: &Facts) -> Option<Finding> {
         "{first}have it counted from the login, with unknown-idle = \"count-from-login\" in the \
          policy; its absolute limit holds all the same"
     )))
-}
-
-/// A lock is believed when logind is told of it.
-fn lock(facts: &Facts) -> Option<Finding> {
-    let session = &facts.session;
-    let ends_locked = session.end_action.as_deref() == Some("lock");
-    let locks = ends_locked || session.lock_after.is_some();
-    if !(locks && is_graphical(session)) {
-        return None;
-    }
-    if session.lock_missed == Some(true) {
-        return Some(lock_missed(facts));
-    }
-    if !facts.desktop.says_nothing_of_locks() {
-        return None;
-    }
-    let ended = if ends_locked {
-        ", so it is ended after the grace"
-    } else {
-        ""
-    };
-    let what = format!(
-        "{}: the policy locks it, and its desktop does not tell logind that it has{ended}",
-        subject(facts)
-    );
-    Some(Finding::note(Check::SessionLock, &what))
-}
-
-/// A lock that did not come, as the journal has it.
-fn lock_missed(facts: &Facts) -> Finding {
-    let what = format!(
-        "{}: it was to be locked, and its desktop does not say that it is",
-        subject(facts)
-    );
-    Finding::warning(Check::SessionLock, &what).do_this(&format!(
-        "have a screen locker run there that listens to logind and tells it when it has locked \
-         (LockedHint), then try: loginctl lock-session {}",
-        facts.session.id
-    ))
 }
 
 fn groups(facts: &Facts) -> Option<Finding> {
@@ -353,42 +315,6 @@ mod tests {
                 .is_some_and(|mend| mend.text().contains("sway start it: exec session-"))
         );
         assert_eq!(finding.mend.as_ref().and_then(Mend::command), None);
-    }
-
-    #[test]
-    fn a_lock_that_nobody_confirms_is_noted() {
-        let with = |desktop: &str| {
-            let mut facts = facts("x11", "agent");
-            facts.session.agent_source = Some("x11".into());
-            facts.session.end_action = Some("lock".into());
-            facts.desktop = Desktop::named(desktop);
-            ills(facts)
-        };
-        assert_eq!(with("XFCE"), [(Check::SessionLock, Level::Note)]);
-        assert_eq!(with("KDE"), []);
-        assert_eq!(with(""), []);
-    }
-
-    #[test]
-    fn a_lock_that_did_not_come_is_a_warning_whatever_the_desktop() {
-        for (desktop, end_action, lock_after, found) in [
-            ("gnome", "terminate", Some(LIMIT), Some(Level::Warning)),
-            ("sway", "lock", None, Some(Level::Warning)),
-            // The policy has been changed since.
-            ("sway", "terminate", None, None),
-        ] {
-            let mut missed = facts("wayland", "agent");
-            missed.session.agent_source = Some("mutter".into());
-            missed.session.end_action = Some(end_action.into());
-            missed.session.lock_after = lock_after;
-            missed.session.lock_missed = Some(true);
-            missed.desktop = Desktop::named(desktop);
-            let expected: Vec<_> = found
-                .map(|level| (Check::SessionLock, level))
-                .into_iter()
-                .collect();
-            assert_eq!(ills(missed), expected, "{desktop}");
-        }
     }
 
     #[test]
