@@ -279,6 +279,7 @@ fn told_session(keys: &Keys) -> Session {
         idle: keys.micros("IdleUSec"),
         idle_source: keys.word("IdleSource"),
         agent_source: keys.text("AgentSource"),
+        agent: keys.text("Agent"),
         idle_fallbacks: keys.texts("IdleFallbacks"),
         idle_age: keys.micros("IdleAgeUSec"),
         inhibited_by: keys.text("InhibitedBy").filter(|holder| !holder.is_empty()),
@@ -291,6 +292,7 @@ fn told_session(keys: &Keys) -> Session {
         extensions_used: keys.short("ExtensionsUsed"),
         extensions_allowed: keys.short("ExtensionsAllowed"),
         locked: keys.flag("Locked"),
+        lock_missed: keys.flag("LockMissed"),
     }
 }
 

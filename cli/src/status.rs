@@ -61,6 +61,8 @@ pub(crate) struct Session {
     /// How the agent of the session knows: `ext-idle-notify`, `kde-idle`, `mutter`, `x11` or
     /// `none`; absent without an agent.
     pub(crate) agent_source: Option<String>,
+    /// Its name on the bus.
+    pub(crate) agent: Option<String>,
     /// Who would tell without `idle_source`, best first; absent from a daemon that does not say.
     pub(crate) idle_fallbacks: Option<Vec<String>>,
     /// How long ago the session was last looked at.
@@ -84,6 +86,8 @@ pub(crate) struct Session {
     pub(crate) extensions_allowed: Option<u32>,
     /// Whether its screen is locked.
     pub(crate) locked: Option<bool>,
+    /// Whether it was to be, and its desktop did not say in time that it is.
+    pub(crate) lock_missed: Option<bool>,
 }
 
 /// One of each sort, for the tests of what is printed.

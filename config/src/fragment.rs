@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range as Span;
 use std::time::Duration;
 
-use session_timeout_policy::{ActivityKind, EndAction, UnknownIdle};
+use session_timeout_policy::{ActivityKind, Bell, EndAction, Mesg, UnknownIdle};
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -35,6 +35,8 @@ pub(crate) struct Fragment {
     pub(crate) extend_times: Option<Placed<u32>>,
     pub(crate) extend_by: Option<Placed<Duration>>,
     pub(crate) message: Option<Placed<String>>,
+    pub(crate) bell: Option<Placed<Bell>>,
+    pub(crate) mesg: Option<Placed<Mesg>>,
     pub(crate) preset: Option<Placed<&'static Preset>>,
 }
 
@@ -57,6 +59,18 @@ pub(crate) const ACTIVITIES: [Choice<ActivityKind>; 3] = [
     Choice::new("input", ActivityKind::Input),
     Choice::new("output", ActivityKind::Output),
     Choice::new("inhibitor", ActivityKind::Inhibitor),
+];
+
+/// The words of `bell`.
+pub(crate) const BELLS: [Choice<Bell>; 2] = [
+    Choice::new("off", Bell::Silent),
+    Choice::new("on", Bell::Rings),
+];
+
+/// The words of `mesg`.
+pub(crate) const MESGS: [Choice<Mesg>; 2] = [
+    Choice::new("ignore", Mesg::Ignored),
+    Choice::new("respect", Mesg::Respected),
 ];
 
 /// What a text is read with.
@@ -131,6 +145,8 @@ impl Fragment {
             }
             "extend" => self.read_extend(entry, reading, problems),
             "message" => self.message = reading.keep(entry, message::read(entry), problems),
+            "bell" => self.bell = reading.keep(entry, entry.choice(&BELLS), problems),
+            "mesg" => self.mesg = reading.keep(entry, entry.choice(&MESGS), problems),
             "preset" => self.preset = reading.keep(entry, preset(entry), problems),
             _ => return Known::No,
         }

@@ -6,7 +6,7 @@ use crate::diagnostic::{Problem, shown};
 use crate::value::did_you_mean;
 
 /// The keys of a table of limits: `[default]` and every rule.
-pub(crate) const LIMITS: [&str; 12] = [
+pub(crate) const LIMITS: [&str; 14] = [
     "session-timeout",
     "session-warnings",
     "inactivity-timeout",
@@ -18,6 +18,8 @@ pub(crate) const LIMITS: [&str; 12] = [
     "grace",
     "extend",
     "message",
+    "bell",
+    "mesg",
     "preset",
 ];
 

@@ -51,6 +51,8 @@ impl Fragment {
             extend_times,
             extend_by,
             message,
+            bell,
+            mesg,
             preset,
         } = self;
         replace(session_timeout, later.session_timeout);
@@ -65,6 +67,8 @@ impl Fragment {
         replace(extend_times, later.extend_times);
         replace(extend_by, later.extend_by);
         replace(message, later.message);
+        replace(bell, later.bell);
+        replace(mesg, later.mesg);
         replace(preset, later.preset);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_timeout_policy::{Match, Pattern, Reach};
 
 use crate::duration;
-use crate::fragment::{ACTIONS, ACTIVITIES, LeadsTyped, UNKNOWN_IDLE};
+use crate::fragment::{ACTIONS, ACTIVITIES, BELLS, LeadsTyped, MESGS, UNKNOWN_IDLE};
 use crate::matching::{CLASSES, TYPES};
 use crate::origin::{BUILT_IN_MESSAGE, Setting, Table};
 use crate::resolve::{Resolved, VALUES, leads};
@@ -49,6 +49,8 @@ fn values(resolved: &Resolved) -> [String; VALUES] {
         extend_times,
         extend_by,
         message,
+        bell,
+        mesg,
     } = resolved;
     let counted = ACTIVITIES.iter();
     let counted = counted.filter(|choice| activity.value.contains(&choice.meaning));
@@ -66,6 +68,8 @@ fn values(resolved: &Resolved) -> [String; VALUES] {
         extend_times.value.to_string(),
         length(extend_by.value),
         message.map_or_else(|| BUILT_IN_MESSAGE.to_owned(), string),
+        word(&BELLS, &bell.value),
+        word(&MESGS, &mesg.value),
     ]
 }
 

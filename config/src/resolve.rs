@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    ActivityKind, EndAction, Extensions, Leads, Limit, Limits, UnknownIdle,
+    ActivityKind, Bell, EndAction, Extensions, Leads, Limit, Limits, Mesg, UnknownIdle,
 };
 use toml::Spanned;
 
@@ -37,6 +37,8 @@ pub(crate) struct Resolved {
     pub(crate) extend_times: Chosen<u32>,
     pub(crate) extend_by: Chosen<Duration>,
     pub(crate) message: Chosen<Option<String>>,
+    pub(crate) bell: Chosen<Bell>,
+    pub(crate) mesg: Chosen<Mesg>,
 }
 
 /// The tables that a value may be in; the first that has it wins.
@@ -87,6 +89,8 @@ impl Resolved {
                 |table| table.message.clone().map(|text| text.map(Some)),
                 built_in.message,
             ),
+            bell: layers.choose(|table| table.bell.clone(), built_in.bell),
+            mesg: layers.choose(|table| table.mesg.clone(), built_in.mesg),
         }
     }
 
@@ -110,12 +114,14 @@ impl Resolved {
                 by: self.extend_by.value,
             },
             message: self.message.value.clone(),
+            bell: self.bell.value,
+            mesg: self.mesg.value,
         }
     }
 }
 
 /// How many keys there are.
-pub(crate) const VALUES: usize = 12;
+pub(crate) const VALUES: usize = 14;
 
 impl Resolved {
     /// Every key, in the order of the manual, and who set it.
@@ -133,6 +139,8 @@ impl Resolved {
             ("extend.times", &self.extend_times.by),
             ("extend.by", &self.extend_by.by),
             ("message", &self.message.by),
+            ("bell", &self.bell.by),
+            ("mesg", &self.mesg.by),
         ]
     }
 }

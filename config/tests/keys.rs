@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use session_timeout_config::{Minima, parse};
-use session_timeout_policy::{ActivityKind, EndAction, Extensions, Leads, Limits, UnknownIdle};
+use session_timeout_policy::{
+    ActivityKind, Bell, EndAction, Extensions, Leads, Limits, Mesg, UnknownIdle,
+};
 
 fn limits(lines: &str, minima: Minima) -> Option<Limits> {
     let text = format!("[default]\n{lines}\n");
@@ -83,6 +85,8 @@ fn every_key_outside_of_its_table_is_known_all_the_same() {
         "grace",
         "extend",
         "message",
+        "bell",
+        "mesg",
         "preset",
     ] {
         let outside = parse("policy.toml", &format!("{key} = 1\n"), Minima::Enforced);
@@ -151,6 +155,12 @@ fn words_become_what_they_mean() {
         unknown_idle("count-from-login"),
         UnknownIdle::CountFromLogin
     );
+    let bell = |word| enforced(&format!("bell = \"{word}\"")).bell;
+    assert_eq!(bell("off"), Bell::Silent);
+    assert_eq!(bell("on"), Bell::Rings);
+    let mesg = |word| enforced(&format!("mesg = \"{word}\"")).mesg;
+    assert_eq!(mesg("ignore"), Mesg::Ignored);
+    assert_eq!(mesg("respect"), Mesg::Respected);
 }
 
 #[test]

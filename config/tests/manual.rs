@@ -101,6 +101,8 @@ fn it_has_an_entry_for_every_key_and_every_word() {
         "name",
         "match",
         "message",
+        "bell",
+        "mesg",
         "user",
         "group",
         "service",

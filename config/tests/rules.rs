@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use session_timeout_config::{BUILT_IN_MESSAGE, Diagnostic, Minima, Origin, Settings, parse};
 use session_timeout_policy::{
-    EndAction, Groups, Limits, Match, Reach, SessionClass, SessionType, Subject, Uid, Verdict,
+    Bell, EndAction, Groups, Limits, Match, Mesg, Reach, SessionClass, SessionType, Subject, Uid,
+    Verdict,
 };
 
 fn settings(text: &str) -> Settings {
@@ -207,6 +208,8 @@ inactivity-timeout = "30min"
 action = "hang-up"
 extend = { times = 2, by = "1h" }
 message = "Bye {user}"
+bell = "on"
+mesg = "respect"
 
 [[rule]]
 name = "same"
@@ -219,6 +222,7 @@ session-timeout = "2h"
 inactivity-timeout = "off"
 action = "report"
 extend.times = 1
+mesg = "ignore"
 "#,
     );
     assert_eq!(limits(&found, "same"), &found.default.limits);
@@ -229,6 +233,7 @@ extend.times = 1
     assert_eq!(other.end_action, EndAction::Report);
     assert_eq!((other.extensions.times, other.extensions.by), (1, hours(1)));
     assert_eq!(other.message.as_deref(), Some("Bye {user}"));
+    assert_eq!((other.bell, other.mesg), (Bell::Rings, Mesg::Ignored));
 }
 
 #[test]
@@ -347,6 +352,8 @@ fn every_value_is_explained_once_and_in_the_order_of_the_manual() {
         "extend.times",
         "extend.by",
         "message",
+        "bell",
+        "mesg",
     ];
     for rule in [None, Some("x")] {
         let all = found.explain(rule).unwrap();

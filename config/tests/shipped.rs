@@ -44,6 +44,8 @@ fn every_key_has_its_default_in_a_comment() {
         "unknown-idle",
         "grace",
         "extend",
+        "bell",
+        "mesg",
     ] {
         let assignments = text
             .lines()

@@ -5,7 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, EndAction, Engine, Event, LimitKind, LockCause, SessionFacts, SessionKey, View, Warning,
+    Action, Bell, EndAction, Engine, Event, LimitKind, LockCause, Mesg, SessionFacts, SessionKey,
+    View, Warning,
 };
 use session_timeout_texts::Language;
 use tokio::sync::mpsc;
@@ -19,10 +20,10 @@ use crate::hooks::{Facts, Hooks, Occasion};
 use crate::input::Input;
 use crate::logind::{self, Bus, End, HungUp, Locked, Screens};
 use crate::probe::{Prober, Question};
-use crate::tell::Teller;
+use crate::tell::{Reached, Teller};
 use crate::text;
 use crate::ttys;
-use crate::ttys::Terminal;
+use crate::ttys::{Shown, Terminal};
 use crate::watch::Watcher;
 use crate::writes::Writes;
 
@@ -216,8 +217,9 @@ impl Hands {
         self.teller.ending(session, how, limit, length);
         self.show_end(&facts.key, how, limit, length);
         let terminals = ttys::of_session(facts);
-        let text = text::end(self.language, session, limit);
-        self.write(facts, &terminals, &text);
+        let line = text::end(self.language, session, limit);
+        // It comes too late to disturb anybody.
+        self.write(facts, &terminals, &line, Mesg::Ignored);
         let place = terminals.first().map(Terminal::name);
         let place = place.or_else(|| facts.seat.clone());
         let now = Clocks::now().wall;
@@ -247,6 +249,7 @@ impl Hands {
     }
 
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
+        let Some(limits) = session.limits else { return };
         let left = warning.ends_at.since(boot_now());
         let terminals = ttys::of_session(session.facts);
         // Input from now on withdraws the warning, so watch before the user is told.
@@ -257,21 +260,31 @@ impl Hands {
         self.agents.change_outlook(&session.facts.key, |outlook| {
             outlook.warn(language, session, warning);
         });
-        let text = text::warning(self.language, session, warning, left);
-        self.write(session.facts, &terminals, &text);
-        self.teller.warned(session, warning, left);
+        let text = with_bell(limits.bell, text::warning(language, session, warning, left));
+        let reached = self.write(session.facts, &terminals, &text, limits.mesg);
+        self.teller.warned(session, warning, left, reached);
         let told = Facts::of(session.facts, warning.limit).left(left);
         let told = told.with("LIMIT_SEC", &warning.length.as_secs());
         self.hooks.run(Occasion::Warn, told);
     }
 
     /// Writes to every one of these terminals that takes it.
-    fn write(&self, session: &SessionFacts, terminals: &BTreeSet<Terminal>, text: &str) {
+    fn write(
+        &self,
+        session: &SessionFacts,
+        terminals: &BTreeSet<Terminal>,
+        text: &str,
+        mesg: Mesg,
+    ) -> Reached {
+        let mut reached = Reached::default();
         for terminal in terminals {
-            if let Err(error) = ttys::write(terminal, session.uid, text, &self.writes) {
-                log::debug!("cannot write to {}: {error}", terminal.path.display());
+            match ttys::write(terminal, session.uid, text, mesg, &self.writes) {
+                Ok(Shown::Written) => reached.written += 1,
+                Ok(Shown::Spared) => reached.spared += 1,
+                Err(error) => log::debug!("cannot write to {}: {error}", terminal.path.display()),
             }
         }
+        reached
     }
 
     /// Leaves nobody at a screen where nothing answers any more. It is tried once: whoever sits there
@@ -381,6 +394,17 @@ async fn connected(bus: &mut Bus) -> Option<Connection> {
     let there = bus.wait_for(Option::is_some);
     let connection = tokio::time::timeout(CONNECTING, there).await.ok()?.ok()?;
     connection.clone()
+}
+
+/// The text, and before it the terminal's bell where it is to ring. It stands beside what is kept
+/// from commanding a terminal, so that no text of others brings one along.
+fn with_bell(bell: Bell, text: String) -> String {
+    /// BEL of ASCII.
+    const BEL: char = '\u{7}';
+    match bell {
+        Bell::Rings => format!("{BEL}{text}"),
+        Bell::Silent => text,
+    }
 }
 
 fn length_of(session: &View<'_>, limit: LimitKind) -> Duration {

@@ -150,6 +150,8 @@ pub(crate) mod field {
     pub(crate) const SERVICE: &str = "SERVICE";
     pub(crate) const SESSION_ID: &str = "SESSION_ID";
     pub(crate) const SOURCE: &str = "SOURCE";
+    pub(crate) const TERMINALS: &str = "TERMINALS";
+    pub(crate) const TERMINALS_SPARED: &str = "TERMINALS_SPARED";
     pub(crate) const USER_NAME: &str = "USER_NAME";
     pub(super) const USER_UID: &str = "USER_UID";
 }

@@ -8,6 +8,8 @@ use session_timeout_policy::{
     Milestone, MilestoneKind, Phase, Refusal, SessionFacts, View,
 };
 
+use zbus::names::OwnedUniqueName;
+
 use crate::agents::{Agents, Source};
 
 /// Where everything stands.
@@ -36,6 +38,8 @@ pub(crate) struct SessionReport {
     pub(crate) looked: Option<Duration>,
     /// How the agent of its desktop knows, where there is one.
     pub(crate) agent: Option<Source>,
+    /// Which connection of the bus that is.
+    pub(crate) agent_name: Option<OwnedUniqueName>,
     /// Who holds the inhibitor lock that counts for it.
     pub(crate) inhibitor: Option<String>,
     /// For how long without input an agent is to watch.
@@ -46,6 +50,8 @@ pub(crate) struct SessionReport {
     pub(crate) limits: Option<Limits>,
     pub(crate) granted: Granted,
     pub(crate) locked: bool,
+    /// It was to be locked, and its desktop has not said that it is.
+    pub(crate) lock_missed: bool,
 }
 
 /// Why one session stands there.
@@ -106,6 +112,7 @@ impl SessionReport {
             idle_fallbacks: activity.fallbacks.iter().copied().collect(),
             looked: activity.clocks.map(|_| now.since(activity.sampled)),
             agent: agents.source_of(&session.facts.key),
+            agent_name: agents.name_of(&session.facts.key),
             inhibitor: activity.inhibitor.clone().filter(|_| inhibits),
             watch: session.watch,
             ends: session.next_end.map(|(limit, end)| (limit, end.since(now))),
@@ -115,6 +122,7 @@ impl SessionReport {
             limits: session.limits.cloned(),
             granted: session.granted,
             locked: session.locking.locked,
+            lock_missed: session.locking.missed,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _}
 use std::path::PathBuf;
 
 use nix::libc;
-use session_timeout_policy::{SessionFacts, StampSource, Uid, WallTime};
+use session_timeout_policy::{Mesg, SessionFacts, StampSource, Uid, WallTime};
 
 use crate::descent;
 use crate::writes::Writes;
@@ -20,6 +20,14 @@ use crate::writes::Writes;
 pub(crate) struct Terminal {
     pub(crate) path: PathBuf,
     device: u64,
+}
+
+/// What became of a text for a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Written,
+    /// The terminal refuses messages, and the policy respects that.
+    Spared,
 }
 
 /// The terminals of a login.
@@ -61,13 +69,17 @@ pub(crate) fn write(
     terminal: &Terminal,
     owner: Uid,
     text: &str,
+    mesg: Mesg,
     writes: &Writes,
-) -> io::Result<()> {
+) -> io::Result<Shown> {
     let mut file = terminal.open()?;
     let about = file.metadata()?;
     // The number of a terminal is given out again at once, so only what is open can be trusted.
     if !terminal.is(&about) || about.uid() != owner.as_raw() || !nix::unistd::isatty(&file)? {
         return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    if mesg == Mesg::Respected && refuses_messages(&about) {
+        return Ok(Shown::Spared);
     }
     let written = file.write_all(text.as_bytes());
     // Part of it may have been written, even so.
@@ -76,7 +88,12 @@ pub(crate) fn write(
     {
         writes.note(terminal.device, before, after);
     }
-    written
+    written.map(|()| Shown::Written)
+}
+
+/// Whether its user does not want to be written to: `mesg n` of mesg(1) takes this bit away.
+fn refuses_messages(about: &fs::Metadata) -> bool {
+    about.mode() & libc::S_IWGRP == 0
 }
 
 /// A time of stat(2), where zero says nothing.
@@ -137,6 +154,8 @@ fn device_name(major: u32, minor: u32) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -148,22 +167,47 @@ mod tests {
         let me = Uid::new(nix::unistd::geteuid().as_raw());
         let writes = Writes::default();
 
-        write(&terminal, me, "hello", &writes).unwrap();
+        write(&terminal, me, "hello", Mesg::Ignored, &writes).unwrap();
         let mut seen = [0; 9];
         let read = nix::unistd::read(&pty.master, &mut seen).unwrap();
         assert_eq!(seen.get(..read), Some(&b"hello"[..]));
 
         let stranger = Uid::new(me.as_raw() + 1);
-        let refused = write(&terminal, stranger, "x", &writes).unwrap_err();
+        let refused = write(&terminal, stranger, "x", Mesg::Ignored, &writes).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
         let reused = Terminal {
             device: device + 1,
             ..terminal
         };
         assert_eq!(
-            write(&reused, me, "x", &writes).unwrap_err().kind(),
+            write(&reused, me, "x", Mesg::Ignored, &writes)
+                .unwrap_err()
+                .kind(),
             io::ErrorKind::PermissionDenied
         );
+    }
+
+    #[test]
+    fn a_terminal_that_refuses_messages_is_spared_where_that_counts() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let path = nix::unistd::ttyname(&pty.slave).unwrap();
+        let device = fs::metadata(&path).unwrap().rdev();
+        let terminal = Terminal { path, device };
+        let me = Uid::new(nix::unistd::geteuid().as_raw());
+        let writes = Writes::default();
+        let write = |mesg| write(&terminal, me, "x", mesg, &writes).unwrap();
+        // (mode, where `mesg` is ignored, where it is respected)
+        for (mode, ignored, respected) in [
+            (0o620, Shown::Written, Shown::Written),
+            (0o600, Shown::Written, Shown::Spared),
+        ] {
+            fs::set_permissions(&terminal.path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(write(Mesg::Ignored), ignored, "{mode:o}");
+            assert_eq!(write(Mesg::Respected), respected, "{mode:o}");
+        }
+        let mut seen = [0; 9];
+        let read = nix::unistd::read(&pty.master, &mut seen).unwrap();
+        assert_eq!(seen.get(..read), Some(&b"xxx"[..]));
     }
 
     #[test]
@@ -176,7 +220,7 @@ mod tests {
         let writes = Writes::default();
         let line = "x".repeat(1024);
         let full = (0..1000)
-            .find_map(|_| write(&terminal, me, &line, &writes).err())
+            .find_map(|_| write(&terminal, me, &line, Mesg::Ignored, &writes).err())
             .unwrap();
         assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
     }
@@ -193,7 +237,7 @@ mod tests {
         nix::sys::stat::utimes(&terminal.path, &old, &old).unwrap();
 
         let writes = Writes::default();
-        write(&terminal, me, "warning", &writes).unwrap();
+        write(&terminal, me, "warning", Mesg::Ignored, &writes).unwrap();
         let about = fs::metadata(&terminal.path).unwrap();
         assert_ne!(about.mtime(), 1_000_000);
         let stamps = output_stamps(&BTreeSet::from([terminal]), &writes);

@@ -43,7 +43,8 @@ pub use engine::{Deadline, Engine, Phase, View, Wake};
 pub use event::{Action, Departure, Event, Finding, Login, Pid, SessionFacts, SessionKey, Warning};
 pub use extension::{Extended, Granted, Refusal};
 pub use limits::{
-    ABSOLUTE_MAX, ActivityKind, EndAction, Extensions, Leads, Limit, LimitKind, Limits, UnknownIdle,
+    ABSOLUTE_MAX, ActivityKind, Bell, EndAction, Extensions, Leads, Limit, LimitKind, Limits, Mesg,
+    UnknownIdle,
 };
 pub use locking::{Hold, LockCause, Locking};
 pub use matching::{Host, Match, Network, NetworkError, Outcome, Pattern, Reach};

@@ -157,6 +157,24 @@ pub enum UnknownIdle {
     CountFromLogin,
 }
 
+/// Whether a warning is heard on a terminal, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bell {
+    /// The terminal's bell rings once with each warning.
+    Rings,
+    /// It does not.
+    Silent,
+}
+
+/// What `mesg n` of mesg(1), by which the user of a terminal refuses messages, means for warnings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mesg {
+    /// Nothing: an end is no chat, and whoever misses its warning loses work.
+    Ignored,
+    /// A terminal that refuses messages is spared warnings.
+    Respected,
+}
+
 /// Everything the policy says about one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -179,6 +197,10 @@ pub struct Limits {
     /// The administrator's own text for warnings, with `{user}`, `{limit}`, `{left}` and
     /// `{reason}` in it; `None` is the built-in text.
     pub message: Option<String>,
+    /// Whether warnings ring on terminals.
+    pub bell: Bell,
+    /// Whether terminals that refuse messages are warned on.
+    pub mesg: Mesg,
 }
 
 impl Limits {
@@ -211,6 +233,8 @@ impl Default for Limits {
                 by: 30 * MINUTE,
             },
             message: None,
+            bell: Bell::Silent,
+            mesg: Mesg::Ignored,
         }
     }
 }

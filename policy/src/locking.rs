@@ -57,6 +57,9 @@ pub struct Locking {
     pub renewed: Option<BootTime>,
     /// When the first stage asked for a lock that has not come yet.
     pub asked: Option<BootTime>,
+    /// The last lock that the first stage asked for has not come in its time, and the screen was
+    /// not seen to be locked since.
+    pub missed: bool,
 }
 
 impl Locking {
@@ -75,6 +78,7 @@ impl Locking {
     pub(crate) fn hold(&mut self, now: BootTime, limit: LimitKind) {
         self.locked = true;
         self.asked = None;
+        self.missed = false;
         self.hold = Some(Hold {
             limit,
             since: now,
@@ -85,6 +89,7 @@ impl Locking {
     /// The screen is locked. Says whether that was asked for as the first stage.
     pub(crate) fn locked(&mut self) -> Option<LockCause> {
         self.locked = true;
+        self.missed = false;
         if let Some(hold) = &mut self.hold {
             hold.doubted = false;
         }
@@ -96,6 +101,8 @@ impl Locking {
     pub(crate) fn unlocked(&mut self, now: BootTime) -> Option<Hold> {
         self.locked = false;
         self.asked = None;
+        // Nothing else can be unlocked.
+        self.missed = false;
         let hold = self.hold.take();
         if hold.is_some() {
             self.renewed = Some(now);
@@ -122,6 +129,12 @@ impl Locking {
             renewed: self.renewed.map(|renewed| renewed.min(now)),
             ..self
         }
+    }
+
+    /// The lock that was asked for has not come by the time it was due.
+    pub(crate) fn miss(&mut self) {
+        self.asked = None;
+        self.missed = true;
     }
 
     /// Until when a lock that was asked for as the first stage has to be there.
@@ -171,6 +184,23 @@ mod tests {
         // The signal comes late: it was an unlock after all.
         assert!(locking.unlocked(at(900)).is_some());
         assert_eq!(locking.anchor(at(7)), at(900));
+    }
+
+    #[test]
+    fn a_lock_that_was_missed_is_so_until_one_is_seen() {
+        let mut locking = Locking {
+            asked: Some(at(100)),
+            ..Locking::default()
+        };
+        locking.miss();
+        assert_eq!((locking.asked, locking.missed), (None, true));
+        let _ = locking.found_open();
+        assert!(locking.missed);
+        let (mut seen, mut unlocked, mut held) = (locking, locking, locking);
+        let _ = seen.locked();
+        let _ = unlocked.unlocked(at(200));
+        held.hold(at(200), LimitKind::Absolute);
+        assert!(!seen.missed && !unlocked.missed && !held.missed);
     }
 
     #[test]

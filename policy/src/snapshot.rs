@@ -72,6 +72,7 @@ impl SessionRecord {
             // Whether a lock was asked for is not known to the next engine's world.
             locking: Locking {
                 asked: None,
+                missed: false,
                 ..session.locking
             },
         }

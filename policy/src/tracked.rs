@@ -403,7 +403,7 @@ impl Tracked {
     fn tick_proof(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let overdue = self.locking.proof_due().is_some_and(|due| due <= now);
         if overdue && self.limits().is_some() {
-            self.locking.asked = None;
+            self.locking.miss();
             out.push(Action::Report(self.facts.key.clone(), Finding::NotLocked));
         }
     }

@@ -12,6 +12,14 @@ pub(crate) struct Allowance {
     pub(crate) longest: Duration,
     /// The shortest inactivity limit; absent where it is off for everybody.
     pub(crate) inactivity: Option<Duration>,
+    pub(crate) extending: Extending,
+}
+
+/// Whether users may have more time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extending {
+    Some,
+    Nobody,
 }
 
 impl Allowance {
@@ -21,6 +29,11 @@ impl Allowance {
         Self {
             longest: all().map(without_input).max().unwrap_or(ABSOLUTE_MAX),
             inactivity: all().filter_map(inactivity).min(),
+            extending: if all().any(|limits| limits.extensions.times > 0) {
+                Extending::Some
+            } else {
+                Extending::Nobody
+            },
         }
     }
 }
@@ -59,17 +72,20 @@ inactivity-timeout = \"15min\"
 name = \"bob\"
 match = { user = [\"bob\"] }
 inactivity-timeout = \"off\"
+extend.times = 1
 ";
         let settings = parse("x", policy, Minima::Enforced).unwrap();
         let allowance = Allowance::of(&settings);
         assert_eq!(allowance.longest, 600 * MINUTE);
         assert_eq!(allowance.inactivity, Some(15 * MINUTE));
+        assert_eq!(allowance.extending, Extending::Some);
     }
 
     #[test]
-    fn as_shipped_nobody_has_an_inactivity_limit() {
+    fn as_shipped_nobody_has_an_inactivity_limit_or_more_time() {
         let allowance = Allowance::default();
         assert_eq!(allowance.longest, ABSOLUTE_MAX);
         assert_eq!(allowance.inactivity, None);
+        assert_eq!(allowance.extending, Extending::Nobody);
     }
 }

@@ -62,6 +62,7 @@ pub(crate) enum Check {
     SessionAgent,
     SessionInactivity,
     SessionLock,
+    SessionNotifications,
     SessionGroups,
     LogindStopIdleSession,
     LogindIdleAction,
@@ -75,6 +76,7 @@ pub(crate) enum Check {
     SystemCgroups,
     SystemClock,
     SystemMosh,
+    SystemPolkit,
 }
 
 impl Check {
@@ -101,6 +103,7 @@ impl Check {
             Self::SessionAgent => "session.agent",
             Self::SessionInactivity => "session.inactivity",
             Self::SessionLock => "session.lock",
+            Self::SessionNotifications => "session.notifications",
             Self::SessionGroups => "session.groups",
             Self::LogindStopIdleSession => "logind.stop-idle-session",
             Self::LogindIdleAction => "logind.idle-action",
@@ -114,6 +117,7 @@ impl Check {
             Self::SystemCgroups => "system.cgroups",
             Self::SystemClock => "system.clock",
             Self::SystemMosh => "system.mosh",
+            Self::SystemPolkit => "system.polkit",
         }
     }
 
@@ -139,6 +143,7 @@ impl Check {
             | Self::SessionAgent
             | Self::SessionInactivity
             | Self::SessionLock
+            | Self::SessionNotifications
             | Self::SessionGroups => Group::Sessions,
             Self::LogindStopIdleSession
             | Self::LogindIdleAction
@@ -148,9 +153,11 @@ impl Check {
             | Self::SshdChannelTimeout
             | Self::SshdUnusedConnection
             | Self::OtherPrograms => Group::Others,
-            Self::SystemKernel | Self::SystemCgroups | Self::SystemClock | Self::SystemMosh => {
-                Group::System
-            }
+            Self::SystemKernel
+            | Self::SystemCgroups
+            | Self::SystemClock
+            | Self::SystemMosh
+            | Self::SystemPolkit => Group::System,
         }
     }
 }

@@ -95,7 +95,7 @@ impl Desktop {
             Start::Configuration => format!(
                 "have the configuration of {} start it: {}",
                 self.name,
-                self.line_that_starts_it()
+                self.line_that_starts("session-timeout-agent")
             ),
             Start::Unknown => format!(
                 "{unit}; on a bare compositor have its configuration start it, as sway's does with \
@@ -104,16 +104,49 @@ impl Desktop {
         }
     }
 
+    /// How its user gets another agent for one that hangs.
+    pub(crate) fn restart_agent(&self, user: &str) -> String {
+        match self.start() {
+            Start::UserUnit => format!("as {user}: systemctl --user restart session-timeout-agent"),
+            Start::Autostart | Start::Configuration | Start::Unknown => format!(
+                "as {user}: end session-timeout-agent (if need be with SIGKILL) and start it again \
+                 in the session"
+            ),
+        }
+    }
+
+    /// How its user gets a notification server.
+    pub(crate) fn start_server(&self, session_type: &str) -> String {
+        let (package, program) = match session_type {
+            "x11" => ("dunst", "dunst"),
+            _ => ("mako-notifier", "mako"),
+        };
+        match self.start() {
+            Start::UserUnit | Start::Autostart => format!(
+                "see why the notification server of {} does not run; a new login starts it",
+                self.name
+            ),
+            Start::Configuration => format!(
+                "apt install {package}, and have the configuration of {} start it: {}",
+                self.name,
+                self.line_that_starts(program)
+            ),
+            Start::Unknown => {
+                format!("start a notification server in the session, such as that of {package}")
+            }
+        }
+    }
+
     /// As its own manual writes such a line; most run a shell script.
-    fn line_that_starts_it(&self) -> &'static str {
+    fn line_that_starts(&self, program: &str) -> String {
         if self.is_one_of(&["sway", "i3"]) {
-            "exec session-timeout-agent"
+            format!("exec {program}")
         } else if self.is_one_of(&["hyprland"]) {
-            "exec-once = session-timeout-agent"
+            format!("exec-once = {program}")
         } else if self.is_one_of(&["niri"]) {
-            "spawn-at-startup \"session-timeout-agent\""
+            format!("spawn-at-startup \"{program}\"")
         } else {
-            "session-timeout-agent &"
+            format!("{program} &")
         }
     }
 
@@ -170,6 +203,38 @@ mod tests {
             Desktop::named("KDE")
                 .start_agent("alice")
                 .starts_with("as alice: systemctl")
+        );
+    }
+
+    #[test]
+    fn a_notification_server_is_the_desktops_own_or_one_that_suits_it() {
+        for (name, session_type, said) in [
+            ("gnome", "wayland", "server of gnome does not run"),
+            ("XFCE", "x11", "server of XFCE does not run"),
+            ("Hyprland", "wayland", "start it: exec-once = mako"),
+            (
+                "i3",
+                "x11",
+                "apt install dunst, and have the configuration of i3",
+            ),
+            ("", "wayland", "such as that of mako-notifier"),
+        ] {
+            let mend = Desktop::named(name).start_server(session_type);
+            assert!(mend.contains(said), "{mend}");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_hangs_is_restarted_by_whoever_started_it() {
+        let unit = Desktop::named("gnome").restart_agent("alice");
+        assert!(
+            unit.ends_with("systemctl --user restart session-timeout-agent"),
+            "{unit}"
+        );
+        assert!(
+            Desktop::named("sway")
+                .restart_agent("alice")
+                .contains("SIGKILL")
         );
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use session_timeout_texts::roughly;
+
 use super::checks::Check;
 use super::finding::{Finding, Level};
 use super::logind_conf::{Key, LogindConf};
-use session_timeout_texts::roughly;
 
 /// Where logind cannot reload, as on Debian 12, it is restarted, which ends no session.
 const RELOAD: &str = "systemctl reload-or-restart systemd-logind";

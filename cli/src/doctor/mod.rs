@@ -9,10 +9,13 @@ mod daemon;
 mod desktop;
 mod finding;
 pub(crate) mod json;
+mod locks;
 mod logind;
 mod logind_conf;
+mod notifications;
 mod pam;
 pub(crate) mod people;
+mod polkit;
 mod programs;
 mod root;
 mod sessions;
@@ -70,6 +73,7 @@ pub(crate) async fn examine() -> Diagnosis {
     findings.extend(programs::examine(&programs::gather(&root)));
     let system = system::Facts::gather(&root, witnesses.clock);
     findings.extend(system::examine(&system, &allowance));
+    findings.extend(polkit::examine(witnesses.polkit, &allowance));
     Diagnosis { findings }
 }
 

@@ -1,11 +1,14 @@
 //! The sessions that there are: who tells their idle time, and whether their limits can hold.
 
+use session_timeout_texts::roughly;
+
 use super::checks::Check;
 use super::desktop::Desktop;
 use super::finding::Finding;
+use super::locks;
+use super::notifications::{self, Notifications};
 use crate::status::Session;
 use crate::text::listed;
-use session_timeout_texts::roughly;
 
 /// A session and what others than the daemon say of it.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) desktop: Desktop,
     /// `unknown-idle` of its policy, where somebody asked.
     pub(crate) unknown_idle: Option<String>,
+    /// How warnings reach its screen, where somebody asked its agent.
+    pub(crate) notifications: Option<Notifications>,
 }
 
 /// Everything about the sessions that are judged.
@@ -43,7 +48,8 @@ fn of_one(facts: &Facts) -> Vec<Finding> {
         Some(idle_source(facts)),
         agent(facts),
         inactivity(facts),
-        lock(facts),
+        locks::examine(facts),
+        notifications::examine(facts),
         groups(facts),
     ];
     let found = found.into_iter().flatten();
@@ -53,7 +59,7 @@ fn of_one(facts: &Facts) -> Vec<Finding> {
 }
 
 /// `session c1 of alice (wayland, KDE)`
-fn subject(facts: &Facts) -> String {
+pub(super) fn subject(facts: &Facts) -> String {
     let Session {
         id,
         user,
@@ -66,7 +72,7 @@ fn subject(facts: &Facts) -> String {
     }
 }
 
-fn is_graphical(session: &Session) -> bool {
+pub(crate) fn is_graphical(session: &Session) -> bool {
     matches!(session.session_type.as_str(), "x11" | "wayland" | "mir")
 }
 
@@ -159,27 +165,6 @@ fn inactivity(facts: &Facts) -> Option<Finding> {
         "{first}have it counted from the login, with unknown-idle = \"count-from-login\" in the \
          policy; its absolute limit holds all the same"
     )))
-}
-
-/// A lock is believed when logind is told of it.
-fn lock(facts: &Facts) -> Option<Finding> {
-    let session = &facts.session;
-    let ends_locked = session.end_action.as_deref() == Some("lock");
-    let locks = ends_locked || session.lock_after.is_some();
-    let silent = facts.desktop.says_nothing_of_locks();
-    if !(locks && silent && is_graphical(session)) {
-        return None;
-    }
-    let ended = if ends_locked {
-        ", so it is ended after the grace"
-    } else {
-        ""
-    };
-    let what = format!(
-        "{}: the policy locks it, and its desktop does not tell logind that it has{ended}",
-        subject(facts)
-    );
-    Some(Finding::note(Check::SessionLock, &what))
 }
 
 fn groups(facts: &Facts) -> Option<Finding> {
@@ -331,20 +316,6 @@ mod tests {
                 .is_some_and(|mend| mend.text().contains("sway start it: exec session-"))
         );
         assert_eq!(finding.mend.as_ref().and_then(Mend::command), None);
-    }
-
-    #[test]
-    fn a_lock_that_nobody_confirms_is_noted() {
-        let with = |desktop: &str| {
-            let mut facts = facts("x11", "agent");
-            facts.session.agent_source = Some("x11".into());
-            facts.session.end_action = Some("lock".into());
-            facts.desktop = Desktop::named(desktop);
-            ills(facts)
-        };
-        assert_eq!(with("XFCE"), [(Check::SessionLock, Level::Note)]);
-        assert_eq!(with("KDE"), []);
-        assert_eq!(with(""), []);
     }
 
     #[test]

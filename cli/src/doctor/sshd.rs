@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use session_timeout_texts::roughly;
+
 use super::allowance::Allowance;
 use super::checks::Check;
 use super::finding::{Finding, Level};
 use super::root::Root;
 use super::sshd_config::{Line, SshdConfig, time};
-use session_timeout_texts::roughly;
 
 /// Where sshd is on Debian.
 pub(crate) const SSHD: &str = "/usr/sbin/sshd";

@@ -164,6 +164,7 @@ fn mosh(mosh: Mosh) -> Finding {
 mod tests {
     use std::time::Duration;
 
+    use super::super::allowance::Extending;
     use super::super::finding::Level;
     use super::super::root::fake;
     use super::*;
@@ -171,6 +172,7 @@ mod tests {
     const INACTIVE: Allowance = Allowance {
         longest: Duration::from_secs(900),
         inactivity: Some(Duration::from_secs(900)),
+        extending: Extending::Nobody,
     };
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use session_timeout_texts::roughly;
+
 use super::allowance::Allowance;
 use super::checks::Check;
 use super::finding::Finding;
 use super::root::{Place, Root, Text};
-use session_timeout_texts::roughly;
 
 /// What shells read for everybody, and pam_env(8).
 const FILES: [&str; 7] = [
@@ -245,6 +246,7 @@ mod tests {
         let allowance = Allowance {
             longest: Duration::from_secs(900),
             inactivity: None,
+            ..Allowance::default()
         };
         let (_dir, root) = fake::root(&[("/etc/profile", "TMOUT=900\n")]);
         let facts = Facts::gather(&root);

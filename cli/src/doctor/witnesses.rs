@@ -3,12 +3,15 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::process::Command;
 use zbus::OwnedObjectPath;
 
 use super::desktop::Desktop;
 use super::logind::InForce;
-use super::sessions::{self, is_judged, is_unknown};
+use super::notifications::Notifications;
+use super::polkit::Polkit;
+use super::sessions::{self, is_graphical, is_judged, is_unknown};
 use super::sshd::SSHD;
 use super::system::Clock;
 use crate::bus::Bus;
@@ -18,6 +21,13 @@ use crate::status::{Session, Status};
 /// sshd answers at once, unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The daemon waits no longer for an agent, either.
+const PATIENCE_WITH_AGENTS: Duration = Duration::from_secs(2);
+/// Sessions that are asked about at once: an agent that hangs holds up no other.
+const AT_ONCE: usize = 16;
+
+const BUS: (&str, &str) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
+const POLKIT: &str = "org.freedesktop.PolicyKit1";
 const LOGIND: (&str, &str) = ("org.freedesktop.login1", "/org/freedesktop/login1");
 const LOGIND_MANAGER: &str = "org.freedesktop.login1.Manager";
 const TIMEDATED: (&str, &str) = ("org.freedesktop.timedate1", "/org/freedesktop/timedate1");
@@ -33,6 +43,7 @@ pub(crate) struct Witnesses {
     /// Absent where logind did not say.
     pub(crate) logind: Option<InForce>,
     pub(crate) clock: Clock,
+    pub(crate) polkit: Polkit,
     /// What `sshd -T` printed; absent where it did not, as it does for nobody but root.
     pub(crate) sshd: Option<String>,
 }
@@ -49,6 +60,7 @@ pub(crate) async fn hear() -> Witnesses {
                 units: Vec::new(),
                 logind: None,
                 clock: Clock::Unknown,
+                polkit: Polkit::Unknown,
                 sshd,
             };
         }
@@ -57,14 +69,9 @@ pub(crate) async fn hear() -> Witnesses {
     let mut daemon = bus.status().await;
     let mut sessions = Vec::new();
     if let Ok(status) = &mut daemon {
-        for session in std::mem::take(&mut status.sessions) {
-            let mut facts = facts_of(&bus, session).await;
-            // Who did not answer once is not asked again for each session.
-            if logind.is_some() && is_judged(&facts.session) {
-                facts.desktop = desktop(&bus, &facts.session.id).await.unwrap_or_default();
-            }
-            sessions.push(facts);
-        }
+        let told = std::mem::take(&mut status.sessions).into_iter();
+        let facts = told.map(|session| facts_of(&bus, logind.as_ref(), session));
+        sessions = stream::iter(facts).buffered(AT_ONCE).collect().await;
     }
     Witnesses {
         daemon,
@@ -72,16 +79,42 @@ pub(crate) async fn hear() -> Witnesses {
         units: units(&bus).await,
         logind,
         clock: clock(&bus).await,
+        polkit: polkit(&bus).await,
         sshd,
     }
 }
 
-async fn facts_of(bus: &Bus, session: Session) -> sessions::Facts {
+async fn facts_of(bus: &Bus, logind: Option<&InForce>, session: Session) -> sessions::Facts {
     let mut facts = sessions::Facts::default();
-    if is_judged(&session) && session.inactivity.is_some() && is_unknown(&session) {
-        facts.unknown_idle = unknown_idle(bus, &session.id).await;
+    if is_judged(&session) {
+        // Who did not answer once is not asked again for each session.
+        if logind.is_some() {
+            facts.desktop = desktop(bus, &session.id).await.unwrap_or_default();
+        }
+        if session.inactivity.is_some() && is_unknown(&session) {
+            facts.unknown_idle = unknown_idle(bus, &session.id).await;
+        }
+        if is_graphical(&session) {
+            facts.notifications = notifications(bus, &session).await;
+        }
     }
     sessions::Facts { session, ..facts }
+}
+
+/// An agent tells nobody but root.
+async fn notifications(bus: &Bus, session: &Session) -> Option<Notifications> {
+    const PATH: &str = "/org/sessiontimeout1/Agent";
+    const INTERFACE: Option<&str> = Some("org.sessiontimeout1.Agent");
+    if !nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    let agent = Some(session.agent.as_deref()?);
+    let connection = bus.connection();
+    let said = connection.call_method(agent, PATH, INTERFACE, "Notifications", &());
+    match tokio::time::timeout(PATIENCE_WITH_AGENTS, said).await {
+        Ok(said) => Notifications::parse(said.ok()?.body().deserialize().ok()?),
+        Err(_elapsed) => Some(Notifications::Unsaid),
+    }
 }
 
 async fn desktop(bus: &Bus, session: &str) -> Option<Desktop> {
@@ -130,6 +163,27 @@ async fn clock(bus: &Bus) -> Clock {
         Some(true) => Clock::Synchronised,
         Some(false) => Clock::Free,
         None => Clock::Unknown,
+    }
+}
+
+/// Whether it has its name on the bus, or would be started for it.
+async fn polkit(bus: &Bus) -> Polkit {
+    match bus.ask(BUS, BUS.0, "NameHasOwner", POLKIT).await {
+        Ok(true) => return Polkit::There,
+        Ok(false) => {}
+        Err(_) => return Polkit::Unknown,
+    }
+    let startable = bus.patiently(async {
+        let connection = bus.connection();
+        let call =
+            connection.call_method(Some(BUS.0), BUS.1, Some(BUS.0), "ListActivatableNames", &());
+        call.await?.body().deserialize()
+    });
+    let startable: Result<Vec<String>, _> = startable.await;
+    match startable {
+        Ok(names) if names.iter().any(|name| name == POLKIT) => Polkit::There,
+        Ok(_) => Polkit::Missing,
+        Err(_) => Polkit::Unknown,
     }
 }
 

@@ -1,10 +1,10 @@
 //! `explain` for people: who, why, which values, and what comes when.
 
 use anstyle::Style;
+use session_timeout_texts::roughly;
 
 use super::{About, Explanation, Holds, Login, Setting, Step};
 use crate::columns::{HEADER, SOON, line, row, widest};
-use session_timeout_texts::roughly;
 
 /// A value may be a message of 200 characters; what stands behind a longer one than this is not
 /// in line with the rest.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::Left;
 use session_timeout_texts::{Language, Sentence, State, roughly};
+
+use super::Left;
 
 /// From here on seconds are shown.
 const SOON: Duration = Duration::from_secs(5 * 60);

@@ -55,10 +55,15 @@ fn limits() -> impl Strategy<Value = String> {
         key("extend.times", (0..=24_u32).prop_map(|n| n.to_string())),
         key("extend.by", (1..=1440_u32).prop_map(minutes)),
     );
-    let more = (key("message", message()), key("preset", word(&PRESETS)));
-    (keys, more).prop_map(|(keys, (message, preset))| {
+    let more = (
+        key("message", message()),
+        key("bell", word(&["off", "on"])),
+        key("mesg", word(&["ignore", "respect"])),
+        key("preset", word(&PRESETS)),
+    );
+    (keys, more).prop_map(|(keys, (message, bell, mesg, preset))| {
         let (a, b, c, d, e, f, g, h, i, j, k) = keys;
-        let lines = [a, b, c, d, e, f, g, h, i, j, k, message, preset];
+        let lines = [a, b, c, d, e, f, g, h, i, j, k, message, bell, mesg, preset];
         lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
     })
 }

@@ -27,6 +27,8 @@ fn policy_like() -> impl Strategy<Value = String> {
         "extend.by",
         "message",
         "mesage",
+        "bell",
+        "mesg",
         "preset",
         "name",
         "match",

@@ -195,6 +195,11 @@ impl Agents {
         self.all().get(key).map(|agent| agent.source)
     }
 
+    /// The session's agent on the bus, if it has one.
+    pub(crate) fn name_of(&self, key: &SessionKey) -> Option<OwnedUniqueName> {
+        self.all().get(key).map(|agent| agent.name.clone())
+    }
+
     /// Whether this call of this connection is one that was asked for.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
         ("IdleSource", Variant::from(session.idle_source.as_str())),
         ("IdleFallbacks", Variant::from(fallbacks)),
         ("Locked", Variant::from(session.locked)),
+        ("LockMissed", Variant::from(session.lock_missed)),
     ]);
     let owned = |text: &Option<String>| text.clone().map(Variant::from);
     let span = |span: Option<Duration>| span.map(|span| Variant::from(micros(span)));
@@ -46,6 +47,11 @@ pub(super) fn row(session: &SessionReport) -> Row {
         (
             "AgentSource",
             session.agent.map(|source| Variant::from(source.as_str())),
+        ),
+        // No secret: whoever is on the bus can see all its names, and each other's users.
+        (
+            "Agent",
+            owned(&session.agent_name.as_ref().map(ToString::to_string)),
         ),
         (
             "InhibitedBy",

@@ -152,6 +152,7 @@ mod tests {
                 }),
                 renewed: Some(at(10)),
                 asked: None,
+                missed: false,
             },
         }
     }

@@ -198,6 +198,7 @@ impl From<Session> for policy::SessionRecord {
                 hold: session.hold.map(Into::into),
                 renewed: session.renewed.map(policy::BootTime::from_micros),
                 asked: None,
+                missed: false,
             },
         }
     }

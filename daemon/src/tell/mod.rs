@@ -21,6 +21,14 @@ use crate::text;
 #[derive(Clone)]
 pub(crate) struct Teller(Journal);
 
+/// At how many terminals a warning arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) written: usize,
+    /// Those that refuse messages, where the policy respects that.
+    pub(crate) spared: usize,
+}
+
 impl Teller {
     pub(crate) const fn new(journal: Journal) -> Self {
         Self(journal)
@@ -65,7 +73,13 @@ impl Teller {
         );
     }
 
-    pub(crate) fn warned(&self, session: &View<'_>, warning: &Warning, left: Duration) {
+    pub(crate) fn warned(
+        &self,
+        session: &View<'_>,
+        warning: &Warning,
+        left: Duration,
+        reached: Reached,
+    ) {
         let facts = session.facts;
         let left = left.as_secs_f64().round();
         let comes = session
@@ -89,7 +103,9 @@ impl Teller {
         let entry = limited(Level::Info, What::Warning, message, facts, warning.limit)
             .with(field::LIMIT_SEC, warning.length.as_secs())
             .with(field::LEAD_SEC, warning.lead.as_secs())
-            .with(field::LEFT_SEC, left);
+            .with(field::LEFT_SEC, left)
+            .with(field::TERMINALS, reached.written)
+            .with(field::TERMINALS_SPARED, reached.spared);
         self.0.write(ruled(entry, session).auth(auth));
     }
 
@@ -116,8 +132,13 @@ impl Teller {
             EndAction::Lock => (What::Lock, "Locking", "lock"),
             EndAction::Terminate | EndAction::Report => (What::End, "Ending", "end"),
         };
+        let refused = if how == EndAction::Terminate && was_to_be_locked(session) {
+            " which did not lock,"
+        } else {
+            ""
+        };
         let message = format!(
-            "{verb} session {} of {}, {}{}",
+            "{verb} session {} of {},{refused} {}{}",
             facts.key.id,
             facts.user,
             reason(session, limit, length),
@@ -309,6 +330,15 @@ fn ruled(entry: Entry, session: &View<'_>) -> Entry {
         Some(rule) => entry.with(field::RULE, rule),
         None => entry,
     }
+}
+
+/// Whether the policy locks it instead of ending it.
+fn was_to_be_locked(session: &View<'_>) -> bool {
+    let session_type = session.facts.session_type;
+    let action = session
+        .limits
+        .map(|limits| limits.end_action.within(session_type));
+    action == Some(EndAction::Lock)
 }
 
 fn fate(limits: &Limits) -> String {

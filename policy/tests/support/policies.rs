@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use session_timeout_policy::{
-    ActivityKind, EndAction, Extensions, Leads, Limit, Limits, Match, Pattern, Policy, Rule,
-    SessionType, Uid, UnknownIdle,
+    ActivityKind, Bell, EndAction, Extensions, Leads, Limit, Limits, Match, Mesg, Pattern, Policy,
+    Rule, SessionType, Uid, UnknownIdle,
 };
 
 use std::collections::BTreeSet;
@@ -85,6 +85,8 @@ fn limits(absolute: &'static [u64], inactivity: &'static [u64]) -> impl Strategy
                     by: Duration::from_secs(600),
                 },
                 message: None,
+                bell: Bell::Silent,
+                mesg: Mesg::Ignored,
             }
         },
     )

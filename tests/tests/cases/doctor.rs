@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 use session_timeout_tests::{
-    Account, Context as _, Desktop, Failure, Locker, Machine, Outcome, Output, Ssh, Terminal,
+    Account, Context as _, Desktop, Environment, Failure, Locker, Machine, Outcome, Output, Ssh,
+    Terminal, Wanted, wait_until,
 };
 
-use super::assert_not_ended;
+use super::desktops::attached;
+use super::{SOON, assert_not_ended, servers};
 
 const COMMON: &str = "/etc/pam.d/common-session";
 const LOGIND: &str = "/etc/systemd/logind.conf.d/50-idle.conf";
@@ -207,6 +209,96 @@ pub(crate) fn a_limit_that_nobody_can_enforce_is_a_warning(machine: &Machine) ->
     let unlimited = Diagnosis::of(machine)?;
     assert_eq!(unlimited.exit, 0, "{}", unlimited.json);
     assert_eq!(unlimited.the("session.agent")?["level"], "note");
+    Ok(())
+}
+
+pub(crate) fn users_who_may_have_more_time_and_cannot_authenticate_for_it_are_named(
+    machine: &Machine,
+) -> Outcome {
+    assert!(Diagnosis::of(machine)?.the("system.polkit").is_err());
+    machine.write_policy("[default]\nextend.times = 1\n")?;
+    machine.reload()?;
+    let there = Diagnosis::of(machine)?;
+    assert_eq!(there.exit, 0, "{}", there.json);
+    assert_eq!(there.the("system.polkit")?["level"], "ok");
+
+    machine.run("dpkg --remove --force-depends polkitd")?;
+    let missing = wait_until(SOON, "the bus to know that polkit is gone", || {
+        let diagnosis = Diagnosis::of(machine)?;
+        match &diagnosis.the("system.polkit")?["level"] {
+            level if level == "ok" => Err(Failure::new("it is there")),
+            _ => Ok(diagnosis),
+        }
+    })?;
+    missing.assert_only(1, "system.polkit", "warning");
+    let mend = &missing.the("system.polkit")?["command"];
+    assert_eq!(mend, "apt install polkitd");
+    Ok(())
+}
+
+pub(crate) fn a_desktop_that_does_not_lock_is_named_until_it_does(machine: &Machine) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "1h"
+           lock-after = "3s""#,
+    )?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::None)?;
+    let id = desktop.session();
+    desktop.turn_idle()?;
+    let said = Wanted::event("report").session(id);
+    let said = machine.journal().wait_for(&said, super::secs(30))?;
+    assert!(said.message().contains("was to be locked"), "{said}");
+    let missed = Diagnosis::of(machine)?;
+    let finding = missed.the("session.lock")?;
+    assert_eq!(finding["level"], "warning", "{finding}");
+    assert_eq!(finding["session"], id, "{finding}");
+    let mend = finding["mend"].to_string();
+    assert!(mend.contains("LockedHint"), "{mend}");
+
+    desktop.lock()?;
+    machine.wait_status(id, SOON, |session| session["locked"] == true)?;
+    assert!(Diagnosis::of(machine)?.the("session.lock").is_err());
+    Ok(())
+}
+
+pub(crate) fn a_screen_that_no_warning_reaches_is_named(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    let screen = attached(machine, environment)?;
+    servers::start(&screen, environment)?;
+    let level = || -> Outcome<Value> {
+        let diagnosis = Diagnosis::of(machine)?;
+        let finding = diagnosis.the("session.notifications")?;
+        assert_eq!(finding["session"], screen.session(), "{finding}");
+        Ok(finding.clone())
+    };
+    assert_eq!(level()?["level"], "ok");
+
+    servers::kill(&screen)?;
+    let nowhere = wait_until(SOON, "the server to be missed", || {
+        let finding = level()?;
+        if finding["level"] == "ok" {
+            return Err(Failure::new(finding.to_string()));
+        }
+        Ok(finding)
+    })?;
+    assert_eq!(nowhere["level"], "warning", "{nowhere}");
+    let (what, mend) = (nowhere["what"].to_string(), nowhere["mend"].to_string());
+    assert!(what.contains("no notification server"), "{what}");
+    assert!(mend.contains("mako"), "{mend}");
+    // It is root who is told; nobody else may ask the agent.
+    let alice = machine.run("runuser --user alice -- session-timeout doctor --verbose")?;
+    assert!(!alice.contains("notification server"), "{alice}");
+
+    let pid = screen.agent_pid()?;
+    machine.run(&format!("kill -STOP {pid}"))?;
+    let unsaid = level();
+    machine.run(&format!("kill -CONT {pid}"))?;
+    let unsaid = unsaid?;
+    assert_eq!(unsaid["level"], "warning", "{unsaid}");
+    let what = unsaid["what"].to_string();
+    assert!(what.contains("does not answer"), "{what}");
     Ok(())
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn what_does_not_lock_is_terminated_after_the_grace_and_a_terminal_at
     assert!(desktop.is_open());
     let end = nth(machine, &Wanted::event("end").session(id), 1)?;
     assert_eq!(end.field("ACTION"), Some("terminate"), "{end}");
+    assert!(end.message().contains("which did not lock"), "{end}");
     assert_after(lock.at, "the end", end.at, secs(3));
     desktop.wait_closed(SOON)?;
     machine.wait_session_gone(id, secs(3 + 2))?;

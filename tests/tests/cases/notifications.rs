@@ -3,9 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use session_timeout_tests::{Environment, Failure, Machine, Outcome, Screen, Wanted, wait_until};
+use session_timeout_tests::{
+    Environment, Failure, Machine, Outcome, Screen, Wanted, hold_for, wait_until,
+};
 
-use super::desktops::attached;
+use super::desktops::{attached, wait_attached};
 use super::servers::{
     OVERHEARD, dismiss, give_no_password, last_sent, press, shown, start, wait_button, wait_none,
     wait_shown,
@@ -251,6 +253,47 @@ pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what
 
     machine.wait_session_gone(id, secs(60))?;
     Ok(())
+}
+
+pub(crate) fn a_warning_on_the_screen_outlives_the_daemon_and_is_neither_repeated_nor_lost(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "300s"
+           session-warnings = ["280s"]"#,
+    )?;
+    let screen = attached(machine, environment)?;
+    let agent = screen.agent_pid()?;
+    start(&screen, environment)?;
+    let warned = wait_shown(&screen, environment, "This session ends", secs(60))?;
+    let is_the_same = || {
+        let all = shown(&screen, environment)?;
+        match all.as_slice() {
+            [one] if one.id == warned.id => Ok(()),
+            other => Err(Failure::new(format!("{other:?} instead of {warned:?}"))),
+        }
+    };
+
+    let before = machine.daemon_pid()?;
+    machine.run("systemctl restart session-timeoutd")?;
+    is_the_same()?;
+    assert_ne!(machine.daemon_pid()?, before);
+    wait_attached(machine, &screen)?;
+    // The new daemon tells the agent what stands as soon as it has attached.
+    hold_for(secs(5), "one notification, the same", is_the_same)?;
+    assert_eq!(screen.agent_pid()?, agent);
+    let overheard = machine.run(&format!("cat {OVERHEARD}"))?;
+    for gone in ["member=CloseNotification", "member=NotificationClosed"] {
+        assert!(!overheard.contains(gone), "{overheard}");
+    }
+    let warnings = Wanted::event("warning").session(screen.session());
+    assert_eq!(machine.journal().all(&warnings).len(), 1);
+
+    // It is the new daemon's to take back.
+    machine.policy("[default]\nsession-timeout = \"1h\"\n")?;
+    wait_none(&screen, environment, SOON)
 }
 
 fn photograph(screen: &Screen<'_>, environment: Environment, what: &str) -> Outcome {

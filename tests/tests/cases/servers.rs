@@ -41,6 +41,15 @@ pub(super) fn start(screen: &Screen<'_>, environment: Environment) -> Outcome {
     .map(drop)
 }
 
+/// Kills the server.
+pub(super) fn kill(screen: &Screen<'_>) -> Outcome {
+    let bus = "busctl --user call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus";
+    let pid = format!("{bus} GetConnectionUnixProcessID s org.freedesktop.Notifications");
+    screen
+        .run(&format!("kill -KILL $({pid} | cut -d ' ' -f 2)"))
+        .map(drop)
+}
+
 /// What the server shows of ours.
 pub(super) fn shown(screen: &Screen<'_>, environment: Environment) -> Outcome<Vec<Shown>> {
     match environment {

@@ -2,7 +2,7 @@
 //! login.
 
 use session_timeout_tests::{
-    Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
+    Account, Failure, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted, wait_until,
 };
 
 use super::{SOON, assert_after, assert_between, login_of, secs};
@@ -36,6 +36,60 @@ pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) 
     }
     let refused = refusing.terminal().text();
     assert!(refused.contains("mode=600"), "{refused}");
+    Ok(())
+}
+
+pub(crate) fn a_warning_rings_where_the_policy_says_so_and_a_last_line_never(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(&format!(
+        "{POLICY}\n[[rule]]\nname = \"heard\"\nmatch = {{ user = \"alice\" }}\nbell = \"on\"\n"
+    ))?;
+    let heard = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let silent = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    for (ssh, rings) in [(&heard, 2), (&silent, 0)] {
+        ssh.terminal().wait_for(END, secs(30))?;
+        let shown = ssh.terminal().text();
+        let warnings: Vec<_> = shown.split("Session timeout: this session ends").collect();
+        assert_eq!(warnings.len(), 1 + 2, "{shown:?}");
+        let before = warnings[..2].iter().filter(|text| has_rung(text));
+        assert_eq!(before.count(), rings, "{shown:?}");
+        assert_eq!(shown.matches(BELL).count(), rings, "{shown:?}");
+    }
+    Ok(())
+}
+
+/// BEL of ASCII, which rings a terminal's bell.
+const BELL: char = '\u{7}';
+
+/// Whether the bell rang after the last line of this.
+fn has_rung(shown: &str) -> bool {
+    shown.trim_end_matches(['\r', '\n']).ends_with(BELL)
+}
+
+pub(crate) fn a_terminal_that_refuses_messages_is_spared_where_the_policy_respects_it(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(&format!("{POLICY}\nmesg = \"respect\"\n"))?;
+    let connection = SharedConnection::open(machine, Account::Alice)?;
+    let (mut refusing, other) = (connection.terminal()?, connection.terminal()?);
+    // What `mesg n` does, as above.
+    refusing.send("chmod g-w $(tty); stat --format=mode=%a $(tty)\n")?;
+    refusing.terminal().wait_for("mode=600", SOON)?;
+    for left in ["8 s", "3 s"] {
+        let text = format!("Session timeout: this session ends in {left}");
+        other.terminal().wait_for(&text, secs(20))?;
+    }
+    for ssh in [&refusing, &other] {
+        ssh.terminal().wait_for(END, secs(10))?;
+    }
+    assert_eq!(refusing.terminal().count("this session ends in"), 0);
+    let warned = Wanted::event("warning").session(other.session());
+    for reached in [("TERMINALS", "1"), ("TERMINALS_SPARED", "1")] {
+        let (field, count) = reached;
+        let warned = warned.clone().with(field, count);
+        assert_eq!(machine.journal().all(&warned).len(), 2, "{warned}");
+    }
     Ok(())
 }
 

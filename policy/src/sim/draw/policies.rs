@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{DAY, HOUR, MINUTE};
 use crate::sim::random::Random;
 use crate::{
-    ABSOLUTE_MAX, ActivityKind, EndAction, Extensions, Host, Leads, Limit, Limits, Match, Pattern,
-    Policy, Reach, Rule, SessionType, Uid, UnknownIdle,
+    ABSOLUTE_MAX, ActivityKind, Bell, EndAction, Extensions, Host, Leads, Limit, Limits, Match,
+    Mesg, Pattern, Policy, Reach, Rule, SessionType, Uid, UnknownIdle,
 };
 
 /// The users there are, and some that are not.
@@ -143,6 +143,8 @@ fn limits(random: &mut Random) -> Limits {
             by: random.span(MINUTE, HOUR * 12),
         },
         message: None,
+        bell: Bell::Silent,
+        mesg: Mesg::Ignored,
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::words::{Parsed, Words, number, parse_span, span};
 use crate::{
-    ActivityKind, EndAction, Extensions, Host, Leads, Limit, Limits, Match, Pattern, Policy, Reach,
-    Rule, SessionType, Uid, UnknownIdle,
+    ActivityKind, Bell, EndAction, Extensions, Host, Leads, Limit, Limits, Match, Mesg, Pattern,
+    Policy, Reach, Rule, SessionType, Uid, UnknownIdle,
 };
 
 pub(super) fn write(policy: &Policy) -> String {
@@ -131,6 +131,8 @@ fn parse_limits(words: &Words<'_>) -> Parsed<Limits> {
             by: parse_span(by)?,
         },
         message: None,
+        bell: Bell::Silent,
+        mesg: Mesg::Ignored,
     })
 }
 

@@ -1,0 +1,94 @@
+//! Whether desktops lock where the policy has them locked, and say so.
+
+use super::checks::Check;
+use super::finding::Finding;
+use super::sessions::{Facts, is_graphical, subject};
+
+/// A lock is believed when logind is told of it.
+pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
+    let session = &facts.session;
+    let ends_locked = session.end_action.as_deref() == Some("lock");
+    let locks = ends_locked || session.lock_after.is_some();
+    if !(locks && is_graphical(session)) {
+        return None;
+    }
+    if session.lock_missed == Some(true) {
+        return Some(missed(facts));
+    }
+    if !facts.desktop.says_nothing_of_locks() {
+        return None;
+    }
+    let ended = if ends_locked {
+        ", so it is ended after the grace"
+    } else {
+        ""
+    };
+    let what = format!(
+        "{}: the policy locks it, and its desktop does not tell logind that it has{ended}",
+        subject(facts)
+    );
+    Some(Finding::note(Check::SessionLock, &what))
+}
+
+/// A lock that did not come, as the journal has it.
+fn missed(facts: &Facts) -> Finding {
+    let what = format!(
+        "{}: it was to be locked, and its desktop does not say that it is",
+        subject(facts)
+    );
+    Finding::warning(Check::SessionLock, &what).do_this(&format!(
+        "have a screen locker run there that listens to logind and tells it when it has locked \
+         (LockedHint), then try: loginctl lock-session {}",
+        facts.session.id
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::desktop::Desktop;
+    use super::super::finding::Level;
+    use super::*;
+    use crate::status::Session;
+
+    const LOCK_AFTER: Duration = Duration::from_secs(300);
+
+    fn facts(desktop: &str, end_action: &str) -> Facts {
+        Facts {
+            session: Session {
+                session_type: "x11".into(),
+                end_action: Some(end_action.into()),
+                ..Session::default()
+            },
+            desktop: Desktop::named(desktop),
+            ..Facts::default()
+        }
+    }
+
+    fn level(facts: &Facts) -> Option<Level> {
+        examine(facts).map(|finding| finding.level)
+    }
+
+    #[test]
+    fn a_lock_that_nobody_confirms_is_noted() {
+        assert_eq!(level(&facts("XFCE", "lock")), Some(Level::Note));
+        assert_eq!(level(&facts("KDE", "lock")), None);
+        assert_eq!(level(&facts("", "lock")), None);
+    }
+
+    #[test]
+    fn a_lock_that_did_not_come_is_a_warning_whatever_the_desktop() {
+        for (desktop, end_action, lock_after, found) in [
+            ("gnome", "terminate", Some(LOCK_AFTER), Some(Level::Warning)),
+            ("sway", "lock", None, Some(Level::Warning)),
+            // The policy has been changed since.
+            ("sway", "terminate", None, None),
+        ] {
+            let mut missed = facts(desktop, end_action);
+            missed.session.lock_after = lock_after;
+            missed.session.lock_missed = Some(true);
+            assert_eq!(level(&missed), found, "{desktop}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Whether warnings reach the screens of desktops, as their agents say.
+
+use super::checks::Check;
+use super::finding::Finding;
+use super::sessions::{Facts, subject};
+
+/// How warnings reach the screen of a desktop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Notifications {
+    Shown,
+    /// The server shows no buttons.
+    WithoutButtons,
+    /// There is no server.
+    Nowhere,
+    /// The agent has not said in time.
+    Unsaid,
+}
+
+impl Notifications {
+    /// What an agent's word for it means.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "ok" => Some(Self::Shown),
+            "no-actions" => Some(Self::WithoutButtons),
+            "none" => Some(Self::Nowhere),
+            _ => None,
+        }
+    }
+}
+
+/// Whether they reach this one. Nothing is found where nobody was asked, or nobody is warned.
+pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
+    let check = Check::SessionNotifications;
+    let session = &facts.session;
+    if session.end_action.as_deref() == Some("report") {
+        return None;
+    }
+    let subject = subject(facts);
+    let said = |what: &str| format!("{subject}: {what}");
+    Some(match facts.notifications? {
+        Notifications::Shown => Finding::ok(check, &said("warnings are shown on its screen")),
+        Notifications::WithoutButtons => Finding::note(
+            check,
+            &said("its notification server shows warnings, and without buttons to answer them"),
+        ),
+        Notifications::Nowhere => {
+            let what = "it has no notification server: warnings are shown on its terminals alone";
+            let mend = facts.desktop.start_server(&session.session_type);
+            Finding::warning(check, &said(what)).do_this(&mend)
+        }
+        Notifications::Unsaid => {
+            let what = "its agent does not answer: nobody knows whether warnings are shown";
+            let mend = facts.desktop.restart_agent(&session.user);
+            Finding::warning(check, &said(what)).do_this(&mend)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::desktop::Desktop;
+    use super::super::finding::Level;
+    use super::*;
+    use crate::status::Session;
+
+    fn facts(notifications: Option<Notifications>) -> Facts {
+        Facts {
+            session: Session {
+                id: "c1".into(),
+                user: "alice".into(),
+                session_type: "wayland".into(),
+                end_action: Some("terminate".into()),
+                ..Session::default()
+            },
+            desktop: Desktop::named("sway"),
+            notifications,
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn what_an_agent_says_is_read_by_its_words() {
+        for (word, meaning) in [
+            ("ok", Some(Notifications::Shown)),
+            ("no-actions", Some(Notifications::WithoutButtons)),
+            ("none", Some(Notifications::Nowhere)),
+            ("perhaps", None),
+        ] {
+            assert_eq!(Notifications::parse(word), meaning, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_screen_that_no_warning_reaches_is_a_warning_and_its_mend_the_desktops_own() {
+        let finding = examine(&facts(Some(Notifications::Nowhere))).unwrap();
+        assert_eq!(finding.level, Level::Warning);
+        let mend = finding.mend.as_ref().map(|mend| mend.text().to_owned());
+        let mend = mend.unwrap_or_default();
+        assert!(
+            mend.contains("apt install mako-notifier") && mend.contains("exec mako"),
+            "{mend}"
+        );
+    }
+
+    #[test]
+    fn a_server_without_buttons_is_noted_and_an_agent_that_does_not_answer_a_warning() {
+        let level = |notifications| examine(&facts(Some(notifications))).unwrap().level;
+        assert_eq!(level(Notifications::Shown), Level::Ok);
+        assert_eq!(level(Notifications::WithoutButtons), Level::Note);
+        assert_eq!(level(Notifications::Unsaid), Level::Warning);
+    }
+
+    #[test]
+    fn nothing_is_said_where_nobody_was_asked_or_is_warned() {
+        assert_eq!(examine(&facts(None)), None);
+        let mut reported = facts(Some(Notifications::Nowhere));
+        reported.session.end_action = Some("report".into());
+        assert_eq!(examine(&reported), None);
+    }
+}

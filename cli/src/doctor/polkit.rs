@@ -1,0 +1,66 @@
+//! Whether users can authenticate for the time that the policy lets them have.
+
+use super::allowance::{Allowance, Extending};
+use super::checks::Check;
+use super::finding::Finding;
+
+/// Whether polkit answers on the system bus, or would be started there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Polkit {
+    There,
+    Missing,
+    /// The bus did not say.
+    Unknown,
+}
+
+/// Of interest only where the policy lets somebody have more time.
+pub(crate) fn examine(polkit: Polkit, allowance: &Allowance) -> Option<Finding> {
+    let check = Check::SystemPolkit;
+    match (allowance.extending, polkit) {
+        (Extending::Nobody, _) | (_, Polkit::Unknown) => None,
+        (Extending::Some, Polkit::There) => Some(Finding::ok(
+            check,
+            "polkit is there, so that users can authenticate for more time",
+        )),
+        (Extending::Some, Polkit::Missing) => {
+            let what = "the policy lets users have more time (extend), and there is no polkit that \
+                        they could authenticate to: only root can give it to them";
+            Some(Finding::warning(check, what).run_this("apt install polkitd"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::{Level, Mend};
+    use super::*;
+
+    fn found(extending: Extending, polkit: Polkit) -> Option<Level> {
+        let allowance = Allowance {
+            extending,
+            ..Allowance::default()
+        };
+        examine(polkit, &allowance).map(|finding| finding.level)
+    }
+
+    #[test]
+    fn polkit_is_missed_only_where_somebody_may_have_more_time() {
+        assert_eq!(found(Extending::Nobody, Polkit::Missing), None);
+        assert_eq!(
+            found(Extending::Some, Polkit::Missing),
+            Some(Level::Warning)
+        );
+        assert_eq!(found(Extending::Some, Polkit::There), Some(Level::Ok));
+        assert_eq!(found(Extending::Some, Polkit::Unknown), None);
+    }
+
+    #[test]
+    fn the_mend_is_debians_package() {
+        let allowance = Allowance {
+            extending: Extending::Some,
+            ..Allowance::default()
+        };
+        let finding = examine(Polkit::Missing, &allowance).unwrap();
+        assert_eq!(finding.mend, Some(Mend::Run("apt install polkitd".into())));
+    }
+}

@@ -1,0 +1,331 @@
+//! What stands of the warnings of a session (`Engine::warnings`), after all that can become of
+//! them. Whoever shows them anew, as to a desktop whose agent was restarted, shows just these.
+
+use std::time::Duration;
+
+use session_timeout_policy::{
+    Action, BootTime, EndAction, Engine, Event, Extensions, Hint, Leads, Limit, LimitKind, Limits,
+    Phase, Policy, Reading, SessionClass, SessionFacts, SessionKey, SessionType, Uid, WallTime,
+    Warning,
+};
+
+const ABSOLUTE: LimitKind = LimitKind::Absolute;
+const INACTIVITY: LimitKind = LimitKind::Inactivity;
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn at(secs: u64) -> BootTime {
+    BootTime::from_micros(secs * 1_000_000)
+}
+
+fn limit(length: u64, leads: &[u64]) -> Limit {
+    Limit {
+        length: secs(length),
+        leads: Leads::new(leads.iter().copied().map(secs)),
+    }
+}
+
+/// Both limits are near at 840 s without input.
+fn limits() -> Limits {
+    Limits {
+        absolute: limit(1000, &[200, 60]),
+        inactivity: Some(limit(900, &[120, 30])),
+        extensions: Extensions {
+            times: 1,
+            by: secs(1800),
+        },
+        ..Limits::default()
+    }
+}
+
+fn policy(limits: Limits) -> Policy {
+    Policy {
+        default: Some(limits),
+        ..Policy::default()
+    }
+}
+
+fn warning(limit: LimitKind, length: u64, lead: u64, ends_at: u64) -> Warning {
+    Warning {
+        limit,
+        length: secs(length),
+        lead: secs(lead),
+        ends_at: at(ends_at),
+    }
+}
+
+fn facts() -> SessionFacts {
+    SessionFacts {
+        key: SessionKey {
+            id: "c1".to_owned(),
+            stamp: 1,
+        },
+        user: "alice".to_owned(),
+        uid: Uid::new(1000),
+        class: SessionClass::User,
+        session_type: SessionType::Wayland,
+        leader: None,
+        service: None,
+        remote_host: None,
+        terminal: None,
+        seat: Some("seat0".to_owned()),
+        started: BootTime::default(),
+    }
+}
+
+/// A desktop from its login on, with an agent that knows when there was input.
+struct Desktop {
+    engine: Engine,
+    input: BootTime,
+}
+
+impl Desktop {
+    fn under(limits: Limits) -> Self {
+        let engine = Engine::new(at(0), policy(limits));
+        let mut desktop = Self {
+            engine,
+            input: at(0),
+        };
+        desktop.tell(at(0), Event::SessionSeen(facts()));
+        desktop
+    }
+
+    /// What comes of an event, looks included.
+    fn tell(&mut self, now: BootTime, event: Event) -> Vec<Action> {
+        let actions = self.engine.handle(now, event);
+        self.look(now, actions)
+    }
+
+    /// What comes up to this time.
+    fn wait_until(&mut self, end: BootTime) -> Vec<Action> {
+        let mut all = Vec::new();
+        while let Some(deadline) = self.engine.next_deadline()
+            && deadline.at <= end
+        {
+            let actions = self.engine.handle_timeout(deadline.at);
+            all.extend(self.look(deadline.at, actions));
+        }
+        all
+    }
+
+    fn look(&mut self, now: BootTime, mut actions: Vec<Action>) -> Vec<Action> {
+        if actions.contains(&Action::Probe(facts().key)) {
+            let reading = Reading {
+                wall: WallTime::from_micros(1_800_000_000_000_000 + now.as_micros()),
+                agent: Some(Hint::IdleSince(self.input)),
+                ..Reading::default()
+            };
+            let came = self.engine.handle(now, Event::Probed(facts().key, reading));
+            actions.extend(came);
+        }
+        actions
+    }
+
+    fn touch(&mut self, now: BootTime) -> Vec<Action> {
+        self.input = now;
+        self.tell(now, Event::ActivitySeen(facts().key))
+    }
+
+    /// The daemon is restarted under this policy.
+    fn restart(&mut self, now: BootTime, limits: Limits) -> Vec<Action> {
+        let records = self.engine.records().collect();
+        self.engine = Engine::restore(now, policy(limits), records);
+        self.tell(now, Event::SessionsListed(vec![facts()]))
+    }
+
+    fn stands(&self) -> Vec<Warning> {
+        self.engine.warnings("c1")
+    }
+}
+
+fn warned(actions: &[Action]) -> Vec<Warning> {
+    let warned = actions.iter().filter_map(|action| match action {
+        Action::Warn(_, warning) => Some(*warning),
+        _ => None,
+    });
+    warned.collect()
+}
+
+fn withdrawn(actions: &[Action]) -> Vec<LimitKind> {
+    let withdrawn = actions.iter().filter_map(|action| match action {
+        Action::Withdraw(_, limit) => Some(*limit),
+        _ => None,
+    });
+    withdrawn.collect()
+}
+
+#[test]
+fn what_stands_of_each_limit_is_what_was_said_last() {
+    let mut desktop = Desktop::under(limits());
+    assert_eq!(desktop.stands(), []);
+    let said = desktop.wait_until(at(779));
+    assert_eq!((warned(&said), desktop.stands()), (vec![], vec![]));
+
+    let first = warning(INACTIVITY, 900, 120, 900);
+    let said = desktop.wait_until(at(780));
+    assert_eq!(
+        (warned(&said), desktop.stands()),
+        (vec![first], vec![first])
+    );
+
+    // The absolute limit comes first, however late its warning is.
+    let absolute = warning(ABSOLUTE, 1000, 200, 1000);
+    let said = desktop.wait_until(at(800));
+    assert_eq!(warned(&said), [absolute]);
+    assert_eq!(desktop.stands(), [absolute, first]);
+
+    let second = warning(INACTIVITY, 900, 30, 900);
+    let said = desktop.wait_until(at(870));
+    assert_eq!(warned(&said), [second]);
+    assert_eq!(desktop.stands(), [absolute, second]);
+}
+
+#[test]
+fn of_a_session_that_nobody_knows_nothing_stands() {
+    let mut desktop = Desktop::under(limits());
+    desktop.wait_until(at(800));
+    assert_eq!(desktop.engine.warnings("c2"), []);
+    desktop.tell(at(801), Event::SessionGone("c1".to_owned()));
+    assert_eq!(desktop.stands(), []);
+}
+
+#[test]
+fn input_takes_back_what_was_said_of_inactivity_and_nothing_else() {
+    let mut desktop = Desktop::under(limits());
+    desktop.wait_until(at(800));
+    let came = desktop.touch(at(801));
+    assert_eq!(withdrawn(&came), [INACTIVITY]);
+    assert_eq!(desktop.stands(), [warning(ABSOLUTE, 1000, 200, 1000)]);
+}
+
+#[test]
+fn an_extension_takes_back_what_was_said_of_the_absolute_limit_until_it_is_near_again() {
+    let mut desktop = Desktop::under(limits());
+    desktop.wait_until(at(800));
+    let came = desktop.tell(at(801), Event::ExtensionAsked(facts().key));
+    assert_eq!(withdrawn(&came), [ABSOLUTE]);
+    assert_eq!(desktop.stands(), [warning(INACTIVITY, 900, 120, 900)]);
+
+    desktop.touch(at(802));
+    desktop.wait_until(at(1500));
+    desktop.touch(at(1500));
+    desktop.wait_until(at(2399));
+    desktop.touch(at(2399));
+    assert_eq!(desktop.stands(), []);
+    // The limit, with what was granted beyond it.
+    desktop.wait_until(at(2600));
+    assert_eq!(desktop.stands(), [warning(ABSOLUTE, 2800, 200, 2800)]);
+}
+
+#[test]
+fn one_that_is_refused_takes_nothing_back() {
+    let mut never = limits();
+    never.extensions.times = 0;
+    let mut desktop = Desktop::under(never);
+    desktop.wait_until(at(800));
+    let before = desktop.stands();
+    let came = desktop.tell(at(801), Event::ExtensionAsked(facts().key));
+    assert_eq!(withdrawn(&came), []);
+    assert_eq!((before.len(), desktop.stands()), (2, before));
+}
+
+#[test]
+fn of_a_session_that_is_being_ended_nothing_stands() {
+    for end_action in [EndAction::Terminate, EndAction::HangUp] {
+        let mut desktop = Desktop::under(Limits {
+            end_action,
+            ..limits()
+        });
+        desktop.wait_until(at(900));
+        let phase = desktop.engine.session("c1").unwrap().phase;
+        assert_eq!(phase, Phase::Ending(INACTIVITY));
+        assert_eq!(desktop.stands(), []);
+    }
+}
+
+#[test]
+fn of_a_session_that_is_locked_for_a_limit_nothing_stands_until_one_is_near_after_the_unlock() {
+    let mut desktop = Desktop::under(Limits {
+        end_action: EndAction::Lock,
+        ..limits()
+    });
+    desktop.wait_until(at(900));
+    assert_eq!(desktop.stands(), [], "while it is being locked");
+    let came = desktop.tell(at(901), Event::Locked(facts().key));
+    assert_eq!(withdrawn(&came), [ABSOLUTE]);
+    desktop.wait_until(at(1500));
+    assert_eq!(desktop.stands(), [], "while it is locked");
+
+    desktop.input = at(1500);
+    desktop.tell(at(1500), Event::Unlocked(facts().key));
+    assert_eq!(desktop.stands(), [], "after the unlock");
+    desktop.wait_until(at(2280));
+    assert_eq!(desktop.stands(), [warning(INACTIVITY, 900, 120, 2400)]);
+}
+
+#[test]
+fn a_lock_before_the_end_takes_no_warning_back() {
+    let mut desktop = Desktop::under(Limits {
+        lock_after: Some(secs(790)),
+        ..limits()
+    });
+    desktop.wait_until(at(790));
+    let before = desktop.stands();
+    assert_eq!(before, [warning(INACTIVITY, 900, 120, 900)]);
+    desktop.tell(at(791), Event::Locked(facts().key));
+    assert_eq!(desktop.stands(), before);
+}
+
+#[test]
+fn nobody_is_warned_of_a_report() {
+    let mut desktop = Desktop::under(Limits {
+        end_action: EndAction::Report,
+        ..limits()
+    });
+    desktop.wait_until(at(999));
+    assert_eq!(desktop.stands(), []);
+}
+
+#[test]
+fn after_a_restart_the_same_stands_and_nothing_is_said_again() {
+    let mut desktop = Desktop::under(limits());
+    desktop.wait_until(at(870));
+    let before = desktop.stands();
+    assert_eq!(before.len(), 2);
+    let said = desktop.restart(at(875), limits());
+    assert_eq!((warned(&said), withdrawn(&said)), (vec![], vec![]));
+    assert_eq!(desktop.stands(), before);
+    // And is taken back as if nothing had been.
+    let came = desktop.touch(at(876));
+    assert_eq!(withdrawn(&came), [INACTIVITY]);
+    assert_eq!(desktop.stands(), [warning(ABSOLUTE, 1000, 200, 1000)]);
+}
+
+#[test]
+fn a_restart_under_a_longer_limit_takes_back_what_was_said_of_it() {
+    let mut desktop = Desktop::under(limits());
+    desktop.wait_until(at(800));
+    let longer = Limits {
+        inactivity: Some(limit(3600, &[120, 30])),
+        absolute: limit(5000, &[200, 60]),
+        ..limits()
+    };
+    let said = desktop.restart(at(805), longer);
+    let mut taken_back = withdrawn(&said);
+    taken_back.sort_unstable();
+    assert_eq!(taken_back, [ABSOLUTE, INACTIVITY]);
+    assert_eq!(desktop.stands(), []);
+}
+
+#[test]
+fn a_limit_that_passed_while_nobody_looked_stands_with_the_end_that_its_warning_named() {
+    let mut desktop = Desktop::under(Limits {
+        inactivity: None,
+        ..limits()
+    });
+    let late = desktop.engine.handle_timeout(at(1500));
+    assert_eq!(warned(&late), [warning(ABSOLUTE, 1000, 60, 1560)]);
+    assert_eq!(desktop.stands(), warned(&late));
+}
