@@ -23,6 +23,8 @@ use crate::logind::Bus;
 const DIRECTORY: &str = "/etc/session-timeout/hooks.d";
 /// A hook that runs for longer is ended.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one may take to end that was told to.
+const STOPPING: Duration = Duration::from_secs(5);
 /// More than this are not run.
 const HOOKS_MAX: usize = 32;
 /// How long PID 1 may take to answer.
@@ -129,7 +131,8 @@ impl Hooks {
         let now = boot_now().as_micros();
         let unit = format!("session-timeout-hook-{now}-{number}.service");
         let argv = vec![program.to_owned(), occasion.as_str().to_owned()];
-        let timeout = u64::try_from(TIMEOUT.as_micros()).unwrap_or(u64::MAX);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let (timeout, stopping) = (micros(TIMEOUT), micros(STOPPING));
         let properties = vec![
             (
                 "Description",
@@ -143,6 +146,8 @@ impl Hooks {
             ("Environment", Variant::from(facts.0)),
             // Of a oneshot service this is all the time that there is.
             ("TimeoutStartUSec", Variant::from(timeout)),
+            // And that after it, for what does not heed SIGTERM.
+            ("TimeoutStopUSec", Variant::from(stopping)),
             ("CollectMode", Variant::from("inactive-or-failed")),
             ("SyslogIdentifier", Variant::from("session-timeout-hook")),
         ];

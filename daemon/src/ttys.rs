@@ -30,11 +30,13 @@ pub(crate) enum Shown {
     Spared,
 }
 
-/// The terminals of a login.
+/// The terminals of a login: those that are its user's. A process with a `/dev/pts` of its own has
+/// terminals whose numbers are those of other users' here.
 pub(crate) fn of_session(session: &SessionFacts) -> BTreeSet<Terminal> {
+    let owner = session.uid.as_raw();
     descent::terminals(session)
         .into_iter()
-        .filter_map(Terminal::by_device)
+        .filter_map(|device| Terminal::of(device, owner))
         .collect()
 }
 
@@ -103,8 +105,8 @@ fn seconds(secs: i64) -> Option<WallTime> {
 }
 
 impl Terminal {
-    /// The terminal with this device number, if it has a name.
-    fn by_device(device: u64) -> Option<Self> {
+    /// The terminal with this device number, if it has a name and this owner.
+    fn of(device: u64, owner: u32) -> Option<Self> {
         let (major, minor) = (libc::major(device), libc::minor(device));
         let path = match major {
             // UNIX98_PTY_SLAVE_MAJOR and the seven after it (Documentation/admin-guide/devices.txt).
@@ -112,9 +114,8 @@ impl Terminal {
             _ => PathBuf::from("/dev").join(device_name(major, minor)?),
         };
         let terminal = Self { path, device };
-        fs::symlink_metadata(&terminal.path)
-            .is_ok_and(|about| terminal.is(&about))
-            .then_some(terminal)
+        let about = terminal.about()?;
+        (about.uid() == owner).then_some(terminal)
     }
 
     /// Its name as people know it: `pts/3`.
@@ -157,6 +158,17 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_terminal_of_somebody_else_is_none_of_the_logins() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let path = nix::unistd::ttyname(&pty.slave).unwrap();
+        let about = fs::metadata(&path).unwrap();
+        let (device, owner) = (about.rdev(), about.uid());
+        let found = Terminal::of(device, owner).map(|terminal| terminal.path);
+        assert_eq!(found, Some(path));
+        assert_eq!(Terminal::of(device, owner + 1), None);
+    }
 
     #[test]
     fn a_pty_is_written_to_by_its_owner_alone() {

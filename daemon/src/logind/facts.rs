@@ -62,10 +62,9 @@ impl Properties {
             leader: self.small("Leader").filter(|&pid| pid != 0).map(Pid::new),
             service: self.text("Service").filter(|service| !service.is_empty()),
             remote_host: self.text("RemoteHost").filter(|host| !host.is_empty()),
-            terminal: self
-                .text("TTY")
-                .filter(|tty| !tty.is_empty())
-                .or_else(|| self.text("Display").filter(|display| !display.is_empty())),
+            // Not `Display`: whoever controls a session sets it to what they like (SetDisplay), and
+            // PAM names the display of a login as its terminal.
+            terminal: self.text("TTY").filter(|tty| !tty.is_empty()),
             seat: self.seat(),
             started: boot_time(
                 WallTime::from_micros(self.number("Timestamp")?),
