@@ -9,15 +9,15 @@ use session_timeout_policy::{
     Action, EndAction, Engine, Event, LimitKind, LockCause, SessionFacts, SessionKey, View, Warning,
 };
 use tokio::sync::mpsc;
-use zbus::Connection;
 
 use crate::agents::{Agents, Outlook};
+use crate::bus::{Link, PrivateBus};
 use crate::clock::{Clocks, boot_now};
 use crate::endings::{Ending, Endings};
 use crate::groups::Groups;
 use crate::hooks::{Facts, Hooks, Occasion};
 use crate::input::Input;
-use crate::logind::{self, Bus, End, HungUp, Locked};
+use crate::logind::{self, End, HungUp, Locked};
 use crate::probe::{Prober, Question};
 use crate::tell::Teller;
 use crate::text::{self, Since};
@@ -36,7 +36,7 @@ const CONNECTING: Duration = Duration::from_secs(1);
 /// Does what the engine says.
 pub(crate) struct Hands {
     inputs: mpsc::Sender<Input>,
-    bus: Bus,
+    bus: PrivateBus,
     watcher: Watcher,
     groups: Groups,
     hooks: Hooks,
@@ -50,14 +50,14 @@ pub(crate) struct Hands {
 impl Hands {
     pub(crate) fn new(
         inputs: mpsc::Sender<Input>,
-        bus: Bus,
+        bus: PrivateBus,
         watcher: Watcher,
         writes: Writes,
         agents: Agents,
         endings: Endings,
+        prober: Prober,
         teller: Teller,
     ) -> Self {
-        let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
         Self {
             inputs,
             hooks: Hooks::new(bus.clone()),
@@ -170,10 +170,10 @@ impl Hands {
 
     /// Looks at a session; what is found is an input.
     pub(crate) fn probe(&self, session: &View<'_>) {
-        let (connection, inputs) = (self.bus.borrow().clone(), self.inputs.clone());
-        let (prober, question) = (self.prober.clone(), Question::about(session));
+        let (prober, inputs) = (self.prober.clone(), self.inputs.clone());
+        let question = Question::about(session);
         tokio::spawn(async move {
-            let reading = prober.probe(connection, question).await;
+            let reading = prober.probe(question).await;
             let _ = inputs.send(Input::Event(reading)).await;
         });
     }
@@ -300,22 +300,25 @@ impl Request {
 }
 
 /// Asks, and says what is known to have come of it already.
-async fn asked(mut bus: Bus, key: &SessionKey, request: Request) -> zbus::Result<Option<Event>> {
+async fn asked(
+    mut bus: PrivateBus,
+    key: &SessionKey,
+    request: Request,
+) -> zbus::Result<Option<Event>> {
     if matches!(request, Request::End(End::Terminate) | Request::HangUp) {
         tokio::time::sleep(PARTING).await;
     }
-    let connection = connected(&mut bus).await;
-    let connection = connection.ok_or_else(|| {
+    let link = connected(&mut bus).await.ok_or_else(|| {
         zbus::Error::Failure("there is no connection to the system bus".to_owned())
     })?;
     match request {
-        Request::End(how) => logind::end(&connection, key, how).await.map(|()| None),
+        Request::End(how) => logind::end(&link, key, how).await.map(|()| None),
         Request::HangUp => {
-            let hung_up = logind::hang_up(&connection, key).await;
+            let hung_up = logind::hang_up(&link, key).await;
             hung_up.map(|how| (how == HungUp::Done).then(|| Event::HungUp(key.clone())))
         }
         Request::Lock => {
-            let locked = logind::lock(&connection, key).await;
+            let locked = logind::lock(&link, key).await;
             locked.map(|how| (how == Locked::Already).then(|| Event::Locked(key.clone())))
         }
     }
@@ -323,10 +326,10 @@ async fn asked(mut bus: Bus, key: &SessionKey, request: Request) -> zbus::Result
 
 /// The connection to the system bus. An end that is due when the daemon starts comes before it, and
 /// where the bus was restarted it is back in a moment.
-async fn connected(bus: &mut Bus) -> Option<Connection> {
+async fn connected(bus: &mut PrivateBus) -> Option<Link> {
     let there = bus.wait_for(Option::is_some);
-    let connection = tokio::time::timeout(CONNECTING, there).await.ok()?.ok()?;
-    connection.clone()
+    let link = tokio::time::timeout(CONNECTING, there).await.ok()?.ok()?;
+    link.clone()
 }
 
 fn length_of(session: &View<'_>, limit: LimitKind) -> Duration {

@@ -7,6 +7,7 @@
 //! | adapter | its part of the world |
 //! |---|---|
 //! | `intake` | the login socket of the PAM module |
+//! | `bus` | the two connections to the system bus |
 //! | `logind` | sessions, and their end |
 //! | `probe`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
@@ -24,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod agents;
+mod bus;
 mod changes;
 mod cli;
 mod clock;

@@ -23,6 +23,7 @@ use zbus::{Connection, MatchRule, MessageStream, fdo};
 
 pub(crate) use outlook::Outlook;
 
+use crate::bus::PublicBus;
 use crate::clock::boot_now;
 use crate::input::Input;
 
@@ -106,8 +107,11 @@ pub(crate) enum Attached {
 }
 
 /// All agents.
-#[derive(Clone, Default)]
-pub(crate) struct Agents(Arc<Mutex<HashMap<SessionKey, Agent>>>);
+#[derive(Clone)]
+pub(crate) struct Agents {
+    bus: PublicBus,
+    all: Arc<Mutex<HashMap<SessionKey, Agent>>>,
+}
 
 struct Agent {
     name: OwnedUniqueName,
@@ -129,6 +133,13 @@ enum Expects {
 }
 
 impl Agents {
+    pub(crate) fn new(bus: PublicBus) -> Self {
+        Self {
+            bus,
+            all: Arc::default(),
+        }
+    }
+
     /// Lets this connection speak for the session.
     pub(crate) fn attach(
         &self,
@@ -225,11 +236,11 @@ impl Agents {
     /// says anything.
     pub(crate) async fn ask(
         &self,
-        connection: &Connection,
         inputs: &mpsc::Sender<Input>,
         key: &SessionKey,
         watch: Option<Duration>,
     ) -> Option<Hint> {
+        let connection = self.bus.borrow().clone()?;
         let name = self.question(key)?;
         let watch = watch.and_then(|watch| u64::try_from(watch.as_micros()).ok());
         let body = watch.unwrap_or_default();
@@ -314,7 +325,7 @@ impl Agents {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<SessionKey, Agent>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -360,6 +371,10 @@ pub(crate) async fn leaves(connection: &Connection, name: &OwnedUniqueName) -> z
 mod tests {
     use super::*;
 
+    fn agents() -> Agents {
+        Agents::new(watch::channel(None).1)
+    }
+
     fn key() -> SessionKey {
         SessionKey {
             id: "c1".to_owned(),
@@ -373,7 +388,7 @@ mod tests {
 
     #[test]
     fn one_agent_speaks_for_a_session_until_it_is_gone() {
-        let agents = Agents::default();
+        let agents = agents();
         let attach = |who| agents.attach(&key(), &name(who), Source::X11);
         assert_eq!(attach(":1.1"), Attached::New);
         assert_eq!(attach(":1.1"), Attached::Known);
@@ -384,7 +399,7 @@ mod tests {
 
     #[test]
     fn only_the_agent_calls_and_only_as_it_was_asked() {
-        let agents = Agents::default();
+        let agents = agents();
         let called = |who, call| agents.called(&key(), &name(who), call);
         assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::NotTheAgent));
         agents.attach(&key(), &name(":1.1"), Source::X11);
@@ -399,7 +414,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_agent_that_calls_at_every_question_makes_no_storm() {
-        let agents = Agents::default();
+        let agents = agents();
         agents.attach(&key(), &name(":1.1"), Source::ExtIdleNotify);
         let mut taken = 0;
         for _ in 0..100 {
@@ -412,7 +427,7 @@ mod tests {
 
     #[test]
     fn an_agent_without_a_source_is_not_asked() {
-        let agents = Agents::default();
+        let agents = agents();
         agents.attach(&key(), &name(":1.1"), Source::None);
         assert_eq!(agents.question(&key()), None);
         assert_eq!(agents.source_of(&key()), Some(Source::None));

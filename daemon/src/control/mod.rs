@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use session_timeout_policy::{Event, SessionFacts, SessionKey};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
@@ -21,6 +21,7 @@ use row::{Row, explained, left, row};
 use turns::Turns;
 
 use crate::agents::{Agents, Attached, Call, NotTaken, Source};
+use crate::bus::{self, Pauses, PrivateBus, timely};
 use crate::input::Input;
 use crate::probe::{Prober, Question};
 use crate::report::{Explanation, Report, SessionReport};
@@ -43,46 +44,47 @@ const KNOWN_AFTER: [Duration; 5] = [
     Duration::from_secs(3),
 ];
 
-/// Offers the interface on this connection. Without it everything else goes on: it is there to
-/// look at, not to enforce.
-pub(crate) async fn serve(connection: &Connection, questions: Questions) {
+/// Offers the interface for ever, on a connection of its own. Without it everything else goes on:
+/// it is there to look at, not to enforce.
+pub(crate) async fn offer(bus: watch::Sender<Option<Connection>>, questions: Questions) {
+    let mut pauses = Pauses::default();
+    loop {
+        match bus::public().await {
+            Ok(connection) => {
+                bus.send_replace(Some(connection.clone()));
+                match timely(serve(&connection, &questions)).await {
+                    Ok(()) => pauses = Pauses::default(),
+                    Err(error) => log::warn!("cannot offer {BUS_NAME} on the system bus: {error}"),
+                }
+                connection.closed().await;
+                bus.send_replace(None);
+            }
+            Err(error) => log::debug!("cannot offer {BUS_NAME}: {error}"),
+        }
+        tokio::time::sleep(pauses.next()).await;
+    }
+}
+
+async fn serve(connection: &Connection, questions: &Questions) -> zbus::Result<()> {
     let manager = Manager {
-        questions,
+        questions: questions.clone(),
         turn: Semaphore::new(PROBES),
         looked: Mutex::default(),
         turns: Turns::default(),
     };
-    if let Err(error) = connection.object_server().at(PATH, manager).await {
-        log::warn!("cannot offer {BUS_NAME}: {error}");
-    }
-    if let Err(error) = connection.request_name(BUS_NAME).await {
-        log::warn!("cannot own {BUS_NAME} on the system bus: {error}");
-    }
+    connection.object_server().at(PATH, manager).await?;
+    connection.request_name(BUS_NAME).await
 }
 
 /// Whom the answers come from.
 #[derive(Clone)]
 pub(crate) struct Questions {
-    inputs: mpsc::Sender<Input>,
-    agents: Agents,
-    prober: Prober,
-    teller: Teller,
-}
-
-impl Questions {
-    pub(crate) const fn new(
-        inputs: mpsc::Sender<Input>,
-        agents: Agents,
-        prober: Prober,
-        teller: Teller,
-    ) -> Self {
-        Self {
-            inputs,
-            agents,
-            prober,
-            teller,
-        }
-    }
+    pub(crate) inputs: mpsc::Sender<Input>,
+    /// For polkit.
+    pub(crate) private: PrivateBus,
+    pub(crate) agents: Agents,
+    pub(crate) prober: Prober,
+    pub(crate) teller: Teller,
 }
 
 struct Manager {
@@ -105,7 +107,7 @@ impl Manager {
         let may_see = |session: &SessionReport| may_see(caller, &session.facts);
         let before = self.ask().await?.sessions.into_iter();
         stream::iter(before.filter(&may_see))
-            .for_each_concurrent(PROBES, |session| self.look(connection, session))
+            .for_each_concurrent(PROBES, |session| self.look(session))
             .await;
         let after = self.ask().await?;
         Ok(after
@@ -129,7 +131,7 @@ impl Manager {
         let visible = |found: &Explanation| may_see(caller, &found.session.facts);
         let before = self.explanation(&session).await?;
         let before = before.filter(visible).ok_or_else(unknown)?;
-        self.look(connection, before.session).await;
+        self.look(before.session).await;
         let after = self.explanation(&session).await?;
         after.filter(visible).map(explained).ok_or_else(unknown)
     }
@@ -269,7 +271,7 @@ impl Manager {
 impl Manager {
     /// Reads the session's idle time afresh, before it is told; unless that was just done: anybody
     /// may ask, and as often as the bus allows.
-    async fn look(&self, connection: &Connection, session: SessionReport) {
+    async fn look(&self, session: SessionReport) {
         let Ok(_turn) = self.turn.acquire().await else {
             return;
         };
@@ -277,8 +279,7 @@ impl Manager {
             return;
         }
         let question = Question::new(session.facts, session.limits.as_ref(), session.watch);
-        let connection = Some(connection.clone());
-        let reading = self.questions.prober.probe(connection, question).await;
+        let reading = self.questions.prober.probe(question).await;
         let _ = self.questions.inputs.send(Input::Event(reading)).await;
     }
 

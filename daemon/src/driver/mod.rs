@@ -53,28 +53,43 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let signals = Signals::new()?;
     let listener = intake::listener()?;
     let (inputs, queue) = mpsc::channel(QUEUE);
-    let (bus, connection) = watch::channel(None);
+    let (link, private) = watch::channel(None);
+    let (connection, public) = watch::channel(None);
     let (wanted, asked_for) = mpsc::channel(WANTED);
 
     let teller = Teller::new(journal);
-    let (watcher, writes, agents) = (Watcher::new()?, Writes::default(), Agents::default());
-    let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
+    let (watcher, writes) = (Watcher::new()?, Writes::default());
+    let agents = Agents::new(public.clone());
+    let prober = Prober::new(
+        private.clone(),
+        inputs.clone(),
+        agents.clone(),
+        writes.clone(),
+    );
     let endings = Endings::load(PathBuf::from(ENDINGS));
     let hands = Hands::new(
         inputs.clone(),
-        connection,
+        private.clone(),
         watcher,
         writes,
         agents.clone(),
         endings.clone(),
+        prober.clone(),
         teller.clone(),
     );
-    let questions = Questions::new(inputs.clone(), agents.clone(), prober, teller.clone());
+    let questions = Questions {
+        inputs: inputs.clone(),
+        private,
+        agents: agents.clone(),
+        prober,
+        teller: teller.clone(),
+    };
     let logins = Logins::new(endings);
     let driver = Driver::new(args, hands, agents, teller, logins, wanted)?;
-    tokio::spawn(control::announce(driver.news.clone(), bus.subscribe()));
+    tokio::spawn(control::announce(driver.news.clone(), public));
+    tokio::spawn(control::offer(connection, questions));
     tokio::spawn(intake::serve(listener, inputs.clone()));
-    tokio::spawn(logind::follow(inputs, bus, asked_for, questions));
+    tokio::spawn(logind::follow(inputs, link, asked_for));
     notify(&[NotifyState::Ready]);
     driver.drive(queue, signals).await
 }
