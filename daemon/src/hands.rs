@@ -51,25 +51,24 @@ impl Hands {
     pub(crate) fn new(
         inputs: mpsc::Sender<Input>,
         bus: PrivateBus,
-        watcher: Watcher,
         writes: Writes,
         agents: Agents,
         endings: Endings,
         prober: Prober,
         teller: Teller,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        Ok(Self {
             inputs,
             hooks: Hooks::new(bus.clone()),
             bus,
-            watcher,
+            watcher: Watcher::new()?,
             groups: Groups::new(),
             agents,
             endings,
             prober,
             writes,
             teller,
-        }
+        })
     }
 
     /// Does these actions, or sets them going.

@@ -11,7 +11,7 @@ use crate::report::{Explanation, Extension, Report, SessionReport};
 #[derive(Debug)]
 pub(crate) enum Input {
     /// The desktop of this session has an agent from now on.
-    AgentAttached(SessionKey, agents::Source),
+    AgentAttached(SessionKey, agents::Source, agents::Arrival),
     /// The agent of this session has been gone for a while.
     AgentGone(SessionKey),
     /// The agent of this session does not answer.

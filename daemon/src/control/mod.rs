@@ -35,15 +35,6 @@ const PROBES: usize = 16;
 /// A session is looked at once in this time, however often it is asked for.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How long to wait for a session that its agent knows of, before each look.
-const KNOWN_AFTER: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-];
-
 /// Offers the interface for ever, on a connection of its own. Without it everything else goes on:
 /// it is there to look at, not to enforce.
 pub(crate) async fn offer(bus: watch::Sender<Option<Connection>>, questions: Questions) {
@@ -183,15 +174,16 @@ impl Manager {
         let sender = header.sender().ok_or_else(unknown_caller)?;
         let facts = self.desktop(&session, uid).await?;
         let Questions { inputs, agents, .. } = self.questions.clone();
-        match agents.attach(&facts.key, sender, source) {
+        let arrival = match agents.attach(&facts.key, sender, facts.uid, source) {
             Attached::Taken => return Ok(false),
             Attached::Known => return Ok(true),
-            Attached::New => {}
-        }
+            Attached::TooSoon => return Err(too_soon()),
+            Attached::New(arrival) => arrival,
+        };
         let (connection, name) = (connection.clone(), sender.to_owned().into());
         let key = facts.key.clone();
         tokio::spawn(agents.watch(connection, inputs.clone(), key, name));
-        let attached = Input::AgentAttached(facts.key, source);
+        let attached = Input::AgentAttached(facts.key, source, arrival);
         inputs.send(attached).await.map_err(|_| stopping())?;
         Ok(true)
     }
@@ -220,6 +212,12 @@ impl Manager {
         let Questions { inputs, agents, .. } = &self.questions;
         let key = agents.session_of(&session, sender);
         let key = key.ok_or_else(not_the_agent)?;
+        match agents.stays(&key, sender) {
+            Ok(()) => {}
+            Err(NotTaken::NotTheAgent) => return Err(not_the_agent()),
+            // The one before was as good.
+            Err(NotTaken::Unasked) => return Ok(()),
+        }
         let sent = inputs.send(Input::Event(Event::ActivitySeen(key))).await;
         sent.map_err(|_| stopping())
     }
@@ -283,29 +281,23 @@ impl Manager {
         let _ = self.questions.inputs.send(Input::Event(reading)).await;
     }
 
-    /// The desktop of this user with this id. One that logind has just begun may not be known
-    /// yet.
+    /// The desktop of this user with this id. One that logind has just begun may not be known yet:
+    /// its agent asks again.
     async fn desktop(&self, id: &str, uid: u32) -> fdo::Result<SessionFacts> {
-        for pause in KNOWN_AFTER {
-            tokio::time::sleep(pause).await;
-            let sessions = self.ask().await?.sessions.into_iter();
-            let mut sessions = sessions.map(|session| session.facts);
-            match sessions.find(|facts| facts.key.id == id) {
-                Some(facts) if facts.uid.as_raw() != uid => {
-                    let own = "an agent speaks for sessions of its own user";
-                    return Err(fdo::Error::AccessDenied(own.to_owned()));
-                }
-                // On a console somebody may have started an X server.
-                Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => {
-                    return Ok(facts);
-                }
-                Some(_) | None => {}
+        let found = self.session(id).await?.map(|session| session.facts);
+        match found {
+            Some(facts) if facts.uid.as_raw() != uid => {
+                let own = "an agent speaks for sessions of its own user";
+                Err(fdo::Error::AccessDenied(own.to_owned()))
+            }
+            // On a console somebody may have started an X server.
+            Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => Ok(facts),
+            Some(_) | None => {
+                let which = text::harmless(id);
+                let why = format!("there is no session {which} with a desktop");
+                Err(fdo::Error::InvalidArgs(why))
             }
         }
-        let which = text::harmless(id);
-        Err(fdo::Error::InvalidArgs(format!(
-            "there is no session {which} with a desktop"
-        )))
     }
 
     async fn called(&self, session: &str, header: &Header<'_>, call: Call) -> fdo::Result<()> {
@@ -386,6 +378,11 @@ fn unknown_caller() -> fdo::Error {
 fn not_the_agent() -> fdo::Error {
     let only = "only the agent of the session may say that";
     fdo::Error::AccessDenied(only.to_owned())
+}
+
+fn too_soon() -> fdo::Error {
+    let wait = "this session has had a new agent a moment ago";
+    fdo::Error::LimitsExceeded(wait.to_owned())
 }
 
 /// Whether there is such a session is nobody else's business.

@@ -14,7 +14,9 @@ use crate::scope;
 impl Driver {
     pub(super) fn take(&mut self, input: Input) {
         match input {
-            Input::AgentAttached(key, source) => self.agent_attached(&key, source),
+            Input::AgentAttached(key, source, arrival) => {
+                self.agent_attached(&key, source, arrival);
+            }
             Input::AgentGone(key) => self.agent_gone(&key),
             Input::AgentSilent(key) => {
                 if let Some(session) = self.engine.session_of(&key) {
@@ -79,9 +81,11 @@ impl Driver {
     }
 
     /// It is told what stands, and asked at once, so that it watches from now on.
-    fn agent_attached(&self, key: &SessionKey, source: agents::Source) {
+    fn agent_attached(&self, key: &SessionKey, source: agents::Source, arrival: agents::Arrival) {
         if let Some(session) = self.engine.session_of(key) {
-            self.teller.agent_attached(session.facts, source);
+            if arrival == agents::Arrival::News {
+                self.teller.agent_attached(session.facts, source);
+            }
             self.hands.brief(&self.engine, &session);
             self.look(&session);
         }

@@ -31,7 +31,6 @@ use crate::probe::Prober;
 use crate::report::{Report, SessionReport};
 use crate::store::Store;
 use crate::tell::Teller;
-use crate::watch::Watcher;
 use crate::writes::Writes;
 use crate::{intake, logind};
 
@@ -58,8 +57,7 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let (wanted, asked_for) = mpsc::channel(WANTED);
 
     let teller = Teller::new(journal);
-    let (watcher, writes) = (Watcher::new()?, Writes::default());
-    let agents = Agents::new(public.clone());
+    let (writes, agents) = (Writes::default(), Agents::new(public.clone()));
     let prober = Prober::new(
         private.clone(),
         inputs.clone(),
@@ -70,13 +68,12 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let hands = Hands::new(
         inputs.clone(),
         private.clone(),
-        watcher,
         writes,
         agents.clone(),
         endings.clone(),
         prober.clone(),
         teller.clone(),
-    );
+    )?;
     let questions = Questions {
         inputs: inputs.clone(),
         private,
