@@ -169,12 +169,7 @@ impl Hands {
 
     /// Looks at a session; what is found is an input.
     pub(crate) fn probe(&self, session: &View<'_>) {
-        let (prober, inputs) = (self.prober.clone(), self.inputs.clone());
-        let question = Question::about(session);
-        tokio::spawn(async move {
-            let reading = prober.probe(question).await;
-            let _ = inputs.send(Input::Event(reading)).await;
-        });
+        drop(self.prober.look(Question::about(session)));
     }
 
     /// Asks for the groups of a user; what is told is an input.

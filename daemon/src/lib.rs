@@ -9,7 +9,7 @@
 //! | `intake` | the login socket of the PAM module |
 //! | `bus` | the two connections to the system bus |
 //! | `logind` | sessions, and their end |
-//! | `probe`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `probe`, `looks`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `hooks` | the administrator's own programs |
@@ -42,6 +42,7 @@ mod intake;
 mod journal;
 mod logind;
 mod logins;
+mod looks;
 mod policy_file;
 mod polkit;
 mod pollable;

@@ -12,6 +12,7 @@ use crate::agents::Agents;
 use crate::bus::PrivateBus;
 use crate::clock::Clocks;
 use crate::input::Input;
+use crate::looks::{Looks, Over};
 use crate::writes::Writes;
 use crate::{descent, logind, scope, ttys};
 
@@ -51,10 +52,11 @@ pub(crate) struct Prober {
     inputs: mpsc::Sender<Input>,
     agents: Agents,
     writes: Writes,
+    looks: Looks<Question>,
 }
 
 impl Prober {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         bus: PrivateBus,
         inputs: mpsc::Sender<Input>,
         agents: Agents,
@@ -65,11 +67,29 @@ impl Prober {
             inputs,
             agents,
             writes,
+            looks: Looks::default(),
         }
     }
 
+    /// Looks at a session; what is found is an input. While it is looked at already, that is done
+    /// once more. What is given back is the end of it.
+    pub(crate) fn look(&self, question: Question) -> Over {
+        let key = question.session.key.clone();
+        let (look, over) = self.looks.begin(&key, question);
+        if let Some(mut look) = look {
+            let prober = self.clone();
+            tokio::spawn(async move {
+                while let Some(question) = look.next() {
+                    let reading = prober.probe(question).await;
+                    let _ = prober.inputs.send(Input::Event(reading)).await;
+                }
+            });
+        }
+        over
+    }
+
     /// Reads the session's idle time and says what came of it.
-    pub(crate) async fn probe(&self, question: Question) -> Event {
+    async fn probe(&self, question: Question) -> Event {
         let link = self.bus.borrow().clone();
         let Some(link) = link else {
             let agent = self.ask_agent(&question).await;

@@ -6,24 +6,25 @@
 //! input there. One that is gone, or does not answer in time, is done without. All of it goes
 //! through the public connection, where it can harm nobody's end.
 
+mod leaving;
 mod outlook;
+mod source;
 mod unanswered;
 
 use std::collections::HashMap;
 use std::future;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use session_timeout_policy::{BootTime, Hint, SessionKey, Uid};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use zbus::message::Type;
 use zbus::names::{OwnedUniqueName, UniqueName};
-use zbus::{Connection, MatchRule, Message, MessageStream, fdo};
+use zbus::{Connection, Message};
 
+pub(crate) use leaving::leaves;
 pub(crate) use outlook::Outlook;
+pub(crate) use source::Source;
 use unanswered::{Turn, Unanswered, Waited};
 
 use crate::bus::PublicBus;
@@ -32,7 +33,6 @@ use crate::input::Input;
 
 const PATH: &str = "/org/sessiontimeout1/Agent";
 const INTERFACE: &str = "org.sessiontimeout1.Agent";
-const BUS: &str = "org.freedesktop.DBus";
 
 /// An agent that takes longer to answer is done without.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,45 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MISSED_AFTER: Duration = Duration::from_secs(2);
 /// An agent may come, go and call as fast as the bus allows, and each time costs a look.
 const QUIET: Duration = Duration::from_secs(1);
-
-/// A name leaves the bus once.
-const ONE: NonZeroUsize = NonZeroUsize::MIN;
-
-/// How an agent knows what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    ExtIdleNotify,
-    KdeIdle,
-    Mutter,
-    X11,
-    /// It does not.
-    None,
-}
-
-impl Source {
-    const ALL: [Self; 5] = [
-        Self::ExtIdleNotify,
-        Self::KdeIdle,
-        Self::Mutter,
-        Self::X11,
-        Self::None,
-    ];
-
-    /// The word for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ExtIdleNotify => "ext-idle-notify",
-            Self::KdeIdle => "kde-idle",
-            Self::Mutter => "mutter",
-            Self::X11 => "x11",
-            Self::None => "none",
-        }
-    }
-
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.as_str() == word)
-    }
-}
 
 /// What an agent calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -475,32 +436,6 @@ fn told(now: BootTime, answer: Option<(String, u64)>) -> Option<Hint> {
     }
 }
 
-/// Waits until this name has left the bus.
-pub(crate) async fn leaves(connection: &Connection, name: &OwnedUniqueName) -> zbus::Result<()> {
-    let rule = MatchRule::builder()
-        .msg_type(Type::Signal)
-        .sender(BUS)
-        .interface(BUS)
-        .member("NameOwnerChanged")
-        .arg(0, name.as_str())
-        .build()?;
-    let mut changes = MessageStream::for_match_rule(rule, connection, Some(ONE)).await?;
-    // After subscribing, so that it cannot leave unnoticed.
-    let bus = fdo::DBusProxy::new(connection).await?;
-    if !bus.name_has_owner(name.clone().into()).await? {
-        return Ok(());
-    }
-    while let Some(change) = changes.next().await {
-        let change = change?;
-        let from_the_bus = change.header().sender().is_some_and(|from| from == BUS);
-        let body = change.body().deserialize::<(String, String, String)>();
-        if from_the_bus && body.is_ok_and(|(_, _, new)| new.is_empty()) {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -659,13 +594,5 @@ mod tests {
         assert_eq!(said("active", 0), Some(Hint::Active));
         assert_eq!(said("asleep", 0), None);
         assert_eq!(told(now, None), None);
-    }
-
-    #[test]
-    fn each_source_is_read_by_its_word() {
-        for source in Source::ALL {
-            assert_eq!(Source::parse(source.as_str()), Some(source));
-        }
-        assert_eq!(Source::parse("evdev"), None);
     }
 }

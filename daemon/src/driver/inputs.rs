@@ -6,7 +6,7 @@ use session_timeout_protocol::Opened;
 use super::{Driver, Logind};
 use crate::agents;
 use crate::clock::boot_now;
-use crate::input::{Input, LockHint, Wish};
+use crate::input::{Input, LockHint, Viewer, Wish};
 use crate::logins::Answer;
 use crate::report::{Extension, SessionReport, explain};
 use crate::scope;
@@ -51,13 +51,21 @@ impl Driver {
             }
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
             Input::Closed(closed, process) => self.closed(closed.session_id, process),
-            Input::Query(answer) => drop(answer.send(self.report())),
             Input::Session(id, answer) => {
                 let (now, session) = (boot_now(), self.engine.session(&id));
                 let report = session.map(|session| SessionReport::of(&session, now, &self.agents));
                 drop(answer.send(report));
             }
+            Input::Sessions(viewer, answer) => drop(answer.send(self.seen_by(viewer))),
         }
+    }
+
+    fn seen_by(&self, viewer: Viewer) -> Vec<SessionReport> {
+        let now = boot_now();
+        let sessions = self.engine.sessions();
+        let seen = sessions.filter(|session| viewer.may_see(session.facts));
+        seen.map(|session| SessionReport::of(&session, now, &self.agents))
+            .collect()
     }
 
     /// Tells the engine, and does what it says.

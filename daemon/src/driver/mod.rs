@@ -28,7 +28,7 @@ use crate::journal::Journal;
 use crate::logins::Logins;
 use crate::policy_file::{Found, Origin, PolicyFile};
 use crate::probe::Prober;
-use crate::report::{Report, SessionReport};
+use crate::report::Status;
 use crate::store::Store;
 use crate::tell::Teller;
 use crate::writes::Writes;
@@ -74,15 +74,16 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
         prober.clone(),
         teller.clone(),
     )?;
+    let logins = Logins::new(endings);
+    let driver = Driver::new(args, hands, agents.clone(), teller.clone(), logins, wanted)?;
     let questions = Questions {
         inputs: inputs.clone(),
+        status: driver.status.subscribe(),
         private,
-        agents: agents.clone(),
+        agents,
         prober,
-        teller: teller.clone(),
+        teller,
     };
-    let logins = Logins::new(endings);
-    let driver = Driver::new(args, hands, agents, teller, logins, wanted)?;
     tokio::spawn(control::announce(driver.news.clone(), public));
     tokio::spawn(control::offer(connection, questions));
     tokio::spawn(intake::serve(listener, inputs.clone()));
@@ -111,6 +112,7 @@ struct Driver {
     wanted: mpsc::Sender<String>,
     changes: Changes,
     news: News,
+    status: watch::Sender<Status>,
 }
 
 /// How much of the engine's state is in the file.
@@ -215,6 +217,7 @@ impl Driver {
             wanted,
             changes,
             news: News::default(),
+            status: watch::Sender::default(),
         })
     }
 
@@ -225,6 +228,7 @@ impl Driver {
     ) -> io::Result<()> {
         self.hands.watch_again(&self.engine);
         loop {
+            self.show();
             self.alarm
                 .set(self.engine.next_deadline().map(|deadline| deadline.at))?;
             match self.woken(&mut queue, &mut signals).await? {
@@ -308,19 +312,21 @@ impl Driver {
         notify(&[NotifyState::Ready]);
     }
 
-    fn report(&self) -> Report {
-        let now = boot_now();
-        let sessions = self.engine.sessions();
-        let sessions = sessions.map(|session| SessionReport::of(&session, now, &self.agents));
-        Report {
+    /// Tells whoever asks where the daemon stands.
+    fn show(&self) {
+        let now = Status {
             policy_path: self.file.path.display().to_string(),
             policy_state: self.origin.as_str(),
             policy_error: self.policy_error.clone(),
             short_limits: self.file.minima == Minima::Lifted,
             logind_connected: self.logind == Logind::Connected,
             rejected_frames: self.rejected_frames,
-            sessions: sessions.collect(),
-        }
+        };
+        self.status.send_if_modified(|shown| {
+            let is_news = *shown != now;
+            *shown = now;
+            is_news
+        });
     }
 
     fn save(&mut self) {
