@@ -28,6 +28,15 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(120),
 ];
 
+/// When to ask again for a session that the daemon does not know, each after the one before: a
+/// desktop may have started the agent before logind's word of the login was there.
+const UNKNOWN: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+
 /// Where the agent stands with the daemon.
 #[derive(Debug)]
 pub(crate) enum Attachment {
@@ -124,7 +133,7 @@ async fn attach(
     session: &str,
     source: &str,
 ) -> Attachment {
-    let mut pauses = PAUSES.into_iter();
+    let (mut pauses, mut unknown) = (PAUSES.into_iter(), UNKNOWN.into_iter());
     loop {
         let body = (session, source);
         let call = connection.call_method(Some(&daemon), PATH, Some(MANAGER), "AttachAgent", &body);
@@ -134,12 +143,17 @@ async fn attach(
             Ok(false) => return Attachment::Taken,
             Err(error) => refusal(&error),
         };
-        match (refusal, pauses.next()) {
-            (Refusal::NoAnswer(_), Some(pause)) => tokio::time::sleep(pause).await,
-            (refusal @ (Refusal::NoAnswer(_) | Refusal::OldDaemon), _) => {
+        let pause = match refusal {
+            Refusal::NoAnswer(_) => pauses.next(),
+            Refusal::NoSuchSession(_) => unknown.next(),
+            Refusal::Denied(_) | Refusal::OldDaemon => None,
+        };
+        match (pause, refusal) {
+            (Some(pause), _) => tokio::time::sleep(pause).await,
+            (None, refusal @ (Refusal::NoAnswer(_) | Refusal::OldDaemon)) => {
                 return Attachment::Waiting(Some(refusal));
             }
-            (refusal, _) => return Attachment::Refused(refusal),
+            (None, refusal) => return Attachment::Refused(refusal),
         }
     }
 }

@@ -10,15 +10,15 @@ use session_timeout_policy::{
 };
 use session_timeout_texts::Language;
 use tokio::sync::mpsc;
-use zbus::Connection;
 
 use crate::agents::{Agents, Outlook};
+use crate::bus::{Link, PrivateBus};
 use crate::clock::{Clocks, boot_now};
 use crate::endings::{Ending, Endings};
 use crate::groups::Groups;
 use crate::hooks::{Facts, Hooks, Occasion};
 use crate::input::Input;
-use crate::logind::{self, Bus, End, HungUp, Locked, Screens};
+use crate::logind::{self, End, HungUp, Locked, Screens};
 use crate::probe::{Prober, Question};
 use crate::tell::{Reached, Teller};
 use crate::text;
@@ -37,7 +37,7 @@ const CONNECTING: Duration = Duration::from_secs(1);
 /// Does what the engine says.
 pub(crate) struct Hands {
     inputs: mpsc::Sender<Input>,
-    bus: Bus,
+    bus: PrivateBus,
     watcher: Watcher,
     groups: Groups,
     hooks: Hooks,
@@ -53,34 +53,32 @@ pub(crate) struct Hands {
 /// What it needs for that.
 pub(crate) struct Means {
     pub(crate) inputs: mpsc::Sender<Input>,
-    pub(crate) bus: Bus,
-    pub(crate) watcher: Watcher,
+    pub(crate) bus: PrivateBus,
     pub(crate) writes: Writes,
     pub(crate) agents: Agents,
     pub(crate) endings: Endings,
+    pub(crate) prober: Prober,
     pub(crate) teller: Teller,
     /// What users are told in.
     pub(crate) language: Language,
 }
 
 impl Hands {
-    pub(crate) fn new(means: Means) -> Self {
-        let (inputs, agents) = (means.inputs, means.agents);
-        let prober = Prober::new(inputs.clone(), agents.clone(), means.writes.clone());
-        Self {
-            inputs,
+    pub(crate) fn new(means: Means) -> io::Result<Self> {
+        Ok(Self {
+            inputs: means.inputs,
             hooks: Hooks::new(means.bus.clone()),
             bus: means.bus,
-            watcher: means.watcher,
+            watcher: Watcher::new()?,
             groups: Groups::new(),
-            agents,
+            agents: means.agents,
             endings: means.endings,
-            prober,
+            prober: means.prober,
             screens: Screens::default(),
             writes: means.writes,
             teller: means.teller,
             language: means.language,
-        }
+        })
     }
 
     /// Does these actions, or sets them going.
@@ -185,12 +183,7 @@ impl Hands {
 
     /// Looks at a session; what is found is an input.
     pub(crate) fn probe(&self, session: &View<'_>) {
-        let (connection, inputs) = (self.bus.borrow().clone(), self.inputs.clone());
-        let (prober, question) = (self.prober.clone(), Question::about(session));
-        tokio::spawn(async move {
-            let reading = prober.probe(connection, question).await;
-            let _ = inputs.send(Input::Event(reading)).await;
-        });
+        drop(self.prober.look(Question::about(session)));
     }
 
     /// Asks for the groups of a user; what is told is an input.
@@ -293,10 +286,10 @@ impl Hands {
         let Some(screen) = self.screens.take(key) else {
             return;
         };
-        let (connection, id) = (self.bus.borrow().clone(), key.id.clone());
+        let (link, id) = (self.bus.borrow().clone(), key.id.clone());
         tokio::spawn(async move {
-            let Some(connection) = connection else { return };
-            match logind::show_greeter(&connection, &screen).await {
+            let Some(link) = link else { return };
+            match logind::show_greeter(&link, &screen).await {
                 Ok(Some(greeter)) => {
                     log::info!("session {greeter} is shown where session {id} was");
                 }
@@ -360,7 +353,7 @@ impl Request {
 
 /// Asks, and says what is known to have come of it already.
 async fn asked(
-    mut bus: Bus,
+    mut bus: PrivateBus,
     key: &SessionKey,
     request: Request,
     screens: &Screens,
@@ -368,21 +361,20 @@ async fn asked(
     if matches!(request, Request::End(End::Terminate) | Request::HangUp) {
         tokio::time::sleep(PARTING).await;
     }
-    let connection = connected(&mut bus).await;
-    let connection = connection.ok_or_else(|| {
+    let link = connected(&mut bus).await.ok_or_else(|| {
         zbus::Error::Failure("there is no connection to the system bus".to_owned())
     })?;
     match request {
         Request::End(how) => {
-            let ended = logind::end(&connection, key, how, screens).await;
+            let ended = logind::end(&link, key, how, screens).await;
             ended.map(|()| None)
         }
         Request::HangUp => {
-            let hung_up = logind::hang_up(&connection, key, screens).await;
+            let hung_up = logind::hang_up(&link, key, screens).await;
             hung_up.map(|how| (how == HungUp::Done).then(|| Event::HungUp(key.clone())))
         }
         Request::Lock => {
-            let locked = logind::lock(&connection, key).await;
+            let locked = logind::lock(&link, key).await;
             locked.map(|how| (how == Locked::Already).then(|| Event::Locked(key.clone())))
         }
     }
@@ -390,10 +382,10 @@ async fn asked(
 
 /// The connection to the system bus. An end that is due when the daemon starts comes before it, and
 /// where the bus was restarted it is back in a moment.
-async fn connected(bus: &mut Bus) -> Option<Connection> {
+async fn connected(bus: &mut PrivateBus) -> Option<Link> {
     let there = bus.wait_for(Option::is_some);
-    let connection = tokio::time::timeout(CONNECTING, there).await.ok()?.ok()?;
-    connection.clone()
+    let link = tokio::time::timeout(CONNECTING, there).await.ok()?.ok()?;
+    link.clone()
 }
 
 /// The text, and before it the terminal's bell where it is to ring. It stands beside what is kept

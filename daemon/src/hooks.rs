@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use session_timeout_policy::{LimitKind, SessionFacts};
 use session_timeout_texts::harmless;
-use zbus::Connection;
 use zbus::wire::Variant;
 
+use crate::bus::{Object, PrivateBus};
 use crate::clock::boot_now;
-use crate::logind::Bus;
 
 const DIRECTORY: &str = "/etc/session-timeout/hooks.d";
 /// A hook that runs for longer is ended.
@@ -27,8 +26,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const STOPPING: Duration = Duration::from_secs(5);
 /// More than this are not run.
 const HOOKS_MAX: usize = 32;
-/// How long PID 1 may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What hooks are run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,12 +93,12 @@ impl Facts {
 /// Runs hooks. Clones are the same.
 #[derive(Clone)]
 pub(crate) struct Hooks {
-    bus: Bus,
+    bus: PrivateBus,
     count: Arc<AtomicU64>,
 }
 
 impl Hooks {
-    pub(crate) fn new(bus: Bus) -> Self {
+    pub(crate) fn new(bus: PrivateBus) -> Self {
         Self {
             bus,
             count: Arc::default(),
@@ -123,8 +120,8 @@ impl Hooks {
 
     async fn start(&self, occasion: Occasion, facts: &Facts, hook: &Path) -> zbus::Result<()> {
         let failed = |why: &str| zbus::Error::Failure(why.to_owned());
-        let connection: Option<Connection> = self.bus.borrow().clone();
-        let connection = connection.ok_or_else(|| failed("there is no system bus"))?;
+        let link = self.bus.borrow().clone();
+        let link = link.ok_or_else(|| failed("there is no system bus"))?;
         let program = hook.to_str().ok_or_else(|| failed("its name is no text"))?;
         let facts = facts.clone().with("EVENT", &occasion.as_str());
         let number = self.count.fetch_add(1, Ordering::Relaxed);
@@ -153,17 +150,13 @@ impl Hooks {
         ];
         let auxiliary: Vec<(String, Vec<(String, Variant<'_>)>)> = Vec::new();
         let body = (unit, "fail", properties, auxiliary);
-        let call = connection.call_method(
-            Some("org.freedesktop.systemd1"),
-            "/org/freedesktop/systemd1",
-            Some("org.freedesktop.systemd1.Manager"),
-            "StartTransientUnit",
-            &body,
-        );
-        let answer = tokio::time::timeout(PATIENCE, call).await;
-        answer
-            .map_err(|_| failed("PID 1 does not answer"))?
-            .map(drop)
+        let manager = Object {
+            name: "org.freedesktop.systemd1",
+            path: "/org/freedesktop/systemd1",
+            interface: "org.freedesktop.systemd1.Manager",
+        };
+        let started = link.call(manager, "StartTransientUnit", &body).await;
+        started.map(drop)
     }
 }
 

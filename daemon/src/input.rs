@@ -1,17 +1,17 @@
 //! Everything that can reach the driver.
 
-use session_timeout_policy::{Event, Pid, SessionKey, Uid};
+use session_timeout_policy::{Event, Pid, SessionFacts, SessionKey, Uid};
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
 
 use crate::agents;
-use crate::report::{Explanation, Extension, Report, SessionReport};
+use crate::report::{Explanation, Extension, SessionReport};
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// The desktop of this session has an agent from now on.
-    AgentAttached(SessionKey, agents::Source),
+    AgentAttached(SessionKey, agents::Source, agents::Arrival),
     /// The agent of this session has been gone for a while.
     AgentGone(SessionKey),
     /// The agent of this session does not answer.
@@ -34,10 +34,21 @@ pub(crate) enum Input {
     Opened(Opened, Pid, oneshot::Sender<Option<String>>),
     /// PAM closed a session in this process.
     Closed(Closed, Pid),
-    /// Somebody asks where everything stands.
-    Query(oneshot::Sender<Report>),
     /// Somebody asks where the session with this id stands.
     Session(String, oneshot::Sender<Option<SessionReport>>),
+    /// Somebody asks where the sessions that they may see stand.
+    Sessions(Viewer, oneshot::Sender<Vec<SessionReport>>),
+}
+
+/// Who may see which sessions, of people's: root all of them, and anybody else the own ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Viewer(pub(crate) u32);
+
+impl Viewer {
+    pub(crate) fn may_see(self, session: &SessionFacts) -> bool {
+        let own = self.0 == 0 || session.uid.as_raw() == self.0;
+        own && session.class.is_login_of_a_person()
+    }
 }
 
 /// More time for a session.

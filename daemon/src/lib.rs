@@ -7,8 +7,9 @@
 //! | adapter | its part of the world |
 //! |---|---|
 //! | `intake` | the login socket of the PAM module |
+//! | `bus` | the two connections to the system bus |
 //! | `logind` | sessions, their end, and what is on the screen then |
-//! | `probe`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `probe`, `looks`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `hooks` | the administrator's own programs |
@@ -24,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod agents;
+mod bus;
 mod changes;
 mod cli;
 mod clock;
@@ -40,6 +42,7 @@ mod intake;
 mod journal;
 mod logind;
 mod logins;
+mod looks;
 mod policy_file;
 mod polkit;
 mod pollable;

@@ -9,9 +9,13 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 use zbus::names::UniqueName;
 use zbus::wire::Variant;
-use zbus::{Connection, Message, fdo};
+use zbus::{Message, fdo};
+
+use crate::bus::Link;
 
 const POLKIT: &str = "org.freedesktop.PolicyKit1";
 const PATH: &str = "/org/freedesktop/PolicyKit1/Authority";
@@ -23,6 +27,10 @@ const ALLOW_INTERACTION: u32 = 1;
 const TYPING: Duration = Duration::from_secs(60);
 /// How long polkit may take to answer by itself; it may have to be started for it.
 const THINKING: Duration = Duration::from_secs(5);
+
+/// So many questions may be open: far fewer than the bus lets a peer wait for answers
+/// (`max_replies_per_connection`, 128), of which those about ends must be some.
+static PLACES: Semaphore = Semaphore::const_new(32);
 
 /// Each question has a name of its own, by which it can be taken back.
 static QUESTIONS: AtomicU64 = AtomicU64::new(0);
@@ -106,44 +114,61 @@ impl fmt::Display for Denial {
 /// # Errors
 /// The subject may not.
 pub(crate) async fn check(
-    connection: &Connection,
+    link: Option<Link>,
     question: Question<'_>,
     abandoned: impl Future<Output = ()>,
 ) -> Result<(), Denial> {
+    let unavailable = |why: &str| Denial::Unavailable(why.to_owned());
+    let link = link.ok_or_else(|| unavailable("there is no system bus"))?;
+    let place = PLACES.try_acquire();
+    let place = place.map_err(|_| unavailable("too many others are asking"))?;
     let number = QUESTIONS.fetch_add(1, Ordering::Relaxed);
     let name = format!("session-timeoutd-{number}");
     let (flags, bound) = match question.interaction {
         Interaction::Allowed => (ALLOW_INTERACTION, TYPING),
         Interaction::Unwanted => (0, THINKING),
     };
-    let subject = HashMap::from([("name", Variant::from(question.subject.as_str()))]);
+    let subject = question.subject.to_string();
     let body = (
-        ("system-bus-name", subject),
+        (
+            "system-bus-name",
+            HashMap::from([("name", Variant::from(subject))]),
+        ),
         question.action.id(),
-        HashMap::from([("session", question.session)]),
+        HashMap::from([("session", question.session.to_owned())]),
         flags,
-        name.as_str(),
+        name.clone(),
     );
-    let asked = call(connection, "CheckAuthorization", &body);
+    // Given up or not, the bus waits for the answer, and the place is taken until it is there.
+    let asking = link.clone();
+    let asked = tokio::spawn(async move {
+        let reply = call(&asking, "CheckAuthorization", &body).await;
+        drop(place);
+        reply
+    });
     let given_up = tokio::select! {
-        reply = asked => return answered(reply, question.interaction),
+        reply = asked => {
+            let failed = |error: JoinError| zbus::Error::Failure(error.to_string());
+            let reply = reply.map_err(failed).flatten();
+            return answered(reply, question.interaction);
+        }
         () = abandoned => Denial::Abandoned,
         () = tokio::time::sleep(bound) => Denial::Late(bound),
     };
     // So that no window asks on for what nobody waits for.
     let body = (name.as_str(),);
-    let taken_back = call(connection, "CancelCheckAuthorization", &body);
+    let taken_back = call(&link, "CancelCheckAuthorization", &body);
     if let Ok(Err(error)) = tokio::time::timeout(THINKING, taken_back).await {
         log::debug!("cannot take a question to polkit back: {error}");
     }
     Err(given_up)
 }
 
-async fn call<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<Message>
+async fn call<B>(link: &Link, method: &str, body: &B) -> zbus::Result<Message>
 where
     B: serde::Serialize + zbus::wire::DynamicType,
 {
-    connection
+    link.connection()
         .call_method(Some(POLKIT), PATH, Some(AUTHORITY), method, body)
         .await
 }

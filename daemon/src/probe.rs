@@ -7,11 +7,12 @@ use session_timeout_policy::{
     ActivityKind, Event, Hint, Limits, Reading, SessionFacts, StampSource, View,
 };
 use tokio::sync::mpsc;
-use zbus::Connection;
 
 use crate::agents::Agents;
+use crate::bus::PrivateBus;
 use crate::clock::Clocks;
 use crate::input::Input;
+use crate::looks::{Looks, Over};
 use crate::writes::Writes;
 use crate::{descent, logind, scope, ttys};
 
@@ -47,40 +48,67 @@ impl Question {
 /// Reads the idle time of sessions.
 #[derive(Clone)]
 pub(crate) struct Prober {
+    bus: PrivateBus,
     inputs: mpsc::Sender<Input>,
     agents: Agents,
     writes: Writes,
+    looks: Looks<Question>,
 }
 
 impl Prober {
-    pub(crate) const fn new(inputs: mpsc::Sender<Input>, agents: Agents, writes: Writes) -> Self {
+    pub(crate) fn new(
+        bus: PrivateBus,
+        inputs: mpsc::Sender<Input>,
+        agents: Agents,
+        writes: Writes,
+    ) -> Self {
         Self {
+            bus,
             inputs,
             agents,
             writes,
+            looks: Looks::default(),
         }
     }
 
-    /// Reads the session's idle time and says what came of it. There is no connection while the
-    /// bus is away.
-    pub(crate) async fn probe(&self, connection: Option<Connection>, question: Question) -> Event {
-        let Some(connection) = connection else {
-            return self.without_logind(question, None).await;
+    /// Looks at a session; what is found is an input. While it is looked at already, that is done
+    /// once more. What is given back is the end of it.
+    pub(crate) fn look(&self, question: Question) -> Over {
+        let key = question.session.key.clone();
+        let (look, over) = self.looks.begin(&key, question);
+        if let Some(mut look) = look {
+            let prober = self.clone();
+            tokio::spawn(async move {
+                while let Some(question) = look.next() {
+                    let reading = prober.probe(question).await;
+                    let _ = prober.inputs.send(Input::Event(reading)).await;
+                }
+            });
+        }
+        over
+    }
+
+    /// Reads the session's idle time and says what came of it.
+    async fn probe(&self, question: Question) -> Event {
+        let link = self.bus.borrow().clone();
+        let Some(link) = link else {
+            let agent = self.ask_agent(&question).await;
+            return self.without_logind(question, agent).await;
         };
         let key = question.session.key.clone();
-        let properties = match logind::properties(&connection, &key).await {
+        let properties = match logind::properties(&link, &key).await {
             Ok(Some(properties)) => properties,
             // It is gone, and its removal is on the way.
             Ok(None) => return Event::ProbeFailed(key),
             Err(error) => {
                 log::debug!("logind does not tell of session {}: {error}", key.id);
-                let agent = self.ask_agent(&connection, &question).await;
+                let agent = self.ask_agent(&question).await;
                 return self.without_logind(question, agent).await;
             }
         };
         let mut inhibitor = None;
         if question.counted.contains(&ActivityKind::Inhibitor) {
-            match logind::idle_inhibitor(&connection, question.session.uid).await {
+            match logind::idle_inhibitor(&link, question.session.uid).await {
                 Ok(found) => inhibitor = found,
                 Err(error) => {
                     log::debug!("cannot list inhibitor locks: {error}");
@@ -88,7 +116,7 @@ impl Prober {
                 }
             }
         }
-        let agent = self.ask_agent(&connection, &question).await;
+        let agent = self.ask_agent(&question).await;
         match self.read(question, Some(properties)).await {
             Some(reading) => Event::Probed(
                 key,
@@ -102,10 +130,10 @@ impl Prober {
         }
     }
 
-    async fn ask_agent(&self, connection: &Connection, question: &Question) -> Option<Hint> {
+    async fn ask_agent(&self, question: &Question) -> Option<Hint> {
         let key = &question.session.key;
         let watch = question.watch;
-        self.agents.ask(connection, &self.inputs, key, watch).await
+        self.agents.ask(&self.inputs, key, watch).await
     }
 
     /// Without logind the terminals and the agent may still tell; where they do not, nobody does.

@@ -12,16 +12,15 @@ use zbus::names::OwnedUniqueName;
 
 use crate::agents::{Agents, Source};
 
-/// Where everything stands.
-#[derive(Debug)]
-pub(crate) struct Report {
+/// Where the daemon stands, for whoever asks at any time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
     pub(crate) policy_path: String,
     pub(crate) policy_state: &'static str,
     pub(crate) policy_error: Option<String>,
     pub(crate) short_limits: bool,
     pub(crate) logind_connected: bool,
     pub(crate) rejected_frames: u64,
-    pub(crate) sessions: Vec<SessionReport>,
 }
 
 /// Where one session stands.

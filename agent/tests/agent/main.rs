@@ -88,6 +88,26 @@ async fn it_waits_for_a_daemon_that_is_not_there_yet() {
 }
 
 #[tokio::test]
+async fn it_asks_again_while_the_daemon_does_not_know_its_session_yet() {
+    let world = World::with("wayland", Daemon::Unknowing(3));
+    let mut stage = Stage::set(Desktop::Mutter, world, &[]).await;
+    for _ in 0..4 {
+        assert_eq!(stage.said().await, attach("mutter"));
+    }
+    let answer = stage.ask(DAEMON, Duration::ZERO).await;
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_the_daemon_never_knows_is_a_refusal() {
+    let world = World::with("wayland", Daemon::Unknowing(u32::MAX));
+    let stage = Stage::set(Desktop::Nothing, world, &[]).await;
+    let (status, said) = stage.end().await;
+    assert_eq!(status.code(), Some(2));
+    assert!(said.contains("loginctl"), "{said}");
+}
+
+#[tokio::test]
 async fn it_ends_quietly_where_another_agent_speaks() {
     let world = World::with("wayland", Daemon::Taken);
     let stage = Stage::set(Desktop::Nothing, world, &[]).await;

@@ -3,78 +3,43 @@
 //!
 //! An agent runs as the user and has no authority: it is known by its name on the bus, which
 //! nobody can forge, speaks for sessions of its own user alone, and what it says can only be about
-//! input there. One that is gone, or does not answer in time, is done without.
+//! input there. One that is gone, or does not answer in time, is done without. All of it goes
+//! through the public connection, where it can harm nobody's end.
 
+mod leaving;
 mod outlook;
+mod source;
+mod unanswered;
 
 use std::collections::HashMap;
 use std::future;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use session_timeout_policy::{BootTime, Hint, SessionKey};
+use session_timeout_policy::{BootTime, Hint, SessionKey, Uid};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use zbus::message::Type;
 use zbus::names::{OwnedUniqueName, UniqueName};
-use zbus::{Connection, MatchRule, MessageStream, fdo};
+use zbus::{Connection, Message};
 
+pub(crate) use leaving::leaves;
 pub(crate) use outlook::Outlook;
+pub(crate) use source::Source;
+use unanswered::{Turn, Unanswered, Waited};
 
+use crate::bus::PublicBus;
 use crate::clock::boot_now;
 use crate::input::Input;
 
 const PATH: &str = "/org/sessiontimeout1/Agent";
 const INTERFACE: &str = "org.sessiontimeout1.Agent";
-const BUS: &str = "org.freedesktop.DBus";
 
 /// An agent that takes longer to answer is done without.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Whoever starts an agent again, or ends the session, has done so by then.
 const MISSED_AFTER: Duration = Duration::from_secs(2);
-/// An agent may call as fast as the bus allows, and each call costs a look.
+/// An agent may come, go and call as fast as the bus allows, and each time costs a look.
 const QUIET: Duration = Duration::from_secs(1);
-
-/// A name leaves the bus once.
-const ONE: NonZeroUsize = NonZeroUsize::MIN;
-
-/// How an agent knows what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    ExtIdleNotify,
-    KdeIdle,
-    Mutter,
-    X11,
-    /// It does not.
-    None,
-}
-
-impl Source {
-    const ALL: [Self; 5] = [
-        Self::ExtIdleNotify,
-        Self::KdeIdle,
-        Self::Mutter,
-        Self::X11,
-        Self::None,
-    ];
-
-    /// The word for it.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ExtIdleNotify => "ext-idle-notify",
-            Self::KdeIdle => "kde-idle",
-            Self::Mutter => "mutter",
-            Self::X11 => "x11",
-            Self::None => "none",
-        }
-    }
-
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.as_str() == word)
-    }
-}
 
 /// What an agent calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,22 +63,52 @@ pub(crate) enum NotTaken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attached {
     /// It does from now on.
-    New,
+    New(Arrival),
     /// It did before.
     Known,
     /// Another one does.
     Taken,
+    /// The last one that was new has only just come.
+    TooSoon,
+}
+
+/// Whether it is news that a session has an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    News,
+    /// It was without one so shortly that nobody was told.
+    Back,
 }
 
 /// All agents.
-#[derive(Clone, Default)]
-pub(crate) struct Agents(Arc<Mutex<HashMap<SessionKey, Agent>>>);
+#[derive(Clone)]
+pub(crate) struct Agents {
+    bus: PublicBus,
+    all: Arc<Mutex<All>>,
+}
+
+#[derive(Default)]
+struct All {
+    agents: HashMap<SessionKey, Agent>,
+    /// Of each session that has or had one.
+    past: HashMap<SessionKey, Past>,
+    unanswered: Unanswered,
+}
+
+/// When the last agent came and went.
+#[derive(Clone, Copy)]
+struct Past {
+    came: Instant,
+    left: Option<Instant>,
+}
 
 struct Agent {
     name: OwnedUniqueName,
+    user: Uid,
     source: Source,
     expects: Expects,
     called: Option<Instant>,
+    stayed: Option<Instant>,
     /// It has not answered the last question, and that was said.
     silent: bool,
     /// What its user is to be told; nothing yet for one that is new.
@@ -129,15 +124,23 @@ enum Expects {
 }
 
 impl Agents {
-    /// Lets this connection speak for the session.
+    pub(crate) fn new(bus: PublicBus) -> Self {
+        Self {
+            bus,
+            all: Arc::default(),
+        }
+    }
+
+    /// Lets this connection of this user speak for the session.
     pub(crate) fn attach(
         &self,
         key: &SessionKey,
         name: &UniqueName<'_>,
+        user: Uid,
         source: Source,
     ) -> Attached {
-        let mut agents = self.all();
-        match agents.get_mut(key) {
+        let mut all = self.all();
+        match all.agents.get_mut(key) {
             Some(agent) if agent.name == *name => {
                 agent.source = source;
                 return Attached::Known;
@@ -145,41 +148,58 @@ impl Agents {
             Some(_) => return Attached::Taken,
             None => {}
         }
+        let past = all.past.get(key).copied();
+        if past.is_some_and(|past| past.came.elapsed() < QUIET) {
+            return Attached::TooSoon;
+        }
         let agent = Agent {
             name: name.to_owned().into(),
+            user,
             source,
             expects: Expects::Nothing,
             called: None,
+            stayed: None,
             silent: false,
             outlook: watch::Sender::new(None),
         };
-        agents.insert(key.clone(), agent);
-        Attached::New
+        all.agents.insert(key.clone(), agent);
+        let now = Past {
+            came: Instant::now(),
+            left: None,
+        };
+        all.past.insert(key.clone(), now);
+        let left = past.and_then(|past| past.left);
+        Attached::New(match left {
+            Some(left) if left.elapsed() < MISSED_AFTER => Arrival::Back,
+            Some(_) | None => Arrival::News,
+        })
     }
 
     /// The session is no more.
     pub(crate) fn forget(&self, key: &SessionKey) {
-        self.all().remove(key);
+        let mut all = self.all();
+        all.agents.remove(key);
+        all.past.remove(key);
     }
 
     /// The session with this id that this connection speaks for.
     pub(crate) fn session_of(&self, id: &str, name: &UniqueName<'_>) -> Option<SessionKey> {
-        let agents = self.all();
-        let mut agents = agents.iter();
+        let all = self.all();
+        let mut agents = all.agents.iter();
         let (key, _) = agents.find(|(key, agent)| key.id == id && agent.name == *name)?;
         Some(key.clone())
     }
 
     /// What the session's agent tells its user from now on, if there is one.
     pub(crate) fn look_out(&self, key: &SessionKey, outlook: Outlook) {
-        if let Some(agent) = self.all().get(key) {
+        if let Some(agent) = self.all().agents.get(key) {
             agent.outlook.send_replace(Some(outlook));
         }
     }
 
     /// The same, by what is different. An agent that is new is told the whole of it soon.
     pub(crate) fn change_outlook(&self, key: &SessionKey, change: impl FnOnce(&mut Outlook)) {
-        if let Some(agent) = self.all().get(key) {
+        if let Some(agent) = self.all().agents.get(key) {
             agent.outlook.send_if_modified(|outlook| match outlook {
                 Some(outlook) => {
                     change(outlook);
@@ -192,12 +212,12 @@ impl Agents {
 
     /// How the session's agent knows, if it has one.
     pub(crate) fn source_of(&self, key: &SessionKey) -> Option<Source> {
-        self.all().get(key).map(|agent| agent.source)
+        self.all().agents.get(key).map(|agent| agent.source)
     }
 
     /// The session's agent on the bus, if it has one.
     pub(crate) fn name_of(&self, key: &SessionKey) -> Option<OwnedUniqueName> {
-        self.all().get(key).map(|agent| agent.name.clone())
+        self.all().agents.get(key).map(|agent| agent.name.clone())
     }
 
     /// Whether this call of this connection is one that was asked for.
@@ -210,19 +230,31 @@ impl Agents {
         name: &UniqueName<'_>,
         call: Call,
     ) -> Result<(), NotTaken> {
-        let mut agents = self.all();
-        let agent = agents.get_mut(key).filter(|agent| agent.name == *name);
-        let agent = agent.ok_or(NotTaken::NotTheAgent)?;
+        let mut all = self.all();
+        let agent = all.agent(key, name).ok_or(NotTaken::NotTheAgent)?;
         agent.expects = match (agent.expects, call) {
             (Expects::Idle, Call::Idle) => Expects::Active,
             (Expects::Idle | Expects::Active, Call::Active) => Expects::Nothing,
             (Expects::Nothing | Expects::Active, _) => return Err(NotTaken::Unasked),
         };
-        let soon = |called: Instant| called.elapsed() < QUIET;
-        if call == Call::Idle && agent.called.is_some_and(soon) {
+        if call == Call::Idle && is_recent(agent.called) {
             return Err(NotTaken::Unasked);
         }
         agent.called = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Whether the user's answer through this connection is one to take.
+    ///
+    /// # Errors
+    /// It is not, or too soon after the one before, which counts for it.
+    pub(crate) fn stays(&self, key: &SessionKey, name: &UniqueName<'_>) -> Result<(), NotTaken> {
+        let mut all = self.all();
+        let agent = all.agent(key, name).ok_or(NotTaken::NotTheAgent)?;
+        if is_recent(agent.stayed) {
+            return Err(NotTaken::Unasked);
+        }
+        agent.stayed = Some(Instant::now());
         Ok(())
     }
 
@@ -230,55 +262,97 @@ impl Agents {
     /// says anything.
     pub(crate) async fn ask(
         &self,
-        connection: &Connection,
         inputs: &mpsc::Sender<Input>,
         key: &SessionKey,
         watch: Option<Duration>,
     ) -> Option<Hint> {
-        let name = self.question(key)?;
         let watch = watch.and_then(|watch| u64::try_from(watch.as_micros()).ok());
-        let body = watch.unwrap_or_default();
-        let call = connection.call_method(Some(&name), PATH, Some(INTERFACE), "Idle", &body);
-        let reply = tokio::time::timeout(PATIENCE, call).await;
-        let now = boot_now();
-        let told = match reply {
-            Ok(Ok(reply)) => told(now, reply.body().deserialize().ok()),
-            Ok(Err(error)) => {
-                log::debug!("the agent of session {}: {error}", key.id);
-                None
-            }
-            Err(_elapsed) => {
-                if self.falls_silent(key, &name) {
-                    let _ = inputs.send(Input::AgentSilent(key.clone())).await;
+        let watch = watch.unwrap_or_default();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let question = self.question(key, watch)?;
+            let (asked, mut answer) = match question.turn {
+                Turn::Ask(sender, answer) => {
+                    self.put(key, &question.name, watch, sender);
+                    (watch, answer)
                 }
-                return None;
+                Turn::Asked(asked, answer) => (asked, answer),
+                Turn::Silent => return None,
+            };
+            match unanswered::wait(&mut answer, until).await {
+                Waited::Told(told) if asked == watch => return told,
+                // Somebody else was told, who wanted it to watch for another time.
+                Waited::Told(_) => {}
+                Waited::Gone => return None,
+                Waited::Late => {
+                    if self.falls_silent(key, &question.name) {
+                        let _ = inputs.send(Input::AgentSilent(key.clone())).await;
+                    }
+                    return None;
+                }
             }
-        };
-        self.answers(key, &name);
-        told
+        }
     }
 
-    fn question(&self, key: &SessionKey) -> Option<OwnedUniqueName> {
-        let mut agents = self.all();
+    fn question(&self, key: &SessionKey, watch: u64) -> Option<Question> {
+        let mut all = self.all();
+        let All {
+            agents, unanswered, ..
+        } = &mut *all;
         let agent = agents.get_mut(key)?;
         if agent.source == Source::None {
             return None;
         }
-        agent.expects = Expects::Idle;
-        Some(agent.name.clone())
+        let name = agent.name.clone();
+        let turn = unanswered.turn(&name, agent.user, watch, PATIENCE);
+        if matches!(turn, Turn::Ask(..)) {
+            agent.expects = Expects::Idle;
+        }
+        Some(Question { name, turn })
+    }
+
+    /// Asks, and waits for the answer for as long as the bus does.
+    fn put(
+        &self,
+        key: &SessionKey,
+        name: &OwnedUniqueName,
+        watch: u64,
+        answer: watch::Sender<Option<Option<Hint>>>,
+    ) {
+        let (agents, key, to) = (self.clone(), key.clone(), name.clone());
+        let task = tokio::spawn(async move {
+            let said = agents.call(&to, watch).await;
+            let now = boot_now();
+            let said = said.map(|reply| told(now, reply.body().deserialize().ok()));
+            agents.answered(&key, &to);
+            answer.send_replace(Some(said.unwrap_or_else(|error| {
+                log::debug!("the agent of session {}: {error}", key.id);
+                None
+            })));
+        });
+        self.all().unanswered.awaited_by(name, task.abort_handle());
+    }
+
+    async fn call(&self, name: &OwnedUniqueName, watch: u64) -> zbus::Result<Message> {
+        let connection = self.bus.borrow().clone();
+        let connection =
+            connection.ok_or_else(|| zbus::Error::Failure("the bus is away".to_owned()))?;
+        connection
+            .call_method(Some(name), PATH, Some(INTERFACE), "Idle", &watch)
+            .await
     }
 
     /// Whether that is news.
     fn falls_silent(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
-        let mut agents = self.all();
-        let agent = agents.get_mut(key).filter(|agent| agent.name == *name);
+        let mut all = self.all();
+        let agent = all.agent(key, name);
         agent.is_some_and(|agent| !std::mem::replace(&mut agent.silent, true))
     }
 
-    fn answers(&self, key: &SessionKey, name: &OwnedUniqueName) {
-        if let Some(agent) = self.all().get_mut(key)
-            && agent.name == *name
-        {
+    fn answered(&self, key: &SessionKey, name: &OwnedUniqueName) {
+        let mut all = self.all();
+        all.unanswered.answered(name);
+        if let Some(agent) = all.agent(key, name) {
             agent.silent = false;
         }
     }
@@ -292,7 +366,11 @@ impl Agents {
         key: SessionKey,
         name: OwnedUniqueName,
     ) {
-        let agent = self.all().get(&key).map(|agent| agent.outlook.subscribe());
+        let agent = self
+            .all()
+            .agents
+            .get(&key)
+            .map(|agent| agent.outlook.subscribe());
         let telling = async {
             if let Some(outlook) = agent {
                 outlook::tell(&connection, &name, outlook).await;
@@ -305,12 +383,8 @@ impl Agents {
             },
             () = telling => {}
         }
-        {
-            let mut agents = self.all();
-            if agents.get(&key).is_none_or(|agent| agent.name != name) {
-                return;
-            }
-            agents.remove(&key);
+        if !self.left(&key, &name) {
+            return;
         }
         tokio::time::sleep(MISSED_AFTER).await;
         if self.source_of(&key).is_none() {
@@ -318,9 +392,41 @@ impl Agents {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<SessionKey, Agent>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether the session is without an agent for that.
+    fn left(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
+        let mut all = self.all();
+        all.unanswered.left(name);
+        if all.agent(key, name).is_none() {
+            return false;
+        }
+        all.agents.remove(key);
+        if let Some(past) = all.past.get_mut(key) {
+            past.left = Some(Instant::now());
+        }
+        true
     }
+
+    fn all(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    /// The agent of this session, if it is this one.
+    fn agent(&mut self, key: &SessionKey, name: &UniqueName<'_>) -> Option<&mut Agent> {
+        let agent = self.agents.get_mut(key)?;
+        (agent.name == *name).then_some(agent)
+    }
+}
+
+/// A question to an agent.
+struct Question {
+    name: OwnedUniqueName,
+    turn: Turn,
+}
+
+fn is_recent(at: Option<Instant>) -> bool {
+    at.is_some_and(|at| at.elapsed() < QUIET)
 }
 
 /// What an answer means; one that is none of ours means nothing.
@@ -335,35 +441,13 @@ fn told(now: BootTime, answer: Option<(String, u64)>) -> Option<Hint> {
     }
 }
 
-/// Waits until this name has left the bus.
-pub(crate) async fn leaves(connection: &Connection, name: &OwnedUniqueName) -> zbus::Result<()> {
-    let rule = MatchRule::builder()
-        .msg_type(Type::Signal)
-        .sender(BUS)
-        .interface(BUS)
-        .member("NameOwnerChanged")
-        .arg(0, name.as_str())
-        .build()?;
-    let mut changes = MessageStream::for_match_rule(rule, connection, Some(ONE)).await?;
-    // After subscribing, so that it cannot leave unnoticed.
-    let bus = fdo::DBusProxy::new(connection).await?;
-    if !bus.name_has_owner(name.clone().into()).await? {
-        return Ok(());
-    }
-    while let Some(change) = changes.next().await {
-        let change = change?;
-        let from_the_bus = change.header().sender().is_some_and(|from| from == BUS);
-        let body = change.body().deserialize::<(String, String, String)>();
-        if from_the_bus && body.is_ok_and(|(_, _, new)| new.is_empty()) {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn agents() -> Agents {
+        Agents::new(watch::channel(None).1)
+    }
 
     fn key() -> SessionKey {
         SessionKey {
@@ -372,29 +456,62 @@ mod tests {
         }
     }
 
+    fn attach(agents: &Agents, who: &'static str, source: Source) -> Attached {
+        agents.attach(&key(), &name(who), Uid::new(1000), source)
+    }
+
+    /// Whether the agent was asked, and has answered.
+    fn asked(agents: &Agents) -> bool {
+        let Some(question) = agents.question(&key(), 0) else {
+            return false;
+        };
+        agents.answered(&key(), &question.name);
+        matches!(question.turn, Turn::Ask(..))
+    }
+
     fn name(name: &'static str) -> UniqueName<'static> {
         UniqueName::try_from(name).unwrap()
     }
 
     #[test]
     fn one_agent_speaks_for_a_session_until_it_is_gone() {
-        let agents = Agents::default();
-        let attach = |who| agents.attach(&key(), &name(who), Source::X11);
-        assert_eq!(attach(":1.1"), Attached::New);
+        let agents = agents();
+        let attach = |who| attach(&agents, who, Source::X11);
+        assert_eq!(attach(":1.1"), Attached::New(Arrival::News));
         assert_eq!(attach(":1.1"), Attached::Known);
         assert_eq!(attach(":1.2"), Attached::Taken);
         agents.forget(&key());
-        assert_eq!(attach(":1.2"), Attached::New);
+        assert_eq!(attach(":1.2"), Attached::New(Arrival::News));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn agents_that_come_and_go_make_no_storm_and_are_told_of_once() {
+        let agents = agents();
+        let (mut told, mut taken) = (0, 0);
+        for _ in 0..100 {
+            let Attached::New(arrival) = attach(&agents, ":1.1", Source::X11) else {
+                tokio::time::advance(Duration::from_millis(50)).await;
+                continue;
+            };
+            taken += 1;
+            told += u32::from(arrival == Arrival::News);
+            assert!(agents.left(&key(), &name(":1.1").into()));
+        }
+        assert!((4..=6).contains(&taken), "{taken}");
+        assert_eq!(told, 1);
+        tokio::time::advance(MISSED_AFTER).await;
+        let attached = attach(&agents, ":1.1", Source::X11);
+        assert_eq!(attached, Attached::New(Arrival::News));
     }
 
     #[test]
     fn only_the_agent_calls_and_only_as_it_was_asked() {
-        let agents = Agents::default();
+        let agents = agents();
         let called = |who, call| agents.called(&key(), &name(who), call);
         assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::NotTheAgent));
-        agents.attach(&key(), &name(":1.1"), Source::X11);
+        attach(&agents, ":1.1", Source::X11);
         assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::Unasked));
-        assert!(agents.question(&key()).is_some());
+        assert!(asked(&agents));
         assert_eq!(called(":1.2", Call::Idle), Err(NotTaken::NotTheAgent));
         assert_eq!(called(":1.1", Call::Idle), Ok(()));
         assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::Unasked));
@@ -404,22 +521,70 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_agent_that_calls_at_every_question_makes_no_storm() {
-        let agents = Agents::default();
-        agents.attach(&key(), &name(":1.1"), Source::ExtIdleNotify);
+        let agents = agents();
+        attach(&agents, ":1.1", Source::ExtIdleNotify);
         let mut taken = 0;
         for _ in 0..100 {
-            assert!(agents.question(&key()).is_some());
+            assert!(asked(&agents));
             taken += u32::from(agents.called(&key(), &name(":1.1"), Call::Idle).is_ok());
             tokio::time::advance(Duration::from_millis(50)).await;
         }
         assert!(taken <= 6, "{taken}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_on_the_screen_counts_once_a_second() {
+        let agents = agents();
+        let stays = || agents.stays(&key(), &name(":1.1"));
+        assert_eq!(stays(), Err(NotTaken::NotTheAgent));
+        attach(&agents, ":1.1", Source::X11);
+        assert_eq!(stays(), Ok(()));
+        assert_eq!(stays(), Err(NotTaken::Unasked));
+        tokio::time::advance(QUIET).await;
+        assert_eq!(stays(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_does_not_answer_is_asked_one_thing_and_waited_for_once() {
+        let agents = agents();
+        attach(&agents, ":1.1", Source::X11);
+        let (inputs, mut told) = mpsc::channel(8);
+        let open = agents.question(&key(), 0).unwrap();
+        assert!(matches!(open.turn, Turn::Ask(..)));
+        let begun = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(agents.ask(&inputs, &key(), None).await, None);
+        }
+        assert_eq!(begun.elapsed(), PATIENCE);
+        assert!(matches!(told.try_recv(), Ok(Input::AgentSilent(_))));
+        assert!(told.try_recv().is_err());
+        // It is asked again when it has answered.
+        agents.answered(&key(), &open.name);
+        assert!(asked(&agents));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_while_an_answer_is_due_has_the_same_one() {
+        let agents = agents();
+        attach(&agents, ":1.1", Source::X11);
+        let (inputs, _told) = mpsc::channel(8);
+        let Turn::Ask(answer, _) = agents.question(&key(), 0).unwrap().turn else {
+            panic!("it may be asked");
+        };
+        let key = key();
+        let second = agents.ask(&inputs, &key, None);
+        let answers = async {
+            tokio::time::sleep(PATIENCE / 2).await;
+            answer.send_replace(Some(Some(Hint::Active)));
+        };
+        assert_eq!(tokio::join!(second, answers).0, Some(Hint::Active));
+    }
+
     #[test]
     fn an_agent_without_a_source_is_not_asked() {
-        let agents = Agents::default();
-        agents.attach(&key(), &name(":1.1"), Source::None);
-        assert_eq!(agents.question(&key()), None);
+        let agents = agents();
+        attach(&agents, ":1.1", Source::None);
+        assert!(!asked(&agents));
         assert_eq!(agents.source_of(&key()), Some(Source::None));
     }
 
@@ -434,13 +599,5 @@ mod tests {
         assert_eq!(said("active", 0), Some(Hint::Active));
         assert_eq!(said("asleep", 0), None);
         assert_eq!(told(now, None), None);
-    }
-
-    #[test]
-    fn each_source_is_read_by_its_word() {
-        for source in Source::ALL {
-            assert_eq!(Source::parse(source.as_str()), Some(source));
-        }
-        assert_eq!(Source::parse("evdev"), None);
     }
 }

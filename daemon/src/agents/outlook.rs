@@ -12,11 +12,12 @@ use session_timeout_policy::{
 };
 use session_timeout_texts::{Language, harmless};
 use tokio::sync::watch;
-use zbus::Connection;
+use zbus::message::Flags;
 use zbus::names::OwnedUniqueName;
 use zbus::wire::Variant;
+use zbus::{Connection, Message};
 
-use super::{INTERFACE, PATH, PATIENCE};
+use super::{INTERFACE, PATH};
 use crate::clock::boot_now;
 use crate::text;
 
@@ -212,31 +213,32 @@ async fn tell_one(
     limit: LimitKind,
     prospect: &Prospect,
 ) {
-    let failure = match prospect {
-        Prospect::Nothing => call(connection, name, "Withdraw", &limit.to_string()).await,
-        Prospect::Warned(threat) => call(connection, name, "Warn", &threat.told()).await,
-        Prospect::Ending(end) => call(connection, name, "Ending", &end.told()).await,
+    let told = match prospect {
+        Prospect::Nothing => send(connection, name, "Withdraw", &limit.to_string()).await,
+        Prospect::Warned(threat) => send(connection, name, "Warn", &threat.told()).await,
+        Prospect::Ending(end) => send(connection, name, "Ending", &end.told()).await,
     };
-    if let Err(why) = failure {
+    if let Err(why) = told {
         log::debug!("agent {name} was not told of the {limit} limit: {why}");
     }
 }
 
-async fn call<B>(
+/// Nobody waits for it to take note.
+async fn send<B>(
     connection: &Connection,
     name: &OwnedUniqueName,
     method: &str,
     body: &B,
-) -> Result<(), String>
+) -> zbus::Result<()>
 where
     B: serde::Serialize + zbus::DynamicType,
 {
-    let call = connection.call_method(Some(name), PATH, Some(INTERFACE), method, body);
-    match tokio::time::timeout(PATIENCE, call).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_elapsed) => Err("it does not answer".to_owned()),
-    }
+    let message = Message::method_call(PATH, method)
+        .destination(name)
+        .interface(INTERFACE)
+        .with_flags(Flags::NO_REPLY_EXPECTED)
+        .build(body)?;
+    connection.send(&message).await
 }
 
 #[cfg(test)]

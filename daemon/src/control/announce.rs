@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use zbus::object_server::SignalEmitter;
 
 use super::{Manager, PATH};
-use crate::logind::Bus;
+use crate::bus::PublicBus;
 
 /// Two signals about one session are at least so far apart.
 const APART: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ impl News {
 }
 
 /// Signals what has changed, for ever; while the bus is away, to nobody.
-pub(crate) async fn announce(news: News, bus: Bus) {
+pub(crate) async fn announce(news: News, bus: PublicBus) {
     let mut pace = Pace::default();
     loop {
         let due = pace.next();

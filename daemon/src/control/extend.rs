@@ -63,7 +63,8 @@ impl Manager {
             session: known_as(id),
             interaction: interaction(header),
         };
-        let asked = polkit::check(connection, question, gone(connection, sender)).await;
+        let private = self.questions.private.borrow().clone();
+        let asked = polkit::check(private, question, gone(connection, sender)).await;
         if let Err(denial) = asked {
             let facts = found.map(|session| session.facts);
             let teller = &self.questions.teller;

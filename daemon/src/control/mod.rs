@@ -2,6 +2,8 @@
 
 mod announce;
 mod extend;
+mod gate;
+mod offer;
 mod refusal;
 mod row;
 mod turns;
@@ -13,83 +15,52 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt as _, stream};
 use session_timeout_policy::{Event, SessionFacts, SessionKey};
 use session_timeout_texts::harmless;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use zbus::message::Header;
+use zbus::names::UniqueName;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
 
 pub(crate) use announce::{News, announce};
+use gate::{Call as InHand, Full, Gate, Turn};
+pub(crate) use offer::offer;
 use refusal::NotExtended;
 use row::{Row, explained, left, row};
 use turns::Turns;
 
 use crate::agents::{Agents, Attached, Call, NotTaken, Source};
-use crate::input::Input;
+use crate::bus::PrivateBus;
+use crate::input::{Input, Viewer};
 use crate::probe::{Prober, Question};
-use crate::report::{Explanation, Report, SessionReport};
+use crate::report::{Explanation, SessionReport, Status};
 use crate::tell::Teller;
 
 const BUS_NAME: &str = "org.sessiontimeout1";
 const PATH: &str = "/org/sessiontimeout1";
-/// Sessions that are looked at at once for all questions.
+/// Sessions that are looked at at once for one question.
 const PROBES: usize = 16;
+/// What is not known afresh after so long is told as it was.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// A session is looked at once in this time, however often it is asked for.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// How long to wait for a session that its agent knows of, before each look.
-const KNOWN_AFTER: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_millis(100),
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-];
-
-/// Offers the interface on this connection. Without it everything else goes on: it is there to
-/// look at, not to enforce.
-pub(crate) async fn serve(connection: &Connection, questions: Questions) {
-    let manager = Manager {
-        questions,
-        turn: Semaphore::new(PROBES),
-        looked: Mutex::default(),
-        turns: Turns::default(),
-    };
-    if let Err(error) = connection.object_server().at(PATH, manager).await {
-        log::warn!("cannot offer {BUS_NAME}: {error}");
-    }
-    if let Err(error) = connection.request_name(BUS_NAME).await {
-        log::warn!("cannot own {BUS_NAME} on the system bus: {error}");
-    }
-}
+/// logind's ids are far shorter.
+const LONGEST_ID: usize = 64;
 
 /// Whom the answers come from.
 #[derive(Clone)]
 pub(crate) struct Questions {
-    inputs: mpsc::Sender<Input>,
-    agents: Agents,
-    prober: Prober,
-    teller: Teller,
-}
-
-impl Questions {
-    pub(crate) const fn new(
-        inputs: mpsc::Sender<Input>,
-        agents: Agents,
-        prober: Prober,
-        teller: Teller,
-    ) -> Self {
-        Self {
-            inputs,
-            agents,
-            prober,
-            teller,
-        }
-    }
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) status: watch::Receiver<Status>,
+    /// For polkit.
+    pub(crate) private: PrivateBus,
+    pub(crate) agents: Agents,
+    pub(crate) prober: Prober,
+    pub(crate) teller: Teller,
 }
 
 struct Manager {
     questions: Questions,
-    turn: Semaphore,
+    gate: Gate,
     /// When each session was looked at for somebody's question.
     looked: Mutex<HashMap<SessionKey, Instant>>,
     turns: Turns,
@@ -103,19 +74,11 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<Vec<Row>> {
-        let caller = caller(connection, &header).await?;
-        let may_see = |session: &SessionReport| may_see(caller, &session.facts);
-        let before = self.ask().await?.sessions.into_iter();
-        stream::iter(before.filter(&may_see))
-            .for_each_concurrent(PROBES, |session| self.look(connection, session))
-            .await;
-        let after = self.ask().await?;
-        Ok(after
-            .sessions
-            .iter()
-            .filter(|one| may_see(one))
-            .map(row)
-            .collect())
+        let guest = self.admit(connection, &header).await?;
+        let looks = stream::iter(self.sessions(guest.viewer).await?);
+        let looks = looks.for_each_concurrent(PROBES, |session| self.look(session));
+        let _ = tokio::time::timeout(PATIENCE, looks).await;
+        Ok(self.sessions(guest.viewer).await?.iter().map(row).collect())
     }
 
     /// Why a session stands where it does: its rule, every value of it and where that was set,
@@ -126,13 +89,14 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<Row> {
-        let caller = caller(connection, &header).await?;
-        let unknown = || unseen(&session);
-        let visible = |found: &Explanation| may_see(caller, &found.session.facts);
-        let before = self.explanation(&session).await?;
+        let session = known_id(&session)?;
+        let guest = self.admit(connection, &header).await?;
+        let unknown = || unseen(session);
+        let visible = |found: &Explanation| guest.viewer.may_see(&found.session.facts);
+        let before = self.explanation(session).await?;
         let before = before.filter(visible).ok_or_else(unknown)?;
-        self.look(connection, before.session).await;
-        let after = self.explanation(&session).await?;
+        let _ = tokio::time::timeout(PATIENCE, self.look(before.session)).await;
+        let after = self.explanation(session).await?;
         after.filter(visible).map(explained).ok_or_else(unknown)
     }
 
@@ -144,10 +108,11 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<Row> {
-        let caller = caller(connection, &header).await?;
-        let found = self.session(&session).await?;
-        let found = found.filter(|found| may_see(caller, &found.facts));
-        found.as_ref().map(left).ok_or_else(|| unseen(&session))
+        let session = known_id(&session)?;
+        let guest = self.admit(connection, &header).await?;
+        let found = self.session(session).await?;
+        let found = found.filter(|found| guest.viewer.may_see(&found.facts));
+        found.as_ref().map(left).ok_or_else(|| unseen(session))
     }
 
     /// Puts off the absolute limit of a session once, as far as its policy allows: of an own
@@ -159,7 +124,9 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(u64, u64, u32), NotExtended> {
-        self.extend(connection, &header, &session).await
+        let session = known_id(&session)?;
+        let _guest = self.admit(connection, &header).await?;
+        self.extend(connection, &header, session).await
     }
 
     /// What `Left` says of a session has changed other than by time going on.
@@ -175,23 +142,22 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<bool> {
-        let uid = caller(connection, &header).await?;
-        let source = Source::parse(&source).ok_or_else(|| {
-            let which = harmless(&source);
-            fdo::Error::InvalidArgs(format!("there is no source {which}"))
-        })?;
+        let session = known_id(&session)?;
+        let source = Source::parse(&source).ok_or_else(no_source)?;
+        let guest = self.admit(connection, &header).await?;
         let sender = header.sender().ok_or_else(unknown_caller)?;
-        let facts = self.desktop(&session, uid).await?;
+        let facts = self.desktop(session, guest.viewer.0).await?;
         let Questions { inputs, agents, .. } = self.questions.clone();
-        match agents.attach(&facts.key, sender, source) {
+        let arrival = match agents.attach(&facts.key, sender, facts.uid, source) {
             Attached::Taken => return Ok(false),
             Attached::Known => return Ok(true),
-            Attached::New => {}
-        }
+            Attached::TooSoon => return Err(too_soon()),
+            Attached::New(arrival) => arrival,
+        };
         let (connection, name) = (connection.clone(), sender.to_owned().into());
         let key = facts.key.clone();
         tokio::spawn(agents.watch(connection, inputs.clone(), key, name));
-        let attached = Input::AgentAttached(facts.key, source);
+        let attached = Input::AgentAttached(facts.key, source, arrival);
         inputs.send(attached).await.map_err(|_| stopping())?;
         Ok(true)
     }
@@ -216,10 +182,16 @@ impl Manager {
 
     /// The user has answered a warning on the screen, which is input right now.
     async fn stay(&self, session: String, #[zbus(header)] header: Header<'_>) -> fdo::Result<()> {
-        let sender = header.sender().ok_or_else(unknown_caller)?;
+        let (_call, sender) = self.take_in_hand(&header)?;
         let Questions { inputs, agents, .. } = &self.questions;
-        let key = agents.session_of(&session, sender);
+        let key = agents.session_of(known_id(&session)?, sender);
         let key = key.ok_or_else(not_the_agent)?;
+        match agents.stays(&key, sender) {
+            Ok(()) => {}
+            Err(NotTaken::NotTheAgent) => return Err(not_the_agent()),
+            // The one before was as good.
+            Err(NotTaken::Unasked) => return Ok(()),
+        }
         let sent = inputs.send(Input::Event(Event::ActivitySeen(key))).await;
         sent.map_err(|_| stopping())
     }
@@ -232,87 +204,121 @@ impl Manager {
 
     /// The policy file.
     #[zbus(property(emits_changed_signal = "const"))]
-    async fn policy_path(&self) -> fdo::Result<String> {
-        Ok(self.ask().await?.policy_path)
+    fn policy_path(&self) -> String {
+        self.status().policy_path.clone()
     }
 
     /// `in-force`, `built-in`, `last-good` or `none`.
     #[zbus(property(emits_changed_signal = "false"))]
-    async fn policy_state(&self) -> fdo::Result<String> {
-        Ok(self.ask().await?.policy_state.to_owned())
+    fn policy_state(&self) -> &'static str {
+        self.status().policy_state
     }
 
     /// Why the policy file as it is now was not taken; empty if it was.
     #[zbus(property(emits_changed_signal = "false"))]
-    async fn policy_error(&self) -> fdo::Result<String> {
-        Ok(self.ask().await?.policy_error.unwrap_or_default())
+    fn policy_error(&self) -> String {
+        self.status().policy_error.clone().unwrap_or_default()
     }
 
     /// Whether the daemon was started with `--allow-short-limits`.
     #[zbus(property(emits_changed_signal = "const"))]
-    async fn short_limits(&self) -> fdo::Result<bool> {
-        Ok(self.ask().await?.short_limits)
+    fn short_limits(&self) -> bool {
+        self.status().short_limits
     }
 
     /// `connected` or `waiting`.
     #[zbus(property(emits_changed_signal = "false"))]
-    async fn logind_state(&self) -> fdo::Result<String> {
-        let connected = self.ask().await?.logind_connected;
-        Ok(if connected { "connected" } else { "waiting" }.to_owned())
+    fn logind_state(&self) -> &'static str {
+        if self.status().logind_connected {
+            "connected"
+        } else {
+            "waiting"
+        }
     }
 
     /// Connections to the login socket that sent something else than a frame of ours.
     #[zbus(property(emits_changed_signal = "false"))]
-    async fn rejected_frames(&self) -> fdo::Result<u64> {
-        Ok(self.ask().await?.rejected_frames)
+    fn rejected_frames(&self) -> u64 {
+        self.status().rejected_frames
     }
 }
 
+/// Who calls, and the call in hand.
+struct Guest {
+    viewer: Viewer,
+    _turn: Option<Turn>,
+    _call: InHand,
+}
+
 impl Manager {
-    /// Reads the session's idle time afresh, before it is told; unless that was just done: anybody
-    /// may ask, and as often as the bus allows.
-    async fn look(&self, connection: &Connection, session: SessionReport) {
-        let Ok(_turn) = self.turn.acquire().await else {
-            return;
-        };
+    fn new(questions: Questions) -> Self {
+        Self {
+            questions,
+            gate: Gate::default(),
+            looked: Mutex::default(),
+            turns: Turns::default(),
+        }
+    }
+
+    /// Lets a call in, in its user's turn.
+    async fn admit(&self, connection: &Connection, header: &Header<'_>) -> fdo::Result<Guest> {
+        let (call, _) = self.take_in_hand(header)?;
+        let asked = || caller(connection, header);
+        let user = *call.user.get_or_try_init(asked).await?;
+        let turn = self.gate.turn(user).await.map_err(full)?;
+        Ok(Guest {
+            viewer: Viewer(user),
+            _turn: turn,
+            _call: call,
+        })
+    }
+
+    /// Lets a call in whose user does not matter.
+    fn take_in_hand<'h>(
+        &self,
+        header: &'h Header<'_>,
+    ) -> fdo::Result<(InHand, &'h UniqueName<'h>)> {
+        let sender = header.sender().ok_or_else(unknown_caller)?;
+        Ok((self.gate.call(sender).map_err(full)?, sender))
+    }
+
+    /// Without a word to the driver: anybody may ask, and as often as the bus allows.
+    fn status(&self) -> watch::Ref<'_, Status> {
+        self.questions.status.borrow()
+    }
+
+    /// Reads the session's idle time afresh, before it is told; unless that was just done.
+    async fn look(&self, session: SessionReport) {
         if !self.is_due(&session.facts.key) {
             return;
         }
         let question = Question::new(session.facts, session.limits.as_ref(), session.watch);
-        let connection = Some(connection.clone());
-        let reading = self.questions.prober.probe(connection, question).await;
-        let _ = self.questions.inputs.send(Input::Event(reading)).await;
+        self.questions.prober.look(question).wait().await;
     }
 
-    /// The desktop of this user with this id. One that logind has just begun may not be known
-    /// yet.
+    /// The desktop of this user with this id. One that logind has just begun may not be known yet:
+    /// its agent asks again.
     async fn desktop(&self, id: &str, uid: u32) -> fdo::Result<SessionFacts> {
-        for pause in KNOWN_AFTER {
-            tokio::time::sleep(pause).await;
-            let sessions = self.ask().await?.sessions.into_iter();
-            let mut sessions = sessions.map(|session| session.facts);
-            match sessions.find(|facts| facts.key.id == id) {
-                Some(facts) if facts.uid.as_raw() != uid => {
-                    let own = "an agent speaks for sessions of its own user";
-                    return Err(fdo::Error::AccessDenied(own.to_owned()));
-                }
-                // On a console somebody may have started an X server.
-                Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => {
-                    return Ok(facts);
-                }
-                Some(_) | None => {}
+        let found = self.session(id).await?.map(|session| session.facts);
+        match found {
+            Some(facts) if facts.uid.as_raw() != uid => {
+                let own = "an agent speaks for sessions of its own user";
+                Err(fdo::Error::AccessDenied(own.to_owned()))
+            }
+            // On a console somebody may have started an X server.
+            Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => Ok(facts),
+            Some(_) | None => {
+                let which = harmless(id);
+                let why = format!("there is no session {which} with a desktop");
+                Err(fdo::Error::InvalidArgs(why))
             }
         }
-        let which = harmless(id);
-        Err(fdo::Error::InvalidArgs(format!(
-            "there is no session {which} with a desktop"
-        )))
     }
 
     async fn called(&self, session: &str, header: &Header<'_>, call: Call) -> fdo::Result<()> {
-        let sender = header.sender().ok_or_else(unknown_caller)?;
+        let (_call, sender) = self.take_in_hand(header)?;
         let Questions { inputs, agents, .. } = &self.questions;
-        let key = agents.session_of(session, sender);
+        let key = agents.session_of(known_id(session)?, sender);
         let key = key.ok_or_else(not_the_agent)?;
         match agents.called(&key, sender, call) {
             Ok(()) => {}
@@ -360,11 +366,11 @@ impl Manager {
         answered.await.map_err(|_| stopping())
     }
 
-    async fn ask(&self) -> fdo::Result<Report> {
+    async fn sessions(&self, viewer: Viewer) -> fdo::Result<Vec<SessionReport>> {
         let (answer, answered) = oneshot::channel();
         self.questions
             .inputs
-            .send(Input::Query(answer))
+            .send(Input::Sessions(viewer, answer))
             .await
             .map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())
@@ -389,6 +395,11 @@ fn not_the_agent() -> fdo::Error {
     fdo::Error::AccessDenied(only.to_owned())
 }
 
+fn too_soon() -> fdo::Error {
+    let wait = "this session has had a new agent a moment ago";
+    fdo::Error::LimitsExceeded(wait.to_owned())
+}
+
 /// Whether there is such a session is nobody else's business.
 fn unseen(session: &str) -> fdo::Error {
     let which = harmless(session);
@@ -399,8 +410,22 @@ fn stopping() -> fdo::Error {
     fdo::Error::Failed("session-timeoutd is stopping".to_owned())
 }
 
-fn may_see(caller: u32, session: &SessionFacts) -> bool {
-    session.class.is_login_of_a_person() && (caller == 0 || session.uid.as_raw() == caller)
+fn full(_: Full) -> fdo::Error {
+    let wait = "too many calls at once: wait for the answers";
+    fdo::Error::LimitsExceeded(wait.to_owned())
+}
+
+fn no_source() -> fdo::Error {
+    fdo::Error::InvalidArgs("there is no such source".to_owned())
+}
+
+/// The id, where it may be one.
+fn known_id(id: &str) -> fdo::Result<&str> {
+    if id.len() <= LONGEST_ID {
+        return Ok(id);
+    }
+    let long = format!("no session's id is longer than {LONGEST_ID} bytes");
+    Err(fdo::Error::InvalidArgs(long))
 }
 
 fn micros(span: Duration) -> u64 {

@@ -6,7 +6,7 @@ use session_timeout_protocol::Opened;
 use super::{Driver, Logind};
 use crate::agents;
 use crate::clock::boot_now;
-use crate::input::{Input, LockHint, Wish};
+use crate::input::{Input, LockHint, Viewer, Wish};
 use crate::logins::Answer;
 use crate::report::{Extension, SessionReport, explain};
 use crate::scope;
@@ -14,7 +14,9 @@ use crate::scope;
 impl Driver {
     pub(super) fn take(&mut self, input: Input) {
         match input {
-            Input::AgentAttached(key, source) => self.agent_attached(&key, source),
+            Input::AgentAttached(key, source, arrival) => {
+                self.agent_attached(&key, source, arrival);
+            }
             Input::AgentGone(key) => self.agent_gone(&key),
             Input::AgentSilent(key) => {
                 if let Some(session) = self.engine.session_of(&key) {
@@ -49,13 +51,21 @@ impl Driver {
             }
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
             Input::Closed(closed, process) => self.closed(closed.session_id, process),
-            Input::Query(answer) => drop(answer.send(self.report())),
             Input::Session(id, answer) => {
                 let (now, session) = (boot_now(), self.engine.session(&id));
                 let report = session.map(|session| SessionReport::of(&session, now, &self.agents));
                 drop(answer.send(report));
             }
+            Input::Sessions(viewer, answer) => drop(answer.send(self.seen_by(viewer))),
         }
+    }
+
+    fn seen_by(&self, viewer: Viewer) -> Vec<SessionReport> {
+        let now = boot_now();
+        let sessions = self.engine.sessions();
+        let seen = sessions.filter(|session| viewer.may_see(session.facts));
+        seen.map(|session| SessionReport::of(&session, now, &self.agents))
+            .collect()
     }
 
     /// Tells the engine, and does what it says.
@@ -79,9 +89,11 @@ impl Driver {
     }
 
     /// It is told what stands, and asked at once, so that it watches from now on.
-    fn agent_attached(&self, key: &SessionKey, source: agents::Source) {
+    fn agent_attached(&self, key: &SessionKey, source: agents::Source, arrival: agents::Arrival) {
         if let Some(session) = self.engine.session_of(key) {
-            self.teller.agent_attached(session.facts, source);
+            if arrival == agents::Arrival::News {
+                self.teller.agent_attached(session.facts, source);
+            }
             self.hands.brief(&self.engine, &session);
             self.look(&session);
         }

@@ -29,10 +29,9 @@ use crate::journal::Journal;
 use crate::logins::Logins;
 use crate::policy_file::{Found, Origin, PolicyFile};
 use crate::probe::Prober;
-use crate::report::{Report, SessionReport};
+use crate::report::Status;
 use crate::store::Store;
 use crate::tell::Teller;
-use crate::watch::Watcher;
 use crate::writes::Writes;
 use crate::{intake, logind};
 
@@ -54,31 +53,45 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     let signals = Signals::new()?;
     let listener = intake::listener()?;
     let (inputs, queue) = mpsc::channel(QUEUE);
-    let (bus, connection) = watch::channel(None);
+    let (link, private) = watch::channel(None);
+    let (connection, public) = watch::channel(None);
     let (wanted, asked_for) = mpsc::channel(WANTED);
 
     let teller = Teller::new(journal);
-    let (watcher, writes, agents) = (Watcher::new()?, Writes::default(), Agents::default());
-    let prober = Prober::new(inputs.clone(), agents.clone(), writes.clone());
+    let (writes, agents) = (Writes::default(), Agents::new(public.clone()));
+    let prober = Prober::new(
+        private.clone(),
+        inputs.clone(),
+        agents.clone(),
+        writes.clone(),
+    );
     let endings = Endings::load(PathBuf::from(ENDINGS));
     // That of the machine: systemd gives its locale to every service.
     let language = Language::of_environment();
     let hands = Hands::new(Means {
         inputs: inputs.clone(),
-        bus: connection,
-        watcher,
+        bus: private.clone(),
         writes,
         agents: agents.clone(),
         endings: endings.clone(),
+        prober: prober.clone(),
         teller: teller.clone(),
         language,
-    });
-    let questions = Questions::new(inputs.clone(), agents.clone(), prober, teller.clone());
+    })?;
     let logins = Logins::new(endings, language);
-    let driver = Driver::new(args, hands, agents, teller, logins, wanted)?;
-    tokio::spawn(control::announce(driver.news.clone(), bus.subscribe()));
+    let driver = Driver::new(args, hands, agents.clone(), teller.clone(), logins, wanted)?;
+    let questions = Questions {
+        inputs: inputs.clone(),
+        status: driver.status.subscribe(),
+        private,
+        agents,
+        prober,
+        teller,
+    };
+    tokio::spawn(control::announce(driver.news.clone(), public));
+    tokio::spawn(control::offer(connection, questions));
     tokio::spawn(intake::serve(listener, inputs.clone()));
-    tokio::spawn(logind::follow(inputs, bus, asked_for, questions));
+    tokio::spawn(logind::follow(inputs, link, asked_for));
     notify(&[NotifyState::Ready]);
     driver.drive(queue, signals).await
 }
@@ -103,6 +116,7 @@ struct Driver {
     wanted: mpsc::Sender<String>,
     changes: Changes,
     news: News,
+    status: watch::Sender<Status>,
 }
 
 /// How much of the engine's state is in the file.
@@ -207,6 +221,7 @@ impl Driver {
             wanted,
             changes,
             news: News::default(),
+            status: watch::Sender::default(),
         })
     }
 
@@ -217,6 +232,7 @@ impl Driver {
     ) -> io::Result<()> {
         self.hands.watch_again(&self.engine);
         loop {
+            self.show();
             self.alarm
                 .set(self.engine.next_deadline().map(|deadline| deadline.at))?;
             match self.woken(&mut queue, &mut signals).await? {
@@ -300,19 +316,21 @@ impl Driver {
         notify(&[NotifyState::Ready]);
     }
 
-    fn report(&self) -> Report {
-        let now = boot_now();
-        let sessions = self.engine.sessions();
-        let sessions = sessions.map(|session| SessionReport::of(&session, now, &self.agents));
-        Report {
+    /// Tells whoever asks where the daemon stands.
+    fn show(&self) {
+        let now = Status {
             policy_path: self.file.path.display().to_string(),
             policy_state: self.origin.as_str(),
             policy_error: self.policy_error.clone(),
             short_limits: self.file.minima == Minima::Lifted,
             logind_connected: self.logind == Logind::Connected,
             rejected_frames: self.rejected_frames,
-            sessions: sessions.collect(),
-        }
+        };
+        self.status.send_if_modified(|shown| {
+            let is_news = *shown != now;
+            *shown = now;
+            is_news
+        });
     }
 
     fn save(&mut self) {

@@ -1,24 +1,25 @@
 //! logind: which sessions there are, and how they are ended.
 //!
-//! One task holds the connection to the system bus. It tells the driver what logind has, in
+//! One task holds the private connection to the system bus. It tells the driver what logind has, in
 //! logind's order: a session is described to the engine before its removal is, never after. When
 //! the bus or logind goes away, or logind does not answer a question about a session, the task
 //! waits with growing pauses and then lists everything afresh, so that a missed signal, a restart
-//! of logind and a restart of ours are the same thing.
+//! of logind and a restart of ours are the same thing. What logind signals is heard at any time,
+//! while a question waits for its answer as well.
 
 mod facts;
+mod heard;
 mod seat;
 mod session;
 mod signals;
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::convert::Infallible;
 
 use session_timeout_policy::{Event, SessionFacts};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use zbus::Connection;
-use zbus::wire::{ObjectPath, OwnedObjectPath, OwnedVariant};
+use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
 pub(crate) use facts::Properties;
 use facts::State;
@@ -27,38 +28,37 @@ pub(crate) use session::{
     End, HungUp, Locked, answered, end, hang_up, idle_inhibitor, lock, properties,
 };
 
-use session::{CALL_TIMEOUT, is_unknown};
+use heard::Heard;
+use session::is_unknown;
 use signals::{Signal, Signals};
 
+use crate::bus::{Link, Object, Pauses, timely};
 use crate::clock::Clocks;
-use crate::control::{self, Questions};
 use crate::input::Input;
 
 const LOGIND: &str = "org.freedesktop.login1";
 const MANAGER_PATH: &str = "/org/freedesktop/login1";
-const MANAGER: &str = "org.freedesktop.login1.Manager";
+const MANAGER_INTERFACE: &str = "org.freedesktop.login1.Manager";
 const SESSION: &str = "org.freedesktop.login1.Session";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// The pause before the first attempt to reach the bus, or logind, again; doubled each time.
-const PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-
-/// The connection to the system bus while there is one.
-pub(crate) type Bus = watch::Receiver<Option<Connection>>;
+const MANAGER: Object<'_> = Object {
+    name: LOGIND,
+    path: MANAGER_PATH,
+    interface: MANAGER_INTERFACE,
+};
 
 /// Follows logind for ever.
 ///
 /// `wanted` asks for a session that PAM told of before logind's signal came.
 pub(crate) async fn follow(
     inputs: mpsc::Sender<Input>,
-    bus: watch::Sender<Option<Connection>>,
+    bus: watch::Sender<Option<Link>>,
     mut wanted: mpsc::Receiver<String>,
-    questions: Questions,
 ) {
     let mut pauses = Pauses::default();
     loop {
-        let failure = match connect(&inputs, &bus, &mut wanted, &questions, &mut pauses).await {
+        let failure = match connect(&inputs, &bus, &mut wanted, &mut pauses).await {
             Ok(()) => "the connection to the system bus was closed".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -70,52 +70,60 @@ pub(crate) async fn follow(
     }
 }
 
-/// Growing pauses.
-struct Pauses(Duration);
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self(PAUSE)
-    }
-}
-
-impl Pauses {
-    fn next(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause * 2).min(PAUSE_MAX);
-        pause
-    }
-}
-
-/// Connects, lists, and follows until the connection ends.
+/// Connects, lists, and follows until the connection ends or is given up.
 async fn connect(
     inputs: &mpsc::Sender<Input>,
-    bus: &watch::Sender<Option<Connection>>,
+    bus: &watch::Sender<Option<Link>>,
     wanted: &mut mpsc::Receiver<String>,
-    questions: &Questions,
     pauses: &mut Pauses,
 ) -> zbus::Result<()> {
-    let connection = timely(Connection::system()).await?;
-    let mut signals = timely(Signals::subscribe(&connection)).await?;
-    control::serve(&connection, questions.clone()).await;
-    bus.send_replace(Some(connection.clone()));
+    let link = Link::open().await?;
+    // An end that is due waits for nothing else.
+    bus.send_replace(Some(link.clone()));
+    let signals = timely(Signals::subscribe(link.connection())).await?;
+    let heard = Heard::default();
+    tokio::select! {
+        ended = listen(signals, &heard) => ended,
+        never = work(&link, inputs, wanted, &heard, pauses) => match never {},
+        () = link.given_up() => {
+            let stuck = "systemd-logind has not answered several times in a row";
+            Err(zbus::Error::Failure(stuck.to_owned()))
+        }
+    }
+}
 
+/// Hears every signal at once, whatever the rest waits for: while one is left in the queue of the
+/// connection, no answer comes through that either.
+async fn listen(mut signals: Signals, heard: &Heard) -> zbus::Result<()> {
+    while let Some(signal) = signals.next().await? {
+        heard.add(signal);
+    }
+    Ok(())
+}
+
+/// Lists, and passes on what is heard, for ever.
+async fn work(
+    link: &Link,
+    inputs: &mpsc::Sender<Input>,
+    wanted: &mut mpsc::Receiver<String>,
+    heard: &Heard,
+    pauses: &mut Pauses,
+) -> Infallible {
     // When everything is to be listed; nothing that logind did not tell of stays unknown.
     let mut list_at = Some(Instant::now());
     loop {
         let due = list_at;
         let told = tokio::select! {
-            signal = signals.next() => match signal? {
-                Some(Signal::Started) => {
+            signal = heard.next() => match signal {
+                Signal::Started => {
                     list_at = Some(Instant::now());
                     continue;
                 }
-                Some(signal) => relay(&connection, inputs, signal).await,
-                None => return Ok(()),
+                signal => relay(link, inputs, signal).await,
             },
-            Some(id) = wanted.recv() => find(&connection, inputs, &id).await,
+            Some(id) = wanted.recv() => find(link, inputs, &id).await,
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                let listed = list(&connection, inputs).await;
+                let listed = list(link, inputs).await;
                 if listed.is_ok() {
                     (list_at, *pauses) = (None, Pauses::default());
                 }
@@ -133,11 +141,11 @@ async fn connect(
 ///
 /// # Errors
 /// logind does not answer, even about one of them: that one is not gone for it.
-async fn list(connection: &Connection, inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
-    let rows = rows(connection).await?;
+async fn list(link: &Link, inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
+    let rows = rows(link).await?;
     let mut listed = Vec::with_capacity(rows.len());
     for (_, _, _, _, path) in rows {
-        listed.extend(describe(connection, &path).await?);
+        listed.extend(describe(link, &path).await?);
     }
     send(inputs, Input::LogindConnected).await;
     send(inputs, Input::Event(Event::SessionsListed(listed))).await;
@@ -148,15 +156,8 @@ async fn list(connection: &Connection, inputs: &mpsc::Sender<Input>) -> zbus::Re
 /// nothing, and its object.
 type Row = (String, u32, String, String, OwnedObjectPath);
 
-async fn rows(connection: &Connection) -> zbus::Result<Vec<Row>> {
-    let reply = timely(connection.call_method(
-        Some(LOGIND),
-        MANAGER_PATH,
-        Some(MANAGER),
-        "ListSessions",
-        &(),
-    ))
-    .await?;
+async fn rows(link: &Link) -> zbus::Result<Vec<Row>> {
+    let reply = link.call(MANAGER, "ListSessions", &()).await?;
     reply.body().deserialize()
 }
 
@@ -164,13 +165,9 @@ async fn rows(connection: &Connection) -> zbus::Result<Vec<Row>> {
 ///
 /// # Errors
 /// logind does not answer a question about it.
-async fn relay(
-    connection: &Connection,
-    inputs: &mpsc::Sender<Input>,
-    signal: Signal,
-) -> zbus::Result<()> {
+async fn relay(link: &Link, inputs: &mpsc::Sender<Input>, signal: Signal) -> zbus::Result<()> {
     let input = match signal {
-        Signal::Appeared(path) => match describe(connection, &path).await? {
+        Signal::Appeared(_, path) => match describe(link, &path).await? {
             Some(facts) => Input::Event(Event::SessionSeen(facts)),
             None => return Ok(()),
         },
@@ -187,21 +184,13 @@ async fn relay(
 ///
 /// # Errors
 /// logind does not answer.
-async fn find(connection: &Connection, inputs: &mpsc::Sender<Input>, id: &str) -> zbus::Result<()> {
-    let reply = timely(connection.call_method(
-        Some(LOGIND),
-        MANAGER_PATH,
-        Some(MANAGER),
-        "GetSession",
-        &id,
-    ))
-    .await;
-    let path: OwnedObjectPath = match reply {
+async fn find(link: &Link, inputs: &mpsc::Sender<Input>, id: &str) -> zbus::Result<()> {
+    let path: OwnedObjectPath = match link.call(MANAGER, "GetSession", &id).await {
         Ok(reply) => reply.body().deserialize()?,
         Err(error) if is_unknown(&error) => return Ok(()),
         Err(error) => return Err(error),
     };
-    if let Some(facts) = describe(connection, &path).await? {
+    if let Some(facts) = describe(link, &path).await? {
         send(inputs, Input::Event(Event::SessionSeen(facts))).await;
     }
     Ok(())
@@ -211,11 +200,8 @@ async fn find(connection: &Connection, inputs: &mpsc::Sender<Input>, id: &str) -
 ///
 /// # Errors
 /// logind does not answer, which says nothing about the session.
-async fn describe(
-    connection: &Connection,
-    path: &OwnedObjectPath,
-) -> zbus::Result<Option<SessionFacts>> {
-    match timely(get_all(connection, path)).await {
+async fn describe(link: &Link, path: &OwnedObjectPath) -> zbus::Result<Option<SessionFacts>> {
+    match get_all(link, path).await {
         Ok(all) => Ok(Properties::new(all).facts(Clocks::now())),
         Err(error) if is_unknown(&error) => Ok(None),
         Err(error) => Err(error),
@@ -223,24 +209,16 @@ async fn describe(
 }
 
 async fn get_all(
-    connection: &Connection,
-    path: &ObjectPath<'_>,
+    link: &Link,
+    path: &OwnedObjectPath,
 ) -> zbus::Result<HashMap<String, OwnedVariant>> {
-    let reply = connection
-        .call_method(Some(LOGIND), path, Some(PROPERTIES), "GetAll", &SESSION)
-        .await?;
+    let properties = Object {
+        name: LOGIND,
+        path: path.as_str(),
+        interface: PROPERTIES,
+    };
+    let reply = link.call(properties, "GetAll", &SESSION).await?;
     reply.body().deserialize()
-}
-
-/// D-Bus itself lets a call wait for ever; we do not.
-async fn timely<T>(call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(result) => result,
-        Err(_elapsed) => Err(zbus::Error::Failure(format!(
-            "no answer within {} s",
-            CALL_TIMEOUT.as_secs()
-        ))),
-    }
 }
 
 /// The driver outlives this task unless the daemon is stopping.

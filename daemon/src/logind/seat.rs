@@ -10,10 +10,10 @@ use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_timeout_policy::{SessionClass, SessionKey};
-use zbus::Connection;
 
 use super::session::{is_unknown, manage};
-use super::{Properties, State, get_all, rows, timely};
+use super::{Properties, State, get_all, rows};
+use crate::bus::{Link, timely};
 
 /// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
 /// and logind gives them to one seat.
@@ -57,18 +57,15 @@ impl Screens {
 
 /// Shows the greeter where the screen is still on what an ended session has left. Says which
 /// session that is, where there is one to show.
-pub(crate) async fn show_greeter(
-    connection: &Connection,
-    left: &Screen,
-) -> zbus::Result<Option<String>> {
+pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Option<String>> {
     // All of it in the time of one call: later, the screen may be somebody's.
-    let seated = timely(seated(connection, &left.seat)).await?;
+    let seated = timely(seated(link, &left.seat)).await?;
     let Some(greeter) = greeter_for(left, shown(), &seated) else {
         return Ok(None);
     };
     // Not `SwitchTo` of the seat: a greeter that has just gone is an error here, and its number
     // would be another dead screen.
-    manage(connection, "ActivateSession", &greeter).await?;
+    manage(link, "ActivateSession", &greeter).await?;
     Ok(Some(greeter.to_owned()))
 }
 
@@ -83,13 +80,13 @@ pub(super) struct Seated {
     pub(super) active: bool,
 }
 
-async fn seated(connection: &Connection, seat: &str) -> zbus::Result<Vec<Seated>> {
+async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
     let mut seated = Vec::new();
-    for (_, _, _, at, path) in rows(connection).await? {
+    for (_, _, _, at, path) in rows(link).await? {
         if at != seat {
             continue;
         }
-        match timely(get_all(connection, &path)).await {
+        match get_all(link, &path).await {
             Ok(all) => seated.extend(Properties::new(all).seated()),
             Err(error) if is_unknown(&error) => {}
             Err(error) => return Err(error),

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use session_timeout_policy::{SessionKey, Uid};
+use zbus::DBusError as _;
 use zbus::wire::OwnedObjectPath;
-use zbus::{Connection, DBusError as _};
 
 use super::seat::Screens;
-use super::{LOGIND, MANAGER, MANAGER_PATH, Properties, State, get_all, timely};
+use super::{MANAGER, Properties, State, get_all};
+use crate::bus::{Link, Object};
 use crate::scope;
-
-/// How long logind may take to answer a call. The reference bus has no limit of its own.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// When to look whether a hang-up has come about, each after the one before: sshd takes some 15 ms,
 /// a desktop up to some seconds. There is no signal to wait for: logind says that it signals
@@ -38,24 +36,14 @@ pub(crate) enum End {
 
 /// The session's properties, read afresh. `Ok(None)`: logind does not have this session any more,
 /// or has another one by the same id.
-pub(crate) async fn properties(
-    connection: &Connection,
-    key: &SessionKey,
-) -> zbus::Result<Option<Properties>> {
-    let reply = timely(connection.call_method(
-        Some(LOGIND),
-        MANAGER_PATH,
-        Some(MANAGER),
-        "GetSession",
-        &key.id.as_str(),
-    ))
-    .await;
-    let path: OwnedObjectPath = match reply {
+pub(crate) async fn properties(link: &Link, key: &SessionKey) -> zbus::Result<Option<Properties>> {
+    let found = link.call(MANAGER, "GetSession", &key.id.as_str()).await;
+    let path: OwnedObjectPath = match found {
         Ok(reply) => reply.body().deserialize()?,
         Err(error) if is_unknown(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
-    match timely(get_all(connection, &path)).await {
+    match get_all(link, &path).await {
         Ok(all) => {
             let properties = Properties::new(all);
             Ok(properties
@@ -78,11 +66,11 @@ pub(crate) enum Locked {
 }
 
 /// Has the session's desktop lock its screen, if it is still the one that was meant.
-pub(crate) async fn lock(connection: &Connection, key: &SessionKey) -> zbus::Result<Locked> {
-    match properties(connection, key).await? {
+pub(crate) async fn lock(link: &Link, key: &SessionKey) -> zbus::Result<Locked> {
+    match properties(link, key).await? {
         Some(properties) if properties.locked() == Some(true) => Ok(Locked::Already),
         Some(_) => {
-            manage(connection, "LockSession", &key.id.as_str()).await?;
+            manage(link, "LockSession", &key.id.as_str()).await?;
             Ok(Locked::Asked)
         }
         None => Ok(Locked::Asked),
@@ -104,24 +92,24 @@ pub(crate) enum HungUp {
 /// sshd, login(1) of util-linux and GDM close the PAM session on SIGTERM. login(1) of Debian 12
 /// ends without doing so, as it does when a serial line is hung up; logind notices.
 pub(crate) async fn hang_up(
-    connection: &Connection,
+    link: &Link,
     key: &SessionKey,
     screens: &Screens,
 ) -> zbus::Result<HungUp> {
-    let Some(properties) = properties(connection, key).await? else {
+    let Some(properties) = properties(link, key).await? else {
         return Ok(HungUp::Done);
     };
     screens.note(key, properties.screen());
     if properties.state() == State::Closing {
         // Its leader is gone and there may yet be somebody: whoever can hear it is told.
-        let told = kill(connection, key, Whom::All, Signal::SIGHUP).await;
+        let told = kill(link, key, Whom::All, Signal::SIGHUP).await;
         return unless_gone(told).map(|()| HungUp::Asked);
     }
-    let told = kill(connection, key, Whom::Leader, Signal::SIGTERM).await;
+    let told = kill(link, key, Whom::Leader, Signal::SIGTERM).await;
     unless_gone(told)?;
     for pause in HANG_UP_PAUSES {
         tokio::time::sleep(pause).await;
-        let properties = self::properties(connection, key).await?;
+        let properties = self::properties(link, key).await?;
         if properties.is_none_or(|now| now.state() == State::Closing) {
             return Ok(HungUp::Done);
         }
@@ -131,19 +119,9 @@ pub(crate) async fn hang_up(
 
 /// The inhibitor lock on `idle` that this user holds, by who holds it, if there is one. Those of
 /// others do not count, root's neither.
-pub(crate) async fn idle_inhibitor(
-    connection: &Connection,
-    user: Uid,
-) -> zbus::Result<Option<String>> {
+pub(crate) async fn idle_inhibitor(link: &Link, user: Uid) -> zbus::Result<Option<String>> {
     type Row = (String, String, String, String, u32, u32);
-    let reply = timely(connection.call_method(
-        Some(LOGIND),
-        MANAGER_PATH,
-        Some(MANAGER),
-        "ListInhibitors",
-        &(),
-    ))
-    .await?;
+    let reply = link.call(MANAGER, "ListInhibitors", &()).await?;
     let rows: Vec<Row> = reply.body().deserialize()?;
     let own = rows.into_iter().find(|(what, _, _, mode, uid, _)| {
         mode == "block" && *uid == user.as_raw() && what.split(':').any(|what| what == "idle")
@@ -153,28 +131,26 @@ pub(crate) async fn idle_inhibitor(
 
 /// Ends the session, if it is still the one that was meant.
 pub(crate) async fn end(
-    connection: &Connection,
+    link: &Link,
     key: &SessionKey,
     how: End,
     screens: &Screens,
 ) -> zbus::Result<()> {
-    let Some(properties) = properties(connection, key).await? else {
+    let Some(properties) = properties(link, key).await? else {
         return Ok(());
     };
     screens.note(key, properties.screen());
     let result = match (how, properties.state()) {
-        (End::Terminate, State::Open) => {
-            manage(connection, "TerminateSession", &key.id.as_str()).await
-        }
+        (End::Terminate, State::Open) => manage(link, "TerminateSession", &key.id.as_str()).await,
         // logind accepts TerminateSession here, and does nothing.
-        (End::Terminate, State::Closing) => kill(connection, key, Whom::All, Signal::SIGTERM).await,
+        (End::Terminate, State::Closing) => kill(link, key, Whom::All, Signal::SIGTERM).await,
         (End::Kill, State::Open | State::Closing) => {
-            kill(connection, key, Whom::All, Signal::SIGKILL).await
+            kill(link, key, Whom::All, Signal::SIGKILL).await
         }
     };
     match result {
         // The last resort: logind cannot, but PID 1 may.
-        Err(error) if how == End::Kill && !is_unknown(&error) => stop_scope(connection, key).await,
+        Err(error) if how == End::Kill && !is_unknown(&error) => stop_scope(link, key).await,
         other => unless_gone(other),
     }
 }
@@ -186,42 +162,33 @@ enum Whom {
     Leader,
 }
 
-async fn kill(
-    connection: &Connection,
-    key: &SessionKey,
-    whom: Whom,
-    signal: Signal,
-) -> zbus::Result<()> {
+async fn kill(link: &Link, key: &SessionKey, whom: Whom, signal: Signal) -> zbus::Result<()> {
     let whom = match whom {
         Whom::All => "all",
         Whom::Leader => "leader",
     };
     let body = (key.id.as_str(), whom, signal as i32);
-    manage(connection, "KillSession", &body).await
+    manage(link, "KillSession", &body).await
 }
 
-async fn stop_scope(connection: &Connection, key: &SessionKey) -> zbus::Result<()> {
+async fn stop_scope(link: &Link, key: &SessionKey) -> zbus::Result<()> {
     let Some(unit) = scope::unit(&key.id) else {
         return Ok(());
     };
-    timely(connection.call_method(
-        Some("org.freedesktop.systemd1"),
-        "/org/freedesktop/systemd1",
-        Some("org.freedesktop.systemd1.Manager"),
-        "StopUnit",
-        &(unit.as_str(), "replace"),
-    ))
-    .await
-    .map(drop)
+    let manager = Object {
+        name: "org.freedesktop.systemd1",
+        path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.systemd1.Manager",
+    };
+    let body = (unit.as_str(), "replace");
+    link.call(manager, "StopUnit", &body).await.map(drop)
 }
 
-pub(super) async fn manage<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<()>
+pub(super) async fn manage<B>(link: &Link, method: &str, body: &B) -> zbus::Result<()>
 where
     B: serde::Serialize + zbus::wire::DynamicType,
 {
-    timely(connection.call_method(Some(LOGIND), MANAGER_PATH, Some(MANAGER), method, body))
-        .await
-        .map(drop)
+    link.call(MANAGER, method, body).await.map(drop)
 }
 
 /// A session that is gone is no error: that is what was wanted.

@@ -2,31 +2,35 @@
 //!
 //! Anybody may send a signal to one peer on the system bus, and its headers may say anything but
 //! who sent it: that the bus fills in. A match rule that names `org.freedesktop.login1` is no help
-//! against those, because they do not come for the rule. So each signal is looked at: is it from
-//! the very connection that owns the name, as the bus itself says?
+//! against those: they do not come for the rule, and here nobody can tell whose a well-known name
+//! is. So the rules name the very connection that owns it, anew for each one that does, and what is
+//! sent by another is in nobody's queue.
 
 use std::collections::HashMap;
+use std::future;
 use std::num::NonZeroUsize;
 
 use futures_util::StreamExt as _;
 use zbus::message::Type;
+use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 use zbus::{Connection, MatchRule, Message, MessageStream, fdo};
 
-use super::{LOGIND, MANAGER, MANAGER_PATH, PROPERTIES, SESSION};
+use super::{LOGIND, MANAGER_INTERFACE, MANAGER_PATH, PROPERTIES, SESSION};
+use crate::bus::timely;
 use crate::input::LockHint;
 
 const BUS: &str = "org.freedesktop.DBus";
 const SESSIONS: &str = "/org/freedesktop/login1/session";
 
-/// Signals that may wait while we talk to logind: more than logind has sessions (8192).
+/// Signals that may come at once: more than logind has sessions (8192).
 const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 
 /// What logind, or the bus about it, has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// A session was made, or it became one of another type or class.
-    Appeared(OwnedObjectPath),
+    /// The session with this id was made, or it became one of another type or class.
+    Appeared(String, OwnedObjectPath),
     /// The screen of the session with this id was locked or unlocked.
     LockHint(String, LockHint),
     /// The session with this id was removed.
@@ -39,93 +43,111 @@ pub(super) enum Signal {
 
 /// The signals, as they come.
 pub(super) struct Signals {
-    manager: MessageStream,
-    changes: MessageStream,
+    connection: Connection,
     owners: MessageStream,
-    /// The connection that is logind's.
-    owner: Option<String>,
+    logind: Option<Streams>,
 }
 
 impl Signals {
     pub(super) async fn subscribe(connection: &Connection) -> zbus::Result<Self> {
-        let rule = || MatchRule::builder().msg_type(Type::Signal);
-        let manager = rule()
-            .sender(LOGIND)
-            .interface(MANAGER)
-            .path(MANAGER_PATH)
-            .build()?;
-        let changes = rule()
-            .sender(LOGIND)
-            .interface(PROPERTIES)
-            .member("PropertiesChanged")
-            .path_namespace(SESSIONS)
-            .arg(0, SESSION)
-            .build()?;
-        let owners = rule()
+        let owners = MatchRule::builder()
+            .msg_type(Type::Signal)
             .sender(BUS)
             .interface(BUS)
             .member("NameOwnerChanged")
             .arg(0, LOGIND)
             .build()?;
-        let stream = |rule| async move {
-            MessageStream::for_match_rule(rule, connection, Some(QUEUE)).await
-        };
-        let owners = stream(owners).await?;
-        let (manager, changes) = (stream(manager).await?, stream(changes).await?);
+        let owners = MessageStream::for_match_rule(owners, connection, Some(QUEUE)).await?;
         // After subscribing, so that no change of it is missed.
         let bus = fdo::DBusProxy::new(connection).await?;
         let owner = bus.get_name_owner(LOGIND.try_into()?).await.ok();
         Ok(Self {
-            manager,
-            changes,
+            connection: connection.clone(),
             owners,
-            owner: owner.map(|owner| owner.to_string()),
+            logind: match owner {
+                Some(owner) => Some(Streams::of(connection, &owner).await?),
+                None => None,
+            },
         })
     }
 
-    /// The next signal; `None` when the connection is closed. Cancel safe.
+    /// The next signal; `None` when the connection is closed. Not cancel safe.
     ///
     /// # Errors
     /// The connection has failed.
     pub(super) async fn next(&mut self) -> zbus::Result<Option<Signal>> {
         loop {
-            let (next, sender) = tokio::select! {
-                next = self.manager.next() => (next, self.owner.as_deref()),
-                next = self.changes.next() => (next, self.owner.as_deref()),
-                next = self.owners.next() => (next, Some(BUS)),
+            let next = tokio::select! {
+                next = self.owners.next() => next,
+                next = next_of(&mut self.logind) => next,
             };
             let Some(message) = next else {
                 return Ok(None);
             };
-            let message = message?;
-            let from = message.header().sender().map(ToString::to_string);
-            if from.is_none() || from.as_deref() != sender {
-                log::debug!("a signal of logind's from {from:?}, which is not logind");
-                continue;
-            }
-            let Some(signal) = read(&message) else {
-                continue;
-            };
-            if let Owned::By(owner) = signal {
-                self.owner = owner;
-                let started = self.owner.is_some();
-                return Ok(Some(if started {
-                    Signal::Started
-                } else {
-                    Signal::Stopped
-                }));
-            }
-            if let Owned::Signal(signal) = signal {
-                return Ok(Some(signal));
+            match read(&message?) {
+                Some(Owned::By(owner)) => return self.changed_hands(owner).await.map(Some),
+                Some(Owned::Signal(signal)) => return Ok(Some(signal)),
+                None => {}
             }
         }
+    }
+
+    /// Hears whoever is logind now. What it has signalled before that is for a list to tell.
+    async fn changed_hands(&mut self, owner: Option<OwnedUniqueName>) -> zbus::Result<Signal> {
+        self.logind = None;
+        let Some(owner) = owner else {
+            return Ok(Signal::Stopped);
+        };
+        self.logind = Some(timely(Streams::of(&self.connection, &owner)).await?);
+        Ok(Signal::Started)
+    }
+}
+
+/// The signals of one logind.
+struct Streams {
+    manager: MessageStream,
+    changes: MessageStream,
+}
+
+impl Streams {
+    async fn of(connection: &Connection, owner: &UniqueName<'_>) -> zbus::Result<Self> {
+        let rule = || {
+            MatchRule::builder()
+                .msg_type(Type::Signal)
+                .sender(owner.to_owned())
+        };
+        let manager = rule()
+            .interface(MANAGER_INTERFACE)
+            .path(MANAGER_PATH)
+            .build()?;
+        let changes = rule()
+            .interface(PROPERTIES)
+            .member("PropertiesChanged")
+            .path_namespace(SESSIONS)
+            .arg(0, SESSION)
+            .build()?;
+        Ok(Self {
+            manager: MessageStream::for_match_rule(manager, connection, Some(QUEUE)).await?,
+            changes: MessageStream::for_match_rule(changes, connection, Some(QUEUE)).await?,
+        })
+    }
+}
+
+/// Waits for ever while there is no logind. Cancel safe.
+async fn next_of(logind: &mut Option<Streams>) -> Option<zbus::Result<Message>> {
+    match logind {
+        Some(streams) => tokio::select! {
+            next = streams.manager.next() => next,
+            next = streams.changes.next() => next,
+        },
+        None => future::pending().await,
     }
 }
 
 /// A signal, or who logind is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owned {
-    By(Option<String>),
+    By(Option<OwnedUniqueName>),
     Signal(Signal),
 }
 
@@ -136,12 +158,12 @@ fn read(message: &Message) -> Option<Owned> {
     let signal = match header.member()?.as_str() {
         "NameOwnerChanged" => {
             let (_, _, new): (String, String, String) = body.deserialize().ok()?;
-            return Some(Owned::By((!new.is_empty()).then_some(new)));
+            return Some(Owned::By(OwnedUniqueName::try_from(new).ok()));
         }
         "PropertiesChanged" => changed(header.path()?.as_str(), message)?,
         "SessionNew" => {
-            let (_, path): (String, OwnedObjectPath) = body.deserialize().ok()?;
-            Signal::Appeared(path)
+            let (id, path): (String, OwnedObjectPath) = body.deserialize().ok()?;
+            Signal::Appeared(id, path)
         }
         "SessionRemoved" => {
             let (id, _): (String, OwnedObjectPath) = body.deserialize().ok()?;
@@ -160,7 +182,8 @@ fn changed(path: &str, message: &Message) -> Option<Signal> {
     let (_, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) =
         body.deserialize().ok()?;
     if changed.contains_key("Type") || changed.contains_key("Class") {
-        return Some(Signal::Appeared(OwnedObjectPath::try_from(path).ok()?));
+        let object = OwnedObjectPath::try_from(path).ok()?;
+        return Some(Signal::Appeared(id_of(path)?, object));
     }
     let locked = bool::try_from(changed.get("LockedHint")?).ok()?;
     let hint = if locked {
@@ -203,7 +226,7 @@ mod tests {
     #[test]
     fn a_signal_with_another_body_than_loginds_says_nothing() {
         let signal =
-            |member: &'static str| Message::signal("/org/freedesktop/login1", MANAGER, member);
+            |member: &'static str| Message::signal(MANAGER_PATH, MANAGER_INTERFACE, member);
         let short = signal("SessionRemoved").build(&("c1",)).unwrap();
         assert_eq!(read(&short), None);
         let empty = signal("SessionNew").build(&()).unwrap();

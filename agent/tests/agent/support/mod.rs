@@ -56,6 +56,8 @@ pub(crate) enum Daemon {
     Taking,
     Taken,
     Refusing,
+    /// Does not know the session yet, so often.
+    Unknowing(u32),
 }
 
 /// What the agent says to them.
@@ -430,8 +432,13 @@ struct Manager(Server);
 impl Manager {
     fn attach_agent(&self, session: String, source: String) -> fdo::Result<bool> {
         self.0.note(Said::Attach(session, source));
-        match lock(&self.0.world).daemon {
-            Daemon::Taking => Ok(true),
+        let mut world = lock(&self.0.world);
+        match world.daemon {
+            Daemon::Unknowing(0) | Daemon::Taking => Ok(true),
+            Daemon::Unknowing(times) => {
+                world.daemon = Daemon::Unknowing(times - 1);
+                Err(fdo::Error::InvalidArgs("no such session".to_owned()))
+            }
             Daemon::Taken => Ok(false),
             Daemon::Absent | Daemon::Refusing => {
                 Err(fdo::Error::AccessDenied("by policy".to_owned()))

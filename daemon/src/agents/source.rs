@@ -1,0 +1,50 @@
+//! How agents know.
+
+/// How an agent knows what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    ExtIdleNotify,
+    KdeIdle,
+    Mutter,
+    X11,
+    /// It does not.
+    None,
+}
+
+impl Source {
+    const ALL: [Self; 5] = [
+        Self::ExtIdleNotify,
+        Self::KdeIdle,
+        Self::Mutter,
+        Self::X11,
+        Self::None,
+    ];
+
+    /// The word for it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ExtIdleNotify => "ext-idle-notify",
+            Self::KdeIdle => "kde-idle",
+            Self::Mutter => "mutter",
+            Self::X11 => "x11",
+            Self::None => "none",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_source_is_read_by_its_word() {
+        for source in Source::ALL {
+            assert_eq!(Source::parse(source.as_str()), Some(source));
+        }
+        assert_eq!(Source::parse("evdev"), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! The private connection: calls to whoever is trusted, and when it is given up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::Notify;
+use zbus::wire::DynamicType;
+use zbus::{Connection, Message, fdo};
+
+use super::screen::Longest;
+use super::{CALL_TIMEOUT, LONGEST, LONGEST_REPLY, late, socket, timely};
+
+/// So many calls in a row without an answer, and the connection is taken for stuck.
+const STALLS: u32 = 3;
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Object<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) interface: &'a str,
+}
+
+/// The private connection. Clones are the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    connection: Connection,
+    stalls: Arc<Stalls>,
+}
+
+impl Link {
+    /// # Errors
+    /// There is no bus.
+    pub(crate) async fn open() -> zbus::Result<Self> {
+        let longest = Longest {
+            reply: LONGEST_REPLY,
+            other: LONGEST,
+        };
+        Ok(Self {
+            connection: timely(socket::connect(longest)).await?,
+            stalls: Arc::default(),
+        })
+    }
+
+    /// For signals, and for questions that have a bound of their own.
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// # Errors
+    /// It was refused, or there was no answer in time.
+    pub(crate) async fn call<B>(
+        &self,
+        to: Object<'_>,
+        method: &str,
+        body: &B,
+    ) -> zbus::Result<Message>
+    where
+        B: serde::Serialize + DynamicType,
+    {
+        let Object {
+            name,
+            path,
+            interface,
+        } = to;
+        let connection = &self.connection;
+        let call = connection.call_method(Some(name), path, Some(interface), method, body);
+        let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
+        self.stalls.count(match &answer {
+            Ok(Err(error)) if is_limit(error) => Outcome::Stalled,
+            Ok(_) => Outcome::Answered,
+            Err(_elapsed) => Outcome::Stalled,
+        });
+        answer.unwrap_or_else(|_elapsed| Err(late()))
+    }
+
+    /// Waits until so many calls in a row had no answer that a new connection is worth trying: the
+    /// bus forgets then what it still waits for on this one.
+    pub(crate) async fn given_up(&self) {
+        self.stalls.enough.notified().await;
+    }
+}
+
+/// How many calls in a row had no answer.
+#[derive(Debug, Default)]
+struct Stalls {
+    count: AtomicU32,
+    enough: Notify,
+}
+
+/// What came of a call. A refusal is an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    Stalled,
+}
+
+impl Stalls {
+    fn count(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Answered => self.count.store(0, Ordering::Relaxed),
+            Outcome::Stalled => {
+                if self.count.fetch_add(1, Ordering::Relaxed) + 1 >= STALLS {
+                    self.enough.notify_one();
+                }
+            }
+        }
+    }
+}
+
+/// The bus lets a peer wait for so many answers at once (`max_replies_per_connection`), and then
+/// passes on no more of its calls.
+fn is_limit(error: &zbus::Error) -> bool {
+    matches!(error, zbus::Error::FDO(error) if matches!(**error, fdo::Error::LimitsExceeded(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    async fn given_up_after(outcomes: &[Outcome]) -> bool {
+        let stalls = Stalls::default();
+        outcomes.iter().for_each(|outcome| stalls.count(*outcome));
+        let enough = stalls.enough.notified();
+        tokio::time::timeout(Duration::ZERO, enough).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn only_stalls_in_a_row_give_a_connection_up() {
+        use Outcome::{Answered, Stalled};
+        assert!(given_up_after(&[Stalled, Stalled, Stalled]).await);
+        assert!(!given_up_after(&[Stalled, Stalled, Answered, Stalled, Stalled]).await);
+    }
+
+    #[test]
+    fn a_bus_that_passes_on_no_more_calls_is_no_answer() {
+        let failed = |error| zbus::Error::FDO(Box::new(error));
+        assert!(is_limit(&failed(fdo::Error::LimitsExceeded(String::new()))));
+        assert!(!is_limit(&failed(fdo::Error::AccessDenied(String::new()))));
+        assert!(!is_limit(&late()));
+    }
+}

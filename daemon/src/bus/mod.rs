@@ -1,0 +1,81 @@
+//! The system bus, which the daemon is on twice.
+//!
+//! A bus counts what a peer has open, and a peer reads one message after the other: whoever can
+//! send something to a connection can take their time from those who share it. So what ends
+//! sessions has a connection of its own, the private one, with no name, no objects and no questions
+//! to anybody but logind, PID 1 and polkit. What strangers may call, and whom the daemon asks of
+//! them, is on the public one. Either is made anew by itself when it is lost, and the other does
+//! not notice.
+
+mod link;
+mod screen;
+mod socket;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use zbus::Connection;
+
+pub(crate) use link::{Link, Object};
+use screen::Longest;
+
+/// The private connection while there is one.
+pub(crate) type PrivateBus = watch::Receiver<Option<Link>>;
+
+/// The public connection while there is one.
+pub(crate) type PublicBus = watch::Receiver<Option<Connection>>;
+
+/// How long a peer that is trusted may take to answer a call. The reference bus has no limit of its
+/// own.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What anybody may send, and what the bus and agents answer, is far shorter.
+const LONGEST: u64 = 64 << 10;
+
+/// logind's list of 8192 sessions takes less than a tenth of this.
+const LONGEST_REPLY: u64 = 16 << 20;
+
+/// The pause before the first attempt to reach the bus again; doubled each time.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// A public connection.
+///
+/// # Errors
+/// There is no bus.
+pub(crate) async fn public() -> zbus::Result<Connection> {
+    let longest = Longest {
+        reply: LONGEST,
+        other: LONGEST,
+    };
+    timely(socket::connect(longest)).await
+}
+
+/// D-Bus itself lets a call wait for ever; we do not.
+pub(crate) async fn timely<T>(call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(late()),
+    }
+}
+
+fn late() -> zbus::Error {
+    zbus::Error::Failure(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))
+}
+
+/// Growing pauses.
+pub(crate) struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(PAUSE)
+    }
+}
+
+impl Pauses {
+    pub(crate) fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(PAUSE_MAX);
+        pause
+    }
+}

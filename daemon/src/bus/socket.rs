@@ -1,0 +1,97 @@
+//! A socket to the bus that descriptors do not come through, and nothing that is too long.
+//!
+//! Whoever may call the daemon may attach sixteen descriptors to each call, and what is open here
+//! at once is limited: the bus passes none on to a peer that did not say that it takes them.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use zbus::address::transport::{Transport, UnixSocket};
+use zbus::connection::Builder;
+use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
+use zbus::export::async_trait::async_trait;
+use zbus::{Address, Connection};
+
+use super::screen::{Longest, Screen};
+
+/// Connects to the system bus.
+pub(super) async fn connect(longest: Longest) -> zbus::Result<Connection> {
+    let address = Address::system()?;
+    let Transport::Unix(unix) = address.transport() else {
+        return Err(unusable(&address));
+    };
+    let UnixSocket::File(path) = unix.path() else {
+        return Err(unusable(&address));
+    };
+    let stream = UnixStream::connect(path).await?;
+    let socket = Plain { stream, longest };
+    Builder::socket(socket).build().await
+}
+
+fn unusable(address: &Address) -> zbus::Error {
+    zbus::Error::Address(format!("not the path of a socket: {address}"))
+}
+
+struct Plain {
+    stream: UnixStream,
+    longest: Longest,
+}
+
+impl Socket for Plain {
+    type ReadHalf = Reader;
+    type WriteHalf = Writer;
+
+    fn split(self) -> Split<Reader, Writer> {
+        let (read, write) = self.stream.into_split();
+        let reader = Reader {
+            stream: BufReader::new(read),
+            screen: Screen::new(self.longest),
+        };
+        Split::new(reader, Writer(write))
+    }
+}
+
+#[derive(Debug)]
+struct Reader {
+    stream: BufReader<OwnedReadHalf>,
+    screen: Screen,
+}
+
+#[async_trait]
+impl ReadHalf for Reader {
+    async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+        loop {
+            let from: &[u8] = if self.screen.has_more() {
+                &[]
+            } else {
+                let from = self.stream.fill_buf().await?;
+                if from.is_empty() {
+                    return Ok((0, Vec::new()));
+                }
+                from
+            };
+            let step = self.screen.step(from, buffer);
+            self.stream.consume(step.taken);
+            if step.given > 0 {
+                return Ok((step.given, Vec::new()));
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Writer(OwnedWriteHalf);
+
+#[async_trait]
+impl WriteHalf for Writer {
+    async fn sendmsg(&mut self, buffer: &[u8], _: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        self.0.write(buffer).await
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        self.0.shutdown().await
+    }
+}
