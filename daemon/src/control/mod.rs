@@ -214,10 +214,23 @@ impl Manager {
         self.status().policy_state
     }
 
-    /// Why the policy file as it is now was not taken; empty if it was.
+    /// Why the policy file as it is now was not taken; empty if it was. It has lines of the file in
+    /// it, which need not be everybody's to read.
     #[zbus(property(emits_changed_signal = "false"))]
-    fn policy_error(&self) -> String {
-        self.status().policy_error.clone().unwrap_or_default()
+    async fn policy_error(
+        &self,
+        #[zbus(header)] header: Option<Header<'_>>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<String> {
+        let Some(error) = self.status().policy_error.clone() else {
+            return Ok(String::new());
+        };
+        let header = header.ok_or_else(unknown_caller)?;
+        let guest = self.admit(connection, &header).await?;
+        Ok(match guest.viewer {
+            Viewer(0) => error,
+            Viewer(_) => "only root is told why".to_owned(),
+        })
     }
 
     /// Whether the daemon was started with `--allow-short-limits`.
