@@ -12,8 +12,10 @@ use zbus::names::OwnedUniqueName;
 use zbus::{Connection, Message, MessageStream, fdo};
 
 use crate::bus::{self, timely};
+use crate::control;
 use crate::driver::Input;
 use crate::idle::Report;
+use crate::notice::LastEnding;
 
 pub(crate) const NAME: &str = "org.sessiontimeout1";
 pub(crate) const PATH: &str = "/org/sessiontimeout1";
@@ -170,6 +172,17 @@ fn refusal(error: &zbus::Error) -> Refusal {
         }
     }
     Refusal::NoAnswer(error.to_string())
+}
+
+/// What became of the user's last session, where nobody has told the user yet.
+pub(crate) async fn last_ending(
+    connection: &Connection,
+    daemon: &OwnedUniqueName,
+    session: &str,
+) -> Option<LastEnding> {
+    let call = connection.call_method(Some(daemon), PATH, Some(MANAGER), "LastEnding", &session);
+    let answer = timely(call).await.ok()?;
+    control::last_ending(answer.body().deserialize().ok()?)
 }
 
 /// Reports to this daemon. Nobody waits for it to take note: it looks by itself when a limit is

@@ -13,7 +13,7 @@ use crate::cli::Args;
 use crate::control;
 use crate::daemon::{self, Attachment, Refusal};
 use crate::idle::{Answer, Report, Watch};
-use crate::notifier;
+use crate::notifier::{self, News};
 use crate::session::{self, LOGIND, MANAGER, MANAGER_PATH, NoSession, Session};
 use crate::source::{Source, Trouble};
 
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     let (inputs, incoming) = mpsc::channel(QUEUE);
     let failed = |error: zbus::Error| Failure::NoBus(error.to_string());
     let (news, shown) = mpsc::channel(QUEUE);
-    let offered = control::serve(&bus, inputs.clone(), news).await;
+    let offered = control::serve(&bus, inputs.clone(), news.clone()).await;
     offered.map_err(failed)?;
     tokio::spawn(notifier::run(bus.clone(), session.id.clone(), shown));
     let removals = removals(&bus).await.map_err(failed)?;
@@ -82,6 +82,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
         session,
         source,
         daemon: None,
+        untold: Some(news),
     };
     driver.drive(incoming, stops).await
 }
@@ -129,6 +130,8 @@ struct Driver {
     source: Source,
     /// The daemon that has taken the agent.
     daemon: Option<OwnedUniqueName>,
+    /// Where to say what became of the last session, until the daemon was asked: once.
+    untold: Option<mpsc::Sender<News>>,
 }
 
 impl Driver {
@@ -188,6 +191,10 @@ impl Driver {
             Attachment::Attached(daemon) => {
                 let (id, name) = (&self.session.id, self.source.name());
                 say(&format!("idle time of session {id} comes from {name}"));
+                if let Some(news) = self.untold.take() {
+                    let (bus, id) = (self.bus.clone(), id.clone());
+                    tokio::spawn(tell_last_ending(bus, daemon.clone(), id, news));
+                }
                 self.daemon = Some(daemon);
             }
             Attachment::Waiting(None) => {}
@@ -207,6 +214,18 @@ impl Driver {
             told.map_err(|error| Failure::NoBus(error.to_string()))?;
         }
         Ok(())
+    }
+}
+
+/// Has the user told what became of the last session, where that is news.
+async fn tell_last_ending(
+    bus: Connection,
+    daemon: OwnedUniqueName,
+    session: String,
+    news: mpsc::Sender<News>,
+) {
+    if let Some(ending) = daemon::last_ending(&bus, &daemon, &session).await {
+        let _ = news.send(News::LastEnding(ending)).await;
     }
 }
 

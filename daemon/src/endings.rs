@@ -2,9 +2,10 @@
 //!
 //! Whoever comes back to an ended session finds nothing: the terminal is closed, the screen is
 //! that of the login. So the next login says what happened. A login without a terminal, such as a
-//! transfer, shows nobody anything, and does not use it up.
+//! transfer, shows nobody anything, and does not use it up. A desktop's agent asks, and says when it
+//! has shown it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use session_timeout_policy::{Uid, WallTime};
-use session_timeout_texts::{Cause, Language, Sentence};
+use session_timeout_texts::{Cause, Language, Sentence, harmless};
+use zbus::wire::Variant;
 
 use crate::replace::{Outlives, replace};
 
@@ -21,6 +23,9 @@ use crate::replace::{Outlives, replace};
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Users that are kept in mind; the oldest is forgotten first.
 const USERS_MAX: usize = 4096;
+
+/// What an agent is told of an ending.
+pub(crate) type Row = HashMap<&'static str, Variant<'static>>;
 
 /// What became of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +57,25 @@ impl Ending {
             cause,
             length,
         }
+    }
+
+    /// The same for an agent, by name. Empty is that there is none.
+    fn row(&self, now: WallTime) -> Row {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let cause = match self.cause {
+            Cause::Login => "login",
+            Cause::Unlock => "unlock",
+            Cause::Input => "input",
+        };
+        let ago = now.since(WallTime::from_micros(self.at));
+        let mut row = HashMap::from([
+            ("AgoUSec", Variant::from(micros(ago))),
+            ("Cause", Variant::from(cause)),
+            ("LengthUSec", Variant::from(micros(self.length))),
+        ]);
+        let place = self.place.as_deref().map(harmless);
+        row.extend(place.map(|place| ("Place", Variant::from(place))));
+        row
     }
 
     /// What is said of it.
@@ -116,6 +140,14 @@ impl Endings {
         let kept = self.kept();
         let ending = kept.by_user.get(&user.as_raw())?;
         (!ending.is_old(now)).then(|| language.say(ending.told(now)))
+    }
+
+    /// The same, for an agent of this user.
+    pub(crate) fn row(&self, user: Uid, now: WallTime) -> Row {
+        let kept = self.kept();
+        let ending = kept.by_user.get(&user.as_raw());
+        let ending = ending.filter(|ending| !ending.is_old(now));
+        ending.map(|ending| ending.row(now)).unwrap_or_default()
     }
 
     /// This user has been told.

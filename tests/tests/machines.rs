@@ -245,6 +245,7 @@ on_desktops! {
         trixie_sway: Trixie Sway {
             doctor::a_screen_that_no_warning_reaches_is_named,
             notifications::a_user_who_speaks_german_is_warned_in_german,
+            notifications::the_next_desktop_says_once_why_the_last_session_was_ended,
             notifications::a_warning_on_the_screen_outlives_the_daemon_and_is_neither_repeated_nor_lost,
             notifications::more_time_that_is_granted_is_said_on_the_screen,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
@@ -253,6 +254,7 @@ on_desktops! {
             notifications::without_a_server_nothing_breaks_and_one_that_comes_late_shows_what_is_due,
         },
         trixie_x11: Trixie X11 {
+            notifications::the_next_desktop_says_once_why_the_last_session_was_ended,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
             notifications::more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session,
             notifications::the_last_thing_on_the_screen_is_why_the_session_ends,

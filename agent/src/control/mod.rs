@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use zbus::message::Header;
 use zbus::{Connection, fdo, interface};
 
+pub(crate) use self::told::last_ending;
 use self::told::{Dictionary, limit, parting, warning};
 use crate::clock::Now;
 use crate::driver::Input;

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use session_timeout_texts::Cause;
 use zbus::fdo;
 use zbus::wire::OwnedVariant;
 
 use crate::clock::Now;
-use crate::notice::{End, Extensions, Limit, Parting, Plain, Urgency, Warning};
+use crate::notice::{End, Extensions, LastEnding, Limit, Parting, Plain, Urgency, Warning};
 
 /// What is told, by name. Names that are not known are for agents to come.
 pub(super) type Dictionary = HashMap<String, OwnedVariant>;
@@ -41,6 +42,21 @@ pub(super) fn parting(told: Dictionary) -> fdo::Result<Parting> {
         limit: limit(&told.word("Limit")?)?,
         length: told.span("LengthUSec")?,
         end: End::of(&told.word("Action")?),
+    })
+}
+
+/// What became of the last session, if anything did.
+pub(crate) fn last_ending(told: Dictionary) -> Option<LastEnding> {
+    let mut told = Told(told);
+    Some(LastEnding {
+        place: told.plain("Place"),
+        ago: told.span("AgoUSec").ok()?,
+        cause: match told.word("Cause").ok()?.as_str() {
+            "login" => Cause::Login,
+            "unlock" => Cause::Unlock,
+            _ => Cause::Input,
+        },
+        length: told.span("LengthUSec").ok()?,
     })
 }
 

@@ -4,7 +4,7 @@
 use session_timeout_texts::{Language, Sentence};
 
 use super::remaining::Remaining;
-use super::told::{Extensions, Granted, Limit, Parting, Plain, Urgency, Warning};
+use super::told::{Extensions, Granted, LastEnding, Limit, Parting, Plain, Urgency, Warning};
 use crate::clock::Now;
 
 /// What a server can show (`GetCapabilities` of the Desktop Notifications Specification 1.2).
@@ -142,6 +142,21 @@ impl Content {
             stays: Stays::Briefly,
             ..Self::of(summary, &lines, abilities)
         }
+    }
+
+    /// What became of the last session.
+    pub(super) fn last_ending(
+        language: Language,
+        ending: &LastEnding,
+        abilities: Abilities,
+    ) -> Self {
+        let said = language.say(Sentence::LastEnding {
+            place: ending.place.as_ref().map(Plain::as_str),
+            ago: ending.ago,
+            cause: ending.cause,
+            length: ending.length,
+        });
+        Self::of(language.say(Sentence::LastEndingTitle), &[said], abilities)
     }
 
     /// That the session ends now.

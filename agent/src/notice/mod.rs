@@ -8,4 +8,6 @@ mod told;
 
 pub(crate) use content::{Abilities, Actions, Button, Content, Stays};
 pub(crate) use notices::{Closed, Id, NotExtended, Notices, Step, Ticket};
-pub(crate) use told::{End, Extensions, Granted, Limit, Parting, Plain, Urgency, Warning};
+pub(crate) use told::{
+    End, Extensions, Granted, LastEnding, Limit, Parting, Plain, Urgency, Warning,
+};

@@ -6,7 +6,7 @@ use session_timeout_texts::{Language, Sentence};
 
 use super::content::{Abilities, Button, Content};
 use super::remaining::Remaining;
-use super::told::{End, Granted, Limit, Parting, Warning};
+use super::told::{End, Granted, LastEnding, Limit, Parting, Warning};
 use crate::clock::{Boot, Now};
 
 /// An extension answers with a span, so that the end that comes of it is never the same to the
@@ -30,6 +30,8 @@ pub(crate) enum Step {
     /// Show this, in the place of that one.
     Show(Ticket, Option<Id>, Content),
     Close(Id),
+    /// Show this once; whoever shows it says when it cannot be.
+    Tell(LastEnding, Content),
     /// There is something to show, and no server to show it.
     Start,
     /// What the user has pressed a button for.
@@ -64,6 +66,8 @@ pub(crate) struct Notices {
     extending: Extending,
     absolute: Notice,
     inactivity: Notice,
+    /// What the user has yet to be told of the last session.
+    last: Option<LastEnding>,
 }
 
 /// Whether an answer about more time is waited for.
@@ -145,7 +149,23 @@ impl Notices {
             notice.id = None;
             notice.call = Call::Answered;
         }
-        self.show_warnings(now)
+        let told = self.tell_last();
+        let warned = self.show_warnings(now);
+        told.into_iter().chain(warned).collect()
+    }
+
+    /// The user is to be told of the last session, now or when there is a server.
+    pub(crate) fn ended_before(&mut self, ending: LastEnding) -> Vec<Step> {
+        self.last = Some(ending);
+        match self.server {
+            Some(_) => self.tell_last().into_iter().collect(),
+            None => vec![Step::Start],
+        }
+    }
+
+    /// That was not shown after all: the next server may.
+    pub(crate) fn untold(&mut self, ending: LastEnding) {
+        self.last = Some(ending);
     }
 
     /// The daemon warns.
@@ -303,6 +323,13 @@ impl Notices {
             steps.extend(self.show(now, limit));
         }
         steps
+    }
+
+    fn tell_last(&mut self) -> Option<Step> {
+        let abilities = self.server?;
+        let ending = self.last.take()?;
+        let content = Content::last_ending(self.language, &ending, abilities);
+        Some(Step::Tell(ending, content))
     }
 
     fn notice(&mut self, limit: Limit) -> &mut Notice {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_timeout_texts::{self as texts, harmless};
+use session_timeout_texts::{self as texts, Cause, harmless};
 
 use crate::clock::Boot;
 
@@ -112,6 +112,18 @@ pub(crate) struct Granted {
     pub(crate) by: Duration,
     pub(crate) ends: Boot,
     pub(crate) left: u32,
+}
+
+/// What became of the user's last session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LastEnding {
+    /// A terminal or a seat.
+    pub(crate) place: Option<Plain>,
+    /// How long ago it was ended.
+    pub(crate) ago: Duration,
+    pub(crate) cause: Cause,
+    /// How long the limit was.
+    pub(crate) length: Duration,
 }
 
 /// Text from outside as it may be shown: nothing in it begins a line, commands anything that shows

@@ -81,6 +81,14 @@ pub(super) async fn sign_out(
     })
 }
 
+/// Tells the daemon that its user has been told of the last session.
+pub(super) async fn ending_told(bus: &Connection, session: &str) {
+    let (name, path, interface) = (daemon::NAME, daemon::PATH, daemon::MANAGER);
+    let call = bus.call_method(Some(name), path, Some(interface), "EndingTold", &session);
+    // Then it is told again.
+    let _ = timely(call).await;
+}
+
 fn refusal(language: Language, error: &zbus::Error) -> NotExtended {
     let known = match error {
         zbus::Error::MethodError(name, ..) => Refused::by_error_name(name),

@@ -23,7 +23,8 @@ use crate::bus::{self, timely};
 use crate::clock::{Alarm, Now};
 use crate::driver::say;
 use crate::notice::{
-    Abilities, Button, Granted, Id, Limit, NotExtended, Notices, Parting, Step, Ticket, Warning,
+    Abilities, Button, Content, Granted, Id, LastEnding, Limit, NotExtended, Notices, Parting,
+    Step, Ticket, Warning,
 };
 
 /// What comes of tasks and waits to be heard: there is at most one of each kind for each limit.
@@ -35,6 +36,7 @@ pub(crate) enum News {
     Warned(Warning),
     Withdrawn(Limit),
     Ends(Parting),
+    LastEnding(LastEnding),
     /// How do notifications reach the user?
     Reach(oneshot::Sender<Reach>),
 }
@@ -50,6 +52,8 @@ enum Outcome {
     Extended(Result<Granted, NotExtended>),
     /// A sentence about a button that came to nothing.
     Failed(String),
+    /// Nobody has shown that.
+    Untold(LastEnding),
 }
 
 /// Shows and passes on, until there are no news any more.
@@ -172,6 +176,7 @@ impl Notifier {
             Woken::News(News::Warned(warning)) => self.notices.warned(now, warning),
             Woken::News(News::Withdrawn(limit)) => self.notices.withdrawn(limit),
             Woken::News(News::Ends(parting)) => self.notices.ends(now, parting),
+            Woken::News(News::LastEnding(ending)) => self.notices.ended_before(ending),
             Woken::News(News::Reach(answer)) => {
                 self.tell_reach(answer);
                 Vec::new()
@@ -216,6 +221,10 @@ impl Notifier {
             Outcome::Shown(ticket, id) => self.notices.shown(now, ticket, id),
             Outcome::Extended(outcome) => self.notices.extended(now, outcome),
             Outcome::Failed(note) => self.notices.failed(now, &note),
+            Outcome::Untold(ending) => {
+                self.notices.untold(ending);
+                Vec::new()
+            }
         }
     }
 
@@ -292,8 +301,37 @@ impl Notifier {
                     None
                 });
             }
-            (Step::Show(..) | Step::Close(_), Err(_)) => {}
+            (Step::Tell(ending, content), Ok(desk)) => {
+                let (bus, server) = (desk.bus.clone(), desk.server.clone());
+                self.tell_ending(bus, server, ending, content);
+            }
+            (Step::Show(..) | Step::Close(_) | Step::Tell(..), Err(_)) => {}
         }
+    }
+
+    /// Only what was shown is told.
+    fn tell_ending(
+        &self,
+        bus: Connection,
+        server: Option<OwnedUniqueName>,
+        ending: LastEnding,
+        content: Content,
+    ) {
+        let (system, session) = (self.system.clone(), self.session.clone());
+        let language = self.language;
+        self.spawn(async move {
+            let shown = match server {
+                Some(server) => server::show(language, &bus, &server, None, &content)
+                    .await
+                    .ok(),
+                None => None,
+            };
+            if shown.is_none() {
+                return Some(Outcome::Untold(ending));
+            }
+            asking::ending_told(&system, &session).await;
+            None
+        });
     }
 
     fn press(&self, button: Button) {

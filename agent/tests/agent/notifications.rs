@@ -127,6 +127,47 @@ async fn a_server_that_hangs_keeps_nobody_waiting() {
     assert_eq!(answer, Err(error.to_owned()));
 }
 
+/// An agent that is attached where the last session was ended.
+async fn attached_after_an_end(notifications: Notifications) -> Stage {
+    let mut world = World::with("wayland", Daemon::Taking);
+    world.notifications = notifications;
+    world.last_ending = HashMap::from([
+        ("Place", Variant::from("pts/3\u{1b}")),
+        ("AgoUSec", Variant::from(7_700_000_000_u64)),
+        ("Cause", Variant::from("input")),
+        ("LengthUSec", Variant::from(900_000_000_u64)),
+    ]);
+    let mut stage = Stage::set(Desktop::Notifications, world, &[]).await;
+    let attach = Said::Attach("c1".to_owned(), "none".to_owned());
+    assert_eq!(stage.said().await, attach);
+    stage
+}
+
+#[tokio::test]
+async fn the_user_is_told_once_what_became_of_the_last_session_and_the_daemon_that_it_was() {
+    let mut stage = attached_after_an_end(Notifications::Shown).await;
+    let (replaced, summary, body) = shown(&mut stage).await;
+    assert_eq!(
+        (replaced, summary.as_str()),
+        (0, "Your last session was ended")
+    );
+    let said = "on pts/3\u{fffd} was ended 2 h ago, after 15 min without input.";
+    assert!(body.ends_with(said), "{body}");
+    assert_eq!(stage.said().await, Said::Told("c1".to_owned()));
+    // A warning is a notification of its own.
+    let (replaced, ..) = warned(&mut stage, "absolute").await;
+    assert_eq!(replaced, 0);
+}
+
+#[tokio::test]
+async fn what_nobody_has_shown_is_not_told_for_told() {
+    let mut stage = attached_after_an_end(Notifications::Absent).await;
+    stage.server_comes().await;
+    let (_, summary, _) = shown(&mut stage).await;
+    assert_eq!(summary, "Your last session was ended");
+    assert_eq!(stage.said().await, Said::Told("c1".to_owned()));
+}
+
 #[tokio::test]
 async fn nobody_but_root_shows_anything() {
     let stage = attached(Notifications::Shown).await;

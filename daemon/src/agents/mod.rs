@@ -190,6 +190,12 @@ impl Agents {
         Some(key.clone())
     }
 
+    /// The user that this connection speaks for in the session with this id.
+    pub(crate) fn user_of(&self, id: &str, name: &UniqueName<'_>) -> Option<Uid> {
+        let key = self.session_of(id, name)?;
+        self.all().agents.get(&key).map(|agent| agent.user)
+    }
+
     /// What the session's agent tells its user from now on, if there is one.
     pub(crate) fn look_out(&self, key: &SessionKey, outlook: Outlook) {
         if let Some(agent) = self.all().agents.get(key) {

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
-use session_timeout_policy::{Event, SessionFacts, SessionKey};
+use session_timeout_policy::{Event, SessionFacts, SessionKey, Uid};
 use session_timeout_texts::harmless;
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::message::Header;
@@ -30,6 +30,8 @@ use turns::Turns;
 
 use crate::agents::{Agents, Attached, Call, NotTaken, Source};
 use crate::bus::PrivateBus;
+use crate::clock::Clocks;
+use crate::endings::{self, Endings};
 use crate::input::{Input, Viewer};
 use crate::probe::{Prober, Question};
 use crate::report::{Explanation, SessionReport, Status};
@@ -54,6 +56,7 @@ pub(crate) struct Questions {
     /// For polkit.
     pub(crate) private: PrivateBus,
     pub(crate) agents: Agents,
+    pub(crate) endings: Endings,
     pub(crate) prober: Prober,
     pub(crate) teller: Teller,
 }
@@ -196,6 +199,28 @@ impl Manager {
         sent.map_err(|_| stopping())
     }
 
+    /// What became of the last session of the agent's user, where nobody has been told yet: nothing
+    /// otherwise.
+    async fn last_ending(
+        &self,
+        session: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> fdo::Result<endings::Row> {
+        let (_call, user) = self.agents_user(&session, &header)?;
+        Ok(self.questions.endings.row(user, Clocks::now().wall))
+    }
+
+    /// The agent has shown that.
+    async fn ending_told(
+        &self,
+        session: String,
+        #[zbus(header)] header: Header<'_>,
+    ) -> fdo::Result<()> {
+        let (_call, user) = self.agents_user(&session, &header)?;
+        self.questions.endings.told(user);
+        Ok(())
+    }
+
     /// The version of the daemon.
     #[zbus(property(emits_changed_signal = "const"))]
     fn version(&self) -> &'static str {
@@ -293,6 +318,13 @@ impl Manager {
     ) -> fdo::Result<(InHand, &'h UniqueName<'h>)> {
         let sender = header.sender().ok_or_else(unknown_caller)?;
         Ok((self.gate.call(sender).map_err(full)?, sender))
+    }
+
+    /// Lets a call of an agent in, and says whose it is.
+    fn agents_user(&self, session: &str, header: &Header<'_>) -> fdo::Result<(InHand, Uid)> {
+        let (call, sender) = self.take_in_hand(header)?;
+        let user = self.questions.agents.user_of(known_id(session)?, sender);
+        Ok((call, user.ok_or_else(not_the_agent)?))
     }
 
     /// Without a word to the driver: anybody may ask, and as often as the bus allows.

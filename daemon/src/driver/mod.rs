@@ -78,13 +78,14 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
         teller: teller.clone(),
         language,
     })?;
-    let logins = Logins::new(endings, language);
+    let logins = Logins::new(endings.clone(), language);
     let driver = Driver::new(args, hands, agents.clone(), teller.clone(), logins, wanted)?;
     let questions = Questions {
         inputs: inputs.clone(),
         status: driver.status.subscribe(),
         private,
         agents,
+        endings,
         prober,
         teller,
     };

@@ -203,6 +203,36 @@ pub(crate) fn the_last_thing_on_the_screen_is_why_the_session_ends(
     Ok(())
 }
 
+pub(crate) fn the_next_desktop_says_once_why_the_last_session_was_ended(
+    machine: &Machine,
+    environment: Environment,
+) -> Outcome {
+    machine.policy("[default]\nsession-timeout = \"20s\"\nsession-warnings = [\"5s\"]\n")?;
+    let ended = attached(machine, environment)?;
+    machine.wait_session_gone(ended.session(), secs(60))?;
+    drop(ended);
+    machine.policy("[default]\nsession-timeout = \"10min\"\n")?;
+
+    let screen = attached(machine, environment)?;
+    start(&screen, environment)?;
+    let told = wait_shown(&screen, environment, "Your last session was ended", SOON)?;
+    assert!(
+        told.body
+            .contains("less than a minute ago, 20 s after the login."),
+        "{told:?}"
+    );
+    photograph(&screen, environment, "last-session")?;
+    // What was shown is not said again, here or on a terminal.
+    wait_until(SOON, "that being written down", || {
+        let kept = machine.run("cat /run/session-timeout/endings.json")?;
+        if kept.trim() == "{}" {
+            Ok(())
+        } else {
+            Err(Failure::new(kept))
+        }
+    })
+}
+
 pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what_is_due(
     machine: &Machine,
     environment: Environment,

@@ -4,6 +4,7 @@
 
 mod server;
 
+use std::collections::HashMap;
 use std::os::unix::net::UnixListener;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use zbus::connection::Builder;
 use zbus::message::{Flags, Header};
-use zbus::wire::OwnedObjectPath;
+use zbus::wire::{OwnedObjectPath, Variant};
 use zbus::{Connection, Guid, Message, fdo};
 
 /// The daemon's name on the bus, and that of somebody who is not root.
@@ -39,6 +40,8 @@ pub(crate) struct World {
     /// Mutter's idle time.
     pub(crate) idle: Duration,
     pub(crate) notifications: Notifications,
+    /// What the daemon says became of the last session.
+    pub(crate) last_ending: HashMap<&'static str, Variant<'static>>,
 }
 
 /// The notification server.
@@ -74,6 +77,8 @@ pub(crate) enum Said {
     Show(u32, String, String),
     Close(u32),
     Stay(String),
+    /// That the user was told of the last session.
+    Told(String),
     /// With or without leave to ask the user for a password.
     Extend(String, Interaction),
     /// To logind.
@@ -458,6 +463,14 @@ impl Manager {
         self.0.note(Said::Stay(session));
     }
 
+    fn last_ending(&self, _session: &str) -> HashMap<&'static str, Variant<'static>> {
+        lock(&self.0.world).last_ending.clone()
+    }
+
+    fn ending_told(&self, session: String) {
+        self.0.note(Said::Told(session));
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "what zbus hands over")]
     fn extend_session(
         &self,
@@ -513,6 +526,7 @@ impl World {
             session: true,
             idle: Duration::ZERO,
             notifications: Notifications::Absent,
+            last_ending: HashMap::new(),
         }
     }
 }
