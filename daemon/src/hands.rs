@@ -213,8 +213,10 @@ impl Hands {
         let line = text::end(self.language, session, limit);
         // It comes too late to disturb anybody.
         self.write(facts, &terminals, &line, Mesg::Ignored);
-        let place = terminals.first().map(Terminal::name);
-        let place = place.or_else(|| facts.seat.clone());
+        // A desktop has terminals as well, which are not where its user was.
+        let terminal = terminals.first().map(Terminal::name);
+        let terminal = terminal.filter(|_| !facts.session_type.is_graphical());
+        let place = terminal.or_else(|| facts.seat.clone());
         let now = Clocks::now().wall;
         let ending = Ending::new(place, now, text::cause(session, limit), length);
         self.endings.add(facts.uid, ending, now);
