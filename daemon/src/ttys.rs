@@ -157,26 +157,30 @@ fn device_name(major: u32, minor: u32) -> Option<String> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use nix::pty::OpenptyResult;
+
     use super::*;
+
+    /// A terminal of our own.
+    fn own_pty() -> (OpenptyResult, Terminal, Uid) {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let path = nix::unistd::ttyname(&pty.slave).unwrap();
+        let device = fs::metadata(&path).unwrap().rdev();
+        let me = Uid::new(nix::unistd::geteuid().as_raw());
+        (pty, Terminal { path, device }, me)
+    }
 
     #[test]
     fn a_terminal_of_somebody_else_is_none_of_the_logins() {
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let path = nix::unistd::ttyname(&pty.slave).unwrap();
-        let about = fs::metadata(&path).unwrap();
-        let (device, owner) = (about.rdev(), about.uid());
-        let found = Terminal::of(device, owner).map(|terminal| terminal.path);
-        assert_eq!(found, Some(path));
-        assert_eq!(Terminal::of(device, owner + 1), None);
+        let (_pty, terminal, me) = own_pty();
+        let found = Terminal::of(terminal.device, me.as_raw());
+        assert_eq!(found.as_ref(), Some(&terminal));
+        assert_eq!(Terminal::of(terminal.device, me.as_raw() + 1), None);
     }
 
     #[test]
     fn a_pty_is_written_to_by_its_owner_alone() {
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let path = nix::unistd::ttyname(&pty.slave).unwrap();
-        let device = fs::metadata(&path).unwrap().rdev();
-        let terminal = Terminal { path, device };
-        let me = Uid::new(nix::unistd::geteuid().as_raw());
+        let (pty, terminal, me) = own_pty();
         let writes = Writes::default();
 
         write(&terminal, me, "hello", Mesg::Ignored, &writes).unwrap();
@@ -188,7 +192,7 @@ mod tests {
         let refused = write(&terminal, stranger, "x", Mesg::Ignored, &writes).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
         let reused = Terminal {
-            device: device + 1,
+            device: terminal.device + 1,
             ..terminal
         };
         assert_eq!(
@@ -201,11 +205,7 @@ mod tests {
 
     #[test]
     fn a_terminal_that_refuses_messages_is_spared_where_that_counts() {
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let path = nix::unistd::ttyname(&pty.slave).unwrap();
-        let device = fs::metadata(&path).unwrap().rdev();
-        let terminal = Terminal { path, device };
-        let me = Uid::new(nix::unistd::geteuid().as_raw());
+        let (pty, terminal, me) = own_pty();
         let writes = Writes::default();
         let write = |mesg| write(&terminal, me, "x", mesg, &writes).unwrap();
         // (mode, where `mesg` is ignored, where it is respected)
@@ -224,11 +224,7 @@ mod tests {
 
     #[test]
     fn a_terminal_that_is_full_or_stopped_is_never_waited_for() {
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let path = nix::unistd::ttyname(&pty.slave).unwrap();
-        let device = fs::metadata(&path).unwrap().rdev();
-        let terminal = Terminal { path, device };
-        let me = Uid::new(nix::unistd::geteuid().as_raw());
+        let (_pty, terminal, me) = own_pty();
         let writes = Writes::default();
         let line = "x".repeat(1024);
         let full = (0..1000)

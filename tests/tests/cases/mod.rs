@@ -33,7 +33,7 @@ pub(crate) mod transfers;
 
 use std::time::{Duration, Instant};
 
-use session_timeout_tests::{Entry, Machine, Outcome, Wanted};
+use session_timeout_tests::{Entry, Failure, Machine, Outcome, Wanted, wait_until};
 
 /// How far from its time a warning or an end may be. The product promises one second; half a
 /// second more is for the way from there to here.
@@ -82,4 +82,16 @@ fn assert_not_ended(machine: &Machine, session: &str) {
         .journal()
         .all(&Wanted::event("end").session(session));
     assert!(ends.is_empty(), "session {session} was ended: {}", ends[0]);
+}
+
+/// Waits until nobody has anything to be told of a last session.
+fn wait_told(machine: &Machine) -> Outcome {
+    wait_until(SOON, "that being written down", || {
+        let kept = machine.run("cat /run/session-timeout/endings.json")?;
+        if kept.trim() == "{}" {
+            Ok(())
+        } else {
+            Err(Failure::new(kept))
+        }
+    })
 }

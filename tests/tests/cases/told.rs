@@ -5,7 +5,7 @@ use session_timeout_tests::{
     Account, Failure, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted, wait_until,
 };
 
-use super::{SOON, assert_after, assert_between, login_of, secs};
+use super::{SOON, assert_after, assert_between, login_of, secs, wait_told};
 
 const POLICY: &str = r#"[default]
     session-timeout = "16s"
@@ -209,14 +209,7 @@ pub(crate) fn the_next_login_says_once_why_the_last_session_was_ended(
     assert_eq!(other.terminal().count("Your last session"), 0);
 
     // Told for certain a moment later.
-    wait_until(SOON, "that being written down", || {
-        let kept = machine.run("cat /run/session-timeout/endings.json")?;
-        if kept.trim() == "{}" {
-            Ok(())
-        } else {
-            Err(Failure::new(kept))
-        }
-    })?;
+    wait_told(machine)?;
     let after = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     after
         .terminal()
