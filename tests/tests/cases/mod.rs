@@ -12,6 +12,7 @@ pub(crate) mod extend;
 pub(crate) mod faults;
 pub(crate) mod groups;
 pub(crate) mod hang_up;
+pub(crate) mod hostile;
 pub(crate) mod inactivity;
 pub(crate) mod intake;
 pub(crate) mod left;
