@@ -71,7 +71,9 @@ pub(crate) fn a_flood_of_calls_and_forged_signals_delays_nobody(machine: &Machin
     }
     assert_eq!(machine.daemon_pid()?, daemon, "the daemon was restarted");
     let most = most_memory(machine, daemon)?;
-    eprintln!("{}: {most} kB at most", machine.suite());
+    let open = machine.run(&format!("ls /proc/{daemon}/fd | wc -l"))?;
+    let open = open.trim();
+    eprintln!("{}: {most} kB at most, {open} descriptors", machine.suite());
     assert!(most <= MEMORY, "{most} kB");
     let lost = machine.journal().all(&Wanted::event("logind-lost"));
     assert!(lost.is_empty(), "{}", lost[0]);
