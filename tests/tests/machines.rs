@@ -140,6 +140,8 @@ on_both_suites! {
     Installed hang_up::a_hang_up_under_way_survives_the_daemon,
     Installed hang_up::a_session_that_does_not_hang_up_is_terminated_and_then_killed,
     Installed hang_up::a_termination_takes_along_what_was_detached,
+    Installed hostile::a_flood_of_calls_and_forged_signals_delays_nobody,
+    Installed hostile::an_agent_that_never_answers_keeps_nobody_elses_session,
     Installed inactivity::a_console_login_is_announced_warned_and_ended,
     Installed inactivity::a_session_that_is_typed_in_lives_on_while_its_idle_twin_is_ended,
     Installed inactivity::a_session_without_a_terminal_falls_to_the_absolute_limit_alone,

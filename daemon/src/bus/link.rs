@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Notify;
+use zbus::names::UniqueName;
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message, fdo};
 
-use super::screen::Longest;
+use super::screen::{Heard, Longest};
 use super::{CALL_TIMEOUT, LONGEST, LONGEST_REPLY, late, socket, timely};
 
 /// So many calls in a row without an answer, and the connection is taken for stuck.
@@ -25,6 +26,7 @@ pub(crate) struct Object<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     connection: Connection,
+    heard: Heard,
     stalls: Arc<Stalls>,
 }
 
@@ -36,8 +38,10 @@ impl Link {
             reply: LONGEST_REPLY,
             other: LONGEST,
         };
+        let heard = Heard::default();
         Ok(Self {
-            connection: timely(socket::connect(longest)).await?,
+            connection: timely(socket::connect(longest, heard.clone())).await?,
+            heard,
             stalls: Arc::default(),
         })
     }
@@ -45,6 +49,11 @@ impl Link {
     /// For signals, and for questions that have a bound of their own.
     pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Lets the signals of this connection through, and of no other but the bus.
+    pub(crate) fn hear(&self, name: &UniqueName<'_>) {
+        self.heard.hear(name);
     }
 
     /// # Errors

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use zbus::Connection;
 
 pub(crate) use link::{Link, Object};
-use screen::Longest;
+use screen::{Heard, Longest};
 
 /// The private connection while there is one.
 pub(crate) type PrivateBus = watch::Receiver<Option<Link>>;
@@ -48,7 +48,7 @@ pub(crate) async fn public() -> zbus::Result<Connection> {
         reply: LONGEST,
         other: LONGEST,
     };
-    timely(socket::connect(longest)).await
+    timely(socket::connect(longest, Heard::default())).await
 }
 
 /// D-Bus itself lets a call wait for ever; we do not.

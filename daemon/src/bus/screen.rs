@@ -1,15 +1,23 @@
-//! What is let through of the bytes that come from the bus: messages, but for those that are too
-//! long.
+//! What is let through of the bytes that come from the bus.
 //!
 //! A message may be 32 MiB long (`max_message_size` of the system bus), and is in memory before
-//! anybody has looked at it. None of ours is nearly as long, so whatever is, is left out.
+//! anybody has looked at it: none of ours is nearly as long, so whatever is, is left out. And anybody
+//! may send signals here, which the bus queues for us without a word to the sender: what they bring
+//! in front of an answer makes it late. So those of strangers are left out before anything is made
+//! of them, which takes less time than the bus takes to pass one on.
 
 use std::cmp;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The part of a message that says how long it is (D-Bus specification, "Message Format").
 const HEADER: usize = 16;
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
+const SIGNAL: u8 = 4;
+/// The field of a header that names the sender, which the bus fills in.
+const SENDER: u8 = 7;
+
+const BUS: &str = "org.freedesktop.DBus";
 
 /// How long messages may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +28,31 @@ pub(super) struct Longest {
     pub(super) other: u64,
 }
 
+/// Whose signals are heard: the bus's, and those of one other at most. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard(Arc<RwLock<Option<String>>>);
+
+impl Heard {
+    /// Hears this connection from now on, and no other.
+    pub(super) fn hear(&self, name: &str) {
+        let mut other = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *other = Some(name.to_owned());
+    }
+
+    fn is_heard(&self, sender: &[u8]) -> bool {
+        let other = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        sender == BUS.as_bytes() || other.as_ref().is_some_and(|name| sender == name.as_bytes())
+    }
+}
+
 /// Follows the bytes of a connection.
 #[derive(Debug)]
 pub(super) struct Screen {
     longest: Longest,
+    heard: Heard,
     state: State,
+    /// The beginning of a message that is not judged yet, or is given out.
+    held: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +60,10 @@ enum State {
     /// The bus answers to the authentication, with one line as long as no descriptors are
     /// negotiated.
     Greeting,
-    /// So much of a header is there.
-    Reading([u8; HEADER], usize),
-    /// The header of a message that is let through, and so much of it already was; the rest is so
-    /// long.
-    Header([u8; HEADER], usize, u64),
+    /// Of a message so much must be held before it is judged.
+    Holding(usize),
+    /// What is held is let through, and so much of it already was; the rest is so long.
+    Giving(usize, u64),
     /// So much is yet to come of a message that is let through.
     Passing(u64),
     /// So much is yet to come of a message that is not.
@@ -53,16 +80,18 @@ pub(super) struct Step {
 }
 
 impl Screen {
-    pub(super) const fn new(longest: Longest) -> Self {
+    pub(super) const fn new(longest: Longest, heard: Heard) -> Self {
         Self {
             longest,
+            heard,
             state: State::Greeting,
+            held: Vec::new(),
         }
     }
 
     /// Whether something comes out without anything that comes in.
     pub(super) const fn has_more(&self) -> bool {
-        matches!(self.state, State::Header(..))
+        matches!(self.state, State::Giving(..))
     }
 
     /// Takes some of `from`, and gives what is let through.
@@ -73,23 +102,26 @@ impl Screen {
                 let line = end.map_or(from.len(), |end| end + 1);
                 let moved = copy(from, to, line);
                 if end.is_some() && moved == line {
-                    self.state = State::Reading([0; HEADER], 0);
+                    self.state = State::NEXT;
                 }
                 Step::moved(moved)
             }
-            State::Reading(mut header, have) => {
-                let taken = copy(from, header.get_mut(have..).unwrap_or_default(), HEADER);
-                self.state = match have + taken {
-                    HEADER => self.judged(header),
-                    more => State::Reading(header, more),
-                };
+            State::Holding(wanted) => {
+                let taken = from.len().min(wanted.saturating_sub(self.held.len()));
+                self.held.extend(from.iter().take(taken));
+                if self.held.len() >= wanted {
+                    self.judge();
+                }
                 Step { taken, given: 0 }
             }
-            State::Header(header, done, rest) => {
-                let given = copy(header.get(done..).unwrap_or_default(), to, HEADER);
-                self.state = match done + given {
-                    HEADER => State::Passing(rest).or_next(),
-                    more => State::Header(header, more, rest),
+            State::Giving(done, rest) => {
+                let held = self.held.get(done..).unwrap_or_default();
+                let given = copy(held, to, held.len());
+                self.state = if given == held.len() {
+                    self.held.clear();
+                    State::Passing(rest).or_next()
+                } else {
+                    State::Giving(done + given, rest)
                 };
                 Step { taken: 0, given }
             }
@@ -106,26 +138,43 @@ impl Screen {
         }
     }
 
-    /// What is to be done with a message of this header.
-    fn judged(&self, header: [u8; HEADER]) -> State {
-        let rest = length(header).saturating_sub(HEADER as u64);
-        let longest = match header[1] {
+    /// Decides about the message that the held bytes begin: a signal by its sender as well, which
+    /// stands in its fields.
+    fn judge(&mut self) {
+        let fields = HEADER + number(&self.held, 12).next_multiple_of(8);
+        let length = fields as u64 + number(&self.held, 4) as u64;
+        let rest = length.saturating_sub(self.held.len() as u64);
+        let kind = self.held.get(1).copied().unwrap_or_default();
+        let longest = match kind {
             METHOD_RETURN | ERROR => self.longest.reply,
             _ => self.longest.other,
         };
-        if rest + HEADER as u64 <= longest {
-            State::Header(header, 0, rest)
+        let is_wanted = match kind {
+            _ if length > longest => false,
+            SIGNAL if self.held.len() < fields => {
+                self.state = State::Holding(fields);
+                return;
+            }
+            SIGNAL => sender(&self.held).is_some_and(|sender| self.heard.is_heard(sender)),
+            _ => true,
+        };
+        if is_wanted {
+            self.state = State::Giving(0, rest);
         } else {
-            State::Skipping(rest)
+            self.held.clear();
+            self.state = State::Skipping(rest).or_next();
         }
     }
 }
 
 impl State {
+    /// A message begins.
+    const NEXT: Self = Self::Holding(HEADER);
+
     /// The next message begins where nothing is left of this one.
     const fn or_next(self) -> Self {
         match self {
-            Self::Passing(0) | Self::Skipping(0) => Self::Reading([0; HEADER], 0),
+            Self::Passing(0) | Self::Skipping(0) => Self::NEXT,
             other => other,
         }
     }
@@ -140,28 +189,54 @@ impl Step {
     }
 }
 
-/// The length of the message that begins so: header, fields up to a multiple of eight, and body.
-fn length(header: [u8; HEADER]) -> u64 {
-    let number = |at: usize| {
-        let mut bytes = [0; 4];
-        bytes.copy_from_slice(&header[at..at + 4]);
-        u64::from(if header[0] == b'B' {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
-        })
+/// Who sent the message that begins so. The bus takes out fields that are not of the specification,
+/// and those are all of one of these types.
+fn sender(message: &[u8]) -> Option<&[u8]> {
+    let end = HEADER + number(message, 12);
+    let mut at = HEADER;
+    while at < end {
+        let [code, 1, kind, 0] = *message.get(at..at + 4)? else {
+            return None;
+        };
+        at += 4;
+        match kind {
+            b's' | b'o' => {
+                let text = at + 4;
+                let length = number(message, at);
+                if code == SENDER {
+                    return message.get(text..text + length);
+                }
+                at = text + length + 1;
+            }
+            b'g' => at += usize::from(*message.get(at)?) + 2,
+            b'u' => at += 4,
+            _ => return None,
+        }
+        at = at.next_multiple_of(8);
+    }
+    None
+}
+
+/// The number at this place of a message; nothing where it ends before.
+fn number(message: &[u8], at: usize) -> usize {
+    let bytes = message
+        .get(at..at + 4)
+        .and_then(|four| four.try_into().ok());
+    let bytes = bytes.unwrap_or_default();
+    let number = if message.first() == Some(&b'B') {
+        u32::from_be_bytes(bytes)
+    } else {
+        u32::from_le_bytes(bytes)
     };
-    let (body, fields) = (number(4), number(12));
-    HEADER as u64 + fields.next_multiple_of(8) + body
+    number as usize
 }
 
 /// Copies at most so much; how much it was.
 fn copy(from: &[u8], to: &mut [u8], most: usize) -> usize {
     let count = from.len().min(to.len()).min(most);
-    to.iter_mut()
-        .zip(from)
-        .take(count)
-        .for_each(|(to, from)| *to = *from);
+    if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {
+        to.copy_from_slice(from);
+    }
     count
 }
 
@@ -171,29 +246,42 @@ fn at_most(rest: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use zbus::Message;
+
     use super::*;
 
     const LONGEST: Longest = Longest {
         reply: 1000,
-        other: 100,
+        other: 200,
     };
     const GREETING: &[u8] = b"OK 0123456789abcdef\r\n";
-    const SIGNAL: u8 = 4;
+    const LOGIND: &str = ":1.7";
 
-    /// A message of this type whose fields and body have these lengths.
-    fn message(kind: u8, fields: u32, body: u32) -> Vec<u8> {
-        let mut message = vec![b'l', kind, 0, 1];
-        message.extend(body.to_le_bytes());
-        message.extend(7_u32.to_le_bytes());
-        message.extend(fields.to_le_bytes());
-        let rest = fields.next_multiple_of(8) + body;
-        message.extend((0..rest).map(|place| place as u8));
-        message
+    fn heard() -> Heard {
+        let heard = Heard::default();
+        heard.hear(LOGIND);
+        heard
+    }
+
+    fn signal(sender: &str, body: usize) -> Vec<u8> {
+        let signal = Message::signal("/x", "x.y", "Z").sender(sender);
+        signal.build(&"x".repeat(body)).unwrap().data().to_vec()
+    }
+
+    fn call(body: usize) -> Vec<u8> {
+        let call = Message::method_call("/x", "Z").sender(":1.9");
+        call.build(&"x".repeat(body)).unwrap().data().to_vec()
+    }
+
+    fn reply(body: usize) -> Vec<u8> {
+        let call = Message::method_call("/x", "Z").build(&()).unwrap();
+        let reply = Message::method_return(&call.header());
+        reply.build(&"x".repeat(body)).unwrap().data().to_vec()
     }
 
     /// What comes out of these bytes when they come, and are taken, in pieces of these sizes.
     fn screened(bytes: &[u8], come: usize, room: usize) -> Vec<u8> {
-        let mut screen = Screen::new(LONGEST);
+        let mut screen = Screen::new(LONGEST, heard());
         let mut out = Vec::new();
         for mut piece in bytes.chunks(come) {
             while !piece.is_empty() || screen.has_more() {
@@ -207,24 +295,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_left_out_and_what_stands_around_it_is_whole() {
-        let whole = [
-            message(SIGNAL, 13, 20),
-            message(METHOD_RETURN, 40, 900),
-            message(1, 0, 0),
-            message(ERROR, 8, 3),
+    fn what_is_too_long_or_a_strangers_is_left_out_and_what_stands_around_it_is_whole() {
+        let wanted = [
+            reply(900),
+            signal(LOGIND, 20),
+            call(0),
+            signal(BUS, 1),
+            reply(0),
         ];
-        let long = [
-            message(SIGNAL, 8, 77),
-            message(METHOD_RETURN, 900, 100),
-            message(1, 100, 0),
+        let unwanted = [
+            reply(1000),
+            signal(":1.77", 20),
+            signal(LOGIND, 200),
+            call(200),
+            signal(":1.8", 0),
         ];
         let mut sent = GREETING.to_vec();
         let mut expected = sent.clone();
-        for (at, one) in whole.iter().enumerate() {
-            sent.extend(one);
-            expected.extend(one);
-            sent.extend(long.get(at).into_iter().flatten());
+        for (wanted, unwanted) in wanted.iter().zip(&unwanted) {
+            sent.extend(wanted.iter().chain(unwanted));
+            expected.extend(wanted);
         }
         for come in [1, 3, 16, 17, 64, sent.len()] {
             for room in [1, 7, 16, 4096] {
@@ -234,15 +324,35 @@ mod tests {
     }
 
     #[test]
-    fn a_length_is_read_in_either_order_of_bytes_and_cannot_overflow() {
-        let mut header = [0; HEADER];
-        header[0] = b'l';
-        header[4..8].copy_from_slice(&5_u32.to_le_bytes());
-        header[12..].copy_from_slice(&9_u32.to_le_bytes());
-        assert_eq!(length(header), 16 + 16 + 5);
+    fn who_is_logind_no_longer_is_not_heard() {
+        let heard = heard();
+        assert!(heard.is_heard(LOGIND.as_bytes()) && heard.is_heard(BUS.as_bytes()));
+        heard.hear(":1.70");
+        assert!(!heard.is_heard(LOGIND.as_bytes()) && heard.is_heard(BUS.as_bytes()));
+    }
+
+    #[test]
+    fn a_header_that_lies_names_nobody() {
+        let whole = signal(LOGIND, 0);
+        assert_eq!(sender(&whole), Some(LOGIND.as_bytes()));
+        for at in HEADER..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0xff;
+            let _ = sender(&changed);
+            let cut = &whole[..at];
+            assert!(sender(cut).is_none_or(|sender| sender == LOGIND.as_bytes()));
+        }
+        let mut endless = whole.clone();
+        endless[12..16].fill(0xff);
+        let _ = sender(&endless);
+    }
+
+    #[test]
+    fn a_length_is_read_in_either_order_of_bytes() {
+        let mut header = [b'l', 1, 0, 1, 5, 0, 0, 0];
+        assert_eq!(number(&header, 4), 5);
         header[0] = b'B';
-        assert_eq!(length(header), 16 + (9 << 24) + (5 << 24));
-        header[4..].fill(0xff);
-        assert_eq!(length(header), 16 + (1 << 32) + u64::from(u32::MAX));
+        assert_eq!(number(&header, 4), 5 << 24);
+        assert_eq!(number(&header, 5), 0);
     }
 }

@@ -1,4 +1,5 @@
-//! A socket to the bus that descriptors do not come through, and nothing that is too long.
+//! A socket to the bus that descriptors do not come through, and nothing that is too long or a
+//! stranger's signal.
 //!
 //! Whoever may call the daemon may attach sixteen descriptors to each call, and what is open here
 //! at once is limited: the bus passes none on to a peer that did not say that it takes them.
@@ -15,10 +16,13 @@ use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::{Address, Connection};
 
-use super::screen::{Longest, Screen};
+use super::screen::{Heard, Longest, Screen};
+
+/// Some hundred signals of a flood: what is left out is not to cost a read each.
+const BUFFER: usize = 32 << 10;
 
 /// Connects to the system bus.
-pub(super) async fn connect(longest: Longest) -> zbus::Result<Connection> {
+pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Connection> {
     let address = Address::system()?;
     let Transport::Unix(unix) = address.transport() else {
         return Err(unusable(&address));
@@ -27,7 +31,8 @@ pub(super) async fn connect(longest: Longest) -> zbus::Result<Connection> {
         return Err(unusable(&address));
     };
     let stream = UnixStream::connect(path).await?;
-    let socket = Plain { stream, longest };
+    let screen = Screen::new(longest, heard);
+    let socket = Plain { stream, screen };
     Builder::socket(socket).build().await
 }
 
@@ -37,7 +42,7 @@ fn unusable(address: &Address) -> zbus::Error {
 
 struct Plain {
     stream: UnixStream,
-    longest: Longest,
+    screen: Screen,
 }
 
 impl Socket for Plain {
@@ -47,8 +52,8 @@ impl Socket for Plain {
     fn split(self) -> Split<Reader, Writer> {
         let (read, write) = self.stream.into_split();
         let reader = Reader {
-            stream: BufReader::new(read),
-            screen: Screen::new(self.longest),
+            stream: BufReader::with_capacity(BUFFER, read),
+            screen: self.screen,
         };
         Split::new(reader, Writer(write))
     }

@@ -1,5 +1,6 @@
 //! The public connection, and the interface on it.
 
+use log::Level;
 use tokio::sync::watch;
 use zbus::Connection;
 
@@ -10,21 +11,34 @@ use crate::bus::{self, Pauses, timely};
 /// it is there to look at, not to enforce.
 pub(crate) async fn offer(bus: watch::Sender<Option<Connection>>, questions: Questions) {
     let mut pauses = Pauses::default();
+    let mut level = Level::Warn;
     loop {
-        match bus::public().await {
-            Ok(connection) => {
-                bus.send_replace(Some(connection.clone()));
-                match timely(serve(&connection, &questions)).await {
-                    Ok(()) => pauses = Pauses::default(),
-                    Err(error) => log::warn!("cannot offer {BUS_NAME} on the system bus: {error}"),
-                }
-                connection.closed().await;
-                bus.send_replace(None);
+        match offer_once(&bus, &questions).await {
+            Ok(()) => (pauses, level) = (Pauses::default(), Level::Warn),
+            Err(error) => {
+                log::log!(level, "cannot offer {BUS_NAME} on the system bus: {error}");
+                // It is tried again and again, and told once.
+                level = Level::Debug;
             }
-            Err(error) => log::debug!("cannot offer {BUS_NAME}: {error}"),
         }
+        bus.send_replace(None);
         tokio::time::sleep(pauses.next()).await;
     }
+}
+
+/// Offers it until the connection is lost.
+///
+/// # Errors
+/// It cannot be offered.
+async fn offer_once(
+    bus: &watch::Sender<Option<Connection>>,
+    questions: &Questions,
+) -> zbus::Result<()> {
+    let connection = bus::public().await?;
+    bus.send_replace(Some(connection.clone()));
+    timely(serve(&connection, questions)).await?;
+    connection.closed().await;
+    Ok(())
 }
 
 async fn serve(connection: &Connection, questions: &Questions) -> zbus::Result<()> {

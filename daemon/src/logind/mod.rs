@@ -80,7 +80,7 @@ async fn connect(
     let link = Link::open().await?;
     // An end that is due waits for nothing else.
     bus.send_replace(Some(link.clone()));
-    let signals = timely(Signals::subscribe(link.connection())).await?;
+    let signals = timely(Signals::subscribe(&link)).await?;
     let heard = Heard::default();
     tokio::select! {
         ended = listen(signals, &heard) => ended,

@@ -3,8 +3,8 @@
 //! Anybody may send a signal to one peer on the system bus, and its headers may say anything but
 //! who sent it: that the bus fills in. A match rule that names `org.freedesktop.login1` is no help
 //! against those: they do not come for the rule, and here nobody can tell whose a well-known name
-//! is. So the rules name the very connection that owns it, anew for each one that does, and what is
-//! sent by another is in nobody's queue.
+//! is. So the very connection that owns it is named, anew for each one that does, and what is sent
+//! by another is left out before it is a message.
 
 use std::collections::HashMap;
 use std::future;
@@ -14,10 +14,10 @@ use futures_util::StreamExt as _;
 use zbus::message::Type;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
-use zbus::{Connection, MatchRule, Message, MessageStream, fdo};
+use zbus::{MatchRule, Message, MessageStream, fdo};
 
 use super::{LOGIND, MANAGER_INTERFACE, MANAGER_PATH, PROPERTIES, SESSION};
-use crate::bus::timely;
+use crate::bus::{Link, timely};
 use crate::input::LockHint;
 
 const BUS: &str = "org.freedesktop.DBus";
@@ -43,13 +43,14 @@ pub(super) enum Signal {
 
 /// The signals, as they come.
 pub(super) struct Signals {
-    connection: Connection,
+    link: Link,
     owners: MessageStream,
     logind: Option<Streams>,
 }
 
 impl Signals {
-    pub(super) async fn subscribe(connection: &Connection) -> zbus::Result<Self> {
+    pub(super) async fn subscribe(link: &Link) -> zbus::Result<Self> {
+        let connection = link.connection();
         let owners = MatchRule::builder()
             .msg_type(Type::Signal)
             .sender(BUS)
@@ -62,10 +63,10 @@ impl Signals {
         let bus = fdo::DBusProxy::new(connection).await?;
         let owner = bus.get_name_owner(LOGIND.try_into()?).await.ok();
         Ok(Self {
-            connection: connection.clone(),
+            link: link.clone(),
             owners,
             logind: match owner {
-                Some(owner) => Some(Streams::of(connection, &owner).await?),
+                Some(owner) => Some(Streams::of(link, &owner).await?),
                 None => None,
             },
         })
@@ -98,7 +99,7 @@ impl Signals {
         let Some(owner) = owner else {
             return Ok(Signal::Stopped);
         };
-        self.logind = Some(timely(Streams::of(&self.connection, &owner)).await?);
+        self.logind = Some(timely(Streams::of(&self.link, &owner)).await?);
         Ok(Signal::Started)
     }
 }
@@ -110,7 +111,9 @@ struct Streams {
 }
 
 impl Streams {
-    async fn of(connection: &Connection, owner: &UniqueName<'_>) -> zbus::Result<Self> {
+    async fn of(link: &Link, owner: &UniqueName<'_>) -> zbus::Result<Self> {
+        link.hear(owner);
+        let connection = link.connection();
         let rule = || {
             MatchRule::builder()
                 .msg_type(Type::Signal)

@@ -13,6 +13,7 @@ pub(crate) mod faults;
 pub(crate) mod greeter;
 pub(crate) mod groups;
 pub(crate) mod hang_up;
+pub(crate) mod hostile;
 pub(crate) mod inactivity;
 pub(crate) mod intake;
 pub(crate) mod left;

@@ -1,0 +1,184 @@
+# What an unprivileged user may do to the daemon over the system bus, without a library that would
+# keep to any rules. Perl, because every Debian has it.
+#
+#   mallory.pl silent SECONDS SESSION...   speaks for these desktops, never answers, asks for the list
+#   mallory.pl calls  SECONDS KIND         calls the daemon: many, big or with descriptors
+#   mallory.pl signals SECONDS PID         sends logind's signals to every connection of that process
+use strict;
+use warnings;
+use Errno;
+use Socket;
+
+my $BUS      = 'org.freedesktop.DBus';
+my $BUS_PATH = '/org/freedesktop/DBus';
+my $DAEMON   = 'org.sessiontimeout1';
+my $PATH     = '/org/sessiontimeout1';
+my $LOGIND   = '/org/freedesktop/login1';
+my ($CALL, $SIGNAL, $NO_REPLY) = (1, 4, 1);
+# asm/unistd.h
+my $SENDMSG = `uname -m` =~ /aarch64/ ? 211 : 46;
+
+my ($what, $seconds, @rest) = @ARGV;
+my $until  = time() + $seconds;
+my $serial = 0;
+my $bus    = connect_to_bus();
+{ silent => \&silent, calls => \&calls, signals => \&signals }->{$what}->(@rest);
+
+sub silent {
+    my @sessions = @_;
+    for my $session (@sessions) {
+        ask($DAEMON, $PATH, "$DAEMON.Manager", 'AttachAgent', 'ss', text($session) . text0('x11'));
+    }
+    print "attached\n";
+    STDOUT->flush();
+    my $list = message($CALL, $NO_REPLY, $DAEMON, $PATH, "$DAEMON.Manager", 'ListSessions', '', '');
+    while (time() < $until) {
+        put($list);
+        select undef, undef, undef, 0.1;
+    }
+}
+
+sub calls {
+    my ($kind) = @_;
+    my $id   = $kind eq 'big' ? 'x' x 4_000_000 : 'x' x 40;
+    my $body = text($id) . text0('x11');
+    my $call = message($CALL, $NO_REPLY, $DAEMON, $PATH, "$DAEMON.Manager", 'AttachAgent', 'ss', $body,
+        $kind eq 'fds' ? 16 : 0);
+    open my $null, '<', '/dev/null' or die;
+    my $many = $kind eq 'many' ? $call x 50 : $call;
+    while (time() < $until) {
+        my $sent = eval {
+            $kind eq 'fds' ? put_with_fds($many, (fileno $null) x 16) : put($many);
+            1;
+        };
+        # The bus ends connections that it has too much of.
+        next if $sent;
+        warn "$kind: $@";
+        $bus = connect_to_bus();
+    }
+}
+
+sub signals {
+    my ($pid) = @_;
+    my $names = ask($BUS, $BUS_PATH, $BUS, 'ListNames', '', '');
+    my @theirs = grep {
+        my $owner = ask($BUS, $BUS_PATH, $BUS, 'GetConnectionUnixProcessID', 's', text0($_));
+        defined $owner && unpack('V', $owner) == $pid
+    } $names =~ /(:1\.\d+)\0/g;
+    die "no connection of $pid\n" unless @theirs;
+    print "attached\n";
+    STDOUT->flush();
+    my $flood = '';
+    for my $to (@theirs) {
+        $flood .= message($SIGNAL, 0, $to, $LOGIND, 'org.freedesktop.login1.Manager', 'SessionNew',
+            'so', text('c1') . text0('/org/freedesktop/login1/session/c1')) x 20;
+        $flood .= message($SIGNAL, 0, $to, "$LOGIND/session/c1", "$BUS.Properties", 'PropertiesChanged',
+            's', text0('org.freedesktop.login1.Session')) x 20;
+        $flood .= message($SIGNAL, 0, $to, $BUS_PATH, $BUS, 'NameOwnerChanged', 'sss',
+            text('org.freedesktop.login1') . text(':1.1') . text0('')) x 20;
+    }
+    put($flood) while time() < $until;
+}
+
+sub connect_to_bus {
+    socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
+    connect($s, sockaddr_un('/run/dbus/system_bus_socket')) or die "connect: $!\n";
+    $bus = $s;
+    put("\0AUTH EXTERNAL " . unpack('H*', $>) . "\r\n");
+    line();
+    put("NEGOTIATE_UNIX_FD\r\n");
+    line();
+    put("BEGIN\r\n");
+    ask($BUS, $BUS_PATH, $BUS, 'Hello', '', '');
+    return $s;
+}
+
+# Writes all of it, and takes in whatever comes meanwhile, so that nothing of ours is kept back.
+sub put {
+    my ($bytes) = @_;
+    my $at = 0;
+    while ($at < length $bytes) {
+        drain();
+        my $sent = syswrite $bus, $bytes, length($bytes) - $at, $at;
+        die "$what @rest: the bus has ended this: $!\n" unless defined $sent;
+        $at += $sent;
+    }
+}
+
+sub drain {
+    my $ready = '';
+    vec($ready, fileno($bus), 1) = 1;
+    while (select(my $now = $ready, undef, undef, 0) > 0) {
+        sysread($bus, my $dropped, 65536) or die "$what @rest: the bus has ended this\n";
+    }
+}
+
+sub put_with_fds {
+    my ($bytes, @fds) = @_;
+    drain();
+    my $control = pack('Q l l', 16 + 4 * @fds, SOL_SOCKET, 1) . pack('l*', @fds);
+    my $vector  = pack('P Q', $bytes, length $bytes);
+    my $message = pack('Q L x4 P Q P Q l x4', 0, 0, $vector, 1, $control, length $control, 0);
+    until (syscall($SENDMSG, fileno $bus, $message, 0) > 0) {
+        # So many descriptors may be on their way at once.
+        $!{ETOOMANYREFS} or die "sendmsg: $!\n";
+        select undef, undef, undef, 0.01;
+    }
+}
+
+# The body of the answer; nothing where it is an error.
+sub ask {
+    my ($to, $path, $interface, $member, $signature, $body) = @_;
+    my $call = message($CALL, 0, $to, $path, $interface, $member, $signature, $body);
+    my $mine = $serial;
+    my $at   = 0;
+    $at += syswrite $bus, $call, length($call) - $at, $at while $at < length $call;
+    while (1) {
+        my $head = take(16);
+        my ($type, $length, $fields) = (unpack('x C', $head), unpack('x4 V', $head), unpack('x12 V', $head));
+        my $rest  = take($fields + -$fields % 8);
+        my $reply = take($length);
+        # The field that says what it answers: code 5, of type u.
+        my $answers = $rest =~ /\x05\x01u\0(....)/s ? unpack('V', $1) : 0;
+        next unless $answers == $mine;
+        return $type == 2 ? $reply : undef;
+    }
+}
+
+sub message {
+    my ($type, $flags, $to, $path, $interface, $member, $signature, $body, $fds) = @_;
+    my $fields = '';
+    my $field  = sub { $fields = pad($fields, 8) . pack('C C', $_[0], 1) . "$_[1]\0" . $_[2] };
+    $field->(1, 'o', text0($path));
+    $field->(2, 's', text0($interface));
+    $field->(3, 's', text0($member));
+    $field->(6, 's', text0($to));
+    $field->(8, 'g', pack('C', length $signature) . "$signature\0") if $signature ne '';
+    $field->(9, 'u', pack('V', $fds)) if $fds;
+    my $head = pack('a C C C V V V', 'l', $type, $flags, 1, length $body, ++$serial, length $fields);
+    return pad($head . $fields, 8) . $body;
+}
+
+# A string; and one that another follows.
+sub text0 { pack('V', length $_[0]) . "$_[0]\0" }
+sub text  { pad(text0($_[0]), 4) }
+
+sub pad {
+    my ($bytes, $to) = @_;
+    return $bytes . "\0" x (-length($bytes) % $to);
+}
+
+sub take {
+    my ($count) = @_;
+    my $bytes = '';
+    while (length $bytes < $count) {
+        sysread($bus, $bytes, $count - length $bytes, length $bytes) or die "$what @rest: the bus has ended this\n";
+    }
+    return $bytes;
+}
+
+sub line {
+    my $line = '';
+    $line .= take(1) until $line =~ /\n$/;
+    return $line;
+}
