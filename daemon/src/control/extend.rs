@@ -11,8 +11,9 @@ use zbus::message::{Flags, Header};
 use zbus::names::UniqueName;
 use zbus::{Connection, fdo};
 
+use super::error::{stopping, unknown_caller};
 use super::refusal::NotExtended;
-use super::{Manager, caller, micros, stopping, unknown_caller};
+use super::{Manager, caller, micros};
 use crate::agents;
 use crate::input::{Input, Wish};
 use crate::polkit::{self, Action, Interaction};

@@ -1,6 +1,7 @@
 //! What others may ask of the daemon over D-Bus: `org.sessiontimeout1.Manager`.
 
 mod announce;
+mod error;
 mod extend;
 mod gate;
 mod offer;
@@ -22,7 +23,8 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
 
 pub(crate) use announce::{News, announce};
-use gate::{Call as InHand, Full, Gate, Turn};
+use error::{full, no_source, not_the_agent, stopping, too_soon, unknown_caller, unseen};
+use gate::{Call as InHand, Gate, Turn};
 pub(crate) use offer::offer;
 use refusal::NotExtended;
 use row::{Row, explained, left, row};
@@ -429,39 +431,6 @@ async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<u32
     bus.get_connection_unix_user(sender.clone().into())
         .await
         .map_err(|_| unknown_caller())
-}
-
-fn unknown_caller() -> fdo::Error {
-    fdo::Error::AccessDenied("the caller is unknown".to_owned())
-}
-
-fn not_the_agent() -> fdo::Error {
-    let only = "only the agent of the session may say that";
-    fdo::Error::AccessDenied(only.to_owned())
-}
-
-fn too_soon() -> fdo::Error {
-    let wait = "this session has had a new agent a moment ago";
-    fdo::Error::LimitsExceeded(wait.to_owned())
-}
-
-/// Whether there is such a session is nobody else's business.
-fn unseen(session: &str) -> fdo::Error {
-    let which = harmless(session);
-    fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
-}
-
-fn stopping() -> fdo::Error {
-    fdo::Error::Failed("session-timeoutd is stopping".to_owned())
-}
-
-fn full(_: Full) -> fdo::Error {
-    let wait = "too many calls at once: wait for the answers";
-    fdo::Error::LimitsExceeded(wait.to_owned())
-}
-
-fn no_source() -> fdo::Error {
-    fdo::Error::InvalidArgs("there is no such source".to_owned())
 }
 
 /// The id, where it may be one.

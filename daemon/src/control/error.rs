@@ -1,0 +1,39 @@
+//! What callers are told when they are refused.
+
+use session_timeout_texts::harmless;
+use zbus::fdo;
+
+use super::gate::Full;
+
+pub(super) fn unknown_caller() -> fdo::Error {
+    fdo::Error::AccessDenied("the caller is unknown".to_owned())
+}
+
+pub(super) fn not_the_agent() -> fdo::Error {
+    let only = "only the agent of the session may say that";
+    fdo::Error::AccessDenied(only.to_owned())
+}
+
+pub(super) fn too_soon() -> fdo::Error {
+    let wait = "this session has had a new agent a moment ago";
+    fdo::Error::LimitsExceeded(wait.to_owned())
+}
+
+/// Whether there is such a session is nobody else's business.
+pub(super) fn unseen(session: &str) -> fdo::Error {
+    let which = harmless(session);
+    fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
+}
+
+pub(super) fn stopping() -> fdo::Error {
+    fdo::Error::Failed("session-timeoutd is stopping".to_owned())
+}
+
+pub(super) fn full(_: Full) -> fdo::Error {
+    let wait = "too many calls at once: wait for the answers";
+    fdo::Error::LimitsExceeded(wait.to_owned())
+}
+
+pub(super) fn no_source() -> fdo::Error {
+    fdo::Error::InvalidArgs("there is no such source".to_owned())
+}
