@@ -5,7 +5,7 @@
 //! to look for.
 //!
 //! The sentences are in catalogues (`locales/`), and nowhere else. A [`Sentence`] is what there is
-//! to say; a [`Language`] says it. Whatever text comes from outside is made [`harmless`] on the
+//! to say; a [`Language`] says it. Whatever text comes from outside is made [`harmless()`] on the
 //! way.
 
 #![forbid(unsafe_code)]
