@@ -86,6 +86,8 @@ async fn connect(
         ended = listen(signals, &heard) => ended,
         never = work(&link, inputs, wanted, &heard, pauses) => match never {},
         () = link.given_up() => {
+            // It took its time to be given up, and an end may be waiting.
+            *pauses = Pauses::default();
             let stuck = "systemd-logind has not answered several times in a row";
             Err(zbus::Error::Failure(stuck.to_owned()))
         }
