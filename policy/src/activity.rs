@@ -112,6 +112,8 @@ enum Worked {
 pub struct Activity {
     /// The last activity; the login, until some is seen.
     pub last: BootTime,
+    /// The last output, whether it counts or not: it may count from now on.
+    pub output: BootTime,
     /// The last look, where the agent could only say that there had been input lately. That
     /// counts as activity until the agent says when the input was.
     pub supposed: Option<BootTime>,
@@ -137,6 +139,7 @@ impl Activity {
     pub(crate) fn since_login(started: BootTime) -> Self {
         Self {
             last: started,
+            output: started,
             supposed: None,
             sampled: started,
             source: IdleSource::Unknown,
@@ -180,21 +183,11 @@ impl Activity {
         reading: Reading,
         counted: &BTreeSet<ActivityKind>,
     ) {
-        let counts = |source: &StampSource| match source {
-            StampSource::Logind | StampSource::Terminal(_) => true,
-            StampSource::Output(_) => counted.contains(&ActivityKind::Output),
-        };
-        let stamped = reading
-            .stamps
-            .iter()
-            .filter(|(source, _)| counts(source))
-            .filter_map(|(source, stamp)| self.news(now, reading.wall, *source, *stamp))
-            .max();
-        if let Some(stamped) = stamped {
-            // No input before the last look can be news now, and none is later than now. (Looks
-            // that failed were none.)
-            let looked = self.clocks.map(|(then, _)| then).unwrap_or_default();
-            self.last = self.last.max(stamped.clamp(looked.min(now), now));
+        if let Some(input) = self.newest(now, &reading, is_input) {
+            self.last = self.last.max(input);
+        }
+        if let Some(output) = self.newest(now, &reading, |source| !is_input(source)) {
+            self.output = self.output.max(output);
         }
         match reading.agent {
             Some(told) => self.take_agent(now, told),
@@ -205,9 +198,11 @@ impl Activity {
         if counted.contains(&ActivityKind::Inhibitor) && held.iter().any(|held| held.is_some()) {
             self.seen(now);
         }
-        let worked = self.take_work(now, reading.work);
-        if worked == Worked::Yes && counted.contains(&ActivityKind::Output) {
-            self.seen(now);
+        if self.take_work(now, reading.work) == Worked::Yes {
+            self.output = now;
+        }
+        if counted.contains(&ActivityKind::Output) {
+            self.seen(self.output);
         }
         let mut sources = sources_of(&reading);
         self.source = sources.pop_first().unwrap_or(IdleSource::Unknown);
@@ -272,6 +267,23 @@ impl Activity {
         self.sampled = self.sampled.max(now);
     }
 
+    /// The latest of these stamps that are news.
+    fn newest(
+        &self,
+        now: BootTime,
+        reading: &Reading,
+        wanted: impl Fn(StampSource) -> bool,
+    ) -> Option<BootTime> {
+        let stamps = reading.stamps.iter();
+        let stamps = stamps.filter(|(source, _)| wanted(**source));
+        let news =
+            stamps.filter_map(|(source, stamp)| self.news(now, reading.wall, *source, *stamp));
+        // Nothing before the last look can be news now, and nothing is later than now. (Looks that
+        // failed were none.)
+        let looked = self.clocks.map(|(then, _)| then).unwrap_or_default();
+        news.max().map(|news| news.clamp(looked.min(now), now))
+    }
+
     /// The latest time at which input can have come that the last look did not know of, if this
     /// stamp tells of any.
     fn news(
@@ -325,6 +337,13 @@ fn window_end(stamp: WallTime) -> WallTime {
     const SECOND: u64 = 1_000_000;
     let end = ((stamp.as_micros() / SECOND) | 7).saturating_mul(SECOND);
     stamp.max(WallTime::from_micros(end))
+}
+
+const fn is_input(source: StampSource) -> bool {
+    match source {
+        StampSource::Logind | StampSource::Terminal(_) => true,
+        StampSource::Output(_) => false,
+    }
 }
 
 fn sources_of(reading: &Reading) -> BTreeSet<IdleSource> {

@@ -284,10 +284,11 @@ impl Tracked {
         }
     }
 
-    /// After a restart: what was reported stands, if it was looked at when it was due now.
+    /// After a restart under other limits: what was reported stands, if it was looked at when it was
+    /// due now.
     pub(crate) fn recall_report(&mut self) {
         let looked = |due| self.activity.sampled >= due;
-        self.unknown_reported = self.is_unenforceable() && self.counted_due().is_some_and(looked);
+        self.unknown_reported &= self.is_unenforceable() && self.counted_due().is_some_and(looked);
     }
 
     fn report_unknown(&mut self, out: &mut Vec<Action>) {

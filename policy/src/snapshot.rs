@@ -90,6 +90,7 @@ impl SessionRecord {
         session.activity = self.activity;
         // Nor may a record from a clock that is ahead of ours.
         session.activity.last = session.activity.last.min(now);
+        session.activity.output = session.activity.output.min(now);
         session.activity.supposed = session.activity.supposed.map(|time| time.min(now));
         session.activity.sampled = session.activity.sampled.min(now);
         let undecided = session.standing == Standing::Undecided;
@@ -111,6 +112,7 @@ impl SessionRecord {
                 Countdown::default()
             }
         };
+        let same_limit = self.inactivity.length == length_of(&session, LimitKind::Inactivity);
         let (absolute, inactivity) = (
             countdown(LimitKind::Absolute, self.absolute),
             countdown(LimitKind::Inactivity, self.inactivity),
@@ -118,10 +120,12 @@ impl SessionRecord {
         session.absolute = absolute;
         session.inactivity = inactivity;
         session.stale = stale;
-        if self.stage.length == session.stage_limit().map(|limit| limit.length) {
+        let same_stage = self.stage.length == session.stage_limit().map(|limit| limit.length);
+        if same_stage {
             session.stage = self.stage.countdown;
         }
-        if self.unknown_reported {
+        session.unknown_reported = self.unknown_reported;
+        if !(same_stage && same_limit) {
             session.recall_report();
         }
         session

@@ -17,7 +17,7 @@ use shape::State;
 use crate::replace::{Outlives, replace};
 
 /// The version of the file's shape.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Where the state is kept.
 pub(crate) struct Store {
@@ -109,6 +109,7 @@ mod tests {
             groups: policy::Groups::Known(BTreeSet::from(["pci".into()])),
             activity: policy::Activity {
                 last: at(14),
+                output: at(11),
                 supposed: Some(at(12)),
                 sampled: at(15),
                 source: policy::IdleSource::Terminals,

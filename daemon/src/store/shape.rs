@@ -75,6 +75,7 @@ struct Hold {
 #[derive(Serialize, Deserialize)]
 struct Activity {
     last: u64,
+    output: u64,
     supposed: Option<u64>,
     sampled: u64,
     source: Source,
@@ -304,6 +305,7 @@ impl From<policy::Activity> for Activity {
         }
         Self {
             last: activity.last.as_micros(),
+            output: activity.output.as_micros(),
             supposed: activity.supposed.map(policy::BootTime::as_micros),
             sampled: activity.sampled.as_micros(),
             source: activity.source.into(),
@@ -339,6 +341,7 @@ impl From<Activity> for policy::Activity {
             .map(|stamp| (policy::StampSource::Logind, wall(stamp)));
         Self {
             last: boot(activity.last),
+            output: boot(activity.output),
             supposed: activity.supposed.map(boot),
             sampled: boot(activity.sampled),
             source: activity.source.into(),

@@ -73,11 +73,17 @@ impl History {
             high = self.firm;
         }
         for (source, stamp) in &seen.reading.stamps {
-            if seen.output || !matches!(source, StampSource::Output(_)) {
-                let (least, most) = self.stamp_tells(now.at, seen, *source, *stamp);
-                low = low.max(least.unwrap_or(low));
-                high = high.max(most.min(now.at));
-            }
+            let (least, most) = self.stamp_tells(now.at, seen, *source, *stamp);
+            let (low, high) = match source {
+                StampSource::Output(_) => (&mut self.output.0, &mut self.output.1),
+                StampSource::Logind | StampSource::Terminal(_) => (&mut low, &mut high),
+            };
+            *low = least.unwrap_or(*low).max(*low);
+            *high = most.min(now.at).max(*high);
+        }
+        if seen.output {
+            low = low.max(self.output.0);
+            high = high.max(self.output.1);
         }
         // An agent's word is about the same input as the hint, and better.
         match (seen.reading.agent, seen.reading.hint) {

@@ -54,6 +54,8 @@ pub(super) struct History {
     /// The first reading while nothing was ending, for others to be compared with.
     pub(super) baseline: Option<Moment>,
     pub(super) inhibited: bool,
+    /// Between when and when the last output was, which counts from when the policy says so.
+    pub(super) output: (BootTime, BootTime),
     /// When there was last something that only a look from then on can tell of: an inhibitor was
     /// taken or released by anybody, or the agent called.
     pub(super) afresh: Option<Moment>,
@@ -180,6 +182,7 @@ impl History {
             last_reading: None,
             baseline: None,
             inhibited: false,
+            output: (started, started),
             afresh: None,
             looks: Vec::new(),
             warnings: Vec::new(),

@@ -24,6 +24,7 @@ const PARTS: &[&str] = &[
     "policy",
     "protocol",
     "tests",
+    "texts",
 ];
 
 /// The tests, those that take the least time first.
