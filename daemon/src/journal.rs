@@ -209,12 +209,23 @@ impl Entry {
 /// Takes entries and never waits.
 #[derive(Clone)]
 pub(crate) struct Journal {
-    entries: SyncSender<Entry>,
+    words: SyncSender<Word>,
     dropped: Arc<AtomicU64>,
 }
 
-/// The thread that writes. To be joined when all [`Journal`]s are gone.
-pub(crate) struct Writer(JoinHandle<()>);
+/// What the thread is told.
+enum Word {
+    Write(Entry),
+    /// That was all. It is told, since what tells may outlive whoever is done with it: a connection
+    /// to the bus and what is offered on it hold each other.
+    Finish,
+}
+
+/// The thread that writes.
+pub(crate) struct Writer {
+    words: SyncSender<Word>,
+    thread: JoinHandle<()>,
+}
 
 impl Journal {
     /// Starts the thread.
@@ -222,19 +233,23 @@ impl Journal {
     /// # Errors
     /// The system has no thread to give.
     pub(crate) fn start() -> std::io::Result<(Self, Writer)> {
-        let (entries, queue) = sync_channel(QUEUE);
+        let (words, queue) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
         let lost = Arc::clone(&dropped);
         let thread = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || write(&queue, &lost))?;
-        Ok((Self { entries, dropped }, Writer(thread)))
+        let writer = Writer {
+            words: words.clone(),
+            thread,
+        };
+        Ok((Self { words, dropped }, writer))
     }
 
     /// Writes an entry, some time soon.
     pub(crate) fn write(&self, entry: Entry) {
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.entries.try_send(entry)
+            self.words.try_send(Word::Write(entry))
         {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -245,16 +260,17 @@ impl Writer {
     /// Waits until everything is written.
     pub(crate) fn finish(self) {
         // A panic in there was printed by the thread itself; there is nothing else to do.
-        let _ = self.0.join();
+        let _ = self.words.send(Word::Finish);
+        let _ = self.thread.join();
     }
 }
 
-fn write(queue: &Receiver<Entry>, lost: &AtomicU64) {
+fn write(queue: &Receiver<Word>, lost: &AtomicU64) {
     let journal = connected_to_journal()
         .then(JournalLog::new)
         .and_then(Result::ok);
     let mut auth = AuthLog::default();
-    for entry in queue {
+    while let Ok(Word::Write(entry)) = queue.recv() {
         put(journal.as_ref(), &entry);
         if let Some(line) = &entry.auth {
             auth.put(entry.level, line);
@@ -332,5 +348,25 @@ pub(crate) fn install_log() {
         && journal.install().is_ok()
     {
         log::set_max_level(level);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn it_is_finished_though_somebody_could_still_write() {
+        let (journal, writer) = Journal::start().unwrap();
+        let (over, is_over) = channel();
+        thread::spawn(move || {
+            writer.finish();
+            over.send(()).unwrap();
+        });
+        is_over.recv_timeout(Duration::from_secs(10)).unwrap();
+        drop(journal);
     }
 }

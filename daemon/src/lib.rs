@@ -109,7 +109,7 @@ fn run(args: Args) -> io::Result<()> {
         .thread_keep_alive(Duration::from_secs(1))
         .build()?;
     let result = runtime.block_on(driver::run(args, journal));
-    // Tasks that still wait for logind hold the journal open; they end with the runtime.
+    // Tasks that still wait for logind may have something to say; they end with the runtime.
     drop(runtime);
     writer.finish();
     result

@@ -27,7 +27,7 @@ pub(crate) fn output_keeps_a_session_alive_only_where_it_counts(machine: &Machin
         ssh.send("while sleep 1; do echo tick; done\n")?;
     }
     let started = Instant::now();
-    let end = "Session timeout: this session has ended, after 14 s without input.";
+    let end = "Session timeout: this session has ended, after 14 s without input";
     // Who shows much and is not asked is ended on time; and so is who shows nothing but our own
     // warning, two seconds before: that is no output.
     for ssh in [&twin, &quiet] {
@@ -92,10 +92,10 @@ pub(crate) fn an_inhibitor_keeps_a_session_until_it_is_released_and_puts_off_no_
         }
     })?;
 
-    let end = "this session has ended, after 10 s without input.";
+    let end = "this session has ended, after 10 s without input";
     let seen = ignored.terminal().wait_for(end, secs(30))?;
     assert_between(typed, end, seen.at, secs(10), secs(10) + TTY_STEP);
-    let end = "this session has ended, 16 s after the login.";
+    let end = "this session has ended, 16 s after the login";
     let seen = short.terminal().wait_for(end, secs(30))?;
     let login = login_of(machine, short.session())?;
     assert_after(login.at, end, seen.at, secs(16));
@@ -124,7 +124,7 @@ pub(crate) fn an_inhibitor_keeps_a_session_until_it_is_released_and_puts_off_no_
 
     let second = terminal.wait_after(first.end, warning, secs(20))?;
     assert_after(released, warning, second.at, secs(7));
-    let end = "Session timeout: this session has ended, after 10 s without input.";
+    let end = "Session timeout: this session has ended, after 10 s without input";
     let seen = terminal.wait_for(end, secs(20))?;
     assert_after(released, end, seen.at, secs(10));
     watcher.wait_closed(SOON)?;

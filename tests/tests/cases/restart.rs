@@ -13,6 +13,17 @@ const POLICY: &str = r#"[default]
     session-warnings = ["16s", "5s"]
     grace = "3s""#;
 
+pub(crate) fn a_daemon_that_is_told_to_stop_does_so_by_itself(machine: &Machine) -> Outcome {
+    machine.policy("[default]\nsession-timeout = \"10min\"\n")?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    machine.wait_known(ssh.session())?;
+    machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
+    // Otherwise it was killed for taking too long.
+    let result = machine.run("systemctl show --property=Result --value session-timeoutd")?;
+    assert_eq!(result.trim(), "success");
+    Ok(())
+}
+
 pub(crate) fn killing_the_daemon_moves_no_deadline_and_repeats_no_warning(
     machine: &Machine,
 ) -> Outcome {

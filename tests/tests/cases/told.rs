@@ -12,7 +12,7 @@ const POLICY: &str = r#"[default]
     session-warnings = ["8s", "3s"]
     grace = "3s""#;
 
-const END: &str = "Session timeout: this session has ended, 16 s after the login.";
+const END: &str = "Session timeout: this session has ended, 16 s after the login";
 
 pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
