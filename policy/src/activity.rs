@@ -107,6 +107,9 @@ enum Worked {
     Yes,
 }
 
+/// In microseconds.
+const SECOND: u64 = 1_000_000;
+
 /// The last activity of one session, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity {
@@ -299,7 +302,10 @@ impl Activity {
             // The last look fell into the window of the stamp, and input in what was left of it
             // cannot have changed the stamp again.
             Some(known) if *known == stamp => {
-                let still_open = |(_, before)| stamp <= before && before < window_end(stamp);
+                // All of its last second belongs to it.
+                let after =
+                    WallTime::from_micros(window_end(stamp).as_micros().saturating_add(SECOND));
+                let still_open = |(_, before)| stamp <= before && before < after;
                 (!stepped && self.clocks.is_some_and(still_open)).then_some(placed)
             }
             // It changed after the last look. Where it says otherwise, the clock was stepped in
@@ -334,7 +340,6 @@ fn placed(now: BootTime, wall: WallTime, stamp: WallTime) -> BootTime {
 
 /// The last second in which input leaves a terminal at this stamp.
 fn window_end(stamp: WallTime) -> WallTime {
-    const SECOND: u64 = 1_000_000;
     let end = ((stamp.as_micros() / SECOND) | 7).saturating_mul(SECOND);
     stamp.max(WallTime::from_micros(end))
 }
