@@ -115,7 +115,7 @@ async fn users_read_their_own_language_and_scripts_the_same_words_as_ever() {
     };
     assert_eq!(
         said(&["extend", "c1"]).await,
-        "Sitzung c1 darf 30 min länger dauern: Sie endet in 1 h 30 min; eine Verlängerung bleibt.\n"
+        "Sitzung c1 wurde um 30 min verlängert und endet in 1 h 30 min; noch eine Verlängerung ist möglich.\n"
     );
     assert_eq!(
         said(&["extend", "c2"]).await,
@@ -152,7 +152,7 @@ async fn a_password_that_nobody_asks_for_is_said_with_what_helps() {
         "{said}"
     );
     if !said.ends_with("needed for that\n") {
-        let hint = "; on a terminal it is asked for there\n";
+        let hint = "; on a terminal, the command asks for it itself\n";
         assert!(said.ends_with(hint), "{said}");
     }
 }

@@ -193,7 +193,7 @@ fn near_card_data_15_minutes_are_enough() {
         ..SSH
     };
     assert_holds(&card_data, &vendor, Some("vendor"), (240, Some(15), end));
-    assert_holds(&card_data, &SSH, None, (720, Some(30), end));
+    assert_holds(&card_data, &SSH, None, (720, Some(15), end));
     let origin = card_data.rules[1].effective.origin("inactivity-timeout");
     let origin = origin.unwrap().to_string();
     assert!(

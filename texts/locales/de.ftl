@@ -3,7 +3,7 @@
 ## Bei der Anmeldung
 
 limits-absolute = Diese Sitzung endet nach { $absolute }.
-limits-both = Diese Sitzung endet nach { $absolute }, oder nach { $inactivity } ohne Eingabe.
+limits-both = Diese Sitzung endet nach { $absolute } oder nach { $inactivity } ohne Eingabe.
 
 last-ending = Ihre letzte Sitzung wurde { $when } beendet, { $reason }.
 last-ending-at = Ihre letzte Sitzung auf { $place } wurde { $when } beendet, { $reason }.
@@ -34,7 +34,7 @@ terminal-warning-input =
     Sitzungszeitlimit: Diese Sitzung { $end ->
         [locks] wird in { $left } gesperrt
        *[ends] endet in { $left }
-    }, weil es keine Eingabe gibt. Zum Bleiben eine Taste drücken.
+    }, weil keine Eingabe erfolgt. Drücken Sie eine Taste, um weiterzuarbeiten.
 terminal-end = Sitzungszeitlimit: Diese Sitzung wurde beendet, { $reason }.
 terminal-end-rule = Sitzungszeitlimit: Diese Sitzung wurde beendet, { $reason } (Regel „{ $rule }“).
 
@@ -44,8 +44,8 @@ program = Sitzungszeitlimit
 
 threat =
     { $end ->
-        [locks] Dieser Bildschirm wird innerhalb von { $left } gesperrt
-       *[ends] Diese Sitzung endet innerhalb von { $left }
+        [locks] Dieser Bildschirm wird in spätestens { $left } gesperrt
+       *[ends] Diese Sitzung endet in spätestens { $left }
     }
 threat-now =
     { $end ->
@@ -53,30 +53,31 @@ threat-now =
        *[ends] Diese Sitzung endet jetzt
     }
 
-advice-ends = Sichern Sie Ihre Arbeit. Eine Sitzung dauert { $length }.
-advice-ends-rule = Sichern Sie Ihre Arbeit. Eine Sitzung dauert { $length } (Regel „{ $rule }“).
+advice-ends = Speichern Sie Ihre Arbeit. Eine Sitzung dauert höchstens { $length }.
+advice-ends-rule = Speichern Sie Ihre Arbeit. Eine Sitzung dauert höchstens { $length } (Regel „{ $rule }“).
 advice-locks = Er wird alle { $length } gesperrt, auch wenn Sie gerade arbeiten.
 advice-locks-rule = Er wird alle { $length } gesperrt (Regel „{ $rule }“), auch wenn Sie gerade arbeiten.
-advice-input = Drücken Sie eine Taste oder bewegen Sie den Zeiger, um zu bleiben. Die Grenze ohne Eingabe ist { $length }.
-advice-input-rule = Drücken Sie eine Taste oder bewegen Sie den Zeiger, um zu bleiben. Die Grenze ohne Eingabe ist { $length } (Regel „{ $rule }“).
+advice-input = Drücken Sie eine Taste oder bewegen Sie den Zeiger, um weiterzuarbeiten. Das Inaktivitätslimit beträgt { $length }.
+advice-input-rule = Drücken Sie eine Taste oder bewegen Sie den Zeiger, um weiterzuarbeiten. Das Inaktivitätslimit beträgt { $length } (Regel „{ $rule }“).
 
 offer =
     { $count ->
-        [one] Sie können sie noch einmal verlängern, um { $by }.
-       *[other] Sie können sie noch { $count }-mal verlängern, um je { $by }.
+        [one] Sie können die Sitzung noch einmal um { $by } verlängern.
+       *[other] Sie können die Sitzung noch { $count }-mal um je { $by } verlängern.
     }
 offer-command = { offer } Der Befehl ist: session-timeout extend
 
 granted = Diese Sitzung wurde um { $by } verlängert
-granted-until = Sie endet innerhalb von { $left }.
+granted-until = Sie endet in spätestens { $left }.
 
 not-extended = Sie wurde nicht verlängert: { $why }.
-not-heard = Das wurde nicht gehört ({ $why }): Drücken Sie eine Taste, um zu bleiben.
+not-heard = Ihre Antwort ist nicht angekommen ({ $why }): Drücken Sie eine Taste, um weiterzuarbeiten.
 not-signed-out = Sie wurden nicht abgemeldet: { $why }.
 
 parting-ends = Diese Sitzung endet jetzt
 parting-locks = Dieser Bildschirm wurde gesperrt
 parting-lasted = Sie hat { $length } gedauert.
+parting-every = Er wird alle { $length } gesperrt.
 parting-input = Es gab { $length } lang keine Eingabe.
 
 button-stay = Angemeldet bleiben
@@ -88,40 +89,40 @@ button-extend = Um { $by } verlängern
 state-ending = endet
 state-locked = gesperrt
 state-passed = überschritten
-state-undecided = unentschieden
+state-undecided = noch nicht entschieden
 state-no-limit = kein Limit
 
 session-state = Sitzung { $session }: { $state }
 session-left =
     Sitzung { $session } { $end ->
         [locks] wird in { $left } gesperrt
-        [passes] überschreitet ihr Limit in { $left }
+        [passes] erreicht ihr Limit in { $left }
        *[ends] endet in { $left }
     }
 
-by-absolute = durch das absolute Limit
-by-absolute-of = durch das absolute Limit von { $length }
-by-inactivity = durch das Inaktivitätslimit
-by-inactivity-of = durch das Inaktivitätslimit von { $length }
+by-absolute = wegen des absoluten Limits
+by-absolute-of = wegen des absoluten Limits von { $length }
+by-inactivity = wegen des Inaktivitätslimits
+by-inactivity-of = wegen des Inaktivitätslimits von { $length }
 
 extensions-left =
     { $count ->
         [0] das war die letzte Verlängerung
-        [one] eine Verlängerung bleibt
-       *[other] { $count } Verlängerungen bleiben
+        [one] noch eine Verlängerung ist möglich
+       *[other] noch { $count } Verlängerungen sind möglich
     }
-extended = Sitzung { $session } darf { $by } länger dauern: Sie endet in { $left }; { extensions-left }.
+extended = Sitzung { $session } wurde um { $by } verlängert und endet in { $left }; { extensions-left }.
 
 ## Warum es nicht mehr Zeit gibt; folgt auf einen Doppelpunkt
 
 refused-abandoned = wer gefragt hat, ist nicht mehr da
-refused-busy = über Ihren letzten Wunsch nach mehr Zeit ist noch nicht entschieden
+refused-busy = Ihre letzte Anfrage nach mehr Zeit ist noch nicht entschieden
 refused-dismissed = die Authentifizierung wurde abgebrochen
 refused-ending = die Sitzung wird bereits beendet
 refused-interactive = dafür ist eine Authentifizierung nötig
 refused-late = niemand hat sich rechtzeitig authentifiziert
 refused-longest = keine Sitzung dauert länger als 24 h; melden Sie sich neu an, um weiterzumachen
-refused-no-agent = dafür ist eine Authentifizierung nötig, und kein Authentifizierungsagent von polkit ist da, der danach fragt
+refused-no-agent = dafür ist eine Authentifizierung nötig, aber es läuft kein polkit-Authentifizierungsagent, der danach fragt
 refused-no-limit = für diese Sitzung gilt kein absolutes Limit
 refused-no-session = es gibt keine solche Sitzung
 refused-not-allowed = die Richtlinie erlaubt keine Verlängerung dieser Sitzung
@@ -129,5 +130,5 @@ refused-not-authorized = polkit erlaubt es Ihnen nicht
 refused-unavailable = polkit, das zustimmen müsste, antwortet nicht (ist polkitd installiert?)
 refused-used-up = alle erlaubten Verlängerungen sind verbraucht
 
-asked-on-terminals = { $why }; auf einem Terminal wird dort danach gefragt
-no-terminal-agent = { $why }; pkttyagent, das auf einem Terminal danach fragt, ist nicht da (Paket polkitd)
+asked-on-terminals = { $why }; auf einem Terminal fragt der Befehl selbst danach
+no-terminal-agent = { $why }; pkttyagent, das auf einem Terminal danach fragt, fehlt (Paket polkitd)

@@ -61,8 +61,8 @@ advice-ends = Save your work. A session lasts for { $length }.
 advice-ends-rule = Save your work. A session lasts for { $length } (rule "{ $rule }").
 advice-locks = It is locked every { $length }, however busy you are.
 advice-locks-rule = It is locked every { $length } (rule "{ $rule }"), however busy you are.
-advice-input = Press a key or move the pointer to stay. The limit without input is { $length }.
-advice-input-rule = Press a key or move the pointer to stay. The limit without input is { $length } (rule "{ $rule }").
+advice-input = Press a key or move the pointer to stay. The inactivity limit is { $length }.
+advice-input-rule = Press a key or move the pointer to stay. The inactivity limit is { $length } (rule "{ $rule }").
 
 offer =
     { $count ->
@@ -76,12 +76,13 @@ granted-until = It ends within { $left }.
 
 # $why is a sentence without its full stop.
 not-extended = It was not extended: { $why }.
-not-heard = This was not heard ({ $why }): press a key to stay.
+not-heard = Your answer did not arrive ({ $why }): press a key to stay.
 not-signed-out = You were not signed out: { $why }.
 
 parting-ends = This session ends now
 parting-locks = This screen was locked
 parting-lasted = It has lasted for { $length }.
+parting-every = It is locked every { $length }.
 parting-input = There was no input for { $length }.
 
 button-stay = Stay signed in
@@ -136,5 +137,5 @@ refused-unavailable = polkit, which would have to agree, does not answer (is pol
 refused-used-up = all extensions that are allowed are used up
 
 # What would help.
-asked-on-terminals = { $why }; on a terminal it is asked for there
+asked-on-terminals = { $why }; on a terminal, the command asks for it itself
 no-terminal-agent = { $why }; pkttyagent, which asks on a terminal, is not there (package polkitd)

@@ -121,6 +121,8 @@ pub enum Sentence<'a> {
     },
     /// Why that is.
     PartingReason {
+        /// What comes.
+        end: End,
         /// For which limit.
         limit: Limit,
         /// How long it is.

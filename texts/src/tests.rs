@@ -71,7 +71,7 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
     }
     for limit in LIMITS {
         let length = SHORT;
-        all.push(Sentence::PartingReason { limit, length });
+        all.extend(ENDS.map(|end| Sentence::PartingReason { end, limit, length }));
         for length in [None, Some(SHORT)] {
             all.push(Sentence::ByLimit { limit, length });
         }
@@ -227,7 +227,7 @@ fn it_reads_as_people_speak() {
         }),
         [
             "This session ends after 24 h, or after 15 min without input.",
-            "Diese Sitzung endet nach 24 h, oder nach 15 min ohne Eingabe.",
+            "Diese Sitzung endet nach 24 h oder nach 15 min ohne Eingabe.",
         ]
     );
     let warning = |end, cause| Sentence::TerminalWarning {
@@ -248,8 +248,8 @@ fn it_reads_as_people_speak() {
         [
             "Session timeout: this session ends in 1 min, for lack of input. \
              Press a key to stay.",
-            "Sitzungszeitlimit: Diese Sitzung endet in 1 min, weil es keine Eingabe gibt. \
-             Zum Bleiben eine Taste drücken.",
+            "Sitzungszeitlimit: Diese Sitzung endet in 1 min, weil keine Eingabe erfolgt. \
+             Drücken Sie eine Taste, um weiterzuarbeiten.",
         ]
     );
     assert_eq!(
@@ -293,8 +293,8 @@ fn numbers_are_told_as_each_language_counts() {
     assert_eq!(
         offers(Language::German),
         [
-            "Sie können sie noch einmal verlängern, um 15 min.",
-            "Sie können sie noch 2-mal verlängern, um je 15 min.",
+            "Sie können die Sitzung noch einmal um 15 min verlängern.",
+            "Sie können die Sitzung noch 2-mal um je 15 min verlängern.",
         ]
     );
     let ago = |days: u64| {

@@ -174,9 +174,10 @@ impl Sentence<'_> {
             Self::Parting {
                 end: End::Ends | End::Passes,
             } => T::new("parting-ends"),
-            Self::PartingReason { limit, length } => T::new(match limit {
-                Limit::Absolute => "parting-lasted",
-                Limit::Inactivity => "parting-input",
+            Self::PartingReason { end, limit, length } => T::new(match (limit, end) {
+                (Limit::Absolute, End::Locks) => "parting-every",
+                (Limit::Absolute, End::Ends | End::Passes) => "parting-lasted",
+                (Limit::Inactivity, _) => "parting-input",
             })
             .whole("length", length),
             Self::ButtonStay => T::new("button-stay"),

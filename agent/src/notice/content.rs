@@ -163,6 +163,7 @@ impl Content {
     pub(super) fn parting(language: Language, parting: &Parting, abilities: Abilities) -> Self {
         let end = parting.end.into();
         let reason = Sentence::PartingReason {
+            end,
             limit: parting.limit.into(),
             length: parting.length,
         };
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(
             content.body,
             "Press a key or move the pointer to stay. \
-             The limit without input is 15 min (rule \"card data\")."
+             The inactivity limit is 15 min (rule \"card data\")."
         );
         let labels: Vec<_> = content.buttons.iter().map(|(_, it)| it.as_str()).collect();
         assert_eq!(labels, ["Stay signed in", "Sign out now"]);

@@ -35,7 +35,7 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
     screen.press_key()?;
     let first = wait_shown(&screen, environment, "ends within 35 s", secs(60))?;
     assert!(
-        first.body.contains("The limit without input is 50 s."),
+        first.body.contains("The inactivity limit is 50 s."),
         "{first:?}"
     );
     let buttons: Vec<_> = first.buttons.iter().map(String::as_str).collect();
@@ -83,10 +83,10 @@ pub(crate) fn a_user_who_speaks_german_is_warned_in_german(
     machine.run("echo LANG=de_DE.UTF-8 >/etc/default/locale")?;
     let mut screen = attached(machine, environment)?;
     start(&screen, environment)?;
-    let heading = "Diese Sitzung endet innerhalb von 45 s";
+    let heading = "Diese Sitzung endet in spätestens 45 s";
     let warned = wait_shown(&screen, environment, heading, secs(60))?;
     assert!(
-        warned.body.contains("noch einmal verlängern, um 30 min"),
+        warned.body.contains("noch einmal um 30 min verlängern"),
         "{warned:?}"
     );
     wait_button(&mut screen, environment, "Jetzt abmelden")?;

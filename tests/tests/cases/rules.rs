@@ -214,7 +214,7 @@ pub(crate) fn a_reload_that_shortens_a_rule_still_gives_its_shortest_warning(
     let terminal = alice.terminal();
     let warning = "Session timeout: this session ends in 3 s, 5 s after the login.";
     let warning = terminal.wait_for(warning, SOON)?;
-    let end = "has ended, 5 s after the login (rule \"staff\").";
+    let end = "has ended, 5 s after the login (rule \"alice\").";
     let end = terminal.wait_for(end, SOON)?;
     assert_after(warning.at, "the end", end.at, secs(3));
     assert_eq!(terminal.count("this session ends in"), 1);
