@@ -32,6 +32,8 @@ const PACKAGES: &[&str] = &[
     "systemd-sysv",
     "tmux",
     "util-linux",
+    // An editor over the whole screen.
+    "vim-tiny",
 ];
 
 /// Compositors and an X server that need no screen, programs with a window, what types and takes

@@ -135,8 +135,8 @@ pub(super) fn press(
             format!(
                 r#"window=$(xdotool search --onlyvisible --class xfce4-notifyd | tail -n 1)
                 eval "$(xdotool getwindowgeometry --shell "$window")"
-                xdotool mousemove $((X + WIDTH - 68 - 118 * {place})) $((Y + HEIGHT - 31))
-                sleep 0.3 && xdotool click 1"#
+                xdotool mousemove --sync $((X + WIDTH - 68 - 118 * {place})) \
+                    $((Y + HEIGHT - 31)) click 1"#
             )
         }
     };

@@ -18,8 +18,11 @@ pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) 
     machine.policy(POLICY)?;
     let mut editor = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let mut refusing = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
-    // Full screen, with a program of its own on every line.
-    editor.send("less +F /etc/services\n")?;
+    // Over the whole screen, and not saved.
+    editor.send("vi /etc/passwd\n")?;
+    editor.terminal().wait_for("root:x:0:0", SOON)?;
+    editor.send("oa line that is being written")?;
+    editor.terminal().wait_for("being written", SOON)?;
     // What `mesg n` does; Debian 13 has that in a package that need not be there.
     refusing.send("chmod 600 $(tty); stat --format=mode=%a $(tty)\n")?;
     for ssh in [&editor, &refusing] {
