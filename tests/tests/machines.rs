@@ -163,6 +163,7 @@ on_both_suites! {
     Installed lock::coming_back_after_lock_after_is_activity,
     Installed lock::lock_after_locks_first_and_the_inactivity_limit_ends_later,
     Installed lock::what_does_not_lock_is_terminated_after_the_grace_and_a_terminal_at_once,
+    Bare package::a_drop_in_from_before_makes_the_first_start_report_only,
     Bare package::installing_ends_no_session_and_enforces_the_shipped_limit,
     Bare package::removing_leaves_logins_working_and_purging_leaves_nothing,
     Installed package::upgrading_keeps_the_deadline_of_a_live_session,

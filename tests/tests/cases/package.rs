@@ -1,8 +1,10 @@
 //! The Debian package: installed, upgraded, removed and purged.
 
-use session_timeout_tests::{Account, Machine, Outcome, Package, Ssh, Terminal, UNIT};
+use session_timeout_tests::{
+    Account, Failure, Machine, Outcome, Package, Ssh, Terminal, UNIT, wait_until,
+};
 
-use super::assert_not_ended;
+use super::{SOON, assert_not_ended};
 
 pub(crate) fn installing_ends_no_session_and_enforces_the_shipped_limit(
     machine: &Machine,
@@ -46,6 +48,33 @@ pub(crate) fn installing_ends_no_session_and_enforces_the_shipped_limit(
     assert_eq!(status["policy"]["state"], "in-force", "{status}");
     assert_eq!(status["short_limits"], false, "{status}");
     Ok(())
+}
+
+pub(crate) fn a_drop_in_from_before_makes_the_first_start_report_only(
+    machine: &Machine,
+) -> Outcome {
+    // As the README has it.
+    machine.run(
+        r#"mkdir -p /etc/session-timeout/policy.d
+           printf '[default]\naction = "report"\n' >/etc/session-timeout/policy.d/00-report.toml"#,
+    )?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    Package::built()?.install_on(machine)?;
+    machine.wait_active()?;
+    let status = machine.wait_known(ssh.session())?;
+    assert_eq!(status["absolute_seconds"], 86_400, "{status}");
+    assert_eq!(status["end_action"], "report", "{status}");
+
+    machine.run("rm /etc/session-timeout/policy.d/00-report.toml")?;
+    machine.reload()?;
+    wait_until(SOON, "the limit to be enforced", || {
+        let status = machine.session_status(ssh.session())?;
+        if status["end_action"] == "terminate" {
+            Ok(())
+        } else {
+            Err(Failure::new(status.to_string()))
+        }
+    })
 }
 
 pub(crate) fn upgrading_keeps_the_deadline_of_a_live_session(machine: &Machine) -> Outcome {
