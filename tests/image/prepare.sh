@@ -7,7 +7,7 @@ root=$1
 in_root() { chroot "$root" "$@"; }
 
 # People. Passwords are for the console; over SSH everybody has root's key.
-for user in alice bob; do
+for user in alice bob mallory; do
 	in_root useradd --create-home --shell /bin/bash "$user"
 	echo "$user:$user" | in_root chpasswd
 done
@@ -15,7 +15,7 @@ done
 in_root useradd --system --create-home --home-dir /home/robot --shell /bin/bash robot
 
 in_root ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
-for user in root alice bob robot; do
+for user in root alice bob mallory robot; do
 	home=$(in_root getent passwd "$user" | cut -d: -f6)
 	in_root install -d -o "$user" -g "$user" -m 0700 "$home/.ssh"
 	in_root install -o "$user" -g "$user" -m 0600 /root/.ssh/id_ed25519.pub "$home/.ssh/authorized_keys"

@@ -23,6 +23,10 @@ pub enum Account {
     Root,
     /// A system account with a shell.
     Robot,
+    /// Whom attacks are made as, uid 1002. The kernel counts what a user has under way by uid, over
+    /// all machines of a host (descriptors in sockets: ETOOMANYREFS of unix(7)), so whoever uses
+    /// that up has a uid that no other case has.
+    Mallory,
 }
 
 impl Account {
@@ -34,6 +38,7 @@ impl Account {
             Self::Bob => "bob",
             Self::Root => "root",
             Self::Robot => "robot",
+            Self::Mallory => "mallory",
         }
     }
 }

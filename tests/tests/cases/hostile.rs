@@ -36,7 +36,7 @@ const POLICY: &str = r#"[default]
 pub(crate) fn an_agent_that_never_answers_keeps_nobody_elses_session(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     machine.write("/var/tmp/mallory.pl", MALLORY)?;
-    let desktops = (0..DESKTOPS).map(|_| Desktop::open(machine, Account::Bob, Locker::None));
+    let desktops = (0..DESKTOPS).map(|_| Desktop::open(machine, Account::Mallory, Locker::None));
     let desktops: Vec<_> = desktops.collect::<Outcome<_>>()?;
     let ids: Vec<_> = desktops.iter().map(Desktop::session).collect();
     for id in &ids {
@@ -87,7 +87,7 @@ fn mallory(machine: &Machine, what: &str) -> Outcome<Child> {
         .command("runuser")
         .args([
             "-u",
-            Account::Bob.name(),
+            Account::Mallory.name(),
             "--",
             "perl",
             "/var/tmp/mallory.pl",
