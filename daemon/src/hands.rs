@@ -64,12 +64,12 @@ pub(crate) struct Means {
 }
 
 impl Hands {
-    pub(crate) fn new(means: Means) -> io::Result<Self> {
-        Ok(Self {
+    pub(crate) fn new(means: Means) -> Self {
+        Self {
             inputs: means.inputs,
             hooks: Hooks::new(means.bus.clone()),
             bus: means.bus,
-            watcher: Watcher::new()?,
+            watcher: Watcher::default(),
             groups: Groups::new(),
             agents: means.agents,
             endings: means.endings,
@@ -78,7 +78,7 @@ impl Hands {
             writes: means.writes,
             teller: means.teller,
             language: means.language,
-        })
+        }
     }
 
     /// Does these actions, or sets them going.

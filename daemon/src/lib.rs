@@ -12,6 +12,7 @@
 //! | `probe`, `looks`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |
+//! | `inotify` | what is watched in the file system |
 //! | `hooks` | the administrator's own programs |
 //! | `groups` | the groups of a user |
 //! | `control`, `changes` | D-Bus, and what is news there |
@@ -37,6 +38,7 @@ mod groups;
 mod hands;
 mod hooks;
 mod inhibitors;
+mod inotify;
 mod input;
 mod intake;
 mod journal;

@@ -77,7 +77,7 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
         prober: prober.clone(),
         teller: teller.clone(),
         language,
-    })?;
+    });
     let logins = Logins::new(endings.clone(), language);
     let driver = Driver::new(args, hands, agents.clone(), teller.clone(), logins, wanted)?;
     let questions = Questions {
@@ -200,7 +200,7 @@ impl Driver {
             at: BootTime::default(),
             failing: false,
         };
-        let mut inhibitors = Inhibitors::new()?;
+        let mut inhibitors = Inhibitors::new();
         inhibitors.watch(counts_inhibitors(engine.policy()));
         let changes = Changes::new(&engine);
         Ok(Self {

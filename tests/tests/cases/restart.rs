@@ -151,3 +151,34 @@ pub(crate) fn a_key_withdraws_a_warning_that_stood_before_the_restart_at_once(
     assert_after(typed, "the withdrawal", withdrawn.at, secs(0));
     Ok(())
 }
+
+/// Root's services share a number of inotify instances, and a host of containers uses them up.
+pub(crate) fn a_daemon_that_gets_no_inotify_instance_warns_and_ends_all_the_same(
+    machine: &Machine,
+) -> Outcome {
+    machine.write(
+        "/etc/systemd/system/session-timeoutd.service.d/none-left.conf",
+        "[Service]\nSystemCallFilter=~inotify_init1:EMFILE\n",
+    )?;
+    machine.policy(
+        r#"[default]
+           inactivity-timeout = "30s"
+           inactivity-warnings = ["10s"]
+           activity = ["input", "inhibitor"]
+           grace = "3s""#,
+    )?;
+    machine.run(&format!(
+        "systemctl daemon-reload && systemctl restart {UNIT}"
+    ))?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    ssh.terminal()
+        .wait_for("this session ends in 10 s, for lack of input.", secs(35))?;
+    ssh.terminal()
+        .wait_for("this session has ended", secs(25))?;
+    ssh.wait_closed(SOON)?;
+    for unwatched in ["/run/systemd/inhibit", "/dev/pts/[0-9]* for input"] {
+        let told = format!("cannot watch {unwatched}: Too many open files");
+        machine.run(&format!("journalctl -u {UNIT} | grep -q '{told}'"))?;
+    }
+    Ok(())
+}
