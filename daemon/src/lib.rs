@@ -22,6 +22,7 @@
 //! | `endings`, `logins` | what a login is told |
 //! | `journal`, `tell` | the journal and the authentication log |
 //! | `clock` | time |
+//! | `watchdog` | systemd, which restarts a daemon that hangs |
 
 #![forbid(unsafe_code)]
 
@@ -57,6 +58,7 @@ mod tell;
 mod text;
 mod ttys;
 mod watch;
+mod watchdog;
 mod writes;
 
 use std::io::{self, IsTerminal as _};

@@ -172,6 +172,7 @@ on_both_suites! {
     Installed policy::a_reload_with_a_broken_policy_fails_and_changes_nothing,
     Installed policy::without_any_good_policy_nothing_is_enforced_and_nobody_locked_out,
     Installed restart::a_daemon_that_gets_no_inotify_instance_warns_and_ends_all_the_same,
+    Installed restart::a_daemon_that_hangs_is_restarted_and_the_session_that_was_due_ends,
     Installed restart::a_daemon_that_is_told_to_stop_does_so_by_itself,
     Installed restart::a_key_withdraws_a_warning_that_stood_before_the_restart_at_once,
     Installed restart::a_login_made_while_the_daemon_was_down_is_found_and_ended_on_time,

@@ -32,6 +32,7 @@ use crate::probe::Prober;
 use crate::report::Status;
 use crate::store::Store;
 use crate::tell::Teller;
+use crate::watchdog::Watchdog;
 use crate::writes::Writes;
 use crate::{intake, logind};
 
@@ -39,9 +40,9 @@ use crate::{intake, logind};
 const QUEUE: usize = 256;
 /// Sessions that logind may be asked for out of turn.
 const WANTED: usize = 64;
-/// Two writings of the state are at least so far apart, so that a storm of logins does not become
-/// a storm of writing.
-const SAVE_PAUSE: Duration = Duration::from_millis(100);
+/// Two writings of the state are at least so far apart, and whoever is woken again within this time
+/// has not rested: a storm of logins is no storm of writing, nor of messages to systemd.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Where the state is kept, below systemd's `RuntimeDirectory=`.
 const STATE: &str = "/run/session-timeout/state.json";
 
@@ -118,6 +119,7 @@ struct Driver {
     changes: Changes,
     news: News,
     status: watch::Sender<Status>,
+    watchdog: Watchdog,
 }
 
 /// How much of the engine's state is in the file.
@@ -158,7 +160,6 @@ enum Woken {
     Inhibitors,
     Input(Input),
     Reload,
-    Save,
     Seen(Vec<Event>),
     Stop,
 }
@@ -223,6 +224,7 @@ impl Driver {
             changes,
             news: News::default(),
             status: watch::Sender::default(),
+            watchdog: Watchdog::of_unit(),
         })
     }
 
@@ -234,9 +236,14 @@ impl Driver {
         self.hands.watch_again(&self.engine);
         loop {
             self.show();
-            self.alarm
-                .set(self.engine.next_deadline().map(|deadline| deadline.at))?;
-            match self.woken(&mut queue, &mut signals).await? {
+            self.alarm.set(self.deadline())?;
+            let Some(woken) = self.woken(&mut queue, &mut signals).await? else {
+                self.save();
+                self.rest();
+                continue;
+            };
+            self.watchdog.woken(boot_now());
+            match woken {
                 Woken::Alarm => {
                     let actions = self.engine.handle_timeout(boot_now());
                     self.hands.perform(&self.engine, actions);
@@ -244,7 +251,6 @@ impl Driver {
                 Woken::Inhibitors => self.tell(Event::InhibitorsChanged),
                 Woken::Input(input) => self.take(input),
                 Woken::Reload => self.reload(),
-                Woken::Save => {}
                 Woken::Seen(events) => events.into_iter().for_each(|event| self.tell(event)),
                 Woken::Stop => {
                     notify(&[NotifyState::Stopping]);
@@ -257,14 +263,16 @@ impl Driver {
         }
     }
 
-    /// Waits for the next thing to deal with.
+    /// Waits for the next thing to deal with; `None` where a moment has passed without any, and
+    /// there is something to do then.
     async fn woken(
         &mut self,
         queue: &mut mpsc::Receiver<Input>,
         signals: &mut Signals,
-    ) -> io::Result<Woken> {
+    ) -> io::Result<Option<Woken>> {
         let to_save = self.saved.revision != self.engine.revision();
-        Ok(tokio::select! {
+        let to_rest = self.watchdog.owes(self.deadline());
+        Ok(Some(tokio::select! {
             _ = signals.terminate.recv() => Woken::Stop,
             _ = signals.interrupt.recv() => Woken::Stop,
             _ = signals.reload.recv() => Woken::Reload,
@@ -280,8 +288,20 @@ impl Driver {
                 Woken::Inhibitors
             }
             input = queue.recv() => input.map_or(Woken::Stop, Woken::Input),
-            () = tokio::time::sleep(SAVE_PAUSE), if to_save => Woken::Save,
-        })
+            () = tokio::time::sleep(PAUSE), if to_save || to_rest => return Ok(None),
+        }))
+    }
+
+    fn deadline(&self) -> Option<BootTime> {
+        self.engine.next_deadline().map(|deadline| deadline.at)
+    }
+
+    /// Nothing has happened for a moment, and nothing may for hours.
+    fn rest(&mut self) {
+        let deadline = self.deadline();
+        if self.watchdog.owes(deadline) {
+            self.watchdog.rests(boot_now(), deadline);
+        }
     }
 
     fn reload(&mut self) {
@@ -335,7 +355,7 @@ impl Driver {
     }
 
     fn save(&mut self) {
-        let due = boot_now() >= self.saved.at.saturating_add(SAVE_PAUSE);
+        let due = boot_now() >= self.saved.at.saturating_add(PAUSE);
         if due && self.saved.revision != self.engine.revision() {
             self.save_now();
         }

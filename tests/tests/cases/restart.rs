@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use session_timeout_tests::{
-    Account, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, wait_until,
+    Account, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, hold_for, wait_until,
 };
 
-use super::{SOON, assert_after, login_of, secs};
+use super::{SOON, assert_after, assert_between, login_of, secs};
 
 const POLICY: &str = r#"[default]
     session-timeout = "24s"
@@ -87,6 +87,48 @@ pub(crate) fn a_login_made_while_the_daemon_was_down_is_found_and_ended_on_time(
     let end = ssh.terminal().wait_for(end, secs(30))?;
     assert_after(ssh.opened(), "the end", end.at, secs(24));
     ssh.wait_closed(SOON)?;
+    Ok(())
+}
+
+/// Nothing that the daemon may hang in is in a test's hands; one that is stopped says as little.
+pub(crate) fn a_daemon_that_hangs_is_restarted_and_the_session_that_was_due_ends(
+    machine: &Machine,
+) -> Outcome {
+    machine.write(
+        "/etc/systemd/system/session-timeoutd.service.d/watchdog.conf",
+        "[Service]\nWatchdogSec=3s\nTimeoutAbortSec=1s\n",
+    )?;
+    machine.policy(
+        r#"[default]
+           session-timeout = "20s"
+           session-warnings = ["5s"]
+           grace = "3s""#,
+    )?;
+    machine.run(&format!(
+        "systemctl daemon-reload && systemctl restart {UNIT}"
+    ))?;
+    let pid = machine.daemon_pid()?;
+    // With nothing to come, and with something that comes later, it is not taken for hung.
+    let rests = || {
+        hold_for(secs(5), "a rest", || match machine.daemon_pid()? {
+            now if now == pid => Ok(()),
+            _ => Err(Failure::new("another daemon")),
+        })
+    };
+    rests()?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    rests()?;
+
+    machine.run(&format!("kill -STOP {pid}"))?;
+    let warning = "this session ends in 5 s, 20 s after the login.";
+    let late = ssh.terminal().wait_for(warning, secs(25))?;
+    assert_between(login.at, warning, late.at, secs(15), secs(15 + 3 + 1 + 2));
+    let end = "this session has ended, 20 s after the login.";
+    let end = ssh.terminal().wait_for(end, SOON)?;
+    assert_after(late.at, "the end", end.at, secs(5));
+    ssh.wait_closed(SOON)?;
+    assert_ne!(machine.daemon_pid()?, pid);
     Ok(())
 }
 
