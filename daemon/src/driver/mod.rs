@@ -15,6 +15,7 @@ use session_timeout_policy::{ActivityKind, BootTime, Engine, Event, Policy, View
 use session_timeout_texts::Language;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::agents::Agents;
 use crate::changes::Changes;
@@ -90,12 +91,25 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
         prober,
         teller,
     };
-    tokio::spawn(control::announce(driver.news.clone(), public));
-    tokio::spawn(control::offer(connection, questions));
-    tokio::spawn(intake::serve(listener, inputs.clone()));
-    tokio::spawn(logind::follow(inputs, link, asked_for));
+    let mut vital = JoinSet::new();
+    vital.spawn(control::announce(driver.news.clone(), public));
+    vital.spawn(control::offer(connection, questions));
+    vital.spawn(intake::serve(listener, inputs.clone()));
+    vital.spawn(logind::follow(inputs, link, asked_for));
     notify(&[NotifyState::Ready]);
-    driver.drive(queue, signals).await
+    tokio::select! {
+        ended = driver.drive(queue, signals) => ended,
+        lost = loss(&mut vital) => Err(lost),
+    }
+}
+
+/// Waits for a task to end that never should: by a bug. Without it the daemon would go on and end
+/// nobody; systemd starts it anew instead.
+async fn loss(vital: &mut JoinSet<()>) -> io::Error {
+    match vital.join_next().await {
+        Some(Err(panic)) => io::Error::other(panic),
+        Some(Ok(())) | None => io::Error::other("a task is over before the daemon is"),
+    }
 }
 
 struct Driver {
@@ -396,5 +410,30 @@ fn notify_reloading() {
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         log::debug!("cannot notify systemd: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_is_gone_is_the_end_of_the_daemon() {
+        let mut vital = JoinSet::new();
+        vital.spawn(future::pending());
+        vital.spawn(async { panic!("a bug") });
+        assert!(loss(&mut vital).await.to_string().contains("panic"));
+        vital.spawn(future::ready(()));
+        assert!(loss(&mut vital).await.to_string().contains("over"));
+    }
+
+    #[tokio::test]
+    async fn tasks_that_go_on_are_no_loss() {
+        let mut vital = JoinSet::new();
+        vital.spawn(future::pending());
+        let lost = tokio::time::timeout(Duration::from_millis(20), loss(&mut vital)).await;
+        assert!(lost.is_err(), "{lost:?}");
     }
 }

@@ -29,6 +29,9 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     machine.wait_known(first.session())?;
     let alone = resting(machine)?;
     let memory_of_one = memory(machine)?;
+    // What the daemon takes of the memory; some 1.5 MB of libc's beside it are there anyway.
+    let own = memory_of_one.get("Pss").copied().unwrap_or(u64::MAX);
+    assert!(own <= 4 * 1024, "{memory_of_one:?}");
 
     let crowd = crowd(machine, SESSIONS - 1)?;
     wait_until(SOON, "a hundred sessions", || {
