@@ -34,6 +34,15 @@ impl Account {
         Ok(Self::with(user(name)?, groups))
     }
 
+    /// An account that only another machine may have: this one is not asked.
+    pub(crate) fn imagined(name: &str, uid: u32, groups: BTreeSet<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            uid: Uid::new(uid),
+            groups,
+        }
+    }
+
     fn with(user: User, groups: BTreeSet<String>) -> Self {
         Self {
             uid: Uid::new(user.uid.as_raw()),

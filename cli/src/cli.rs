@@ -193,8 +193,11 @@ pub(crate) struct LoginOptions {
     #[arg(long, value_name = "SEAT", requires = "user")]
     pub(crate) seat: Option<String>,
     /// With these groups, instead of those that the user has
-    #[arg(long, value_name = "GROUP", requires = "user", num_args = 1..)]
+    #[arg(long, value_name = "GROUP", requires = "user", num_args = 1.., value_delimiter = ',')]
     pub(crate) group: Vec<String>,
+    /// With this uid, for a user whom this machine does not know
+    #[arg(long, value_name = "UID", requires = "user")]
+    pub(crate) uid: Option<u32>,
     /// Under this policy, a file or a directory, instead of that of the machine
     #[arg(long, value_name = "FILE|DIR", requires = "user", value_hint = ValueHint::AnyPath)]
     pub(crate) policy: Option<PathBuf>,

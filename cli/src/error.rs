@@ -115,7 +115,8 @@ impl fmt::Display for Error {
             ),
             Self::NoSuchUser(name) => write!(
                 f,
-                "there is no user \"{}\" on this machine; look for one with: getent passwd",
+                "there is no user \"{}\" on this machine; look for one with: getent passwd; or give \
+                 --uid and --group for one of another machine",
                 text::one_line(name)
             ),
             Self::Accounts { user, why } => write!(

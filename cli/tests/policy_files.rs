@@ -231,6 +231,22 @@ fn a_login_under_a_broken_policy_has_no_explanation_but_its_errors() {
 }
 
 #[test]
+fn a_user_of_another_machine_is_explained_by_uid_and_groups() {
+    let files = Files::of(&[("policy.toml", MAIN), ("policy.d/50-cards.toml", DROP_IN)]);
+    let explain = |uid| {
+        let options = ["--group=staff,wheel", "--group", "pci", "--policy", "DIR"];
+        let whom = ["explain", "--json", "--user=nobody-has-this-name", uid];
+        let output = files.run(&[&whom[..], &options].concat());
+        files.json(&output)
+    };
+    let json = explain("--uid=70000");
+    assert_eq!(json["login"]["uid"], 70_000);
+    assert_eq!(json["groups"], json!(["pci", "staff", "wheel"]));
+    assert_eq!(json["exemption"], Value::Null);
+    assert_eq!(explain("--uid=70")["exemption"], "system account");
+}
+
+#[test]
 fn a_user_who_does_not_exist_is_said_so() {
     let files = Files::of(&[("policy.toml", MAIN)]);
     let output = files.run(&["explain", "--user=nobody-has-this-name", "--policy", "DIR"]);

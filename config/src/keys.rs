@@ -34,6 +34,24 @@ pub(crate) const MATCH: [&str; 9] = [
 /// The keys of `extend`.
 const EXTEND: [&str; 2] = ["times", "by"];
 
+/// What other systems call the same.
+const SYNONYMS: [(&str, &str); 14] = [
+    ("absolute-timeout", "session-timeout"),
+    ("absolute-limit", "session-timeout"),
+    ("max-session-time", "session-timeout"),
+    ("absolute-warnings", "session-warnings"),
+    ("warnings", "session-warnings"),
+    ("idle-timeout", "inactivity-timeout"),
+    ("idle-limit", "inactivity-timeout"),
+    ("idle-warnings", "inactivity-warnings"),
+    ("on-timeout", "action"),
+    ("extensions", "extend"),
+    ("host", "from"),
+    ("address", "from"),
+    ("terminal", "tty"),
+    ("pam-service", "service"),
+];
+
 /// The error for a key that no text has outside of a table.
 pub(crate) fn unknown_in_text(name: &Spanned<impl AsRef<str>>) -> Problem {
     let key = name.get_ref().as_ref();
@@ -95,5 +113,10 @@ fn unknown(name: &Spanned<impl AsRef<str>>, known: &[&str]) -> Problem {
     let typed = name.get_ref().as_ref();
     let problem = Problem::error(name.span(), format!("unknown key `{}`", shown(typed)))
         .help(format!("known keys: {}", known.join(", ")));
-    did_you_mean(problem, typed, known.iter().copied())
+    // One word for a thing is better than two that mean the same: it is told, not taken.
+    let same = SYNONYMS.iter().find(|(other, _)| *other == typed);
+    match same.filter(|(_, word)| known.contains(word)) {
+        Some((_, word)) => problem.help(format!("did you mean `{word}`?")),
+        None => did_you_mean(problem, typed, known.iter().copied()),
+    }
 }

@@ -77,13 +77,28 @@ impl<'a> Entry<'a> {
     /// One of these words.
     pub(crate) fn choice<T: Clone>(self, choices: &[Choice<T>]) -> Result<T, Problem> {
         let available = available(choices);
-        let word = self.text(&format!("one of {available}"))?;
+        let word = self.text(&format!("one of {available}"));
+        let word = word.map_err(|problem| self.spelled(problem, choices))?;
         let choice = choices.iter().find(|choice| choice.word == word);
         choice.map(|choice| choice.meaning.clone()).ok_or_else(|| {
             let problem = self.error("has an unknown value");
             let problem = problem.label(format!("available: {available}"));
             did_you_mean(problem, word, choices.iter().map(|choice| choice.word))
         })
+    }
+
+    /// Tells who wrote `true` of the word for it.
+    fn spelled<T>(self, problem: Problem, choices: &[Choice<T>]) -> Problem {
+        let word = match self.value.get_ref() {
+            DeValue::Boolean(true) => "on",
+            DeValue::Boolean(false) => "off",
+            _ => return problem,
+        };
+        if choices.iter().any(|choice| choice.word == word) {
+            problem.help(format!("write `{} = \"{word}\"`", self.key))
+        } else {
+            problem
+        }
     }
 
     /// A list of some of these words, at least one.

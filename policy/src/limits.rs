@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::SessionType;
+use crate::extension::Granted;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -212,6 +213,14 @@ impl Limits {
             LimitKind::Inactivity => self.inactivity.as_ref(),
         }
     }
+
+    /// How long a session may last from its login at most, with every extension that is allowed.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let Extensions { times, by } = self.extensions;
+        let total = by.saturating_mul(times);
+        Granted { times, total }.stretched(self.absolute.length)
+    }
 }
 
 impl Default for Limits {
@@ -252,6 +261,20 @@ mod tests {
         assert_eq!(limit(&[60, 10]).fitted(), limit(&[10]));
         assert_eq!(limit(&[300, 60]).fitted(), limit(&[30]));
         assert_eq!(limit(&[]).fitted(), limit(&[]));
+    }
+
+    #[test]
+    fn every_extension_together_is_24_hours_in_all_at_most() {
+        let longest = |hours: u32, times: u32| {
+            let mut limits = Limits::default();
+            limits.absolute.length = hours * 60 * MINUTE;
+            limits.extensions.times = times;
+            limits.longest()
+        };
+        assert_eq!(longest(20, 0), 20 * 60 * MINUTE);
+        assert_eq!(longest(20, 3), (20 * 60 + 90) * MINUTE);
+        assert_eq!(longest(23, 3), ABSOLUTE_MAX);
+        assert_eq!(longest(23, u32::MAX), ABSOLUTE_MAX);
     }
 
     #[test]

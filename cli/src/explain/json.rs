@@ -42,6 +42,7 @@ struct LoginObject<'a> {
     tty: Option<&'a str>,
     seat: Option<&'a str>,
     files: &'a [String],
+    longest_seconds: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +110,7 @@ impl<'a> From<&'a Login> for LoginObject<'a> {
             tty: login.tty.as_deref(),
             seat: login.seat.as_deref(),
             files: &login.files,
+            longest_seconds: login.longest.map(|longest| longest.as_secs()),
         }
     }
 }
@@ -176,7 +178,7 @@ mod tests {
             r#"{"session":null,"login":{"uid":1000,"type":"tty","class":"user","service":"sshd","#,
             r#""from":"192.0.2.7","tty":null,"seat":null,"#,
             r#""files":["/etc/session-timeout/policy.toml","#,
-            r#""/etc/session-timeout/policy.d/50-cards.toml"]},"#,
+            r#""/etc/session-timeout/policy.d/50-cards.toml"],"longest_seconds":46800},"#,
             r#""user":"alice","phase":null,"rule":null,"exemption":null,"#,
             r#""groups":["alice","pci"],"groups_state":null,"#,
             r#""passed_over":[{"rule":"card data","why":"group is not pci"}],"#,

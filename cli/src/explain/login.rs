@@ -2,6 +2,7 @@
 //! logs in.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use session_timeout_config::Settings;
 use session_timeout_policy::{
@@ -57,6 +58,7 @@ pub(crate) fn explanation(
             .iter()
             .map(|path| one_line(&path.to_string_lossy()))
             .collect(),
+        longest: limits.and_then(extended),
         passed_over: passed_over(&policy, &subject),
     };
     Explanation {
@@ -105,6 +107,12 @@ impl Candidate {
     }
 }
 
+/// How long the session may last at most, where that is longer than its limit.
+fn extended(limits: &Limits) -> Option<Duration> {
+    let longest = limits.longest();
+    (longest > limits.absolute.length).then_some(longest)
+}
+
 /// What comes after the login, if there is no input at all.
 fn schedule(limits: &Limits, session_type: SessionType) -> Vec<Step> {
     let login = BootTime::default();
@@ -143,6 +151,7 @@ mod tests {
 [default]
 session-timeout = "20h"
 session-warnings = ["5min"]
+extend = { times = 2, by = "1h" }
 
 [[rule]]
 name = "card data"
@@ -200,8 +209,12 @@ match = { user = ["root"], remote = false }
         assert_eq!(passed_over(&explanation), <[&str; 0]>::default());
         let of = |key| origin(&explanation, key);
         assert_eq!(of("session-timeout"), "\"20h\" policy.toml:3");
-        assert_eq!(of("inactivity-timeout"), "\"15min\" policy.toml:9");
+        assert_eq!(of("inactivity-timeout"), "\"15min\" policy.toml:10");
         assert_eq!(of("grace"), "\"10s\" built-in");
+        let About::Login(login) = &explanation.about else {
+            panic!("{explanation:?}");
+        };
+        assert_eq!(login.longest, Some(Duration::from_secs(22 * 3600)));
         assert_eq!(explanation.end_action.as_deref(), Some("hang-up"));
         assert_eq!(
             explanation.schedule,

@@ -49,6 +49,8 @@ pub(crate) struct Login {
     pub(crate) seat: Option<String>,
     /// The files of the policy; empty where it is the built-in one.
     pub(crate) files: Vec<String>,
+    /// How long the session may last with every extension, where there may be one.
+    pub(crate) longest: Option<Duration>,
     /// The rules that were asked before one held, in order.
     pub(crate) passed_over: Vec<PassedOver>,
 }
@@ -168,6 +170,7 @@ pub(crate) mod samples {
                     "/etc/session-timeout/policy.toml".into(),
                     "/etc/session-timeout/policy.d/50-cards.toml".into(),
                 ],
+                longest: Some(Duration::from_secs(46_800)),
                 passed_over: vec![PassedOver {
                     rule: "card data".into(),
                     why: "group is not pci".into(),

@@ -176,9 +176,16 @@ fn when(step: &Step, about: &About) -> String {
 }
 
 fn what(step: &Step, explanation: &Explanation) -> String {
-    let limit = match step.limit.as_str() {
-        limit @ ("absolute" | "inactivity") => format!("{limit} limit"),
-        other => other.to_owned(),
+    let longest = match &explanation.about {
+        About::Login(login) if step.what == "end" => login.longest.map(roughly),
+        About::Login(_) | About::Session { .. } => None,
+    };
+    let limit = match (step.limit.as_str(), longest) {
+        ("absolute", Some(longest)) => {
+            format!("absolute limit; after {longest} with every extension")
+        }
+        (limit @ ("absolute" | "inactivity"), _) => format!("{limit} limit"),
+        (other, _) => other.to_owned(),
     };
     match (step.what.as_str(), step.lead(&explanation.schedule)) {
         ("warning", Some(lead)) => {
@@ -238,7 +245,7 @@ AFTER THE LOGIN
 after 5 min without input        lock (lock-after)
 after 14 min 30 s without input  warning (inactivity limit, 30 s before)
 after 15 min without input       end: terminate (inactivity limit)
-after 12 h                       end: terminate (absolute limit)
+after 12 h                       end: terminate (absolute limit; after 13 h with every extension)
 ";
         assert_eq!(plain(&login()), expected);
     }

@@ -111,6 +111,17 @@ error: unknown key `host`
 3 | match = { host = "10.0.0.1" }
   |           ^^^^
   |
+  = help: did you mean `from`?"#,
+    );
+    check_match(
+        r#"weekday = "monday""#,
+        r#"
+error: unknown key `weekday`
+ --> policy.toml:3:11
+  |
+3 | match = { weekday = "monday" }
+  |           ^^^^^^^
+  |
   = help: known keys: user, group, service, type, class, remote, from, tty, seat"#,
     );
     check_text(

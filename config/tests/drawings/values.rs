@@ -179,6 +179,28 @@ error: `unknown-idle` has an unknown value
   |                ^^^^^^ available: report, count-from-login"#,
     );
     check(
+        "bell = true",
+        r#"
+error: `bell` is of the wrong type
+ --> policy.toml:2:8
+  |
+2 | bell = true
+  |        ^^^^ expected one of off, on, found a boolean
+  |
+  = help: write `bell = "on"`"#,
+    );
+    check(
+        r#"idle-timeout = "15min""#,
+        r#"
+error: unknown key `idle-timeout`
+ --> policy.toml:2:1
+  |
+2 | idle-timeout = "15min"
+  | ^^^^^^^^^^^^
+  |
+  = help: did you mean `inactivity-timeout`?"#,
+    );
+    check(
         "activity = []",
         r#"
 error: `activity` is empty
