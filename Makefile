@@ -12,10 +12,11 @@ help: ## List the targets
 setup: ## Install what building and testing needs (Debian 12 or 13, as root; Rust is yours to bring)
 	@tests/scripts/setup
 
-deb: setup ## Build the package: target/deb/*.deb
+deb: ## Build the package: target/deb/*.deb (Debian 12 or 13, as root where tools are missing)
+	@tests/scripts/setup build
 	@packaging/scripts/build-deb
 
-demo: deb ## See a session end on a throw-away machine [SUITE=bookworm|trixie] (as root)
+demo: setup deb ## See a session end on a throw-away machine [SUITE=bookworm|trixie] (as root)
 	@cargo run --quiet -p session-timeout-tests --bin demo -- $(SUITE)
 
 test: setup ## Run every test, those on booted Debian machines included (as root)
