@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::countdown::Countdown;
 use crate::ending::Stage;
 use crate::inquiry::{Due, Inquiry, Patience};
-use crate::standing::Standing;
+use crate::standing::{Standing, Terms};
 use crate::tracked::{LoginState, Tracked};
-use crate::{Action, BootTime, EndAction, Finding, Groups, LimitKind, Policy, Verdict};
+use crate::{Action, BootTime, EndAction, Finding, Groups, LimitKind, Verdict};
 
 /// The daemon itself gives up after two seconds.
 const PATIENCE: Patience = Patience {
@@ -32,27 +32,27 @@ pub(crate) enum Settled {
 
 impl Tracked {
     /// Asks the policy, announces a session that is new, and does what is due.
-    pub(crate) fn settle(&mut self, now: BootTime, policy: &Policy, out: &mut Vec<Action>) {
+    pub(crate) fn settle(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         self.withdraw_stale(out);
-        self.rejudge(policy, out);
+        self.rejudge(terms, out);
         if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
             // It was no desktop for a while, and is locked as one again.
             self.withdraw(LimitKind::Absolute, out);
             self.withdraw(LimitKind::Inactivity, out);
         }
-        self.ask_for_groups(now, policy, out);
+        self.ask_for_groups(now, terms, out);
         if !self.began && self.standing != Standing::Undecided {
             self.began = true;
             out.push(Action::Began(self.facts.key.clone()));
         }
-        self.tick(now, policy, out);
+        self.tick(now, terms, out);
         // Groups that were overdue may have changed what there is to look for.
         self.take_baseline(now, out);
     }
 
     /// Takes what the policy says of a session that is restored.
-    pub(crate) fn judge(&mut self, policy: &Policy) {
-        self.standing = Standing::of(policy, &self.facts, &self.groups);
+    pub(crate) fn judge(&mut self, terms: &Terms) {
+        self.standing = Standing::of(terms, &self.facts, &self.groups);
         if self.standing != Standing::Undecided && self.locks() != Some(true) {
             self.locking.hold = None;
         }
@@ -78,13 +78,13 @@ impl Tracked {
     pub(crate) fn tick_groups(
         &mut self,
         now: BootTime,
-        policy: &Policy,
+        terms: &Terms,
         out: &mut Vec<Action>,
     ) -> Settled {
         match self.groups_inquiry.step(now, PATIENCE) {
             Some(Due::GiveUp) => {
                 self.untold(now, out);
-                self.settle(now, policy, out);
+                self.settle(now, terms, out);
                 return Settled::Yes;
             }
             Some(Due::AskAgain) => {
@@ -103,8 +103,8 @@ impl Tracked {
 
     /// Another policy, or other facts: what was warned of under a limit that is no more is taken
     /// back, and the new limit starts with its warnings.
-    fn rejudge(&mut self, policy: &Policy, out: &mut Vec<Action>) {
-        let standing = Standing::of(policy, &self.facts, &self.groups);
+    fn rejudge(&mut self, terms: &Terms, out: &mut Vec<Action>) {
+        let standing = Standing::of(terms, &self.facts, &self.groups);
         // What held goes on holding while groups are asked for.
         if standing == self.standing || standing == Standing::Undecided {
             return;
@@ -144,13 +144,13 @@ impl Tracked {
     }
 
     /// Asks where the policy wants to know, and stops asking where it does not.
-    fn ask_for_groups(&mut self, now: BootTime, policy: &Policy, out: &mut Vec<Action>) {
+    fn ask_for_groups(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         if matches!(self.groups, Groups::Known(_)) {
             return;
         }
         let unasked = self.facts.subject(&Groups::Untold);
-        let wanted =
-            policy.judge(&unasked) == Verdict::NeedsGroups && self.login == LoginState::Open;
+        let wanted = terms.policy().judge(&unasked) == Verdict::NeedsGroups
+            && self.login == LoginState::Open;
         match (wanted, self.groups_inquiry) {
             (true, Inquiry::Idle) => {
                 self.groups_inquiry.ask(now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::ending::Stage;
 use crate::snapshot::SessionRecord;
-use crate::standing::Standing;
+use crate::standing::{Standing, Terms};
 use crate::tracked::{LoginState, Tracked};
 use crate::{
     Action, Activity, BootTime, Departure, Event, Exemption, Granted, Groups, LimitKind, Limits,
@@ -19,9 +19,10 @@ const LOGIN_KEPT: Duration = Duration::from_secs(60);
 /// Decides when logins are warned and ended. See the crate's own text for how it is driven.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    policy: Policy,
-    /// By logind's id: at most one session has it at any time.
-    sessions: BTreeMap<String, Tracked>,
+    terms: Terms,
+    /// By logind's id: at most one session has it at any time. In boxes, because a node of the map
+    /// has room for eleven, most of which is empty.
+    sessions: BTreeMap<String, Box<Tracked>>,
     /// What PAM said of sessions that logind has not told of yet.
     logins: BTreeMap<String, (BootTime, Login)>,
     /// The latest time that was told; time never goes back here.
@@ -120,7 +121,7 @@ impl Engine {
     #[must_use]
     pub fn new(now: BootTime, policy: Policy) -> Self {
         Self {
-            policy,
+            terms: Terms::new(policy),
             sessions: BTreeMap::new(),
             logins: BTreeMap::new(),
             now,
@@ -134,10 +135,10 @@ impl Engine {
     pub fn restore(now: BootTime, policy: Policy, records: Vec<SessionRecord>) -> Self {
         let mut engine = Self::new(now, policy);
         for record in records {
-            let tracked = record.restore(now, &engine.policy);
+            let tracked = record.restore(now, &engine.terms);
             engine
                 .sessions
-                .insert(tracked.facts.key.id.clone(), tracked);
+                .insert(tracked.facts.key.id.clone(), Box::new(tracked));
         }
         engine
     }
@@ -193,7 +194,7 @@ impl Engine {
         for session in self.sessions.values_mut() {
             if session.next_wake().is_some_and(|(due, _)| due <= self.now) {
                 self.revision += 1;
-                session.tick(self.now, &self.policy, &mut out);
+                session.tick(self.now, &self.terms, &mut out);
             }
         }
         out
@@ -222,24 +223,26 @@ impl Engine {
 
     /// What must survive this engine so that another can go on; see [`Self::restore`].
     pub fn records(&self) -> impl Iterator<Item = SessionRecord> + '_ {
-        self.sessions.values().map(SessionRecord::of)
+        self.sessions
+            .values()
+            .map(|session| SessionRecord::of(session))
     }
 
     /// The policy in force.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
-        &self.policy
+        self.terms.policy()
     }
 
     /// Every session, by its id.
     pub fn sessions(&self) -> impl Iterator<Item = View<'_>> {
-        self.sessions.values().map(view)
+        self.sessions.values().map(|session| view(session))
     }
 
     /// The session with this logind id.
     #[must_use]
     pub fn session(&self, id: &str) -> Option<View<'_>> {
-        self.sessions.get(id).map(view)
+        self.sessions.get(id).map(|session| view(session))
     }
 
     /// This very session.
@@ -254,7 +257,7 @@ impl Engine {
     pub fn schedule(&self, id: &str) -> Vec<Milestone> {
         self.sessions
             .get(id)
-            .map(Tracked::schedule)
+            .map(|session| session.schedule())
             .unwrap_or_default()
     }
 
@@ -264,7 +267,7 @@ impl Engine {
     pub fn warnings(&self, id: &str) -> Vec<Warning> {
         self.sessions
             .get(id)
-            .map(Tracked::warnings)
+            .map(|session| session.warnings())
             .unwrap_or_default()
     }
 
@@ -282,7 +285,7 @@ impl Engine {
     ) {
         if let Some(session) = known(&mut self.sessions, key) {
             act(session, self.now, out);
-            session.tick(self.now, &self.policy, out);
+            session.tick(self.now, &self.terms, out);
         }
     }
 
@@ -295,7 +298,7 @@ impl Engine {
     ) {
         if let Some(session) = known(&mut self.sessions, key) {
             act(session, self.now, out);
-            session.settle(self.now, &self.policy, out);
+            session.settle(self.now, &self.terms, out);
         }
     }
 
@@ -310,7 +313,7 @@ impl Engine {
         }
         if let Some(known) = self.sessions.get_mut(&id) {
             known.update(facts);
-            known.settle(self.now, &self.policy, out);
+            known.settle(self.now, &self.terms, out);
             return;
         }
         let mut session = Tracked::new(self.now, facts);
@@ -322,8 +325,8 @@ impl Engine {
         {
             session.record(login);
         }
-        session.settle(self.now, &self.policy, out);
-        self.sessions.insert(id, session);
+        session.settle(self.now, &self.terms, out);
+        self.sessions.insert(id, Box::new(session));
     }
 
     fn reconcile(&mut self, listed: Vec<SessionFacts>, out: &mut Vec<Action>) {
@@ -362,7 +365,7 @@ impl Engine {
                     .is_none_or(|leader| leader == login.leader) =>
             {
                 session.record(login);
-                session.settle(self.now, &self.policy, out);
+                session.settle(self.now, &self.terms, out);
             }
             // Nobody has it, or a session that is to go: logind hands out ids again.
             Some(_) | None => {
@@ -379,9 +382,9 @@ impl Engine {
     }
 
     fn replace_policy(&mut self, policy: Policy, out: &mut Vec<Action>) {
-        self.policy = policy;
+        self.terms = Terms::new(policy);
         for session in self.sessions.values_mut() {
-            session.settle(self.now, &self.policy, out);
+            session.settle(self.now, &self.terms, out);
         }
     }
 
@@ -394,7 +397,7 @@ impl Engine {
 
 /// The very session that is meant.
 fn known<'a>(
-    sessions: &'a mut BTreeMap<String, Tracked>,
+    sessions: &'a mut BTreeMap<String, Box<Tracked>>,
     key: &SessionKey,
 ) -> Option<&'a mut Tracked> {
     let session = sessions.get_mut(&key.id)?;

@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use crate::standing::Standing;
+use crate::standing::{Standing, Terms};
 use crate::tracked::{LoginState, Tracked};
 use crate::{
-    Activity, BootTime, Countdown, EndAction, Granted, Groups, LimitKind, Locking, Policy,
-    SessionFacts,
+    Activity, BootTime, Countdown, EndAction, Granted, Groups, LimitKind, Locking, SessionFacts,
 };
 
 /// One session, to be kept and given to [`crate::Engine::restore`].
@@ -78,7 +77,7 @@ impl SessionRecord {
         }
     }
 
-    pub(crate) fn restore(self, now: BootTime, policy: &Policy) -> Tracked {
+    pub(crate) fn restore(self, now: BootTime, terms: &Terms) -> Tracked {
         let mut session = Tracked::new(now, self.facts);
         session.recorded = self.recorded;
         session.login = self.login;
@@ -86,7 +85,7 @@ impl SessionRecord {
         session.groups = self.groups;
         session.granted = self.granted;
         session.locking = self.locking.no_later_than(now);
-        session.judge(policy);
+        session.judge(terms);
         session.activity = self.activity;
         // Nor may a record from a clock that is ahead of ours.
         session.activity.last = session.activity.last.min(now);

@@ -1,5 +1,8 @@
 //! What the policy says of one session, as it stands.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::{
     EndAction, Exemption, Groups, Limit, LimitKind, Limits, Policy, SessionFacts, Verdict,
 };
@@ -10,20 +13,58 @@ pub(crate) enum Standing {
     Exempt(Exemption),
     /// Its limits, with leads that fit, and the rule that they are from.
     Limited {
-        limits: Box<Limits>,
+        limits: Arc<Limits>,
         rule: Option<String>,
     },
     /// It depends on groups that were never told. Nothing is done until they are, or cannot be.
     Undecided,
 }
 
+/// The policy in force, and its limits with leads that fit: there once, for all the sessions that
+/// they hold for.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    policy: Policy,
+    default: Option<Arc<Limits>>,
+    /// By the name of their rule.
+    rules: BTreeMap<String, Arc<Limits>>,
+}
+
+impl Terms {
+    pub(crate) fn new(policy: Policy) -> Self {
+        let share = |limits: &Limits| Arc::new(fitted(limits));
+        let rules = policy.rules.iter();
+        Self {
+            default: policy.default.as_ref().map(share),
+            rules: rules
+                .map(|rule| (rule.name.clone(), share(&rule.limits)))
+                .collect(),
+            policy,
+        }
+    }
+
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn limits(&self, rule: Option<&str>) -> Option<&Arc<Limits>> {
+        match rule {
+            Some(name) => self.rules.get(name),
+            None => self.default.as_ref(),
+        }
+    }
+}
+
 impl Standing {
-    /// What this policy says.
-    pub(crate) fn of(policy: &Policy, facts: &SessionFacts, groups: &Groups) -> Self {
-        match policy.judge(&facts.subject(groups)) {
+    /// What the policy says.
+    pub(crate) fn of(terms: &Terms, facts: &SessionFacts, groups: &Groups) -> Self {
+        match terms.policy.judge(&facts.subject(groups)) {
             Verdict::Exempt(why) => Self::Exempt(why),
             Verdict::Limited { limits, rule } => Self::Limited {
-                limits: Box::new(fitted(limits)),
+                limits: match terms.limits(rule) {
+                    Some(shared) => Arc::clone(shared),
+                    None => Arc::new(fitted(limits)),
+                },
                 rule: rule.map(str::to_owned),
             },
             Verdict::NeedsGroups => Self::Undecided,

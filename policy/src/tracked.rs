@@ -11,10 +11,10 @@ use crate::ending::{Ending, Stage};
 use crate::extension::{Extended, Granted, Refusal};
 use crate::inquiry::Inquiry;
 use crate::locking::{LockCause, Locking};
-use crate::standing::Standing;
+use crate::standing::{Standing, Terms};
 use crate::{
     Action, BootTime, EndAction, Exemption, Finding, Groups, Limit, LimitKind, Limits, Login,
-    Policy, SessionFacts, Wake, Warning,
+    SessionFacts, Wake, Warning,
 };
 
 /// One session.
@@ -246,7 +246,7 @@ impl Tracked {
     }
 
     /// Does what is due.
-    pub(crate) fn tick(&mut self, now: BootTime, policy: &Policy, out: &mut Vec<Action>) {
+    pub(crate) fn tick(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         self.withdraw_stale(out);
         if let Some(ending) = &mut self.ending {
             if ending.stage() != Stage::LockAgain || !ending.escalates(now) {
@@ -258,7 +258,7 @@ impl Tracked {
             self.ending = None;
             self.locking.hold = None;
         }
-        if self.tick_groups(now, policy, out) == Settled::Yes {
+        if self.tick_groups(now, terms, out) == Settled::Yes {
             return;
         }
         self.tick_proof(now, out);
