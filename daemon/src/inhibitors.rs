@@ -17,6 +17,9 @@ use crate::inotify::Watches;
 /// every session that they count for: so changes are told once in this time.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// Where it cannot be watched, that is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(60);
+
 const DIRECTORY: &str = "/run/systemd/inhibit";
 
 /// Whether changes of inhibitor locks are told.
@@ -29,6 +32,7 @@ pub(crate) enum Wanted {
 /// Waits for changes, where anybody wants to know of them.
 pub(crate) struct Inhibitors {
     watches: Watches<()>,
+    wanted: Wanted,
     watched: Wanted,
     /// Nothing is told before.
     quiet_until: Instant,
@@ -38,6 +42,7 @@ impl Inhibitors {
     pub(crate) fn new() -> Self {
         Self {
             watches: Watches::default(),
+            wanted: Wanted::No,
             watched: Wanted::No,
             quiet_until: Instant::now(),
         }
@@ -45,15 +50,12 @@ impl Inhibitors {
 
     /// Watches, or does not: a policy that does not count them leaves the daemon asleep.
     pub(crate) fn watch(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
         match (wanted, self.watched) {
             (Wanted::Yes, Wanted::No) => {
-                let flags = AddWatchFlags::IN_MOVED_TO
-                    | AddWatchFlags::IN_CREATE
-                    | AddWatchFlags::IN_DELETE;
-                match self.watches.add(Path::new(DIRECTORY), flags, ()) {
-                    Ok(()) => self.watched = Wanted::Yes,
+                if let Err(error) = self.begin() {
                     // A lock then counts at each look, and its release at the next one.
-                    Err(error) => log::warn!("cannot watch {DIRECTORY}: {error}"),
+                    log::warn!("cannot watch {DIRECTORY}: {error}");
                 }
             }
             (Wanted::No, Wanted::Yes) => {
@@ -64,11 +66,27 @@ impl Inhibitors {
         }
     }
 
+    fn begin(&mut self) -> io::Result<()> {
+        let flags =
+            AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_DELETE;
+        self.watches.add(Path::new(DIRECTORY), flags, ())?;
+        self.watched = Wanted::Yes;
+        Ok(())
+    }
+
     /// Waits for the next change. Cancel safe.
     pub(crate) async fn changed(&mut self) -> io::Result<()> {
         tokio::time::sleep_until(self.quiet_until).await;
-        self.watches.next().await?;
-        self.quiet_until = Instant::now() + QUIET;
+        if self.wanted == self.watched {
+            self.watches.next().await?;
+            self.quiet_until = Instant::now() + QUIET;
+        } else {
+            // There may have been changes; and whoever cancels this is no reason to try more often.
+            self.quiet_until = Instant::now() + AGAIN;
+            if let Err(error) = self.begin() {
+                log::debug!("still cannot watch {DIRECTORY}: {error}");
+            }
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! An instance is taken when there is something to watch, and given back when there is not: a user
 //! has few of them (`fs.inotify.max_user_instances`, 128), and all of root's services share
-//! root's. Where there is none left, nothing is told, and nothing fails.
+//! root's. Where there is none left, [`Watches::add`] says so, and [`Watches::next`] waits for ever.
 
 use std::collections::HashMap;
 use std::future;
@@ -30,7 +30,7 @@ impl<K> Default for Watches<K> {
 }
 
 impl<K: Clone> Watches<K> {
-    /// Watches a file, for whom it was watched before as well.
+    /// Watches a file, from now on for these alone.
     ///
     /// # Errors
     /// It cannot be watched, or the kernel has no instance left.

@@ -70,9 +70,12 @@ use session_timeout_config::{Sources, Style};
 
 use crate::cli::Args;
 use crate::journal::Journal;
+use crate::watchdog::Watchdog;
 
 /// Sessions that are looked at at the same time.
 const LOOKERS: usize = 2;
+/// How long the end of the daemon waits for looks.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the daemon, or what the command line asks for instead.
 #[must_use]
@@ -105,16 +108,21 @@ fn check(sources: &Sources, args: &Args) -> ExitCode {
 fn run(args: Args) -> io::Result<()> {
     journal::install_log();
     let (journal, writer) = Journal::start()?;
-    // One thread, and some that look: there is little to do, and everything that may wait gives the others their turn.
+    let watchdog = Watchdog::of_unit();
+    let woken = watchdog.clone();
+    // One thread, and some that look: there is little to do, and everything that may wait gives the
+    // others their turn.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // For looks at sessions; they end when there is nothing to look at.
         .max_blocking_threads(LOOKERS)
         .thread_keep_alive(Duration::from_secs(1))
+        .on_thread_unpark(move || woken.woken())
         .build()?;
-    let result = runtime.block_on(driver::run(args, journal));
-    // Tasks that still wait for logind may have something to say; they end with the runtime.
-    drop(runtime);
+    let result = runtime.block_on(driver::run(args, journal, watchdog));
+    // Tasks that still wait for logind may have something to say; they end with the runtime. A look
+    // that hangs is not waited for.
+    runtime.shutdown_timeout(PATIENCE);
     writer.finish();
     result
 }

@@ -17,29 +17,37 @@ use crate::ttys::Terminal;
 
 /// Watches the terminals of warned sessions.
 #[derive(Default)]
-pub(crate) struct Watcher(Watches<SessionKey>);
+pub(crate) struct Watcher {
+    watches: Watches<SessionKey>,
+    /// A failure is told once, until the next success: the journal may hang, and this is the driver.
+    failing: bool,
+}
 
 impl Watcher {
     /// Watches these terminals of the session, beside those that are watched.
     pub(crate) fn add(&mut self, session: &SessionKey, terminals: &BTreeSet<Terminal>) {
         for terminal in terminals {
             let (path, flags) = (&terminal.path, AddWatchFlags::IN_ACCESS);
-            match self.0.add(path, flags, session.clone()) {
-                Ok(()) => {}
+            match self.watches.add(path, flags, session.clone()) {
+                Ok(()) => self.failing = false,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 // The next look at the session sees the input, a little later.
-                Err(error) => log::warn!("cannot watch {} for input: {error}", path.display()),
+                Err(error) if !self.failing => {
+                    self.failing = true;
+                    log::warn!("cannot watch {} for input: {error}", path.display());
+                }
+                Err(_) => {}
             }
         }
     }
 
     /// Watches the session no more.
     pub(crate) fn remove(&mut self, session: &SessionKey) {
-        self.0.remove(|key| key == session);
+        self.watches.remove(|key| key == session);
     }
 
     /// Waits for input in a watched session. Cancel safe.
     pub(crate) async fn next(&mut self) -> io::Result<BTreeSet<SessionKey>> {
-        Ok(self.0.next().await?.into_iter().collect())
+        Ok(self.watches.next().await?.into_iter().collect())
     }
 }

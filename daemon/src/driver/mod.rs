@@ -4,6 +4,7 @@
 //! its own, and its outcome is another input.
 
 mod inputs;
+mod waiting;
 
 use std::io;
 use std::path::PathBuf;
@@ -13,10 +14,10 @@ use sd_notify::NotifyState;
 use session_timeout_config::{Minima, Settings};
 use session_timeout_policy::{ActivityKind, BootTime, Engine, Event, Policy, View};
 use session_timeout_texts::Language;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use self::waiting::{Signals, Sources, Woken};
 use crate::agents::Agents;
 use crate::changes::Changes;
 use crate::cli::Args;
@@ -41,9 +42,11 @@ use crate::{intake, logind};
 const QUEUE: usize = 256;
 /// Sessions that logind may be asked for out of turn.
 const WANTED: usize = 64;
-/// Two writings of the state are at least so far apart, and whoever is woken again within this time
-/// has not rested: a storm of logins is no storm of writing, nor of messages to systemd.
+/// Two writings of the state are at least so far apart, so that a storm of logins does not become
+/// a storm of writing.
 const PAUSE: Duration = Duration::from_millis(100);
+/// And so many times as long as one takes, where there are thousands of sessions.
+const SHARE: u32 = 10;
 /// Where the state is kept, below systemd's `RuntimeDirectory=`.
 const STATE: &str = "/run/session-timeout/state.json";
 
@@ -51,7 +54,7 @@ const STATE: &str = "/run/session-timeout/state.json";
 const ENDINGS: &str = "/run/session-timeout/endings.json";
 
 /// Runs the daemon until it is told to stop.
-pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
+pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io::Result<()> {
     let signals = Signals::new()?;
     let listener = intake::listener()?;
     let (inputs, queue) = mpsc::channel(QUEUE);
@@ -81,7 +84,15 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
         language,
     });
     let logins = Logins::new(endings.clone(), language);
-    let driver = Driver::new(args, hands, agents.clone(), teller.clone(), logins, wanted)?;
+    let driver = Driver::new(
+        args,
+        hands,
+        agents.clone(),
+        teller.clone(),
+        logins,
+        wanted,
+        watchdog,
+    )?;
     let questions = Questions {
         inputs: inputs.clone(),
         status: driver.status.subscribe(),
@@ -97,19 +108,12 @@ pub(crate) async fn run(args: Args, journal: Journal) -> io::Result<()> {
     vital.spawn(intake::serve(listener, inputs.clone()));
     vital.spawn(logind::follow(inputs, link, asked_for));
     notify(&[NotifyState::Ready]);
-    tokio::select! {
-        ended = driver.drive(queue, signals) => ended,
-        lost = loss(&mut vital) => Err(lost),
-    }
-}
-
-/// Waits for a task to end that never should: by a bug. Without it the daemon would go on and end
-/// nobody; systemd starts it anew instead.
-async fn loss(vital: &mut JoinSet<()>) -> io::Error {
-    match vital.join_next().await {
-        Some(Err(panic)) => io::Error::other(panic),
-        Some(Ok(())) | None => io::Error::other("a task is over before the daemon is"),
-    }
+    let sources = Sources {
+        queue,
+        signals,
+        vital,
+    };
+    driver.drive(sources).await
 }
 
 struct Driver {
@@ -125,7 +129,7 @@ struct Driver {
     settings: Option<Settings>,
     policy_error: Option<String>,
     store: Store,
-    saved: Saved,
+    kept: Kept,
     logind: Logind,
     rejected_frames: u64,
     logins: Logins,
@@ -136,10 +140,11 @@ struct Driver {
     watchdog: Watchdog,
 }
 
-/// How much of the engine's state is in the file.
-struct Saved {
+/// How much of the engine's state is in the file, and was told.
+struct Kept {
     revision: u64,
-    at: BootTime,
+    /// Not before.
+    next: BootTime,
     /// A failure is told once, until the next success.
     failing: bool,
 }
@@ -152,30 +157,10 @@ enum Logind {
     Lost,
 }
 
-struct Signals {
-    reload: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            reload: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-}
-
-/// What the driver was woken by.
-enum Woken {
-    Alarm,
-    Inhibitors,
-    Input(Input),
-    Reload,
-    Seen(Vec<Event>),
-    Stop,
+/// Whether there is anything to come.
+enum Turn {
+    Another,
+    Last,
 }
 
 impl Driver {
@@ -186,6 +171,7 @@ impl Driver {
         teller: Teller,
         logins: Logins,
         wanted: mpsc::Sender<String>,
+        watchdog: Watchdog,
     ) -> io::Result<Self> {
         let minima = args.minima();
         let file = PolicyFile::new(args.policy, minima);
@@ -210,9 +196,9 @@ impl Driver {
                 Engine::new(now, found.policy)
             }
         };
-        let saved = Saved {
+        let kept = Kept {
             revision: engine.revision(),
-            at: BootTime::default(),
+            next: BootTime::default(),
             failing: false,
         };
         let mut inhibitors = Inhibitors::new();
@@ -230,7 +216,7 @@ impl Driver {
             settings: found.settings,
             policy_error,
             store,
-            saved,
+            kept,
             logind: Logind::Starting,
             rejected_frames: 0,
             logins,
@@ -238,83 +224,67 @@ impl Driver {
             changes,
             news: News::default(),
             status: watch::Sender::default(),
-            watchdog: Watchdog::of_unit(),
+            watchdog,
         })
     }
 
-    async fn drive(
-        mut self,
-        mut queue: mpsc::Receiver<Input>,
-        mut signals: Signals,
-    ) -> io::Result<()> {
+    /// # Errors
+    /// The kernel tells nothing more of something, or a task is gone that should not be.
+    async fn drive(mut self, mut sources: Sources) -> io::Result<()> {
         self.hands.watch_again(&self.engine);
-        loop {
-            self.show();
-            self.alarm.set(self.deadline())?;
-            let Some(woken) = self.woken(&mut queue, &mut signals).await? else {
-                self.save();
-                self.rest();
-                continue;
-            };
-            self.watchdog.woken(boot_now());
-            match woken {
-                Woken::Alarm => {
-                    let actions = self.engine.handle_timeout(boot_now());
-                    self.hands.perform(&self.engine, actions);
-                }
-                Woken::Inhibitors => self.tell(Event::InhibitorsChanged),
-                Woken::Input(input) => self.take(input),
-                Woken::Reload => self.reload(),
-                Woken::Seen(events) => events.into_iter().for_each(|event| self.tell(event)),
-                Woken::Stop => {
-                    notify(&[NotifyState::Stopping]);
-                    self.save_now();
-                    return Ok(());
-                }
+        let ended = loop {
+            match self.turn(&mut sources).await {
+                Ok(Turn::Another) => {}
+                Ok(Turn::Last) => break Ok(()),
+                Err(error) => break Err(error),
             }
-            self.news.tell(self.changes.since(&self.engine));
-            self.save();
+        };
+        // From here on systemd waits for `TimeoutStopSec=` and no longer.
+        notify(&[NotifyState::Stopping]);
+        self.save();
+        ended
+    }
+
+    /// Waits for something, and deals with it.
+    async fn turn(&mut self, sources: &mut Sources) -> io::Result<Turn> {
+        self.show();
+        let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
+        self.alarm.set(deadline)?;
+        let woken = self.woken(sources, deadline).await?;
+        if !matches!(woken, Woken::Quiet | Woken::Stop) {
+            self.watchdog.woken();
         }
+        let quiet = matches!(woken, Woken::Quiet);
+        match woken {
+            Woken::Alarm => {
+                let actions = self.engine.handle_timeout(boot_now());
+                self.hands.perform(&self.engine, actions);
+            }
+            Woken::Inhibitors => self.tell(Event::InhibitorsChanged),
+            Woken::Input(input) => {
+                self.take(input);
+                self.take_more(&mut sources.queue);
+            }
+            Woken::Quiet => {}
+            Woken::Reload => self.reload(),
+            Woken::Seen(events) => events.into_iter().for_each(|event| self.tell(event)),
+            Woken::Stop => return Ok(Turn::Last),
+        }
+        self.keep_up();
+        if quiet && self.watchdog.owes(deadline) {
+            self.watchdog.rests(deadline);
+        }
+        Ok(Turn::Another)
     }
 
-    /// Waits for the next thing to deal with; `None` where a moment has passed without any, and
-    /// there is something to do then.
-    async fn woken(
-        &mut self,
-        queue: &mut mpsc::Receiver<Input>,
-        signals: &mut Signals,
-    ) -> io::Result<Option<Woken>> {
-        let to_save = self.saved.revision != self.engine.revision();
-        let to_rest = self.watchdog.owes(self.deadline());
-        Ok(Some(tokio::select! {
-            _ = signals.terminate.recv() => Woken::Stop,
-            _ = signals.interrupt.recv() => Woken::Stop,
-            _ = signals.reload.recv() => Woken::Reload,
-            fired = self.alarm.fired() => {
-                fired?;
-                Woken::Alarm
+    /// Takes what has come in the meantime: what follows a turn looks at every session, and in a
+    /// storm is to be done for many inputs at once.
+    fn take_more(&mut self, queue: &mut mpsc::Receiver<Input>) {
+        for _ in 1..QUEUE {
+            match queue.try_recv() {
+                Ok(input) => self.take(input),
+                Err(_) => return,
             }
-            active = self.hands.activity() => {
-                Woken::Seen(active?.into_iter().map(Event::ActivitySeen).collect())
-            }
-            changed = self.inhibitors.changed() => {
-                changed?;
-                Woken::Inhibitors
-            }
-            input = queue.recv() => input.map_or(Woken::Stop, Woken::Input),
-            () = tokio::time::sleep(PAUSE), if to_save || to_rest => return Ok(None),
-        }))
-    }
-
-    fn deadline(&self) -> Option<BootTime> {
-        self.engine.next_deadline().map(|deadline| deadline.at)
-    }
-
-    /// Nothing has happened for a moment, and nothing may for hours.
-    fn rest(&mut self) {
-        let deadline = self.deadline();
-        if self.watchdog.owes(deadline) {
-            self.watchdog.rests(boot_now(), deadline);
         }
     }
 
@@ -368,20 +338,24 @@ impl Driver {
         });
     }
 
-    fn save(&mut self) {
-        let due = boot_now() >= self.saved.at.saturating_add(PAUSE);
-        if due && self.saved.revision != self.engine.revision() {
-            self.save_now();
+    /// Tells and writes down what has changed, unless that was done a moment ago.
+    fn keep_up(&mut self) {
+        let begun = boot_now();
+        if begun < self.kept.next || self.kept.revision == self.engine.revision() {
+            return;
         }
+        self.news.tell(self.changes.since(&self.engine));
+        self.save();
+        let took = boot_now().since(begun);
+        self.kept.next = boot_now().saturating_add(PAUSE.max(took * SHARE));
     }
 
-    fn save_now(&mut self) {
-        self.saved.revision = self.engine.revision();
-        self.saved.at = boot_now();
+    fn save(&mut self) {
+        self.kept.revision = self.engine.revision();
         match self.store.save(self.engine.records()) {
-            Ok(()) => self.saved.failing = false,
-            Err(error) if !self.saved.failing => {
-                self.saved.failing = true;
+            Ok(()) => self.kept.failing = false,
+            Err(error) if !self.kept.failing => {
+                self.kept.failing = true;
                 log::error!("cannot keep the state in {STATE}, going on without: {error}");
             }
             Err(_) => {}
@@ -410,30 +384,5 @@ fn notify_reloading() {
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         log::debug!("cannot notify systemd: {error}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_task_that_is_gone_is_the_end_of_the_daemon() {
-        let mut vital = JoinSet::new();
-        vital.spawn(future::pending());
-        vital.spawn(async { panic!("a bug") });
-        assert!(loss(&mut vital).await.to_string().contains("panic"));
-        vital.spawn(future::ready(()));
-        assert!(loss(&mut vital).await.to_string().contains("over"));
-    }
-
-    #[tokio::test]
-    async fn tasks_that_go_on_are_no_loss() {
-        let mut vital = JoinSet::new();
-        vital.spawn(future::pending());
-        let lost = tokio::time::timeout(Duration::from_millis(20), loss(&mut vital)).await;
-        assert!(lost.is_err(), "{lost:?}");
     }
 }
