@@ -14,7 +14,8 @@ const MOVED: Duration = Duration::from_secs(1);
 
 /// What was last told of all sessions.
 pub(crate) struct Changes {
-    told: BTreeMap<String, Standing>,
+    /// In boxes, because the nodes of the map are half empty.
+    told: BTreeMap<String, Box<Standing>>,
     revision: u64,
 }
 
@@ -60,7 +61,8 @@ impl Changes {
             let told = self.told.get(&session.facts.key.id);
             if told.is_none_or(|told| told.differs(&now)) {
                 changed.push(session.facts.key.id.clone());
-                self.told.insert(session.facts.key.id.clone(), now);
+                self.told
+                    .insert(session.facts.key.id.clone(), Box::new(now));
             }
         }
         self.told.retain(|id, _| {

@@ -9,7 +9,7 @@
 //! | `intake` | the login socket of the PAM module |
 //! | `bus` | the two connections to the system bus |
 //! | `logind` | sessions, their end, and what is on the screen then |
-//! | `probe`, `looks`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `probe`, `looks`, `line`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `inotify` | what is watched in the file system |
@@ -43,6 +43,7 @@ mod inotify;
 mod input;
 mod intake;
 mod journal;
+mod line;
 mod logind;
 mod logins;
 mod looks;

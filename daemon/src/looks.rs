@@ -68,7 +68,7 @@ impl<T> Look<T> {
         let mut all = self.looks.all();
         let next = all.get_mut(self.key.as_ref()?)?.next.take();
         if next.is_none() {
-            all.remove(&self.key.take()?);
+            remove(&mut all, &self.key.take()?);
         }
         next
     }
@@ -77,8 +77,16 @@ impl<T> Look<T> {
 impl<T> Drop for Look<T> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.looks.all().remove(&key);
+            remove(&mut self.looks.all(), &key);
         }
+    }
+}
+
+fn remove<T>(all: &mut HashMap<SessionKey, State<T>>, key: &SessionKey) {
+    all.remove(key);
+    if all.is_empty() {
+        // What a storm has taken is given back.
+        all.shrink_to_fit();
     }
 }
 

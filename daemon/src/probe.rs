@@ -12,9 +12,14 @@ use crate::agents::Agents;
 use crate::bus::PrivateBus;
 use crate::clock::Clocks;
 use crate::input::Input;
-use crate::looks::{Looks, Over};
+use crate::line::{Line, Place};
+use crate::looks::{Look, Looks, Over};
 use crate::writes::Writes;
 use crate::{descent, logind, scope, ttys};
+
+/// Sessions that are looked at at once, however many there are: what ends one is not to wait behind
+/// all looks that a restart calls for.
+const AT_ONCE: usize = 16;
 
 /// What is wanted of a reading.
 #[derive(Clone, Debug)]
@@ -53,6 +58,7 @@ pub(crate) struct Prober {
     agents: Agents,
     writes: Writes,
     looks: Looks<Question>,
+    line: Line<Look<Question>>,
 }
 
 impl Prober {
@@ -68,6 +74,7 @@ impl Prober {
             agents,
             writes,
             looks: Looks::default(),
+            line: Line::new(AT_ONCE),
         }
     }
 
@@ -76,16 +83,22 @@ impl Prober {
     pub(crate) fn look(&self, question: Question) -> Over {
         let key = question.session.key.clone();
         let (look, over) = self.looks.begin(&key, question);
-        if let Some(mut look) = look {
-            let prober = self.clone();
-            tokio::spawn(async move {
-                while let Some(question) = look.next() {
-                    let reading = prober.probe(question).await;
-                    let _ = prober.inputs.send(Input::Event(reading)).await;
-                }
-            });
+        if let Some((place, look)) = look.and_then(|look| self.line.enter(look)) {
+            tokio::spawn(self.clone().work(place, look));
         }
         over
+    }
+
+    /// Takes this look, and those that stand in line.
+    async fn work(self, place: Place<Look<Question>>, look: Look<Question>) {
+        let mut one = Some(look);
+        while let Some(mut look) = one {
+            while let Some(question) = look.next() {
+                let reading = self.probe(question).await;
+                let _ = self.inputs.send(Input::Event(reading)).await;
+            }
+            one = place.next();
+        }
     }
 
     /// Reads the session's idle time and says what came of it.

@@ -1,7 +1,7 @@
 //! A file that is replaced as a whole, or stays as it was.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -20,11 +20,24 @@ pub(crate) enum Outlives {
 /// # Errors
 /// What the system says.
 pub(crate) fn replace(path: &Path, content: &[u8], outlives: Outlives) -> io::Result<()> {
+    replace_with(path, |file| file.write_all(content), outlives)
+}
+
+/// As [`replace`], with what is written bit by bit: all of it need not be in memory.
+///
+/// # Errors
+/// What the system or the writing says.
+pub(crate) fn replace_with(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    outlives: Outlives,
+) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let draft = Path::new(&name);
-    let mut file = create(draft)?;
-    file.write_all(content)?;
+    let mut file = BufWriter::new(create(draft)?);
+    write(&mut file)?;
+    let file = file.into_inner()?;
     if outlives == Outlives::PowerFailure {
         file.sync_all()?;
     }

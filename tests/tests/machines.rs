@@ -115,6 +115,7 @@ on_both_suites! {
     Installed doctor::what_is_wrong_with_pam_is_named_and_mended,
     Installed doctor::what_would_act_first_is_named_and_gone_when_it_is_taken_out,
     Installed at_rest::a_hundred_idle_sessions_cost_no_wake_up,
+    Installed at_rest::all_the_sessions_that_logind_can_have_fit_into_24_mib,
     Installed dropins::a_drop_in_hides_the_one_of_its_name_that_the_vendor_ships,
     Installed dropins::a_drop_in_that_cannot_be_taken_fails_the_reload_and_changes_nothing,
     Installed explain::a_login_that_might_be_is_explained_to_everybody_without_the_daemon,

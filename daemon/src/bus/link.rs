@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use zbus::names::UniqueName;
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message, fdo};
@@ -13,6 +13,10 @@ use super::{CALL_TIMEOUT, LONGEST, LONGEST_REPLY, late, socket, timely};
 
 /// So many calls in a row without an answer, and the connection is taken for stuck.
 const STALLS: u32 = 3;
+
+/// So many calls wait for their answers at once, and others for their turn: the reference bus allows
+/// 128 for each peer (`max_replies_per_connection`), and refuses what is more.
+const AT_ONCE: usize = 64;
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,7 @@ pub(crate) struct Object<'a> {
 pub(crate) struct Link {
     connection: Connection,
     heard: Heard,
+    turns: Arc<Semaphore>,
     stalls: Arc<Stalls>,
 }
 
@@ -42,6 +47,7 @@ impl Link {
         Ok(Self {
             connection: timely(socket::connect(longest, heard.clone())).await?,
             heard,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             stalls: Arc::default(),
         })
     }
@@ -72,6 +78,8 @@ impl Link {
             path,
             interface,
         } = to;
+        // Nobody closes the semaphore.
+        let _turn = self.turns.acquire().await;
         let connection = &self.connection;
         let call = connection.call_method(Some(name), path, Some(interface), method, body);
         let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;

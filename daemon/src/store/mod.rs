@@ -6,15 +6,16 @@
 
 mod shape;
 
-use std::fs;
-use std::io;
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use session_timeout_policy as policy;
 
-use shape::State;
+use shape::{OneByOne, Session, State, Written};
 
-use crate::replace::{Outlives, replace};
+use crate::replace::{Outlives, replace_with};
 
 /// The version of the file's shape.
 const VERSION: u32 = 5;
@@ -64,12 +65,13 @@ impl Store {
         &self,
         records: impl Iterator<Item = policy::SessionRecord>,
     ) -> io::Result<()> {
-        let state = State {
+        let state = Written {
             version: VERSION,
-            boot_id: self.boot_id.clone(),
-            sessions: records.map(Into::into).collect(),
+            boot_id: &self.boot_id,
+            sessions: OneByOne(Cell::new(Some(records.map(Session::from)))),
         };
-        replace(&self.path, &serde_json::to_vec(&state)?, Outlives::Daemon)
+        let write = |file: &mut BufWriter<File>| Ok(serde_json::to_writer(file, &state)?);
+        replace_with(&self.path, write, Outlives::Daemon)
     }
 }
 

@@ -1,16 +1,35 @@
 //! The shape of the state on disk. It is its own: the engine's types may change without it.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use session_timeout_policy as policy;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct State {
     pub(super) version: u32,
     pub(super) boot_id: String,
     pub(super) sessions: Vec<Session>,
+}
+
+/// A [`State`] as it is written, which never is in memory as a whole.
+#[derive(Serialize)]
+#[serde(bound = "")]
+pub(super) struct Written<'a, I: Iterator<Item = Session>> {
+    pub(super) version: u32,
+    pub(super) boot_id: &'a str,
+    pub(super) sessions: OneByOne<I>,
+}
+
+/// A list that is made as it is written, and once.
+pub(super) struct OneByOne<I>(pub(super) Cell<Option<I>>);
+
+impl<I: Iterator<Item = Session>> Serialize for OneByOne<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.take().into_iter().flatten())
+    }
 }
 
 #[derive(Serialize, Deserialize)]

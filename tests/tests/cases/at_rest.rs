@@ -1,6 +1,7 @@
 //! Nothing to do: a daemon that only waits costs nothing.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::thread;
 use std::time::Instant;
 
@@ -70,6 +71,48 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
         (looked.micros - answered.micros) / (2 * SESSIONS as u64),
     );
     drop(crowd);
+    Ok(())
+}
+
+/// As many as logind keeps (`sessions_max` in logind-core.c, systemd 252 to 257), of a logind that
+/// has nothing but them.
+pub(crate) fn all_the_sessions_that_logind_can_have_fit_into_24_mib(machine: &Machine) -> Outcome {
+    const ALL: usize = 8192;
+    let crowd = fs::read(env!("CARGO_BIN_EXE_crowd")).context("read the crowd")?;
+    machine.write("/var/tmp/crowd", crowd)?;
+    machine.policy(
+        r#"[default]
+           session-timeout = "24h"
+           inactivity-timeout = "2h""#,
+    )?;
+    machine.run("systemctl mask --quiet --runtime --now systemd-logind.service")?;
+    machine.run(&format!(
+        "chmod 755 /var/tmp/crowd && systemd-run --quiet /var/tmp/crowd {ALL}"
+    ))?;
+    machine.run(&format!("systemctl restart {UNIT}"))?;
+    let started = Instant::now();
+    let last = format!("session-timeout explain crowd{}", ALL - 1);
+    wait_until(secs(60), "all sessions to be known", || machine.run(&last))?;
+    let known = started.elapsed();
+    let work = resting(machine)?;
+    let memory_at_rest = memory(machine)?;
+
+    let asked = Instant::now();
+    let status = machine.status()?;
+    let asked = asked.elapsed();
+    assert_eq!(status["sessions"].as_array().map(Vec::len), Some(ALL));
+    let memory_after = memory(machine)?;
+    let pid = machine.daemon_pid()?;
+    let most = number(&machine.run(&format!("grep VmHWM /proc/{pid}/status"))?)?;
+    eprintln!(
+        "{}: {ALL} sessions known after {} ms, {work:?}, {memory_at_rest:?} kB; \
+         status took {} ms, then {memory_after:?} kB, at most {most} kB",
+        machine.suite(),
+        known.as_millis(),
+        asked.as_millis(),
+    );
+    let rss = memory_at_rest.get("Rss").copied().unwrap_or(u64::MAX);
+    assert!(rss <= 24 * 1024, "{rss} kB");
     Ok(())
 }
 

@@ -1,0 +1,181 @@
+//! A logind with as many sessions as are wanted: `crowd NUMBER`, as root, on the system bus of a
+//! machine whose own logind is stopped.
+//!
+//! Thousands of real logins would take hours, and the memory of a whole cluster.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
+use zbus::wire::{ObjectPath, OwnedObjectPath};
+use zbus::{Connection, fdo, interface};
+
+const PATH: &str = "/org/freedesktop/login1";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> zbus::Result<()> {
+    let number = std::env::args()
+        .nth(1)
+        .and_then(|number| number.parse().ok());
+    let sessions: u32 = number.unwrap_or(1);
+    let bus = Connection::system().await?;
+    let server = bus.object_server();
+    let started = Stamps::now();
+    for number in 0..sessions {
+        server
+            .at(path_of(number), Session { number, started })
+            .await?;
+    }
+    server.at(PATH, Manager { sessions }).await?;
+    bus.request_name("org.freedesktop.login1").await?;
+    println!("{sessions} sessions");
+    std::future::pending().await
+}
+
+fn path_of(number: u32) -> OwnedObjectPath {
+    let path = format!("{PATH}/session/crowd{number}");
+    ObjectPath::from_string_unchecked(path).into()
+}
+
+fn id_of(number: u32) -> String {
+    format!("crowd{number}")
+}
+
+fn user_of(number: u32) -> String {
+    format!("person{number}")
+}
+
+const fn uid_of(number: u32) -> u32 {
+    100_000 + number
+}
+
+/// When all of them logged in.
+#[derive(Clone, Copy)]
+struct Stamps {
+    wall: u64,
+    monotonic: u64,
+}
+
+impl Stamps {
+    fn now() -> Self {
+        let monotonic = clock_gettime(ClockId::Monotonic);
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            wall: u64::try_from(wall.as_micros()).unwrap_or(0),
+            monotonic: u64::try_from(monotonic.tv_sec).unwrap_or(0) * 1_000_000,
+        }
+    }
+}
+
+struct Manager {
+    sessions: u32,
+}
+
+/// A row of `ListSessions`: id, uid, user, seat, object.
+type Row = (String, u32, String, String, OwnedObjectPath);
+
+#[interface(name = "org.freedesktop.login1.Manager")]
+impl Manager {
+    fn list_sessions(&self) -> Vec<Row> {
+        let all = 0..self.sessions;
+        all.map(|number| {
+            let (id, user) = (id_of(number), user_of(number));
+            (id, uid_of(number), user, String::new(), path_of(number))
+        })
+        .collect()
+    }
+
+    fn get_session(&self, id: &str) -> fdo::Result<OwnedObjectPath> {
+        let number = id
+            .strip_prefix("crowd")
+            .and_then(|number| number.parse().ok());
+        let known = number.filter(|number: &u32| *number < self.sessions);
+        known
+            .map(path_of)
+            .ok_or_else(|| fdo::Error::Failed(format!("no session {id}")))
+    }
+
+    fn list_inhibitors(&self) -> Vec<(String, String, String, String, u32, u32)> {
+        Vec::new()
+    }
+}
+
+struct Session {
+    number: u32,
+    started: Stamps,
+}
+
+#[interface(name = "org.freedesktop.login1.Session")]
+impl Session {
+    #[zbus(property)]
+    fn id(&self) -> String {
+        id_of(self.number)
+    }
+
+    #[zbus(property)]
+    fn user(&self) -> (u32, OwnedObjectPath) {
+        (uid_of(self.number), path_of(self.number))
+    }
+
+    #[zbus(property)]
+    fn name(&self) -> String {
+        user_of(self.number)
+    }
+
+    #[zbus(property)]
+    fn timestamp(&self) -> u64 {
+        self.started.wall
+    }
+
+    #[zbus(property)]
+    fn timestamp_monotonic(&self) -> u64 {
+        self.started.monotonic
+    }
+
+    #[zbus(property)]
+    fn seat(&self) -> (String, OwnedObjectPath) {
+        (String::new(), path_of(self.number))
+    }
+
+    #[zbus(property, name = "TTY")]
+    fn tty(&self) -> String {
+        format!("pts/{}", self.number)
+    }
+
+    #[zbus(property)]
+    fn remote_host(&self) -> &str {
+        "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"
+    }
+
+    #[zbus(property)]
+    fn service(&self) -> &str {
+        "sshd"
+    }
+
+    /// No process of the machine.
+    #[zbus(property)]
+    fn leader(&self) -> u32 {
+        1_000_000 + self.number
+    }
+
+    #[zbus(property)]
+    fn r#type(&self) -> &str {
+        "tty"
+    }
+
+    #[zbus(property)]
+    fn class(&self) -> &str {
+        "user"
+    }
+
+    #[zbus(property)]
+    fn state(&self) -> &str {
+        "active"
+    }
+
+    #[zbus(property)]
+    fn idle_since_hint(&self) -> u64 {
+        self.started.wall
+    }
+}
