@@ -4,6 +4,8 @@ SUITE ?= trixie
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
+# One at a time, whatever -j says: two of them may install packages.
+.NOTPARALLEL:
 .PHONY: help setup deb demo test simulate teeth install clean
 
 help: ## List the targets

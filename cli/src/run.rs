@@ -130,7 +130,12 @@ fn print_diagnosis(options: &DoctorOptions) -> Result<ExitCode, Error> {
 fn imagined(options: &LoginOptions, color: Color) -> Result<Explanation, Error> {
     // The command line has a user wherever it has no session.
     let user = options.user.as_deref().unwrap_or_default();
-    let groups = options.group.iter().cloned().collect();
+    let groups = options
+        .group
+        .iter()
+        .filter(|name| !name.is_empty())
+        .cloned()
+        .collect();
     let account = match options.uid {
         Some(uid) => Account::imagined(user, uid, groups),
         None if options.group.is_empty() => Account::of(user)?,
