@@ -100,6 +100,8 @@ pub(crate) struct Endings(Arc<Mutex<Kept>>);
 struct Kept {
     path: PathBuf,
     by_user: BTreeMap<u32, Ending>,
+    /// Whether there is one that is not in the file.
+    unsaved: bool,
 }
 
 impl Endings {
@@ -112,10 +114,15 @@ impl Endings {
             }),
             Err(_) => BTreeMap::new(),
         };
-        Self(Arc::new(Mutex::new(Kept { path, by_user })))
+        Self(Arc::new(Mutex::new(Kept {
+            path,
+            by_user,
+            unsaved: false,
+        })))
     }
 
-    /// A session of this user was ended.
+    /// A session of this user was ended. To be saved: thousands may end at the same time, and are
+    /// written once.
     pub(crate) fn add(&self, user: Uid, ending: Ending, now: WallTime) {
         let mut kept = self.kept();
         kept.by_user.retain(|_, other| !other.is_old(now));
@@ -132,7 +139,15 @@ impl Endings {
             kept.by_user.remove(&oldest);
         }
         kept.by_user.insert(user.as_raw(), ending);
-        kept.save();
+        kept.unsaved = true;
+    }
+
+    /// Writes down what was added.
+    pub(crate) fn save(&self) {
+        let mut kept = self.kept();
+        if kept.unsaved {
+            kept.save();
+        }
     }
 
     /// What this user is to be told, if anything.
@@ -165,7 +180,8 @@ impl Endings {
 
 impl Kept {
     /// Nothing depends on it but a line for a user.
-    fn save(&self) {
+    fn save(&mut self) {
+        self.unsaved = false;
         let text = serde_json::to_vec(&self.by_user).map_err(io::Error::from);
         let kept = text.and_then(|text| replace(&self.path, &text, Outlives::Daemon));
         if let Err(error) = kept {
@@ -196,6 +212,7 @@ mod tests {
         let path = dir.path().join("endings.json");
         let endings = Endings::load(path.clone());
         endings.add(ALICE, ending(0), wall(0));
+        endings.save();
         // The daemon may have been restarted meanwhile.
         let endings = Endings::load(path.clone());
         assert_eq!(

@@ -93,6 +93,11 @@ impl Hands {
         self.watcher.next().await
     }
 
+    /// Writes down which users have yet to be told of an end.
+    pub(crate) fn save_endings(&self) {
+        self.endings.save();
+    }
+
     /// Watches again for input where a warning stood before the daemon was restarted.
     pub(crate) fn watch_again(&mut self, engine: &Engine) {
         for session in engine.sessions() {

@@ -6,8 +6,8 @@
 use std::fmt::Display;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
 use log::{Level, Log as _, Record};
@@ -16,8 +16,9 @@ use session_timeout_texts::harmless;
 use syslog::{Facility, Formatter3164};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
-/// Entries that may wait for journald before the next ones are dropped, and counted.
-const QUEUE: usize = 1024;
+/// Entries that may wait for journald before the next ones are dropped, and counted: as many
+/// sessions as logind keeps (8192) may be warned and ended at the same time. They take some 10 MB.
+const QUEUE: usize = 16 * 1024;
 
 /// What happened, for machines: the fields `MESSAGE_ID` and `SESSION_TIMEOUT_EVENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,8 +210,15 @@ impl Entry {
 /// Takes entries and never waits.
 #[derive(Clone)]
 pub(crate) struct Journal {
-    words: SyncSender<Word>,
-    dropped: Arc<AtomicU64>,
+    words: Sender<Word>,
+    line: Arc<Line>,
+}
+
+/// What waits to be written. A channel with a bound of its own would keep room for all of it.
+#[derive(Default)]
+struct Line {
+    waiting: AtomicUsize,
+    dropped: AtomicU64,
 }
 
 /// What the thread is told.
@@ -223,7 +231,7 @@ enum Word {
 
 /// The thread that writes.
 pub(crate) struct Writer {
-    words: SyncSender<Word>,
+    words: Sender<Word>,
     thread: JoinHandle<()>,
 }
 
@@ -233,25 +241,25 @@ impl Journal {
     /// # Errors
     /// The system has no thread to give.
     pub(crate) fn start() -> std::io::Result<(Self, Writer)> {
-        let (words, queue) = sync_channel(QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let lost = Arc::clone(&dropped);
+        let (words, queue) = channel();
+        let line = Arc::new(Line::default());
+        let before = Arc::clone(&line);
         let thread = thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write(&queue, &lost))?;
+            .spawn(move || write(&queue, &before))?;
         let writer = Writer {
             words: words.clone(),
             thread,
         };
-        Ok((Self { words, dropped }, writer))
+        Ok((Self { words, line }, writer))
     }
 
     /// Writes an entry, some time soon.
     pub(crate) fn write(&self, entry: Entry) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.words.try_send(Word::Write(entry))
-        {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let before = self.line.waiting.fetch_add(1, Ordering::Relaxed);
+        if before >= QUEUE || self.words.send(Word::Write(entry)).is_err() {
+            self.line.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.line.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -265,7 +273,7 @@ impl Writer {
     }
 }
 
-fn write(queue: &Receiver<Word>, lost: &AtomicU64) {
+fn write(queue: &Receiver<Word>, line: &Line) {
     let journal = connected_to_journal()
         .then(JournalLog::new)
         .and_then(Result::ok);
@@ -275,7 +283,8 @@ fn write(queue: &Receiver<Word>, lost: &AtomicU64) {
         if let Some(line) = &entry.auth {
             auth.put(entry.level, line);
         }
-        let dropped = lost.swap(0, Ordering::Relaxed);
+        line.waiting.fetch_sub(1, Ordering::Relaxed);
+        let dropped = line.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             log::warn!("{dropped} journal entries were lost: journald did not take them in time");
         }
@@ -353,7 +362,6 @@ pub(crate) fn install_log() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
     use std::time::Duration;
 
     use super::*;
@@ -368,5 +376,22 @@ mod tests {
         });
         is_over.recv_timeout(Duration::from_secs(10)).unwrap();
         drop(journal);
+    }
+
+    #[test]
+    fn what_journald_does_not_take_in_time_is_counted() {
+        let (words, queue) = channel();
+        let line = Arc::new(Line::default());
+        let journal = Journal {
+            words,
+            line: Arc::clone(&line),
+        };
+        let dropped = || line.dropped.load(Ordering::Relaxed);
+        let entry = || Entry::new(Level::Info, What::LogindLost, "");
+        (0..QUEUE).for_each(|_| journal.write(entry()));
+        assert_eq!(dropped(), 0, "a warning of every session has room");
+        journal.write(entry());
+        assert_eq!(dropped(), 1);
+        assert_eq!(queue.try_iter().count(), QUEUE);
     }
 }

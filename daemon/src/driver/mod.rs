@@ -352,6 +352,7 @@ impl Driver {
 
     fn save(&mut self) {
         self.kept.revision = self.engine.revision();
+        self.hands.save_endings();
         match self.store.save(self.engine.records()) {
             Ok(()) => self.kept.failing = false,
             Err(error) if !self.kept.failing => {

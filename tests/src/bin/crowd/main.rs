@@ -6,8 +6,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
+use zbus::object_server::SignalEmitter;
 use zbus::wire::{ObjectPath, OwnedObjectPath};
-use zbus::{Connection, fdo, interface};
+use zbus::{Connection, ObjectServer, fdo, interface};
 
 const PATH: &str = "/org/freedesktop/login1";
 
@@ -95,6 +96,27 @@ impl Manager {
             .map(path_of)
             .ok_or_else(|| fdo::Error::Failed(format!("no session {id}")))
     }
+
+    /// Ends it at once.
+    async fn terminate_session(
+        &mut self,
+        id: &str,
+        #[zbus(object_server)] server: &ObjectServer,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
+    ) -> fdo::Result<()> {
+        let path = self.get_session(id)?;
+        if server.remove::<Session, _>(&path).await? {
+            Self::session_removed(&emitter, id, path.into()).await?;
+        }
+        Ok(())
+    }
+
+    #[zbus(signal)]
+    async fn session_removed(
+        emitter: &SignalEmitter<'_>,
+        id: &str,
+        path: ObjectPath<'_>,
+    ) -> zbus::Result<()>;
 
     fn list_inhibitors(&self) -> Vec<(String, String, String, String, u32, u32)> {
         Vec::new()
