@@ -81,11 +81,12 @@ impl Inhibitors {
             self.watches.next().await?;
             self.quiet_until = Instant::now() + QUIET;
         } else {
-            // There may have been changes; and whoever cancels this is no reason to try more often.
-            self.quiet_until = Instant::now() + AGAIN;
-            if let Err(error) = self.begin() {
-                log::debug!("still cannot watch {DIRECTORY}: {error}");
-            }
+            // Either way there may have been changes meanwhile.
+            let pause = match self.begin() {
+                Ok(()) => QUIET,
+                Err(_) => AGAIN,
+            };
+            self.quiet_until = Instant::now() + pause;
         }
         Ok(())
     }
