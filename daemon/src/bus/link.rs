@@ -80,6 +80,10 @@ impl Link {
         } = to;
         // Nobody closes the semaphore.
         let _turn = self.turns.acquire().await;
+        if self.stalls.are_enough() {
+            // Whoever waited for a turn is not to wait for an answer that does not come, too.
+            return Err(late());
+        }
         let connection = &self.connection;
         let call = connection.call_method(Some(name), path, Some(interface), method, body);
         let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
@@ -113,6 +117,11 @@ enum Outcome {
 }
 
 impl Stalls {
+    /// Whether the connection is given up.
+    fn are_enough(&self) -> bool {
+        self.count.load(Ordering::Relaxed) >= STALLS
+    }
+
     fn count(&self, outcome: Outcome) {
         match outcome {
             Outcome::Answered => self.count.store(0, Ordering::Relaxed),
@@ -149,6 +158,18 @@ mod tests {
         use Outcome::{Answered, Stalled};
         assert!(given_up_after(&[Stalled, Stalled, Stalled]).await);
         assert!(!given_up_after(&[Stalled, Stalled, Answered, Stalled, Stalled]).await);
+    }
+
+    #[test]
+    fn whoever_has_waited_for_a_turn_asks_no_more_where_nobody_answers() {
+        let stalls = Stalls::default();
+        for _ in 0..STALLS {
+            assert!(!stalls.are_enough());
+            stalls.count(Outcome::Stalled);
+        }
+        assert!(stalls.are_enough());
+        stalls.count(Outcome::Answered);
+        assert!(!stalls.are_enough(), "somebody answers after all");
     }
 
     #[test]
