@@ -347,7 +347,7 @@ impl Driver {
         self.news.tell(self.changes.since(&self.engine));
         self.save();
         let took = boot_now().since(begun);
-        self.kept.next = boot_now().saturating_add(PAUSE.max(took * SHARE));
+        self.kept.next = boot_now().saturating_add(PAUSE.max(took.saturating_mul(SHARE)));
     }
 
     fn save(&mut self) {
