@@ -143,6 +143,8 @@ mod tests {
             terminal: None,
             seat: None,
             started: at(0),
+            keeper: session_timeout_policy::Keeper::Logind,
+            invocation: None,
         })
     }
 

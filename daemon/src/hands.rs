@@ -12,13 +12,14 @@ use session_timeout_texts::Language;
 use tokio::sync::mpsc;
 
 use crate::agents::{Agents, Outlook};
-use crate::bus::{Link, PrivateBus};
+use crate::bus::PrivateBus;
 use crate::clock::{Clocks, boot_now};
 use crate::endings::{Ending, Endings};
+use crate::ends::{Ends, Request};
 use crate::groups::Groups;
 use crate::hooks::{Facts, Hooks, Occasion};
 use crate::input::Input;
-use crate::logind::{self, End, HungUp, Locked, Screens};
+use crate::logind::End;
 use crate::probe::{Prober, Question};
 use crate::tell::{Reached, Teller};
 use crate::text;
@@ -27,24 +28,16 @@ use crate::ttys::{Shown, Terminal};
 use crate::watch::Watcher;
 use crate::writes::Writes;
 
-/// How long a last line has to reach its reader. Whoever carries it, such as sshd, is ended
-/// together with the session, and what it has not passed on by then nobody sees.
-const PARTING: Duration = Duration::from_millis(250);
-
-/// How long a request waits for the connection to the system bus before it has failed.
-const CONNECTING: Duration = Duration::from_secs(1);
-
 /// Does what the engine says.
 pub(crate) struct Hands {
     inputs: mpsc::Sender<Input>,
-    bus: PrivateBus,
+    ends: Ends,
     watcher: Watcher,
     groups: Groups,
     hooks: Hooks,
     agents: Agents,
     endings: Endings,
     prober: Prober,
-    screens: Screens,
     writes: Writes,
     teller: Teller,
     language: Language,
@@ -66,15 +59,14 @@ pub(crate) struct Means {
 impl Hands {
     pub(crate) fn new(means: Means) -> Self {
         Self {
-            inputs: means.inputs,
             hooks: Hooks::new(means.bus.clone()),
-            bus: means.bus,
+            ends: Ends::new(means.inputs.clone(), means.bus, means.teller.clone()),
+            inputs: means.inputs,
             watcher: Watcher::default(),
             groups: Groups::new(),
             agents: means.agents,
             endings: means.endings,
             prober: means.prober,
-            screens: Screens::default(),
             writes: means.writes,
             teller: means.teller,
             language: means.language,
@@ -118,7 +110,7 @@ impl Hands {
             self.watcher.remove(key);
             self.agents.forget(key);
             self.teller.left(facts, *departure);
-            self.show_greeter(key);
+            self.ends.show_greeter(key);
         }
         // A later action of the same batch may have been the session's end.
         let Some(session) = engine
@@ -136,32 +128,29 @@ impl Hands {
                 let told = Facts::of(facts, LimitKind::Absolute).left(left);
                 self.hooks.run(Occasion::Extend, told);
             }
-            // The other is done above.
-            Action::ExtensionRefused(..) | Action::Left(..) => {}
-            Action::HangUp(_, limit) => {
-                self.parting(&session, EndAction::HangUp, *limit);
-                self.request(key.clone(), Request::HangUp);
-            }
+            // Of a departure everything is done above; for the others the engine does not ask yet.
+            Action::ExtensionRefused(..)
+            | Action::Left(..)
+            | Action::Adopt(_)
+            | Action::AskLeader(..)
+            | Action::EndRemains(..)
+            | Action::Verify(_) => {}
+            Action::EndBegins(_, limit, how) => self.end_begins(&session, *how, *limit),
+            Action::HangUp(..) => self.ends.request(key.clone(), Request::HangUp),
             Action::HungUp(_, limit) => {
                 self.teller.hung_up(facts, *limit);
-                self.show_greeter(key);
+                self.ends.show_greeter(key);
             }
             Action::Kill(_, limit) => {
                 self.teller.killing(facts, *limit);
-                self.request(key.clone(), Request::End(End::Kill));
+                self.ends.request(key.clone(), Request::End(End::Kill));
             }
-            Action::Lock(_, LockCause::Again(_)) => self.request(key.clone(), Request::Lock),
-            Action::Lock(_, LockCause::Limit(limit)) => {
-                let length = length_of(&session, *limit);
-                let how = EndAction::Lock;
-                self.teller.ending(&session, how, *limit, length);
-                self.show_end(key, how, *limit, length);
-                self.ending_hooks(&session, how, *limit);
-                self.request(key.clone(), Request::Lock);
+            Action::Lock(_, LockCause::Again(_) | LockCause::Limit(_)) => {
+                self.ends.request(key.clone(), Request::Lock);
             }
             Action::Lock(_, LockCause::Stage) => {
                 self.teller.locking(&session);
-                self.request(key.clone(), Request::Lock);
+                self.ends.request(key.clone(), Request::Lock);
             }
             Action::Locked(_, cause) => {
                 self.watcher.remove(key);
@@ -170,10 +159,7 @@ impl Hands {
             Action::Probe(_) => self.probe(&session),
             Action::Report(_, finding) => self.teller.found(&session, *finding),
             Action::ResolveGroups(_) => self.resolve_groups(facts),
-            Action::Terminate(_, limit) => {
-                self.parting(&session, EndAction::Terminate, *limit);
-                self.request(key.clone(), Request::End(End::Terminate));
-            }
+            Action::Terminate(..) => self.ends.request(key.clone(), Request::End(End::Terminate)),
             Action::Warn(_, warning) => self.warn(&session, warning),
             Action::Withdraw(_, limit) => {
                 if *limit == LimitKind::Inactivity {
@@ -207,13 +193,24 @@ impl Hands {
         });
     }
 
-    /// Tells the journal and the user, whose terminals show it last.
-    fn parting(&mut self, session: &View<'_>, how: EndAction, limit: LimitKind) {
-        let facts = session.facts;
-        let length = length_of(session, limit);
-        self.watcher.remove(&facts.key);
+    /// Tells the journal, the hooks and the user; the user's terminals show it last.
+    fn end_begins(&mut self, session: &View<'_>, how: EndAction, limit: LimitKind) {
+        let (facts, length) = (session.facts, length_of(session, limit));
         self.teller.ending(session, how, limit, length);
         self.show_end(&facts.key, how, limit, length);
+        match how {
+            EndAction::HangUp | EndAction::Terminate => {
+                self.watcher.remove(&facts.key);
+                self.part(session, limit, length);
+            }
+            EndAction::Lock | EndAction::Report => {}
+        }
+        self.ending_hooks(session, how, limit);
+    }
+
+    /// Shows the last line on the session's terminals, and keeps the end for the next login.
+    fn part(&self, session: &View<'_>, limit: LimitKind, length: Duration) {
+        let facts = session.facts;
         let terminals = ttys::of_session(facts);
         let line = text::end(self.language, session, limit);
         // It comes too late to disturb anybody.
@@ -225,7 +222,6 @@ impl Hands {
         let now = Clocks::now().wall;
         let ending = Ending::new(place, now, text::cause(session, limit), length);
         self.endings.add(facts.uid, ending, now);
-        self.ending_hooks(session, how, limit);
     }
 
     fn ending_hooks(&self, session: &View<'_>, how: EndAction, limit: LimitKind) {
@@ -286,113 +282,6 @@ impl Hands {
         }
         reached
     }
-
-    /// Leaves nobody at a screen where nothing answers any more. It is tried once: whoever sits there
-    /// can still switch to another one.
-    fn show_greeter(&self, key: &SessionKey) {
-        let Some(screen) = self.screens.take(key) else {
-            return;
-        };
-        let (link, id) = (self.bus.borrow().clone(), key.id.clone());
-        tokio::spawn(async move {
-            let Some(link) = link else { return };
-            match logind::show_greeter(&link, &screen).await {
-                Ok(Some(greeter)) => {
-                    log::info!("session {greeter} is shown where session {id} was");
-                }
-                Ok(None) => {}
-                Err(error) => log::warn!("cannot show a greeter where session {id} was: {error}"),
-            }
-        });
-    }
-
-    /// Asks logind for something; what comes of it is an input.
-    fn request(&self, key: SessionKey, request: Request) {
-        let (bus, inputs) = (self.bus.clone(), self.inputs.clone());
-        let (screens, teller) = (self.screens.clone(), self.teller.clone());
-        if request.ends() {
-            screens.expect(&key);
-        }
-        tokio::spawn(async move {
-            let event = match asked(bus, &key, request, &screens).await {
-                Ok(event) => event,
-                Err(failure) => {
-                    teller.request_failed(&key.id, request.verb(), &failure.to_string());
-                    Some(if logind::answered(&failure) {
-                        Event::EndFailed(key)
-                    } else {
-                        Event::Unreached(key)
-                    })
-                }
-            };
-            if let Some(event) = event {
-                let _ = inputs.send(Input::Event(event)).await;
-            }
-        });
-    }
-}
-
-/// What logind is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Request {
-    End(End),
-    HangUp,
-    Lock,
-}
-
-impl Request {
-    /// Whether nobody is to be logged in afterwards.
-    const fn ends(self) -> bool {
-        match self {
-            Self::End(_) | Self::HangUp => true,
-            Self::Lock => false,
-        }
-    }
-
-    const fn verb(self) -> &'static str {
-        match self {
-            Self::End(_) => "end",
-            Self::HangUp => "hang up",
-            Self::Lock => "lock",
-        }
-    }
-}
-
-/// Asks, and says what is known to have come of it already.
-async fn asked(
-    mut bus: PrivateBus,
-    key: &SessionKey,
-    request: Request,
-    screens: &Screens,
-) -> zbus::Result<Option<Event>> {
-    if matches!(request, Request::End(End::Terminate) | Request::HangUp) {
-        tokio::time::sleep(PARTING).await;
-    }
-    let link = connected(&mut bus).await.ok_or_else(|| {
-        zbus::Error::Failure("there is no connection to the system bus".to_owned())
-    })?;
-    match request {
-        Request::End(how) => {
-            let ended = logind::end(&link, key, how, screens).await;
-            ended.map(|()| None)
-        }
-        Request::HangUp => {
-            let hung_up = logind::hang_up(&link, key, screens).await;
-            hung_up.map(|how| (how == HungUp::Done).then(|| Event::HungUp(key.clone())))
-        }
-        Request::Lock => {
-            let locked = logind::lock(&link, key).await;
-            locked.map(|how| (how == Locked::Already).then(|| Event::Locked(key.clone())))
-        }
-    }
-}
-
-/// The connection to the system bus. An end that is due when the daemon starts comes before it, and
-/// where the bus was restarted it is back in a moment.
-async fn connected(bus: &mut PrivateBus) -> Option<Link> {
-    let there = bus.wait_for(Option::is_some);
-    let link = tokio::time::timeout(CONNECTING, there).await.ok()?.ok()?;
-    link.clone()
 }
 
 /// The text, and before it the terminal's bell where it is to ring. It stands beside what is kept

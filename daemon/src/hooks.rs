@@ -251,6 +251,8 @@ mod tests {
             terminal: None,
             seat: None,
             started: BootTime::default(),
+            keeper: session_timeout_policy::Keeper::Logind,
+            invocation: None,
         };
         let facts = Facts::of(&session, LimitKind::Absolute).left(Duration::from_millis(59_990));
         let expected = [

@@ -11,6 +11,7 @@
 //! | `logind` | sessions, their end, and what is on the screen then |
 //! | `probe`, `looks`, `line`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
 //! | `agents` | the agents in desktops, which know their input |
+//! | `ends` | what is asked of logind to end a session |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `inotify` | what is watched in the file system |
 //! | `hooks` | the administrator's own programs |
@@ -35,6 +36,7 @@ mod control;
 mod descent;
 mod driver;
 mod endings;
+mod ends;
 mod groups;
 mod hands;
 mod hooks;

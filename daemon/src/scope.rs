@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use session_timeout_policy::{Pid, Uid};
+use session_timeout_policy::{InvocationId, Pid, Uid};
 
 /// Where the control groups of systemd are: the unified hierarchy, the one of a hybrid machine,
 /// and systemd's own on an old one.
@@ -24,6 +24,13 @@ const DEPTH_MAX: usize = 8;
 pub(crate) fn unit(session: &str) -> Option<String> {
     let valid = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_alphanumeric());
     valid.then(|| format!("session-{session}.scope"))
+}
+
+/// The `InvocationID` of this unit, while it is loaded: PID 1 has a link for each whose target is
+/// the id (`unit_export_invocation_id()`, systemd 238 and later).
+pub(crate) fn invocation(unit: &str) -> Option<InvocationId> {
+    let link = fs::read_link(format!("/run/systemd/units/invocation:{unit}")).ok()?;
+    InvocationId::parse(link.to_str()?)
 }
 
 /// The processes in the scope of a session, in no order.

@@ -137,6 +137,8 @@ mod tests {
             terminal: None,
             seat: None,
             started: BootTime::default(),
+            keeper: session_timeout_policy::Keeper::Logind,
+            invocation: None,
         }
     }
 

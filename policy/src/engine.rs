@@ -174,6 +174,8 @@ impl Engine {
                 session.probed(now, reading, out);
             }),
             Event::ProbeFailed(key) => self.with(&key, &mut out, Tracked::probe_failed),
+            // The engine does not ask for these yet.
+            Event::Reachable | Event::Verified(..) => {}
             Event::SessionGone(id) => self.remove(&id, &mut out),
             Event::SessionSeen(facts) => self.see(facts, &mut out),
             Event::SessionsListed(listed) => self.reconcile(listed, &mut out),

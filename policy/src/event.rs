@@ -1,12 +1,14 @@
 //! What the engine is told, and what it asks for.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use crate::extension::{Extended, Refusal};
 use crate::locking::LockCause;
 use crate::{
-    BootTime, Groups, LimitKind, Policy, Reading, SessionClass, SessionType, Subject, Uid,
+    BootTime, EndAction, Groups, LimitKind, Policy, Reading, SessionClass, SessionType, Subject,
+    Uid,
 };
 
 /// Something that happened.
@@ -40,12 +42,16 @@ pub enum Event {
     Probed(SessionKey, Reading),
     /// The reading that [`Action::Probe`] asked for could not be had.
     ProbeFailed(SessionKey),
+    /// logind or the bus answers again: what did not reach them is asked for again at once.
+    Reachable,
     /// logind has removed the session with this id.
     SessionGone(String),
     /// logind has this session, new or changed.
     SessionSeen(SessionFacts),
     /// logind has these sessions and no others.
     SessionsListed(Vec<SessionFacts>),
+    /// What [`Action::Verify`] or [`Action::EndRemains`] found of the session.
+    Verified(SessionKey, Remains),
     /// logind could not be asked to end, hang up or lock the session: it does not answer.
     Unreached(SessionKey),
     /// The user has unlocked the session, and so has authenticated again: logind has signalled
@@ -57,8 +63,20 @@ pub enum Event {
 /// Something to do. The engine never waits for it; what comes of it comes back as an [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Put the leader of a login that logind has no session for, and what descends from it, into
+    /// a scope, so that nothing of it is lost from sight.
+    Adopt(SessionKey),
+    /// Ask the session's leader to end (SIGTERM), so that the login manager or server ends the
+    /// login in its own way, and say [`Event::HungUp`] when nobody is logged in there any more.
+    /// [`Action::Terminate`] follows.
+    AskLeader(SessionKey, LimitKind),
     /// A session was seen for the first time, and judged. For the journal.
     Began(SessionKey),
+    /// The end for this limit begins, in this way: tell the user, the journal and the hooks. What
+    /// is asked of the session follows.
+    EndBegins(SessionKey, LimitKind, EndAction),
+    /// End what is left of a session that logind has ended, and say [`Event::Verified`].
+    EndRemains(SessionKey, LimitKind),
     /// The absolute limit was put off. For the journal and whoever asked.
     Extended(SessionKey, Extended),
     /// The absolute limit was not put off. For the journal and whoever asked.
@@ -84,6 +102,9 @@ pub enum Action {
     ResolveGroups(SessionKey),
     /// Ask the session's processes to end.
     Terminate(SessionKey, LimitKind),
+    /// logind says that the session is gone. Look whether its leader, its terminals and its
+    /// desktop are, and say [`Event::Verified`].
+    Verify(SessionKey),
     /// Tell the user, and report input in the session until this is withdrawn.
     Warn(SessionKey, Warning),
     /// Input came, the limit was put off or the policy changed: what the user was warned of will
@@ -96,7 +117,12 @@ impl Action {
     #[must_use]
     pub const fn key(&self) -> &SessionKey {
         match self {
-            Self::Began(key)
+            Self::Adopt(key)
+            | Self::AskLeader(key, _)
+            | Self::Began(key)
+            | Self::EndBegins(key, ..)
+            | Self::EndRemains(key, _)
+            | Self::Verify(key)
             | Self::Extended(key, _)
             | Self::ExtensionRefused(key, _)
             | Self::HangUp(key, _)
@@ -138,9 +164,20 @@ pub enum Finding {
     NotLocked,
     /// This limit was passed, and the policy says to report only.
     Passed(LimitKind),
+    /// Something of the session lives on after its end was asked for and logind has dropped it.
+    Survived(LimitKind),
     /// Nobody can tell how long the session has been idle, so its inactivity limit is not
     /// enforced.
     UnknownIdle,
+}
+
+/// What is left of a session that logind says is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remains {
+    /// Nothing: its leader, its terminals and its desktop are gone.
+    Nothing,
+    /// Its leader, a process on its terminals, or its desktop lives on.
+    Something,
 }
 
 /// Why a session is no more.
@@ -205,6 +242,92 @@ pub struct SessionFacts {
     pub seat: Option<String>,
     /// When the user logged in.
     pub started: BootTime,
+    /// Who keeps the session.
+    pub keeper: Keeper,
+    /// The `InvocationID` of the scope that holds the session's processes, where it is known.
+    pub invocation: Option<InvocationId>,
+}
+
+/// Who keeps a session: who tells that it is there, and when it is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeper {
+    /// logind.
+    #[default]
+    Logind,
+    /// The daemon itself: PAM recorded the login, and logind has no session for it.
+    Daemon(NoSession),
+}
+
+/// Why logind has no session for a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoSession {
+    /// logind had it and dropped it, while its leader lives on.
+    Dropped,
+    /// logind has as many sessions as `SessionsMax=` of logind.conf(5) allows.
+    Full,
+    /// systemd takes no user name of this form (systemd.io/USER_NAMES).
+    NameRefused,
+    /// The stack of the PAM service does not name pam_systemd.
+    NotInStack,
+    /// logind did not answer in time.
+    Silent,
+    /// None of these is known to be the reason: a PAM control before pam_systemd may have
+    /// skipped it.
+    Unknown,
+}
+
+impl NoSession {
+    /// The reason as a word of D-Bus and of the state file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dropped => "dropped",
+            Self::Full => "logind-full",
+            Self::NameRefused => "name-refused",
+            Self::NotInStack => "not-in-stack",
+            Self::Silent => "logind-silent",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The reason by its word; a word that this version does not know is [`Self::Unknown`].
+    #[must_use]
+    pub fn parse(word: &str) -> Self {
+        match word {
+            "dropped" => Self::Dropped,
+            "logind-full" => Self::Full,
+            "name-refused" => Self::NameRefused,
+            "not-in-stack" => Self::NotInStack,
+            "logind-silent" => Self::Silent,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// `InvocationID` of systemd.exec(5): one activation of a unit, told from any other of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvocationId([u8; 16]);
+
+impl InvocationId {
+    /// The id with these bytes, in the order that sd-id128(3) writes them in.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The id as systemd writes it, 32 hexadecimal digits; `None` where it is not that.
+    #[must_use]
+    pub fn parse(digits: &str) -> Option<Self> {
+        let exact = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = u128::from_str_radix(digits, 16).ok().filter(|_| exact)?;
+        Some(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for InvocationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
 }
 
 impl SessionFacts {

@@ -346,6 +346,8 @@ mod tests {
             terminal: None,
             seat: None,
             started: BootTime::default(),
+            keeper: crate::Keeper::Logind,
+            invocation: None,
         }
     }
 

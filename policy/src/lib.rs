@@ -40,7 +40,10 @@ mod tracked;
 pub use activity::{Activity, Hint, IdleSource, Reading, StampSource};
 pub use countdown::Countdown;
 pub use engine::{Deadline, Engine, Phase, View, Wake};
-pub use event::{Action, Departure, Event, Finding, Login, Pid, SessionFacts, SessionKey, Warning};
+pub use event::{
+    Action, Departure, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid, Remains,
+    SessionFacts, SessionKey, Warning,
+};
 pub use extension::{Extended, Granted, Refusal};
 pub use limits::{
     ABSOLUTE_MAX, ActivityKind, Bell, EndAction, Extensions, Leads, Limit, LimitKind, Limits, Mesg,

@@ -378,6 +378,10 @@ impl Tracked {
             }
             Step::End => match self.first_stage(limits.end_action) {
                 Some(stage) => {
+                    if stage != Stage::LockAgain {
+                        let how = limits.end_action.within(self.facts.session_type);
+                        out.push(Action::EndBegins(key.clone(), kind, how));
+                    }
                     let ending = Ending::begin(now, kind, stage, limits.grace, &key, out);
                     self.ending = Some(ending);
                     // What comes of an open question is of no interest any more.

@@ -72,6 +72,8 @@ fn facts() -> SessionFacts {
         terminal: None,
         seat: Some("seat0".to_owned()),
         started: BootTime::default(),
+        keeper: session_timeout_policy::Keeper::Logind,
+        invocation: None,
     }
 }
 

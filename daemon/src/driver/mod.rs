@@ -262,7 +262,7 @@ impl Driver {
             }
             Woken::Inhibitors => self.tell(Event::InhibitorsChanged),
             Woken::Input(input) => {
-                self.take(input);
+                self.take(*input);
                 self.take_more(&mut sources.queue);
             }
             Woken::Quiet => {}

@@ -42,7 +42,7 @@ impl Signals {
 pub(super) enum Woken {
     Alarm,
     Inhibitors,
-    Input(Input),
+    Input(Box<Input>),
     /// Nothing has come for a moment, and there is something to do then.
     Quiet,
     Reload,
@@ -80,7 +80,7 @@ impl Driver {
                     changed?;
                     Woken::Inhibitors
                 }
-                input = sources.queue.recv() => input.map_or(Woken::Stop, Woken::Input),
+                input = sources.queue.recv() => input.map_or(Woken::Stop, |input| Woken::Input(Box::new(input))),
                 lost = loss(&mut sources.vital) => return Err(lost),
                 // Others were woken, and the rest that was told of is over.
                 () = watchdog.woke(), if !to_rest => continue,

@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 
 use session_timeout_policy::{
-    BootTime, Hint, Pid, SessionClass, SessionFacts, SessionKey, SessionType, Uid, WallTime,
+    BootTime, Hint, Keeper, Pid, SessionClass, SessionFacts, SessionKey, SessionType, Uid, WallTime,
 };
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
 use super::seat::{Screen, Seated};
 use crate::clock::Clocks;
+use crate::scope;
 
 /// What `GetAll` of `org.freedesktop.login1.Session` answers.
 ///
@@ -52,9 +53,8 @@ impl Properties {
 
     /// The session in the engine's words.
     pub(crate) fn facts(&self, now: Clocks) -> Option<SessionFacts> {
-        let uid = self.uid()?;
+        let (uid, key) = (self.uid()?, self.key()?);
         Some(SessionFacts {
-            key: self.key()?,
             user: self.text("Name").unwrap_or_else(|| uid.to_string()),
             uid,
             class: SessionClass::parse(&self.text("Class")?),
@@ -71,6 +71,9 @@ impl Properties {
                 self.number("TimestampMonotonic")?,
                 now,
             ),
+            keeper: Keeper::Logind,
+            invocation: scope::invocation(&scope::unit(&key.id)?),
+            key,
         })
     }
 

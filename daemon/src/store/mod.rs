@@ -105,6 +105,8 @@ mod tests {
                 terminal: None,
                 seat: Some("seat0".into()),
                 started: at(13),
+                keeper: policy::Keeper::Logind,
+                invocation: None,
             },
             recorded: true,
             login: policy::LoginState::HungUp(policy::LimitKind::Inactivity),

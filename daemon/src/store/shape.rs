@@ -46,6 +46,12 @@ pub(super) struct Session {
     terminal: Option<String>,
     seat: Option<String>,
     started: u64,
+    /// Why logind has no session for it, where the daemon keeps it.
+    #[serde(default)]
+    no_session: Option<String>,
+    /// In hexadecimal digits.
+    #[serde(default)]
+    invocation: Option<String>,
     recorded: bool,
     login: Login,
     groups: Groups,
@@ -165,6 +171,11 @@ impl From<policy::SessionRecord> for Session {
             terminal: facts.terminal,
             seat: facts.seat,
             started: facts.started.as_micros(),
+            no_session: match facts.keeper {
+                policy::Keeper::Logind => None,
+                policy::Keeper::Daemon(why) => Some(why.as_str().to_owned()),
+            },
+            invocation: facts.invocation.map(|id| id.to_string()),
             recorded: record.recorded,
             login: record.login.into(),
             groups: record.groups.into(),
@@ -200,6 +211,13 @@ impl From<Session> for policy::SessionRecord {
                 terminal: session.terminal,
                 seat: session.seat,
                 started: policy::BootTime::from_micros(session.started),
+                keeper: match session.no_session {
+                    None => policy::Keeper::Logind,
+                    Some(why) => policy::Keeper::Daemon(policy::NoSession::parse(&why)),
+                },
+                invocation: session
+                    .invocation
+                    .and_then(|id| policy::InvocationId::parse(&id)),
             },
             recorded: session.recorded,
             login: session.login.into(),

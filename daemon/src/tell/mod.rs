@@ -259,6 +259,15 @@ impl Teller {
                 limited(Level::Info, What::Report, message, facts, kind)
                     .with(field::LIMIT_SEC, length.as_secs())
             }
+            Finding::Survived(kind) => limited(
+                Level::Error,
+                What::EndFailed,
+                format!(
+                    "Session {id} of {user} was ended, and something of it lives on: trying again"
+                ),
+                facts,
+                kind,
+            ),
             Finding::UnknownIdle => limited(
                 Level::Warn,
                 What::Report,

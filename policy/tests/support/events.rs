@@ -138,6 +138,8 @@ fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
             terminal: None,
             seat: None,
             started: secs(started),
+            keeper: session_timeout_policy::Keeper::Logind,
+            invocation: None,
         },
     )
 }

@@ -142,6 +142,8 @@ impl World {
             terminal: (place == Place::Console).then(|| "tty1".to_owned()),
             seat: (graphical || place == Place::Console).then(|| "seat0".to_owned()),
             started: self.now,
+            keeper: session_timeout_policy::Keeper::Logind,
+            invocation: None,
         };
         let on_terminal = matches!(place, Place::Console | Place::Ssh);
         let session = Session {

@@ -40,7 +40,12 @@ impl Driver<'_> {
                     session.watched = false;
                 }
             }
-            Action::Began(_)
+            Action::Adopt(_)
+            | Action::AskLeader(..)
+            | Action::Began(_)
+            | Action::EndBegins(..)
+            | Action::EndRemains(..)
+            | Action::Verify(_)
             | Action::Extended(..)
             | Action::ExtensionRefused(..)
             | Action::HungUp(..)

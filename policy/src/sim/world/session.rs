@@ -101,6 +101,8 @@ impl Session {
             terminal: person.tty.clone(),
             seat: person.seat.clone(),
             started: now,
+            keeper: crate::Keeper::Logind,
+            invocation: None,
         };
         let tells_after = match person.idle {
             Idle::Hint(after) => Some(after),
