@@ -36,6 +36,17 @@ pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Conn
     Builder::socket(socket).build().await
 }
 
+/// A connection with one other peer, and no bus between the two.
+pub(super) async fn peer(
+    stream: UnixStream,
+    longest: Longest,
+    heard: Heard,
+) -> zbus::Result<Connection> {
+    let screen = Screen::new(longest, heard);
+    let socket = Plain { stream, screen };
+    Builder::socket(socket).p2p().build().await
+}
+
 fn unusable(address: &Address) -> zbus::Error {
     zbus::Error::Address(format!("not the path of a socket: {address}"))
 }
