@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod agents;
+mod aside;
 mod bus;
 mod changes;
 mod cli;
@@ -62,6 +63,7 @@ mod tell;
 mod text;
 mod ttys;
 mod units;
+mod unregistered;
 mod watch;
 mod watchdog;
 mod writes;

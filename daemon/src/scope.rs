@@ -63,6 +63,29 @@ pub(crate) fn members(unit: &str, uid: Uid) -> Vec<Pid> {
     found
 }
 
+/// Whether nothing runs in the scope of a session; so it is where there is no scope.
+pub(crate) fn is_empty(session: &str, uid: Uid) -> bool {
+    let Some(below) = below(session, uid) else {
+        return true;
+    };
+    // The kernel says it of a group and all below it (cgroup-v2.rst); without that file it is to be
+    // looked after.
+    let events = ROOTS.iter().find_map(|root| {
+        let group = Path::new(root).join(&below);
+        fs::read_to_string(group.join("cgroup.events")).ok()
+    });
+    match events {
+        Some(events) => events.lines().any(|line| line == "populated 0"),
+        None => processes(session, uid).is_empty(),
+    }
+}
+
+/// Whether a process is in a scope whose name begins so.
+pub(crate) fn is_in(prefix: &str, process: Pid) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
+    groups.is_ok_and(|groups| groups.split(['/', '\n']).any(|part| part.starts_with(prefix)))
+}
+
 /// Whether a process is in the scope of this session, or in a group below it.
 pub(crate) fn holds(session: &str, uid: Uid, process: Pid) -> bool {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use session_timeout_policy::{InvocationId, Pid, SessionFacts, SessionKey, Uid};
+use session_timeout_policy::{InvocationId, Pid, SessionKey, Uid};
 use zbus::DBusError as _;
 use zbus::wire::{OwnedObjectPath, Variant};
 

@@ -14,14 +14,14 @@ use zbus::names::BusName;
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message};
 
-use super::screen::{Heard, Longest};
+use super::screen::Longest;
 use super::{LONGEST, socket};
 
 /// systemd has it since version 15, for systemctl(1) before and after there is a bus.
 const SOCKET: &str = "/run/systemd/private";
 
 /// How long one call may take, connecting included.
-pub(crate) const DIRECT_TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// So many calls at once; others wait for their turn, which does not count into their time.
 const AT_ONCE: usize = 64;
@@ -49,7 +49,7 @@ impl Direct {
     /// Calls a method of the object at `path`.
     ///
     /// # Errors
-    /// It was refused, or there was no answer within [`DIRECT_TIMEOUT`].
+    /// It was refused, or there was no answer within a second.
     pub(crate) async fn call<B>(
         &self,
         path: &str,
@@ -72,7 +72,7 @@ impl Direct {
             }
             answer
         };
-        tokio::time::timeout(DIRECT_TIMEOUT, call)
+        tokio::time::timeout(TIMEOUT, call)
             .await
             .unwrap_or_else(|_elapsed| {
                 *self.shared.write().unwrap_or_else(PoisonError::into_inner) = Weak::new();
@@ -113,7 +113,7 @@ async fn connect(path: &Path) -> zbus::Result<Connection> {
         other: LONGEST,
     };
     let stream = UnixStream::connect(path).await?;
-    socket::peer(stream, longest, Heard::default()).await
+    socket::pid1(stream, longest).await
 }
 
 #[cfg(test)]

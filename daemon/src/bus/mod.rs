@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zbus::Connection;
 
-pub(crate) use direct::{DIRECT_TIMEOUT, Direct};
+pub(crate) use direct::Direct;
 pub(crate) use link::{Link, Object};
 use screen::{Heard, Longest};
 
