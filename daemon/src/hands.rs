@@ -5,8 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, Bell, EndAction, Engine, Event, Keeper, LimitKind, LockCause, Mesg, SessionFacts, SessionKey,
-    View, Warning,
+    Action, Bell, EndAction, Engine, Event, Keeper, LimitKind, LockCause, Mesg, SessionFacts,
+    SessionKey, View, Warning,
 };
 use session_timeout_texts::Language;
 use tokio::sync::mpsc;
@@ -63,7 +63,6 @@ impl Hands {
             ends: Ends::new(ends::Means {
                 inputs: means.inputs.clone(),
                 bus: means.bus,
-                agents: means.agents.clone(),
                 teller: means.teller.clone(),
             }),
             inputs: means.inputs,

@@ -228,7 +228,13 @@ mod tests {
 
     #[test]
     fn what_descends_from_a_process_is_found_and_nothing_else() {
-        let all = census([(10, 1, 0), (11, 10, 7), (12, 11, 7), (20, 1, 7), (21, 20, 0)]);
+        let all = census([
+            (10, 1, 0),
+            (11, 10, 7),
+            (12, 11, 7),
+            (20, 1, 7),
+            (21, 20, 0),
+        ]);
         let below = all.below(process(10));
         assert_eq!(numbers(&below), [10, 11, 12]);
         assert_eq!(all.terminals(&below), BTreeSet::from([7]));

@@ -52,10 +52,15 @@ pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
 
 /// The processes of a scope in the slice of this user, in no order.
 pub(crate) fn members(unit: &str, uid: Uid) -> Vec<Pid> {
-    let below = format!("user.slice/user-{uid}.slice/{unit}");
+    inside(&format!("/user.slice/user-{uid}.slice/{unit}"))
+}
+
+/// The processes in a control group and below it, in no order.
+pub(crate) fn inside(group: &str) -> Vec<Pid> {
+    let below = group.trim_start_matches('/');
     let mut found = Vec::new();
     for root in ROOTS {
-        collect(&Path::new(root).join(&below), DEPTH_MAX, &mut found);
+        collect(&Path::new(root).join(below), DEPTH_MAX, &mut found);
         if !found.is_empty() {
             break;
         }
@@ -83,7 +88,11 @@ pub(crate) fn is_empty(session: &str, uid: Uid) -> bool {
 /// Whether a process is in a scope whose name begins so.
 pub(crate) fn is_in(prefix: &str, process: Pid) -> bool {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
-    groups.is_ok_and(|groups| groups.split(['/', '\n']).any(|part| part.starts_with(prefix)))
+    groups.is_ok_and(|groups| {
+        groups
+            .split(['/', '\n'])
+            .any(|part| part.starts_with(prefix))
+    })
 }
 
 /// Whether a process is in the scope of this session, or in a group below it.
@@ -94,7 +103,9 @@ pub(crate) fn holds(session: &str, uid: Uid, process: Pid) -> bool {
     };
     let inside = |line: &str| {
         let path = line.splitn(3, ':').nth(2).unwrap_or_default();
-        let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(&below));
+        let rest = path
+            .strip_prefix('/')
+            .and_then(|path| path.strip_prefix(&below));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     groups.lines().any(inside)
@@ -172,8 +183,20 @@ mod tests {
         assert_eq!(unit("c1").as_deref(), Some("session-c1.scope"));
         assert_eq!(unit("42").as_deref(), Some("session-42.scope"));
         let own = kept(Pid::new(42));
-        assert_eq!(unit(&own).as_deref(), Some("session-timeout-login-42.scope"));
-        for id in ["", "../1", "c1/x", "c1.scope", "c 1", "c1\n", "login-", "login-1-2"] {
+        assert_eq!(
+            unit(&own).as_deref(),
+            Some("session-timeout-login-42.scope")
+        );
+        for id in [
+            "",
+            "../1",
+            "c1/x",
+            "c1.scope",
+            "c 1",
+            "c1\n",
+            "login-",
+            "login-1-2",
+        ] {
             assert_eq!(unit(id), None, "{id:?}");
         }
     }

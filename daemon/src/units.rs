@@ -49,25 +49,6 @@ impl Units {
         found(self.0.call(&path(unit), UNIT, "Kill", &body).await)
     }
 
-    /// Whether the unit runs, or is being stopped.
-    ///
-    /// # Errors
-    /// PID 1 does not answer.
-    pub(crate) async fn is_active(&self, unit: InvocationId) -> zbus::Result<Found> {
-        let body = (UNIT, "ActiveState");
-        let asked = self.0.call(&path(unit), PROPERTIES, "Get", &body).await;
-        let state = match asked {
-            Ok(answer) => answer.body().deserialize::<Variant<'_>>()?.try_to_owned()?,
-            Err(error) if is_unknown(&error) => return Ok(Found::No),
-            Err(error) => return Err(error),
-        };
-        let state = String::try_from(state)?;
-        Ok(match state.as_str() {
-            "inactive" | "failed" => Found::No,
-            _ => Found::Yes,
-        })
-    }
-
     /// The activation of this unit that began when the session did. An id that logind hands out
     /// again has a scope of the same name, which began later.
     ///
@@ -122,7 +103,9 @@ impl Units {
     pub(crate) async fn attach(&self, scope: &str, processes: &[Pid]) -> zbus::Result<()> {
         let pids: Vec<u32> = processes.iter().map(|pid| pid.as_raw()).collect();
         let body = (scope, "", pids);
-        let asked = self.0.call(MANAGER_PATH, MANAGER, "AttachProcessesToUnit", &body);
+        let asked = self
+            .0
+            .call(MANAGER_PATH, MANAGER, "AttachProcessesToUnit", &body);
         asked.await.map(drop)
     }
 
@@ -135,7 +118,7 @@ impl Units {
         let path = argv.first().cloned().unwrap_or_default();
         let runtime = format!("XDG_RUNTIME_DIR=/run/user/{}", program.user);
         let bound = micros(program.bound);
-        let settings: Settings<'_> = vec![
+        let mut settings: Settings<'_> = vec![
             ("Description", Variant::from(program.description.to_owned())),
             ("Type", Variant::from("oneshot")),
             ("User", Variant::from(program.user.to_string())),
@@ -145,13 +128,25 @@ impl Units {
             ("TimeoutStopUSec", Variant::from(bound)),
             ("CollectMode", Variant::from("inactive-or-failed")),
         ];
+        if let Some((path, most)) = program.output {
+            settings.extend([
+                (
+                    "StandardOutputFileToTruncate",
+                    Variant::from(path.to_owned()),
+                ),
+                ("UMask", Variant::from(0o077_u32)),
+                ("LimitFSIZE", Variant::from(most)),
+            ]);
+        }
         self.start(program.name, settings).await
     }
 
     async fn start(&self, name: &str, settings: Settings<'_>) -> zbus::Result<()> {
         let auxiliary: Vec<(String, Settings<'_>)> = Vec::new();
         let body = (name, "fail", settings, auxiliary);
-        let asked = self.0.call(MANAGER_PATH, MANAGER, "StartTransientUnit", &body);
+        let asked = self
+            .0
+            .call(MANAGER_PATH, MANAGER, "StartTransientUnit", &body);
         asked.await.map(drop)
     }
 
@@ -222,6 +217,8 @@ pub(crate) struct AsUser<'a> {
     /// The first one is the path of the program.
     pub(crate) argv: &'a [&'a str],
     pub(crate) bound: Duration,
+    /// A file of root's for what it says, and how long that may be in bytes.
+    pub(crate) output: Option<(&'a str, u64)>,
 }
 
 /// Whether PID 1 itself has refused, and not the way to it.

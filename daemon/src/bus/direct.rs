@@ -123,6 +123,9 @@ mod tests {
     #[tokio::test]
     async fn a_pid_1_that_is_not_there_is_an_error_at_once() {
         let there = connect(Path::new("/nonexistent/private")).await;
-        assert!(matches!(there, Err(zbus::Error::InputOutput(_))), "{there:?}");
+        assert!(
+            matches!(there, Err(zbus::Error::InputOutput(_))),
+            "{there:?}"
+        );
     }
 }

@@ -184,9 +184,7 @@ impl Screen {
             self.state = State::Skipping(rest).or_next();
         }
     }
-}
 
-impl Screen {
     /// A colon at the beginning makes it a name that a bus could have given.
     fn make_sender_unique(&mut self) {
         let first = sender_at(&self.held).and_then(|at| self.held.get_mut(at.start));

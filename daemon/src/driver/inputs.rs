@@ -8,8 +8,8 @@ use crate::agents;
 use crate::clock::boot_now;
 use crate::input::{Input, LockHint, Viewer, Wish};
 use crate::logins::Answer;
-use crate::report::{Extension, SessionReport, explain};
 use crate::process::Process;
+use crate::report::{Extension, SessionReport, explain};
 use crate::scope;
 use crate::unregistered::Unknown;
 
@@ -224,7 +224,8 @@ impl Driver {
     fn opened_without(&mut self, login: Unknown, answer: Option<Answer>) {
         if let Some(outer) = self.outer(&login) {
             if answer.is_some() {
-                self.teller.login_without_session(&login.opened, Some(&outer));
+                self.teller
+                    .login_without_session(&login.opened, Some(&outer));
             }
             return;
         }
@@ -245,7 +246,9 @@ impl Driver {
         let mut sessions = self.engine.sessions();
         let outer = sessions.find(|session| {
             let facts = session.facts;
-            let leader = facts.leader.and_then(|pid| Process::before(pid, facts.started));
+            let leader = facts
+                .leader
+                .and_then(|pid| Process::before(pid, facts.started));
             let kept = facts.keeper != Keeper::Logind
                 && scope::holds(&facts.key.id, facts.uid, login.leader.pid);
             kept || leader.is_some_and(|leader| above.contains(&leader))

@@ -60,8 +60,9 @@ impl Ends {
         };
         let noting = async {
             if let Some(extent) = request.extent() {
-                // It is not waited for: whoever is gone before that is no more to be ended.
-                let noting = self.note(session, extent);
+                let (ends, session) = (self.clone(), session.clone());
+                let noting = tokio::spawn(async move { ends.note(&session, extent).await });
+                // It goes on by itself: the end does not wait for all of it.
                 let _ = tokio::time::timeout(PARTING * 2, noting).await;
             }
         };
@@ -114,7 +115,11 @@ impl Ends {
         }
     }
 
-    async fn end_by_pid1(&self, session: &SessionFacts, how: End) -> zbus::Result<Found> {
+    pub(super) async fn end_by_pid1(
+        &self,
+        session: &SessionFacts,
+        how: End,
+    ) -> zbus::Result<Found> {
         let Some(scope) = self.scope_of(session).await? else {
             return Ok(Found::No);
         };
@@ -244,7 +249,10 @@ impl Ends {
     }
 
     /// Asks logind, unless it did not answer a moment ago.
-    async fn logind<T>(&self, asking: impl AsyncFnOnce(Link) -> zbus::Result<T>) -> zbus::Result<T> {
+    async fn logind<T>(
+        &self,
+        asking: impl AsyncFnOnce(Link) -> zbus::Result<T>,
+    ) -> zbus::Result<T> {
         if self.silence.holds() {
             return Err(silent());
         }
@@ -311,7 +319,8 @@ impl Ends {
             Some(logind) => format!("logind: {logind}; PID 1: {pid1}"),
             None => format!("PID 1: {pid1}"),
         };
-        self.teller.request_failed(&session.key.id, request.verb(), &why);
+        self.teller
+            .request_failed(&session.key.id, request.verb(), &why);
         if refused {
             Event::EndFailed(session.key.clone())
         } else {

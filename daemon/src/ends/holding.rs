@@ -149,11 +149,12 @@ impl Pin {
 /// # Errors
 /// In the scope is a process with the number of one of these that is another one.
 fn no_strangers(scope: &str, user: Uid, processes: &BTreeSet<Process>) -> zbus::Result<()> {
-    let expected: BTreeMap<Pid, Process> =
-        processes.iter().map(|one| (one.pid, *one)).collect();
+    let expected: BTreeMap<Pid, Process> = processes.iter().map(|one| (one.pid, *one)).collect();
     let stranger = scope::members(scope, user).into_iter().find(|pid| {
         let (expected, found) = (expected.get(pid), Process::of(*pid));
-        expected.zip(found.as_ref()).is_some_and(|(one, other)| one != other)
+        expected
+            .zip(found.as_ref())
+            .is_some_and(|(one, other)| one != other)
     });
     match stranger {
         None => Ok(()),

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nix::libc;
 use session_timeout_policy::{InvocationId, SessionFacts, SessionKey};
 
+use super::desktop;
 use crate::process::{Census, Process};
 
 /// The major number of virtual terminals (Documentation/admin-guide/devices.txt).
@@ -35,16 +36,29 @@ pub(super) struct Leftovers(Arc<Mutex<BTreeMap<SessionKey, Noted>>>);
 struct Noted {
     extent: Option<Extent>,
     processes: BTreeSet<Process>,
+    /// The control groups of its desktop in the user's manager.
+    groups: BTreeSet<String>,
     /// The scopes that they were put into.
     scopes: Vec<InvocationId>,
     tries: u32,
+}
+
+impl Noted {
+    /// Those that were noted, and whoever has come to the desktop since.
+    fn known(self) -> BTreeSet<Process> {
+        let mut processes = self.processes;
+        processes.extend(desktop::processes(&self.groups));
+        processes
+    }
 }
 
 impl Leftovers {
     /// Whether this much was noted of the session already.
     pub(super) fn are_noted(&self, session: &SessionKey, extent: Extent) -> bool {
         let noted = self.lock();
-        noted.get(session).is_some_and(|one| one.extent >= Some(extent))
+        noted
+            .get(session)
+            .is_some_and(|one| one.extent >= Some(extent))
     }
 
     /// Adds who belongs to the session now.
@@ -59,10 +73,26 @@ impl Leftovers {
         one.processes.extend(processes);
     }
 
+    /// Adds the control groups of the session's desktop.
+    pub(super) fn note_desktop(&self, session: &SessionKey, groups: BTreeSet<String>) {
+        let mut noted = self.lock();
+        noted
+            .entry(session.clone())
+            .or_default()
+            .groups
+            .extend(groups);
+    }
+
+    /// What runs of the session's desktop in the user's manager.
+    pub(super) fn desktop(&self, session: &SessionKey) -> BTreeSet<Process> {
+        let noted = self.lock().get(session).cloned().unwrap_or_default();
+        desktop::processes(&noted.groups)
+    }
+
     /// Those that are still there; the leader, where nothing was noted.
     pub(super) fn alive(&self, session: &SessionFacts) -> BTreeSet<Process> {
         let noted = self.lock().get(&session.key).cloned();
-        let mut processes = noted.map(|one| one.processes).unwrap_or_default();
+        let mut processes = noted.map(Noted::known).unwrap_or_default();
         processes.extend(leader(session));
         processes.retain(|process| process.lives());
         processes
@@ -70,12 +100,19 @@ impl Leftovers {
 
     /// These processes, which belong to the session, were put into this scope.
     pub(super) fn moved(&self, session: &SessionKey, scope: InvocationId) {
-        self.lock().entry(session.clone()).or_default().scopes.push(scope);
+        self.lock()
+            .entry(session.clone())
+            .or_default()
+            .scopes
+            .push(scope);
     }
 
     pub(super) fn scopes(&self, session: &SessionKey) -> Vec<InvocationId> {
         let noted = self.lock();
-        noted.get(session).map(|one| one.scopes.clone()).unwrap_or_default()
+        noted
+            .get(session)
+            .map(|one| one.scopes.clone())
+            .unwrap_or_default()
     }
 
     /// Which try it is to end what is left, from one.

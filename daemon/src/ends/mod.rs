@@ -7,6 +7,7 @@
 
 mod asking;
 mod census;
+mod desktop;
 mod holding;
 mod keeping;
 mod leftovers;
@@ -23,7 +24,6 @@ use tokio::time::Instant;
 use self::census::Censuses;
 use self::holding::Holding;
 use self::leftovers::{Extent, Leftovers};
-use crate::agents::Agents;
 use crate::bus::PrivateBus;
 use crate::input::Input;
 use crate::logind::{self, End, Screens};
@@ -47,7 +47,6 @@ pub(crate) struct Ends {
     screens: Screens,
     censuses: Censuses,
     leftovers: Leftovers,
-    agents: Agents,
     teller: Teller,
     turns: Arc<Semaphore>,
     silence: Arc<Silence>,
@@ -59,7 +58,6 @@ pub(crate) struct Ends {
 pub(crate) struct Means {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) bus: PrivateBus,
-    pub(crate) agents: Agents,
     pub(crate) teller: Teller,
 }
 
@@ -74,7 +72,6 @@ impl Ends {
             screens: Screens::default(),
             censuses: Censuses::default(),
             leftovers: Leftovers::default(),
-            agents: means.agents,
             teller: means.teller,
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             silence: Arc::default(),
@@ -116,7 +113,9 @@ impl Ends {
             None
         });
         self.tell(session, async |ends, session| {
-            ends.gone(&session).await.then(|| Event::SessionGone(session.key.id))
+            ends.gone(&session)
+                .await
+                .then(|| Event::SessionGone(session.key.id))
         });
     }
 
@@ -168,6 +167,10 @@ impl Ends {
         }
         if let Some(census) = self.censuses.take().await {
             self.leftovers.note(session, extent, &census);
+        }
+        if extent == Extent::All {
+            let groups = self.desktop(session).await;
+            self.leftovers.note_desktop(&session.key, groups);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use session_timeout_policy::{Remains, SessionFacts};
 
-use super::{Ends, Request};
+use super::{Ends, Extent, Request};
 use crate::clock::boot_now;
 use crate::logind::End;
 use crate::process::Process;
@@ -34,11 +34,17 @@ impl Ends {
     pub(super) async fn remains(&self, session: &SessionFacts) -> Remains {
         for pause in PAUSES {
             tokio::time::sleep(pause).await;
-            if self.left_of(session).is_empty() {
+            if self.is_over(session) {
                 return Remains::Nothing;
             }
         }
         Remains::Something
+    }
+
+    /// Whether nothing is left of the session that its end was meant for.
+    fn is_over(&self, session: &SessionFacts) -> bool {
+        let all = self.leftovers.are_noted(&session.key, Extent::All);
+        self.left_of(session).is_empty() && (!all || scope::is_empty(&session.key.id, session.uid))
     }
 
     /// Ends what is left, and says what there is afterwards.
@@ -47,7 +53,13 @@ impl Ends {
             1 => End::Terminate,
             _ => End::Kill,
         };
-        self.note_again(session).await;
+        if !self.is_hung_up(session) {
+            // logind may have forgotten a session whose scope is as it was, as when it was stopped.
+            if let Err(error) = self.end_by_pid1(session, how).await {
+                self.failed(session, Request::End(how), &error);
+            }
+            self.note_again(session).await;
+        }
         let left = self.left_of(session);
         if let Err(error) = self.end_processes(session, how, left).await {
             self.failed(session, Request::End(how), &error);
@@ -63,11 +75,17 @@ impl Ends {
         self.end_processes(session, how, outside).await
     }
 
+    /// Whether what was detached from the session is to be left alone.
+    fn is_hung_up(&self, session: &SessionFacts) -> bool {
+        let noted = |extent| self.leftovers.are_noted(&session.key, extent);
+        noted(Extent::Leader) && !noted(Extent::All)
+    }
+
     fn left_of(&self, session: &SessionFacts) -> BTreeSet<Process> {
         self.leftovers.alive(session)
     }
 
-    /// Has PID 1 end these processes.
+    /// Has PID 1 end these processes; a desktop is first asked by its own manager.
     async fn end_processes(
         &self,
         session: &SessionFacts,
@@ -80,6 +98,13 @@ impl Ends {
                 End::Terminate => self.units.stop(unit).await?,
                 End::Kill => self.units.kill(unit, Signal::SIGKILL).await?,
             };
+        }
+        if how == End::Terminate {
+            let desktop = self.leftovers.desktop(&session.key);
+            if !desktop.is_empty() {
+                self.stop_desktop(session).await;
+            }
+            processes.retain(|process| !desktop.contains(process));
         }
         // Those have been asked just now.
         let prefix = format!("session-timeout-end-{id}-");

@@ -125,7 +125,9 @@ async fn manager_number(link: &Link, property: &str) -> zbus::Result<u64> {
         interface: PROPERTIES,
         ..MANAGER
     };
-    let reply = link.call(properties, "Get", &(MANAGER_INTERFACE, property)).await?;
+    let reply = link
+        .call(properties, "Get", &(MANAGER_INTERFACE, property))
+        .await?;
     let value: OwnedVariant = reply.body().deserialize()?;
     Ok(u64::try_from(value)?)
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use log::Level;
 use session_timeout_policy::{
-    Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, NoSession, Phase, SessionFacts,
-    View, Warning,
+    Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, NoSession, Phase,
+    SessionFacts, View, Warning,
 };
 use session_timeout_protocol::Opened;
 use session_timeout_texts::{End, Language, Sentence, exactly};
@@ -298,7 +298,8 @@ impl Teller {
             "logind has no session for the login of {user} through {service} ({why}): \
              its limits are kept as those of session {id}"
         );
-        self.0.write(Entry::new(Level::Warn, What::Unlimited, message).about(facts));
+        self.0
+            .write(Entry::new(Level::Warn, What::Unlimited, message).about(facts));
     }
 
     /// A login that is no session of its own: inside another one, or without logind.

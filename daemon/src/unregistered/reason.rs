@@ -86,7 +86,9 @@ fn read(name: &str) -> Option<String> {
         return None;
     }
     let stacks = STACKS.iter().map(|stacks| Path::new(stacks).join(name));
-    stacks.filter_map(|path| fs::read_to_string(path).ok()).next()
+    stacks
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .next()
 }
 
 /// What matters of a line.
@@ -122,17 +124,31 @@ mod tests {
         for name in ["20250001", "-1", "", ".", "..", "a:b", "a/b", " a", "a\n"] {
             assert!(is_refused(name), "{name:?}");
         }
-        for name in ["alice", r"CORP\jane", "jean luc", "müller", "svc$", "2nd", "-a"] {
+        for name in [
+            "alice",
+            r"CORP\jane",
+            "jean luc",
+            "müller",
+            "svc$",
+            "2nd",
+            "-a",
+        ] {
             assert!(!is_refused(name), "{name:?}");
         }
     }
 
     #[test]
     fn the_lines_that_matter_are_found_among_the_others() {
-        assert_eq!(parse("session optional pam_systemd.so"), Some(Line::Systemd));
+        assert_eq!(
+            parse("session optional pam_systemd.so"),
+            Some(Line::Systemd)
+        );
         let control = "-session [success=ok default=ignore] pam_systemd.so class=user";
         assert_eq!(parse(control), Some(Line::Systemd));
-        assert_eq!(parse("@include common-session"), Some(Line::Include("common-session")));
+        assert_eq!(
+            parse("@include common-session"),
+            Some(Line::Include("common-session"))
+        );
         let include = "session include system-login # all";
         assert_eq!(parse(include), Some(Line::Include("system-login")));
         assert_eq!(parse("auth include system-login"), None);

@@ -143,7 +143,13 @@ fn mallory(machine: &Machine, whom: &str) -> Outcome<Child> {
     let what = ["asks", &FLOOD.to_string(), whom].map(str::to_owned);
     machine
         .command("runuser")
-        .args(["-u", Account::Mallory.name(), "--", "perl", "/var/tmp/mallory.pl"])
+        .args([
+            "-u",
+            Account::Mallory.name(),
+            "--",
+            "perl",
+            "/var/tmp/mallory.pl",
+        ])
         .args(what)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
