@@ -45,6 +45,11 @@ pub(crate) fn people_have_a_backstop_where_the_administrator_enables_it_and_nobo
     let on = doctor(machine)?;
     assert_eq!(on["level"], "ok", "{on}");
     assert!(on["what"].to_string().contains("after 25 h"), "{on}");
+    // A login from inside of another session has no scope that could end.
+    let mut root = Ssh::open(machine, Account::Root, Terminal::Pty)?;
+    root.send("su --login alice\n")?;
+    root.terminal().wait_for("session=.", SOON)?;
+    assert_eq!(runtime_max_of(machine, root.session())?, NONE);
     // It is recorded as before, and the daemon has its own limit for it.
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let status = machine.wait_known(ssh.session())?;
@@ -63,6 +68,10 @@ pub(crate) fn pid_1_ends_a_session_where_nobody_else_does(machine: &Machine) -> 
         "systemctl mask --now session-timeoutd.socket {UNIT} && ! systemctl is-active {UNIT}"
     ))?;
     let root = Ssh::open(machine, Account::Root, Terminal::Pty)?;
+    // What is left running at a logout is no login, and not the backstop's.
+    let mut left = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    left.send("setsid -f sleep 7777; exit\n")?;
+    left.wait_closed(SOON)?;
     let before = Instant::now();
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let id = ssh.session();
@@ -78,7 +87,10 @@ pub(crate) fn pid_1_ends_a_session_where_nobody_else_does(machine: &Machine) -> 
             _ => machine.run(&unit),
         }
     })?;
-    assert!(said.contains("Result=timeout"), "{said}");
+    for word in ["ActiveState=failed", "Result=timeout"] {
+        assert!(said.contains(word), "{said}");
+    }
+    machine.run("pgrep --uid alice --full 'sleep 7777'")?;
     hold_for(secs(2), "root being left alone", || {
         if root.terminal().is_open() {
             Ok(())
@@ -123,7 +135,11 @@ fn lines(machine: &Machine) -> Outcome<Vec<String>> {
 /// How long PID 1 lets a new session of somebody live.
 fn runtime_max(machine: &Machine, account: Account) -> Outcome<String> {
     let ssh = Ssh::open(machine, account, Terminal::Pty)?;
-    let scope = format!("session-{}.scope", ssh.session());
+    runtime_max_of(machine, ssh.session())
+}
+
+fn runtime_max_of(machine: &Machine, session: &str) -> Outcome<String> {
+    let scope = format!("session-{session}.scope");
     let shown = machine.run(&format!(
         "systemctl show --property=RuntimeMaxUSec --value {scope}"
     ))?;
