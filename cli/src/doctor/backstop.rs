@@ -110,8 +110,9 @@ fn judge(stack: &Stack, line: &Line, lasting: Lasting) -> Finding {
                 "the policy lets sessions go on after their limits (`action`), and the backstop of \
                  {after} ({place}) ends them all the same, without a warning"
             );
-            Finding::warning(check, &what)
-                .do_this("do without the one or the other; pam-auth-update --disable session-timeout-backstop")
+            Finding::warning(check, &what).do_this(
+                "have `action` end sessions, or run: pam-auth-update --disable session-timeout-backstop",
+            )
         }
     }
 }
