@@ -15,7 +15,7 @@ use session_timeout_protocol::LOGIN_SOCKET;
 const SHORTEST: u64 = 1;
 const LONGEST: u64 = 250;
 
-/// The least and the most that a backstop may be. A slip of the pen must not end everybody's
+/// The least and the most that a backstop may be. A typing mistake must not end everybody's
 /// sessions right after the login, and a backstop that comes after a week is none.
 const LEAST_BACKSTOP: Duration = Duration::from_secs(10 * 60);
 const MOST_BACKSTOP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
