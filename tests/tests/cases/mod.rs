@@ -4,6 +4,7 @@ pub(crate) mod absolute;
 pub(crate) mod activity;
 pub(crate) mod agents;
 pub(crate) mod at_rest;
+pub(crate) mod backstop;
 pub(crate) mod desktops;
 pub(crate) mod doctor;
 pub(crate) mod dropins;
