@@ -59,7 +59,7 @@ pub(crate) struct Means {
 impl Hands {
     pub(crate) fn new(means: Means) -> Self {
         Self {
-            hooks: Hooks::new(means.bus.clone()),
+            hooks: Hooks::default(),
             ends: Ends::new(means.inputs.clone(), means.bus, means.teller.clone()),
             inputs: means.inputs,
             watcher: Watcher::default(),

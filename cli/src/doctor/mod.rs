@@ -25,6 +25,7 @@ mod sshd_config;
 mod stack;
 mod system;
 mod tmout;
+mod unit;
 mod witnesses;
 
 use allowance::Allowance;
@@ -64,7 +65,12 @@ pub(crate) async fn examine() -> Diagnosis {
     let mut findings = pam::examine(&pam);
     findings.extend(backstop::examine(pam.stacks(), files.settings()));
     findings.push(sshd::examine_pam(sshd.as_ref()));
-    findings.extend(daemon::examine(&witnesses.daemon, socket, &files));
+    findings.extend(daemon::examine(
+        &witnesses.daemon,
+        socket,
+        &files,
+        &witnesses.outcome,
+    ));
     findings.extend(daemon::enabled(&witnesses.units));
     // Without the daemon nobody knows which there are, and that has been said.
     if witnesses.daemon.is_ok() {

@@ -32,6 +32,7 @@ pub(crate) mod status;
 pub(crate) mod terminals;
 pub(crate) mod told;
 pub(crate) mod transfers;
+pub(crate) mod trust;
 
 use std::time::{Duration, Instant};
 
