@@ -9,7 +9,9 @@
 //! | `intake` | the login socket of the PAM module |
 //! | `bus` | the two connections to the system bus |
 //! | `logind` | sessions, their end, and what is on the screen then |
-//! | `probe`, `looks`, `line`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `probe`, `looks`, `line`, `walks`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `errands`, `helper` | what is done at terminals, by a program that may |
+//! | `last` | what the daemon was killed over |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `ends` | what is asked of logind to end a session |
 //! | `inhibitors` | inhibitor locks that are taken and released |
@@ -22,6 +24,7 @@
 //! | `store`, `replace` | what survives a restart |
 //! | `endings`, `logins` | what a login is told |
 //! | `journal`, `tell` | the journal and the authentication log |
+//! | `unwarned` | whose warning nobody took |
 //! | `clock` | time |
 //! | `watchdog` | systemd, which restarts a daemon that hangs |
 
@@ -38,14 +41,17 @@ mod descent;
 mod driver;
 mod endings;
 mod ends;
+mod errands;
 mod groups;
 mod hands;
+mod helper;
 mod hooks;
 mod inhibitors;
 mod inotify;
 mod input;
 mod intake;
 mod journal;
+mod last;
 mod line;
 mod logind;
 mod logins;
@@ -64,6 +70,8 @@ mod text;
 mod ttys;
 mod units;
 mod unregistered;
+mod unwarned;
+mod walks;
 mod watch;
 mod watchdog;
 mod writes;
@@ -79,8 +87,8 @@ use crate::cli::Args;
 use crate::journal::Journal;
 use crate::watchdog::Watchdog;
 
-/// Sessions that are looked at at the same time.
-const LOOKERS: usize = 2;
+/// Users whose sessions are looked at at the same time.
+const LOOKERS: usize = 4;
 /// How long the end of the daemon waits for looks.
 const PATIENCE: Duration = Duration::from_secs(1);
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use session_timeout_policy::{InvocationId, Pid, Uid};
@@ -111,6 +112,28 @@ pub(crate) fn holds(session: &str, uid: Uid, process: Pid) -> bool {
     groups.lines().any(inside)
 }
 
+/// The processes in the scopes of this user's other sessions, in no order.
+pub(crate) fn processes_beside(session: &str, uid: Uid) -> Vec<Pid> {
+    let own = unit(session);
+    let mut found = Vec::new();
+    for root in ROOTS {
+        let slice = Path::new(root).join(format!("user.slice/user-{uid}.slice"));
+        let groups = fs::read_dir(slice).into_iter().flatten().flatten();
+        for group in groups {
+            let name = group.file_name();
+            let name = name.to_str().unwrap_or_default();
+            let is_scope = name.starts_with("session-") && name.ends_with(".scope");
+            if is_scope && Some(name) != own.as_deref() {
+                collect(&group.path(), DEPTH_MAX, &mut found);
+            }
+        }
+        if !found.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
 /// The processor time that the processes of a session have used so far, the ones that are gone
 /// included: `usage_usec` in `cpu.stat`, which cgroup v2 has for each group, whatever controllers
 /// are on (Documentation/admin-guide/cgroup-v2.rst).
@@ -139,15 +162,52 @@ fn below(session: &str, uid: Uid) -> Option<String> {
 /// The session in whose scope a process runs, by its control group.
 pub(crate) fn session_of(process: Pid) -> Option<String> {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw())).ok()?;
-    groups.lines().find_map(session_in)
+    let root = ROOT.as_str();
+    groups.lines().find_map(|line| session_in(line, root))
+}
+
+/// The control group that PID 1 of this machine has everything below: empty, unless a container
+/// has no namespace of control groups, so that paths are the host's (cgroup_namespaces(7)).
+static ROOT: LazyLock<String> = LazyLock::new(|| {
+    let groups = fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
+    groups.lines().find_map(root_in).unwrap_or_default()
+});
+
+/// The root in a line of `/proc/1/cgroup`: PID 1 is in its own scope directly below it
+/// (`cg_get_root_path()` of systemd).
+fn root_in(line: &str) -> Option<String> {
+    systemd_group(line)?
+        .strip_suffix("/init.scope")
+        .map(str::to_owned)
 }
 
 /// The session in a line of `/proc/PID/cgroup`.
-fn session_in(line: &str) -> Option<String> {
-    line.rsplit('/')
-        .find_map(|part| part.strip_prefix("session-")?.strip_suffix(".scope"))
-        .filter(|id| unit(id).is_some())
-        .map(str::to_owned)
+///
+/// A user may name groups in the tree of `user@.service` at will: only the place where systemd
+/// puts the scope of a session counts, and there nobody but root makes a group.
+fn session_in(line: &str, root: &str) -> Option<String> {
+    let below = systemd_group(line)?.strip_prefix(root)?;
+    let mut parts = below.strip_prefix("/user.slice/")?.split('/');
+    let uid = parts
+        .next()?
+        .strip_prefix("user-")?
+        .strip_suffix(".slice")?;
+    let id = parts
+        .next()?
+        .strip_prefix("session-")?
+        .strip_suffix(".scope")?;
+    let is_number = uid.parse::<u32>().is_ok();
+    (is_number && unit(id).is_some()).then(|| id.to_owned())
+}
+
+/// The control group in a line of `/proc/PID/cgroup`, if it is of a hierarchy of systemd's: the
+/// unified one, which is number 0 and has no name, or the named one of a machine with cgroup v1
+/// (cgroups(7)).
+fn systemd_group(line: &str) -> Option<&str> {
+    let (number, rest) = line.split_once(':')?;
+    let (controllers, group) = rest.split_once(':')?;
+    let is_systemds = controllers == "name=systemd" || (number == "0" && controllers.is_empty());
+    is_systemds.then_some(group)
 }
 
 fn collect(group: &Path, depth: usize, found: &mut Vec<Pid>) {
@@ -211,11 +271,56 @@ mod tests {
 
     #[test]
     fn the_session_of_a_process_is_read_from_its_control_group() {
-        let line = "0::/user.slice/user-1000.slice/session-c7.scope";
-        assert_eq!(session_in(line).as_deref(), Some("c7"));
-        let line = "0::/user.slice/user-1000.slice/session-c7.scope/inner";
-        assert_eq!(session_in(line).as_deref(), Some("c7"));
-        assert_eq!(session_in("0::/system.slice/ssh.service"), None);
-        assert_eq!(session_in("0::/user.slice/session-..scope"), None);
+        let session = |line| session_in(line, "");
+        for line in [
+            "0::/user.slice/user-1000.slice/session-c7.scope",
+            "0::/user.slice/user-1000.slice/session-c7.scope/inner",
+            "1:name=systemd:/user.slice/user-1000.slice/session-c7.scope",
+            "7:name=systemd:/user.slice/user-1000.slice/session-c7.scope",
+        ] {
+            assert_eq!(session(line).as_deref(), Some("c7"), "{line}");
+        }
+        for line in [
+            "",
+            "0::/",
+            "0::/system.slice/ssh.service",
+            "0::/user.slice/session-..scope",
+            "0::/user.slice/user-1000.slice/session-..scope",
+            "0::/user.slice/user-1000.slice",
+            "4:cpu,cpuacct:/user.slice/user-1000.slice/session-c7.scope",
+        ] {
+            assert_eq!(session(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_a_user_has_named_is_no_session() {
+        let own = "user.slice/user-1000.slice/user@1000.service";
+        for line in [
+            format!("0::/{own}/session-99.scope"),
+            format!("0::/{own}/app.slice/session-99.scope/inner"),
+            format!("0::/{own}/user.slice/user-1000.slice/session-99.scope"),
+            format!("1:name=systemd:/{own}/session-99.scope"),
+            format!("0::/../machine.slice/x/{own}/session-99.scope"),
+            "0::/machine.slice/user.slice/user-1000.slice/session-99.scope".to_owned(),
+            "0::/user.slice/user-x.slice/session-99.scope".to_owned(),
+        ] {
+            assert_eq!(session_in(&line, ""), None, "{line}");
+        }
+        let inner =
+            format!("0::/user.slice/user-1000.slice/session-c7.scope/{own}/session-9.scope");
+        assert_eq!(session_in(&inner, "").as_deref(), Some("c7"));
+    }
+
+    #[test]
+    fn in_a_container_that_shares_the_namespace_paths_begin_where_its_pid_1_is() {
+        assert_eq!(root_in("0::/init.scope").as_deref(), Some(""));
+        let root = root_in("0::/lxc/box/init.scope").unwrap();
+        assert_eq!(root, "/lxc/box");
+        let line = "0::/lxc/box/user.slice/user-1000.slice/session-c7.scope";
+        assert_eq!(session_in(line, &root).as_deref(), Some("c7"));
+        assert_eq!(session_in(line, ""), None);
+        let of_host = "0::/user.slice/user-1000.slice/session-c7.scope";
+        assert_eq!(session_in(of_host, &root), None);
     }
 }

@@ -48,6 +48,7 @@ pub(crate) enum Check {
     PamOrder,
     PamAlone,
     PamNoninteractive,
+    PamBackstop,
     SshdPam,
     DaemonRunning,
     DaemonEnabled,
@@ -89,6 +90,7 @@ impl Check {
             Self::PamOrder => "pam.order",
             Self::PamAlone => "pam.alone",
             Self::PamNoninteractive => "pam.noninteractive",
+            Self::PamBackstop => "pam.backstop",
             Self::SshdPam => "sshd.pam",
             Self::DaemonRunning => "daemon.running",
             Self::DaemonEnabled => "daemon.enabled",
@@ -129,6 +131,7 @@ impl Check {
             | Self::PamOrder
             | Self::PamAlone
             | Self::PamNoninteractive
+            | Self::PamBackstop
             | Self::SshdPam => Group::Login,
             Self::DaemonRunning
             | Self::DaemonEnabled

@@ -1,11 +1,16 @@
 //! The session stack of a PAM service, with what it includes (pam.d(5)).
 
+use std::str::SplitWhitespace;
+
 use super::root::{Place, Root, Text};
 
 /// Deeper than Linux-PAM itself goes (`PAM_SUBSTACK_MAX_LEVEL`, 16).
 const DEPTH_MAX: usize = 16;
 /// In this order they are looked for.
 const DIRS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
+
+/// The argument that makes a line one of the backstop; pam_session_timeout(8).
+pub(crate) const BACKSTOP: &str = "backstop";
 
 /// The lines of type `session`, in the order in which PAM comes to them.
 #[derive(Debug, Default)]
@@ -20,7 +25,21 @@ pub(crate) struct Stack {
 pub(crate) struct Line {
     /// Without its directory.
     module: String,
+    arguments: Vec<String>,
     pub(crate) place: Place,
+}
+
+impl Line {
+    /// The value of an argument `name=value`. Of several the last counts.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let mut arguments = self.arguments.iter().rev();
+        arguments.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// Whether it has this argument.
+    pub(crate) fn has(&self, argument: &str) -> bool {
+        self.arguments.iter().any(|word| word == argument)
+    }
 }
 
 impl Stack {
@@ -31,9 +50,17 @@ impl Stack {
         Some(stack)
     }
 
-    /// The first line that calls a module.
+    /// The first line that calls a module. A line of the backstop is another one: it calls our
+    /// module for something else.
     pub(crate) fn find(&self, module: &str) -> Option<&Line> {
-        self.lines.iter().find(|line| line.module == module)
+        let mut calls = self.lines.iter().filter(|line| line.module == module);
+        calls.find(|line| line.value(BACKSTOP).is_none())
+    }
+
+    /// The first line that has a module set the backstop. The module leaves it to that.
+    pub(crate) fn find_backstop(&self, module: &str) -> Option<&Line> {
+        let mut calls = self.lines.iter().filter(|line| line.module == module);
+        calls.find(|line| line.value(BACKSTOP).is_some())
     }
 
     pub(crate) fn comes_before(&self, first: &Line, second: &Line) -> bool {
@@ -72,8 +99,9 @@ impl Stack {
     fn take_text(&mut self, root: &Root, text: &str, file: &str, depth: usize) {
         for (line, text) in joined(text) {
             match Entry::parse(&text) {
-                Some(Entry::Module(module)) => self.lines.push(Line {
+                Some(Entry::Module(module, arguments)) => self.lines.push(Line {
                     module: module.to_owned(),
+                    arguments: arguments.map(str::to_owned).collect(),
                     place: Place {
                         file: file.to_owned(),
                         line,
@@ -110,7 +138,8 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 
 /// What a line is to the session stack.
 enum Entry<'a> {
-    Module(&'a str),
+    /// With its arguments.
+    Module(&'a str, SplitWhitespace<'a>),
     Include(&'a str),
 }
 
@@ -130,10 +159,11 @@ impl<'a> Entry<'a> {
             Some(rest) => rest.split_once(']')?,
             None => rest.split_once(char::is_whitespace)?,
         };
-        let module = rest.split_whitespace().next()?;
+        let mut words = rest.split_whitespace();
+        let module = words.next()?;
         Some(match control {
             "include" | "substack" => Self::Include(module),
-            _ => Self::Module(module.rsplit('/').next().unwrap_or(module)),
+            _ => Self::Module(module.rsplit('/').next().unwrap_or(module), words),
         })
     }
 }
@@ -194,5 +224,19 @@ mod tests {
         let stack = Stack::of(&root, "a").unwrap();
         assert_eq!(stack.lines.len(), DEPTH_MAX + 1);
         assert!(stack.is_only("a.so"));
+    }
+
+    #[test]
+    fn a_line_of_the_backstop_is_not_taken_for_one_that_records() {
+        let text = "session optional a.so backstop=1h backstop=2h short\nsession optional a.so\n";
+        let (_dir, root) = fake::root(&[("/etc/pam.d/a", text)]);
+        let stack = Stack::of(&root, "a").unwrap();
+        let backstop = stack.find_backstop("a.so").unwrap();
+        assert_eq!(
+            (backstop.place.line, backstop.value("backstop")),
+            (1, Some("2h"))
+        );
+        assert!(backstop.has("short") && !backstop.has("backstop"));
+        assert_eq!(stack.find("a.so").unwrap().place.line, 2);
     }
 }

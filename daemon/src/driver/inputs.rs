@@ -1,6 +1,6 @@
 //! What comes of each input.
 
-use session_timeout_policy::{Action, Event, Keeper, Login, Pid, SessionKey, View};
+use session_timeout_policy::{Action, BootTime, Event, Keeper, Login, Pid, SessionKey, View};
 use session_timeout_protocol::Opened;
 
 use super::{Driver, Logind};
@@ -28,7 +28,14 @@ impl Driver {
             Input::Event(event) => self.hear(event),
             Input::Explain(id, answer) => {
                 let settings = self.settings.as_ref();
-                let explained = explain(&self.engine, settings, &id, boot_now(), &self.agents);
+                let explained = explain(
+                    &self.engine,
+                    settings,
+                    &id,
+                    boot_now(),
+                    &self.agents,
+                    self.hands.unwarned(),
+                );
                 // Whoever asked may have gone away again.
                 drop(answer.send(explained));
             }
@@ -57,8 +64,13 @@ impl Driver {
             Input::Closed(closed, process) => self.closed(closed.session_id, process),
             Input::Session(id, answer) => {
                 let (now, session) = (boot_now(), self.engine.session(&id));
-                let report = session.map(|session| SessionReport::of(&session, now, &self.agents));
+                let report = session.map(|session| self.report(&session, now));
                 drop(answer.send(report));
+            }
+            Input::Watched(key, watches, done) => {
+                self.hands.watched(&self.engine, &key, &watches);
+                // Whoever waited may be gone.
+                let _ = done.send(());
             }
             Input::Sessions(viewer, answer) => drop(answer.send(self.seen_by(viewer))),
         }
@@ -68,15 +80,18 @@ impl Driver {
         let now = boot_now();
         let sessions = self.engine.sessions();
         let seen = sessions.filter(|session| viewer.may_see(session.facts));
-        seen.map(|session| SessionReport::of(&session, now, &self.agents))
-            .collect()
+        seen.map(|session| self.report(&session, now)).collect()
+    }
+
+    fn report(&self, session: &View<'_>, now: BootTime) -> SessionReport {
+        SessionReport::of(session, now, &self.agents, self.hands.unwarned())
     }
 
     /// Tells the engine, and does what it says.
     pub(super) fn tell(&mut self, event: Event) {
         let listed = matches!(event, Event::SessionsListed(_));
         let actions = self.engine.handle(boot_now(), event);
-        self.hands.perform(&self.engine, actions);
+        self.perform(actions);
         self.logins.answer(&self.engine);
         if listed {
             self.look_at_locks();
@@ -123,7 +138,7 @@ impl Driver {
         let actions = self.engine.handle(now, event);
         self.tell_of_wish(wish, &actions);
         let said = Extension::told_by(&actions, now);
-        self.hands.perform(&self.engine, actions);
+        self.perform(actions);
         said
     }
 

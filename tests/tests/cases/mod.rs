@@ -4,6 +4,7 @@ pub(crate) mod absolute;
 pub(crate) mod activity;
 pub(crate) mod agents;
 pub(crate) mod at_rest;
+pub(crate) mod backstop;
 pub(crate) mod desktops;
 pub(crate) mod doctor;
 pub(crate) mod dropins;
@@ -32,6 +33,7 @@ pub(crate) mod status;
 pub(crate) mod terminals;
 pub(crate) mod told;
 pub(crate) mod transfers;
+pub(crate) mod trust;
 
 use std::time::{Duration, Instant};
 
