@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use log::Level;
 use session_timeout_policy::{
-    Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, Phase, SessionFacts,
-    View,
+    Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, NoSession, Phase,
+    SessionFacts, View,
 };
 use session_timeout_protocol::Opened;
 use session_timeout_texts::{Language, Sentence, exactly};
@@ -50,7 +50,7 @@ impl Teller {
             facts.user,
             from.unwrap_or_default(),
             facts.key.id,
-            by_rule(session)
+            by_rule(session.rule)
         );
         let auth = format!(
             "login: user={} session={} service={} from={}",
@@ -101,7 +101,7 @@ impl Teller {
             facts.key.id,
             facts.user,
             reason(session, limit, length),
-            by_rule(session)
+            by_rule(session.rule_for(limit))
         );
         let auth = format!(
             "{word}: user={} session={} limit={limit} after={}s",
@@ -112,7 +112,7 @@ impl Teller {
         let entry = limited(Level::Info, what, message, facts, limit)
             .with(field::LIMIT_SEC, length.as_secs())
             .with(field::ACTION, how.as_str());
-        self.0.write(ruled(entry, session).auth(auth));
+        self.0.write(by(entry, session.rule_for(limit)).auth(auth));
     }
 
     /// The screen is to be locked, as the first stage.
@@ -124,7 +124,7 @@ impl Teller {
             facts.key.id,
             facts.user,
             exactly(after.unwrap_or_default()),
-            by_rule(session)
+            by_rule(session.rule)
         );
         let entry = Entry::new(Level::Info, What::Lock, message).about(facts);
         self.0.write(ruled(entry, session));
@@ -241,6 +241,26 @@ impl Teller {
         self.0.write(ruled(entry, session));
     }
 
+    /// A login that logind has no session for, and that is kept all the same.
+    pub(crate) fn kept(&self, facts: &SessionFacts, why: NoSession) {
+        let (id, user) = (&facts.key.id, &facts.user);
+        let service = facts.service.as_deref().unwrap_or_default();
+        let why = match why {
+            NoSession::Dropped => "logind has dropped it",
+            NoSession::Full => "logind has as many sessions as SessionsMax= of logind.conf allows",
+            NoSession::NameRefused => "systemd takes no user name of this form",
+            NoSession::NotInStack => "pam_systemd is missing from the stack of this PAM service",
+            NoSession::Silent => "logind did not answer",
+            NoSession::Unknown => "why is not known",
+        };
+        let message = format!(
+            "logind has no session for the login of {user} through {service} ({why}): \
+             its limits are kept as those of session {id}"
+        );
+        self.0
+            .write(Entry::new(Level::Warn, What::Unlimited, message).about(facts));
+    }
+
     /// A login that is no session of its own: inside another one, or without logind.
     pub(crate) fn login_without_session(&self, opened: &Opened, outer: Option<&str>) {
         let (user, service) = (&opened.user, &opened.service);
@@ -287,14 +307,18 @@ fn reason(session: &View<'_>, limit: LimitKind, length: Duration) -> String {
 }
 
 /// The rule that a session falls under, to follow a sentence: ` (rule "card data")`.
-fn by_rule(session: &View<'_>) -> String {
-    let rule = session.rule.map(|rule| format!(" (rule \"{rule}\")"));
+fn by_rule(rule: Option<&str>) -> String {
+    let rule = rule.map(|rule| format!(" (rule \"{rule}\")"));
     rule.unwrap_or_default()
 }
 
 /// The entry, with the rule that the session falls under.
 fn ruled(entry: Entry, session: &View<'_>) -> Entry {
-    match session.rule {
+    by(entry, session.rule)
+}
+
+fn by(entry: Entry, rule: Option<&str>) -> Entry {
+    match rule {
         Some(rule) => entry.with(field::RULE, rule),
         None => entry,
     }
