@@ -11,7 +11,7 @@ const UNIT: &str = "/org/freedesktop/systemd1/unit/session_2dtimeoutd_2eservice"
 pub(crate) struct Outcome {
     /// `Result` of the service: `success`, `exit-code`, `signal`, and others of systemd.exec(5).
     result: String,
-    restarts: u64,
+    restarts: u32,
 }
 
 impl Outcome {
@@ -21,7 +21,7 @@ impl Outcome {
         let keys = bus.properties((SYSTEMD.0, UNIT), INTERFACE).await.ok()?;
         Some(Self {
             result: keys.text("Result")?,
-            restarts: keys.number("NRestarts").unwrap_or_default(),
+            restarts: keys.short("NRestarts").unwrap_or_default(),
         })
     }
 

@@ -300,8 +300,9 @@ pub(crate) fn a_daemon_that_cannot_start_is_tried_ever_more_seldom_and_doctor_sa
     let doctor = machine.attempt("session-timeout doctor")?;
     assert!(
         doctor.stdout.contains("its last result is \"exit-code\""),
-        "{}",
-        doctor.stdout
+        "{}{}",
+        doctor.stdout,
+        machine.run(&format!("systemctl show -p Result,NRestarts,SubState {UNIT}"))?
     );
     // systemd 252 knows no steps.
     if knows_steps(machine)? {
