@@ -22,6 +22,10 @@ const SAME: usize = 98;
 /// And two of a desktop: a notification may be over it.
 const SIMILAR: usize = 75;
 
+/// Plasma's shell runs, and what hides it while it begins does not.
+const SHELL_WITHOUT_SPLASH: &str =
+    "pgrep --uid alice --exact plasmashell && ! pgrep --uid alice --exact ksplashqml";
+
 /// A login manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginManager {
@@ -169,7 +173,7 @@ impl<'a> LoginScreen<'a> {
         })?;
         let mut last: Option<Picture> = None;
         let desktop = wait_until(UP, "alice's desktop", || {
-            machine.run("pgrep --uid alice --exact plasmashell")?;
+            machine.run(SHELL_WITHOUT_SPLASH)?;
             let status = machine.session_status(&session)?;
             if !status["idle_source"].to_string().contains("agent") {
                 return Err(Failure::new(status.to_string()));

@@ -8,10 +8,11 @@ use crate::failure::{Context, Failure, Outcome};
 use crate::layer::machines_dir;
 use crate::machine::Machine;
 
-/// Points a program at the X server that has the screen: the newest Xorg, or else the one that
-/// stands for the screen of a Wayland compositor.
+/// Points a program at the X server that has the screen: the one on the terminal that is shown, or
+/// else the one that stands for the screen of a Wayland compositor there.
 const SCREEN: &str = r#"
-    if pid=$(pgrep --newest --exact Xorg); then
+    shown=$(cat /sys/class/tty/tty0/active)
+    if pid=$(pgrep --newest --full "^[^ ]*/Xorg .* vt${shown#tty}( |$)"); then
         XAUTHORITY=$(tr '\0' '\n' </proc/$pid/cmdline | grep --after-context=1 -x -e -auth | tail -n 1)
         DISPLAY=:$(ss --listening --unix --processes --no-header |
             grep "pid=$pid," | grep --only-matching '/tmp/.X11-unix/X[0-9]*' | head -n 1 |

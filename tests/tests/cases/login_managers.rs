@@ -66,8 +66,14 @@ fn ends_whole(
     end_now(machine, &session)?;
     // Not a moment later: the journal says so when it is done.
     let left = elsewhere.others()?;
-    assert!(left.is_empty(), "left of the desktop:\n{left}");
-    screen.wait_shown(SOON)?;
+    let shown = screen.wait_shown(SOON);
+    if !left.is_empty() {
+        let shown = shown.map_or_else(|failure| failure.to_string(), |_| "the login screen".into());
+        return Err(Failure::new(format!(
+            "left of the desktop:\n{left}beside {shown}"
+        )));
+    }
+    shown?;
     screen.photograph(&format!("{name}-after"))?;
     hold_for(secs(2), "what alice has elsewhere going on", || {
         elsewhere.check()
