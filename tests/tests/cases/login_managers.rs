@@ -42,6 +42,28 @@ pub(crate) fn plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login(machine: &Ma
     the_desktop_ends_whole(machine, LoginManager::LightDm, Plasma::X11)
 }
 
+/// What sddm started hangs, and a program of the desktop's does not end when it is asked to.
+pub(crate) fn plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(&policy("1h"))?;
+    let elsewhere = Elsewhere::begin(machine)?;
+    let Some(mut screen) = LoginScreen::start(machine, LoginManager::Sddm, Plasma::X11)? else {
+        return Ok(());
+    };
+    let session = screen.log_in()?;
+    machine.run("pkill -STOP --uid alice --exact startplasma-x11")?;
+    elsewhere.as_alice(
+        "systemd-run --user --quiet --property=PartOf=graphical-session.target \
+         sh -c 'trap : TERM; while true; do sleep 1; done'",
+    )?;
+    end_now(machine, &session)?;
+    let gone = elsewhere.ends_whole(&screen);
+    screen.photograph("sddm-x11-hung")?;
+    gone?;
+    elsewhere.check()
+}
+
 fn the_desktop_ends_whole(machine: &Machine, manager: LoginManager, plasma: Plasma) -> Outcome {
     machine.policy(&policy("1h"))?;
     let elsewhere = Elsewhere::begin(machine)?;
@@ -64,16 +86,7 @@ fn ends_whole(
     let session = screen.log_in()?;
     screen.photograph(&format!("{name}-before"))?;
     end_now(machine, &session)?;
-    // Not a moment later: the journal says so when it is done.
-    let left = elsewhere.others()?;
-    let shown = screen.wait_shown(SOON);
-    if !left.is_empty() {
-        let shown = shown.map_or_else(|failure| failure.to_string(), |_| "the login screen".into());
-        return Err(Failure::new(format!(
-            "left of the desktop:\n{left}beside {shown}"
-        )));
-    }
-    shown?;
+    elsewhere.ends_whole(screen)?;
     screen.photograph(&format!("{name}-after"))?;
     hold_for(secs(2), "what alice has elsewhere going on", || {
         elsewhere.check()
@@ -105,14 +118,30 @@ struct Elsewhere<'a> {
 impl<'a> Elsewhere<'a> {
     fn begin(machine: &'a Machine) -> Outcome<Self> {
         let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-        machine.run(
-            "loginctl enable-linger alice
-             runuser -u alice -- env XDG_RUNTIME_DIR=/run/user/1000 \
-                 systemd-run --user --quiet --unit=lingers sleep 100000",
-        )?;
+        machine.run("loginctl enable-linger alice")?;
         let elsewhere = Self { machine, ssh };
+        elsewhere.as_alice("systemd-run --user --quiet --unit=lingers sleep 100000")?;
         elsewhere.check()?;
         Ok(elsewhere)
+    }
+
+    /// Has alice run something that talks to her manager.
+    fn as_alice(&self, command: &str) -> Outcome {
+        let enter = "runuser -u alice -- env XDG_RUNTIME_DIR=/run/user/1000";
+        self.machine.run(&format!("{enter} {command}")).map(drop)
+    }
+
+    /// That nothing else of alice's is there at this moment, since the journal says that it was
+    /// ended, and that the login screen is soon.
+    fn ends_whole(&self, screen: &LoginScreen<'_>) -> Outcome {
+        let left = self.others()?;
+        let shown = screen.wait_shown(SOON);
+        if left.is_empty() {
+            return shown.map(drop);
+        }
+        let shown = shown.map_or_else(|failure| failure.to_string(), |_| "the login screen".into());
+        let what = format!("left of the desktop:\n{left}beside {shown}");
+        Err(Failure::new(what))
     }
 
     /// That all of it is there.
@@ -130,9 +159,12 @@ impl<'a> Elsewhere<'a> {
         self.machine.run(&format!(
             r#"for pid in $(pgrep --uid alice); do
                 group=$(sed -n 's/^0:://p' /proc/$pid/cgroup)
+                line=$(tr '\0' ' ' </proc/$pid/cmdline)
+                # Of who has ended there is no line.
+                test "$line" || continue
                 case ${{group##*/}} in
                 session-{}.scope | init.scope | dbus.service | ssh-agent.service | lingers.service) ;;
-                *) echo "${{group##*/}}: $(tr '\0' ' ' </proc/$pid/cmdline)" ;;
+                *) echo "${{group##*/}}: $line" ;;
                 esac
             done 2>/dev/null"#,
             self.ssh.session()
