@@ -117,8 +117,9 @@ struct Elsewhere<'a> {
 
 impl<'a> Elsewhere<'a> {
     fn begin(machine: &'a Machine) -> Outcome<Self> {
+        // From a unit of the machine's: logind wants to know whose control group the caller is in.
+        machine.run("systemd-run --quiet --wait loginctl enable-linger alice")?;
         let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-        machine.run("loginctl enable-linger alice")?;
         let elsewhere = Self { machine, ssh };
         elsewhere.as_alice("systemd-run --user --quiet --unit=lingers sleep 100000")?;
         elsewhere.check()?;
