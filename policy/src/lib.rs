@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod activity;
+mod barrier;
 mod countdown;
 mod deciding;
 mod ending;
@@ -27,6 +28,7 @@ mod inquiry;
 mod limits;
 mod locking;
 mod matching;
+mod remains;
 mod rules;
 mod schedule;
 mod session;
@@ -38,8 +40,9 @@ mod time;
 mod tracked;
 
 pub use activity::{Activity, Hint, IdleSource, Reading, StampSource};
+pub use barrier::{Past, Variant};
 pub use countdown::Countdown;
-pub use engine::{Deadline, Engine, Phase, View, Wake};
+pub use engine::{Deadline, Earlier, Engine, Phase, View, Wake};
 pub use event::{
     Action, Departure, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid, Remains,
     SessionFacts, SessionKey, Warning,

@@ -55,7 +55,7 @@ impl Teller {
             facts.user,
             from.unwrap_or_default(),
             facts.key.id,
-            by_rule(session)
+            by_rule(session.rule)
         );
         let auth = format!(
             "login: user={} session={} service={} from={}",
@@ -82,10 +82,7 @@ impl Teller {
     ) {
         let facts = session.facts;
         let left = left.as_secs_f64().round();
-        let comes = session
-            .limits
-            .map_or(End::Ends, |limits| text::becomes(facts, limits));
-        let comes = match comes {
+        let comes = match text::becomes(session, warning.limit) {
             End::Locks => "is locked",
             End::Ends | End::Passes => "ends",
         };
@@ -106,7 +103,8 @@ impl Teller {
             .with(field::LEFT_SEC, left)
             .with(field::TERMINALS, reached.written)
             .with(field::TERMINALS_SPARED, reached.spared);
-        self.0.write(ruled(entry, session).auth(auth));
+        let entry = by(entry, session.rule_for(warning.limit));
+        self.0.write(entry.auth(auth));
     }
 
     pub(crate) fn withdrawn(&self, facts: &SessionFacts, limit: LimitKind) {
@@ -142,7 +140,7 @@ impl Teller {
             facts.key.id,
             facts.user,
             reason(session, limit, length),
-            by_rule(session)
+            by_rule(session.rule_for(limit))
         );
         let auth = format!(
             "{word}: user={} session={} limit={limit} after={}s",
@@ -153,7 +151,7 @@ impl Teller {
         let entry = limited(Level::Info, what, message, facts, limit)
             .with(field::LIMIT_SEC, length.as_secs())
             .with(field::ACTION, how.as_str());
-        self.0.write(ruled(entry, session).auth(auth));
+        self.0.write(by(entry, session.rule_for(limit)).auth(auth));
     }
 
     /// The screen is to be locked, as the first stage.
@@ -165,7 +163,7 @@ impl Teller {
             facts.key.id,
             facts.user,
             exactly(after.unwrap_or_default()),
-            by_rule(session)
+            by_rule(session.rule)
         );
         let entry = Entry::new(Level::Info, What::Lock, message).about(facts);
         self.0.write(ruled(entry, session));
@@ -328,14 +326,18 @@ fn reason(session: &View<'_>, limit: LimitKind, length: Duration) -> String {
 }
 
 /// The rule that a session falls under, to follow a sentence: ` (rule "card data")`.
-fn by_rule(session: &View<'_>) -> String {
-    let rule = session.rule.map(|rule| format!(" (rule \"{rule}\")"));
+fn by_rule(rule: Option<&str>) -> String {
+    let rule = rule.map(|rule| format!(" (rule \"{rule}\")"));
     rule.unwrap_or_default()
 }
 
 /// The entry, with the rule that the session falls under.
 fn ruled(entry: Entry, session: &View<'_>) -> Entry {
-    match session.rule {
+    by(entry, session.rule)
+}
+
+fn by(entry: Entry, rule: Option<&str>) -> Entry {
+    match rule {
         Some(rule) => entry.with(field::RULE, rule),
         None => entry,
     }
