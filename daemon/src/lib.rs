@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod agents;
+mod aside;
 mod bus;
 mod changes;
 mod cli;
@@ -53,6 +54,7 @@ mod policy_file;
 mod polkit;
 mod pollable;
 mod probe;
+mod process;
 mod replace;
 mod report;
 mod scope;
@@ -60,6 +62,8 @@ mod store;
 mod tell;
 mod text;
 mod ttys;
+mod units;
+mod unregistered;
 mod watch;
 mod watchdog;
 mod writes;

@@ -19,11 +19,23 @@ const PROCESSES_MAX: usize = 65_536;
 /// Control groups below a scope that are looked into, deepest last.
 const DEPTH_MAX: usize = 8;
 
-/// The unit of a session's scope; `None` where the id is not one that logind makes
-/// (`session_id_valid()`: ASCII letters and digits).
+/// What the id of a login begins with that the daemon keeps itself; no id of logind's has a hyphen.
+const KEPT: &str = "login-";
+
+/// The id of a login that logind has no session for: its leader tells it from others.
+pub(crate) fn kept(leader: Pid) -> String {
+    format!("{KEPT}{}", leader.as_raw())
+}
+
+/// The unit of a session's scope; `None` where the id is neither one that logind makes
+/// (`session_id_valid()`: ASCII letters and digits) nor the daemon's.
 pub(crate) fn unit(session: &str) -> Option<String> {
-    let valid = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    valid.then(|| format!("session-{session}.scope"))
+    let (id, name) = match session.strip_prefix(KEPT) {
+        Some(leader) => (leader, format!("session-timeout-{session}.scope")),
+        None => (session, format!("session-{session}.scope")),
+    };
+    let valid = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    valid.then_some(name)
 }
 
 /// The `InvocationID` of this unit, while it is loaded: PID 1 has a link for each whose target is
@@ -35,9 +47,12 @@ pub(crate) fn invocation(unit: &str) -> Option<InvocationId> {
 
 /// The processes in the scope of a session, in no order.
 pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
-    let Some(below) = below(session, uid) else {
-        return Vec::new();
-    };
+    unit(session).map_or_else(Vec::new, |unit| members(&unit, uid))
+}
+
+/// The processes of a scope in the slice of this user, in no order.
+pub(crate) fn members(unit: &str, uid: Uid) -> Vec<Pid> {
+    let below = format!("user.slice/user-{uid}.slice/{unit}");
     let mut found = Vec::new();
     for root in ROOTS {
         collect(&Path::new(root).join(&below), DEPTH_MAX, &mut found);
@@ -46,6 +61,43 @@ pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
         }
     }
     found
+}
+
+/// Whether nothing runs in the scope of a session; so it is where there is no scope.
+pub(crate) fn is_empty(session: &str, uid: Uid) -> bool {
+    let Some(below) = below(session, uid) else {
+        return true;
+    };
+    // The kernel says it of a group and all below it (cgroup-v2.rst); without that file it is to be
+    // looked after.
+    let events = ROOTS.iter().find_map(|root| {
+        let group = Path::new(root).join(&below);
+        fs::read_to_string(group.join("cgroup.events")).ok()
+    });
+    match events {
+        Some(events) => events.lines().any(|line| line == "populated 0"),
+        None => processes(session, uid).is_empty(),
+    }
+}
+
+/// Whether a process is in a scope whose name begins so.
+pub(crate) fn is_in(prefix: &str, process: Pid) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
+    groups.is_ok_and(|groups| groups.split(['/', '\n']).any(|part| part.starts_with(prefix)))
+}
+
+/// Whether a process is in the scope of this session, or in a group below it.
+pub(crate) fn holds(session: &str, uid: Uid, process: Pid) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
+    let Some((below, groups)) = below(session, uid).zip(groups.ok()) else {
+        return false;
+    };
+    let inside = |line: &str| {
+        let path = line.splitn(3, ':').nth(2).unwrap_or_default();
+        let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(&below));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    groups.lines().any(inside)
 }
 
 /// The processor time that the processes of a session have used so far, the ones that are gone
@@ -119,7 +171,9 @@ mod tests {
     fn only_an_id_that_logind_makes_names_a_scope() {
         assert_eq!(unit("c1").as_deref(), Some("session-c1.scope"));
         assert_eq!(unit("42").as_deref(), Some("session-42.scope"));
-        for id in ["", "../1", "c1/x", "c1.scope", "c 1", "c1\n"] {
+        let own = kept(Pid::new(42));
+        assert_eq!(unit(&own).as_deref(), Some("session-timeout-login-42.scope"));
+        for id in ["", "../1", "c1/x", "c1.scope", "c 1", "c1\n", "login-", "login-1-2"] {
             assert_eq!(unit(id), None, "{id:?}");
         }
     }
