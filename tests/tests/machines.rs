@@ -11,7 +11,7 @@ mod cases;
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use session_timeout_tests::{Environment, Machine, Outcome, Suite};
+use session_timeout_tests::{Environment, Kind, Machine, Outcome, Suite};
 
 /// What a case starts from.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +40,22 @@ fn run_on(
     reported(&machine, case(&machine, environment))
 }
 
+fn run_at_login_screen(suite: Suite, case: fn(&Machine) -> Outcome) -> Outcome {
+    let _turn = LOGIN_SCREENS.take();
+    let machine = Machine::with_package_of(suite, Kind::LoginManagers)?;
+    reported(&machine, case(&machine))
+}
+
 /// A GNOME draws its screen with the processor: more than two of them at once on a small host make
 /// each other late by seconds.
 static GNOMES: Turns = Turns {
     free: Mutex::new(2),
+    given_back: Condvar::new(),
+};
+
+/// There is one set of virtual terminals for all of them to wait for.
+static LOGIN_SCREENS: Turns = Turns {
+    free: Mutex::new(1),
     given_back: Condvar::new(),
 };
 
@@ -235,6 +247,28 @@ on_both_suites! {
     Installed terminals::typing_keeps_a_console_while_its_silent_twin_is_ended,
     Installed terminals::what_a_login_left_behind_is_told_of_an_end_that_takes_it_along,
     Installed terminals::typing_still_counts_when_the_leader_was_killed,
+}
+
+/// Cases about real login managers.
+macro_rules! at_login_screens {
+    ($($name:ident: $suite:ident { $($module:ident::$case:ident,)* },)*) => {
+        $(mod $name {
+            $(#[test]
+            #[ignore = "boots a machine: make test"]
+            fn $case() -> super::Outcome {
+                super::run_at_login_screen(super::Suite::$suite, super::cases::$module::$case)
+            })*
+        })*
+    };
+}
+
+at_login_screens! {
+    trixie_login_managers: Trixie {
+        login_managers::plasma_on_wayland_ends_whole_and_sddm_asks_for_a_login,
+        login_managers::plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login,
+        login_managers::plasma_on_x11_ends_whole_and_sddm_asks_for_a_login,
+        login_managers::plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login,
+    },
 }
 
 /// Cases about desktops: those of the second list on each desktop of the first, and what a desktop

@@ -21,6 +21,7 @@ pub(crate) mod intake;
 pub(crate) mod left;
 pub(crate) mod leftovers;
 pub(crate) mod lock;
+pub(crate) mod login_managers;
 pub(crate) mod notifications;
 pub(crate) mod package;
 pub(crate) mod policy;
