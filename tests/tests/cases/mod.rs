@@ -10,6 +10,7 @@ pub(crate) mod dropins;
 pub(crate) mod explain;
 pub(crate) mod extend;
 pub(crate) mod faults;
+pub(crate) mod flips;
 pub(crate) mod greeter;
 pub(crate) mod groups;
 pub(crate) mod hang_up;
