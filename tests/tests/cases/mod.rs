@@ -7,6 +7,7 @@ pub(crate) mod at_rest;
 pub(crate) mod desktops;
 pub(crate) mod doctor;
 pub(crate) mod dropins;
+pub(crate) mod escapes;
 pub(crate) mod explain;
 pub(crate) mod extend;
 pub(crate) mod faults;
