@@ -120,6 +120,7 @@ on_both_suites! {
     Installed dropins::a_drop_in_hides_the_one_of_its_name_that_the_vendor_ships,
     Installed dropins::a_drop_in_that_cannot_be_taken_fails_the_reload_and_changes_nothing,
     Installed escapes::a_login_that_left_its_session_and_killed_its_leader_ends_at_its_limit,
+    Installed escapes::terminals_that_a_user_has_numbered_as_others_end_nobody_else,
     Installed escapes::what_was_detached_before_a_logout_is_no_login_in_whatever_scope,
     Installed explain::a_login_that_might_be_is_explained_to_everybody_without_the_daemon,
     Installed explain::a_session_is_explained_to_its_user_and_to_root_and_to_nobody_else,
