@@ -149,6 +149,7 @@ mod tests {
             started: at(0),
             keeper: session_timeout_policy::Keeper::Logind,
             invocation: None,
+            audit: None,
         })
     }
 

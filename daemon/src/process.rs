@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use nix::libc;
-use session_timeout_policy::{BootTime, Pid};
+use session_timeout_policy::{AuditSession, BootTime, Pid};
 
 /// More processes than this are not looked at. A default kernel has numbers for 4,194,304 at most,
 /// and the tasks of users are limited to a third of the machine's each.
@@ -42,6 +41,14 @@ impl Process {
         Self::of(self.pid) == Some(self)
     }
 
+    /// The audit session of the login that it leads. What has its parent's leads none of its own: so
+    /// it is with su(1).
+    pub(crate) fn audit_of_login(self) -> Option<AuditSession> {
+        let parent = Stat::of(self.pid)?.parent;
+        let audit = audit(self.pid)?;
+        (self.lives() && self::audit(parent) != Some(audit)).then_some(audit)
+    }
+
     /// When it started, since boot.
     pub(crate) fn started(self) -> BootTime {
         self.start.time()
@@ -58,6 +65,23 @@ impl Process {
         }
         found
     }
+}
+
+/// All processes of an audit session. Reads `/proc`: some ten microseconds for each process.
+pub(crate) fn in_audit_session(wanted: AuditSession) -> BTreeSet<Process> {
+    let pids = all().filter(|&pid| audit(pid) == Some(wanted));
+    pids.filter_map(Process::of).collect()
+}
+
+fn audit(pid: Pid) -> Option<AuditSession> {
+    let number = fs::read_to_string(format!("/proc/{}/sessionid", pid.as_raw())).ok()?;
+    AuditSession::new(number.trim().parse().ok()?)
+}
+
+fn all() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.take(PROCESSES_MAX).map(Pid::new)
 }
 
 /// Nobody nests this deep.
@@ -84,8 +108,6 @@ struct Stat {
     state: State,
     /// Field 4, `ppid`.
     parent: Pid,
-    /// Field 7, `tty_nr`: the device number of the controlling terminal.
-    terminal: Option<u64>,
     /// Field 22, `starttime`.
     start: Ticks,
 }
@@ -113,16 +135,10 @@ impl Stat {
             _ => State::Alive,
         };
         let parent = fields.next()?.parse().ok()?;
-        let number: i32 = fields.nth(2)?.parse().ok()?;
-        let start = fields.nth(14)?.parse().ok()?;
-        // The minor number is in bits 31 to 20 and 7 to 0, the major in bits 15 to 8.
-        let bits = number.cast_unsigned();
-        let (major, minor) = ((bits >> 8) & 0xff, (bits & 0xff) | ((bits >> 12) & 0xfff00));
-        let device = libc::makedev(major, minor);
+        let start = fields.nth(17)?.parse().ok()?;
         Some(Self {
             state,
             parent: Pid::new(parent),
-            terminal: (device != 0).then_some(device),
             start: Ticks(start),
         })
     }
@@ -146,13 +162,11 @@ pub(crate) struct Census {
 impl Census {
     /// Reads `/proc`. Some ten microseconds for each process.
     pub(crate) fn take() -> Self {
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let stats = pids.take(PROCESSES_MAX).filter_map(|pid| {
-            let pid = Pid::new(pid);
-            Some((pid, Stat::of(pid)?))
-        });
-        Self::of(stats.collect())
+        Self::of(
+            all()
+                .filter_map(|pid| Some((pid, Stat::of(pid)?)))
+                .collect(),
+        )
     }
 
     fn of(all: BTreeMap<Pid, Stat>) -> Self {
@@ -178,19 +192,6 @@ impl Census {
         found
     }
 
-    /// The controlling terminals of these processes, by their device numbers.
-    pub(crate) fn terminals(&self, of: &BTreeSet<Process>) -> BTreeSet<u64> {
-        let terminal = |process: &Process| self.all.get(&process.pid)?.terminal;
-        of.iter().filter_map(terminal).collect()
-    }
-
-    /// The processes whose controlling terminal is one of these.
-    pub(crate) fn on(&self, terminals: &BTreeSet<u64>) -> BTreeSet<Process> {
-        let on = |stat: &Stat| stat.terminal.is_some_and(|one| terminals.contains(&one));
-        let there = self.all.iter().filter(|(_, stat)| on(stat));
-        there.filter_map(|(&pid, stat)| stat.alive(pid)).collect()
-    }
-
     fn has(&self, process: Process) -> bool {
         let stat = self.all.get(&process.pid);
         stat.and_then(|stat| stat.alive(process.pid)) == Some(process)
@@ -201,13 +202,12 @@ impl Census {
 mod tests {
     use super::*;
 
-    /// Processes, by their number, their parent, and the number of their terminal or 0.
-    fn census<const N: usize>(rows: [(u32, u32, u64); N]) -> Census {
-        let one = |(pid, parent, terminal): (u32, u32, u64)| {
+    /// Processes, by their number and their parent.
+    fn census<const N: usize>(rows: [(u32, u32); N]) -> Census {
+        let one = |(pid, parent): (u32, u32)| {
             let stat = Stat {
                 state: State::Alive,
                 parent: Pid::new(parent),
-                terminal: (terminal != 0).then_some(terminal),
                 start: Ticks(u64::from(pid)),
             };
             (Pid::new(pid), stat)
@@ -228,22 +228,14 @@ mod tests {
 
     #[test]
     fn what_descends_from_a_process_is_found_and_nothing_else() {
-        let all = census([
-            (10, 1, 0),
-            (11, 10, 7),
-            (12, 11, 7),
-            (20, 1, 7),
-            (21, 20, 0),
-        ]);
+        let all = census([(10, 1), (11, 10), (12, 11), (20, 1), (21, 20)]);
         let below = all.below(process(10));
         assert_eq!(numbers(&below), [10, 11, 12]);
-        assert_eq!(all.terminals(&below), BTreeSet::from([7]));
-        assert_eq!(numbers(&all.on(&BTreeSet::from([7]))), [11, 12, 20]);
     }
 
     #[test]
     fn a_number_that_was_given_out_again_is_somebody_else() {
-        let all = census([(10, 1, 0), (11, 10, 0)]);
+        let all = census([(10, 1), (11, 10)]);
         let former = Process {
             start: Ticks(9),
             ..process(10)
@@ -253,7 +245,7 @@ mod tests {
 
     #[test]
     fn numbers_that_lead_around_in_circles_come_to_an_end() {
-        let all = census([(10, 11, 0), (11, 10, 0)]);
+        let all = census([(10, 11), (11, 10)]);
         assert_eq!(numbers(&all.below(process(10))), [10, 11]);
     }
 
@@ -262,7 +254,6 @@ mod tests {
         let line = "42 (a) b (c)) S 7 42 42 34819 42 4194304 100 0 0 0 1 2 0 0 20 0 1 0 9876 1";
         let stat = Stat::parse(line).unwrap();
         assert_eq!(stat.parent, Pid::new(7));
-        assert_eq!(stat.terminal, Some(libc::makedev(136, 3)));
         assert_eq!((stat.start, stat.state), (Ticks(9876), State::Alive));
         let zombie = Stat::parse(&line.replace(") S", ") Z")).unwrap();
         assert_eq!(zombie.alive(Pid::new(42)), None);
@@ -279,6 +270,11 @@ mod tests {
         let us = Process::of(Pid::new(std::process::id())).unwrap();
         assert!(Census::take().below(us).contains(&one));
         assert!(one.ancestors().contains(&us));
+        // It has the audit session of whoever runs the test, if that has one.
+        assert_eq!(one.audit_of_login(), None);
+        if let Some(audit) = audit(us.pid) {
+            assert!(in_audit_session(audit).contains(&one));
+        }
         assert!(Process::before(one.pid, one.started()).is_some());
         assert!(Process::before(one.pid, us.start.time().saturating_sub(SLACK * 2)).is_none());
         child.kill().unwrap();

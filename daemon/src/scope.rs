@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use session_timeout_policy::{InvocationId, Pid, Uid};
+use session_timeout_policy::{InvocationId, Keeper, Pid, SessionFacts, Uid};
 
 /// Where the control groups of systemd are: the unified hierarchy, the one of a hybrid machine,
 /// and systemd's own on an old one.
@@ -39,6 +39,15 @@ pub(crate) fn unit(session: &str) -> Option<String> {
     valid.then_some(name)
 }
 
+/// The unit of the scope that is to hold a session's processes: logind's, or where the daemon keeps
+/// it the daemon's.
+pub(crate) fn unit_of(session: &SessionFacts) -> Option<String> {
+    match session.keeper {
+        Keeper::Logind => unit(&session.key.id),
+        Keeper::Daemon(_) => unit(&kept(session.leader?)),
+    }
+}
+
 /// The `InvocationID` of this unit, while it is loaded: PID 1 has a link for each whose target is
 /// the id (`unit_export_invocation_id()`, systemd 238 and later).
 pub(crate) fn invocation(unit: &str) -> Option<InvocationId> {
@@ -69,11 +78,9 @@ pub(crate) fn inside(group: &str) -> Vec<Pid> {
     found
 }
 
-/// Whether nothing runs in the scope of a session; so it is where there is no scope.
-pub(crate) fn is_empty(session: &str, uid: Uid) -> bool {
-    let Some(below) = below(session, uid) else {
-        return true;
-    };
+/// Whether nothing runs in a scope in the slice of this user; so it is where there is no scope.
+pub(crate) fn is_empty(unit: &str, uid: Uid) -> bool {
+    let below = format!("user.slice/user-{uid}.slice/{unit}");
     // The kernel says it of a group and all below it (cgroup-v2.rst); without that file it is to be
     // looked after.
     let events = ROOTS.iter().find_map(|root| {
@@ -82,7 +89,7 @@ pub(crate) fn is_empty(session: &str, uid: Uid) -> bool {
     });
     match events {
         Some(events) => events.lines().any(|line| line == "populated 0"),
-        None => processes(session, uid).is_empty(),
+        None => members(unit, uid).is_empty(),
     }
 }
 
@@ -96,10 +103,10 @@ pub(crate) fn is_in(prefix: &str, process: Pid) -> bool {
     })
 }
 
-/// Whether a process is in the scope of this session, or in a group below it.
-pub(crate) fn holds(session: &str, uid: Uid, process: Pid) -> bool {
-    let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
-    let Some((below, groups)) = below(session, uid).zip(groups.ok()) else {
+/// Whether a process is in this scope in the slice of this user, or in a group below it.
+pub(crate) fn holds(unit: &str, uid: Uid, process: Pid) -> bool {
+    let below = format!("user.slice/user-{uid}.slice/{unit}");
+    let Ok(groups) = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw())) else {
         return false;
     };
     let inside = |line: &str| {

@@ -135,6 +135,7 @@ mod tests {
             started: BootTime::default(),
             keeper: session_timeout_policy::Keeper::Logind,
             invocation: None,
+            audit: None,
         }
     }
 

@@ -194,6 +194,7 @@ pub(crate) mod tests {
             started,
             keeper: Keeper::Logind,
             invocation: None,
+            audit: None,
         }
     }
 

@@ -246,6 +246,31 @@ pub struct SessionFacts {
     pub keeper: Keeper,
     /// The `InvocationID` of the scope that holds the session's processes, where it is known.
     pub invocation: Option<InvocationId>,
+    /// The audit session of the login, where it has one of its own.
+    pub audit: Option<AuditSession>,
+}
+
+/// The audit session of a login (`/proc/PID/sessionid`): the kernel gives a number to whoever
+/// pam_loginuid(8) sets a login uid for, all that descends inherits it in whatever control group,
+/// and only `CAP_AUDIT_CONTROL` changes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AuditSession(u32);
+
+impl AuditSession {
+    /// The audit session with this number; `None` for the number of those that have none.
+    #[must_use]
+    pub const fn new(number: u32) -> Option<Self> {
+        if number == u32::MAX {
+            return None;
+        }
+        Some(Self(number))
+    }
+
+    /// The number as the kernel has it.
+    #[must_use]
+    pub const fn as_raw(self) -> u32 {
+        self.0
+    }
 }
 
 /// Who keeps a session: who tells that it is there, and when it is gone.

@@ -348,6 +348,7 @@ mod tests {
             started: BootTime::default(),
             keeper: crate::Keeper::Logind,
             invocation: None,
+            audit: None,
         }
     }
 

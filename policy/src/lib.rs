@@ -44,8 +44,8 @@ pub use barrier::{Past, Variant};
 pub use countdown::Countdown;
 pub use engine::{Deadline, Earlier, Engine, Phase, View, Wake};
 pub use event::{
-    Action, Departure, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid, Remains,
-    SessionFacts, SessionKey, Warning,
+    Action, AuditSession, Departure, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid,
+    Remains, SessionFacts, SessionKey, Warning,
 };
 pub use extension::{Extended, Granted, Refusal};
 pub use limits::{

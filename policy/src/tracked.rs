@@ -166,6 +166,7 @@ impl Tracked {
         let terminal = facts.terminal.or_else(|| self.facts.terminal.take());
         let leader = facts.leader.or(self.facts.leader);
         let invocation = facts.invocation.or(self.facts.invocation);
+        let audit = self.facts.audit.or(facts.audit);
         // The start is what it was when the session was first seen: converting it again, after a
         // suspend or a step of the clock, could only give something worse.
         self.facts = SessionFacts {
@@ -175,6 +176,7 @@ impl Tracked {
             leader,
             started,
             invocation,
+            audit,
             ..facts
         };
         self.remember(before, terms);

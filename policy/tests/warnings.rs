@@ -74,6 +74,7 @@ fn facts() -> SessionFacts {
         started: BootTime::default(),
         keeper: session_timeout_policy::Keeper::Logind,
         invocation: None,
+        audit: None,
     }
 }
 

@@ -25,7 +25,7 @@ impl Driver {
                     self.teller.agent_silent(&session);
                 }
             }
-            Input::Event(event) => self.hear(event),
+            Input::Event(event) => self.tell(event),
             Input::Explain(id, answer) => {
                 let settings = self.settings.as_ref();
                 let explained = explain(
@@ -264,28 +264,10 @@ impl Driver {
             let leader = facts
                 .leader
                 .and_then(|pid| Process::before(pid, facts.started));
-            let kept = facts.keeper != Keeper::Logind
-                && scope::holds(&facts.key.id, facts.uid, login.leader.pid);
+            let unit = scope::unit_of(facts).filter(|_| facts.keeper != Keeper::Logind);
+            let kept = unit.is_some_and(|unit| scope::holds(&unit, facts.uid, login.leader.pid));
             kept || leader.is_some_and(|leader| above.contains(&leader))
         });
         outer.map(|session| session.facts.key.id.clone())
-    }
-
-    /// Tells the engine; a login that logind has come to know after all is no longer the daemon's.
-    fn hear(&mut self, event: Event) {
-        let told = match &event {
-            Event::SessionSeen(facts) => std::slice::from_ref(facts),
-            Event::SessionsListed(listed) => listed.as_slice(),
-            _ => &[],
-        };
-        let by_logind = told.iter().filter(|facts| facts.keeper == Keeper::Logind);
-        let ids: Vec<String> = by_logind
-            .filter_map(|facts| facts.leader.map(scope::kept))
-            .filter(|id| self.engine.session(id).is_some())
-            .collect();
-        self.tell(event);
-        for id in ids {
-            self.tell(Event::SessionGone(id));
-        }
     }
 }

@@ -134,20 +134,14 @@ impl Ends {
         &self,
         session: &SessionFacts,
     ) -> zbus::Result<Option<InvocationId>> {
-        match session.keeper {
-            Keeper::Daemon(_) => match session.leader.map(scope::kept) {
-                Some(id) => {
-                    let unit = scope::unit(&id).unwrap_or_default();
-                    self.units.invocation(&unit).await
-                }
-                None => Ok(None),
-            },
-            Keeper::Logind => match (session.invocation, scope::unit(&session.key.id)) {
-                (Some(noted), _) => Ok(Some(noted)),
-                // It was not there yet when logind told of the session.
-                (None, Some(unit)) => self.units.invocation_of(&unit, &session.key).await,
-                (None, None) => Ok(None),
-            },
+        let Some(unit) = scope::unit_of(session) else {
+            return Ok(None);
+        };
+        match (session.keeper, session.invocation) {
+            (Keeper::Daemon(_), _) => self.units.invocation(&unit).await,
+            (Keeper::Logind, Some(noted)) => Ok(Some(noted)),
+            // It was not there yet when logind told of the session.
+            (Keeper::Logind, None) => self.units.invocation_of(&unit, &session.key).await,
         }
     }
 
@@ -309,7 +303,7 @@ impl Ends {
 
     /// Whether the session's leader and its scope are gone.
     pub(super) fn is_gone(&self, session: &SessionFacts) -> bool {
-        leftovers::leader(session).is_none() && scope::is_empty(&session.key.id, session.uid)
+        leftovers::leader(session).is_none() && has_empty_scope(session)
     }
 
     fn failure(&self, session: &SessionFacts, request: Request, failures: &Failures) -> Event {
@@ -339,6 +333,11 @@ impl Ends {
             self.leftovers.note(session, Extent::All, &census);
         }
     }
+}
+
+/// Whether nothing runs in the scope that is to hold the session.
+pub(super) fn has_empty_scope(session: &SessionFacts) -> bool {
+    scope::unit_of(session).is_none_or(|unit| scope::is_empty(&unit, session.uid))
 }
 
 fn silent() -> zbus::Error {

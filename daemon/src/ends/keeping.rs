@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::process::PidfdFlags;
-use session_timeout_policy::SessionFacts;
+use session_timeout_policy::{Keeper, NoSession, SessionFacts};
 use tokio::io::unix::AsyncFd;
 
 use super::{Ends, leftovers};
@@ -34,11 +34,7 @@ impl Ends {
 
     /// Puts whoever is not there yet into the scope of a login that the daemon keeps.
     pub(super) async fn gather(&self, session: &SessionFacts) -> zbus::Result<()> {
-        let Some(leader) = leftovers::leader(session) else {
-            return Ok(());
-        };
-        let id = scope::kept(leader.pid);
-        let Some(unit) = scope::unit(&id) else {
+        let Some(unit) = scope::unit_of(session) else {
             return Ok(());
         };
         let scope = Scope {
@@ -48,11 +44,8 @@ impl Ends {
             stop: Stop::Leisurely,
         };
         for _ in 0..ROUNDS {
-            let Some(census) = self.censuses.take().await else {
-                return Err(zbus::Error::Failure("processes cannot be read".to_owned()));
-            };
-            let mut outside: BTreeSet<Process> = census.below(leader);
-            outside.retain(|process| !scope::holds(&id, session.uid, process.pid));
+            let mut outside = self.of_kept(session).await?;
+            outside.retain(|process| !scope::holds(&unit, session.uid, process.pid));
             if outside.is_empty() {
                 return Ok(());
             }
@@ -61,7 +54,23 @@ impl Ends {
         Ok(())
     }
 
-    /// Waits until the login's leader and its scope are gone. Says `false` where somebody else waits
+    /// Who belongs to the login: what descends from its leader, and where that was killed whoever is
+    /// in the audit session.
+    async fn of_kept(&self, session: &SessionFacts) -> zbus::Result<BTreeSet<Process>> {
+        match leftovers::leader(session) {
+            Some(leader) => match self.censuses.take().await {
+                Some(census) => Ok(census.below(leader)),
+                None => Err(zbus::Error::Failure("processes cannot be read".to_owned())),
+            },
+            None if session.keeper == Keeper::Daemon(NoSession::Dropped) => {
+                Ok(self.in_audit_session(session).await)
+            }
+            None => Ok(BTreeSet::new()),
+        }
+    }
+
+    /// Waits until the login's leader and its scope are gone, and puts into the scope who has left it
+    /// until then. Says `false` where somebody else waits
     /// for that.
     pub(super) async fn gone(&self, session: &SessionFacts) -> bool {
         if !self.awaits(&session.key) {
@@ -71,7 +80,13 @@ impl Ends {
             self.ended(leader).await;
         }
         let mut pause = Duration::from_millis(100);
-        while !self.is_gone(session) {
+        loop {
+            if self.is_gone(session) {
+                self.adopted(session).await;
+                if self.is_gone(session) {
+                    break;
+                }
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }

@@ -3,21 +3,15 @@
 //! Its scope is PID 1's to empty. But a login need not be in its scope: a module of PAM moves it
 //! into the control group of a batch system, `systemd-run --user --scope` takes a shell out. So who
 //! belongs to the login is noted when its end begins, while it hangs together: what descends from
-//! its leader, and who has one of its terminals.
+//! its leader.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::libc;
 use session_timeout_policy::{InvocationId, SessionFacts, SessionKey};
 
 use super::desktop;
-use crate::process::{Census, Process};
-
-/// The major number of virtual terminals (Documentation/admin-guide/devices.txt).
-const VIRTUAL_TERMINAL: u64 = 4;
+use crate::process::{self, Census, Process};
 
 /// What is to be gone with a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +47,12 @@ impl Noted {
 }
 
 impl Leftovers {
+    /// Whether anything was noted of the session already.
+    pub(super) fn are_any(&self, session: &SessionKey) -> bool {
+        let noted = self.lock();
+        noted.get(session).is_some_and(|one| one.extent.is_some())
+    }
+
     /// Whether this much was noted of the session already.
     pub(super) fn are_noted(&self, session: &SessionKey, extent: Extent) -> bool {
         let noted = self.lock();
@@ -137,29 +137,15 @@ pub(super) fn leader(session: &SessionFacts) -> Option<Process> {
     Process::before(session.leader?, session.started)
 }
 
-/// What descends from the leader, and who has a terminal of the session as the controlling one.
+/// What descends from the leader, wherever it is. Where the leader is gone, nobody does any more: a
+/// user may have killed it. Then it is what is in the login's audit session.
+///
+/// Nobody counts for a terminal: its number is no proof, since a user can have terminals with the
+/// numbers of others' (a devpts of their own), and it is given out again.
 fn of_login(session: &SessionFacts, census: &Census) -> BTreeSet<Process> {
-    let Some(leader) = leader(session) else {
-        return BTreeSet::new();
-    };
-    let mut found = census.below(leader);
-    let mut terminals = census.terminals(&found);
-    // Of su(1) in a terminal of somebody's, that is where it was typed.
-    for outer in census.terminals(&leader.ancestors().into_iter().collect()) {
-        terminals.remove(&outer);
+    match (leader(session), session.audit) {
+        (Some(leader), _) => census.below(leader),
+        (None, Some(audit)) => process::in_audit_session(audit),
+        (None, None) => BTreeSet::new(),
     }
-    let (consoles, own) = terminals
-        .into_iter()
-        .partition(|&device| libc::major(device) as u64 == VIRTUAL_TERMINAL);
-    found.extend(census.on(&own));
-    // A virtual terminal is passed on from one login to the next, and has the display server of
-    // root's on it.
-    let of_user = |process: &Process| uid_of(*process) == Some(session.uid.as_raw());
-    found.extend(census.on(&consoles).into_iter().filter(of_user));
-    found
-}
-
-fn uid_of(process: Process) -> Option<u32> {
-    let about = fs::metadata(format!("/proc/{}", process.pid.as_raw())).ok()?;
-    process.lives().then(|| about.uid())
 }

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use self::census::Censuses;
 use self::holding::Holding;
 use self::leftovers::{Extent, Leftovers};
+use crate::aside::Aside;
 use crate::bus::PrivateBus;
 use crate::input::Input;
 use crate::logind::{self, End, Screens};
@@ -43,6 +44,7 @@ pub(crate) struct Ends {
     inputs: mpsc::Sender<Input>,
     bus: PrivateBus,
     units: Units,
+    aside: Aside,
     holding: Holding,
     screens: Screens,
     censuses: Censuses,
@@ -69,6 +71,7 @@ impl Ends {
             bus: means.bus,
             holding: Holding::new(units.clone()),
             units,
+            aside: Aside::default(),
             screens: Screens::default(),
             censuses: Censuses::default(),
             leftovers: Leftovers::default(),

@@ -6,10 +6,11 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use session_timeout_policy::{Remains, SessionFacts};
 
-use super::{Ends, Extent, Request};
+use super::asking::has_empty_scope;
+use super::{Ends, Extent, Request, leftovers};
 use crate::clock::boot_now;
 use crate::logind::End;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::scope;
 use crate::units::{Scope, Stop};
 
@@ -32,19 +33,41 @@ const STOPPING: Duration = Duration::from_secs(2);
 impl Ends {
     /// What is left of the session, after two seconds at most.
     pub(super) async fn remains(&self, session: &SessionFacts) -> Remains {
+        let hidden = self.hidden(session).await;
         for pause in PAUSES {
             tokio::time::sleep(pause).await;
-            if self.is_over(session) {
+            if self.is_over(session) && !hidden.iter().any(|process| process.lives()) {
                 return Remains::Nothing;
             }
         }
         Remains::Something
     }
 
+    /// Who lives on of a login that nobody has ended, whose leader is gone and that PAM has not
+    /// closed: whoever killed the leader may be there.
+    async fn hidden(&self, session: &SessionFacts) -> BTreeSet<Process> {
+        if self.leftovers.are_any(&session.key) || leftovers::leader(session).is_some() {
+            return BTreeSet::new();
+        }
+        self.in_audit_session(session).await
+    }
+
+    /// Whoever is in the audit session of the login.
+    pub(super) async fn in_audit_session(&self, session: &SessionFacts) -> BTreeSet<Process> {
+        let Some(audit) = session.audit else {
+            return BTreeSet::new();
+        };
+        let found = self
+            .aside
+            .run(move || process::in_audit_session(audit))
+            .await;
+        found.unwrap_or_default()
+    }
+
     /// Whether nothing is left of the session that its end was meant for.
     fn is_over(&self, session: &SessionFacts) -> bool {
         let all = self.leftovers.are_noted(&session.key, Extent::All);
-        self.left_of(session).is_empty() && (!all || scope::is_empty(&session.key.id, session.uid))
+        self.left_of(session).is_empty() && (!all || has_empty_scope(session))
     }
 
     /// Ends what is left, and says what there is afterwards.
@@ -69,9 +92,9 @@ impl Ends {
 
     /// Ends whoever of the login is not in its scope.
     pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
-        let (id, user) = (&session.key.id, session.uid);
+        let unit = scope::unit_of(session).unwrap_or_default();
         let mut outside = self.left_of(session);
-        outside.retain(|process| !scope::holds(id, user, process.pid));
+        outside.retain(|process| !scope::holds(&unit, session.uid, process.pid));
         self.end_processes(session, how, outside).await
     }
 

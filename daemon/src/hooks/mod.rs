@@ -201,6 +201,7 @@ mod tests {
             started: BootTime::default(),
             keeper: session_timeout_policy::Keeper::Logind,
             invocation: None,
+            audit: None,
         };
         let facts = Facts::of(&session, LimitKind::Absolute).left(Duration::from_millis(59_990));
         let expected = [

@@ -11,6 +11,7 @@ use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
 use super::seat::{Screen, Seated};
 use crate::clock::Clocks;
+use crate::process::Process;
 use crate::scope;
 
 /// What `GetAll` of `org.freedesktop.login1.Session` answers.
@@ -54,25 +55,29 @@ impl Properties {
     /// The session in the engine's words.
     pub(crate) fn facts(&self, now: Clocks) -> Option<SessionFacts> {
         let (uid, key) = (self.uid()?, self.key()?);
+        let leader = self.small("Leader").filter(|&pid| pid != 0).map(Pid::new);
+        let started = boot_time(
+            WallTime::from_micros(self.number("Timestamp")?),
+            self.number("TimestampMonotonic")?,
+            now,
+        );
+        let alive = leader.and_then(|leader| Process::before(leader, started));
         Some(SessionFacts {
             user: self.text("Name").unwrap_or_else(|| uid.to_string()),
             uid,
             class: SessionClass::parse(&self.text("Class")?),
             session_type: SessionType::parse(&self.text("Type")?),
-            leader: self.small("Leader").filter(|&pid| pid != 0).map(Pid::new),
+            leader,
             service: self.text("Service").filter(|service| !service.is_empty()),
             remote_host: self.text("RemoteHost").filter(|host| !host.is_empty()),
             // Not `Display`: whoever controls a session sets it to what they like (SetDisplay), and
             // PAM names the display of a login as its terminal.
             terminal: self.text("TTY").filter(|tty| !tty.is_empty()),
             seat: self.seat(),
-            started: boot_time(
-                WallTime::from_micros(self.number("Timestamp")?),
-                self.number("TimestampMonotonic")?,
-                now,
-            ),
+            started,
             keeper: Keeper::Logind,
             invocation: scope::invocation(&scope::unit(&key.id)?),
+            audit: alive.and_then(Process::audit_of_login),
             key,
         })
     }

@@ -126,6 +126,7 @@ mod tests {
                 started: at(12),
                 keeper: policy::Keeper::Logind,
                 invocation: None,
+                audit: None,
             },
             recorded: true,
             login: policy::LoginState::HungUp(policy::LimitKind::Inactivity),

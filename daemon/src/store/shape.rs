@@ -52,6 +52,8 @@ pub(super) struct Session {
     /// In hexadecimal digits.
     #[serde(default)]
     invocation: Option<String>,
+    #[serde(default)]
+    audit: Option<u32>,
     recorded: bool,
     login: Login,
     groups: Groups,
@@ -192,6 +194,7 @@ impl From<policy::SessionRecord> for Session {
                 policy::Keeper::Daemon(why) => Some(why.as_str().to_owned()),
             },
             invocation: facts.invocation.map(|id| id.to_string()),
+            audit: facts.audit.map(policy::AuditSession::as_raw),
             recorded: record.recorded,
             login: record.login.into(),
             groups: record.groups.into(),
@@ -235,6 +238,7 @@ impl From<Session> for policy::SessionRecord {
                 invocation: session
                     .invocation
                     .and_then(|id| policy::InvocationId::parse(&id)),
+                audit: session.audit.and_then(policy::AuditSession::new),
             },
             recorded: session.recorded,
             login: session.login.into(),

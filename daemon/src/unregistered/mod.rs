@@ -123,6 +123,7 @@ impl Unregistered {
             started: login.began,
             keeper: Keeper::Daemon(why),
             invocation: None,
+            audit: login.leader.audit_of_login(),
         };
         if facts.class.is_login_of_a_person() {
             self.teller.kept(&facts, why);

@@ -148,6 +148,7 @@ fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
                 started: secs(started),
                 keeper,
                 invocation: None,
+                audit: None,
             }
         },
     )

@@ -155,6 +155,7 @@ impl World {
             started: self.now,
             keeper: session_timeout_policy::Keeper::Logind,
             invocation: None,
+            audit: None,
         };
         let on_terminal = matches!(place, Place::Console | Place::Ssh);
         let session = Session {

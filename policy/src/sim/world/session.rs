@@ -103,6 +103,7 @@ impl Session {
             started: now,
             keeper: crate::Keeper::Logind,
             invocation: None,
+            audit: None,
         };
         let tells_after = match person.idle {
             Idle::Hint(after) => Some(after),
