@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use session_timeout_policy::{Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase};
+use session_timeout_policy::{
+    Exemption, Groups, Keeper, LimitKind, LockCause, MilestoneKind, Phase, Pid, SessionFacts,
+};
 use session_timeout_texts::harmless;
 use zbus::wire::Variant;
 
@@ -22,6 +24,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
         .map(|source| source.as_str())
         .collect();
     let mut row = head(session);
+    row.extend(kept(facts));
     row.extend([
         ("Uid", Variant::from(facts.uid.as_raw())),
         ("Type", Variant::from(facts.session_type.as_str())),
@@ -42,6 +45,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
         ("From", owned(&facts.remote_host)),
         ("Terminal", owned(&facts.terminal)),
         ("Seat", owned(&facts.seat)),
+        ("Leader", facts.leader.map(Pid::as_raw).map(Variant::from)),
         ("IdleUSec", span(session.idle)),
         ("IdleAgeUSec", span(session.looked)),
         (
@@ -105,6 +109,7 @@ pub(super) fn left(session: &SessionReport) -> Row {
 /// Why a session stands there.
 pub(super) fn explained(explanation: Explanation) -> Row {
     let mut row = head(&explanation.session);
+    row.extend(kept(&explanation.session.facts));
     if let Groups::Known(names) = explanation.session.groups {
         let names: Vec<String> = names.into_iter().collect();
         row.insert("Groups", Variant::from(names));
@@ -127,6 +132,17 @@ pub(super) fn explained(explanation: Explanation) -> Row {
         .collect();
     row.insert("Schedule", Variant::from(schedule));
     row
+}
+
+/// Who keeps the session, and where logind has none for the login, why.
+fn kept(facts: &SessionFacts) -> Row {
+    match facts.keeper {
+        Keeper::Logind => HashMap::from([("Keeper", Variant::from("logind"))]),
+        Keeper::Daemon(why) => HashMap::from([
+            ("Keeper", Variant::from("daemon")),
+            ("NoSession", Variant::from(why.as_str())),
+        ]),
+    }
 }
 
 /// What is always told of a session.
@@ -176,4 +192,49 @@ fn head(session: &SessionReport) -> Row {
             .filter_map(|(key, value)| Some((key, value?))),
     );
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use session_timeout_policy::{BootTime, NoSession, SessionClass, SessionKey, SessionType, Uid};
+
+    use super::*;
+
+    fn facts(keeper: Keeper) -> SessionFacts {
+        SessionFacts {
+            key: SessionKey {
+                id: "login-4711".into(),
+                stamp: 1,
+            },
+            user: "alice".into(),
+            uid: Uid::new(1000),
+            class: SessionClass::User,
+            session_type: SessionType::Tty,
+            leader: Some(Pid::new(4711)),
+            service: Some("sshd".into()),
+            remote_host: None,
+            terminal: None,
+            seat: None,
+            started: BootTime::default(),
+            keeper,
+            invocation: None,
+        }
+    }
+
+    #[test]
+    fn who_keeps_a_session_is_told_and_why_logind_does_not() {
+        let told = |keeper| {
+            let row = kept(&facts(keeper));
+            let word = |key| {
+                let value: Option<&Variant<'_>> = row.get(key);
+                value.and_then(|value| <&str>::try_from(value).ok().map(str::to_owned))
+            };
+            (word("Keeper"), word("NoSession"))
+        };
+        assert_eq!(told(Keeper::Logind), (Some("logind".into()), None));
+        assert_eq!(
+            told(Keeper::Daemon(NoSession::Full)),
+            (Some("daemon".into()), Some("logind-full".into()))
+        );
+    }
 }
