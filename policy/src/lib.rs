@@ -27,6 +27,7 @@ mod inquiry;
 mod limits;
 mod locking;
 mod matching;
+mod names;
 mod rules;
 mod schedule;
 mod session;
@@ -51,6 +52,7 @@ pub use limits::{
 };
 pub use locking::{Hold, LockCause, Locking};
 pub use matching::{Host, Match, Network, NetworkError, Outcome, Pattern, Reach};
+pub use names::systemd_takes;
 pub use rules::{Exemption, Groups, Policy, Rule, Subject, Verdict};
 pub use schedule::{Milestone, MilestoneKind};
 pub use session::{SessionClass, SessionType, Uid};
