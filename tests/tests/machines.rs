@@ -110,6 +110,8 @@ on_both_suites! {
     Installed doctor::a_daemon_that_is_away_is_brought_back_by_the_mend,
     Installed doctor::a_desktop_that_does_not_lock_is_named_until_it_does,
     Installed doctor::a_limit_that_nobody_can_enforce_is_a_warning,
+    Installed doctor::a_line_of_pam_that_keeps_ours_from_being_called_is_named,
+    Installed doctor::a_logind_that_is_nearly_full_is_named_with_what_fills_it,
     Installed doctor::a_machine_as_installed_is_well,
     Installed doctor::users_who_may_have_more_time_and_cannot_authenticate_for_it_are_named,
     Installed doctor::what_is_wrong_with_pam_is_named_and_mended,

@@ -74,6 +74,147 @@ pub(crate) fn what_is_wrong_with_pam_is_named_and_mended(machine: &Machine) -> O
     Ok(())
 }
 
+pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
+    machine: &Machine,
+) -> Outcome {
+    assert_eq!(Diagnosis::of(machine)?.the("pam.control")?["level"], "ok");
+    machine.run(&format!("cp {COMMON} /root/good"))?;
+    // As guides to home directories have it.
+    let first = "0,/^session/s//session sufficient pam_mkhomedir.so\\nsession/";
+    machine.run(&format!("sed -i '{first}' {COMMON}"))?;
+    let line = machine.run(&format!("grep -n pam_mkhomedir {COMMON} | cut -d: -f1"))?;
+    let skipping = Diagnosis::of(machine)?;
+    skipping.assert_only(1, "pam.control", "warning");
+    let finding = skipping.the("pam.control")?;
+    let what = finding["what"].as_str().unwrap_or_default();
+    let named = format!(
+        "`sufficient` of pam_mkhomedir.so ({COMMON}:{})",
+        line.trim()
+    );
+    assert!(what.contains(&named), "{what}");
+    assert!(
+        what.contains("pam_systemd.so and pam_session_timeout.so"),
+        "{what}"
+    );
+    // What it warns of does happen: nobody but the process table knows of this login.
+    machine.run(
+        "systemd-run --quiet --unit=client ssh -tt -o BatchMode=yes -o StrictHostKeyChecking=no \
+         -o UserKnownHostsFile=/dev/null alice@127.0.0.1 sleep 1000",
+    )?;
+    wait_until(SOON, "the login to be found", || {
+        let diagnosis = Diagnosis::of(machine)?;
+        let finding = diagnosis.the("session.untracked")?;
+        match finding["what"].as_str() {
+            Some(what) if what.starts_with("alice is logged in through sshd") => Ok(()),
+            _ => Err(Failure::new(finding.to_string())),
+        }
+    })?;
+    machine.run(&format!("systemctl stop client; cp /root/good {COMMON}"))?;
+    wait_until(SOON, "the login to be over", || {
+        let diagnosis = Diagnosis::of(machine)?;
+        match &diagnosis.the("session.untracked")?["level"] {
+            level if level == "ok" => Ok(()),
+            level => Err(Failure::new(level.to_string())),
+        }
+    })?;
+    assert_well(machine)?;
+
+    // A jump as long as pam-auth-update makes them, and one that is longer.
+    machine.run(&format!(
+        "sed -i 's/^session.*\\[default=1\\]/session [default=9]/' {COMMON}"
+    ))?;
+    Diagnosis::of(machine)?.assert_only(1, "pam.control", "warning");
+    machine.run(&format!("cp /root/good {COMMON}"))?;
+    assert_well(machine)
+}
+
+pub(crate) fn a_logind_that_is_nearly_full_is_named_with_what_fills_it(
+    machine: &Machine,
+) -> Outcome {
+    let roomy = Diagnosis::of(machine)?;
+    assert_eq!(roomy.the("logind.sessions-max")?["level"], "ok");
+    assert_eq!(roomy.the("logind.closing")?["level"], "ok");
+
+    // Each leaves a process behind, and so a session.
+    let mut left = Vec::new();
+    for account in [Account::Alice, Account::Bob, Account::Alice] {
+        let mut ssh = Ssh::open(machine, account, Terminal::Pty)?;
+        ssh.send("setsid --fork sleep 1000 </dev/null >/dev/null 2>&1; exit\n")?;
+        ssh.wait_closed(SOON)?;
+        left.push(ssh.session().to_owned());
+    }
+    for id in &left {
+        wait_until(SOON, "logind to find it closing", || {
+            let state = machine.run(&format!("loginctl show-session {id} -P State"))?;
+            match state.trim() {
+                "closing" => Ok(()),
+                other => Err(Failure::new(other)),
+            }
+        })?;
+    }
+    let counted = Diagnosis::of(machine)?;
+    let closing = counted.the("logind.closing")?;
+    assert_eq!(closing["level"], "note", "{closing}");
+    let what = closing["what"].as_str().unwrap_or_default();
+    assert!(what.starts_with("3 sessions wait"), "{what}");
+    assert!(what.ends_with("alice (2) and bob (1)"), "{what}");
+
+    set_sessions_max(machine, 5)?;
+    let half = Diagnosis::of(machine)?;
+    assert_eq!(half.the("logind.sessions-max")?["level"], "note");
+    assert_eq!(half.exit, 0, "{}", half.json);
+    set_sessions_max(machine, 3)?;
+    let full = Diagnosis::of(machine)?;
+    full.assert_only(1, "logind.sessions-max", "warning");
+    let finding = full.the("logind.sessions-max")?;
+    let what = finding["what"].as_str().unwrap_or_default();
+    assert!(what.starts_with("logind has 3 sessions of the 3"), "{what}");
+    let mend = finding["mend"].as_str().unwrap_or_default();
+    assert!(
+        mend.starts_with("end what alice (2) and bob (1) left"),
+        "{mend}"
+    );
+
+    // Both ways of the mend: what is left behind goes, or there is more room.
+    machine.run(&format!("loginctl kill-session {}", left[0]))?;
+    wait_until(SOON, "a place in logind", || {
+        match &Diagnosis::of(machine)?.the("logind.sessions-max")?["level"] {
+            level if level == "note" => Ok(()),
+            other => Err(Failure::new(other.to_string())),
+        }
+    })?;
+    set_sessions_max(machine, 100)?;
+    assert_eq!(
+        Diagnosis::of(machine)?.the("logind.sessions-max")?["level"],
+        "ok"
+    );
+    Ok(())
+}
+
+/// logind reads its configuration when it starts; on Debian 12 it cannot read it again.
+fn set_sessions_max(machine: &Machine, most: u32) -> Outcome {
+    let conf = format!("[Login]\nSessionsMax={most}\n");
+    machine.write("/etc/systemd/logind.conf.d/60-sessions.conf", conf)?;
+    machine.run("systemctl restart systemd-logind")?;
+    wait_until(
+        SOON,
+        "logind and the daemon to have found each other",
+        || {
+            let status = machine.run("session-timeout status --json")?;
+            let status: Value = serde_json::from_str(&status).context("read the status")?;
+            let most_now = machine.run(
+                "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
+             org.freedesktop.login1.Manager SessionsMax",
+            )?;
+            if status["logind"] == "connected" && most_now.trim() == format!("t {most}") {
+                Ok(())
+            } else {
+                Err(Failure::new(format!("{status} {most_now}")))
+            }
+        },
+    )
+}
+
 pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
     machine: &Machine,
 ) -> Outcome {
