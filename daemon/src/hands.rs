@@ -25,6 +25,7 @@ use crate::tell::{Reached, Teller};
 use crate::text;
 use crate::ttys;
 use crate::ttys::{Shown, Terminal};
+use crate::unwarned::Unwarned;
 use crate::watch::Watcher;
 use crate::writes::Writes;
 
@@ -40,6 +41,7 @@ pub(crate) struct Hands {
     prober: Prober,
     writes: Writes,
     teller: Teller,
+    unwarned: Unwarned,
     language: Language,
 }
 
@@ -69,6 +71,7 @@ impl Hands {
             prober: means.prober,
             writes: means.writes,
             teller: means.teller,
+            unwarned: Unwarned::default(),
             language: means.language,
         }
     }
@@ -78,6 +81,11 @@ impl Hands {
         for action in actions {
             self.perform_one(engine, &action);
         }
+    }
+
+    /// Sessions whose last warning nobody took.
+    pub(crate) const fn unwarned(&self) -> &Unwarned {
+        &self.unwarned
     }
 
     /// Waits for input in a session whose user was warned. Cancel safe.
@@ -109,6 +117,7 @@ impl Hands {
         if let Action::Left(facts, departure) = action {
             self.watcher.remove(key);
             self.agents.forget(key);
+            self.unwarned.forget(key);
             self.teller.left(facts, *departure);
             self.ends.show_greeter(key);
         }
@@ -258,7 +267,8 @@ impl Hands {
         });
         let text = with_bell(limits.bell, text::warning(language, session, warning, left));
         let reached = self.write(session.facts, &terminals, &text, limits.mesg);
-        self.teller.warned(session, warning, left, reached);
+        let telling = self.teller.warning(session, warning, left);
+        telling.told(reached, &self.unwarned);
         let told = Facts::of(session.facts, warning.limit).left(left);
         let told = told.with("LIMIT_SEC", &warning.length.as_secs());
         self.hooks.run(Occasion::Warn, told);
@@ -272,12 +282,20 @@ impl Hands {
         text: &str,
         mesg: Mesg,
     ) -> Reached {
-        let mut reached = Reached::default();
+        let mut reached = Reached {
+            written: 0,
+            spared: 0,
+            missed: 0,
+            agent: self.agents.hears(&session.key),
+        };
         for terminal in terminals {
             match ttys::write(terminal, session.uid, text, mesg, &self.writes) {
                 Ok(Shown::Written) => reached.written += 1,
                 Ok(Shown::Spared) => reached.spared += 1,
-                Err(error) => log::debug!("cannot write to {}: {error}", terminal.path.display()),
+                Err(error) => {
+                    reached.missed += 1;
+                    log::debug!("cannot write to {}: {error}", terminal.path.display());
+                }
             }
         }
         reached

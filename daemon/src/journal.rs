@@ -147,6 +147,8 @@ pub(crate) mod field {
     pub(crate) const LIMIT: &str = "LIMIT";
     pub(crate) const LIMIT_SEC: &str = "LIMIT_SEC";
     pub(super) const REMOTE_HOST: &str = "REMOTE_HOST";
+    /// How many terminals and agents took a warning.
+    pub(crate) const REACHED: &str = "REACHED";
     pub(crate) const RULE: &str = "RULE";
     pub(crate) const SERVICE: &str = "SERVICE";
     pub(crate) const SESSION_ID: &str = "SESSION_ID";
@@ -178,6 +180,13 @@ impl Entry {
             fields,
             auth: None,
         }
+    }
+
+    /// The same entry with these words.
+    pub(crate) fn saying(mut self, level: Level, message: impl AsRef<str>) -> Self {
+        self.level = level;
+        self.message = harmless(message.as_ref());
+        self
     }
 
     /// The entry is about this session.

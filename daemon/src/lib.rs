@@ -22,6 +22,7 @@
 //! | `store`, `replace` | what survives a restart |
 //! | `endings`, `logins` | what a login is told |
 //! | `journal`, `tell` | the journal and the authentication log |
+//! | `unwarned` | whose warning nobody took |
 //! | `clock` | time |
 //! | `watchdog` | systemd, which restarts a daemon that hangs |
 
@@ -60,6 +61,7 @@ mod store;
 mod tell;
 mod text;
 mod ttys;
+mod unwarned;
 mod watch;
 mod watchdog;
 mod writes;

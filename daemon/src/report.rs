@@ -11,6 +11,7 @@ use session_timeout_policy::{
 use zbus::names::OwnedUniqueName;
 
 use crate::agents::{Agents, Source};
+use crate::unwarned::Unwarned;
 
 /// Where the daemon stands, for whoever asks at any time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub(crate) struct SessionReport {
     pub(crate) locked: bool,
     /// It was to be locked, and its desktop has not said that it is.
     pub(crate) lock_missed: bool,
+    /// Nobody took its last warning.
+    pub(crate) unwarned: bool,
 }
 
 /// Why one session stands there.
@@ -95,7 +98,12 @@ impl Extension {
 }
 
 impl SessionReport {
-    pub(crate) fn of(session: &View<'_>, now: BootTime, agents: &Agents) -> Self {
+    pub(crate) fn of(
+        session: &View<'_>,
+        now: BootTime,
+        agents: &Agents,
+        unwarned: &Unwarned,
+    ) -> Self {
         let activity = session.activity;
         let idle_source = activity.source;
         let counts = |limits: &Limits| limits.activity.contains(&ActivityKind::Inhibitor);
@@ -122,6 +130,7 @@ impl SessionReport {
             granted: session.granted,
             locked: session.locking.locked,
             lock_missed: session.locking.missed,
+            unwarned: unwarned.has(&session.facts.key),
         }
     }
 }
@@ -133,6 +142,7 @@ pub(crate) fn explain(
     id: &str,
     now: BootTime,
     agents: &Agents,
+    unwarned: &Unwarned,
 ) -> Option<Explanation> {
     let session = engine.session(id)?;
     let settings = settings
@@ -140,7 +150,7 @@ pub(crate) fn explain(
         .and_then(|settings| settings.explain(session.rule));
     let to_come = |milestone: Milestone| (milestone.what, milestone.at.since(now));
     Some(Explanation {
-        session: SessionReport::of(&session, now, agents),
+        session: SessionReport::of(&session, now, agents, unwarned),
         settings: settings.unwrap_or_default(),
         schedule: engine.schedule(id).into_iter().map(to_come).collect(),
     })

@@ -59,6 +59,17 @@ pub(crate) enum NotTaken {
     Unasked,
 }
 
+/// Whether what a user is told reaches an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hears {
+    /// There is an agent.
+    Answers,
+    /// There is one, and it did not answer the last question.
+    Silent,
+    /// There is none.
+    Nobody,
+}
+
 /// What has become of an agent that wants to speak for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attached {
@@ -219,6 +230,15 @@ impl Agents {
     /// How the session's agent knows, if it has one.
     pub(crate) fn source_of(&self, key: &SessionKey) -> Option<Source> {
         self.all().agents.get(key).map(|agent| agent.source)
+    }
+
+    /// Whether the session's agent hears what its user is told.
+    pub(crate) fn hears(&self, key: &SessionKey) -> Hears {
+        match self.all().agents.get(key) {
+            Some(agent) if agent.silent => Hears::Silent,
+            Some(_) => Hears::Answers,
+            None => Hears::Nobody,
+        }
     }
 
     /// The session's agent on the bus, if it has one.

@@ -33,6 +33,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
         ("IdleFallbacks", Variant::from(fallbacks)),
         ("Locked", Variant::from(session.locked)),
         ("LockMissed", Variant::from(session.lock_missed)),
+        ("Unwarned", Variant::from(session.unwarned)),
     ]);
     let owned = |text: &Option<String>| text.clone().map(Variant::from);
     let span = |span: Option<Duration>| span.map(|span| Variant::from(micros(span)));

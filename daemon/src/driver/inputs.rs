@@ -1,6 +1,6 @@
 //! What comes of each input.
 
-use session_timeout_policy::{Action, Event, Login, Pid, SessionKey, View};
+use session_timeout_policy::{Action, BootTime, Event, Login, Pid, SessionKey, View};
 use session_timeout_protocol::Opened;
 
 use super::{Driver, Logind};
@@ -26,7 +26,14 @@ impl Driver {
             Input::Event(event) => self.tell(event),
             Input::Explain(id, answer) => {
                 let settings = self.settings.as_ref();
-                let explained = explain(&self.engine, settings, &id, boot_now(), &self.agents);
+                let explained = explain(
+                    &self.engine,
+                    settings,
+                    &id,
+                    boot_now(),
+                    &self.agents,
+                    self.hands.unwarned(),
+                );
                 // Whoever asked may have gone away again.
                 drop(answer.send(explained));
             }
@@ -53,7 +60,7 @@ impl Driver {
             Input::Closed(closed, process) => self.closed(closed.session_id, process),
             Input::Session(id, answer) => {
                 let (now, session) = (boot_now(), self.engine.session(&id));
-                let report = session.map(|session| SessionReport::of(&session, now, &self.agents));
+                let report = session.map(|session| self.report(&session, now));
                 drop(answer.send(report));
             }
             Input::Sessions(viewer, answer) => drop(answer.send(self.seen_by(viewer))),
@@ -64,8 +71,11 @@ impl Driver {
         let now = boot_now();
         let sessions = self.engine.sessions();
         let seen = sessions.filter(|session| viewer.may_see(session.facts));
-        seen.map(|session| SessionReport::of(&session, now, &self.agents))
-            .collect()
+        seen.map(|session| self.report(&session, now)).collect()
+    }
+
+    fn report(&self, session: &View<'_>, now: BootTime) -> SessionReport {
+        SessionReport::of(session, now, &self.agents, self.hands.unwarned())
     }
 
     /// Tells the engine, and does what it says.

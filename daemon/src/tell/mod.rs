@@ -3,31 +3,26 @@
 mod agents;
 mod daemon;
 mod extensions;
+mod warnings;
 
 use std::time::Duration;
 
 use log::Level;
 use session_timeout_policy::{
     Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, Phase, SessionFacts,
-    View, Warning,
+    View,
 };
 use session_timeout_protocol::Opened;
-use session_timeout_texts::{End, Language, Sentence, exactly};
+use session_timeout_texts::{Language, Sentence, exactly};
 
 use crate::journal::{Entry, Journal, What, field};
 use crate::text;
 
+pub(crate) use self::warnings::Reached;
+
 /// Tells administrators what happens.
 #[derive(Clone)]
 pub(crate) struct Teller(Journal);
-
-/// At how many terminals a warning arrived.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reached {
-    pub(crate) written: usize,
-    /// Those that refuse messages, where the policy respects that.
-    pub(crate) spared: usize,
-}
 
 impl Teller {
     pub(crate) const fn new(journal: Journal) -> Self {
@@ -71,42 +66,6 @@ impl Teller {
             )
             .auth(auth),
         );
-    }
-
-    pub(crate) fn warned(
-        &self,
-        session: &View<'_>,
-        warning: &Warning,
-        left: Duration,
-        reached: Reached,
-    ) {
-        let facts = session.facts;
-        let left = left.as_secs_f64().round();
-        let comes = session
-            .limits
-            .map_or(End::Ends, |limits| text::becomes(facts, limits));
-        let comes = match comes {
-            End::Locks => "is locked",
-            End::Ends | End::Passes => "ends",
-        };
-        let message = format!(
-            "Warned {} on session {}: it {comes} in {}, {}",
-            facts.user,
-            facts.key.id,
-            exactly(Duration::from_secs_f64(left)),
-            reason(session, warning.limit, warning.length)
-        );
-        let auth = format!(
-            "warning: user={} session={} limit={} left={left}s",
-            facts.user, facts.key.id, warning.limit
-        );
-        let entry = limited(Level::Info, What::Warning, message, facts, warning.limit)
-            .with(field::LIMIT_SEC, warning.length.as_secs())
-            .with(field::LEAD_SEC, warning.lead.as_secs())
-            .with(field::LEFT_SEC, left)
-            .with(field::TERMINALS, reached.written)
-            .with(field::TERMINALS_SPARED, reached.spared);
-        self.0.write(ruled(entry, session).auth(auth));
     }
 
     pub(crate) fn withdrawn(&self, facts: &SessionFacts, limit: LimitKind) {

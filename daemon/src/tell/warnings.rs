@@ -1,0 +1,160 @@
+//! What the journal has of warnings.
+
+use std::time::Duration;
+
+use log::Level;
+use session_timeout_policy::{LimitKind, SessionKey, View, Warning};
+use session_timeout_texts::{End, exactly};
+
+use super::{Teller, limited, reason, ruled};
+use crate::agents::Hears;
+use crate::journal::{Entry, What, field};
+use crate::text;
+use crate::unwarned::{Said, Unwarned};
+
+/// Who took a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reached {
+    /// Terminals that show it.
+    pub(crate) written: usize,
+    /// Those that refuse messages, where the policy respects that.
+    pub(crate) spared: usize,
+    /// Those that did not take it: stopped, full, hung up, or blocked.
+    pub(crate) missed: usize,
+    /// The agent of the desktop.
+    pub(crate) agent: Hears,
+}
+
+impl Reached {
+    const fn anybody(self) -> bool {
+        self.written > 0 || matches!(self.agent, Hears::Answers)
+    }
+
+    /// Why nobody was.
+    const fn why_nobody(self) -> &'static str {
+        match (self.missed, self.spared, self.agent) {
+            (1.., _, Hears::Silent) => {
+                "its terminals did not take the warning, and its agent does not answer"
+            }
+            (1.., ..) => "its terminals did not take the warning",
+            (0, _, Hears::Silent) => "its agent does not answer",
+            (0, 1.., _) => "its terminals refuse messages",
+            (0, 0, _) => "it has no terminal and no agent",
+        }
+    }
+}
+
+/// A warning that is under way: what the journal is told when it is known who took it. By then the
+/// session may be no more.
+pub(crate) struct Telling {
+    teller: Teller,
+    key: SessionKey,
+    limit: LimitKind,
+    /// `alice on session 5`.
+    whom: (String, String),
+    /// `it ends in 10 s, 1 min after the login`.
+    what: String,
+    auth: String,
+    entry: Entry,
+}
+
+impl Teller {
+    /// A warning of a session that has so long left is under way.
+    pub(crate) fn warning(&self, session: &View<'_>, warning: &Warning, left: Duration) -> Telling {
+        let facts = session.facts;
+        let left = left.as_secs_f64().round();
+        let comes = session
+            .limits
+            .map_or(End::Ends, |limits| text::becomes(facts, limits));
+        let comes = match comes {
+            End::Locks => "is locked",
+            End::Ends | End::Passes => "ends",
+        };
+        let what = format!(
+            "it {comes} in {}, {}",
+            exactly(Duration::from_secs_f64(left)),
+            reason(session, warning.limit, warning.length)
+        );
+        let auth = format!(
+            "user={} session={} limit={} left={left}s",
+            facts.user, facts.key.id, warning.limit
+        );
+        let entry = limited(
+            Level::Info,
+            What::Warning,
+            String::new(),
+            facts,
+            warning.limit,
+        )
+        .with(field::LIMIT_SEC, warning.length.as_secs())
+        .with(field::LEAD_SEC, warning.lead.as_secs())
+        .with(field::LEFT_SEC, left);
+        Telling {
+            teller: self.clone(),
+            key: facts.key.clone(),
+            limit: warning.limit,
+            whom: (facts.user.clone(), facts.key.id.clone()),
+            what,
+            auth,
+            entry: ruled(entry, session),
+        }
+    }
+}
+
+impl Telling {
+    /// These took it. That nobody did is said once for each limit of a session: nobody looks at a
+    /// transfer, and it has several leads.
+    pub(crate) fn told(self, reached: Reached, unwarned: &Unwarned) {
+        let (user, id) = &self.whom;
+        let (level, message, auth) = if reached.anybody() {
+            unwarned.clear(&self.key);
+            let message = format!("Warned {user} on session {id}: {}", self.what);
+            (Level::Info, message, format!("warning: {}", self.auth))
+        } else {
+            if unwarned.add(&self.key, self.limit) == Said::Before {
+                return;
+            }
+            let why = reached.why_nobody();
+            let message = format!(
+                "Nobody could be warned on session {id} of {user}: {why}; {}",
+                self.what
+            );
+            (Level::Warn, message, format!("unwarned: {}", self.auth))
+        };
+        let count = reached.written + usize::from(reached.agent == Hears::Answers);
+        let entry = self
+            .entry
+            .saying(level, message)
+            .with(field::REACHED, count)
+            .with(field::TERMINALS, reached.written)
+            .with(field::TERMINALS_SPARED, reached.spared);
+        self.teller.0.write(entry.auth(auth));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_taken_by_a_terminal_or_by_an_agent_that_answers() {
+        let reached = |written, spared, missed, agent| Reached {
+            written,
+            spared,
+            missed,
+            agent,
+        };
+        assert!(reached(1, 0, 3, Hears::Nobody).anybody());
+        assert!(reached(0, 0, 1, Hears::Answers).anybody());
+        for (nobody, why) in [
+            (reached(0, 0, 0, Hears::Nobody), "no terminal and no agent"),
+            (reached(0, 1, 0, Hears::Nobody), "refuse messages"),
+            (reached(0, 1, 1, Hears::Nobody), "did not take"),
+            (reached(0, 1, 1, Hears::Silent), "did not take"),
+            (reached(0, 0, 0, Hears::Silent), "does not answer"),
+        ] {
+            assert!(!nobody.anybody());
+            assert!(nobody.why_nobody().contains(why), "{nobody:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Sessions whose user could not be warned: nobody took the last warning.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use session_timeout_policy::{LimitKind, SessionKey};
+
+/// The sessions. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Unwarned(Arc<Mutex<HashMap<SessionKey, State>>>);
+
+#[derive(Default)]
+struct State {
+    /// Nobody took the last warning.
+    stands: bool,
+    /// For which limits that was said.
+    said: Vec<LimitKind>,
+}
+
+/// Whether the journal has it already that nobody was warned of this limit of this session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    Before,
+    NotYet,
+}
+
+impl Unwarned {
+    /// Nobody took the warning of this limit.
+    pub(crate) fn add(&self, key: &SessionKey, limit: LimitKind) -> Said {
+        let mut all = self.all();
+        let state = all.entry(key.clone()).or_default();
+        state.stands = true;
+        if state.said.contains(&limit) {
+            return Said::Before;
+        }
+        state.said.push(limit);
+        Said::NotYet
+    }
+
+    /// A later warning was taken.
+    pub(crate) fn clear(&self, key: &SessionKey) {
+        if let Some(state) = self.all().get_mut(key) {
+            state.stands = false;
+        }
+    }
+
+    /// The session is no more.
+    pub(crate) fn forget(&self, key: &SessionKey) {
+        let mut all = self.all();
+        if all.remove(key).is_some() && all.is_empty() {
+            all.shrink_to_fit();
+        }
+    }
+
+    /// Whether nobody took the last warning of this session.
+    pub(crate) fn has(&self, key: &SessionKey) -> bool {
+        self.all().get(key).is_some_and(|state| state.stands)
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<SessionKey, State>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SessionKey {
+        SessionKey {
+            id: "c1".to_owned(),
+            stamp: 1,
+        }
+    }
+
+    #[test]
+    fn it_is_said_once_for_each_limit_and_stands_until_a_warning_is_taken() {
+        let unwarned = Unwarned::default();
+        assert!(!unwarned.has(&key()));
+        for (limit, said) in [
+            (LimitKind::Absolute, Said::NotYet),
+            (LimitKind::Absolute, Said::Before),
+            (LimitKind::Inactivity, Said::NotYet),
+        ] {
+            assert_eq!(unwarned.add(&key(), limit), said);
+            assert!(unwarned.has(&key()));
+        }
+        unwarned.clear(&key());
+        assert!(!unwarned.has(&key()));
+        assert_eq!(unwarned.add(&key(), LimitKind::Absolute), Said::Before);
+        assert!(unwarned.has(&key()));
+        unwarned.forget(&key());
+        assert!(!unwarned.has(&key()));
+    }
+}
