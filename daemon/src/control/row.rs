@@ -111,6 +111,7 @@ pub(super) fn left(session: &SessionReport) -> Row {
 pub(super) fn explained(explanation: Explanation) -> Row {
     let mut row = head(&explanation.session);
     row.extend(kept(&explanation.session.facts));
+    row.insert("Unwarned", Variant::from(explanation.session.unwarned));
     if let Groups::Known(names) = explanation.session.groups {
         let names: Vec<String> = names.into_iter().collect();
         row.insert("Groups", Variant::from(names));
