@@ -132,7 +132,7 @@ fn systemd(facts: &Facts) -> Finding {
         services => {
             let what = format!(
                 "logins through {} get no session from pam_systemd.so, so logind does not know \
-                 them and no limit holds",
+                 them, and session-timeoutd keeps those alone that it is told of",
                 listed(services, "and")
             );
             let finding = Finding::error(check, &what);
