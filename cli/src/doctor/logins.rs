@@ -85,7 +85,9 @@ fn is_in_a_session(root: &Root, pid: u32) -> bool {
     groups.lines().any(|line| {
         let below = line.split_once("/user.slice/user-");
         let unit = below.and_then(|(_, below)| below.split('/').nth(1));
-        unit.is_some_and(|unit| unit.starts_with("session-") && unit.ends_with(".scope"))
+        // `session_id_valid()`. A scope of session-timeoutd's own is none.
+        let id = unit.and_then(|unit| unit.strip_prefix("session-")?.strip_suffix(".scope"));
+        id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     })
 }
 
@@ -229,6 +231,11 @@ mod tests {
             ..Process::MONITOR
         };
         assert_eq!(logins(&[of_a_users_own, Process::CHILD]).len(), 1);
+        let adopted = Process {
+            group: "/user.slice/user-1000.slice/session-timeout-login-20.scope",
+            ..Process::MONITOR
+        };
+        assert_eq!(logins(&[adopted, Process::CHILD]).len(), 1);
         for title in ["sshd: joe@corp [net]", "sshd: alice [net]", "vi a@b"] {
             let other = Process {
                 title,

@@ -74,10 +74,7 @@ struct Manager {
 #[interface(name = "org.sessiontimeout1.Manager")]
 impl Manager {
     /// Every session that a person logged in to, for root; for anybody else the caller's own.
-    /// `Keeper` is `logind`, or `daemon` for a login that logind has no session for; `NoSession` is
-    /// why, a word of [`session_timeout_policy::NoSession`], and only there then. `Leader` is the
-    /// process that the session began with. The phase `survived` stands where something lives on
-    /// after the end, and `Unwarned` says whether a warning reached neither a terminal nor an agent.
+    /// What the keys say is at [`row()`].
     async fn list_sessions(
         &self,
         #[zbus(header)] header: Header<'_>,

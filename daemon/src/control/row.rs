@@ -15,7 +15,13 @@ use crate::report::{Explanation, SessionReport};
 /// What D-Bus has of something: what is not known or does not hold is not there.
 pub(super) type Row = HashMap<&'static str, Variant<'static>>;
 
-/// Where a session stands.
+/// Where a session stands. Among the keys are
+/// - `Phase`: `survived` is a session of which something lives on after its end;
+/// - `Leader`: the process that the session began with;
+/// - `Keeper`: `logind`, or `daemon` for a login that logind has no session for;
+/// - `NoSession`: why it has none, a word of [`session_timeout_policy::NoSession`]; not there where
+///   logind keeps the session;
+/// - `Unwarned`: whether neither a terminal nor an agent took the last warning.
 pub(super) fn row(session: &SessionReport) -> Row {
     let (facts, limits) = (&session.facts, session.limits.as_ref());
     let fallbacks: Vec<&str> = session
