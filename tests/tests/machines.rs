@@ -113,6 +113,7 @@ on_both_suites! {
     Installed doctor::a_line_of_pam_that_keeps_ours_from_being_called_is_named,
     Installed doctor::a_logind_that_is_nearly_full_is_named_with_what_fills_it,
     Installed doctor::a_machine_as_installed_is_well,
+    Installed doctor::a_warning_that_reached_nobody_is_named,
     Installed doctor::users_who_may_have_more_time_and_cannot_authenticate_for_it_are_named,
     Installed doctor::what_is_wrong_with_pam_is_named_and_mended,
     Installed doctor::what_would_act_first_is_named_and_gone_when_it_is_taken_out,

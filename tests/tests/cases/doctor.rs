@@ -128,6 +128,33 @@ pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
     assert_well(machine)
 }
 
+pub(crate) fn a_warning_that_reached_nobody_is_named(machine: &Machine) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "60s"
+           session-warnings = ["57s"]"#,
+    )?;
+    let warned = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    let transfer = Ssh::open(machine, Account::Alice, Terminal::None)?;
+    let id = transfer.session();
+    machine.wait_status(id, SOON, |session| session["unwarned"] == true)?;
+    machine.wait_status(warned.session(), SOON, |session| {
+        session["phase"] == "warned"
+    })?;
+    let diagnosis = Diagnosis::of(machine)?;
+    let finding = diagnosis.the("session.unwarned")?;
+    assert_eq!(finding["level"], "warning", "{finding}");
+    assert_eq!(finding["session"], id, "{finding}");
+    let what = finding["what"].as_str().unwrap_or_default();
+    assert!(what.contains(&format!("session {id} of alice")), "{what}");
+    let explained = machine.run(&format!("session-timeout explain {id}"))?;
+    assert!(
+        explained.contains("A warning reached nobody"),
+        "{explained}"
+    );
+    Ok(())
+}
+
 /// Sessions that logind has place for in the case about that.
 const PLACES: u64 = 6;
 
