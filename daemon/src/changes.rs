@@ -78,7 +78,7 @@ impl Changes {
 
 impl Standing {
     fn of(session: &View<'_>) -> Self {
-        let extensions = session.limits.map(|limits| limits.extensions);
+        let extensions = session.extensions();
         let left = |all: Extensions| (all.times.saturating_sub(session.granted.times), all.by);
         let length = |(limit, _)| session.length(limit);
         Self {
@@ -88,7 +88,11 @@ impl Standing {
             length: session.next_end.and_then(length),
             locked: session.locking.locked,
             action: session.limits.map(|limits| limits.end_action),
-            rule: session.rule.map(str::to_owned),
+            rule: match session.next_end {
+                Some((limit, _)) => session.rule_for(limit),
+                None => session.rule,
+            }
+            .map(str::to_owned),
             extensions: extensions.map(left),
         }
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use session_timeout_policy::{EndAction, LimitKind, Limits, SessionFacts, View, Warning};
+use session_timeout_policy::{EndAction, LimitKind, Limits, View, Warning};
 use session_timeout_texts::{Cause, End, Language, Sentence, exactly, harmless};
 
 /// The longest text that is written to a terminal, in bytes. A pty takes 17,408 before it is
@@ -33,7 +33,7 @@ pub(crate) fn warning(
 ) -> String {
     let text = message(language, session, warning, left).unwrap_or_else(|| {
         language.say(Sentence::TerminalWarning {
-            end: end_of(session),
+            end: becomes(session, warning.limit),
             cause: cause(session, warning.limit),
             length: warning.length,
             left: rounded(left),
@@ -49,7 +49,7 @@ pub(crate) fn message(
     warning: &Warning,
     left: Duration,
 ) -> Option<String> {
-    let message = session.limits?.message.as_ref()?;
+    let message = session.limits_for(warning.limit)?.message.as_ref()?;
     let reason = Sentence::Reason {
         cause: cause(session, warning.limit),
         length: warning.length,
@@ -67,7 +67,7 @@ pub(crate) fn end(language: Language, session: &View<'_>, limit: LimitKind) -> S
     framed(&language.say(Sentence::TerminalEnd {
         cause: cause(session, limit),
         length: session.length(limit).unwrap_or_default(),
-        rule: session.rule,
+        rule: session.rule_for(limit),
     }))
 }
 
@@ -80,17 +80,12 @@ pub(crate) fn cause(session: &View<'_>, limit: LimitKind) -> Cause {
     }
 }
 
-/// What becomes of a session at its limit.
-pub(crate) fn becomes(session: &SessionFacts, limits: &Limits) -> End {
-    match limits.end_action.within(session.session_type) {
-        EndAction::Lock => End::Locks,
-        EndAction::HangUp | EndAction::Report | EndAction::Terminate => End::Ends,
+/// What becomes of a session at its limit of this kind.
+pub(crate) fn becomes(session: &View<'_>, limit: LimitKind) -> End {
+    match session.end_action_for(limit) {
+        Some(EndAction::Lock) => End::Locks,
+        Some(EndAction::HangUp | EndAction::Report | EndAction::Terminate) | None => End::Ends,
     }
-}
-
-fn end_of(session: &View<'_>) -> End {
-    let becomes = |limits| becomes(session.facts, limits);
-    session.limits.map_or(End::Ends, becomes)
 }
 
 /// A whole number of seconds, the nearest: a timer that fires a moment late must not make
@@ -113,7 +108,8 @@ fn framed(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use session_timeout_policy::{
-        BootTime, Engine, Event, Leads, Limit, Policy, SessionClass, SessionKey, SessionType, Uid,
+        BootTime, Engine, Event, Leads, Limit, Policy, SessionClass, SessionFacts, SessionKey,
+        SessionType, Uid,
     };
     use session_timeout_texts::is_harmful;
 

@@ -9,12 +9,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::barrier::Barrier;
 use crate::countdown::Countdown;
 use crate::ending::Stage;
 use crate::inquiry::{Due, Inquiry, Patience};
 use crate::standing::{Standing, Terms};
 use crate::tracked::{LoginState, Tracked};
-use crate::{Action, BootTime, EndAction, Finding, Groups, LimitKind, Verdict};
+use crate::{Action, BootTime, EndAction, Finding, Groups, Limit, LimitKind, LimitRecord, Limits};
 
 /// The daemon itself gives up after two seconds.
 const PATIENCE: Patience = Patience {
@@ -34,25 +35,32 @@ impl Tracked {
     /// Asks the policy, announces a session that is new, and does what is due.
     pub(crate) fn settle(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         self.withdraw_stale(out);
-        self.rejudge(terms, out);
+        self.rejudge(now, terms, out);
         if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
             // It was no desktop for a while, and is locked as one again.
-            self.withdraw(LimitKind::Absolute, out);
-            self.withdraw(LimitKind::Inactivity, out);
+            self.withdraw_for_a_lock(out);
         }
         self.ask_for_groups(now, terms, out);
         if !self.began && self.standing != Standing::Undecided {
             self.began = true;
             out.push(Action::Began(self.facts.key.clone()));
         }
+        self.adopt(out);
         self.tick(now, terms, out);
         // Groups that were overdue may have changed what there is to look for.
         self.take_baseline(now, out);
     }
 
-    /// Takes what the policy says of a session that is restored.
-    pub(crate) fn judge(&mut self, terms: &Terms) {
-        self.standing = Standing::of(terms, &self.facts, &self.groups);
+    /// Takes what the policy says of a session that is restored, whose absolute limit was so long
+    /// and had got so far.
+    pub(crate) fn judge(&mut self, now: BootTime, terms: &Terms, held: &LimitRecord) {
+        let countdown = &held.countdown;
+        let (standing, barrier) = self.verdict(now, terms, |limits| {
+            let (limit, action) = (&limits.absolute, limits.end_action);
+            let same = held.length == Some(limit.length) && countdown.fits(limit, action);
+            same.then_some(countdown)
+        });
+        (self.standing, self.barrier) = (standing, barrier);
         if self.standing != Standing::Undecided && self.locks() != Some(true) {
             self.locking.hold = None;
         }
@@ -103,10 +111,15 @@ impl Tracked {
 
     /// Another policy, or other facts: what was warned of under a limit that is no more is taken
     /// back, and the new limit starts with its warnings.
-    fn rejudge(&mut self, terms: &Terms, out: &mut Vec<Action>) {
-        let standing = Standing::of(terms, &self.facts, &self.groups);
+    fn rejudge(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
+        let held = self.terms(LimitKind::Absolute);
+        let (standing, barrier) = self.verdict(now, terms, |limits| {
+            let same = held == Some((&limits.absolute, limits.end_action));
+            same.then_some(&self.absolute)
+        });
         // What held goes on holding while groups are asked for.
-        if standing == self.standing || standing == Standing::Undecided {
+        if standing == Standing::Undecided || (standing == self.standing && barrier == self.barrier)
+        {
             return;
         }
         if self.idle_due().is_none() {
@@ -115,6 +128,7 @@ impl Tracked {
         }
         let stage = self.stage_limit();
         let before = std::mem::replace(&mut self.standing, standing);
+        let barrier_before = std::mem::replace(&mut self.barrier, barrier);
         if self.locks() != Some(true) {
             // A lock that stands for an end is worth nothing where an end is what is wanted.
             self.locking.hold = None;
@@ -124,7 +138,8 @@ impl Tracked {
             }
         }
         for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
-            if before.terms(kind) != self.standing.terms(kind) {
+            let before = terms_of(&before, barrier_before.as_deref(), kind);
+            if before != self.terms(kind) {
                 self.withdraw(kind, out);
                 // A lock is made sure of at the limit that holds now.
                 self.ending
@@ -137,10 +152,17 @@ impl Tracked {
         self.unknown_reported = false;
     }
 
+    /// What a countdown of this kind runs under: other terms start it afresh.
+    pub(crate) fn terms(&self, kind: LimitKind) -> Option<(&Limit, EndAction)> {
+        terms_of(&self.standing, self.barrier.as_deref(), kind)
+    }
+
     /// Whether a limit locks the session instead of ending it.
     fn locks(&self) -> Option<bool> {
-        self.limits()
-            .map(|limits| limits.end_action == EndAction::Lock)
+        let limits = self.limits()?;
+        let barrier = self.barrier.as_deref();
+        let locks = barrier.is_some_and(|barrier| barrier.how == EndAction::Lock);
+        Some(locks || limits.end_action == EndAction::Lock)
     }
 
     /// Asks where the policy wants to know, and stops asking where it does not.
@@ -148,9 +170,7 @@ impl Tracked {
         if matches!(self.groups, Groups::Known(_)) {
             return;
         }
-        let unasked = self.facts.subject(&Groups::Untold);
-        let wanted = terms.policy().judge(&unasked) == Verdict::NeedsGroups
-            && self.login == LoginState::Open;
+        let wanted = self.depends_on_groups(terms) && self.login == LoginState::Open;
         match (wanted, self.groups_inquiry) {
             (true, Inquiry::Idle) => {
                 self.groups_inquiry.ask(now);
@@ -160,4 +180,21 @@ impl Tracked {
             (true, _) => {}
         }
     }
+}
+
+/// What a countdown of this kind runs under.
+fn terms_of<'a>(
+    standing: &'a Standing,
+    barrier: Option<&'a Barrier>,
+    kind: LimitKind,
+) -> Option<(&'a Limit, EndAction)> {
+    let Standing::Limited { limits, .. } = standing else {
+        return None;
+    };
+    let limits: &Limits = match (kind, barrier) {
+        (LimitKind::Absolute, Some(barrier)) => &barrier.limits,
+        (LimitKind::Absolute, None) | (LimitKind::Inactivity, _) => limits,
+    };
+    let limit = limits.get(kind)?;
+    Some((limit, limits.end_action))
 }

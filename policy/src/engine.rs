@@ -1,15 +1,17 @@
 //! The engine: every session, and what to do next.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::ending::Stage;
+use crate::remains::Fate;
 use crate::snapshot::SessionRecord;
 use crate::standing::{Standing, Terms};
 use crate::tracked::{LoginState, Tracked};
 use crate::{
-    Action, Activity, BootTime, Departure, Event, Exemption, Granted, Groups, LimitKind, Limits,
-    Locking, Login, Milestone, Policy, SessionFacts, SessionKey, Warning,
+    Action, Activity, BootTime, EndAction, Event, Exemption, Extensions, Granted, Groups, Keeper,
+    LimitKind, Limits, Locking, Login, Milestone, NoSession, Policy, SessionFacts, SessionKey,
+    Warning,
 };
 
 /// A login that logind has not told of within this time is forgotten: what PAM says of a session
@@ -23,6 +25,8 @@ pub struct Engine {
     /// By logind's id: at most one session has it at any time. In boxes, because a node of the map
     /// has room for eleven, most of which is empty.
     sessions: BTreeMap<String, Box<Tracked>>,
+    /// Sessions that logind has dropped and whose id another one has by now.
+    displaced: BTreeMap<SessionKey, Box<Tracked>>,
     /// What PAM said of sessions that logind has not told of yet.
     logins: BTreeMap<String, (BootTime, Login)>,
     /// The latest time that was told; time never goes back here.
@@ -54,8 +58,12 @@ pub enum Wake {
     Probe,
     /// A lock that has not come.
     Proof,
+    /// What is left of a session that logind has dropped is ended again.
+    Remains,
     /// The lock that is the first stage, or the look that comes before.
     Stage,
+    /// Nobody has said whether anything is left of a session that logind has dropped.
+    Verify,
 }
 
 /// Where a session stands, for people to read.
@@ -71,6 +79,9 @@ pub struct View<'a> {
     pub limits: Option<&'a Limits>,
     /// The rule that they are from, unless they are everybody's.
     pub rule: Option<&'a str>,
+    /// The absolute limit that holds instead of the one in there, because the session was
+    /// something else before.
+    pub earlier: Option<Earlier<'a>>,
     /// The user's groups, as far as they were asked for.
     pub groups: &'a Groups,
     /// What was granted beyond the absolute limit.
@@ -85,6 +96,20 @@ pub struct View<'a> {
     pub next_end: Option<(LimitKind, BootTime)>,
 }
 
+/// An absolute limit that a session fell under before a user changed its type, its class or its
+/// terminal, and that ends it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier<'a> {
+    /// The limits that it is from; of these the absolute limit, the grace and the texts hold for it.
+    pub limits: &'a Limits,
+    /// The rule that they are from, unless they are everybody's.
+    pub rule: Option<&'a str>,
+    /// What happens at it.
+    pub end_action: EndAction,
+    /// How often and by how much it may be put off.
+    pub extensions: Extensions,
+}
+
 /// How far a session has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -94,6 +119,8 @@ pub enum Phase {
     Warned,
     /// It was asked to end for this limit, or to lock.
     Ending(LimitKind),
+    /// It was ended for this limit, logind has dropped it, and something of it lives on.
+    Survived(LimitKind),
     /// It was locked for this limit, and both begin anew when it is unlocked.
     Held(LimitKind),
     /// A limit was passed, and that was reported.
@@ -108,11 +135,43 @@ impl View<'_> {
     /// How long this limit is, with what was granted beyond it; `None` where it does not hold.
     #[must_use]
     pub fn length(&self, kind: LimitKind) -> Option<Duration> {
-        let length = self.limits?.get(kind)?.length;
+        let length = self.limits_for(kind)?.get(kind)?.length;
         Some(match kind {
             LimitKind::Absolute => self.granted.stretched(length),
             LimitKind::Inactivity => length,
         })
+    }
+
+    /// The limits that the limit of this kind is from.
+    #[must_use]
+    pub fn limits_for(&self, kind: LimitKind) -> Option<&Limits> {
+        let earlier = self.earlier.filter(|_| kind == LimitKind::Absolute);
+        earlier.map(|earlier| earlier.limits).or(self.limits)
+    }
+
+    /// The rule that the limit of this kind is from, unless it is everybody's.
+    #[must_use]
+    pub fn rule_for(&self, kind: LimitKind) -> Option<&str> {
+        match self.earlier.filter(|_| kind == LimitKind::Absolute) {
+            Some(earlier) => earlier.rule,
+            None => self.rule,
+        }
+    }
+
+    /// How often and by how much the absolute limit may be put off.
+    #[must_use]
+    pub fn extensions(&self) -> Option<Extensions> {
+        let earlier = self.earlier.map(|earlier| earlier.extensions);
+        earlier.or(self.limits.map(|limits| limits.extensions))
+    }
+
+    /// What happens at the limit of this kind; `None` where it does not hold.
+    #[must_use]
+    pub fn end_action_for(&self, kind: LimitKind) -> Option<EndAction> {
+        let earlier = self.earlier.filter(|_| kind == LimitKind::Absolute);
+        let now = |limits: &Limits| limits.end_action.within(self.facts.session_type);
+        let earlier = earlier.map(|earlier| earlier.end_action);
+        earlier.or(self.limits.map(now))
     }
 }
 
@@ -123,6 +182,7 @@ impl Engine {
         Self {
             terms: Terms::new(policy),
             sessions: BTreeMap::new(),
+            displaced: BTreeMap::new(),
             logins: BTreeMap::new(),
             now,
             revision: 0,
@@ -135,10 +195,11 @@ impl Engine {
     pub fn restore(now: BootTime, policy: Policy, records: Vec<SessionRecord>) -> Self {
         let mut engine = Self::new(now, policy);
         for record in records {
-            let tracked = record.restore(now, &engine.terms);
-            engine
-                .sessions
-                .insert(tracked.facts.key.id.clone(), Box::new(tracked));
+            let tracked = Box::new(record.restore(now, &engine.terms));
+            engine.keep(tracked);
+        }
+        for session in engine.displaced.values_mut() {
+            session.is_to_be_verified(now);
         }
         engine
     }
@@ -162,8 +223,8 @@ impl Engine {
             Event::GroupsUnavailable(key) => {
                 self.decide(&key, &mut out, Tracked::untold);
             }
-            Event::HungUp(key) => self.with(&key, &mut out, |session, _, out| {
-                session.hung_up(out);
+            Event::HungUp(key) => self.with(&key, &mut out, |session, now, out| {
+                session.hung_up(now, out);
             }),
             Event::InhibitorsChanged => self.look_for_inhibitors(&mut out),
             Event::Locked(key) => self.with(&key, &mut out, Tracked::locked),
@@ -174,15 +235,19 @@ impl Engine {
                 session.probed(now, reading, out);
             }),
             Event::ProbeFailed(key) => self.with(&key, &mut out, Tracked::probe_failed),
-            // The engine does not ask for these yet.
-            Event::Reachable | Event::Verified(..) => {}
-            Event::SessionGone(id) => self.remove(&id, &mut out),
+            Event::Reachable => self.ask_again(&mut out),
+            Event::SessionGone(id) => self.drop(&id, &mut out),
             Event::SessionSeen(facts) => self.see(facts, &mut out),
             Event::SessionsListed(listed) => self.reconcile(listed, &mut out),
             Event::Unreached(key) => {
                 self.with(&key, &mut out, |session, now, _| session.unreached(now));
             }
             Event::Unlocked(key) => self.with(&key, &mut out, Tracked::unlocked),
+            Event::Verified(key, remains) => {
+                self.decide(&key, &mut out, |session, now, out| {
+                    session.verified(now, remains, out)
+                });
+            }
         }
         out
     }
@@ -193,7 +258,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: BootTime) -> Vec<Action> {
         let mut out = Vec::new();
         self.advance(now);
-        for session in self.sessions.values_mut() {
+        for session in all(&mut self.sessions, &mut self.displaced) {
             if session.next_wake().is_some_and(|(due, _)| due <= self.now) {
                 self.revision += 1;
                 session.tick(self.now, &self.terms, &mut out);
@@ -206,8 +271,7 @@ impl Engine {
     /// happens. The answer may change with every call of a `handle` method, and only then.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.sessions
-            .values()
+        self.every()
             .filter_map(|session| session.next_wake().map(|(at, why)| (at, why, session)))
             .min_by_key(|(at, _, _)| *at)
             .map(|(at, why, session)| Deadline {
@@ -225,9 +289,7 @@ impl Engine {
 
     /// What must survive this engine so that another can go on; see [`Self::restore`].
     pub fn records(&self) -> impl Iterator<Item = SessionRecord> + '_ {
-        self.sessions
-            .values()
-            .map(|session| SessionRecord::of(session))
+        self.every().map(SessionRecord::of)
     }
 
     /// The policy in force.
@@ -236,12 +298,13 @@ impl Engine {
         self.terms.policy()
     }
 
-    /// Every session, by its id.
+    /// Every session, by its id. Those that logind has dropped and whose id another one has by now
+    /// come last.
     pub fn sessions(&self) -> impl Iterator<Item = View<'_>> {
-        self.sessions.values().map(|session| view(session))
+        self.every().map(view)
     }
 
-    /// The session with this logind id.
+    /// The session with this logind id; where it was handed out again, the one that has it.
     #[must_use]
     pub fn session(&self, id: &str) -> Option<View<'_>> {
         self.sessions.get(id).map(|session| view(session))
@@ -250,8 +313,11 @@ impl Engine {
     /// This very session.
     #[must_use]
     pub fn session_of(&self, key: &SessionKey) -> Option<View<'_>> {
-        self.session(&key.id)
-            .filter(|session| session.facts.key == *key)
+        let holder = self.sessions.get(&key.id);
+        let holder = holder.filter(|session| session.facts.key == *key);
+        holder
+            .or_else(|| self.displaced.get(key))
+            .map(|session| view(session))
     }
 
     /// What is to come for the session with this logind id as things stand, in order.
@@ -279,47 +345,80 @@ impl Engine {
         self.logins.retain(|_, (since, _)| *since >= oldest);
     }
 
+    /// Every session that is known.
+    fn every(&self) -> impl Iterator<Item = &Tracked> {
+        let sessions = self.sessions.values().chain(self.displaced.values());
+        sessions.map(|session| &**session)
+    }
+
     fn with(
         &mut self,
         key: &SessionKey,
         out: &mut Vec<Action>,
         act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>),
     ) {
-        if let Some(session) = known(&mut self.sessions, key) {
+        if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
             act(session, self.now, out);
             session.tick(self.now, &self.terms, out);
         }
     }
 
-    /// Something that the policy may say something else of.
-    fn decide(
+    /// Something that the policy may say something else of, or that the session does not outlive.
+    fn decide<T: Into<Fate>>(
         &mut self,
         key: &SessionKey,
         out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>),
+        act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>) -> T,
     ) {
-        if let Some(session) = known(&mut self.sessions, key) {
-            act(session, self.now, out);
-            session.settle(self.now, &self.terms, out);
+        let Some(session) = known(&mut self.sessions, &mut self.displaced, key) else {
+            return;
+        };
+        match act(session, self.now, out).into() {
+            Fate::Stays => session.settle(self.now, &self.terms, out),
+            Fate::Gone => self.remove(key, out),
+        }
+    }
+
+    /// Keeps a session. Where another one has its id, the older one was dropped by logind.
+    fn keep(&mut self, session: Box<Tracked>) {
+        let key = session.facts.key.clone();
+        let other = self
+            .sessions
+            .get(&key.id)
+            .map(|other| other.facts.key.stamp);
+        if other.is_some_and(|stamp| stamp > key.stamp) {
+            self.displaced.insert(key, session);
+        } else if let Some(other) = self.sessions.insert(key.id, session) {
+            self.displaced.insert(other.facts.key.clone(), other);
         }
     }
 
     fn see(&mut self, facts: SessionFacts, out: &mut Vec<Action>) {
-        let id = facts.key.id.clone();
-        if self
-            .sessions
-            .get(&id)
-            .is_some_and(|known| known.facts.key != facts.key)
+        let key = facts.key.clone();
+        if !self.sessions.contains_key(&key.id)
+            && let Some(session) = self.displaced.remove(&key)
         {
-            self.remove(&id, out);
+            self.sessions.insert(key.id.clone(), session);
         }
-        if let Some(known) = self.sessions.get_mut(&id) {
-            known.update(facts);
-            known.settle(self.now, &self.terms, out);
+        if let Some(known) = self.sessions.get_mut(&key.id) {
+            match key.stamp.cmp(&known.facts.key.stamp) {
+                Ordering::Equal => {
+                    known.reappeared();
+                    known.update(facts, &self.terms);
+                    known.settle(self.now, &self.terms, out);
+                    return;
+                }
+                // It was dropped before the one that has its id now was made.
+                Ordering::Less => return,
+                Ordering::Greater => self.drop(&key.id, out),
+            }
+        } else if self.is_in_logind(&facts) {
             return;
         }
+        let started = self.take_over(&facts, out);
         let mut session = Tracked::new(self.now, facts);
-        if let Some((_, login)) = self.logins.remove(&id)
+        session.counts_from(started);
+        if let Some((_, login)) = self.logins.remove(&key.id)
             && session
                 .facts
                 .leader
@@ -328,33 +427,90 @@ impl Engine {
             session.record(login);
         }
         session.settle(self.now, &self.terms, out);
-        self.sessions.insert(id, Box::new(session));
+        self.keep(Box::new(session));
+    }
+
+    /// Whether logind has a session for a login that the daemon is to keep.
+    fn is_in_logind(&self, facts: &SessionFacts) -> bool {
+        facts.keeper != Keeper::Logind
+            && facts.leader.is_some()
+            && self.sessions.values().any(|session| {
+                session.facts.keeper == Keeper::Logind
+                    && session.facts.leader == facts.leader
+                    && session.login == LoginState::Open
+            })
+    }
+
+    /// logind has a session for a login that the daemon has kept until now: from here on that is
+    /// the login. Says when it began.
+    fn take_over(&mut self, facts: &SessionFacts, out: &mut Vec<Action>) -> Option<BootTime> {
+        if facts.keeper != Keeper::Logind {
+            return None;
+        }
+        let kept = self.sessions.values().find(|session| {
+            let keeper = session.facts.keeper;
+            // One that logind has had before is not a login that it was slow about.
+            !matches!(keeper, Keeper::Logind | Keeper::Daemon(NoSession::Dropped))
+                && session.facts.leader.is_some()
+                && session.facts.leader == facts.leader
+        })?;
+        let (key, started) = (kept.facts.key.clone(), kept.facts.started);
+        self.remove(&key, out);
+        Some(started)
     }
 
     fn reconcile(&mut self, listed: Vec<SessionFacts>, out: &mut Vec<Action>) {
+        let is_listed = |id: &str| listed.iter().any(|facts| facts.key.id == id);
+        let in_logind = |session: &Tracked| session.facts.keeper == Keeper::Logind;
         let gone: Vec<String> = self
             .sessions
-            .keys()
-            .filter(|id| listed.iter().all(|facts| facts.key.id != **id))
-            .cloned()
+            .iter()
+            .filter(|(id, session)| in_logind(session) && !is_listed(id))
+            .map(|(id, _)| id.clone())
             .collect();
         for id in gone {
-            self.remove(&id, out);
+            self.drop(&id, out);
         }
         for facts in listed {
             self.see(facts, out);
         }
+        self.look_after_the_rest(out);
     }
 
-    fn remove(&mut self, id: &str, out: &mut Vec<Action>) {
-        if let Some(session) = self.sessions.remove(id) {
-            let departure = match (&session.ending, session.login) {
-                (Some(ending), _) if ending.stage() == Stage::LockAgain => Departure::Own,
-                (Some(ending), _) => Departure::Ended(ending.limit),
-                (None, LoginState::HungUp(limit)) => Departure::Ended(limit),
-                (None, LoginState::Open | LoginState::LoggedOut) => Departure::Own,
-            };
-            out.push(Action::Left(session.facts, departure));
+    /// Sessions that no list of logind's has: those whose id another one has, and the daemon's.
+    fn look_after_the_rest(&mut self, out: &mut Vec<Action>) {
+        let displaced: Vec<SessionKey> = self.displaced.keys().cloned().collect();
+        for key in displaced {
+            self.decide(&key, out, Tracked::dropped);
+        }
+        for session in self.sessions.values_mut() {
+            if session.facts.keeper != Keeper::Logind {
+                session.settle(self.now, &self.terms, out);
+            }
+        }
+    }
+
+    /// Whoever keeps the session with this id has it no longer.
+    fn drop(&mut self, id: &str, out: &mut Vec<Action>) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        if session.dropped(self.now, out) == Fate::Gone {
+            let key = session.facts.key.clone();
+            self.remove(&key, out);
+        }
+    }
+
+    fn remove(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
+        let holder = self.sessions.get(&key.id);
+        let session = if holder.is_some_and(|holder| holder.facts.key == *key) {
+            self.sessions.remove(&key.id)
+        } else {
+            self.displaced.remove(key)
+        };
+        if let Some(session) = session {
+            let (facts, departure) = session.departs();
+            out.push(Action::Left(facts, departure));
         }
     }
 
@@ -378,32 +534,58 @@ impl Engine {
 
     fn close(&mut self, id: &str, out: &mut Vec<Action>) {
         self.logins.remove(id);
-        if let Some(session) = self.sessions.get_mut(id) {
-            session.close(out);
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        session.close(self.now, out);
+        if session.is_left() {
+            let key = session.facts.key.clone();
+            self.remove(&key, out);
         }
     }
 
     fn replace_policy(&mut self, policy: Policy, out: &mut Vec<Action>) {
         self.terms = Terms::new(policy);
-        for session in self.sessions.values_mut() {
+        for session in all(&mut self.sessions, &mut self.displaced) {
             session.settle(self.now, &self.terms, out);
         }
     }
 
     fn look_for_inhibitors(&mut self, out: &mut Vec<Action>) {
-        for session in self.sessions.values_mut() {
+        for session in all(&mut self.sessions, &mut self.displaced) {
             session.inhibitors_changed(self.now, out);
+        }
+    }
+
+    fn ask_again(&mut self, out: &mut Vec<Action>) {
+        for session in all(&mut self.sessions, &mut self.displaced) {
+            session.reachable(self.now);
+            session.tick(self.now, &self.terms, out);
         }
     }
 }
 
+type ById = BTreeMap<String, Box<Tracked>>;
+type ByKey = BTreeMap<SessionKey, Box<Tracked>>;
+
 /// The very session that is meant.
 fn known<'a>(
-    sessions: &'a mut BTreeMap<String, Box<Tracked>>,
+    sessions: &'a mut ById,
+    displaced: &'a mut ByKey,
     key: &SessionKey,
 ) -> Option<&'a mut Tracked> {
-    let session = sessions.get_mut(&key.id)?;
-    (session.facts.key == *key).then_some(session)
+    let holder = sessions.get_mut(&key.id);
+    let holder = holder.filter(|session| session.facts.key == *key);
+    let session = holder.or_else(|| displaced.get_mut(key))?;
+    Some(session)
+}
+
+fn all<'a>(
+    sessions: &'a mut ById,
+    displaced: &'a mut ByKey,
+) -> impl Iterator<Item = &'a mut Tracked> {
+    let sessions = sessions.values_mut().chain(displaced.values_mut());
+    sessions.map(|session| &mut **session)
 }
 
 fn view(session: &Tracked) -> View<'_> {
@@ -411,28 +593,38 @@ fn view(session: &Tracked) -> View<'_> {
         Standing::Limited { rule, .. } => (session.limits(), rule.as_deref()),
         Standing::Exempt(_) | Standing::Undecided => (None, None),
     };
-    let ending = session.ending.as_ref();
-    let phase = if let Some(ending) = ending.filter(|ending| ending.stage() != Stage::LockAgain) {
+    let ending = session.ending.as_ref().filter(|_| session.is_ending());
+    let warned = |kind| session.is_warned(kind);
+    let phase = if let Some(limit) = session.survived() {
+        Phase::Survived(limit)
+    } else if let Some(ending) = ending {
         Phase::Ending(ending.limit)
     } else if let Some(why) = session.exemption() {
         Phase::Exempt(why)
     } else if limits.is_none() {
         Phase::Undecided
+    } else if warned(LimitKind::Absolute) || warned(LimitKind::Inactivity) {
+        Phase::Warned
     } else if let Some(hold) = session.locking.held().filter(|_| session.is_held()) {
         Phase::Held(hold.limit)
-    } else if session.absolute.is_warned() || session.inactivity.is_warned() {
-        Phase::Warned
     } else if session.absolute.reported || session.inactivity.reported {
         Phase::Reported
     } else {
         Phase::Running
     };
+    let barrier = session.barrier.as_deref().filter(|_| limits.is_some());
     View {
         facts: &session.facts,
         recorded: session.recorded,
         phase,
         limits,
         rule,
+        earlier: barrier.map(|barrier| Earlier {
+            limits: &barrier.limits,
+            rule: barrier.rule.as_deref(),
+            end_action: barrier.how.within(session.facts.session_type),
+            extensions: barrier.extensions,
+        }),
         groups: &session.groups,
         granted: session.granted,
         locking: session.locking,

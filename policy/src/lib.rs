@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod activity;
+mod barrier;
 mod countdown;
 mod deciding;
 mod ending;
@@ -28,6 +29,7 @@ mod limits;
 mod locking;
 mod matching;
 mod names;
+mod remains;
 mod rules;
 mod schedule;
 mod session;
@@ -39,8 +41,9 @@ mod time;
 mod tracked;
 
 pub use activity::{Activity, Hint, IdleSource, Reading, StampSource};
+pub use barrier::{Past, Variant};
 pub use countdown::Countdown;
-pub use engine::{Deadline, Engine, Phase, View, Wake};
+pub use engine::{Deadline, Earlier, Engine, Phase, View, Wake};
 pub use event::{
     Action, Departure, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid, Remains,
     SessionFacts, SessionKey, Warning,

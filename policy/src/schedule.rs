@@ -55,23 +55,23 @@ impl Tracked {
         let Some(limits) = self.limits() else {
             return Vec::new();
         };
-        if self.ending.is_some() || self.is_held() {
+        if self.ending.is_some() {
             return Vec::new();
         }
         let mut milestones = Vec::new();
-        if let Some((anchor, limit)) = self.absolute_terms().filter(|_| !self.absolute.reported) {
-            milestones.extend(of_countdown(
-                LimitKind::Absolute,
-                anchor,
-                &limit,
-                &self.absolute,
-            ));
+        let absolute = self.absolute_terms();
+        if let Some((anchor, limit)) = absolute.filter(|_| self.threatens(LimitKind::Absolute)) {
+            let kind = LimitKind::Absolute;
+            milestones.extend(of_countdown(kind, anchor, &limit, &self.absolute));
         }
         let since = self.idle_since();
-        let enforced = !self.inactivity.reported && !self.is_unenforceable();
-        if let Some(limit) = limits.inactivity.as_ref().filter(|_| enforced) {
+        let inactivity = limits.inactivity.as_ref();
+        if let Some(limit) = inactivity.filter(|_| self.threatens(LimitKind::Inactivity)) {
             let kind = LimitKind::Inactivity;
             milestones.extend(of_countdown(kind, since, limit, &self.inactivity));
+        }
+        if self.is_held() {
+            return in_order(milestones);
         }
         let stage = self.stage_limit();
         let stage = stage.filter(|_| !self.stage.reported && !self.locking.locked);
@@ -90,7 +90,7 @@ impl Tracked {
         let Some(limits) = self.limits() else {
             return Vec::new();
         };
-        if self.ending.is_some() || self.is_held() {
+        if self.ending.is_some() {
             return Vec::new();
         }
         let standing = |kind, countdown: &Countdown, anchor, limit: &Limit| {
@@ -102,10 +102,13 @@ impl Tracked {
                 ends_at: countdown.ends_at(anchor, limit),
             })
         };
-        let absolute = self.absolute_terms().and_then(|(anchor, limit)| {
+        let fixed = !self.is_held() || self.is_fixed();
+        let absolute = self.absolute_terms().filter(|_| fixed);
+        let absolute = absolute.and_then(|(anchor, limit)| {
             standing(LimitKind::Absolute, &self.absolute, anchor, &limit)
         });
-        let inactivity = limits.inactivity.as_ref().and_then(|limit| {
+        let inactivity = limits.inactivity.as_ref().filter(|_| !self.is_held());
+        let inactivity = inactivity.and_then(|limit| {
             let kind = LimitKind::Inactivity;
             standing(kind, &self.inactivity, self.idle_since(), limit)
         });

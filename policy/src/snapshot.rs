@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::barrier::Past;
 use crate::standing::{Standing, Terms};
 use crate::tracked::{LoginState, Tracked};
 use crate::{
@@ -22,6 +23,8 @@ pub struct SessionRecord {
     pub login: LoginState,
     /// What was known of the user's groups.
     pub groups: Groups,
+    /// What the session was before, where a user has changed that.
+    pub past: Option<Past>,
     /// The last activity.
     pub activity: Activity,
     /// Whether it was reported that nobody can tell it.
@@ -59,6 +62,7 @@ impl SessionRecord {
             recorded: session.recorded,
             login: session.login,
             groups: session.groups.clone(),
+            past: session.past.as_deref().cloned(),
             activity: session.activity.clone(),
             unknown_reported: session.unknown_reported,
             absolute: record(LimitKind::Absolute, &session.absolute),
@@ -85,7 +89,13 @@ impl SessionRecord {
         session.groups = self.groups;
         session.granted = self.granted;
         session.locking = self.locking.no_later_than(now);
-        session.judge(terms);
+        session.past = self.past.map(|past| {
+            Box::new(Past {
+                since: past.since.min(now),
+                ..past
+            })
+        });
+        session.judge(now, terms, &self.absolute);
         session.activity = self.activity;
         // Nor may a record from a clock that is ahead of ours.
         session.activity.last = session.activity.last.min(now);
@@ -94,7 +104,7 @@ impl SessionRecord {
         session.activity.sampled = session.activity.sampled.min(now);
         let undecided = session.standing == Standing::Undecided;
         let mut stale = Vec::new();
-        let mut countdown = |kind, record: LimitRecord| match session.standing.terms(kind) {
+        let mut countdown = |kind, record: LimitRecord| match session.terms(kind) {
             Some((limit, end_action))
                 if record.length == Some(limit.length)
                     && record.countdown.fits(limit, end_action) =>
@@ -132,5 +142,5 @@ impl SessionRecord {
 }
 
 fn length_of(session: &Tracked, kind: LimitKind) -> Option<Duration> {
-    session.standing.terms(kind).map(|(limit, _)| limit.length)
+    session.terms(kind).map(|(limit, _)| limit.length)
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{
-    EndAction, Exemption, Groups, Limit, LimitKind, Limits, Policy, SessionFacts, Verdict,
-};
+use crate::{EndAction, Exemption, Limit, Limits, Policy, Subject, Verdict};
 
 /// What the policy says of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +55,8 @@ impl Terms {
 
 impl Standing {
     /// What the policy says.
-    pub(crate) fn of(terms: &Terms, facts: &SessionFacts, groups: &Groups) -> Self {
-        match terms.policy.judge(&facts.subject(groups)) {
+    pub(crate) fn of(terms: &Terms, subject: &Subject<'_>) -> Self {
+        match terms.policy.judge(subject) {
             Verdict::Exempt(why) => Self::Exempt(why),
             Verdict::Limited { limits, rule } => Self::Limited {
                 limits: match terms.limits(rule) {
@@ -68,16 +66,6 @@ impl Standing {
                 rule: rule.map(str::to_owned),
             },
             Verdict::NeedsGroups => Self::Undecided,
-        }
-    }
-
-    /// What a countdown of this kind runs under: other terms start it afresh.
-    pub(crate) fn terms(&self, kind: LimitKind) -> Option<(&Limit, EndAction)> {
-        match self {
-            Self::Limited { limits, .. } => {
-                limits.get(kind).map(|limit| (limit, limits.end_action))
-            }
-            Self::Exempt(_) | Self::Undecided => None,
         }
     }
 }

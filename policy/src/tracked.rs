@@ -1,16 +1,19 @@
 //! One session: what is known of it, and what is due.
 //!
-//! What concerns its idle time is in `idle.rs`, and its groups in `deciding.rs`.
+//! What concerns its idle time is in `idle.rs`, its groups in `deciding.rs`, what it was before in
+//! `barrier.rs`, and what comes after logind has dropped it in `remains.rs`.
 
 use std::time::Duration;
 
 use crate::activity::Activity;
+use crate::barrier::{Barrier, Past};
 use crate::countdown::{Countdown, Step};
 use crate::deciding::Settled;
-use crate::ending::{Ending, Stage};
+use crate::ending::{Ending, Pace, Stage};
 use crate::extension::{Extended, Granted, Refusal};
 use crate::inquiry::Inquiry;
 use crate::locking::{LockCause, Locking};
+use crate::remains::Removal;
 use crate::standing::{Standing, Terms};
 use crate::{
     Action, BootTime, EndAction, Exemption, Finding, Groups, Limit, LimitKind, Limits, Login,
@@ -33,6 +36,10 @@ pub(crate) struct Tracked {
     pub(crate) groups: Groups,
     pub(crate) groups_inquiry: Inquiry,
     pub(crate) standing: Standing,
+    /// What the session was before, where a user has changed that.
+    pub(crate) past: Option<Box<Past>>,
+    /// The absolute limit that holds whatever the session is now, where it was something else.
+    pub(crate) barrier: Option<Box<Barrier>>,
     pub(crate) activity: Activity,
     pub(crate) absolute: Countdown,
     pub(crate) inactivity: Countdown,
@@ -47,6 +54,10 @@ pub(crate) struct Tracked {
     /// What the last look saw may have changed while it was on its way.
     pub(crate) look_again: bool,
     pub(crate) ending: Option<Ending>,
+    /// logind has dropped it, and whether anything is left of it is not certain.
+    pub(crate) removal: Option<Removal>,
+    /// The daemon was asked to keep it together.
+    pub(crate) adopted: bool,
     /// What was warned of before a restart and does not hold after it.
     pub(crate) stale: Vec<LimitKind>,
 }
@@ -78,6 +89,8 @@ impl Tracked {
             groups: Groups::Untold,
             groups_inquiry: Inquiry::Idle,
             standing: Standing::Undecided,
+            past: None,
+            barrier: None,
             absolute: Countdown::default(),
             inactivity: Countdown::default(),
             stage: Countdown::default(),
@@ -87,8 +100,18 @@ impl Tracked {
             probe: Inquiry::Idle,
             look_again: false,
             ending: None,
+            removal: None,
+            adopted: false,
             stale: Vec::new(),
         }
+    }
+
+    /// It began at this time already, as far as somebody knows.
+    pub(crate) fn counts_from(&mut self, started: Option<BootTime>) {
+        self.facts.started = self
+            .facts
+            .started
+            .min(started.unwrap_or(self.facts.started));
     }
 
     /// The limits that hold now, if any.
@@ -97,6 +120,30 @@ impl Tracked {
             Standing::Limited { limits, .. } if self.login == LoginState::Open => Some(limits),
             Standing::Limited { .. } | Standing::Exempt(_) | Standing::Undecided => None,
         }
+    }
+
+    /// The limits that the absolute limit is from.
+    pub(crate) fn absolute_limits(&self) -> Option<&Limits> {
+        let limits = self.limits()?;
+        let barrier = self.barrier.as_deref();
+        Some(barrier.map_or(limits, |barrier| &barrier.limits))
+    }
+
+    /// The limits that the limit of this kind is from.
+    pub(crate) fn limits_for(&self, kind: LimitKind) -> Option<&Limits> {
+        match kind {
+            LimitKind::Absolute => self.absolute_limits(),
+            LimitKind::Inactivity => self.limits(),
+        }
+    }
+
+    /// What becomes of the session at its limit of this kind.
+    pub(crate) fn end_action(&self, kind: LimitKind) -> Option<EndAction> {
+        let limits = self.limits()?;
+        let barrier = self.barrier.as_deref();
+        let barrier = barrier.filter(|_| kind == LimitKind::Absolute);
+        let action = barrier.map_or(limits.end_action, |barrier| barrier.how);
+        Some(action.within(self.facts.session_type))
     }
 
     /// Why no limit holds, if none does for good.
@@ -110,13 +157,15 @@ impl Tracked {
         }
     }
 
-    /// logind describes the session anew.
-    pub(crate) fn update(&mut self, facts: SessionFacts) {
+    /// Whoever keeps the session describes it anew.
+    pub(crate) fn update(&mut self, facts: SessionFacts, terms: &Terms) {
         let started = self.facts.started;
+        let before = self.variant();
         let service = facts.service.or_else(|| self.facts.service.take());
         let remote_host = facts.remote_host.or_else(|| self.facts.remote_host.take());
         let terminal = facts.terminal.or_else(|| self.facts.terminal.take());
         let leader = facts.leader.or(self.facts.leader);
+        let invocation = facts.invocation.or(self.facts.invocation);
         // The start is what it was when the session was first seen: converting it again, after a
         // suspend or a step of the clock, could only give something worse.
         self.facts = SessionFacts {
@@ -125,8 +174,10 @@ impl Tracked {
             terminal,
             leader,
             started,
+            invocation,
             ..facts
         };
+        self.remember(before, terms);
     }
 
     /// PAM describes the login.
@@ -139,25 +190,36 @@ impl Tracked {
         }
         if self.facts.terminal.is_none() {
             self.facts.terminal = login.terminal;
+            self.complete_the_past();
         }
     }
 
     /// The user has logged out. An end that was begun goes on, but for a hang-up, which this is.
-    pub(crate) fn close(&mut self, out: &mut Vec<Action>) {
-        if self.hung_up(out) || self.login != LoginState::Open {
+    pub(crate) fn close(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.hung_up(now, out) || self.login != LoginState::Open {
+            return;
+        }
+        let locks = |ending: &Ending| ending.stage().locks();
+        if !self.ending.as_ref().is_none_or(locks) {
+            // The end is ours, and what is left of the session is not left alone.
             return;
         }
         self.groups_inquiry = Inquiry::Idle;
         self.withdraw(LimitKind::Absolute, out);
         self.withdraw(LimitKind::Inactivity, out);
         // Nobody is left to lock the screen for.
-        self.ending.take_if(|ending| ending.stage().locks());
+        self.ending = None;
         self.login = LoginState::LoggedOut;
         self.locking.hold = None;
     }
 
-    /// A hang-up has come about. Says whether one was asked for.
-    pub(crate) fn hung_up(&mut self, out: &mut Vec<Action>) -> bool {
+    /// Nobody is logged in there any more. Says whether that was asked for.
+    pub(crate) fn hung_up(&mut self, now: BootTime, out: &mut Vec<Action>) -> bool {
+        if let Some(ending) = &mut self.ending
+            && ending.leader_ended(now, &self.facts.key, out)
+        {
+            return true;
+        }
         let hanging = |ending: &mut Ending| ending.stage() == Stage::HangUp;
         let Some(ending) = self.ending.take_if(hanging) else {
             return false;
@@ -180,8 +242,7 @@ impl Tracked {
             out.extend(cause.map(|cause| Action::Locked(key, cause)));
             if self.is_held() && !held {
                 // It was in doubt, and the user was warned meanwhile.
-                self.withdraw(LimitKind::Absolute, out);
-                self.withdraw(LimitKind::Inactivity, out);
+                self.withdraw_for_a_lock(out);
             }
             return;
         };
@@ -190,10 +251,10 @@ impl Tracked {
         if ending.stage() == Stage::Lock {
             out.push(Action::Locked(key, LockCause::Limit(limit)));
         }
+        self.renew_the_past();
         // What was warned of has come about; the other limit begins anew with this one.
         *self.countdown(limit) = Countdown::default();
-        self.withdraw(LimitKind::Absolute, out);
-        self.withdraw(LimitKind::Inactivity, out);
+        self.withdraw_for_a_lock(out);
     }
 
     /// The user has unlocked the screen, and is there.
@@ -202,21 +263,23 @@ impl Tracked {
         self.ending
             .take_if(|ending| ending.stage() == Stage::LockAgain);
         let renewed = self.locking.unlocked(now).is_some();
-        if renewed {
+        if renewed && !self.is_fixed() {
             self.granted = Granted::default();
+            self.renew_the_past();
         }
         if self.ending.is_some() {
             // What is being ended is not saved by it; but should the end be called off, the
             // limits count from here.
-            if renewed {
+            if renewed && !self.is_fixed() {
                 self.absolute = Countdown::default();
+            }
+            if renewed {
                 self.inactivity = Countdown::default();
             }
             return;
         }
         if renewed {
-            self.withdraw(LimitKind::Absolute, out);
-            self.withdraw(LimitKind::Inactivity, out);
+            self.withdraw_for_a_lock(out);
         }
         self.saw_activity(now, out);
     }
@@ -245,9 +308,21 @@ impl Tracked {
         }
     }
 
+    /// logind or the bus answers again.
+    pub(crate) fn reachable(&mut self, now: BootTime) {
+        if let Some(ending) = &mut self.ending {
+            ending.reachable(now);
+        }
+    }
+
     /// Does what is due.
     pub(crate) fn tick(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         self.withdraw_stale(out);
+        self.tick_removal(now, out);
+        if self.removal.is_some() && self.is_ending() {
+            // logind has nothing there to end.
+            return;
+        }
         if let Some(ending) = &mut self.ending {
             if ending.stage() != Stage::LockAgain || !ending.escalates(now) {
                 ending.tick(now, &self.facts.key, out);
@@ -268,8 +343,16 @@ impl Tracked {
 
     /// When something will be due, and what.
     pub(crate) fn next_wake(&self) -> Option<(BootTime, Wake)> {
+        let removal = self.removal_wake();
+        if removal.is_some() && self.is_ending() {
+            return removal;
+        }
         if let Some(ending) = &self.ending {
-            return Some((ending.next(), Wake::Escalate));
+            let ending = (ending.next(), Wake::Escalate);
+            return removal
+                .into_iter()
+                .chain([ending])
+                .min_by_key(|(due, _)| *due);
         }
         let groups = self.groups_due().map(|due| (due, Wake::Groups));
         let proof = self.locking.proof_due().map(|due| (due, Wake::Proof));
@@ -282,22 +365,22 @@ impl Tracked {
             .chain(proof.filter(|_| self.limits().is_some()))
             .chain(absolute)
             .chain(self.idle_wake())
+            .chain(removal)
             .min_by_key(|(due, _)| *due)
     }
 
     /// Which limit ends the session first as things stand, and when.
     pub(crate) fn next_end(&self) -> Option<(LimitKind, BootTime)> {
-        if self.is_held() {
-            return None;
-        }
         let limits = self.limits()?;
-        let absolute = self.absolute_terms().filter(|_| !self.absolute.reported);
+        let absolute = self
+            .absolute_terms()
+            .filter(|_| self.threatens(LimitKind::Absolute));
         let absolute = absolute.map(|(anchor, limit)| {
             let end = self.absolute.ends_at(anchor, &limit);
             (LimitKind::Absolute, end)
         });
-        let enforced = !self.inactivity.reported && !self.is_unenforceable();
-        let inactivity = limits.inactivity.as_ref().filter(|_| enforced);
+        let inactivity = limits.inactivity.as_ref();
+        let inactivity = inactivity.filter(|_| self.threatens(LimitKind::Inactivity));
         let inactivity = inactivity.map(|limit| {
             let end = self.inactivity.ends_at(self.idle_since(), limit);
             (LimitKind::Inactivity, end)
@@ -306,6 +389,27 @@ impl Tracked {
             .into_iter()
             .chain(inactivity)
             .min_by_key(|(_, end)| *end)
+    }
+
+    /// Whether something is to come of a limit of this kind. Of a session that is locked instead
+    /// of ended nothing is, unless its absolute limit is no matter of locks.
+    pub(crate) fn threatens(&self, kind: LimitKind) -> bool {
+        match kind {
+            LimitKind::Absolute => !self.absolute.reported && (!self.is_held() || self.is_fixed()),
+            LimitKind::Inactivity => {
+                !self.inactivity.reported && !self.is_unenforceable() && !self.is_held()
+            }
+        }
+    }
+
+    /// Whether a warning of this kind stands.
+    pub(crate) fn is_warned(&self, kind: LimitKind) -> bool {
+        let held = self.is_held() && (kind == LimitKind::Inactivity || !self.is_fixed());
+        let countdown = match kind {
+            LimitKind::Absolute => &self.absolute,
+            LimitKind::Inactivity => &self.inactivity,
+        };
+        countdown.is_warned() && !held
     }
 
     /// Whether an end is under way. To make sure of a lock is none.
@@ -323,14 +427,30 @@ impl Tracked {
     /// What the absolute limit counts from, and how long it is with what was granted. A session
     /// that is held is not warned: a lock that is asked for again is only to make sure.
     pub(crate) fn absolute_terms(&self) -> Option<(BootTime, Limit)> {
-        let limit = &self.limits()?.absolute;
-        let mut limit = if self.is_held() {
+        let limit = &self.absolute_limits()?.absolute;
+        let mut limit = if self.is_held() && !self.is_fixed() {
             limit.silent()
         } else {
             limit.clone()
         };
         limit.length = self.granted.stretched(limit.length);
-        Some((self.locking.anchor(self.facts.started), limit))
+        Some((self.absolute_anchor(), limit))
+    }
+
+    /// What the absolute limit counts from.
+    fn absolute_anchor(&self) -> BootTime {
+        match self.past.as_deref().filter(|_| self.is_fixed()) {
+            Some(past) => past.since,
+            None => self.locking.anchor(self.facts.started),
+        }
+    }
+
+    /// A lock stands for an end now, or has: what it puts off is taken back.
+    pub(crate) fn withdraw_for_a_lock(&mut self, out: &mut Vec<Action>) {
+        if !self.is_fixed() {
+            self.withdraw(LimitKind::Absolute, out);
+        }
+        self.withdraw(LimitKind::Inactivity, out);
     }
 
     /// Takes back what was warned of before a restart and does not hold after it.
@@ -364,7 +484,9 @@ impl Tracked {
         length: Duration,
         out: &mut Vec<Action>,
     ) {
-        let Some(limits) = self.limits() else { return };
+        let Some(limits) = self.limits_for(kind) else {
+            return;
+        };
         let key = self.facts.key.clone();
         match step {
             Step::Warn { lead, ends_at } => {
@@ -376,13 +498,14 @@ impl Tracked {
                 };
                 out.push(Action::Warn(key, warning));
             }
-            Step::End => match self.first_stage(limits.end_action) {
+            Step::End => match self.first_stage(kind) {
                 Some(stage) => {
-                    if stage != Stage::LockAgain {
-                        let how = limits.end_action.within(self.facts.session_type);
-                        out.push(Action::EndBegins(key.clone(), kind, how));
-                    }
-                    let ending = Ending::begin(now, kind, stage, limits.grace, &key, out);
+                    let pace = if self.has_a_screen() {
+                        Pace::by_leader(limits.grace)
+                    } else {
+                        Pace::at_once(limits.grace)
+                    };
+                    let ending = Ending::begin(now, kind, stage, pace, &key, out);
                     self.ending = Some(ending);
                     // What comes of an open question is of no interest any more.
                     self.forget_question();
@@ -416,8 +539,10 @@ impl Tracked {
         if self.ending.is_some() || self.login != LoginState::Open {
             return Err(Refusal::Ending);
         }
-        let limits = self.limits().ok_or(Refusal::NoLimit)?;
-        let (length, allowed) = (limits.absolute.length, limits.extensions);
+        let limits = self.absolute_limits().ok_or(Refusal::NoLimit)?;
+        let length = limits.absolute.length;
+        let barrier = self.barrier.as_deref();
+        let allowed = barrier.map_or(limits.extensions, |barrier| barrier.extensions);
         let (anchor, limit) = self.absolute_terms().ok_or(Refusal::NoLimit)?;
         // Where the limit passed while nobody looked, its end is later than the limit itself.
         let end = self.absolute.ends_at(anchor, &limit).max(now);
@@ -438,13 +563,19 @@ impl Tracked {
     }
 
     /// What an end begins with; `None`: nothing is ended.
-    fn first_stage(&self, action: EndAction) -> Option<Stage> {
-        match action {
+    fn first_stage(&self, kind: LimitKind) -> Option<Stage> {
+        match self.end_action(kind)? {
             EndAction::HangUp => Some(Stage::HangUp),
             EndAction::Lock if self.is_held() => Some(Stage::LockAgain),
-            EndAction::Lock if self.facts.session_type.is_graphical() => Some(Stage::Lock),
-            EndAction::Lock | EndAction::Terminate => Some(Stage::Terminate),
+            EndAction::Lock => Some(Stage::Lock),
+            EndAction::Terminate if self.has_a_screen() => Some(Stage::AskLeader),
+            EndAction::Terminate => Some(Stage::Terminate),
             EndAction::Report => None,
         }
+    }
+
+    /// Whether the session has a screen that whoever opened it is to clean up.
+    fn has_a_screen(&self) -> bool {
+        self.facts.seat.is_some() || self.facts.session_type.is_graphical()
     }
 }

@@ -114,9 +114,14 @@ fn seen(engine: &Engine) -> String {
 }
 
 /// What must be the same after a restart: not that an unknown idle time was reported before, and
-/// not what PAM said of a login that logind had not told of.
+/// not what PAM said of a login that logind had not told of, nor that a login is kept together.
 fn said(actions: Vec<Action>) -> Vec<String> {
-    let told = |action: &Action| !matches!(action, Action::Report(_, Finding::UnknownIdle));
+    let told = |action: &Action| {
+        !matches!(
+            action,
+            Action::Report(_, Finding::UnknownIdle) | Action::Adopt(_)
+        )
+    };
     let word = |action: Action| match action {
         Action::Left(facts, departure) => format!("{:?} left: {departure:?}", facts.key),
         other => format!("{other:?}"),

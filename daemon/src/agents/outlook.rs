@@ -7,9 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use session_timeout_policy::{
-    BootTime, EndAction, Extensions, LimitKind, Limits, SessionFacts, View, Warning,
-};
+use session_timeout_policy::{BootTime, EndAction, Extensions, LimitKind, Limits, View, Warning};
 use session_timeout_texts::{Language, harmless};
 use tokio::sync::watch;
 use zbus::message::Flags;
@@ -116,9 +114,10 @@ impl Outlook {
 
 impl Threat {
     fn of(language: Language, session: &View<'_>, limits: &Limits, warning: &Warning) -> Self {
-        let facts: &SessionFacts = session.facts;
+        let allowed = session.extensions().unwrap_or(limits.extensions);
         let left = warning.ends_at.since(boot_now());
-        let leads = limits.get(warning.limit).map(|limit| &limit.leads);
+        let limits_for = session.limits_for(warning.limit).unwrap_or(limits);
+        let leads = limits_for.get(warning.limit).map(|limit| &limit.leads);
         let shortest = leads.and_then(session_timeout_policy::Leads::shortest);
         Self {
             limit: warning.limit,
@@ -130,15 +129,14 @@ impl Threat {
             } else {
                 Rank::Earlier
             },
-            action: limits.end_action.within(facts.session_type),
-            rule: session.rule.map(harmless),
+            action: session
+                .end_action_for(warning.limit)
+                .unwrap_or(limits.end_action),
+            rule: session.rule_for(warning.limit).map(harmless),
             message: text::message(language, session, warning, left),
             extensions: Extensions {
-                times: limits
-                    .extensions
-                    .times
-                    .saturating_sub(session.granted.times),
-                by: limits.extensions.by,
+                times: allowed.times.saturating_sub(session.granted.times),
+                by: allowed.by,
             },
         }
     }

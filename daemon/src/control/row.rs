@@ -159,6 +159,7 @@ fn head(session: &SessionReport) -> Row {
         Phase::Running => "running",
         Phase::Warned => "warned",
         Phase::Ending(_) => "ending",
+        Phase::Survived(_) => "survived",
         Phase::Held(_) => "held",
         Phase::Reported => "reported",
         Phase::Undecided => "undecided",

@@ -111,6 +111,14 @@ mod tests {
             recorded: true,
             login: policy::LoginState::HungUp(policy::LimitKind::Inactivity),
             groups: policy::Groups::Known(BTreeSet::from(["pci".into()])),
+            past: Some(policy::Past {
+                since: at(13),
+                variants: vec![policy::Variant {
+                    class: policy::SessionClass::UserEarly,
+                    session_type: policy::SessionType::Wayland,
+                    terminal: Some("pts/4".into()),
+                }],
+            }),
             activity: policy::Activity {
                 last: at(14),
                 output: at(11),

@@ -55,6 +55,9 @@ pub(super) struct Session {
     recorded: bool,
     login: Login,
     groups: Groups,
+    /// What it was before, where a user has changed that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    past: Option<Past>,
     activity: Activity,
     unknown_reported: bool,
     absolute: Limit,
@@ -88,6 +91,19 @@ enum Groups {
     Untold,
     Unavailable,
     Known(BTreeSet<String>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Past {
+    since: u64,
+    variants: Vec<Variant>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Variant {
+    class: String,
+    r#type: String,
+    terminal: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,6 +195,7 @@ impl From<policy::SessionRecord> for Session {
             recorded: record.recorded,
             login: record.login.into(),
             groups: record.groups.into(),
+            past: record.past.map(Into::into),
             activity: record.activity.into(),
             unknown_reported: record.unknown_reported,
             absolute: record.absolute.into(),
@@ -222,6 +239,7 @@ impl From<Session> for policy::SessionRecord {
             recorded: session.recorded,
             login: session.login.into(),
             groups: session.groups.into(),
+            past: session.past.map(Into::into),
             activity: session.activity.into(),
             unknown_reported: session.unknown_reported,
             absolute: session.absolute.into(),
@@ -296,6 +314,34 @@ impl From<Groups> for policy::Groups {
             Groups::Untold => Self::Untold,
             Groups::Unavailable => Self::Unavailable,
             Groups::Known(names) => Self::Known(names),
+        }
+    }
+}
+
+impl From<policy::Past> for Past {
+    fn from(past: policy::Past) -> Self {
+        let variants = past.variants.into_iter().map(|variant| Variant {
+            class: variant.class.as_str().to_owned(),
+            r#type: variant.session_type.as_str().to_owned(),
+            terminal: variant.terminal,
+        });
+        Self {
+            since: past.since.as_micros(),
+            variants: variants.collect(),
+        }
+    }
+}
+
+impl From<Past> for policy::Past {
+    fn from(past: Past) -> Self {
+        let variants = past.variants.into_iter().map(|variant| policy::Variant {
+            class: policy::SessionClass::parse(&variant.class),
+            session_type: policy::SessionType::parse(&variant.r#type),
+            terminal: variant.terminal,
+        });
+        Self {
+            since: policy::BootTime::from_micros(past.since),
+            variants: variants.collect(),
         }
     }
 }

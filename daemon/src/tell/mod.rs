@@ -50,7 +50,7 @@ impl Teller {
             facts.user,
             from.unwrap_or_default(),
             facts.key.id,
-            by_rule(session)
+            by_rule(session.rule)
         );
         let auth = format!(
             "login: user={} session={} service={} from={}",
@@ -101,7 +101,7 @@ impl Teller {
             facts.key.id,
             facts.user,
             reason(session, limit, length),
-            by_rule(session)
+            by_rule(session.rule_for(limit))
         );
         let auth = format!(
             "{word}: user={} session={} limit={limit} after={}s",
@@ -112,7 +112,7 @@ impl Teller {
         let entry = limited(Level::Info, what, message, facts, limit)
             .with(field::LIMIT_SEC, length.as_secs())
             .with(field::ACTION, how.as_str());
-        self.0.write(ruled(entry, session).auth(auth));
+        self.0.write(by(entry, session.rule_for(limit)).auth(auth));
     }
 
     /// The screen is to be locked, as the first stage.
@@ -124,7 +124,7 @@ impl Teller {
             facts.key.id,
             facts.user,
             exactly(after.unwrap_or_default()),
-            by_rule(session)
+            by_rule(session.rule)
         );
         let entry = Entry::new(Level::Info, What::Lock, message).about(facts);
         self.0.write(ruled(entry, session));
@@ -287,14 +287,18 @@ fn reason(session: &View<'_>, limit: LimitKind, length: Duration) -> String {
 }
 
 /// The rule that a session falls under, to follow a sentence: ` (rule "card data")`.
-fn by_rule(session: &View<'_>) -> String {
-    let rule = session.rule.map(|rule| format!(" (rule \"{rule}\")"));
+fn by_rule(rule: Option<&str>) -> String {
+    let rule = rule.map(|rule| format!(" (rule \"{rule}\")"));
     rule.unwrap_or_default()
 }
 
 /// The entry, with the rule that the session falls under.
 fn ruled(entry: Entry, session: &View<'_>) -> Entry {
-    match session.rule {
+    by(entry, session.rule)
+}
+
+fn by(entry: Entry, rule: Option<&str>) -> Entry {
+    match rule {
         Some(rule) => entry.with(field::RULE, rule),
         None => entry,
     }

@@ -6,7 +6,7 @@ use log::Level;
 use session_timeout_policy::{LimitKind, SessionKey, View, Warning};
 use session_timeout_texts::{End, exactly};
 
-use super::{Teller, limited, reason, ruled};
+use super::{Teller, by, limited, reason};
 use crate::agents::Hears;
 use crate::journal::{Entry, What, field};
 use crate::text;
@@ -63,10 +63,7 @@ impl Teller {
     pub(crate) fn warning(&self, session: &View<'_>, warning: &Warning, left: Duration) -> Telling {
         let facts = session.facts;
         let left = left.as_secs_f64().round();
-        let comes = session
-            .limits
-            .map_or(End::Ends, |limits| text::becomes(facts, limits));
-        let comes = match comes {
+        let comes = match text::becomes(session, warning.limit) {
             End::Locks => "is locked",
             End::Ends | End::Passes => "ends",
         };
@@ -96,7 +93,7 @@ impl Teller {
             whom: (facts.user.clone(), facts.key.id.clone()),
             what,
             auth,
-            entry: ruled(entry, session),
+            entry: by(entry, session.rule_for(warning.limit)),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use session_timeout_policy::{
-    Action, BootTime, Engine, Event, Hint, Login, Pid, Policy, Reading, SessionClass, SessionFacts,
-    SessionKey, SessionType, StampSource, Uid, WallTime,
+    Action, BootTime, Engine, Event, Hint, Keeper, Login, NoSession, Pid, Policy, Reading, Remains,
+    SessionClass, SessionFacts, SessionKey, SessionType, StampSource, Uid, WallTime,
 };
 
 use crate::policies::policies;
@@ -125,23 +125,36 @@ fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
         Starts::Future => prop_oneof![0..BEGIN, Just(BEGIN), BEGIN..2 * BEGIN].boxed(),
     };
     let session_type = prop_oneof![Just(SessionType::Tty), Just(SessionType::Wayland)];
-    (keys(), uid, class, session_type, leaders(), started).prop_map(
-        |(key, uid, class, session_type, leader, started)| SessionFacts {
-            key,
-            user: "somebody".to_owned(),
-            uid: Uid::new(uid),
-            class,
-            session_type,
-            leader,
-            service: None,
-            remote_host: None,
-            terminal: None,
-            seat: None,
-            started: secs(started),
-            keeper: session_timeout_policy::Keeper::Logind,
-            invocation: None,
+    let terminal = prop::sample::select(&[None, Some("pts/1"), Some("pts/2")][..]);
+    let keeper = prop_oneof![
+        12 => Just(Keeper::Logind),
+        1 => Just(Keeper::Daemon(NoSession::Full)),
+        1 => Just(Keeper::Daemon(NoSession::Dropped)),
+    ];
+    let changes = (session_type, terminal, prop::bool::weighted(0.2));
+    (keys(), uid, class, changes, leaders(), started, keeper).prop_map(
+        |(key, uid, class, (session_type, terminal, on_seat), leader, started, keeper)| {
+            SessionFacts {
+                key,
+                user: "somebody".to_owned(),
+                uid: Uid::new(uid),
+                class,
+                session_type,
+                leader,
+                service: None,
+                remote_host: None,
+                terminal: terminal.map(str::to_owned),
+                seat: on_seat.then(|| "seat0".to_owned()),
+                started: secs(started),
+                keeper,
+                invocation: None,
+            }
         },
     )
+}
+
+fn remains() -> impl Strategy<Value = Remains> {
+    prop_oneof![Just(Remains::Nothing), Just(Remains::Something)]
 }
 
 fn leaders() -> impl Strategy<Value = Option<Pid>> {
@@ -174,11 +187,16 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
         2 => any_policy().prop_map(Event::PolicyReplaced),
         3 => keys().prop_map(Event::ProbeFailed),
         1 => keys().prop_map(|key| Event::SessionGone(key.id)),
+        1 => Just(Event::Reachable),
+        2 => (keys(), remains()).prop_map(|(key, remains)| Event::Verified(key, remains)),
         6 => facts(starts).prop_map(Event::SessionSeen),
         1 => prop::collection::vec(facts(starts), 0..4).prop_map(|mut listed| {
             // An id is only listed once.
             let mut ids = BTreeSet::new();
             listed.retain(|facts| ids.insert(facts.key.id.clone()));
+            for facts in &mut listed {
+                facts.keeper = Keeper::Logind;
+            }
             Event::SessionsListed(listed)
         }),
     ]
@@ -296,7 +314,10 @@ impl Run {
                 let _ = self.tell(&Event::Probed(key.clone(), look.reading(self.now)));
             }
             if self.judge.is_ending(&key) {
-                let _ = self.tell(&Event::SessionGone(key.id));
+                let _ = self.tell(&Event::SessionGone(key.id.clone()));
+            }
+            if self.judge.is_dropped(&key) {
+                let _ = self.tell(&Event::Verified(key, Remains::Nothing));
             }
         }
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use session_timeout_policy::{
     ABSOLUTE_MAX, Action, BootTime, Departure, EndAction, Engine, Event, Extended, Finding, Hint,
-    LimitKind, Limits, LockCause, Phase, Policy, SessionFacts, SessionKey, SessionRecord,
-    UnknownIdle, Verdict, View, Warning,
+    Keeper, LimitKind, Limits, LockCause, Milestone, MilestoneKind, NoSession, Phase, Remains,
+    SessionFacts, SessionKey, SessionRecord, Subject, UnknownIdle, Verdict, View, Wake, Warning,
 };
 
 /// A look that is not answered may be repeated after this time, and not before.
@@ -40,6 +40,17 @@ struct Known {
     limits: Option<Limits>,
     /// As they stood before it: what an event says is taken under these.
     before: Option<Limits>,
+    /// The absolute limit and what happens at it, whether it is from these or from what the
+    /// session was before.
+    absolute: Option<Absolute>,
+    /// The end by the absolute limit that stands, which nothing that a user changes puts off.
+    bound: Option<BootTime>,
+    removal: Removal,
+    has_leader: bool,
+    /// It has a screen, so that its leader is asked first.
+    on_screen: bool,
+    /// How it was said to end, before that was asked for.
+    way: Option<EndAction>,
     started: BootTime,
     graphical: bool,
     /// It is locked instead of ended.
@@ -61,6 +72,23 @@ struct Known {
     lock_asked: bool,
 }
 
+/// What the absolute limit comes to, be it of what the session is or of what it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Absolute {
+    grace: Duration,
+    how: EndAction,
+    /// It is of what the session was, and ends it: no lock puts it off.
+    fixed: bool,
+}
+
+/// What comes after logind has dropped a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removal {
+    No,
+    Asked,
+    Survived(LimitKind),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Warned {
     last: Warning,
@@ -74,6 +102,7 @@ enum Stage {
     LockAgain,
     Lock,
     HangUp,
+    AskLeader,
     Terminate,
     Kill,
 }
@@ -88,6 +117,23 @@ struct Ending {
     last: BootTime,
     failed: bool,
     unreached: bool,
+    /// Its leader has ended, as it was asked to.
+    leader_gone: bool,
+    /// How it was said to end.
+    way: Option<EndAction>,
+    /// From being terminated to being killed.
+    left: Duration,
+}
+
+impl Stage {
+    fn way(self) -> Option<EndAction> {
+        match self {
+            Self::LockAgain => None,
+            Self::Lock => Some(EndAction::Lock),
+            Self::HangUp => Some(EndAction::HangUp),
+            Self::AskLeader | Self::Terminate | Self::Kill => Some(EndAction::Terminate),
+        }
+    }
 }
 
 impl Judge {
@@ -114,9 +160,10 @@ impl Judge {
         self.takes(event);
         self.learns(told, actions, engine);
         for action in actions {
-            self.judges(action);
+            self.judges(action, event);
         }
         self.must_have_withdrawn(&before, event, actions);
+        self.must_not_be_put_off(&before, event, engine);
         self.agrees_with(engine);
     }
 
@@ -131,6 +178,7 @@ impl Judge {
             };
             (known.ending, known.asked, known.groups_asked) = (None, None, None);
             known.lock_asked = false;
+            (known.removal, known.way, known.bound) = (Removal::No, None, None);
             known.began = true;
             known.learns(&view);
             known.reported &= view.phase == Phase::Reported;
@@ -163,6 +211,21 @@ impl Judge {
         known.is_some_and(|known| known.ending.is_some())
     }
 
+    /// logind has it after all, unless another session has its id.
+    fn reappears(&mut self, key: &SessionKey) {
+        let mut others = self.known.keys();
+        let newer = |other: &SessionKey| other.id == key.id && other.stamp > key.stamp;
+        if !others.any(newer) {
+            self.with(key, Known::reappears);
+        }
+    }
+
+    /// Whether it is open whether anything is left of the session.
+    pub(crate) fn is_dropped(&self, key: &SessionKey) -> bool {
+        let known = self.known.get(key);
+        known.is_some_and(|known| known.removal != Removal::No)
+    }
+
     fn takes(&mut self, event: Option<&Event>) {
         let now = self.now;
         match event {
@@ -185,9 +248,22 @@ impl Judge {
             Some(Event::GroupsResolved(key, _) | Event::GroupsUnavailable(key)) => {
                 self.with(key, |known| known.groups_asked = None);
             }
+            Some(Event::HungUp(key)) => self.with(key, Known::leader_ends),
+            Some(Event::Verified(key, Remains::Something)) => self.with(key, |known| {
+                if known.ended().is_none() {
+                    known.reappears();
+                }
+            }),
+            Some(Event::SessionSeen(facts)) => self.reappears(&facts.key),
+            Some(Event::SessionsListed(listed)) => {
+                for facts in listed {
+                    self.reappears(&facts.key);
+                }
+            }
             Some(Event::LoginClosed(id)) => {
                 let same = self.known.iter_mut().filter(|(key, _)| key.id == *id);
                 for (_, known) in same {
+                    known.leader_ends();
                     let locking = |ending: &mut Ending| ending.stage <= Stage::Lock;
                     if let Some(ending) = known.ending.take_if(locking) {
                         known.warned.remove(&ending.limit);
@@ -221,9 +297,10 @@ impl Judge {
                 assert!(told.iter().any(|facts| facts.key == *key), "{key:?}?");
                 self.known.insert(key.clone(), Known::new(&view));
             }
-            let wanted = needs_groups(engine.policy(), view.facts);
+            let wanted = needs_groups(engine, view.facts);
             let locked = |action: &Action| matches!(action, Action::Locked(locked, LockCause::Limit(_)) if locked == key);
-            let locks = |limits: &Limits| limits.end_action == EndAction::Lock;
+            let stays = view.end_action_for(LimitKind::Absolute) == Some(EndAction::Lock);
+            let locks = |limits: &Limits| limits.end_action == EndAction::Lock || stays;
             // Where nothing is locked any more instead of being ended, a lock is not waited for.
             let dropped = !view.limits.is_some_and(locks) && !actions.iter().any(locked);
             self.with(key, |known| {
@@ -251,11 +328,19 @@ impl Judge {
         }
     }
 
-    fn judges(&mut self, action: &Action) {
+    fn judges(&mut self, action: &Action, event: Option<&Event>) {
         let now = self.now;
         if let Action::Left(facts, departure) = action {
             let known = self.known.remove(&facts.key);
             let known = known.expect("only a known session can leave");
+            let certain = match event {
+                Some(Event::Verified(key, remains)) if *key == facts.key => {
+                    *remains == Remains::Nothing || known.ended().is_none()
+                }
+                Some(Event::LoginClosed(_)) => true,
+                _ => known.removal == Removal::No && !known.is_worth_a_look(facts),
+            };
+            assert!(certain, "nobody knows whether it is gone: {known:#?}");
             let ending = known
                 .ending
                 .filter(|ending| ending.stage != Stage::LockAgain);
@@ -277,6 +362,20 @@ impl Judge {
             known.gives_up_relock(now);
         }
         match action {
+            Action::Adopt(_) => {
+                assert!(known.limits.is_some() && known.removal == Removal::No);
+            }
+            Action::AskLeader(_, kind) => known.is_asked(now, *kind, Stage::AskLeader),
+            Action::EndBegins(_, _, how) => {
+                assert_ne!(known.ending.and_then(|ending| ending.way), Some(*how));
+                known.way = Some(*how);
+            }
+            Action::EndRemains(_, kind) => assert_eq!(known.removal, Removal::Survived(*kind)),
+            Action::Verify(_) => {
+                assert!(known.removal != Removal::Survived(LimitKind::Absolute));
+                assert!(known.has_leader, "nobody can tell: {known:#?}");
+                known.removal = Removal::Asked;
+            }
             Action::Began(_) => {
                 assert!(!known.began, "begins twice: {known:#?}");
                 known.began = true;
@@ -358,6 +457,48 @@ impl Judge {
         }
     }
 
+    /// The end by the absolute limit is not put off by what a user changes about a session that
+    /// has been something else before.
+    fn must_not_be_put_off(&mut self, before: &Self, event: Option<&Event>, engine: &Engine) {
+        let changed = matches!(
+            event,
+            Some(Event::SessionSeen(_) | Event::SessionsListed(_) | Event::Unlocked(_))
+        );
+        let now = self.now;
+        for view in engine.sessions() {
+            let key = &view.facts.key;
+            let holds = engine
+                .session(&key.id)
+                .is_some_and(|one| one.facts.key == *key);
+            let end = |one: &Milestone| one.what == MilestoneKind::End(LimitKind::Absolute);
+            let schedule = engine.schedule(&key.id);
+            let bound = schedule
+                .iter()
+                .find(|one| holds && end(one))
+                .map(|one| one.at);
+            let Some(known) = self.known.get_mut(key) else {
+                continue;
+            };
+            known.bound = bound;
+            let Some(earlier) = before.known.get(key) else {
+                continue;
+            };
+            let fixed = |known: &Known| known.absolute.is_some_and(|absolute| absolute.fixed);
+            let named = earlier.bound.filter(|bound| {
+                let lead = earlier.limit(LimitKind::Absolute);
+                let lead = lead
+                    .and_then(|limit| limit.leads.shortest())
+                    .unwrap_or_default();
+                let warned = earlier.warned.get(&LimitKind::Absolute);
+                warned.is_some_and(|warned| warned.last.lead == lead)
+                    || now <= bound.saturating_sub(lead)
+            });
+            if changed && fixed(earlier) && known.limits.is_some() && known.ending.is_none() {
+                assert!(bound <= named.or(bound), "put off: {earlier:#?} {known:#?}");
+            }
+        }
+    }
+
     /// What the engine shows is what it did, and it wants to be called exactly where it has a
     /// reason to.
     fn agrees_with(&mut self, engine: &Engine) {
@@ -367,10 +508,11 @@ impl Judge {
                 self.with(&view.facts.key, |known| known.gives_up_relock(now));
             }
         }
-        let shown: Vec<_> = engine
+        let mut shown: Vec<_> = engine
             .sessions()
             .map(|view| view.facts.key.clone())
             .collect();
+        shown.sort();
         assert_eq!(shown, self.known.keys().cloned().collect::<Vec<_>>());
         for view in engine.sessions() {
             let known = &self.known[&view.facts.key];
@@ -379,6 +521,7 @@ impl Judge {
                 .filter(|ending| ending.stage != Stage::LockAgain);
             let ending = ending.map(|ending| ending.limit);
             match view.phase {
+                Phase::Survived(kind) => assert_eq!(known.removal, Removal::Survived(kind)),
                 Phase::Ending(kind) => assert_eq!(ending, Some(kind), "{known:#?}"),
                 Phase::Warned => assert!(!known.warned.is_empty(), "{known:#?}"),
                 Phase::Exempt(_) | Phase::Undecided => {
@@ -396,10 +539,15 @@ impl Judge {
         if self.known.values().any(must) {
             assert!(deadline.is_some(), "nothing is armed: {self:#?}");
         }
-        let asks = |view: View<'_>| needs_groups(engine.policy(), view.facts);
-        let may = |known: &Known| known.ending.is_some() || known.limits.is_some();
+        let asks =
+            |view: View<'_>| view.phase == Phase::Undecided || needs_groups(engine, view.facts);
+        let may = |known: &Known| {
+            known.ending.is_some() || known.limits.is_some() || known.removal != Removal::No
+        };
         if !self.known.values().any(may) && !engine.sessions().any(asks) {
-            assert_eq!(deadline, None, "nothing is to be done");
+            // After a restart nobody has asked yet about a session that another one has the id of.
+            let asks = deadline.filter(|deadline| deadline.why != Wake::Verify);
+            assert_eq!(asks, None, "nothing is to be done");
         }
     }
 }
@@ -410,6 +558,12 @@ impl Known {
             began: false,
             limits: None,
             before: None,
+            absolute: None,
+            bound: None,
+            removal: Removal::No,
+            has_leader: false,
+            on_screen: false,
+            way: None,
             started: view.facts.started,
             graphical: false,
             held: false,
@@ -434,7 +588,22 @@ impl Known {
         self.granted = view.granted.total;
         self.held = locking.hold.is_some_and(|hold| !hold.doubted);
         self.graphical = view.facts.session_type.is_graphical();
-        let limits = view.limits.cloned();
+        self.has_leader = view.facts.leader.is_some();
+        self.on_screen = view.facts.seat.is_some() || self.graphical;
+        let limits = view.limits_for(LimitKind::Absolute).zip(view.limits);
+        let absolute = limits.map(|(absolute, _)| {
+            let earlier = view.earlier.map(|earlier| earlier.end_action);
+            Absolute {
+                grace: absolute.grace,
+                how: view.end_action_for(LimitKind::Absolute).expect("it holds"),
+                fixed: earlier.is_some_and(|how| how != EndAction::Lock),
+            }
+        });
+        let limits = limits.map(|(absolute, limits)| Limits {
+            absolute: absolute.absolute.clone(),
+            ..limits.clone()
+        });
+        self.absolute = absolute;
         let terms = |limits: &Option<Limits>| {
             let limits = limits.as_ref()?;
             Some((limits.absolute.clone(), limits.end_action))
@@ -451,6 +620,36 @@ impl Known {
         self.ending
             .take_if(|ending| ending.stage == Stage::LockAgain && changed(ending.limit));
         self.before = std::mem::replace(&mut self.limits, limits);
+    }
+
+    /// Nobody is logged in there any more.
+    fn leader_ends(&mut self) {
+        if let Some(ending) = &mut self.ending {
+            ending.leader_gone |= ending.stage == Stage::AskLeader;
+        }
+    }
+
+    /// logind has it after all.
+    fn reappears(&mut self) {
+        if self.removal == Removal::Asked {
+            self.removal = Removal::No;
+        }
+    }
+
+    /// Which limit it is ended for, or was.
+    fn ended(&self) -> Option<LimitKind> {
+        let ending = self
+            .ending
+            .filter(|ending| ending.stage != Stage::LockAgain);
+        ending.map(|ending| ending.limit).or(self.hung_up)
+    }
+
+    /// Whether it matters if something of it is left.
+    fn is_worth_a_look(&self, facts: &SessionFacts) -> bool {
+        let told = matches!(facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
+        let taken_over = facts.keeper != Keeper::Logind;
+        let matters = self.ended().is_some() || self.limits.is_some();
+        facts.leader.is_some() && matters && !told && !taken_over
     }
 
     /// What is being ended is not saved by input.
@@ -487,7 +686,9 @@ impl Known {
             LimitKind::Absolute => {
                 let most = ABSOLUTE_MAX.max(limit.length);
                 let length = limit.length.saturating_add(self.granted).min(most);
-                self.anchor.saturating_add(length)
+                let fixed = self.absolute.is_some_and(|absolute| absolute.fixed);
+                let anchor = if fixed { self.started } else { self.anchor };
+                anchor.saturating_add(length)
             }
             LimitKind::Inactivity => self.anchor.max(self.active).saturating_add(limit.length),
         }
@@ -500,7 +701,9 @@ impl Known {
             let most = ABSOLUTE_MAX.max(self.judged().absolute.length);
             let latest = self.anchor.saturating_add(most);
             assert!(extended.until <= latest, "{extended:?}: {self:#?}");
-            assert_eq!(extended.until, self.end(LimitKind::Absolute));
+            if self.absolute.is_some_and(|absolute| !absolute.fixed) {
+                assert_eq!(extended.until, self.end(LimitKind::Absolute));
+            }
         }
         self.reported = false;
     }
@@ -511,11 +714,19 @@ impl Known {
             Finding::NotLocked => assert!(std::mem::take(&mut self.lock_asked), "{self:#?}"),
             Finding::Passed(kind) => {
                 assert!(self.ending.is_none());
-                assert_eq!(self.judged().end_action, EndAction::Report);
+                let how = match kind {
+                    LimitKind::Absolute => self.absolute.map(|absolute| absolute.how),
+                    LimitKind::Inactivity => Some(self.judged().end_action),
+                };
+                assert_eq!(how, Some(EndAction::Report));
                 assert!(now >= self.end(kind), "{kind} has not passed: {self:#?}");
                 let absolute = kind == LimitKind::Absolute;
                 assert!(!(self.reported && absolute), "twice: {self:#?}");
                 self.reported |= absolute;
+            }
+            Finding::Survived(kind) => {
+                assert_eq!((self.removal, self.ended()), (Removal::Asked, Some(kind)));
+                self.removal = Removal::Survived(kind);
             }
             Finding::UnknownIdle => {
                 let reported = |limits: &Limits| {
@@ -586,8 +797,16 @@ impl Known {
             return;
         };
         assert_eq!(ending.limit, kind);
-        let polite = now < ending.first.saturating_add(POLITE);
-        let outlived = now >= ending.last.saturating_add(ending.grace);
+        let patience = match ending.stage {
+            Stage::AskLeader => ending.grace,
+            _ => POLITE,
+        };
+        let polite = now < ending.first.saturating_add(patience);
+        let given = match ending.stage {
+            Stage::Terminate => ending.left,
+            _ => ending.grace,
+        };
+        let outlived = now >= ending.last.saturating_add(given);
         match stage.cmp(&ending.stage) {
             std::cmp::Ordering::Less => panic!("softer than before: {self:#?}"),
             std::cmp::Ordering::Equal if stage != Stage::Kill => {
@@ -596,15 +815,22 @@ impl Known {
             }
             std::cmp::Ordering::Equal => {}
             std::cmp::Ordering::Greater => {
-                assert!(!ending.unreached, "nobody was asked: {ending:?}");
+                let done = ending.stage == Stage::AskLeader && ending.leader_gone;
+                assert!(!ending.unreached || done, "nobody was asked: {ending:?}");
                 assert!(
-                    outlived || (ending.failed && !polite),
+                    outlived || (ending.failed && !polite) || done,
                     "too soon: {ending:?}"
                 );
-                let skips = stage == Stage::Kill && ending.stage < Stage::Terminate;
-                assert!(!skips, "killed without being asked: {ending:?}");
+                let next = match ending.stage {
+                    Stage::LockAgain | Stage::Lock => Stage::AskLeader,
+                    Stage::HangUp | Stage::AskLeader => Stage::Terminate,
+                    Stage::Terminate | Stage::Kill => Stage::Kill,
+                };
+                assert_eq!(stage, next, "another stage comes before: {ending:?}");
             }
         }
+        ending.way = self.way.take().or(ending.way);
+        assert_eq!(ending.way, stage.way(), "nobody said so: {ending:?}");
         if stage != ending.stage {
             ending.first = now;
         }
@@ -614,13 +840,20 @@ impl Known {
 
     fn begins_to_end(&mut self, now: BootTime, kind: LimitKind, stage: Stage) {
         let limits = self.judged();
-        let first = match limits.end_action {
-            EndAction::Lock if self.held && self.graphical => Stage::LockAgain,
+        let absolute = self.absolute.filter(|_| kind == LimitKind::Absolute);
+        let (how, grace) = absolute.map_or((limits.end_action, limits.grace), |absolute| {
+            (absolute.how, absolute.grace)
+        });
+        let fixed = absolute.is_some_and(|absolute| absolute.fixed);
+        let first = match how {
+            EndAction::Lock if self.held && self.graphical && !fixed => Stage::LockAgain,
             EndAction::HangUp => Stage::HangUp,
             EndAction::Lock if self.graphical => Stage::Lock,
+            EndAction::Lock | EndAction::Terminate if self.on_screen => Stage::AskLeader,
             EndAction::Lock | EndAction::Terminate => Stage::Terminate,
             EndAction::Report => panic!("ended where nothing ends: {self:#?}"),
         };
+        assert_eq!(self.way.take(), stage.way(), "nobody said so: {self:#?}");
         assert_eq!(stage, first);
         assert!(now >= self.end(kind), "{kind} has not passed: {self:#?}");
         let shortest = self.limit(kind).and_then(|limit| limit.leads.shortest());
@@ -632,7 +865,6 @@ impl Known {
             let lead_later = warned.at.saturating_add(shortest);
             assert!(now >= lead_later && now >= warned.last.ends_at, "{self:#?}");
         }
-        let grace = limits.grace;
         // What was asked before is of no interest any more.
         self.asked = None;
         self.ending = Some(Ending {
@@ -643,13 +875,35 @@ impl Known {
             last: now,
             failed: false,
             unreached: false,
+            leader_gone: false,
+            way: stage.way(),
+            left: if self.on_screen {
+                Duration::from_secs(2)
+            } else {
+                grace
+            },
         });
     }
 }
 
-fn needs_groups(policy: &Policy, facts: &SessionFacts) -> bool {
+/// Whether it depends on groups that nobody has told what holds for a session as it is, or as it
+/// was before.
+fn needs_groups(engine: &Engine, facts: &SessionFacts) -> bool {
     let untold = session_timeout_policy::Groups::Untold;
-    policy.judge(&facts.subject(&untold)) == Verdict::NeedsGroups
+    let needs = |subject: &Subject<'_>| engine.policy().judge(subject) == Verdict::NeedsGroups;
+    let mut records = engine.records();
+    let record = records.find(|record| record.facts.key == facts.key);
+    let past = record.and_then(|record| record.past);
+    let past = past.into_iter().flat_map(|past| past.variants);
+    needs(&facts.subject(&untold))
+        || past.into_iter().any(|variant| {
+            needs(&Subject {
+                class: &variant.class,
+                session_type: variant.session_type,
+                terminal: variant.terminal.as_deref(),
+                ..facts.subject(&untold)
+            })
+        })
 }
 
 fn told_of(event: &Event) -> &[SessionFacts] {

@@ -43,6 +43,10 @@ fn rule(absolute: &'static [u64], inactivity: &'static [u64]) -> impl Strategy<V
             session_type: Some(vec![SessionType::Wayland]),
             ..Match::default()
         }),
+        Just(Match {
+            tty: patterns("pts/1"),
+            ..Match::default()
+        }),
         Just(Match::default()),
     ];
     (matching, limits(absolute, inactivity)).prop_map(|(matching, limits)| Rule {

@@ -21,10 +21,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use session_timeout_config::Minima;
-use session_timeout_policy::{Action, BootTime, Hint, Policy, Uid};
+use session_timeout_policy::{Action, BootTime, Hint, Policy, SessionType, Uid};
 
 use crate::support::sim::{Leftover, Order, Sim, State};
-use crate::support::world::{Place, Probes, Session};
+use crate::support::world::{Place, Probes, Service, Session};
 use crate::words;
 
 /// A scenario runs on for so long after its last line, at most.
@@ -240,6 +240,7 @@ impl Player {
             "groups" => self.groups(line.what),
             "logind" => self.logind(line.what),
             "looks" => self.looks(line.what),
+            "remains" => self.remains(line.what),
             "machine" => self.machine(line.what),
             "policy" => self.policy(line.what),
             id => self.does(id, line.what),
@@ -269,6 +270,8 @@ impl Player {
             "is looked at" => sim.is_looked_at(id),
             "loses its lock hint" => self.session(id)?.locked = false,
             "is locked by its user" => sim.locks(id),
+            "is dropped by logind" => sim.is_dropped(id),
+            "leaves its scope" => self.session(id)?.escaped = true,
             "is stubborn" => self.session(id)?.stubborn = true,
             "logs out" => sim.logs_out(id, Leftover::Nothing),
             "logs out and leaves something running" => sim.logs_out(id, Leftover::Something),
@@ -277,10 +280,24 @@ impl Player {
             "unlocks" => sim.unlocks(id),
             "types" => sim.types(id),
             _ => {
+                if let Some(word) = what.strip_prefix("becomes a ") {
+                    let session_type = SessionType::parse(word);
+                    sim.changes(id, |facts| facts.session_type = session_type);
+                    return Ok(());
+                }
+                if let Some(terminal) = what.strip_prefix("is moved to ") {
+                    sim.changes(id, |facts| facts.terminal = Some(terminal.to_owned()));
+                    return Ok(());
+                }
+                if let Some(other) = what.strip_prefix("is known to logind as ") {
+                    sim.becomes_known(id, other);
+                    return Ok(());
+                }
                 let (what, order) = match what.split_once(", ") {
                     None => (what, Order::LogindFirst),
                     Some((what, "told by PAM first")) => (what, Order::PamFirst),
                     Some((what, "without PAM")) => (what, Order::WithoutPam),
+                    Some((what, "without logind")) => (what, Order::WithoutLogind),
                     Some((_, other)) => return Err(format!("what is `{other}`?")),
                 };
                 let (user, place) = what.split_once(" logs in ").ok_or("does what?")?;
@@ -292,7 +309,12 @@ impl Player {
                     "over ssh without a terminal" => Place::SshWithoutTerminal,
                     other => return Err(format!("logs in where? `{other}`")),
                 };
-                sim.logs_in(id, user, place, order);
+                match order {
+                    Order::WithoutLogind => sim.logs_in_without_logind(id, user, place),
+                    Order::LogindFirst | Order::PamFirst | Order::WithoutPam => {
+                        sim.logs_in(id, user, place, order);
+                    }
+                }
             }
         }
         Ok(())
@@ -342,6 +364,8 @@ impl Player {
     fn logind(&mut self, what: &str) -> Result<(), String> {
         match what {
             "goes away" => self.sim.logind_goes_away(),
+            "does not answer" => self.sim.world.logind = Service::Silent,
+            "answers again" => self.sim.is_reachable(),
             "comes back" => self.sim.logind_comes_back(),
             "comes back and has forgotten everything" => {
                 self.sim.world.sessions.clear();
@@ -354,6 +378,12 @@ impl Player {
 
     fn looks(&mut self, what: &str) -> Result<(), String> {
         self.sim.world.probes = answers(what)?;
+        Ok(())
+    }
+
+    /// Whether anybody says what is left of a session.
+    fn remains(&mut self, what: &str) -> Result<(), String> {
+        self.sim.world.remains = answers(what)?;
         Ok(())
     }
 

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, BootTime, Engine, Event, Hint, LimitKind, Policy, Reading, SessionKey, SessionRecord,
+    Action, BootTime, Engine, Event, Hint, Keeper, LimitKind, NoSession, Policy, Reading, Remains,
+    SessionFacts, SessionKey, SessionRecord,
 };
 
 use super::judge::Judge;
@@ -48,8 +49,12 @@ enum Pending {
     EndFailed(SessionKey),
     Groups(SessionKey, Option<BTreeSet<String>>),
     HungUp(SessionKey),
+    /// The leader has ended, and with it the login.
+    LeaderEnds(SessionKey),
     Locks(SessionKey),
+    Unreached(SessionKey),
     Vanish(SessionKey),
+    Verified(SessionKey),
 }
 
 /// Which of the two that tell of a login comes first.
@@ -58,6 +63,7 @@ pub(crate) enum Order {
     LogindFirst,
     PamFirst,
     WithoutPam,
+    WithoutLogind,
 }
 
 /// What is left of a session after the logout.
@@ -241,6 +247,63 @@ impl Sim {
         self.tell(Event::SessionsListed(listed));
     }
 
+    /// logind and the bus answer again, and nobody has asked them anything yet.
+    pub(crate) fn is_reachable(&mut self) {
+        self.world.logind = Service::Up;
+        self.tell(Event::Reachable);
+    }
+
+    /// A user changes what logind believes about a session.
+    pub(crate) fn changes(&mut self, id: &str, change: impl FnOnce(&mut SessionFacts)) {
+        if let Some(session) = self.world.sessions.get_mut(id) {
+            change(&mut session.facts);
+            let facts = session.facts.clone();
+            self.tell(Event::SessionSeen(facts));
+        }
+    }
+
+    /// A login that logind has no session for.
+    pub(crate) fn logs_in_without_logind(&mut self, id: &str, user: &str, place: Place) {
+        let session = self.world.open(id, user, place);
+        session.facts.keeper = Keeper::Daemon(NoSession::Full);
+        let session = self.world.sessions.remove(id);
+        if let Some(session) = session {
+            let facts = session.facts.clone();
+            self.world.at_large.insert(facts.key.clone(), session);
+            self.tell(Event::SessionSeen(facts));
+        }
+    }
+
+    /// logind has a session for a login that it did not have one for.
+    pub(crate) fn becomes_known(&mut self, kept: &str, id: &str) {
+        let key = self.world.at_large.keys().find(|key| key.id == kept);
+        let Some(mut session) = key
+            .cloned()
+            .and_then(|key| self.world.at_large.remove(&key))
+        else {
+            return;
+        };
+        session.facts.key = SessionKey {
+            id: id.to_owned(),
+            stamp: self.world.now.as_micros(),
+        };
+        session.facts.keeper = Keeper::Logind;
+        session.facts.started = self.world.now;
+        let facts = session.facts.clone();
+        self.world.sessions.insert(id.to_owned(), session);
+        self.tell(Event::SessionSeen(facts));
+    }
+
+    /// logind drops a session whose leader lives on.
+    pub(crate) fn is_dropped(&mut self, id: &str) {
+        if let Some(session) = self.world.sessions.remove(id) {
+            self.world
+                .at_large
+                .insert(session.facts.key.clone(), session);
+            self.tell(Event::SessionGone(id.to_owned()));
+        }
+    }
+
     pub(crate) fn crash(&mut self) {
         if let Daemon::Up(engine) = &self.daemon {
             self.daemon = Daemon::Down(engine.records().collect());
@@ -301,6 +364,22 @@ impl Sim {
             Pending::Groups(key, Some(groups)) => self.tell(Event::GroupsResolved(key, groups)),
             Pending::Groups(key, None) => self.tell(Event::GroupsUnavailable(key)),
             Pending::HungUp(key) => self.tell(Event::HungUp(key)),
+            Pending::LeaderEnds(key) => {
+                if self.world.has(&key) && !self.world.sessions[&key.id].detached {
+                    self.vanish(&key);
+                } else if self.world.has(&key) {
+                    self.tell(Event::HungUp(key));
+                }
+            }
+            Pending::Unreached(key) => self.tell(Event::Unreached(key)),
+            Pending::Verified(key) => {
+                let remains = if self.world.has(&key) || self.world.at_large.contains_key(&key) {
+                    Remains::Something
+                } else {
+                    Remains::Nothing
+                };
+                self.tell(Event::Verified(key, remains));
+            }
             Pending::Locks(key) => {
                 if self.world.has(&key) {
                     self.locks(&key.id);
@@ -311,8 +390,16 @@ impl Sim {
     }
 
     fn vanish(&mut self, key: &SessionKey) {
-        if self.world.has(key) {
-            self.world.sessions.remove(&key.id);
+        if self.world.at_large.remove(key).is_some() {
+            self.tell(Event::SessionGone(key.id.clone()));
+            return;
+        }
+        if self.world.has(key)
+            && let Some(session) = self.world.sessions.remove(&key.id)
+        {
+            if session.escaped {
+                self.world.at_large.insert(key.clone(), session);
+            }
             if self.world.logind == Service::Up {
                 self.tell(Event::SessionGone(key.id.clone()));
             }
@@ -365,13 +452,18 @@ impl Sim {
                 Action::Warn(key, warning) if warning.limit == LimitKind::Inactivity => {
                     self.watched.insert(key);
                 }
-                Action::Began(_)
+                Action::Adopt(_)
+                | Action::Began(_)
+                | Action::EndBegins(..)
                 | Action::Extended(..)
                 | Action::ExtensionRefused(..)
                 | Action::HungUp(..)
                 | Action::Report(..)
                 | Action::Warn(..)
                 | Action::Withdraw(_, LimitKind::Absolute) => {}
+                Action::AskLeader(key, _) => self.ask_leader(key),
+                Action::EndRemains(key, _) => self.end_remains(key),
+                Action::Verify(key) => self.verify(key),
                 Action::HangUp(key, _) => self.hang_up(key),
                 Action::Lock(key, _) => self.lock(key),
                 Action::ResolveGroups(key) => self.ask_for_groups(key),
@@ -400,16 +492,17 @@ impl Sim {
     }
 
     fn end(&mut self, key: SessionKey, after: Duration) {
-        if self.world.logind == Service::Away || !self.world.has(&key) {
-            self.queue(Duration::ZERO, Pending::EndFailed(key));
-        } else if !self.world.sessions[&key.id].stubborn {
+        if let Some(session) = self.world.at_large.get(&key) {
+            if !session.stubborn {
+                self.queue(after, Pending::Vanish(key));
+            }
+        } else if !self.fails(&key) && !self.world.sessions[&key.id].stubborn {
             self.queue(after, Pending::Vanish(key));
         }
     }
 
     fn hang_up(&mut self, key: SessionKey) {
-        if self.world.logind == Service::Away || !self.world.has(&key) {
-            self.queue(Duration::ZERO, Pending::EndFailed(key));
+        if self.fails(&key) {
             return;
         }
         let session = &self.world.sessions[&key.id];
@@ -423,10 +516,48 @@ impl Sim {
         }
     }
 
+    /// Whether logind does not take a request; that is told.
+    fn fails(&mut self, key: &SessionKey) -> bool {
+        let silent = self.world.logind == Service::Silent;
+        if silent {
+            self.queue(Duration::ZERO, Pending::Unreached(key.clone()));
+            return true;
+        }
+        let fails = self.world.logind == Service::Away || !self.world.has(key);
+        if fails {
+            self.queue(Duration::ZERO, Pending::EndFailed(key.clone()));
+        }
+        fails
+    }
+
+    fn ask_leader(&mut self, key: SessionKey) {
+        if self.world.at_large.contains_key(&key) {
+            self.queue(OBEYS, Pending::Vanish(key));
+        } else if !self.fails(&key) && !self.world.sessions[&key.id].stubborn {
+            self.queue(OBEYS, Pending::LeaderEnds(key));
+        }
+    }
+
+    fn verify(&mut self, key: SessionKey) {
+        if self.world.remains == Probes::Work {
+            self.queue(Duration::ZERO, Pending::Verified(key));
+        }
+    }
+
+    /// What is stubborn survives the first time.
+    fn end_remains(&mut self, key: SessionKey) {
+        let session = self.world.at_large.get_mut(&key);
+        if session.is_some_and(|session| !std::mem::take(&mut session.stubborn)) {
+            self.world.at_large.remove(&key);
+        }
+        self.verify(key);
+    }
+
     fn lock(&mut self, key: SessionKey) {
-        if self.world.logind == Service::Away || !self.world.has(&key) {
-            self.queue(Duration::ZERO, Pending::EndFailed(key));
-        } else if self.world.sessions[&key.id].locks {
+        if self.fails(&key) {
+            return;
+        }
+        if self.world.sessions[&key.id].locks {
             self.queue(OBEYS, Pending::Locks(key));
         }
     }

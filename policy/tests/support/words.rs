@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, BootTime, Departure, Finding, LimitKind, LockCause, Phase, View,
+    Action, BootTime, Departure, EndAction, Finding, LimitKind, LockCause, Phase, View,
 };
 
 /// An action: who it is about, and what was done.
@@ -20,6 +20,18 @@ pub(crate) fn of_action(
         }
     };
     let what = match action {
+        Action::Adopt(_) => "is to be kept together".into(),
+        Action::AskLeader(..) => "has its leader asked to end".into(),
+        Action::EndBegins(_, kind, how) => {
+            let what = match how {
+                EndAction::HangUp => "is to be hung up",
+                EndAction::Lock => "is to be locked",
+                EndAction::Terminate | EndAction::Report => "is to end",
+            };
+            format!("{what}, {}", passed(*kind))
+        }
+        Action::EndRemains(..) => "has its remains ended".into(),
+        Action::Verify(_) => "is looked for".into(),
         Action::Began(_) => "begins".into(),
         Action::Extended(_, extended) => format!(
             "is given {} more: ends in {}, {} left to ask",
@@ -28,17 +40,17 @@ pub(crate) fn of_action(
             extended.left
         ),
         Action::ExtensionRefused(_, why) => format!("is given no more time: {why}"),
-        Action::HangUp(_, kind) => format!("is to hang up, {}", passed(*kind)),
+        Action::HangUp(..) => "is asked to hang up".into(),
         Action::HungUp(_, kind) => format!("is hung up, by the {kind} limit"),
         Action::Lock(_, LockCause::Again(_)) => "is asked whether it is still locked".into(),
-        Action::Lock(_, LockCause::Limit(kind)) => format!("is to be locked, {}", passed(*kind)),
+        Action::Lock(_, LockCause::Limit(_)) => "is asked to lock".into(),
         Action::Lock(_, LockCause::Stage) => "is to be locked, as a first stage".into(),
         Action::Locked(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
             format!("is locked, by the {kind} limit")
         }
         Action::Locked(_, LockCause::Stage) => "is locked, as a first stage".into(),
         Action::ResolveGroups(_) => "has its groups asked for".into(),
-        Action::Kill(_, kind) => format!("is killed, {}", passed(*kind)),
+        Action::Kill(..) => "is killed".into(),
         Action::Left(_, Departure::Ended(kind)) => format!("is gone, by the {kind} limit"),
         Action::Left(_, Departure::Own) => "is gone, by itself".into(),
         Action::Probe(_) => "is looked at".into(),
@@ -49,10 +61,13 @@ pub(crate) fn of_action(
         Action::Report(_, Finding::Passed(kind)) => {
             format!("report: would have been ended, {}", passed(*kind))
         }
+        Action::Report(_, Finding::Survived(kind)) => {
+            format!("report: something of it lives on, past the {kind} limit")
+        }
         Action::Report(_, Finding::UnknownIdle) => {
             "report: nobody can tell for how long it has been idle".into()
         }
-        Action::Terminate(_, kind) => format!("is asked to end, {}", passed(*kind)),
+        Action::Terminate(..) => "is asked to end".into(),
         Action::Warn(_, warning) => {
             let left = span(warning.ends_at.since(now));
             let why = match warning.limit {
@@ -72,6 +87,7 @@ pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
         Phase::Running => "running".into(),
         Phase::Warned => "warned".into(),
         Phase::Ending(kind) => format!("ending for the {kind} limit"),
+        Phase::Survived(kind) => format!("alive past the {kind} limit"),
         Phase::Held(kind) => format!("locked for the {kind} limit"),
         Phase::Undecided => "undecided".into(),
         Phase::Reported => "reported".into(),
@@ -91,7 +107,18 @@ pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
         format!("{service}{}", from.unwrap_or_default())
     });
     let rule = view.rule.map(|rule| format!("by rule {rule}"));
-    let parts = [Some(format!("is {phase}")), rule, end, Some(idle), service];
+    let earlier = view.earlier.map(|earlier| {
+        let rule = earlier.rule.unwrap_or("[default]");
+        format!("absolute limit by {rule}")
+    });
+    let parts = [
+        Some(format!("is {phase}")),
+        rule,
+        earlier,
+        end,
+        Some(idle),
+        service,
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

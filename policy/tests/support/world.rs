@@ -23,8 +23,12 @@ pub(crate) struct World {
     wall_offset: u64,
     /// What logind lists, by its id.
     pub(crate) sessions: BTreeMap<String, Session>,
+    /// Processes of sessions that logind has dropped, or never had.
+    pub(crate) at_large: BTreeMap<SessionKey, Session>,
     pub(crate) logind: Service,
     pub(crate) probes: Probes,
+    /// What becomes of the question whether anything is left of a session.
+    pub(crate) remains: Probes,
     /// The groups of each user who is in more than `users`.
     pub(crate) groups: BTreeMap<String, BTreeSet<String>>,
     pub(crate) name_service: Probes,
@@ -36,7 +40,10 @@ pub(crate) struct World {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Up,
+    /// Whoever asks is told that it is not there.
     Away,
+    /// Nothing reaches it.
+    Silent,
 }
 
 /// What becomes of a question: a look at a session, or one for groups.
@@ -76,6 +83,8 @@ pub(crate) struct Session {
     pub(crate) last_input: BootTime,
     /// Does not go when asked.
     pub(crate) stubborn: bool,
+    /// Its leader has left the scope, so that logind drops the session when it is ended.
+    pub(crate) escaped: bool,
     /// What is detached from the login runs on when that is hung up.
     pub(crate) detached: bool,
     /// Whether the desktop locks when it is asked to.
@@ -101,8 +110,10 @@ impl World {
             now: BootTime::from_micros(BOOT),
             wall_offset: WALL - BOOT,
             sessions: BTreeMap::new(),
+            at_large: BTreeMap::new(),
             logind: Service::Up,
             probes: Probes::Work,
+            remains: Probes::Work,
             groups: BTreeMap::new(),
             name_service: Probes::Work,
             logins: 0,
@@ -157,6 +168,7 @@ impl World {
             hint: None,
             last_input: self.now,
             stubborn: false,
+            escaped: false,
             detached: false,
             locks: graphical,
             locked: false,
@@ -255,7 +267,8 @@ impl World {
         let session = self
             .sessions
             .get(&key.id)
-            .filter(|session| session.facts.key == *key)?;
+            .filter(|session| session.facts.key == *key)
+            .or_else(|| self.at_large.get(key))?;
         let wall = |secs: u64| WallTime::from_micros(secs * SECOND);
         let mut reading = Reading {
             wall: WallTime::from_micros(self.now.as_micros() + self.wall_offset),

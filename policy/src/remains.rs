@@ -1,0 +1,196 @@
+//! What comes after logind has said that a session is gone.
+//!
+//! logind drops a session whose scope is empty, whatever has become of its leader: a process that
+//! left the scope lives on, and so may a desktop that runs under the user's manager. So the end of
+//! a session that was ended, or that nobody has left, is looked at before it is believed. What
+//! lives on after an end is ended again and again; a login that nobody has ended goes on, kept by
+//! the daemon.
+
+use std::time::Duration;
+
+use crate::ending::pause;
+use crate::inquiry::{Due, Inquiry, Patience};
+use crate::tracked::{LoginState, Tracked};
+use crate::{
+    Action, BootTime, Departure, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts, Wake,
+};
+
+/// Whoever looks may be away for a moment.
+const PATIENCE: Patience = Patience {
+    timeout: Duration::from_secs(3),
+    pause: Duration::from_secs(1),
+    pause_max: Duration::from_secs(30),
+};
+
+/// A session that logind has dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// Whether anything of it is left is asked.
+    Asked(Inquiry),
+    /// It was ended for this limit, and something of it is left, which is ended so often already
+    /// and next then.
+    Survived {
+        limit: LimitKind,
+        tries: u32,
+        next: BootTime,
+    },
+}
+
+/// What becomes of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Gone,
+    Stays,
+}
+
+impl From<()> for Fate {
+    /// What says nothing of it is no end of it.
+    fn from((): ()) -> Self {
+        Self::Stays
+    }
+}
+
+impl Tracked {
+    /// Whoever keeps the session says that it is gone.
+    pub(crate) fn dropped(&mut self, now: BootTime, out: &mut Vec<Action>) -> Fate {
+        if self.removal.is_some() {
+            return Fate::Stays;
+        }
+        if !self.is_worth_a_look() {
+            return Fate::Gone;
+        }
+        self.verify(now, Inquiry::Idle, out);
+        Fate::Stays
+    }
+
+    /// It was dropped before this engine was there: whether anything is left of it is asked as soon
+    /// as may be.
+    pub(crate) fn is_to_be_verified(&mut self, now: BootTime) {
+        self.removal = Some(Removal::Asked(Inquiry::Failed {
+            retry_at: now,
+            failures: 0,
+        }));
+    }
+
+    /// logind has it after all, as far as it is known.
+    pub(crate) fn reappeared(&mut self) {
+        self.removal
+            .take_if(|removal| matches!(removal, Removal::Asked(_)));
+    }
+
+    /// What is left of a session that was dropped.
+    pub(crate) fn verified(
+        &mut self,
+        now: BootTime,
+        remains: Remains,
+        out: &mut Vec<Action>,
+    ) -> Fate {
+        let Some(removal) = self.removal else {
+            return Fate::Stays;
+        };
+        match (remains, removal, self.ended_for()) {
+            (Remains::Nothing, _, _) => Fate::Gone,
+            (Remains::Something, Removal::Survived { .. }, _) => Fate::Stays,
+            (Remains::Something, Removal::Asked(_), Some(limit)) => {
+                let finding = Finding::Survived(limit);
+                out.push(Action::Report(self.facts.key.clone(), finding));
+                self.end_remains(now, limit, 0, out);
+                Fate::Stays
+            }
+            (Remains::Something, Removal::Asked(_), None) if self.limits().is_none() => Fate::Gone,
+            (Remains::Something, Removal::Asked(_), None) => {
+                self.removal = None;
+                self.facts.keeper = Keeper::Daemon(NoSession::Dropped);
+                self.adopted = false;
+                Fate::Stays
+            }
+        }
+    }
+
+    /// Has the daemon keep a login that logind has no session for, where a limit holds.
+    pub(crate) fn adopt(&mut self, out: &mut Vec<Action>) {
+        let kept = matches!(self.facts.keeper, Keeper::Daemon(_));
+        if kept && self.removal.is_none() && !self.adopted && self.limits().is_some() {
+            self.adopted = true;
+            out.push(Action::Adopt(self.facts.key.clone()));
+        }
+    }
+
+    /// Does what is due for a session that was dropped.
+    pub(crate) fn tick_removal(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        match self.removal {
+            Some(Removal::Asked(mut inquiry)) => match inquiry.step(now, PATIENCE) {
+                Some(Due::GiveUp) => {
+                    let _ = inquiry.fail(now, PATIENCE);
+                    self.removal = Some(Removal::Asked(inquiry));
+                }
+                Some(Due::AskAgain) => self.verify(now, inquiry, out),
+                None => {}
+            },
+            Some(Removal::Survived { limit, tries, next }) if now >= next => {
+                self.end_remains(now, limit, tries, out);
+            }
+            Some(Removal::Survived { .. }) | None => {}
+        }
+    }
+
+    /// When something is due for a session that was dropped.
+    pub(crate) fn removal_wake(&self) -> Option<(BootTime, Wake)> {
+        Some(match self.removal? {
+            Removal::Asked(inquiry) => (inquiry.due(PATIENCE)?, Wake::Verify),
+            Removal::Survived { next, .. } => (next, Wake::Remains),
+        })
+    }
+
+    /// The limit that what is left of the session is ended for, if logind has dropped it.
+    pub(crate) const fn survived(&self) -> Option<LimitKind> {
+        match self.removal {
+            Some(Removal::Survived { limit, .. }) => Some(limit),
+            Some(Removal::Asked(_)) | None => None,
+        }
+    }
+
+    /// Whether it was dropped, and its user has logged out.
+    pub(crate) fn is_left(&self) -> bool {
+        self.removal.is_some() && self.ended_for().is_none() && self.limits().is_none()
+    }
+
+    /// The session is no more, for this reason.
+    pub(crate) fn departs(self) -> (SessionFacts, Departure) {
+        let departure = self.ended_for().map_or(Departure::Own, Departure::Ended);
+        (self.facts, departure)
+    }
+
+    /// Which limit it is being ended for, or was hung up for.
+    fn ended_for(&self) -> Option<LimitKind> {
+        let ending = self.ending.as_ref().filter(|_| self.is_ending());
+        match (ending, self.login) {
+            (Some(ending), _) => Some(ending.limit),
+            (None, LoginState::HungUp(limit)) => Some(limit),
+            (None, LoginState::Open | LoginState::LoggedOut) => None,
+        }
+    }
+
+    /// Whether it matters if something of it is left, and somebody can tell.
+    fn is_worth_a_look(&self) -> bool {
+        let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
+        let matters = self.ended_for().is_some() || self.limits().is_some();
+        !told && matters && self.facts.leader.is_some()
+    }
+
+    fn verify(&mut self, now: BootTime, mut inquiry: Inquiry, out: &mut Vec<Action>) {
+        inquiry.ask(now);
+        self.removal = Some(Removal::Asked(inquiry));
+        out.push(Action::Verify(self.facts.key.clone()));
+    }
+
+    fn end_remains(&mut self, now: BootTime, limit: LimitKind, tries: u32, out: &mut Vec<Action>) {
+        let tries = tries.saturating_add(1);
+        self.removal = Some(Removal::Survived {
+            limit,
+            tries,
+            next: now.saturating_add(pause(tries)),
+        });
+        out.push(Action::EndRemains(self.facts.key.clone(), limit));
+    }
+}
