@@ -1,33 +1,67 @@
-//! The terminals of a login: those of the processes that descend from its leader.
+//! The terminals of a login: those of the processes that descend from its leader, and those that it
+//! has left behind in its control group.
 //!
 //! The control group of a session alone does not tell. A server of tmux or screen stays in the
 //! group in which it was started, with the terminals inside of it, and whoever attaches types
 //! into those from another session. Such a server is nobody's child. The other way around,
 //! `systemd-run --user --scope` takes a shell out of the group, and it is still the login's.
+//!
+//! But a connection without a terminal may have started such a server as well (an editor's, for work
+//! on another machine), and then its terminals are all that there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
-use nix::libc;
-use session_timeout_policy::{Pid, SessionFacts};
+use nix::unistd::{SysconfVar, sysconf};
+use session_timeout_policy::{BootTime, Pid, SessionFacts};
+use session_timeout_terminals::Witness;
+use session_timeout_terminals::process::Stat;
 
 use crate::scope;
 
 /// More processes than this are not looked at, as in [`scope::processes`].
 const PROCESSES_MAX: usize = 65_536;
 
-/// The device numbers of the controlling terminals of a login.
-pub(crate) fn terminals(session: &SessionFacts) -> BTreeSet<u64> {
+/// How much later than logind has the session its leader may have started, by the steps of the
+/// kernel's clock.
+const LATER: Duration = Duration::from_secs(1);
+
+/// Terminals by their device number, each with a process whose controlling terminal it is.
+pub(crate) type Controlled = BTreeMap<u64, Witness>;
+
+/// The terminals of a login.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Family {
+    /// Those of its leader and of what descends from it.
+    pub(crate) own: Controlled,
+    /// Those of other processes in its scope, which are in no other session's.
+    pub(crate) left: Controlled,
+}
+
+/// Finds the terminals of a login.
+pub(crate) fn terminals(session: &SessionFacts) -> Family {
     let processes = scope::processes(&session.key.id, session.uid);
     let processes: BTreeMap<_, _> = processes.into_iter().filter_map(with_stat).collect();
-    match session.leader {
-        Some(leader) if processes.contains_key(&leader) => below(leader, &processes, children),
-        // Its leader was killed, and its user may work on.
-        Some(_) | None => processes
-            .values()
-            .filter_map(|stat| stat.terminal)
-            .collect(),
+    let all = controlled(&processes);
+    // Where its leader was killed, its user may work on.
+    let Some(leader) = leader(session, &processes) else {
+        return Family {
+            own: all,
+            left: Controlled::new(),
+        };
+    };
+    let own = below(leader, &processes, children);
+    let mut left = all;
+    left.retain(|device, _| !own.contains_key(device));
+    if !left.is_empty() {
+        let others = scope::processes_beside(&session.key.id, session.uid);
+        let others = others.into_iter().filter_map(with_stat);
+        for device in others.filter_map(|(_, stat)| stat.terminal) {
+            left.remove(&device);
+        }
     }
+    Family { own, left }
 }
 
 /// Whether an X server runs in the session: startx(1) leaves it the console login that it was, and
@@ -40,43 +74,63 @@ pub(crate) fn has_x_server(session: &SessionFacts) -> bool {
     })
 }
 
-/// What is told of a process in `/proc/PID/stat` (proc(5)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stat {
-    /// Field 4, `ppid`.
-    parent: Pid,
-    /// Field 7, `tty_nr`: the device number of the controlling terminal.
-    terminal: Option<u64>,
+/// The leader, while it lives: in the scope, or where somebody has moved it out of that.
+fn leader(session: &SessionFacts, scope: &BTreeMap<Pid, Stat>) -> Option<(Pid, Stat)> {
+    let leader = session.leader?;
+    if let Some(&stat) = scope.get(&leader) {
+        return Some((leader, stat));
+    }
+    let (_, stat) = with_stat(leader)?;
+    // Its number may be that of another process by now, which is younger than the session.
+    let latest = session.started.saturating_add(LATER);
+    (started(&stat)? <= latest).then_some((leader, stat))
+}
+
+fn started(stat: &Stat) -> Option<BootTime> {
+    let a_second = sysconf(SysconfVar::CLK_TCK).ok().flatten()?;
+    let a_second = u64::try_from(a_second).ok().filter(|&ticks| ticks > 0)?;
+    let micros = stat.started.saturating_mul(1_000_000) / a_second;
+    Some(BootTime::from_micros(micros))
+}
+
+fn controlled(processes: &BTreeMap<Pid, Stat>) -> Controlled {
+    let terminal = |(&process, stat): (&Pid, &Stat)| Some((stat.terminal?, witness(process, stat)));
+    processes.iter().filter_map(terminal).collect()
+}
+
+const fn witness(process: Pid, stat: &Stat) -> Witness {
+    Witness {
+        pid: process.as_raw(),
+        started: stat.started,
+    }
 }
 
 /// The terminals of the leader and of what descends from it: in the scope, and where `children`
 /// says so also out of it.
 fn below(
-    leader: Pid,
+    leader: (Pid, Stat),
     scope: &BTreeMap<Pid, Stat>,
     children: impl Fn(Pid) -> BTreeMap<Pid, Stat>,
-) -> BTreeSet<u64> {
-    let mut families = BTreeMap::<Pid, Vec<(Pid, Stat)>>::new();
+) -> Controlled {
+    let mut families = BTreeMap::<u32, Vec<(Pid, Stat)>>::new();
     for (&process, &stat) in scope {
         let family = families.entry(stat.parent).or_default();
         family.push((process, stat));
     }
-    let mut terminals = BTreeSet::new();
+    let mut terminals = Controlled::new();
     let mut seen = BTreeSet::new();
-    let mut waiting: Vec<_> = scope
-        .get(&leader)
-        .map(|&stat| (leader, stat))
-        .into_iter()
-        .collect();
+    let mut waiting = vec![leader];
     while let Some((process, stat)) = waiting.pop() {
         if !seen.insert(process) || seen.len() > PROCESSES_MAX {
             continue;
         }
-        waiting.extend(families.remove(&process).unwrap_or_default());
+        waiting.extend(families.remove(&process.as_raw()).unwrap_or_default());
         match stat.terminal {
             // What has left the scope from here has this terminal as well.
             Some(terminal) => {
-                terminals.insert(terminal);
+                terminals
+                    .entry(terminal)
+                    .or_insert_with(|| witness(process, &stat));
             }
             None => waiting.extend(children(process)),
         }
@@ -97,42 +151,42 @@ fn children(process: Pid) -> BTreeMap<Pid, Stat> {
 }
 
 fn with_stat(process: Pid) -> Option<(Pid, Stat)> {
-    let stat = fs::read(format!("/proc/{}/stat", process.as_raw())).ok()?;
-    Some((process, Stat::parse(&String::from_utf8_lossy(&stat))?))
-}
-
-impl Stat {
-    fn parse(stat: &str) -> Option<Self> {
-        // The second field is the name in parentheses, and may itself hold anything.
-        let (_, after_name) = stat.rsplit_once(')')?;
-        let mut fields = after_name.split_ascii_whitespace().skip(1);
-        let parent = fields.next()?.parse().ok()?;
-        let number: i32 = fields.nth(2)?.parse().ok()?;
-        // The minor number is in bits 31 to 20 and 7 to 0, the major in bits 15 to 8.
-        let bits = number.cast_unsigned();
-        let (major, minor) = ((bits >> 8) & 0xff, (bits & 0xff) | ((bits >> 12) & 0xfff00));
-        let device = libc::makedev(major, minor);
-        Some(Self {
-            parent: Pid::new(parent),
-            terminal: (device != 0).then_some(device),
-        })
-    }
+    Some((process, Stat::of(process.as_raw())?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LEADER: Pid = Pid::new(10);
+    const LEADER: u32 = 10;
 
     /// Processes, by their number, their parent, and the number of their terminal or 0.
     fn processes<const N: usize>(rows: [(u32, u32, u64); N]) -> BTreeMap<Pid, Stat> {
         let process = |(pid, parent, terminal): (u32, u32, u64)| {
-            let parent = Pid::new(parent);
             let terminal = (terminal != 0).then_some(terminal);
-            (Pid::new(pid), Stat { parent, terminal })
+            let stat = Stat {
+                parent,
+                session: pid,
+                terminal,
+                started: u64::from(pid) * 100,
+            };
+            (Pid::new(pid), stat)
         };
         rows.map(process).into()
+    }
+
+    /// The devices of the terminals, each with the number of the process that has it.
+    fn below_leader(
+        scope: &BTreeMap<Pid, Stat>,
+        children: impl Fn(Pid) -> BTreeMap<Pid, Stat>,
+    ) -> Vec<(u64, u32)> {
+        let leader = (Pid::new(LEADER), scope[&Pid::new(LEADER)]);
+        devices(&below(leader, scope, children))
+    }
+
+    fn devices(terminals: &Controlled) -> Vec<(u64, u32)> {
+        let device = |(&device, witness): (&u64, &Witness)| (device, witness.pid);
+        terminals.iter().map(device).collect()
     }
 
     fn nothing(_: Pid) -> BTreeMap<Pid, Stat> {
@@ -147,14 +201,23 @@ mod tests {
             (12, 11, 1),
             (13, 11, 2),
             (14, 13, 3),
+            (15, 13, 2),
         ]);
-        assert_eq!(below(LEADER, &scope, nothing), BTreeSet::from([1, 2, 3]));
+        let found = below_leader(&scope, nothing);
+        assert_eq!(found, [(1, 12), (2, 13), (3, 14)]);
     }
 
     #[test]
     fn what_a_server_holds_that_is_nobodys_child_is_not_the_logins() {
         let scope = processes([(10, 1, 0), (11, 10, 1), (20, 1, 0), (21, 20, 2)]);
-        assert_eq!(below(LEADER, &scope, nothing), BTreeSet::from([1]));
+        assert_eq!(below_leader(&scope, nothing), [(1, 11)]);
+        assert_eq!(devices(&controlled(&scope)), [(1, 11), (2, 21)]);
+    }
+
+    #[test]
+    fn the_terminal_of_a_leader_that_has_one_is_the_logins() {
+        let scope = processes([(10, 1, 7), (11, 10, 7)]);
+        assert_eq!(below_leader(&scope, nothing), [(7, 10)]);
     }
 
     #[test]
@@ -164,37 +227,31 @@ mod tests {
             parent if parent == Pid::new(11) => processes([(12, 11, 1)]),
             _ => BTreeMap::new(),
         };
-        assert_eq!(below(LEADER, &scope, moved), BTreeSet::from([1]));
+        assert_eq!(below_leader(&scope, moved), [(1, 12)]);
+    }
+
+    #[test]
+    fn a_leader_that_was_moved_out_of_the_scope_is_found_and_a_younger_process_is_not() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let pid = Pid::new(child.id());
+        let now = started(&Stat::of(child.id()).unwrap()).unwrap();
+        let mut session = crate::ttys::tests::session(pid, now);
+        assert_eq!(leader(&session, &BTreeMap::new()).unwrap().0, pid);
+        session.started = now.saturating_sub(2 * LATER);
+        assert!(leader(&session, &BTreeMap::new()).is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]
     fn numbers_that_are_given_out_again_lead_nobody_around_in_circles() {
         let scope = processes([(10, 11, 0), (11, 10, 0), (12, 12, 1)]);
         let all = |_| scope.clone();
-        assert_eq!(below(LEADER, &scope, nothing), BTreeSet::new());
-        assert_eq!(below(LEADER, &scope, all), BTreeSet::from([1]));
-    }
-
-    #[test]
-    fn the_parent_and_the_terminal_are_found_behind_any_name() {
-        let stat = |parent, terminal| {
-            let parent = Pid::new(parent);
-            Some(Stat { parent, terminal })
-        };
-        let line = "42 (a) b (c)) S 7 42 42 34819 42 4194304 100";
-        assert_eq!(Stat::parse(line), stat(7, Some(libc::makedev(136, 3))));
-        assert_eq!(Stat::parse("42 (bash) S 1 42 42 0 -1"), stat(1, None));
-        assert_eq!(Stat::parse("42 (bash) S 1"), None);
-        assert_eq!(Stat::parse(""), None);
-    }
-
-    #[test]
-    fn minor_numbers_beyond_a_byte_are_put_together() {
-        // /dev/pts/300 is minor 44 of the next major; a console 300 would be 4:300.
-        let number = (4 << 8) | (300 & 0xff) | ((300 & 0xfff00) << 12);
-        let stat = Stat::parse(&format!("1 (x) S 1 1 1 {number} 1"));
-        let terminal = stat.and_then(|stat| stat.terminal);
-        assert_eq!(terminal, Some(libc::makedev(4, 300)));
+        assert_eq!(below_leader(&scope, nothing), []);
+        assert_eq!(below_leader(&scope, all), [(1, 12)]);
     }
 
     #[test]
@@ -208,7 +265,7 @@ mod tests {
         let list = fs::read_to_string(format!("/proc/{}/children", thread.display())).unwrap();
         assert!(list.split(' ').any(|pid| pid == child.id().to_string()));
         let (_, stat) = with_stat(Pid::new(child.id())).unwrap();
-        assert_eq!(stat.parent, Pid::new(std::process::id()));
+        assert_eq!(stat.parent, std::process::id());
         child.kill().unwrap();
         child.wait().unwrap();
     }

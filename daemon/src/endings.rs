@@ -142,6 +142,16 @@ impl Endings {
         kept.unsaved = true;
     }
 
+    /// Where the ending of this user at this time was, which is known a little later. To be saved.
+    pub(crate) fn set_place(&self, user: Uid, at: WallTime, place: String) {
+        let mut kept = self.kept();
+        let ending = kept.by_user.get_mut(&user.as_raw());
+        if let Some(ending) = ending.filter(|ending| ending.at == at.as_micros()) {
+            ending.place = Some(place);
+            kept.unsaved = true;
+        }
+    }
+
     /// Writes down what was added.
     pub(crate) fn save(&self) {
         let mut kept = self.kept();
@@ -230,6 +240,23 @@ mod tests {
             Endings::load(path).line(Language::English, ALICE, wall(0)),
             None
         );
+    }
+
+    #[test]
+    fn where_an_ending_was_may_be_known_later_and_is_that_endings_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let endings = Endings::load(dir.path().join("endings.json"));
+        let length = Duration::from_secs(900);
+        endings.add(
+            ALICE,
+            Ending::new(None, wall(0), Cause::Input, length),
+            wall(0),
+        );
+        endings.set_place(ALICE, wall(1), "pts/4".to_owned());
+        let line = || endings.line(Language::English, ALICE, wall(0)).unwrap();
+        assert!(!line().contains("pts/"), "{}", line());
+        endings.set_place(ALICE, wall(0), "pts/4".to_owned());
+        assert!(line().contains("pts/4"), "{}", line());
     }
 
     #[test]

@@ -1,31 +1,36 @@
 //! What the engine's actions mean in the world.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use session_timeout_policy::{
     Action, Bell, EndAction, Engine, Event, LimitKind, LockCause, Mesg, SessionFacts, SessionKey,
     View, Warning,
 };
+use session_timeout_terminals as terminals;
 use session_timeout_texts::Language;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::agents::{Agents, Outlook};
 use crate::bus::PrivateBus;
 use crate::clock::{Clocks, boot_now};
 use crate::endings::{Ending, Endings};
 use crate::ends::{Ends, Request};
+use crate::errands::{self, Errand, Errands, Part, Task, Warn, Whom};
 use crate::groups::Groups;
+use crate::helper::Helper;
 use crate::hooks::{Facts, Hooks, Occasion};
 use crate::input::Input;
 use crate::logind::End;
 use crate::probe::{Prober, Question};
-use crate::tell::{Reached, Teller};
+use crate::tell::Teller;
 use crate::text;
-use crate::ttys;
-use crate::ttys::{Shown, Terminal};
 use crate::unwarned::Unwarned;
+use crate::walks::Walks;
 use crate::watch::Watcher;
 use crate::writes::Writes;
 
@@ -39,7 +44,11 @@ pub(crate) struct Hands {
     agents: Agents,
     endings: Endings,
     prober: Prober,
-    writes: Writes,
+    errands: Errands,
+    /// The sessions that a warning stands for.
+    warned: HashSet<SessionKey>,
+    /// Keeps the helper from ending while there are any: a last line has no time for its start.
+    kept: Option<AbortHandle>,
     teller: Teller,
     unwarned: Unwarned,
     language: Language,
@@ -50,6 +59,7 @@ pub(crate) struct Means {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) bus: PrivateBus,
     pub(crate) writes: Writes,
+    pub(crate) walks: Walks,
     pub(crate) agents: Agents,
     pub(crate) endings: Endings,
     pub(crate) prober: Prober,
@@ -60,6 +70,17 @@ pub(crate) struct Means {
 
 impl Hands {
     pub(crate) fn new(means: Means) -> Self {
+        let unwarned = Unwarned::default();
+        let errands = Errands {
+            helper: Helper::new(),
+            inputs: means.inputs.clone(),
+            walks: means.walks,
+            writes: means.writes,
+            agents: means.agents.clone(),
+            endings: means.endings.clone(),
+            unwarned: unwarned.clone(),
+            line: errands::line(),
+        };
         Self {
             hooks: Hooks::new(means.bus.clone()),
             ends: Ends::new(means.inputs.clone(), means.bus, means.teller.clone()),
@@ -69,18 +90,26 @@ impl Hands {
             agents: means.agents,
             endings: means.endings,
             prober: means.prober,
-            writes: means.writes,
+            errands,
+            warned: HashSet::new(),
+            kept: None,
             teller: means.teller,
-            unwarned: Unwarned::default(),
+            unwarned,
             language: means.language,
         }
     }
 
-    /// Does these actions, or sets them going.
-    pub(crate) fn perform(&mut self, engine: &Engine, actions: Vec<Action>) {
-        for action in actions {
-            self.perform_one(engine, &action);
+    /// Does this action, or sets it going.
+    pub(crate) fn perform(&mut self, engine: &Engine, action: &Action) {
+        self.perform_one(engine, action);
+        let key = action.key();
+        let stands = engine.session_of(key).is_some() && !engine.warnings(&key.id).is_empty();
+        if stands {
+            self.warned.insert(key.clone());
+        } else {
+            self.warned.remove(key);
         }
+        self.keep_helper();
     }
 
     /// Sessions whose last warning nobody took.
@@ -103,12 +132,39 @@ impl Hands {
         for session in engine.sessions() {
             let key = &session.facts.key;
             let warnings = engine.warnings(&key.id);
-            if warnings
-                .iter()
-                .any(|one| one.limit == LimitKind::Inactivity)
-            {
-                self.watcher.add(key, &ttys::of_session(session.facts));
+            if !warnings.is_empty() {
+                self.warned.insert(key.clone());
             }
+            if is_watched(&warnings)
+                && let Some(instance) = self.watcher.lend()
+            {
+                self.errands.run(Errand {
+                    session: session.facts.clone(),
+                    task: Task::Watch(instance),
+                });
+            }
+        }
+        self.keep_helper();
+    }
+
+    /// These are the watches of this session, which may not be warned any more.
+    pub(crate) fn watched(&mut self, engine: &Engine, key: &SessionKey, watches: &[i32]) {
+        let warned = engine.session_of(key).is_some() && is_watched(&engine.warnings(&key.id));
+        if warned {
+            self.watcher.add(key, watches);
+        } else {
+            self.watcher.give_up(watches);
+        }
+    }
+
+    fn keep_helper(&mut self) {
+        if self.warned.is_empty() {
+            if let Some(kept) = self.kept.take() {
+                kept.abort();
+            }
+        } else if self.kept.as_ref().is_none_or(AbortHandle::is_finished) {
+            let keep = tokio::spawn(self.errands.helper.clone().keep());
+            self.kept = Some(keep.abort_handle());
         }
     }
 
@@ -210,27 +266,33 @@ impl Hands {
         match how {
             EndAction::HangUp | EndAction::Terminate => {
                 self.watcher.remove(&facts.key);
-                self.part(session, limit, length);
+                self.part(session, limit, how, length);
             }
             EndAction::Lock | EndAction::Report => {}
         }
         self.ending_hooks(session, how, limit);
     }
 
-    /// Shows the last line on the session's terminals, and keeps the end for the next login.
-    fn part(&self, session: &View<'_>, limit: LimitKind, length: Duration) {
+    /// Shows the last line on the session's terminals, and keeps the end for the next login. Neither
+    /// is waited for: what asks for the end follows.
+    fn part(&self, session: &View<'_>, limit: LimitKind, how: EndAction, length: Duration) {
         let facts = session.facts;
-        let terminals = ttys::of_session(facts);
-        let line = text::end(self.language, session, limit);
-        // It comes too late to disturb anybody.
-        self.write(facts, &terminals, &line, Mesg::Ignored);
-        // A desktop has terminals as well, which are not where its user was.
-        let terminal = terminals.first().map(Terminal::name);
+        let at = Clocks::now().wall;
+        // Which of its terminals that was is known a little later.
+        let terminal = facts.terminal.clone();
         let terminal = terminal.filter(|_| !facts.session_type.is_graphical());
         let place = terminal.or_else(|| facts.seat.clone());
-        let now = Clocks::now().wall;
-        let ending = Ending::new(place, now, text::cause(session, limit), length);
-        self.endings.add(facts.uid, ending, now);
+        let ending = Ending::new(place, at, text::cause(session, limit), length);
+        self.endings.add(facts.uid, ending, at);
+        self.errands.run(Errand {
+            session: facts.clone(),
+            task: Task::Part(Part {
+                text: text::end(self.language, session, limit),
+                whom: whom(limit, how),
+                at,
+                until: Part::until(),
+            }),
+        });
     }
 
     fn ending_hooks(&self, session: &View<'_>, how: EndAction, limit: LimitKind) {
@@ -256,49 +318,54 @@ impl Hands {
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
         let Some(limits) = session.limits else { return };
         let left = warning.ends_at.since(boot_now());
-        let terminals = ttys::of_session(session.facts);
-        // Input from now on withdraws the warning, so watch before the user is told.
-        if warning.limit == LimitKind::Inactivity {
-            self.watcher.add(&session.facts.key, &terminals);
-        }
         let language = self.language;
         self.agents.change_outlook(&session.facts.key, |outlook| {
             outlook.warn(language, session, warning);
         });
-        let text = with_bell(limits.bell, text::warning(language, session, warning, left));
-        let reached = self.write(session.facts, &terminals, &text, limits.mesg);
-        let telling = self.teller.warning(session, warning, left);
-        telling.told(reached, &self.unwarned);
+        let mesg = match limits.mesg {
+            Mesg::Ignored => terminals::Mesg::Ignored,
+            Mesg::Respected => terminals::Mesg::Respected,
+        };
+        let warn = Warn {
+            text: with_bell(limits.bell, text::warning(language, session, warning, left)),
+            mesg,
+            whom: whom(warning.limit, limits.end_action),
+            watch: self.watch_for(warning.limit),
+            telling: self.teller.warning(session, warning, left),
+            until: Instant::now() + left,
+        };
+        self.errands.run(Errand {
+            session: session.facts.clone(),
+            task: Task::Warn(Box::new(warn)),
+        });
         let told = Facts::of(session.facts, warning.limit).left(left);
         let told = told.with("LIMIT_SEC", &warning.length.as_secs());
         self.hooks.run(Occasion::Warn, told);
     }
 
-    /// Writes to every one of these terminals that takes it.
-    fn write(
-        &self,
-        session: &SessionFacts,
-        terminals: &BTreeSet<Terminal>,
-        text: &str,
-        mesg: Mesg,
-    ) -> Reached {
-        let mut reached = Reached {
-            written: 0,
-            spared: 0,
-            missed: 0,
-            agent: self.agents.hears(&session.key),
-        };
-        for terminal in terminals {
-            match ttys::write(terminal, session.uid, text, mesg, &self.writes) {
-                Ok(Shown::Written) => reached.written += 1,
-                Ok(Shown::Spared) => reached.spared += 1,
-                Err(error) => {
-                    reached.missed += 1;
-                    log::debug!("cannot write to {}: {error}", terminal.path.display());
-                }
-            }
+    /// What the terminals are to be watched with, where input withdraws the warning.
+    fn watch_for(&mut self, limit: LimitKind) -> Option<OwnedFd> {
+        match limit {
+            LimitKind::Absolute => None,
+            LimitKind::Inactivity => self.watcher.lend(),
         }
-        reached
+    }
+}
+
+/// Whether input withdraws one of these warnings.
+fn is_watched(warnings: &[Warning]) -> bool {
+    let mut limits = warnings.iter().map(|warning| warning.limit);
+    limits.any(|limit| limit == LimitKind::Inactivity)
+}
+
+/// Who is to see what is said of this limit. What a login has left behind ends with it, and is told
+/// of that; but a key there does not keep the login while it has terminals of its own, and after a
+/// hang-up it runs on.
+const fn whom(limit: LimitKind, how: EndAction) -> Whom {
+    match (limit, how) {
+        (LimitKind::Absolute, EndAction::Terminate) => Whom::All,
+        (LimitKind::Absolute, EndAction::HangUp | EndAction::Lock | EndAction::Report)
+        | (LimitKind::Inactivity, _) => Whom::Counted,
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::inotify::AddWatchFlags;
+use rustix::fs::inotify::WatchFlags;
 use tokio::time::Instant;
 
 use crate::inotify::Watches;
@@ -67,8 +67,7 @@ impl Inhibitors {
     }
 
     fn begin(&mut self) -> io::Result<()> {
-        let flags =
-            AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_DELETE;
+        let flags = WatchFlags::MOVED_TO | WatchFlags::CREATE | WatchFlags::DELETE;
         self.watches.add(Path::new(DIRECTORY), flags, ())?;
         self.watched = Wanted::Yes;
         Ok(())

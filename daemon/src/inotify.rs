@@ -2,22 +2,32 @@
 //!
 //! An instance is taken when there is something to watch, and given back when there is not: a user
 //! has few of them (`fs.inotify.max_user_instances`, 128), and all of root's services share
-//! root's. Where there is none left, [`Watches::add`] says so, and [`Watches::next`] waits for ever.
+//! root's. Where there is none left, [`Watches::add`] and [`Watches::lend`] say so, and
+//! [`Watches::next`] waits for ever.
 
 use std::collections::HashMap;
 use std::future;
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 
 use crate::pollable::Pollable;
 
+/// Room for some 250 events: those about a file itself have no name.
+const ROOM: usize = 4096;
+
 /// Files that are watched, each for somebody.
 pub(crate) struct Watches<K> {
-    instance: Option<AsyncFd<Pollable<Inotify>>>,
-    watched: HashMap<WatchDescriptor, K>,
+    instance: Option<AsyncFd<Pollable<OwnedFd>>>,
+    /// By the number that the kernel gave the watch.
+    watched: HashMap<i32, K>,
+    /// To how many the instance is lent.
+    lent: usize,
 }
 
 impl<K> Default for Watches<K> {
@@ -25,6 +35,7 @@ impl<K> Default for Watches<K> {
         Self {
             instance: None,
             watched: HashMap::new(),
+            lent: 0,
         }
     }
 }
@@ -34,21 +45,43 @@ impl<K: Clone> Watches<K> {
     ///
     /// # Errors
     /// It cannot be watched, or the kernel has no instance left.
-    pub(crate) fn add(&mut self, path: &Path, flags: AddWatchFlags, whose: K) -> io::Result<()> {
-        let instance = match self.instance.take() {
-            Some(instance) => instance,
-            None => {
-                let flags = InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC;
-                Pollable::register(Inotify::init(flags)?)?
-            }
-        };
-        let instance = self.instance.insert(instance);
-        let added = instance.get_ref().get().add_watch(path, flags);
+    pub(crate) fn add(&mut self, path: &Path, flags: WatchFlags, whose: K) -> io::Result<()> {
+        let added = inotify::add_watch(self.instance()?, path, flags);
         if let Ok(watch) = added {
             self.watched.insert(watch, whose);
         }
         self.let_go();
         Ok(added.map(drop)?)
+    }
+
+    /// Lends the instance to somebody who may watch what the daemon may not, until
+    /// [`Self::take_back`].
+    ///
+    /// # Errors
+    /// The kernel has no instance left.
+    pub(crate) fn lend(&mut self) -> io::Result<OwnedFd> {
+        let lent = self.instance()?.try_clone();
+        match lent {
+            Ok(_) => self.lent += 1,
+            Err(_) => self.let_go(),
+        }
+        lent
+    }
+
+    /// Whoever it was lent to has added these watches, which are for those from now on; or for
+    /// nobody, and are removed.
+    pub(crate) fn take_back(&mut self, watches: &[i32], whose: Option<&K>) {
+        self.lent = self.lent.saturating_sub(1);
+        for &watch in watches {
+            if let Some(whose) = whose {
+                self.watched.insert(watch, whose.clone());
+            } else if let Some(instance) = &self.instance
+                && !self.watched.contains_key(&watch)
+            {
+                let _ = inotify::remove_watch(instance.get_ref().get(), watch);
+            }
+        }
+        self.let_go();
     }
 
     /// Watches nothing more for those.
@@ -60,7 +93,7 @@ impl<K: Clone> Watches<K> {
             let goes = whose(key);
             if goes {
                 // A file that is gone took its watch with it.
-                let _ = instance.get_ref().get().rm_watch(*watch);
+                let _ = inotify::remove_watch(instance.get_ref().get(), *watch);
             }
             !goes
         });
@@ -77,16 +110,15 @@ impl<K: Clone> Watches<K> {
         };
         loop {
             let mut ready = instance.readable().await?;
-            let read = ready.try_io(|instance| Ok(instance.get_ref().get().read_events()?));
-            let events = match read {
+            let events = match ready.try_io(|instance| read(instance.get_ref().get())) {
                 Ok(events) => events?,
                 Err(_would_block) => continue,
             };
             let mut told = Vec::new();
-            for event in events {
-                if event.mask.contains(AddWatchFlags::IN_IGNORED) {
-                    self.watched.remove(&event.wd);
-                } else if let Some(whose) = self.watched.get(&event.wd) {
+            for (watch, what) in events {
+                if what.contains(ReadFlags::IGNORED) {
+                    self.watched.remove(&watch);
+                } else if let Some(whose) = self.watched.get(&watch) {
                     told.push(whose.clone());
                 }
             }
@@ -96,9 +128,37 @@ impl<K: Clone> Watches<K> {
         }
     }
 
+    fn instance(&mut self) -> io::Result<&OwnedFd> {
+        let instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => {
+                let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
+                Pollable::register(inotify::init(flags)?)?
+            }
+        };
+        Ok(self.instance.insert(instance).get_ref().get())
+    }
+
     fn let_go(&mut self) {
-        if self.watched.is_empty() {
+        if self.watched.is_empty() && self.lent == 0 {
             self.instance = None;
+        }
+    }
+}
+
+/// The events that there are: the watch of each, and what has happened.
+fn read(instance: &OwnedFd) -> io::Result<Vec<(i32, ReadFlags)>> {
+    let mut room = [MaybeUninit::uninit(); ROOM];
+    let mut reader = inotify::Reader::new(instance, &mut room);
+    let mut events = Vec::new();
+    loop {
+        match reader.next() {
+            Ok(event) => events.push((event.wd(), event.events())),
+            Err(Errno::AGAIN) if !events.is_empty() => return Ok(events),
+            Err(error) => return Err(error.into()),
+        }
+        if reader.is_buffer_empty() {
+            return Ok(events);
         }
     }
 }
@@ -108,8 +168,6 @@ mod tests {
     use std::fs;
     use std::process::Command;
     use std::time::Duration;
-
-    use nix::errno::Errno;
 
     use super::*;
 
@@ -123,8 +181,8 @@ mod tests {
         fs::write(&one, "").unwrap();
         fs::write(&other, "").unwrap();
         let mut watches = Watches::default();
-        watches.add(&one, AddWatchFlags::IN_MODIFY, 1).unwrap();
-        watches.add(&other, AddWatchFlags::IN_MODIFY, 2).unwrap();
+        watches.add(&one, WatchFlags::MODIFY, 1).unwrap();
+        watches.add(&other, WatchFlags::MODIFY, 2).unwrap();
         fs::write(&other, "news").unwrap();
         assert!(
             watches
@@ -153,20 +211,43 @@ mod tests {
         let mut watches = Watches::default();
         assert!(watches.instance.is_none());
         watches
-            .add(directory.path(), AddWatchFlags::IN_CREATE, 1)
+            .add(directory.path(), WatchFlags::CREATE, 1)
             .unwrap();
         assert!(watches.instance.is_some());
         let missing = directory.path().join("missing");
-        watches
-            .add(&missing, AddWatchFlags::IN_CREATE, 2)
-            .unwrap_err();
+        watches.add(&missing, WatchFlags::CREATE, 2).unwrap_err();
         assert!(watches.instance.is_some());
         watches.remove(|whose| *whose == 1);
         assert!(watches.instance.is_none());
-        watches
-            .add(&missing, AddWatchFlags::IN_CREATE, 2)
-            .unwrap_err();
+        watches.add(&missing, WatchFlags::CREATE, 2).unwrap_err();
         assert!(watches.instance.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_watches_with_the_instance_is_told_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let mut watches = Watches::default();
+        let lent = watches.lend().unwrap();
+        let watch = inotify::add_watch(&lent, &file, WatchFlags::MODIFY).unwrap();
+        watches.remove(|_| true);
+        watches.take_back(&[watch], Some(&1));
+        fs::write(&file, "news").unwrap();
+        assert!(watches.next().await.unwrap().contains(&1));
+        watches.remove(|_| true);
+        assert!(watches.instance.is_none());
+
+        let lent = watches.lend().unwrap();
+        let watch = inotify::add_watch(&lent, &file, WatchFlags::MODIFY).unwrap();
+        watches.take_back(&[watch], None);
+        assert!(watches.instance.is_none());
+        fs::write(&file, "more").unwrap();
+        let mut room = [MaybeUninit::uninit(); ROOM];
+        let mut reader = inotify::Reader::new(&lent, &mut room);
+        // The last thing that is told of it.
+        assert_eq!(reader.next().unwrap().events(), ReadFlags::IGNORED);
+        assert!(reader.next().is_err(), "nobody wants to know");
     }
 
     /// The limit is also one of each user namespace, and this test's is in one of its own.
@@ -194,9 +275,9 @@ mod tests {
         }
         let mut watches = Watches::default();
         let error = watches
-            .add(Path::new("/"), AddWatchFlags::IN_CREATE, ())
+            .add(Path::new("/"), WatchFlags::CREATE, ())
             .unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(Errno::EMFILE as i32));
+        assert_eq!(error.raw_os_error(), Some(Errno::MFILE.raw_os_error()));
         watches.remove(|()| true);
         let told = tokio::time::timeout(Duration::from_millis(20), watches.next()).await;
         assert!(told.is_err(), "something was told");

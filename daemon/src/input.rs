@@ -34,6 +34,9 @@ pub(crate) enum Input {
     Opened(Opened, Pid, oneshot::Sender<Option<String>>),
     /// PAM closed a session in this process.
     Closed(Closed, Pid),
+    /// The terminals of this session are watched by these, and whoever has them done waits for the
+    /// driver to know.
+    Watched(SessionKey, Vec<i32>, oneshot::Sender<()>),
     /// Somebody asks where the session with this id stands.
     Session(String, oneshot::Sender<Option<SessionReport>>),
     /// Somebody asks where the sessions that they may see stand.

@@ -9,7 +9,9 @@
 //! | `intake` | the login socket of the PAM module |
 //! | `bus` | the two connections to the system bus |
 //! | `logind` | sessions, their end, and what is on the screen then |
-//! | `probe`, `looks`, `line`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `probe`, `looks`, `line`, `walks`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
+//! | `errands`, `helper` | what is done at terminals, by a program that may |
+//! | `last` | what the daemon was killed over |
 //! | `agents` | the agents in desktops, which know their input |
 //! | `ends` | what is asked of logind to end a session |
 //! | `inhibitors` | inhibitor locks that are taken and released |
@@ -38,14 +40,17 @@ mod descent;
 mod driver;
 mod endings;
 mod ends;
+mod errands;
 mod groups;
 mod hands;
+mod helper;
 mod hooks;
 mod inhibitors;
 mod inotify;
 mod input;
 mod intake;
 mod journal;
+mod last;
 mod line;
 mod logind;
 mod logins;
@@ -62,6 +67,7 @@ mod tell;
 mod text;
 mod ttys;
 mod unwarned;
+mod walks;
 mod watch;
 mod watchdog;
 mod writes;
@@ -77,8 +83,8 @@ use crate::cli::Args;
 use crate::journal::Journal;
 use crate::watchdog::Watchdog;
 
-/// Sessions that are looked at at the same time.
-const LOOKERS: usize = 2;
+/// Users whose sessions are looked at at the same time.
+const LOOKERS: usize = 4;
 /// How long the end of the daemon waits for looks.
 const PATIENCE: Duration = Duration::from_secs(1);
 

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clocks;
 use crate::endings::Endings;
+use crate::walks::Walks;
 use crate::{text, ttys};
 
 /// The answer that a login waits for: a line for the user, if there is one.
@@ -25,14 +26,16 @@ const SHOWN_AFTER: Duration = Duration::from_secs(2);
 pub(crate) struct Logins {
     waiting: HashMap<String, Vec<(Pid, Answer)>>,
     endings: Endings,
+    walks: Walks,
     language: Language,
 }
 
 impl Logins {
-    pub(crate) fn new(endings: Endings, language: Language) -> Self {
+    pub(crate) fn new(endings: Endings, walks: Walks, language: Language) -> Self {
         Self {
             waiting: HashMap::new(),
             endings,
+            walks,
             language,
         }
     }
@@ -84,7 +87,8 @@ impl Logins {
             .endings
             .line(self.language, facts.uid, Clocks::now().wall);
         if ending.is_some() {
-            tokio::spawn(told(self.endings.clone(), facts.clone()));
+            let (endings, walks) = (self.endings.clone(), self.walks.clone());
+            tokio::spawn(told(endings, walks, facts.clone()));
         }
         let limits = session
             .limits
@@ -95,11 +99,11 @@ impl Logins {
 }
 
 /// Whoever has a terminal has seen it.
-async fn told(endings: Endings, session: SessionFacts) {
+async fn told(endings: Endings, walks: Walks, session: SessionFacts) {
     tokio::time::sleep(SHOWN_AFTER).await;
     let user = session.uid;
-    let terminals = tokio::task::spawn_blocking(move || ttys::of_session(&session)).await;
-    if terminals.is_ok_and(|terminals| !terminals.is_empty()) {
+    let has_terminal = move || !ttys::of_session(&session).own.is_empty();
+    if walks.of(user, has_terminal).await == Some(true) {
         endings.told(user);
     }
 }

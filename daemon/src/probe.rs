@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use session_timeout_policy::{
-    ActivityKind, Event, Hint, Limits, Reading, SessionFacts, StampSource, View,
+    ActivityKind, Event, Hint, Limits, Reading, SessionFacts, StampSource, Uid, View,
 };
 use tokio::sync::mpsc;
 
@@ -14,12 +14,15 @@ use crate::clock::Clocks;
 use crate::input::Input;
 use crate::line::{Line, Place};
 use crate::looks::{Look, Looks, Over};
+use crate::walks::Walks;
 use crate::writes::Writes;
 use crate::{descent, logind, scope, ttys};
 
 /// Sessions that are looked at at once, however many there are: what ends one is not to wait behind
 /// all looks that a restart calls for.
 const AT_ONCE: usize = 16;
+/// Those of one user: who has a thousand sessions keeps nobody else's from being looked at.
+const AT_ONCE_OF_USER: usize = 4;
 
 /// What is wanted of a reading.
 #[derive(Clone, Debug)]
@@ -57,8 +60,9 @@ pub(crate) struct Prober {
     inputs: mpsc::Sender<Input>,
     agents: Agents,
     writes: Writes,
+    walks: Walks,
     looks: Looks<Question>,
-    line: Line<Look<Question>>,
+    line: Line<Uid, Look<Question>>,
 }
 
 impl Prober {
@@ -67,30 +71,32 @@ impl Prober {
         inputs: mpsc::Sender<Input>,
         agents: Agents,
         writes: Writes,
+        walks: Walks,
     ) -> Self {
         Self {
             bus,
             inputs,
             agents,
             writes,
+            walks,
             looks: Looks::default(),
-            line: Line::new(AT_ONCE),
+            line: Line::new(AT_ONCE, AT_ONCE_OF_USER),
         }
     }
 
     /// Looks at a session; what is found is an input. While it is looked at already, that is done
     /// once more. What is given back is the end of it.
     pub(crate) fn look(&self, question: Question) -> Over {
-        let key = question.session.key.clone();
+        let (key, user) = (question.session.key.clone(), question.session.uid);
         let (look, over) = self.looks.begin(&key, question);
-        if let Some((place, look)) = look.and_then(|look| self.line.enter(look)) {
+        if let Some((place, look)) = look.and_then(|look| self.line.enter(user, look)) {
             tokio::spawn(self.clone().work(place, look));
         }
         over
     }
 
     /// Takes this look, and those that stand in line.
-    async fn work(self, place: Place<Look<Question>>, look: Look<Question>) {
+    async fn work(self, mut place: Place<Uid, Look<Question>>, look: Look<Question>) {
         let mut one = Some(look);
         while let Some(mut look) = one {
             while let Some(question) = look.next() {
@@ -167,9 +173,9 @@ impl Prober {
         question: Question,
         properties: Option<logind::Properties>,
     ) -> Option<Reading> {
-        let prober = self.clone();
+        let (prober, user) = (self.clone(), question.session.uid);
         let read = move || prober.read_now(&question, properties.as_ref());
-        tokio::task::spawn_blocking(read).await.ok()
+        self.walks.of(user, read).await
     }
 
     fn read_now(&self, question: &Question, properties: Option<&logind::Properties>) -> Reading {
@@ -182,10 +188,11 @@ impl Prober {
         }) || (session.seat.is_some() && descent::has_x_server(session));
         let (mut stamps, mut work) = (BTreeMap::new(), None);
         if !graphical {
-            let terminals = ttys::of_session(session);
-            stamps = ttys::input_stamps(&terminals);
+            let found = ttys::of_session(session);
+            let terminals = found.counted();
+            stamps = ttys::input_stamps(terminals);
             if counts_output {
-                stamps.extend(ttys::output_stamps(&terminals, &self.writes));
+                stamps.extend(ttys::output_stamps(terminals, &self.writes));
                 let moves = || scope::processor_time(&session.key.id, session.uid);
                 work = terminals.is_empty().then(moves).flatten();
             }

@@ -48,6 +48,28 @@ pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
     found
 }
 
+/// The processes in the scopes of this user's other sessions, in no order.
+pub(crate) fn processes_beside(session: &str, uid: Uid) -> Vec<Pid> {
+    let own = unit(session);
+    let mut found = Vec::new();
+    for root in ROOTS {
+        let slice = Path::new(root).join(format!("user.slice/user-{uid}.slice"));
+        let groups = fs::read_dir(slice).into_iter().flatten().flatten();
+        for group in groups {
+            let name = group.file_name();
+            let name = name.to_str().unwrap_or_default();
+            let is_scope = name.starts_with("session-") && name.ends_with(".scope");
+            if is_scope && Some(name) != own.as_deref() {
+                collect(&group.path(), DEPTH_MAX, &mut found);
+            }
+        }
+        if !found.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
 /// The processor time that the processes of a session have used so far, the ones that are gone
 /// included: `usage_usec` in `cpu.stat`, which cgroup v2 has for each group, whatever controllers
 /// are on (Documentation/admin-guide/cgroup-v2.rst).

@@ -1,49 +1,83 @@
-//! The terminals of a session: which there are, when they were last read, and writing to them.
+//! The terminals of a session: which there are, and when they were last read and written.
 //!
 //! logind forgets the terminal of an SSH connection with a second one, and on Debian 13 it never
 //! knows one, so the terminals are found through the processes of the login.
+//!
+//! None is opened here: whoever opens a terminal may be blocked by its user. What the file system
+//! has of it blocks nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
 
 use nix::libc;
-use session_timeout_policy::{Mesg, SessionFacts, StampSource, Uid, WallTime};
+use session_timeout_policy::{SessionFacts, StampSource, WallTime};
+use session_timeout_terminals::{Shown, Terminal, Witness, process};
 
 use crate::descent;
 use crate::writes::Writes;
 
-/// A terminal device.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Terminal {
-    pub(crate) path: PathBuf,
-    device: u64,
+/// The terminals of a login.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Terminals {
+    /// Those of its leader and of what descends from it.
+    pub(crate) own: BTreeSet<Terminal>,
+    /// Those of what it has left behind in its scope.
+    pub(crate) left: BTreeSet<Terminal>,
 }
 
-/// What became of a text for a terminal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
-    Written,
-    /// The terminal refuses messages, and the policy respects that.
-    Spared,
+impl Terminals {
+    /// Those whose input counts: who has a terminal of the login types there, and what is left
+    /// behind (tmux) may be typed into from another login.
+    pub(crate) fn counted(&self) -> &BTreeSet<Terminal> {
+        if self.own.is_empty() {
+            &self.left
+        } else {
+            &self.own
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> BTreeSet<Terminal> {
+        self.own.union(&self.left).cloned().collect()
+    }
 }
 
-/// The terminals of a login: those that are its user's. A process with a `/dev/pts` of its own has
-/// terminals whose numbers are those of other users' here.
-pub(crate) fn of_session(session: &SessionFacts) -> BTreeSet<Terminal> {
-    let owner = session.uid.as_raw();
-    descent::terminals(session)
-        .into_iter()
-        .filter_map(|device| Terminal::of(device, owner))
-        .collect()
+/// Finds the terminals of a login. One that is not its user's is taken where a process of it has it
+/// for its controlling terminal beyond doubt: su(1) and web consoles leave a terminal whose it was.
+/// A desktop has none such: the console that it runs on shows nothing while it is there.
+pub(crate) fn of_session(session: &SessionFacts) -> Terminals {
+    let user = session.uid.as_raw();
+    let graphical = session.session_type.is_graphical();
+    let is_of_login = |terminal: &Terminal| {
+        let device = terminal.device;
+        let controls = |witness: Witness| process::controls(witness, device);
+        terminal.owner == user || !graphical && terminal.witness.is_some_and(controls)
+    };
+    let named = |(device, witness)| named(device, Some(witness));
+    let family = descent::terminals(session);
+    let own = family.own.into_iter().filter_map(named);
+    let mut own: BTreeSet<_> = own.filter(is_of_login).collect();
+    let left = family.left.into_iter().filter_map(named);
+    let left: BTreeSet<_> = left.filter(|terminal| terminal.owner == user).collect();
+    if own.is_empty() && left.is_empty() {
+        let known = session.terminal.as_deref().and_then(known_to_logind);
+        own.extend(known.filter(|terminal| terminal.owner == user));
+    }
+    Terminals { own, left }
+}
+
+/// Its name as people know it: `pts/3`.
+pub(crate) fn name(terminal: &Terminal) -> String {
+    let name = terminal.path.strip_prefix("/dev");
+    name.unwrap_or(&terminal.path).display().to_string()
 }
 
 /// When each of these terminals was last read from.
 pub(crate) fn input_stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSource, WallTime> {
     let stamp = |terminal: &Terminal| {
-        let stamp = seconds(terminal.about()?.atime())?;
+        let stamp = seconds(about(terminal)?.atime())?;
         Some((StampSource::Terminal(terminal.device), stamp))
     };
     terminals.iter().filter_map(stamp).collect()
@@ -55,47 +89,20 @@ pub(crate) fn output_stamps(
     writes: &Writes,
 ) -> BTreeMap<StampSource, WallTime> {
     let stamp = |terminal: &Terminal| {
-        let stamp = seconds(terminal.about()?.mtime())?;
+        let stamp = seconds(about(terminal)?.mtime())?;
         let stamp = writes.without_ours(terminal.device, stamp);
         Some((StampSource::Output(terminal.device), stamp))
     };
     terminals.iter().filter_map(stamp).collect()
 }
 
-/// Writes `text` to the terminal if it is the user's, and never waits: one that is stopped by ^S,
-/// or whose buffer is full, does without.
-///
-/// # Errors
-/// What the system says; `PermissionDenied` where the terminal is somebody else's by now.
-pub(crate) fn write(
-    terminal: &Terminal,
-    owner: Uid,
-    text: &str,
-    mesg: Mesg,
-    writes: &Writes,
-) -> io::Result<Shown> {
-    let mut file = terminal.open()?;
-    let about = file.metadata()?;
-    // The number of a terminal is given out again at once, so only what is open can be trusted.
-    if !terminal.is(&about) || about.uid() != owner.as_raw() || !nix::unistd::isatty(&file)? {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    if mesg == Mesg::Respected && refuses_messages(&about) {
-        return Ok(Shown::Spared);
-    }
-    let written = file.write_all(text.as_bytes());
-    // Part of it may have been written, even so.
-    if let (Some(before), Ok(after)) = (seconds(about.mtime()), file.metadata())
-        && let Some(after) = seconds(after.mtime())
-    {
+/// Remembers what came of a text for this terminal, so that it does not count as output.
+pub(crate) fn note(terminal: &Terminal, shown: &Shown, writes: &Writes) {
+    let stamps = shown.stamps;
+    let stamps = stamps.and_then(|at| seconds(at.before).zip(seconds(at.after)));
+    if let Some((before, after)) = stamps {
         writes.note(terminal.device, before, after);
     }
-    written.map(|()| Shown::Written)
-}
-
-/// Whether its user does not want to be written to: `mesg n` of mesg(1) takes this bit away.
-fn refuses_messages(about: &fs::Metadata) -> bool {
-    about.mode() & libc::S_IWGRP == 0
 }
 
 /// A time of stat(2), where zero says nothing.
@@ -104,42 +111,45 @@ fn seconds(secs: i64) -> Option<WallTime> {
     Some(WallTime::from_micros(secs.saturating_mul(1_000_000)))
 }
 
-impl Terminal {
-    /// The terminal with this device number, if it has a name and this owner.
-    fn of(device: u64, owner: u32) -> Option<Self> {
-        let (major, minor) = (libc::major(device), libc::minor(device));
-        let path = match major {
-            // UNIX98_PTY_SLAVE_MAJOR and the seven after it (Documentation/admin-guide/devices.txt).
-            136..=143 => PathBuf::from(format!("/dev/pts/{}", (major - 136) * 256 + minor)),
-            _ => PathBuf::from("/dev").join(device_name(major, minor)?),
-        };
-        let terminal = Self { path, device };
-        let about = terminal.about()?;
-        (about.uid() == owner).then_some(terminal)
-    }
+/// The terminal with this device number, if it has a name.
+fn named(device: u64, witness: Option<Witness>) -> Option<Terminal> {
+    let (major, minor) = (libc::major(device), libc::minor(device));
+    let path = match major {
+        // UNIX98_PTY_SLAVE_MAJOR and the seven after it (Documentation/admin-guide/devices.txt).
+        136..=143 => PathBuf::from(format!("/dev/pts/{}", (major - 136) * 256 + minor)),
+        _ => Path::new("/dev").join(device_name(major, minor)?),
+    };
+    let terminal = Terminal {
+        path,
+        device,
+        owner: 0,
+        witness,
+    };
+    let owner = about(&terminal)?.uid();
+    Some(Terminal { owner, ..terminal })
+}
 
-    /// Its name as people know it: `pts/3`.
-    pub(crate) fn name(&self) -> String {
-        let name = self.path.strip_prefix("/dev").unwrap_or(&self.path);
-        name.display().to_string()
+/// The terminal that logind has by this name.
+fn known_to_logind(name: &str) -> Option<Terminal> {
+    if !name.split('/').all(is_plain) {
+        return None;
     }
+    let path = Path::new("/dev").join(name);
+    let about = fs::symlink_metadata(&path).ok()?;
+    let is_device = about.file_type().is_char_device();
+    is_device.then(|| Terminal {
+        path,
+        device: about.rdev(),
+        owner: about.uid(),
+        witness: None,
+    })
+}
 
-    /// What the file system says of it, if it is still there.
-    fn about(&self) -> Option<fs::Metadata> {
-        let about = fs::symlink_metadata(&self.path).ok()?;
-        self.is(&about).then_some(about)
-    }
-
-    fn is(&self, about: &fs::Metadata) -> bool {
-        about.file_type().is_char_device() && about.rdev() == self.device
-    }
-
-    fn open(&self) -> io::Result<File> {
-        OpenOptions::new()
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(&self.path)
-    }
+/// What the file system says of it, if it is still there.
+fn about(terminal: &Terminal) -> Option<fs::Metadata> {
+    let about = fs::symlink_metadata(&terminal.path).ok()?;
+    let same = about.file_type().is_char_device() && about.rdev() == terminal.device;
+    same.then_some(about)
 }
 
 /// The kernel's name of a character device, such as `tty1`.
@@ -148,116 +158,139 @@ fn device_name(major: u32, minor: u32) -> Option<String> {
     let name = about
         .lines()
         .find_map(|line| line.strip_prefix("DEVNAME="))?;
-    name.split('/')
-        .all(|part| !part.is_empty() && part != "..")
-        .then(|| name.to_owned())
+    name.split('/').all(is_plain).then(|| name.to_owned())
+}
+
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && part != ".."
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
+pub(crate) mod tests {
     use nix::pty::OpenptyResult;
+    use session_timeout_policy::{
+        BootTime, Keeper, Pid, SessionClass, SessionKey, SessionType, Uid,
+    };
+    use session_timeout_terminals::{Outcome, Stamps};
 
     use super::*;
 
+    /// A session of this leader's that logind has no scope for.
+    pub(crate) fn session(leader: Pid, started: BootTime) -> SessionFacts {
+        SessionFacts {
+            key: SessionKey {
+                id: "none".into(),
+                stamp: 1,
+            },
+            user: "alice".into(),
+            uid: Uid::new(nix::unistd::geteuid().as_raw()),
+            class: SessionClass::User,
+            session_type: SessionType::Tty,
+            leader: Some(leader),
+            service: None,
+            remote_host: None,
+            terminal: None,
+            seat: None,
+            started,
+            keeper: Keeper::Logind,
+            invocation: None,
+        }
+    }
+
     /// A terminal of our own.
-    fn own_pty() -> (OpenptyResult, Terminal, Uid) {
+    fn own_pty() -> (OpenptyResult, Terminal) {
         let pty = nix::pty::openpty(None, None).unwrap();
         let path = nix::unistd::ttyname(&pty.slave).unwrap();
-        let device = fs::metadata(&path).unwrap().rdev();
-        let me = Uid::new(nix::unistd::geteuid().as_raw());
-        (pty, Terminal { path, device }, me)
-    }
-
-    /// All that was written to it. The kernel hands it over in its own time, but has done so when
-    /// nobody has the terminal open any more (EIO).
-    fn shown(pty: OpenptyResult) -> Vec<u8> {
-        let OpenptyResult { master, slave } = pty;
-        drop(slave);
-        let (mut all, mut some) = (Vec::new(), [0; 64]);
-        while let Ok(read @ 1..) = nix::unistd::read(&master, &mut some) {
-            all.extend_from_slice(&some[..read]);
-        }
-        all
-    }
-
-    #[test]
-    fn a_terminal_of_somebody_else_is_none_of_the_logins() {
-        let (_pty, terminal, me) = own_pty();
-        let found = Terminal::of(terminal.device, me.as_raw());
-        assert_eq!(found.as_ref(), Some(&terminal));
-        assert_eq!(Terminal::of(terminal.device, me.as_raw() + 1), None);
-    }
-
-    #[test]
-    fn a_pty_is_written_to_by_its_owner_alone() {
-        let (pty, terminal, me) = own_pty();
-        let writes = Writes::default();
-
-        write(&terminal, me, "hello", Mesg::Ignored, &writes).unwrap();
-
-        let stranger = Uid::new(me.as_raw() + 1);
-        let refused = write(&terminal, stranger, "x", Mesg::Ignored, &writes).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
-        let reused = Terminal {
-            device: terminal.device + 1,
-            ..terminal
+        let about = fs::metadata(&path).unwrap();
+        let terminal = Terminal {
+            path,
+            device: about.rdev(),
+            owner: about.uid(),
+            witness: None,
         };
-        assert_eq!(
-            write(&reused, me, "x", Mesg::Ignored, &writes)
-                .unwrap_err()
-                .kind(),
-            io::ErrorKind::PermissionDenied
-        );
-        assert_eq!(shown(pty), b"hello");
+        (pty, terminal)
     }
 
     #[test]
-    fn a_terminal_that_refuses_messages_is_spared_where_that_counts() {
-        let (pty, terminal, me) = own_pty();
-        let writes = Writes::default();
-        let write = |mesg| write(&terminal, me, "x", mesg, &writes).unwrap();
-        // (mode, where `mesg` is ignored, where it is respected)
-        for (mode, ignored, respected) in [
-            (0o620, Shown::Written, Shown::Written),
-            (0o600, Shown::Written, Shown::Spared),
-        ] {
-            fs::set_permissions(&terminal.path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(write(Mesg::Ignored), ignored, "{mode:o}");
-            assert_eq!(write(Mesg::Respected), respected, "{mode:o}");
+    fn a_terminal_is_found_by_its_device_and_by_its_name() {
+        let (_pty, terminal) = own_pty();
+        assert_eq!(named(terminal.device, None).as_ref(), Some(&terminal));
+        let name = name(&terminal);
+        assert!(name.starts_with("pts/"), "{name}");
+        assert_eq!(known_to_logind(&name), Some(terminal));
+        for name in ["pts/none", "../dev/null", "", "/dev/null"] {
+            assert_eq!(known_to_logind(name), None, "{name}");
         }
-        assert_eq!(shown(pty), b"xxx");
     }
 
     #[test]
-    fn a_terminal_that_is_full_or_stopped_is_never_waited_for() {
-        let (_pty, terminal, me) = own_pty();
-        let writes = Writes::default();
-        let line = "x".repeat(1024);
-        let full = (0..1000)
-            .find_map(|_| write(&terminal, me, &line, Mesg::Ignored, &writes).err())
-            .unwrap();
-        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    fn who_has_a_terminal_types_there_and_nowhere_else() {
+        let terminal = |device| Terminal {
+            path: "/dev/pts/1".into(),
+            device,
+            owner: 0,
+            witness: None,
+        };
+        let mut terminals = Terminals {
+            own: [terminal(1)].into(),
+            left: [terminal(2)].into(),
+        };
+        assert_eq!(terminals.counted(), &terminals.own);
+        assert_eq!(terminals.all(), [terminal(1), terminal(2)].into());
+        terminals.own.clear();
+        assert_eq!(terminals.counted(), &terminals.left);
+    }
+
+    /// A child of this process that has this terminal, and nothing to do with the session's scope.
+    fn with_terminal(pty: &OpenptyResult) -> std::process::Child {
+        std::process::Command::new("setsid")
+            .args(["--ctty", "sleep", "60"])
+            .stdin(pty.slave.try_clone().unwrap())
+            .spawn()
+            .unwrap()
+    }
+
+    #[test]
+    fn the_terminal_of_a_leader_counts_whoever_owns_it() {
+        let (pty, terminal) = own_pty();
+        let mut leader = with_terminal(&pty);
+        let device = Some(terminal.device);
+        let has_it = || process::Stat::of(leader.id()).filter(|stat| stat.terminal == device);
+        assert!((0..1_000_000).any(|_| has_it().is_some()));
+        let mut session = session(Pid::new(leader.id()), crate::clock::boot_now());
+        for owner in [session.uid.as_raw(), session.uid.as_raw() + 1] {
+            session.uid = Uid::new(owner);
+            let found = of_session(&session);
+            let devices: Vec<_> = found.own.iter().map(|one| Some(one.device)).collect();
+            assert_eq!(devices, [device], "{owner}");
+            assert!(found.left.is_empty());
+        }
+        // A desktop's console shows nothing while the desktop is there.
+        session.session_type = SessionType::X11;
+        assert_eq!(of_session(&session), Terminals::default());
+        leader.kill().unwrap();
+        leader.wait().unwrap();
+        session.session_type = SessionType::Tty;
+        assert_eq!(of_session(&session), Terminals::default());
     }
 
     #[test]
     fn what_we_write_ourselves_is_no_output() {
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let path = nix::unistd::ttyname(&pty.slave).unwrap();
-        let device = fs::metadata(&path).unwrap().rdev();
-        let terminal = Terminal { path, device };
-        let me = Uid::new(nix::unistd::geteuid().as_raw());
-        // Long ago, so that a write moves the stamp for certain.
+        let (_pty, terminal) = own_pty();
         let old = nix::sys::time::TimeVal::new(1_000_000, 0);
         nix::sys::stat::utimes(&terminal.path, &old, &old).unwrap();
-
         let writes = Writes::default();
-        write(&terminal, me, "warning", Mesg::Ignored, &writes).unwrap();
-        let about = fs::metadata(&terminal.path).unwrap();
-        assert_ne!(about.mtime(), 1_000_000);
-        let stamps = output_stamps(&BTreeSet::from([terminal]), &writes);
-        let expected = WallTime::from_micros(1_000_000 * 1_000_000);
-        assert_eq!(stamps[&StampSource::Output(device)], expected);
+        let stamps = Stamps {
+            before: 900_000,
+            after: 1_000_000,
+        };
+        let shown = Shown {
+            outcome: Outcome::Full,
+            stamps: Some(stamps),
+        };
+        note(&terminal, &shown, &writes);
+        let stamps = output_stamps(&BTreeSet::from([terminal.clone()]), &writes);
+        let expected = WallTime::from_micros(900_000 * 1_000_000);
+        assert_eq!(stamps[&StampSource::Output(terminal.device)], expected);
     }
 }

@@ -5,15 +5,17 @@
 //! who reads through `/dev/tty`, a file of its own: the time stamp of the terminal moves all the
 //! same (Linux 6.4), and the next look sees it. It also sees terminals that were not there when
 //! the user was warned.
+//!
+//! Watching a file takes the permission to read it, which the daemon does not have: it lends its
+//! instance of inotify to `session-timeout-terminals`, which has, and is told of input by itself.
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::OwnedFd;
 
-use nix::sys::inotify::AddWatchFlags;
 use session_timeout_policy::SessionKey;
 
 use crate::inotify::Watches;
-use crate::ttys::Terminal;
 
 /// Watches the terminals of warned sessions.
 #[derive(Default)]
@@ -24,21 +26,31 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Watches these terminals of the session, beside those that are watched.
-    pub(crate) fn add(&mut self, session: &SessionKey, terminals: &BTreeSet<Terminal>) {
-        for terminal in terminals {
-            let (path, flags) = (&terminal.path, AddWatchFlags::IN_ACCESS);
-            match self.watches.add(path, flags, session.clone()) {
-                Ok(()) => self.failing = false,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                // The next look at the session sees the input, a little later.
-                Err(error) if !self.failing => {
-                    self.failing = true;
-                    log::warn!("cannot watch {} for input: {error}", path.display());
+    /// What a session is to be watched with, until [`Self::add`] or [`Self::give_up`] is called for
+    /// it. Where there is nothing, the next look at the session sees input, a little later.
+    pub(crate) fn lend(&mut self) -> Option<OwnedFd> {
+        match self.watches.lend() {
+            Ok(lent) => {
+                self.failing = false;
+                Some(lent)
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    log::warn!("cannot watch terminals for input: {error}");
                 }
-                Err(_) => {}
+                None
             }
         }
+    }
+
+    /// These watches are of this session, beside those that it has.
+    pub(crate) fn add(&mut self, session: &SessionKey, watches: &[i32]) {
+        self.watches.take_back(watches, Some(session));
+    }
+
+    /// These watches are of a session that need not be watched any more.
+    pub(crate) fn give_up(&mut self, watches: &[i32]) {
+        self.watches.take_back(watches, None);
     }
 
     /// Watches the session no more.

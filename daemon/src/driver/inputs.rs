@@ -63,6 +63,11 @@ impl Driver {
                 let report = session.map(|session| self.report(&session, now));
                 drop(answer.send(report));
             }
+            Input::Watched(key, watches, done) => {
+                self.hands.watched(&self.engine, &key, &watches);
+                // Whoever waited may be gone.
+                let _ = done.send(());
+            }
             Input::Sessions(viewer, answer) => drop(answer.send(self.seen_by(viewer))),
         }
     }
@@ -82,7 +87,7 @@ impl Driver {
     pub(super) fn tell(&mut self, event: Event) {
         let listed = matches!(event, Event::SessionsListed(_));
         let actions = self.engine.handle(boot_now(), event);
-        self.hands.perform(&self.engine, actions);
+        self.perform(actions);
         self.logins.answer(&self.engine);
         if listed {
             self.look_at_locks();
@@ -129,7 +134,7 @@ impl Driver {
         let actions = self.engine.handle(now, event);
         self.tell_of_wish(wish, &actions);
         let said = Extension::told_by(&actions, now);
-        self.hands.perform(&self.engine, actions);
+        self.perform(actions);
         said
     }
 

@@ -7,12 +7,12 @@ mod inputs;
 mod waiting;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use session_timeout_config::{Minima, Settings};
-use session_timeout_policy::{ActivityKind, BootTime, Engine, Event, Policy, View};
+use session_timeout_policy::{Action, ActivityKind, BootTime, Engine, Event, Policy, View};
 use session_timeout_texts::Language;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -28,12 +28,14 @@ use crate::hands::{Hands, Means};
 use crate::inhibitors::{Inhibitors, Wanted};
 use crate::input::Input;
 use crate::journal::Journal;
+use crate::last::Last;
 use crate::logins::Logins;
 use crate::policy_file::{Found, Origin, PolicyFile};
 use crate::probe::Prober;
 use crate::report::Status;
 use crate::store::Store;
 use crate::tell::Teller;
+use crate::walks::Walks;
 use crate::watchdog::Watchdog;
 use crate::writes::Writes;
 use crate::{intake, logind};
@@ -50,6 +52,9 @@ const SHARE: u32 = 10;
 /// Where the state is kept, below systemd's `RuntimeDirectory=`.
 const STATE: &str = "/run/session-timeout/state.json";
 
+/// Where the session is noted that is dealt with.
+const LAST: &str = "/run/session-timeout/at-work";
+
 /// Where the endings are kept that somebody has yet to be told of.
 const ENDINGS: &str = "/run/session-timeout/endings.json";
 
@@ -63,12 +68,14 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
     let (wanted, asked_for) = mpsc::channel(WANTED);
 
     let teller = Teller::new(journal);
-    let (writes, agents) = (Writes::default(), Agents::new(public.clone()));
+    let (writes, walks) = (Writes::default(), Walks::default());
+    let agents = Agents::new(public.clone());
     let prober = Prober::new(
         private.clone(),
         inputs.clone(),
         agents.clone(),
         writes.clone(),
+        walks.clone(),
     );
     let endings = Endings::load(PathBuf::from(ENDINGS));
     // That of the machine: systemd gives its locale to every service.
@@ -77,13 +84,14 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
         inputs: inputs.clone(),
         bus: private.clone(),
         writes,
+        walks: walks.clone(),
         agents: agents.clone(),
         endings: endings.clone(),
         prober: prober.clone(),
         teller: teller.clone(),
         language,
     });
-    let logins = Logins::new(endings.clone(), language);
+    let logins = Logins::new(endings.clone(), walks, language);
     let driver = Driver::new(
         args,
         hands,
@@ -120,6 +128,7 @@ struct Driver {
     engine: Engine,
     alarm: Alarm,
     hands: Hands,
+    last: Last,
     inhibitors: Inhibitors,
     agents: Agents,
     teller: Teller,
@@ -208,6 +217,7 @@ impl Driver {
             engine,
             alarm: Alarm::new()?,
             hands,
+            last: Last::load(Path::new(LAST)),
             inhibitors,
             agents,
             teller,
@@ -258,13 +268,14 @@ impl Driver {
         match woken {
             Woken::Alarm => {
                 let actions = self.engine.handle_timeout(boot_now());
-                self.hands.perform(&self.engine, actions);
+                self.perform(actions);
             }
             Woken::Inhibitors => self.tell(Event::InhibitorsChanged),
             Woken::Input(input) => {
                 self.take(*input);
                 self.take_more(&mut sources.queue);
             }
+            Woken::Late => self.perform_late(),
             Woken::Quiet => {}
             Woken::Reload => self.reload(),
             Woken::Seen(events) => events.into_iter().for_each(|event| self.tell(event)),
@@ -275,6 +286,30 @@ impl Driver {
             self.watchdog.rests(deadline);
         }
         Ok(Turn::Another)
+    }
+
+    /// Does what the engine says, but for the session that comes last.
+    fn perform(&mut self, actions: Vec<Action>) {
+        let actions = self.last.sift(actions);
+        self.perform_now(&actions);
+    }
+
+    /// Does what was put off.
+    fn perform_late(&mut self) {
+        let actions = self.last.take();
+        self.perform_now(&actions);
+        self.last.acquit();
+    }
+
+    fn perform_now(&mut self, actions: &[Action]) {
+        if actions.is_empty() {
+            return;
+        }
+        for action in actions {
+            self.last.begin(action.key());
+            self.hands.perform(&self.engine, action);
+        }
+        self.last.end();
     }
 
     /// Takes what has come in the meantime: what follows a turn looks at every session, and in a

@@ -7,6 +7,7 @@ use session_timeout_policy::{BootTime, Event};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::{Driver, PAUSE};
 use crate::input::Input;
@@ -43,6 +44,8 @@ pub(super) enum Woken {
     Alarm,
     Inhibitors,
     Input(Box<Input>),
+    /// What was put off until nothing else is to be done.
+    Late,
     /// Nothing has come for a moment, and there is something to do then.
     Quiet,
     Reload,
@@ -64,6 +67,9 @@ impl Driver {
         loop {
             let to_rest = self.watchdog.owes(deadline);
             let watchdog = self.watchdog.clone();
+            // After a moment in which nothing comes; or when it has waited for long enough.
+            let quiet = Instant::now() + PAUSE;
+            let late = self.last.due().map_or(quiet, |due| due.min(quiet));
             let signals = &mut sources.signals;
             return Ok(tokio::select! {
                 _ = signals.terminate.recv() => Woken::Stop,
@@ -84,6 +90,7 @@ impl Driver {
                 lost = loss(&mut sources.vital) => return Err(lost),
                 // Others were woken, and the rest that was told of is over.
                 () = watchdog.woke(), if !to_rest => continue,
+                () = tokio::time::sleep_until(late), if self.last.due().is_some() => Woken::Late,
                 () = tokio::time::sleep(PAUSE), if to_keep => Woken::Quiet,
                 () = tokio::time::sleep(REST), if to_rest => Woken::Quiet,
             });

@@ -18,7 +18,7 @@ use session_timeout_texts::{Language, Sentence, exactly};
 use crate::journal::{Entry, Journal, What, field};
 use crate::text;
 
-pub(crate) use self::warnings::Reached;
+pub(crate) use self::warnings::{Reached, Telling};
 
 /// Tells administrators what happens.
 #[derive(Clone)]

@@ -1,0 +1,201 @@
+//! What is to be done at the terminals of sessions: find them, watch them, and write to them.
+//!
+//! All of it may take its time, and only this user's errands wait for it: the driver does not, and
+//! no end does.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use session_timeout_policy::{SessionFacts, Uid, WallTime};
+use session_timeout_terminals::{Mesg, Outcome, Shown, Terminal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::agents::Agents;
+use crate::endings::Endings;
+use crate::helper::Helper;
+use crate::input::Input;
+use crate::line::{Line, Place};
+use crate::tell::{Reached, Telling};
+use crate::ttys::{self, Terminals};
+use crate::unwarned::Unwarned;
+use crate::walks::Walks;
+use crate::writes::Writes;
+
+/// Errands at once; of one user there is one.
+const AT_ONCE: usize = 64;
+/// A last line that comes later than this has nobody who reads it.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// What is to be done at the terminals of one session.
+pub(crate) struct Errand {
+    pub(crate) session: SessionFacts,
+    pub(crate) task: Task,
+}
+
+/// What is to be done there.
+pub(crate) enum Task {
+    /// Watch for input: a warning stands.
+    Watch(OwnedFd),
+    /// Warn the user, and watch where input withdraws the warning.
+    Warn(Box<Warn>),
+    /// Show the last line.
+    Part(Part),
+}
+
+/// A warning for terminals.
+pub(crate) struct Warn {
+    pub(crate) text: String,
+    pub(crate) mesg: Mesg,
+    pub(crate) whom: Whom,
+    pub(crate) watch: Option<OwnedFd>,
+    pub(crate) telling: Telling,
+    /// Then it is not true any more.
+    pub(crate) until: Instant,
+}
+
+/// A last line for terminals, and the ending that is kept for the next login.
+pub(crate) struct Part {
+    pub(crate) text: String,
+    pub(crate) whom: Whom,
+    /// When the ending was.
+    pub(crate) at: WallTime,
+    pub(crate) until: Instant,
+}
+
+impl Part {
+    /// The latest time at which somebody reads a last line of now.
+    pub(crate) fn until() -> Instant {
+        Instant::now() + PARTING
+    }
+}
+
+/// Which terminals are written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Those whose input counts: what is said is of no use to others.
+    Counted,
+    /// Those of what the login has left behind as well: it ends with the session.
+    All,
+}
+
+/// Runs errands. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Errands {
+    pub(crate) helper: Helper,
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) walks: Walks,
+    pub(crate) writes: Writes,
+    pub(crate) agents: Agents,
+    pub(crate) endings: Endings,
+    pub(crate) unwarned: Unwarned,
+    pub(crate) line: Line<Uid, Errand>,
+}
+
+/// The line before the places for errands.
+pub(crate) fn line() -> Line<Uid, Errand> {
+    Line::new(AT_ONCE, 1)
+}
+
+impl Errands {
+    /// Runs this one, after those of the same user.
+    pub(crate) fn run(&self, errand: Errand) {
+        if let Some((place, errand)) = self.line.enter(errand.session.uid, errand) {
+            tokio::spawn(self.clone().work(place, errand));
+        }
+    }
+
+    async fn work(self, mut place: Place<Uid, Errand>, errand: Errand) {
+        let mut next = Some(errand);
+        while let Some(errand) = next {
+            self.run_one(errand).await;
+            next = place.next();
+        }
+    }
+
+    async fn run_one(&self, errand: Errand) {
+        let Errand { session, task } = errand;
+        let facts = session.clone();
+        let find = move || ttys::of_session(&facts);
+        let found = self.walks.of(session.uid, find).await.unwrap_or_default();
+        match task {
+            Task::Watch(instance) => self.watch(&session, &found, instance).await,
+            Task::Warn(warn) => self.warn(&session, &found, *warn).await,
+            Task::Part(part) => self.part(&session, &found, &part).await,
+        }
+    }
+
+    async fn warn(&self, session: &SessionFacts, found: &Terminals, warn: Warn) {
+        // Input from now on withdraws the warning, so watch before the user is told.
+        if let Some(instance) = warn.watch {
+            self.watch(session, found, instance).await;
+        }
+        let terminals = warn.whom.among(found);
+        let shown = self
+            .write(session, &terminals, &warn.text, warn.mesg, warn.until)
+            .await;
+        let count = |outcome| shown.iter().filter(|shown| **shown == outcome).count();
+        let (written, spared) = (count(Outcome::Written), count(Outcome::Spared));
+        let reached = Reached {
+            written,
+            spared,
+            missed: terminals.len() - written - spared,
+            agent: self.agents.hears(&session.key),
+        };
+        warn.telling.told(reached, &self.unwarned);
+    }
+
+    async fn part(&self, session: &SessionFacts, found: &Terminals, part: &Part) {
+        // A desktop has terminals as well, which are not where its user was.
+        let place = found.counted().first().map(ttys::name);
+        let place = place.filter(|_| !session.session_type.is_graphical());
+        if let Some(place) = place {
+            self.endings.set_place(session.uid, part.at, place);
+        }
+        let terminals = part.whom.among(found);
+        // It comes too late to disturb anybody.
+        self.write(session, &terminals, &part.text, Mesg::Ignored, part.until)
+            .await;
+    }
+
+    /// Has the driver watch these terminals, and waits until it does.
+    async fn watch(&self, session: &SessionFacts, found: &Terminals, instance: OwnedFd) {
+        let terminals = found.counted();
+        let watches = self.helper.watch(session.uid, terminals, &instance).await;
+        let (watched, done) = oneshot::channel();
+        let input = Input::Watched(session.key.clone(), watches, watched);
+        if self.inputs.send(input).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    /// Writes to every one of these terminals that takes it by then.
+    async fn write(
+        &self,
+        session: &SessionFacts,
+        terminals: &BTreeSet<Terminal>,
+        text: &str,
+        mesg: Mesg,
+        until: Instant,
+    ) -> Vec<Outcome> {
+        if Instant::now() > until {
+            return Vec::new();
+        }
+        let shown = self.helper.write(session.uid, terminals, text, mesg).await;
+        let noted = |(terminal, shown): &(&Terminal, Shown)| {
+            ttys::note(terminal, shown, &self.writes);
+            shown.outcome
+        };
+        shown.iter().map(noted).collect()
+    }
+}
+
+impl Whom {
+    fn among(self, found: &Terminals) -> BTreeSet<Terminal> {
+        match self {
+            Self::Counted => found.counted().clone(),
+            Self::All => found.all(),
+        }
+    }
+}

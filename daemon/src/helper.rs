@@ -1,0 +1,223 @@
+//! `session-timeout-terminals`, which touches terminals for us.
+//!
+//! Nothing waits for it but what is for the terminals alone. Where it is not there, or does not
+//! answer, nobody is reached, and nobody asks again for a while.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use session_timeout_policy::Uid;
+use session_timeout_terminals::{
+    Answer, Mesg, Outcome, Question, SOCKET, Shown, TERMINALS_MAX, Terminal, Wish, receive, send,
+};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout};
+
+/// How long an answer may take. The helper gives a terminal two seconds, and of many the last ones
+/// wait for the first.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// For how long it is not asked after it did not answer.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The helper. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Helper {
+    socket: PathBuf,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// It did not answer, and is not asked before.
+    away_until: Option<Instant>,
+    /// A failure is told once, until the next success.
+    failing: bool,
+}
+
+impl Helper {
+    pub(crate) fn new() -> Self {
+        Self::at(PathBuf::from(SOCKET))
+    }
+
+    pub(crate) fn at(socket: PathBuf) -> Self {
+        Self {
+            socket,
+            state: Arc::default(),
+        }
+    }
+
+    /// Has it watch these terminals for input, through this instance of inotify: the numbers of the
+    /// watches.
+    pub(crate) async fn watch(
+        &self,
+        user: Uid,
+        terminals: &BTreeSet<Terminal>,
+        instance: &OwnedFd,
+    ) -> Vec<i32> {
+        match self.ask(user, terminals, Wish::Watch, Some(instance)).await {
+            Some(Answer::Watched(watches)) => watches.into_iter().flatten().collect(),
+            Some(Answer::Written(_)) | None => Vec::new(),
+        }
+    }
+
+    /// Has it write to these terminals; what came of it for each.
+    pub(crate) async fn write<'a>(
+        &self,
+        user: Uid,
+        terminals: &'a BTreeSet<Terminal>,
+        text: &str,
+        mesg: Mesg,
+    ) -> Vec<(&'a Terminal, Shown)> {
+        let text = text.to_owned();
+        let answer = self
+            .ask(user, terminals, Wish::Write { text, mesg }, None)
+            .await;
+        let shown = match answer {
+            Some(Answer::Written(shown)) => shown,
+            Some(Answer::Watched(_)) | None => Vec::new(),
+        };
+        let late = std::iter::repeat(Shown::only(Outcome::Late));
+        let shown = shown.into_iter().chain(late);
+        terminals.iter().zip(shown).collect()
+    }
+
+    /// Keeps it from ending for lack of work, for as long as this is not given up.
+    pub(crate) async fn keep(self) {
+        if let Ok(stream) = UnixStream::connect(&self.socket).await {
+            // It says nothing unasked: this is over when it is.
+            let _ = stream.readable().await;
+        }
+    }
+
+    async fn ask(
+        &self,
+        user: Uid,
+        terminals: &BTreeSet<Terminal>,
+        wish: Wish,
+        instance: Option<&OwnedFd>,
+    ) -> Option<Answer> {
+        if terminals.is_empty() || self.is_away() {
+            return None;
+        }
+        let question = Question {
+            user: user.as_raw(),
+            terminals: terminals.iter().take(TERMINALS_MAX).cloned().collect(),
+            wish,
+        };
+        let asked = timeout(PATIENCE, self.asked(&question, instance)).await;
+        self.note(match asked {
+            Ok(answer) => answer,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        })
+    }
+
+    async fn asked(&self, question: &Question, instance: Option<&OwnedFd>) -> io::Result<Answer> {
+        let mut stream = UnixStream::connect(&self.socket).await?;
+        let instance = instance.map(|instance| instance.as_fd());
+        send(&mut stream, question, instance).await?;
+        let answer = receive(&mut stream).await?;
+        let (answer, _) = answer.ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(answer)
+    }
+
+    fn is_away(&self) -> bool {
+        let until = self.state().away_until;
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn note(&self, answer: io::Result<Answer>) -> Option<Answer> {
+        let mut state = self.state();
+        match answer {
+            Ok(answer) => {
+                *state = State::default();
+                Some(answer)
+            }
+            Err(error) => {
+                state.away_until = Some(Instant::now() + PAUSE);
+                if !std::mem::replace(&mut state.failing, true) {
+                    log::warn!(
+                        "session-timeout-terminals does not answer, so that no terminal shows \
+                         warnings: {error}"
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    fn terminals() -> BTreeSet<Terminal> {
+        let terminal = |device: u64| Terminal {
+            path: format!("/dev/pts/{device}").into(),
+            device,
+            owner: 1000,
+            witness: None,
+        };
+        (1..=2).map(terminal).collect()
+    }
+
+    async fn write(helper: &Helper) -> Vec<Outcome> {
+        let terminals = terminals();
+        let shown = helper.write(Uid::new(1000), &terminals, "x", Mesg::Ignored);
+        let shown = shown.await;
+        shown.iter().map(|(_, shown)| shown.outcome).collect()
+    }
+
+    #[tokio::test]
+    async fn what_it_says_is_told_of_each_terminal_and_what_it_leaves_out_is_late() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (asked, _) = receive::<Question>(&mut stream).await.unwrap().unwrap();
+            let answer = Answer::Written(vec![Shown::only(Outcome::Written)]);
+            send(&mut stream, &answer, None).await.unwrap();
+            asked
+        });
+        let helper = Helper::at(path);
+        assert_eq!(write(&helper).await, [Outcome::Written, Outcome::Late]);
+        let asked = answering.await.unwrap();
+        assert_eq!((asked.user, asked.terminals.len()), (1000, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_answer_is_waited_for_once_in_a_while() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let _hung = UnixListener::bind(&path).unwrap();
+        let helper = Helper::at(path);
+        let late = [Outcome::Late, Outcome::Late];
+        let began = Instant::now();
+        assert_eq!(write(&helper).await, late);
+        assert_eq!(began.elapsed(), PATIENCE);
+        for _ in 0..100 {
+            assert_eq!(write(&helper).await, late);
+        }
+        assert_eq!(began.elapsed(), PATIENCE, "nothing waits meanwhile");
+        tokio::time::advance(PAUSE).await;
+        assert_eq!(write(&helper).await, late);
+        assert_eq!(began.elapsed(), PATIENCE + PAUSE + PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_there_is_not_waited_for() {
+        let helper = Helper::at(PathBuf::from("/nonexistent/socket"));
+        assert_eq!(write(&helper).await, [Outcome::Late, Outcome::Late]);
+        helper.keep().await;
+    }
+}

@@ -1,0 +1,57 @@
+//! `session-timeout-terminals`: writes to terminals for the daemon, and watches them.
+//!
+//! systemd starts it when the daemon asks for something, and it ends when nothing was asked for a
+//! while. It never touches a terminal itself: a worker does, which is this program again, and one
+//! that a terminal blocks is killed.
+
+#![forbid(unsafe_code)]
+
+mod device;
+mod pool;
+mod server;
+mod worker;
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use listenfd::ListenFd;
+use tokio::net::UnixListener;
+
+use crate::pool::Pool;
+
+/// The argument that makes a worker.
+const WORKER: &str = "--worker";
+
+/// When nothing was asked for so long, the program ends.
+const IDLE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
+        Some(WORKER) => worker::run(&mut io::stdin().lock(), &mut io::stdout().lock()),
+        Some(_) => Err(io::Error::other("it takes no arguments")),
+        None => run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("session-timeout-terminals: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    let listener = ListenFd::from_env().take_unix_listener(0)?;
+    let listener =
+        listener.ok_or_else(|| io::Error::other("systemd starts it, with its socket"))?;
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let pool = Pool::new("/proc/self/exe", &[WORKER]);
+        server::serve(UnixListener::from_std(listener)?, Arc::new(pool), IDLE).await
+    })
+}

@@ -1,0 +1,328 @@
+//! The workers: who writes to a terminal, for how long, and for whom.
+//!
+//! A worker that a terminal blocks is killed, and another one takes its place. One that cannot be
+//! killed either (it waits in the kernel) is put down to the user whose terminal it is: with some of
+//! them that user's terminals are written to no more, and everybody else's are.
+
+use std::collections::HashMap;
+use std::io;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use session_timeout_terminals::{Outcome, Shown};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::timeout;
+
+use crate::worker::Job;
+
+/// Workers that write at the same time.
+const AT_ONCE: usize = 64;
+/// Those of one user.
+const AT_ONCE_OF_USER: usize = 4;
+/// Texts of one user that wait; more are late at once.
+const WAITING_OF_USER: usize = 256;
+/// Workers of one user that cannot be killed, until no more are risked.
+const STUCK_OF_USER: usize = 4;
+/// Those of all users.
+const STUCK: usize = 64;
+/// Workers that wait for work.
+const SPARE: usize = 8;
+/// How long a terminal may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// How long a worker may take to die, before it is taken for stuck.
+const DYING: Duration = Duration::from_millis(200);
+
+/// All workers.
+pub(crate) struct Pool {
+    program: &'static str,
+    arguments: &'static [&'static str],
+    deadline: Duration,
+    at_once: Semaphore,
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    spare: Vec<Worker>,
+    users: HashMap<u32, Weak<Semaphore>>,
+    waiting: HashMap<u32, usize>,
+    stuck: HashMap<u32, usize>,
+}
+
+struct Worker {
+    child: Child,
+    jobs: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Pool {
+    /// Workers are this program with these arguments.
+    pub(crate) fn new(program: &'static str, arguments: &'static [&'static str]) -> Self {
+        Self {
+            program,
+            arguments,
+            deadline: DEADLINE,
+            at_once: Semaphore::new(AT_ONCE),
+            state: Mutex::default(),
+            freed: Notify::new(),
+        }
+    }
+
+    /// Has a worker do this, and says what came of it: `Late` within the deadline and the time that
+    /// it takes to have a turn.
+    pub(crate) async fn write(self: &Arc<Self>, job: &Job) -> Shown {
+        let late = Shown::only(Outcome::Late);
+        let Some(of_user) = self.enter(job.user) else {
+            return late;
+        };
+        let turn = of_user.acquire().await;
+        self.leave(job.user);
+        let Ok(_turn) = turn else { return late };
+        if !self.may_risk(job.user) {
+            return late;
+        }
+        let Ok(_place) = self.at_once.acquire().await else {
+            return late;
+        };
+        let Ok(mut worker) = self.worker() else {
+            return Shown::only(Outcome::Refused);
+        };
+        match timeout(self.deadline, worker.write(job)).await {
+            Ok(Ok(shown)) => {
+                self.spare(worker);
+                shown
+            }
+            Ok(Err(_)) => {
+                self.end(worker, job.user).await;
+                Shown::only(Outcome::Refused)
+            }
+            Err(_) => {
+                self.end(worker, job.user).await;
+                late
+            }
+        }
+    }
+
+    /// Workers that could not be killed yet.
+    pub(crate) fn stuck(&self) -> usize {
+        self.state().stuck.values().sum()
+    }
+
+    /// Waits until one of them is gone.
+    pub(crate) async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    /// What a user's texts wait for; nothing where too many do.
+    fn enter(&self, user: u32) -> Option<Arc<Semaphore>> {
+        let mut state = self.state();
+        let waiting = state.waiting.entry(user).or_default();
+        if *waiting >= WAITING_OF_USER {
+            return None;
+        }
+        *waiting += 1;
+        state.users.retain(|_, of_user| of_user.strong_count() > 0);
+        if let Some(of_user) = state.users.get(&user).and_then(Weak::upgrade) {
+            return Some(of_user);
+        }
+        let of_user = Arc::new(Semaphore::new(AT_ONCE_OF_USER));
+        state.users.insert(user, Arc::downgrade(&of_user));
+        Some(of_user)
+    }
+
+    fn leave(&self, user: u32) {
+        lower(&mut self.state().waiting, user);
+    }
+
+    fn may_risk(&self, user: u32) -> bool {
+        let state = self.state();
+        let of_user = state.stuck.get(&user).copied().unwrap_or_default();
+        of_user < STUCK_OF_USER && state.stuck.values().sum::<usize>() < STUCK
+    }
+
+    fn worker(&self) -> io::Result<Worker> {
+        if let Some(worker) = self.state().spare.pop() {
+            return Ok(worker);
+        }
+        Worker::start(self.program, self.arguments)
+    }
+
+    fn spare(&self, worker: Worker) {
+        let mut state = self.state();
+        // Another one ends by itself: nobody has its other ends any more.
+        if state.spare.len() < SPARE {
+            state.spare.push(worker);
+        }
+    }
+
+    /// Kills a worker, and waits no longer than it takes.
+    async fn end(self: &Arc<Self>, worker: Worker, user: u32) {
+        let mut child = worker.child;
+        let _ = child.start_kill();
+        if timeout(DYING, child.wait()).await.is_ok() {
+            return;
+        }
+        eprintln!(
+            "session-timeout-terminals: a terminal of a session of uid {user} holds a process that \
+             cannot be killed"
+        );
+        *self.state().stuck.entry(user).or_default() += 1;
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            let _ = child.wait().await;
+            lower(&mut pool.state().stuck, user);
+            pool.freed.notify_one();
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Worker {
+    fn start(program: &str, arguments: &[&str]) -> io::Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(false)
+            .spawn()?;
+        let ends = child.stdin.take().zip(child.stdout.take());
+        let (jobs, answers) = ends.ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self {
+            child,
+            jobs,
+            answers: BufReader::new(answers),
+        })
+    }
+
+    async fn write(&mut self, job: &Job) -> io::Result<Shown> {
+        let mut line = serde_json::to_vec(job)?;
+        line.push(b'\n');
+        self.jobs.write_all(&line).await?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).await?;
+        Ok(serde_json::from_str(&answer)?)
+    }
+}
+
+fn lower(counts: &mut HashMap<u32, usize>, user: u32) {
+    if let Some(count) = counts.get_mut(&user) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(&user);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use session_timeout_terminals::{Mesg, Terminal};
+
+    use super::*;
+
+    /// Takes every text but "hang", which blocks it, and "die", which ends it.
+    const FAKE: &[&str] = &[
+        "-c",
+        r#"while read -r line; do case $line in
+            *hang*) exec tail -f /dev/null;;
+            *die*) exit 1;;
+            *) echo '{"outcome":"written","stamps":null}';;
+        esac; done"#,
+    ];
+
+    fn pool() -> Arc<Pool> {
+        let mut pool = Pool::new("/bin/sh", FAKE);
+        pool.deadline = Duration::from_millis(600);
+        Arc::new(pool)
+    }
+
+    fn job(user: u32, text: &str) -> Job {
+        Job {
+            user,
+            terminal: Terminal {
+                path: "/dev/pts/0".into(),
+                device: 1,
+                owner: user,
+                witness: None,
+            },
+            text: text.to_owned(),
+            mesg: Mesg::Ignored,
+        }
+    }
+
+    fn write(pool: &Arc<Pool>, user: u32, text: &str) -> tokio::task::JoinHandle<Outcome> {
+        let (pool, job) = (Arc::clone(pool), job(user, text));
+        tokio::spawn(async move { pool.write(&job).await.outcome })
+    }
+
+    #[tokio::test]
+    async fn a_worker_is_used_again_and_one_that_is_gone_is_replaced() {
+        let pool = pool();
+        for (text, outcome) in [
+            ("one", Outcome::Written),
+            ("two", Outcome::Written),
+            ("die", Outcome::Refused),
+            ("three", Outcome::Written),
+        ] {
+            assert_eq!(pool.write(&job(1, text)).await.outcome, outcome);
+            assert!(pool.state().spare.len() <= 1);
+        }
+        assert_eq!(pool.stuck(), 0);
+        let state = pool.state();
+        assert!(state.waiting.is_empty() && state.stuck.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_terminal_that_blocks_is_late_and_holds_up_neither_others_nor_the_same_users() {
+        let pool = pool();
+        let blocked = write(&pool, 1, "hang");
+        let began = Instant::now();
+        assert_eq!(write(&pool, 1, "own").await.unwrap(), Outcome::Written);
+        assert_eq!(write(&pool, 2, "other").await.unwrap(), Outcome::Written);
+        assert!(!blocked.is_finished(), "{:?}", began.elapsed());
+        assert_eq!(blocked.await.unwrap(), Outcome::Late);
+        assert_eq!(write(&pool, 1, "again").await.unwrap(), Outcome::Written);
+    }
+
+    #[tokio::test]
+    async fn many_terminals_that_block_take_places_of_their_user_alone() {
+        let pool = pool();
+        let blocked: Vec<_> = (0..2 * AT_ONCE).map(|_| write(&pool, 1, "hang")).collect();
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        assert_eq!(write(&pool, 2, "other").await.unwrap(), Outcome::Written);
+        assert!(began.elapsed() < pool.deadline, "{:?}", began.elapsed());
+        for one in blocked.into_iter().take(AT_ONCE_OF_USER) {
+            assert_eq!(one.await.unwrap(), Outcome::Late);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_user_whose_terminals_hold_workers_is_written_to_no_more() {
+        let pool = pool();
+        pool.state().stuck.insert(1, STUCK_OF_USER);
+        assert_eq!(write(&pool, 1, "own").await.unwrap(), Outcome::Late);
+        assert_eq!(write(&pool, 2, "other").await.unwrap(), Outcome::Written);
+        lower(&mut pool.state().stuck, 1);
+        assert_eq!(write(&pool, 1, "own").await.unwrap(), Outcome::Written);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded() {
+        let pool = pool();
+        for _ in 0..WAITING_OF_USER {
+            assert!(pool.enter(1).is_some());
+        }
+        assert_eq!(write(&pool, 1, "own").await.unwrap(), Outcome::Late);
+        assert_eq!(write(&pool, 2, "other").await.unwrap(), Outcome::Written);
+    }
+}
