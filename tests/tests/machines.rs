@@ -111,6 +111,7 @@ on_both_suites! {
     Installed doctor::a_desktop_that_does_not_lock_is_named_until_it_does,
     Installed doctor::a_limit_that_nobody_can_enforce_is_a_warning,
     Installed doctor::a_line_of_pam_that_keeps_ours_from_being_called_is_named,
+    Installed doctor::a_login_that_logind_has_no_session_for_is_named_with_the_reason,
     Installed doctor::a_logind_that_is_nearly_full_is_named_with_what_fills_it,
     Installed doctor::a_machine_as_installed_is_well,
     Installed doctor::a_warning_that_reached_nobody_is_named,

@@ -97,10 +97,7 @@ pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
         "{what}"
     );
     // What it warns of does happen: nobody but the process table knows of this login.
-    machine.run(
-        "systemd-run --quiet --unit=client ssh -tt -o BatchMode=yes -o StrictHostKeyChecking=no \
-         -o UserKnownHostsFile=/dev/null alice@127.0.0.1 sleep 1000",
-    )?;
+    log_in_aside(machine)?;
     wait_until(SOON, "the login to be found", || {
         let diagnosis = Diagnosis::of(machine)?;
         let finding = diagnosis.the("session.untracked")?;
@@ -126,6 +123,50 @@ pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
     Diagnosis::of(machine)?.assert_only(1, "pam.control", "warning");
     machine.run(&format!("cp /root/good {COMMON}"))?;
     assert_well(machine)
+}
+
+/// Has alice log in from the machine itself: `Ssh` waits for the name of a session.
+fn log_in_aside(machine: &Machine) -> Outcome {
+    machine.run(
+        "systemd-run --quiet --unit=client ssh -tt -o BatchMode=yes -o StrictHostKeyChecking=no \
+         -o UserKnownHostsFile=/dev/null alice@127.0.0.1 sleep 1000",
+    )?;
+    Ok(())
+}
+
+pub(crate) fn a_login_that_logind_has_no_session_for_is_named_with_the_reason(
+    machine: &Machine,
+) -> Outcome {
+    assert_eq!(
+        Diagnosis::of(machine)?.the("session.keeper")?["level"],
+        "ok"
+    );
+    set_sessions_max(machine, 2)?;
+    leave_sessions_behind(machine, 2)?;
+    log_in_aside(machine)?;
+    let kept = wait_until(SOON, "the daemon to keep the login", || {
+        let status = machine.run("session-timeout status --json")?;
+        let status: Value = serde_json::from_str(&status).context("read the status")?;
+        let sessions = status["sessions"].as_array().context("the sessions")?;
+        let kept = sessions.iter().find(|one| one["keeper"] == "daemon");
+        kept.cloned().context(format!("a login in {status}"))
+    })?;
+    assert_eq!(kept["user"], "alice", "{kept}");
+    assert_eq!(kept["no_session"], "logind-full", "{kept}");
+    let id = kept["id"].as_str().context("its id")?;
+    let diagnosis = Diagnosis::of(machine)?;
+    let finding = diagnosis.the("session.keeper")?;
+    assert_eq!(finding["level"], "warning", "{finding}");
+    assert_eq!(finding["session"], id, "{finding}");
+    let mend = finding["mend"].as_str().unwrap_or_default();
+    assert!(mend.contains("raise SessionsMax="), "{mend}");
+    assert_eq!(diagnosis.the("session.untracked")?["level"], "ok");
+    let said = "logind has as many sessions as SessionsMax= allows";
+    for command in ["status".to_owned(), format!("explain {id}")] {
+        let shown = machine.run(&format!("session-timeout {command}"))?;
+        assert!(shown.contains(said), "{shown}");
+    }
+    Ok(())
 }
 
 pub(crate) fn a_warning_that_reached_nobody_is_named(machine: &Machine) -> Outcome {
