@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Style};
 use crate::load::{LoadError, Loaded, load};
 use crate::range::Minima;
 use crate::settings::Settings;
-use crate::sources::Sources;
+use crate::sources::{Above, Sources};
 
 /// How a policy came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,8 +228,7 @@ impl Checked {
 
 /// Whether these are the files of the machine, or would be with another main file.
 fn may_be_missing(sources: &Sources) -> bool {
-    let main = sources.main.as_ref();
-    main.is_some_and(|main| *sources == Sources::with_main(main))
+    sources.above == Above::Roots
 }
 
 fn summary_of_errors(errors: &[Diagnostic]) -> String {

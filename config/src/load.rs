@@ -1,6 +1,6 @@
 //! A policy from its files on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,11 @@ use session_timeout_texts::harmless;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::document::MAX_FILE_BYTES;
 use crate::file::{self, Directory, Found};
+use crate::last_good;
+use crate::parents::distrusted;
 use crate::range::Minima;
 use crate::settings::{Settings, read};
-use crate::sources::Sources;
+use crate::sources::{Above, Absent, Sources};
 
 /// More drop-ins than this are not taken.
 pub const MAX_DROP_INS: usize = 256;
@@ -68,10 +70,16 @@ impl std::error::Error for LoadError {}
 /// enough for the whole policy not to be: half of it could be the half that does harm.
 pub fn load(sources: &Sources, minima: Minima) -> Result<Loaded, LoadError> {
     let mut files = Files::default();
-    if let Some(path) = &sources.main {
-        files.add(path.clone(), file::read(path));
+    if let Some(path) = sources.main.iter().find(|path| files.trusts(path, sources)) {
+        let found = match file::read(path) {
+            Found::Missing if is_lost(path, sources) => Found::Refused(lost(path)),
+            found => found,
+        };
+        files.add(path.clone(), found);
     }
-    files.add_drop_ins(&sources.drop_ins);
+    let mut drop_ins = sources.drop_ins.clone();
+    drop_ins.retain(|path| files.trusts(path, sources));
+    files.add_drop_ins(&drop_ins);
     let Files {
         read: taken,
         refused,
@@ -97,6 +105,22 @@ pub fn load(sources: &Sources, minima: Minima) -> Result<Loaded, LoadError> {
     })
 }
 
+/// Whether this main file, which is absent, was there.
+fn is_lost(path: &Path, sources: &Sources) -> bool {
+    match &sources.absent {
+        Absent::NeverWritten => false,
+        Absent::AsRemembered(copy) => last_good::is_from(copy, path),
+        Absent::Lost => true,
+    }
+}
+
+fn lost(path: &Path) -> String {
+    let path = harmless(&path.to_string_lossy());
+    format!(
+        "it was there and is gone; put it back or, to do without it, make it empty: touch {path}"
+    )
+}
+
 /// On one line, and not the longest line that somebody could have.
 fn reasons(mut refused: Vec<String>) -> String {
     const SHOWN: usize = 5;
@@ -115,9 +139,29 @@ struct Files {
     /// What cannot be taken, and why.
     refused: Vec<String>,
     bytes: u64,
+    /// Directories that others may change, so that what is below them cannot be taken.
+    distrusted: BTreeSet<PathBuf>,
 }
 
 impl Files {
+    /// Whether what is above this path is as it must be; what is not is refused, once.
+    fn trusts(&mut self, path: &Path, sources: &Sources) -> bool {
+        if sources.above == Above::Any {
+            return true;
+        }
+        let Some(found) = path.parent().and_then(distrusted) else {
+            return true;
+        };
+        if self.distrusted.insert(found.directory.clone()) {
+            let directory = harmless(&found.directory.to_string_lossy());
+            self.refused.push(format!(
+                "cannot trust what is below {directory}: {}",
+                found.objection
+            ));
+        }
+        false
+    }
+
     fn add(&mut self, path: PathBuf, found: Found<Vec<u8>>) {
         match found {
             Found::Missing | Found::Mask => {}

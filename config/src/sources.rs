@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::last_good;
+
 /// The main file, and the directories of its drop-ins.
 ///
 /// Drop-ins are the files `*.toml` of these directories, in the order of their names, whichever
@@ -12,6 +14,28 @@ pub struct Sources {
     pub(crate) main: Option<PathBuf>,
     /// The most important one last.
     pub(crate) drop_ins: Vec<PathBuf>,
+    pub(crate) above: Above,
+    pub(crate) absent: Absent,
+}
+
+/// What is asked of the directories that the files are below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Above {
+    /// That nobody but root may change them: the files are the machine's.
+    Roots,
+    /// Nothing: somebody named the files who knows where they are.
+    Any,
+}
+
+/// What it means that the main file is absent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// That nobody has written one.
+    NeverWritten,
+    /// That it was lost, if the copy at this path was taken from it.
+    AsRemembered(PathBuf),
+    /// That it was lost.
+    Lost,
 }
 
 /// The policy of the machine.
@@ -32,10 +56,29 @@ impl Sources {
         Self::with_main(MAIN)
     }
 
-    /// Another main file, and the drop-ins of the machine.
+    /// Another main file, and the drop-ins of the machine. They are taken only where all
+    /// directories above them are root's and nobody else may write to them.
     #[must_use]
     pub fn with_main(path: impl Into<PathBuf>) -> Self {
-        Self::new(path, DROP_INS)
+        Self {
+            above: Above::Roots,
+            ..Self::new(path, DROP_INS).remembered_in(last_good::PATH)
+        }
+    }
+
+    /// That the main file is absent is an error where this copy of the last good policy was taken
+    /// from it ([`remember`](crate::last_good::remember)).
+    #[must_use]
+    pub fn remembered_in(self, last_good: impl Into<PathBuf>) -> Self {
+        let absent = Absent::AsRemembered(last_good.into());
+        Self { absent, ..self }
+    }
+
+    /// That the main file is absent is an error: it was there.
+    #[must_use]
+    pub fn known_to_be_there(self) -> Self {
+        let absent = Absent::Lost;
+        Self { absent, ..self }
     }
 
     /// This main file, and the drop-ins of these directories, the most important one last.
@@ -47,6 +90,8 @@ impl Sources {
         Self {
             main: Some(path.into()),
             drop_ins: drop_ins.into_iter().map(Into::into).collect(),
+            above: Above::Any,
+            absent: Absent::NeverWritten,
         }
     }
 
@@ -71,7 +116,7 @@ impl Sources {
         } else {
             Self {
                 main: None,
-                drop_ins: vec![path],
+                ..Self::new(PathBuf::new(), [path])
             }
         }
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use nix::sys::stat::Mode;
 use nix::unistd::{chown, geteuid, mkfifo};
+use session_timeout_config::last_good::remember;
 use session_timeout_config::{
     Diagnostic, LoadError, Loaded, MAX_DROP_INS, MAX_FILE_BYTES, Minima, Settings, Sources, load,
 };
@@ -475,17 +476,60 @@ fn the_policy_of_the_machine_is_where_the_manual_says() {
     assert_eq!(Sources::system().main_path(), Some(main));
     assert_eq!(Sources::system(), Sources::with_main(main));
     assert_ne!(Sources::system(), Sources::file(main));
-    assert_eq!(
-        Sources::system(),
-        Sources::new(
-            main,
-            [
-                "/usr/lib/session-timeout/policy.d",
-                "/run/session-timeout/policy.d",
-                "/etc/session-timeout/policy.d",
-            ]
-        )
-    );
+    let shown = format!("{:?}", Sources::system());
+    for directory in ["/usr/lib", "/run", "/etc"] {
+        let directory = format!("{directory}/session-timeout/policy.d");
+        assert!(shown.contains(&directory), "{shown}");
+    }
+}
+
+/// Nobody has to be in the way of a draft: what is named may lie anywhere.
+#[test]
+fn files_of_the_machine_are_not_taken_from_below_a_directory_that_others_may_write_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = dir.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let main = inner.join("policy.toml");
+    fs::write(&main, grace(5)).unwrap();
+    fs::set_permissions(&main, Permissions::from_mode(0o644)).unwrap();
+    // The sticky bit of /tmp does not help: what is there may be of anybody.
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
+    for path in [&main, &inner.join("missing.toml")] {
+        let error = load_in_time(Sources::with_main(path)).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with("cannot trust what is below /"), "{error}");
+        assert!(error.contains("chmod go-w /") || error.contains("chown root:root /"));
+        assert_eq!(error.matches("cannot trust").count(), 1, "{error}");
+    }
+    assert!(load_in_time(Sources::file(&main)).is_ok());
+    assert!(load_in_time(Sources::at(&inner)).is_ok());
+}
+
+#[test]
+fn a_main_file_that_was_there_is_missed() {
+    let machine = Machine::new(&[("etc/50.toml", &grace(5))]);
+    let copy = machine.root.path().join("copy");
+    let main = machine.path(MAIN);
+    let sources = || machine.sources().remembered_in(&copy);
+    assert!(load_in_time(sources()).is_ok(), "no copy");
+    fs::write(&copy, remember(&grace(6), None)).unwrap();
+    assert!(load_in_time(sources()).is_ok(), "of drop-ins alone");
+    fs::write(&copy, remember(&grace(6), Some(&main))).unwrap();
+    fs::set_permissions(&copy, Permissions::from_mode(0o600)).unwrap();
+    for sources in [sources(), machine.sources().known_to_be_there()] {
+        let error = load_in_time(sources).unwrap_err().to_string();
+        let expected = format!(
+            "cannot read {0}: it was there and is gone; put it back or, to do without it, \
+             make it empty: touch {0}",
+            main.display()
+        );
+        assert_eq!(error, expected);
+    }
+    machine.write(MAIN, "");
+    for sources in [sources(), machine.sources().known_to_be_there()] {
+        let loaded = load_in_time(sources).unwrap();
+        assert_eq!(loaded.files.first(), Some(&main));
+    }
 }
 
 #[test]

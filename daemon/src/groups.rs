@@ -1,4 +1,4 @@
-//! The names of a user's groups, as the machine's name services tell them.
+//! The uid of a user and the names of the user's groups, as the machine's name services tell them.
 //!
 //! They may come from far (LDAP, SSSD) and the answer may never come. What asks there is foreign
 //! code, loaded into whoever asks (nsswitch.conf(5)): here it is a process of its own, `id`, which
@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use session_timeout_policy::Uid;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -47,7 +48,23 @@ impl Groups {
     /// # Errors
     /// Why they cannot be had. It comes within two seconds.
     pub(crate) async fn of(&self, user: &str) -> io::Result<BTreeSet<String>> {
-        match tokio::time::timeout(PATIENCE, self.ask(user)).await {
+        // -z: names of groups may have spaces in them, as those of Active Directory do.
+        Ok(names(&self.told("-Gnz", user).await?))
+    }
+
+    /// The uid of this user.
+    ///
+    /// # Errors
+    /// Why it cannot be had. It comes within two seconds.
+    pub(crate) async fn uid_of(&self, user: &str) -> io::Result<Uid> {
+        let answer = self.told("-u", user).await?;
+        let number = String::from_utf8_lossy(&answer);
+        let number = number.trim().parse().map_err(io::Error::other)?;
+        Ok(Uid::new(number))
+    }
+
+    async fn told(&self, what: &str, user: &str) -> io::Result<Vec<u8>> {
+        match tokio::time::timeout(PATIENCE, self.ask(what, user)).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -56,11 +73,10 @@ impl Groups {
         }
     }
 
-    async fn ask(&self, user: &str) -> io::Result<BTreeSet<String>> {
+    async fn ask(&self, what: &str, user: &str) -> io::Result<Vec<u8>> {
         let _turn = self.turn.acquire().await.map_err(io::Error::other)?;
-        // -z: names of groups may have spaces in them, as those of Active Directory do.
         let mut child = Command::new(&self.program)
-            .args(["-Gnz", "--", user])
+            .args([what, "--", user])
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -77,7 +93,7 @@ impl Groups {
         if !status.success() && answer.is_empty() {
             return Err(io::Error::other(format!("id(1) failed: {status}")));
         }
-        Ok(names(&answer))
+        Ok(answer)
     }
 }
 
@@ -107,6 +123,7 @@ mod tests {
     async fn the_groups_of_root_are_told() {
         let groups = Groups::new().of("root").await.unwrap();
         assert!(groups.contains("root"), "{groups:?}");
+        assert_eq!(Groups::new().uid_of("root").await.unwrap(), Uid::new(0));
     }
 
     #[tokio::test]

@@ -6,8 +6,8 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, Bell, EndAction, Engine, Event, LimitKind, LockCause, Mesg, SessionFacts, SessionKey,
-    View, Warning,
+    Action, Bell, EndAction, Engine, Event, Keeper, LimitKind, LockCause, Mesg, SessionFacts,
+    SessionKey, View, Warning,
 };
 use session_timeout_terminals as terminals;
 use session_timeout_texts::Language;
@@ -19,7 +19,7 @@ use crate::agents::{Agents, Outlook};
 use crate::bus::PrivateBus;
 use crate::clock::{Clocks, boot_now};
 use crate::endings::{Ending, Endings};
-use crate::ends::{Ends, Request};
+use crate::ends::{self, Ends, Request};
 use crate::errands::{self, Errand, Errands, Part, Task, Warn, Whom};
 use crate::groups::Groups;
 use crate::helper::Helper;
@@ -82,8 +82,12 @@ impl Hands {
             line: errands::line(),
         };
         Self {
-            hooks: Hooks::new(means.bus.clone()),
-            ends: Ends::new(means.inputs.clone(), means.bus, means.teller.clone()),
+            hooks: Hooks::default(),
+            ends: Ends::new(ends::Means {
+                inputs: means.inputs.clone(),
+                bus: means.bus,
+                teller: means.teller.clone(),
+            }),
             inputs: means.inputs,
             watcher: Watcher::default(),
             groups: Groups::new(),
@@ -168,6 +172,13 @@ impl Hands {
         }
     }
 
+    /// Waits again for the ends of the logins that logind has no session for.
+    pub(crate) fn adopt_again(&self, engine: &Engine) {
+        let sessions = engine.sessions().map(|session| session.facts);
+        let kept = sessions.filter(|facts| facts.keeper != Keeper::Logind);
+        kept.for_each(|facts| self.ends.adopt(facts));
+    }
+
     fn perform_one(&mut self, engine: &Engine, action: &Action) {
         let key = action.key();
         if let Action::Left(facts, departure) = action {
@@ -175,7 +186,7 @@ impl Hands {
             self.agents.forget(key);
             self.unwarned.forget(key);
             self.teller.left(facts, *departure);
-            self.ends.show_greeter(key);
+            self.ends.left(key);
         }
         // A later action of the same batch may have been the session's end.
         let Some(session) = engine
@@ -193,29 +204,28 @@ impl Hands {
                 let told = Facts::of(facts, LimitKind::Absolute).left(left);
                 self.hooks.run(Occasion::Extend, told);
             }
-            // Of a departure everything is done above; for the others the engine does not ask yet.
-            Action::ExtensionRefused(..)
-            | Action::Left(..)
-            | Action::Adopt(_)
-            | Action::AskLeader(..)
-            | Action::EndRemains(..)
-            | Action::Verify(_) => {}
+            // Of a departure everything is done above.
+            Action::ExtensionRefused(..) | Action::Left(..) => {}
+            Action::Adopt(_) => self.ends.adopt(facts),
+            Action::AskLeader(..) => self.ends.request(facts, Request::AskLeader),
+            Action::EndRemains(..) => self.ends.end_remains(facts),
+            Action::Verify(_) => self.ends.verify(facts),
             Action::EndBegins(_, limit, how) => self.end_begins(&session, *how, *limit),
-            Action::HangUp(..) => self.ends.request(key.clone(), Request::HangUp),
+            Action::HangUp(..) => self.ends.request(facts, Request::HangUp),
             Action::HungUp(_, limit) => {
                 self.teller.hung_up(facts, *limit);
                 self.ends.show_greeter(key);
             }
             Action::Kill(_, limit) => {
                 self.teller.killing(facts, *limit);
-                self.ends.request(key.clone(), Request::End(End::Kill));
+                self.ends.request(facts, Request::End(End::Kill));
             }
             Action::Lock(_, LockCause::Again(_) | LockCause::Limit(_)) => {
-                self.ends.request(key.clone(), Request::Lock);
+                self.ends.request(facts, Request::Lock);
             }
             Action::Lock(_, LockCause::Stage) => {
                 self.teller.locking(&session);
-                self.ends.request(key.clone(), Request::Lock);
+                self.ends.request(facts, Request::Lock);
             }
             Action::Locked(_, cause) => {
                 self.watcher.remove(key);
@@ -224,7 +234,7 @@ impl Hands {
             Action::Probe(_) => self.probe(&session),
             Action::Report(_, finding) => self.teller.found(&session, *finding),
             Action::ResolveGroups(_) => self.resolve_groups(facts),
-            Action::Terminate(..) => self.ends.request(key.clone(), Request::End(End::Terminate)),
+            Action::Terminate(..) => self.ends.request(facts, Request::End(End::Terminate)),
             Action::Warn(_, warning) => self.warn(&session, warning),
             Action::Withdraw(_, limit) => {
                 if *limit == LimitKind::Inactivity {

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::agents;
 use crate::report::{Explanation, Extension, SessionReport};
+use crate::unregistered::Unknown;
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) enum Input {
     LogindLost(String),
     /// PAM opened a session in this process. The answer is a line for the user, if there is one.
     Opened(Opened, Pid, oneshot::Sender<Option<String>>),
+    /// PAM opened this session a while ago, and logind may not have told of it.
+    Unconfirmed(Unknown),
     /// PAM closed a session in this process.
     Closed(Closed, Pid),
     /// The terminals of this session are watched by these, and whoever has them done waits for the

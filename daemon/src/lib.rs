@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod agents;
+mod aside;
 mod bus;
 mod changes;
 mod cli;
@@ -59,6 +60,7 @@ mod policy_file;
 mod polkit;
 mod pollable;
 mod probe;
+mod process;
 mod replace;
 mod report;
 mod scope;
@@ -66,6 +68,8 @@ mod store;
 mod tell;
 mod text;
 mod ttys;
+mod units;
+mod unregistered;
 mod unwarned;
 mod walks;
 mod watch;

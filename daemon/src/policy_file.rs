@@ -4,17 +4,18 @@
 //! place, and where there is none nothing is enforced. Either is loud, and neither locks anybody
 //! out or ends everybody's session.
 
-use std::path::PathBuf;
+use std::cell::Cell;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 use session_timeout_config::{
-    LoadError, MAX_FILE_BYTES, Minima, Settings, Sources, load, login_defs, parse,
+    LoadError, MAX_FILE_BYTES, Minima, Settings, Sources, last_good, load, login_defs, parse,
 };
 use session_timeout_policy::Policy;
 
 use crate::replace::{Outlives, replace};
-
-/// Where the last good policy is kept, below systemd's `StateDirectory=`.
-const LAST_GOOD: &str = "/var/lib/session-timeout/policy.last-good.toml";
 
 /// Where the policy in force came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,9 @@ pub(crate) struct PolicyFile {
     pub(crate) path: PathBuf,
     pub(crate) minima: Minima,
     last_good: PathBuf,
+    /// Whether the policy in force is from the main file: the copy remembers it as well, where
+    /// there is one.
+    is_from_main: Cell<bool>,
 }
 
 /// A policy to be put in force.
@@ -72,7 +76,8 @@ impl PolicyFile {
         Self {
             path,
             minima,
-            last_good: LAST_GOOD.into(),
+            last_good: last_good::PATH.into(),
+            is_from_main: Cell::new(false),
         }
     }
 
@@ -81,7 +86,7 @@ impl PolicyFile {
     /// # Errors
     /// Every error of the files, as an administrator wants to see it.
     pub(crate) fn read(&self) -> Result<Found, String> {
-        self.read_from(&Sources::with_main(&self.path))
+        self.read_from(Sources::with_main(&self.path))
     }
 
     /// What to enforce where the files are broken and nothing is in force yet.
@@ -92,8 +97,13 @@ impl PolicyFile {
         }
     }
 
-    fn read_from(&self, sources: &Sources) -> Result<Found, String> {
-        let loaded = match load(sources, self.minima) {
+    fn read_from(&self, sources: Sources) -> Result<Found, String> {
+        let sources = if self.is_from_main.get() {
+            sources.known_to_be_there()
+        } else {
+            sources
+        };
+        let loaded = match load(&sources, self.minima) {
             Ok(loaded) => loaded,
             Err(LoadError::Missing) => {
                 let built_in = parse("built-in", "", self.minima).ok();
@@ -101,7 +111,12 @@ impl PolicyFile {
             }
             Err(error) => return Err(error.to_string()),
         };
-        if let Err(error) = self.keep(&loaded.settings.print()) {
+        let main = loaded.files.iter().find(|path| **path == self.path);
+        self.is_from_main.set(main.is_some());
+        if let Err(error) = self.keep(&last_good::remember(
+            &loaded.settings.print(),
+            main.map(PathBuf::as_path),
+        )) {
             log::warn!(
                 "cannot keep a copy of the policy in {}: {error}",
                 self.last_good.display()
@@ -110,12 +125,26 @@ impl PolicyFile {
         Ok(found(Some(loaded.settings), Origin::File, loaded.files))
     }
 
-    fn keep(&self, text: &str) -> std::io::Result<()> {
+    fn keep(&self, text: &str) -> io::Result<()> {
         // It is written out more fully than it was typed, and would not be read again.
         if text.len() as u64 > MAX_FILE_BYTES {
-            return Err(std::io::ErrorKind::FileTooLarge.into());
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if let Some(directory) = self.last_good.parent() {
+            make(directory)?;
         }
         replace(&self.last_good, text.as_bytes(), Outlives::PowerFailure)
+    }
+}
+
+/// Makes this directory for root alone, where it is not there. The package does so, but for a
+/// daemon that is tried out by hand.
+fn make(directory: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !directory.is_dir() => {
+            Err(error)
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -138,22 +167,21 @@ fn found(settings: Option<Settings>, origin: Origin, files: Vec<PathBuf>) -> Fou
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
-
     use super::*;
+    use std::fs;
 
     fn in_dir(dir: &Path) -> PolicyFile {
         PolicyFile {
             path: dir.join("policy.toml"),
             minima: Minima::Enforced,
-            last_good: dir.join("last-good.toml"),
+            last_good: dir.join("state/last-good.toml"),
+            is_from_main: Cell::new(false),
         }
     }
 
     /// Without the drop-ins of the machine that the tests run on.
     fn read(file: &PolicyFile) -> Result<Found, String> {
-        file.read_from(&Sources::file(&file.path))
+        file.read_from(Sources::file(&file.path).remembered_in(&file.last_good))
     }
 
     fn hours(found: &Found) -> Option<u64> {
@@ -189,5 +217,39 @@ mod tests {
         assert!(read(&file).is_err());
         let found = file.fall_back();
         assert_eq!((found.origin, hours(&found)), (Origin::LastGood, Some(12)));
+    }
+
+    #[test]
+    fn a_main_file_that_is_gone_leaves_the_policy_in_force_and_an_empty_one_is_built_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let (running, next) = (in_dir(dir.path()), in_dir(dir.path()));
+        fs::write(&running.path, "[default]\nsession-timeout = \"12h\"\n").unwrap();
+        assert_eq!(hours(&read(&running).unwrap()), Some(12));
+        fs::remove_file(&running.path).unwrap();
+        for file in [&running, &next] {
+            let error = read(file).unwrap_err();
+            assert!(error.contains("it was there and is gone"), "{error}");
+            let found = file.fall_back();
+            assert_eq!((found.origin, hours(&found)), (Origin::LastGood, Some(12)));
+        }
+        // Without a copy the one that has taken it still knows.
+        fs::remove_file(&running.last_good).unwrap();
+        assert!(read(&running).is_err());
+        assert_eq!(read(&next).unwrap().origin, Origin::BuiltIn);
+
+        fs::write(&running.path, "").unwrap();
+        for file in [&running, &next] {
+            let found = read(file).unwrap();
+            assert_eq!((found.origin, hours(&found)), (Origin::File, Some(24)));
+        }
+    }
+
+    #[test]
+    fn a_policy_that_cannot_be_kept_is_put_in_force_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = in_dir(dir.path());
+        fs::write(&file.path, "[default]\nsession-timeout = \"12h\"\n").unwrap();
+        fs::write(dir.path().join("state"), "no directory").unwrap();
+        assert_eq!(hours(&read(&file).unwrap()), Some(12));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use session_timeout_policy::{InvocationId, Pid, Uid};
@@ -19,11 +20,23 @@ const PROCESSES_MAX: usize = 65_536;
 /// Control groups below a scope that are looked into, deepest last.
 const DEPTH_MAX: usize = 8;
 
-/// The unit of a session's scope; `None` where the id is not one that logind makes
-/// (`session_id_valid()`: ASCII letters and digits).
+/// What the id of a login begins with that the daemon keeps itself; no id of logind's has a hyphen.
+const KEPT: &str = "login-";
+
+/// The id of a login that logind has no session for: its leader tells it from others.
+pub(crate) fn kept(leader: Pid) -> String {
+    format!("{KEPT}{}", leader.as_raw())
+}
+
+/// The unit of a session's scope; `None` where the id is neither one that logind makes
+/// (`session_id_valid()`: ASCII letters and digits) nor the daemon's.
 pub(crate) fn unit(session: &str) -> Option<String> {
-    let valid = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    valid.then(|| format!("session-{session}.scope"))
+    let (id, name) = match session.strip_prefix(KEPT) {
+        Some(leader) => (leader, format!("session-timeout-{session}.scope")),
+        None => (session, format!("session-{session}.scope")),
+    };
+    let valid = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    valid.then_some(name)
 }
 
 /// The `InvocationID` of this unit, while it is loaded: PID 1 has a link for each whose target is
@@ -35,17 +48,68 @@ pub(crate) fn invocation(unit: &str) -> Option<InvocationId> {
 
 /// The processes in the scope of a session, in no order.
 pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
-    let Some(below) = below(session, uid) else {
-        return Vec::new();
-    };
+    unit(session).map_or_else(Vec::new, |unit| members(&unit, uid))
+}
+
+/// The processes of a scope in the slice of this user, in no order.
+pub(crate) fn members(unit: &str, uid: Uid) -> Vec<Pid> {
+    inside(&format!("/user.slice/user-{uid}.slice/{unit}"))
+}
+
+/// The processes in a control group and below it, in no order.
+pub(crate) fn inside(group: &str) -> Vec<Pid> {
+    let below = group.trim_start_matches('/');
     let mut found = Vec::new();
     for root in ROOTS {
-        collect(&Path::new(root).join(&below), DEPTH_MAX, &mut found);
+        collect(&Path::new(root).join(below), DEPTH_MAX, &mut found);
         if !found.is_empty() {
             break;
         }
     }
     found
+}
+
+/// Whether nothing runs in the scope of a session; so it is where there is no scope.
+pub(crate) fn is_empty(session: &str, uid: Uid) -> bool {
+    let Some(below) = below(session, uid) else {
+        return true;
+    };
+    // The kernel says it of a group and all below it (cgroup-v2.rst); without that file it is to be
+    // looked after.
+    let events = ROOTS.iter().find_map(|root| {
+        let group = Path::new(root).join(&below);
+        fs::read_to_string(group.join("cgroup.events")).ok()
+    });
+    match events {
+        Some(events) => events.lines().any(|line| line == "populated 0"),
+        None => processes(session, uid).is_empty(),
+    }
+}
+
+/// Whether a process is in a scope whose name begins so.
+pub(crate) fn is_in(prefix: &str, process: Pid) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
+    groups.is_ok_and(|groups| {
+        groups
+            .split(['/', '\n'])
+            .any(|part| part.starts_with(prefix))
+    })
+}
+
+/// Whether a process is in the scope of this session, or in a group below it.
+pub(crate) fn holds(session: &str, uid: Uid, process: Pid) -> bool {
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
+    let Some((below, groups)) = below(session, uid).zip(groups.ok()) else {
+        return false;
+    };
+    let inside = |line: &str| {
+        let path = line.splitn(3, ':').nth(2).unwrap_or_default();
+        let rest = path
+            .strip_prefix('/')
+            .and_then(|path| path.strip_prefix(&below));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    groups.lines().any(inside)
 }
 
 /// The processes in the scopes of this user's other sessions, in no order.
@@ -98,15 +162,52 @@ fn below(session: &str, uid: Uid) -> Option<String> {
 /// The session in whose scope a process runs, by its control group.
 pub(crate) fn session_of(process: Pid) -> Option<String> {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw())).ok()?;
-    groups.lines().find_map(session_in)
+    let root = ROOT.as_str();
+    groups.lines().find_map(|line| session_in(line, root))
+}
+
+/// The control group that PID 1 of this machine has everything below: empty, unless a container
+/// has no namespace of control groups, so that paths are the host's (cgroup_namespaces(7)).
+static ROOT: LazyLock<String> = LazyLock::new(|| {
+    let groups = fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
+    groups.lines().find_map(root_in).unwrap_or_default()
+});
+
+/// The root in a line of `/proc/1/cgroup`: PID 1 is in its own scope directly below it
+/// (`cg_get_root_path()` of systemd).
+fn root_in(line: &str) -> Option<String> {
+    systemd_group(line)?
+        .strip_suffix("/init.scope")
+        .map(str::to_owned)
 }
 
 /// The session in a line of `/proc/PID/cgroup`.
-fn session_in(line: &str) -> Option<String> {
-    line.rsplit('/')
-        .find_map(|part| part.strip_prefix("session-")?.strip_suffix(".scope"))
-        .filter(|id| unit(id).is_some())
-        .map(str::to_owned)
+///
+/// A user may name groups in the tree of `user@.service` at will: only the place where systemd
+/// puts the scope of a session counts, and there nobody but root makes a group.
+fn session_in(line: &str, root: &str) -> Option<String> {
+    let below = systemd_group(line)?.strip_prefix(root)?;
+    let mut parts = below.strip_prefix("/user.slice/")?.split('/');
+    let uid = parts
+        .next()?
+        .strip_prefix("user-")?
+        .strip_suffix(".slice")?;
+    let id = parts
+        .next()?
+        .strip_prefix("session-")?
+        .strip_suffix(".scope")?;
+    let is_number = uid.parse::<u32>().is_ok();
+    (is_number && unit(id).is_some()).then(|| id.to_owned())
+}
+
+/// The control group in a line of `/proc/PID/cgroup`, if it is of a hierarchy of systemd's: the
+/// unified one, which is number 0 and has no name, or the named one of a machine with cgroup v1
+/// (cgroups(7)).
+fn systemd_group(line: &str) -> Option<&str> {
+    let (number, rest) = line.split_once(':')?;
+    let (controllers, group) = rest.split_once(':')?;
+    let is_systemds = controllers == "name=systemd" || (number == "0" && controllers.is_empty());
+    is_systemds.then_some(group)
 }
 
 fn collect(group: &Path, depth: usize, found: &mut Vec<Pid>) {
@@ -141,7 +242,21 @@ mod tests {
     fn only_an_id_that_logind_makes_names_a_scope() {
         assert_eq!(unit("c1").as_deref(), Some("session-c1.scope"));
         assert_eq!(unit("42").as_deref(), Some("session-42.scope"));
-        for id in ["", "../1", "c1/x", "c1.scope", "c 1", "c1\n"] {
+        let own = kept(Pid::new(42));
+        assert_eq!(
+            unit(&own).as_deref(),
+            Some("session-timeout-login-42.scope")
+        );
+        for id in [
+            "",
+            "../1",
+            "c1/x",
+            "c1.scope",
+            "c 1",
+            "c1\n",
+            "login-",
+            "login-1-2",
+        ] {
             assert_eq!(unit(id), None, "{id:?}");
         }
     }
@@ -156,11 +271,56 @@ mod tests {
 
     #[test]
     fn the_session_of_a_process_is_read_from_its_control_group() {
-        let line = "0::/user.slice/user-1000.slice/session-c7.scope";
-        assert_eq!(session_in(line).as_deref(), Some("c7"));
-        let line = "0::/user.slice/user-1000.slice/session-c7.scope/inner";
-        assert_eq!(session_in(line).as_deref(), Some("c7"));
-        assert_eq!(session_in("0::/system.slice/ssh.service"), None);
-        assert_eq!(session_in("0::/user.slice/session-..scope"), None);
+        let session = |line| session_in(line, "");
+        for line in [
+            "0::/user.slice/user-1000.slice/session-c7.scope",
+            "0::/user.slice/user-1000.slice/session-c7.scope/inner",
+            "1:name=systemd:/user.slice/user-1000.slice/session-c7.scope",
+            "7:name=systemd:/user.slice/user-1000.slice/session-c7.scope",
+        ] {
+            assert_eq!(session(line).as_deref(), Some("c7"), "{line}");
+        }
+        for line in [
+            "",
+            "0::/",
+            "0::/system.slice/ssh.service",
+            "0::/user.slice/session-..scope",
+            "0::/user.slice/user-1000.slice/session-..scope",
+            "0::/user.slice/user-1000.slice",
+            "4:cpu,cpuacct:/user.slice/user-1000.slice/session-c7.scope",
+        ] {
+            assert_eq!(session(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_a_user_has_named_is_no_session() {
+        let own = "user.slice/user-1000.slice/user@1000.service";
+        for line in [
+            format!("0::/{own}/session-99.scope"),
+            format!("0::/{own}/app.slice/session-99.scope/inner"),
+            format!("0::/{own}/user.slice/user-1000.slice/session-99.scope"),
+            format!("1:name=systemd:/{own}/session-99.scope"),
+            format!("0::/../machine.slice/x/{own}/session-99.scope"),
+            "0::/machine.slice/user.slice/user-1000.slice/session-99.scope".to_owned(),
+            "0::/user.slice/user-x.slice/session-99.scope".to_owned(),
+        ] {
+            assert_eq!(session_in(&line, ""), None, "{line}");
+        }
+        let inner =
+            format!("0::/user.slice/user-1000.slice/session-c7.scope/{own}/session-9.scope");
+        assert_eq!(session_in(&inner, "").as_deref(), Some("c7"));
+    }
+
+    #[test]
+    fn in_a_container_that_shares_the_namespace_paths_begin_where_its_pid_1_is() {
+        assert_eq!(root_in("0::/init.scope").as_deref(), Some(""));
+        let root = root_in("0::/lxc/box/init.scope").unwrap();
+        assert_eq!(root, "/lxc/box");
+        let line = "0::/lxc/box/user.slice/user-1000.slice/session-c7.scope";
+        assert_eq!(session_in(line, &root).as_deref(), Some("c7"));
+        assert_eq!(session_in(line, ""), None);
+        let of_host = "0::/user.slice/user-1000.slice/session-c7.scope";
+        assert_eq!(session_in(of_host, &root), None);
     }
 }

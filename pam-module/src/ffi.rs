@@ -9,10 +9,10 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use pam_sys::raw::{pam_get_item, pam_getenv};
+use pam_sys::raw::{pam_get_data, pam_get_item, pam_getenv, pam_set_data};
 use pam_sys::types::{PamHandle, PamItemType, PamMessageStyle, PamReturnCode};
 
-use crate::pam::{Item, Pam, Priority};
+use crate::pam::{Item, NotLeft, Pam, Priority};
 
 // pam_ext.h, which pam-sys leaves out.
 unsafe extern "C" {
@@ -73,6 +73,29 @@ impl Pam for Handle {
         Some(unsafe { CStr::from_ptr(text) })
     }
 
+    fn has_data(&self, name: &CStr) -> bool {
+        let mut data: *const c_void = ptr::null();
+        // SAFETY: the handle is live, `name` is a C string, and `data` is ours to write to. What
+        // it points to then is another module's, and is not looked at.
+        let code = unsafe { pam_get_data(self.0.as_ptr(), name.as_ptr(), &raw mut data) };
+        code == PamReturnCode::SUCCESS as c_int && !data.is_null()
+    }
+
+    fn leave(&mut self, name: &CStr, text: CString) -> Result<(), NotLeft> {
+        let text = text.into_raw();
+        // SAFETY: the handle is live, and `name` is a C string, which libpam copies. `text` is
+        // libpam's from here on: it hands it to `free_text` once, in pam_end(3) at the latest,
+        // and unloads this library only after that.
+        let code =
+            unsafe { pam_set_data(self.0.as_ptr(), name.as_ptr(), text.cast(), Some(free_text)) };
+        if code == PamReturnCode::SUCCESS as c_int {
+            return Ok(());
+        }
+        // SAFETY: from `into_raw` above, and libpam has not taken it (pam_set_data(3)).
+        drop(unsafe { CString::from_raw(text) });
+        Err(NotLeft)
+    }
+
     fn show(&mut self, line: &CStr) {
         // SAFETY: the handle is live, and the format takes the one C string that follows it. With
         // no place for a response libpam frees what the application answers. The result is not
@@ -99,6 +122,18 @@ impl Pam for Handle {
                 line.as_ptr(),
             );
         }
+    }
+}
+
+/// Frees a text of [`Handle::leave`]: the cleanup function of pam_set_data(3).
+///
+/// No panic leaves here, since there is nothing in it that panics.
+extern "C" fn free_text(_pamh: *mut PamHandle, data: *mut c_void, _status: c_int) {
+    if !data.is_null() {
+        // SAFETY: libpam passes what `leave` gave it, which is of `CString::into_raw`, and forgets
+        // it; the others who were shown it must not change it (pam_get_data(3)), so that it is as
+        // long as it was.
+        drop(unsafe { CString::from_raw(data.cast()) });
     }
 }
 
@@ -138,6 +173,13 @@ mod tests {
         assert!(read(0, words.as_ptr()).is_empty());
         assert!(read(-1, words.as_ptr()).is_empty());
         assert!(read(3, ptr::null()).is_empty());
+    }
+
+    #[test]
+    fn a_text_is_freed_as_it_was_left() {
+        let text = CString::from(c"90000s").into_raw();
+        free_text(ptr::null_mut(), text.cast(), 0);
+        free_text(ptr::null_mut(), ptr::null_mut(), 0);
     }
 
     #[test]

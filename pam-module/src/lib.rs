@@ -6,6 +6,9 @@
 //! daemon, and no fault of the daemon's or its own stops a login, unless the administrator asked
 //! for that with `require`. It decides nothing: the daemon does.
 //!
+//! On a line of its own it does something else: with `backstop=TIME` it has PID 1 end the session
+//! after that time, should the daemon be gone by then ([`backstop`]).
+//!
 //! A lost record costs little, since the daemon learns of every session from logind as well.
 
 #![deny(
@@ -17,6 +20,7 @@
     clippy::unreachable,
     clippy::unwrap_used
 )]
+mod backstop;
 mod client;
 mod entry;
 mod ffi;

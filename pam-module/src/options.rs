@@ -15,9 +15,32 @@ use session_timeout_protocol::LOGIN_SOCKET;
 const SHORTEST: u64 = 1;
 const LONGEST: u64 = 250;
 
+/// The least and the most that a backstop may be. A typing mistake must not end everybody's
+/// sessions right after the login, and a backstop that comes after a week is none.
+const LEAST_BACKSTOP: Duration = Duration::from_secs(10 * 60);
+const MOST_BACKSTOP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// What a line is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// To tell the daemon of the login.
+    Record,
+    /// `backstop=TIME`: to have PID 1 end the session after this time. Where TIME cannot be taken
+    /// it is `None`, and the line does nothing: it stands where a login must not be recorded.
+    Backstop(Option<Duration>),
+}
+
+/// Whether a backstop may be as short as tests want it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Minima {
+    Enforced,
+    Lifted,
+}
+
 /// What the administrator asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
+    pub(crate) task: Task,
     /// `socket=PATH`: where the daemon listens.
     pub(crate) socket: PathBuf,
     /// `timeout=MILLISECONDS`: for one whole exchange.
@@ -28,16 +51,20 @@ pub(crate) struct Options {
     pub(crate) require: bool,
     /// `debug`: more in the log.
     pub(crate) debug: bool,
+    /// `allow-short-limits`: how short a backstop may be.
+    minima: Minima,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
+            task: Task::Record,
             socket: PathBuf::from(LOGIN_SOCKET),
             timeout: Duration::from_millis(LONGEST),
             quiet: false,
             require: false,
             debug: false,
+            minima: Minima::Enforced,
         }
     }
 }
@@ -52,6 +79,9 @@ impl Options {
                 complain(&complaint);
             }
         }
+        if let Err(complaint) = options.check_backstop() {
+            complain(&complaint);
+        }
         options
     }
 
@@ -63,10 +93,14 @@ impl Options {
         if let Some(millis) = bytes.strip_prefix(b"timeout=") {
             return self.set_timeout(&String::from_utf8_lossy(millis));
         }
+        if let Some(time) = bytes.strip_prefix(b"backstop=") {
+            return self.set_backstop(&String::from_utf8_lossy(time));
+        }
         match bytes {
             b"quiet" => self.quiet = true,
             b"require" => self.require = true,
             b"debug" => self.debug = true,
+            b"allow-short-limits" => self.minima = Minima::Lifted,
             _ => return Err(format!("unknown option {argument:?}, ignored")),
         }
         Ok(())
@@ -94,6 +128,52 @@ impl Options {
         }
         Ok(())
     }
+
+    fn set_backstop(&mut self, text: &str) -> Result<(), String> {
+        let time = parse_time(text);
+        self.task = Task::Backstop(time);
+        match time {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "backstop={text:?} is not a number with a unit (s, min, h or d), ignored"
+            )),
+        }
+    }
+
+    /// That the backstop is within its range; only at the end, since what allows short ones may
+    /// come after it.
+    fn check_backstop(&mut self) -> Result<(), String> {
+        let Task::Backstop(Some(time)) = self.task else {
+            return Ok(());
+        };
+        let least = match self.minima {
+            Minima::Enforced => LEAST_BACKSTOP,
+            Minima::Lifted => Duration::from_secs(1),
+        };
+        if (least..=MOST_BACKSTOP).contains(&time) {
+            return Ok(());
+        }
+        self.task = Task::Backstop(None);
+        Err(format!(
+            "a backstop of {} s is not within 10min to 7d, ignored",
+            time.as_secs()
+        ))
+    }
+}
+
+/// A time of systemd.time(7) with one number and one unit.
+fn parse_time(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let unit = match unit {
+        "s" => 1,
+        "min" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(unit).map(Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -131,6 +211,7 @@ mod tests {
             quiet: true,
             require: true,
             debug: true,
+            ..Options::default()
         };
         assert_eq!(options, expected);
         assert!(complaints.is_empty());
@@ -192,5 +273,80 @@ mod tests {
             parse(&[c"requires"]).1,
             ["unknown option \"requires\", ignored"]
         );
+    }
+
+    #[test]
+    fn a_backstop_is_a_number_and_a_unit() {
+        const HOUR: u64 = 60 * 60;
+        for (argument, seconds) in [
+            (c"backstop=25h", 25 * HOUR),
+            (c"backstop=90min", 90 * 60),
+            (c"backstop=600s", 600),
+            (c"backstop=10min", 600),
+            (c"backstop=7d", 7 * 24 * HOUR),
+        ] {
+            let (options, complaints) = parse(&[argument]);
+            let expected = Task::Backstop(Some(Duration::from_secs(seconds)));
+            assert_eq!(options.task, expected, "{argument:?}");
+            assert!(complaints.is_empty(), "{argument:?}");
+        }
+        let (options, _) = parse(&[c"backstop=13h", c"backstop=25h"]);
+        let last = Duration::from_secs(25 * HOUR);
+        assert_eq!(options.task, Task::Backstop(Some(last)));
+    }
+
+    #[test]
+    fn a_backstop_that_cannot_be_taken_is_reported_and_still_no_record() {
+        for argument in [
+            c"backstop=",
+            c"backstop=25",
+            c"backstop=h",
+            c"backstop=-1h",
+            c"backstop=1.5h",
+            c"backstop=1h30min",
+            c"backstop= 25h",
+            c"backstop=25 h",
+            c"backstop=25H",
+            c"backstop=25Ã©",
+            c"backstop=\xff\x1b[2J",
+            c"backstop=infinity",
+            c"backstop=18446744073709551615d",
+            c"backstop=18446744073709551616s",
+            c"backstop=0s",
+            c"backstop=599s",
+            c"backstop=9min",
+            c"backstop=169h",
+        ] {
+            let (options, complaints) = parse(&[argument]);
+            assert_eq!(options.task, Task::Backstop(None), "{argument:?}");
+            assert_eq!(complaints.len(), 1, "{argument:?}");
+            let printable = |text: &String| !text.chars().any(char::is_control);
+            assert!(complaints.iter().all(printable), "{argument:?}");
+        }
+        assert_eq!(
+            parse(&[c"backstop=25"]).1,
+            ["backstop=\"25\" is not a number with a unit (s, min, h or d), ignored"]
+        );
+        assert_eq!(
+            parse(&[c"backstop=5s"]).1,
+            ["a backstop of 5 s is not within 10min to 7d, ignored"]
+        );
+    }
+
+    #[test]
+    fn a_test_may_have_a_short_backstop_and_no_longer_one() {
+        for short in [
+            [c"backstop=1s", c"allow-short-limits"],
+            [c"allow-short-limits", c"backstop=1s"],
+        ] {
+            let (options, complaints) = parse(&short);
+            let second = Duration::from_secs(1);
+            assert_eq!(options.task, Task::Backstop(Some(second)));
+            assert!(complaints.is_empty());
+        }
+        for argument in [c"backstop=0s", c"backstop=8d"] {
+            let (options, _) = parse(&[c"allow-short-limits", argument]);
+            assert_eq!(options.task, Task::Backstop(None), "{argument:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It is a trait so that what happens at a login can be tested without one.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 
 use pam_sys::types::{PamFlag, PamReturnCode};
 
@@ -15,12 +15,22 @@ pub(crate) trait Pam {
     /// the calling user's.
     fn environment(&self, name: &CStr) -> Option<&CStr>;
 
+    /// Whether a module of the stack has left data of this name for others.
+    fn has_data(&self, name: &CStr) -> bool;
+
+    /// Leaves a text for other modules, in place of what is there by this name.
+    fn leave(&mut self, name: &CStr, text: CString) -> Result<(), NotLeft>;
+
     /// Shows a line to the user. Whether it arrived is not known.
     fn show(&mut self, line: &CStr);
 
     /// Writes a line to the system's log.
     fn log(&self, priority: Priority, line: &str);
 }
+
+/// libpam did not take data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotLeft;
 
 /// The items that the module reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

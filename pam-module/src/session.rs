@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use session_timeout_protocol::{Closed, Opened, Reply, Request};
 
+use crate::backstop;
 use crate::client::Failure;
-use crate::options::Options;
+use crate::options::{Options, Task};
 use crate::pam::{Flags, Item, Pam, PamCode, Priority};
 use crate::text::{for_the_daemon, for_the_user};
 
 /// Where `pam_systemd` leaves the session that it registered; pam_systemd(8).
 const SESSION_ID: &CStr = c"XDG_SESSION_ID";
 
-/// Records a login with the daemon, and shows what the daemon has to say about it.
+/// Records a login with the daemon, and shows what the daemon has to say about it; or, where the
+/// line is there for that, has PID 1 end the session at some time.
 ///
 /// `exchange` is [`crate::client::exchange`].
 pub(crate) fn open_session(
@@ -24,6 +26,10 @@ pub(crate) fn open_session(
     exchange: impl FnOnce(&Path, Duration, &Request) -> Result<Reply, Failure>,
 ) -> PamCode {
     let options = Options::parse(arguments, |complaint| pam.log(Priority::Warning, complaint));
+    if let Task::Backstop(time) = options.task {
+        backstop::open_session(pam, &options, time, backstop::uid_of);
+        return PamCode::Ignore;
+    }
     let Some(user) = text(pam, Item::User) else {
         pam.log(Priority::Warning, "no user name, login not recorded");
         return PamCode::Ignore;
@@ -64,6 +70,9 @@ pub(crate) fn close_session(
 ) -> PamCode {
     // What is wrong with the options was said at the opening.
     let options = Options::parse(arguments, |_| ());
+    if matches!(options.task, Task::Backstop(_)) {
+        return PamCode::Ignore;
+    }
     let Some(user) = text(pam, Item::User) else {
         return PamCode::Ignore;
     };
@@ -136,6 +145,7 @@ mod tests {
     use nix::errno::Errno;
 
     use super::*;
+    use crate::pam::NotLeft;
 
     /// A login that was written down beforehand, and what the module did with it.
     #[derive(Default)]
@@ -162,6 +172,14 @@ mod tests {
         fn environment(&self, name: &CStr) -> Option<&CStr> {
             assert_eq!(name, c"XDG_SESSION_ID");
             self.session_id.as_deref()
+        }
+
+        fn has_data(&self, _: &CStr) -> bool {
+            false
+        }
+
+        fn leave(&mut self, _: &CStr, _: CString) -> Result<(), NotLeft> {
+            panic!("left")
         }
 
         fn show(&mut self, line: &CStr) {
@@ -427,5 +445,21 @@ mod tests {
             PamCode::Success
         );
         assert_eq!(script.priorities(), [Priority::Warning]);
+    }
+
+    #[test]
+    fn a_line_for_the_backstop_sends_nothing_whatever_else_is_on_it() {
+        let never = |_: &Path, _: Duration, _: &Request| panic!("sent");
+        for (time, complaints) in [(c"backstop=25h", 0), (c"backstop=never", 1)] {
+            let mut script = Script {
+                user: Some(c"root".into()),
+                ..Script::of_a_login()
+            };
+            let line = [c"require", time];
+            let open = open_session(&mut script, Flags::default(), &line, never);
+            let close = close_session(&mut script, &line, never);
+            assert_eq!([open, close], [PamCode::Ignore; 2], "{time:?}");
+            assert_eq!(script.logged.borrow().len(), complaints, "{time:?}");
+        }
     }
 }

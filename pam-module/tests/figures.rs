@@ -16,13 +16,13 @@ use support::{Code, Stack};
 struct Figures(Vec<Duration>);
 
 impl Figures {
-    fn measure(manner: Manner, count: usize, expected: Code) -> Self {
+    fn measure(manner: Manner, options: &str, count: usize, expected: Code) -> Self {
         let daemon = Daemon::start(manner);
-        let stack = Stack::new(&daemon.socket(), "");
+        let stack = Stack::new(&daemon.socket(), options);
         let mut figures = Vec::with_capacity(count);
         for _ in 0..count {
             // Reading the service file and mapping the module is libpam's, in pam_start.
-            let (code, elapsed) = stack.login(c"alice").timed(Entry::OpenSession);
+            let (code, elapsed) = stack.login(c"nobody").timed(Entry::OpenSession);
             assert_eq!(code, expected, "{manner:?}");
             figures.push(elapsed);
         }
@@ -45,13 +45,16 @@ impl fmt::Display for Figures {
 
 #[test]
 fn a_login_is_not_held_up() {
-    let healthy = Figures::measure(Manner::Up, 1000, Code::Success);
+    let healthy = Figures::measure(Manner::Up, "", 1000, Code::Success);
     println!("login delay, healthy daemon: {healthy}");
-    let absent = Figures::measure(Manner::Absent, 1000, Code::Ignore);
+    let absent = Figures::measure(Manner::Absent, "", 1000, Code::Ignore);
     println!("login delay, absent daemon:  {absent}");
-    let hung = Figures::measure(Manner::Hung, 10, Code::Ignore);
+    let hung = Figures::measure(Manner::Hung, "", 10, Code::Ignore);
     println!("login delay, hung daemon:    {hung}");
+    let backstop = Figures::measure(Manner::Hung, "backstop=25h", 1000, Code::Ignore);
+    println!("login delay, backstop:       {backstop}");
     assert!(healthy.percentile(50) < Duration::from_millis(5));
     assert!(absent.percentile(50) < Duration::from_millis(5));
+    assert!(backstop.percentile(50) < Duration::from_millis(5));
     assert!(hung.percentile(100) < Duration::from_millis(350));
 }

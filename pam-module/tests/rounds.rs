@@ -25,7 +25,8 @@ fn memory() -> usize {
 
 fn rounds(stack: &Stack, count: usize) {
     for _ in 0..count {
-        let mut login = stack.login(c"alice");
+        // Somebody who has a backstop: an account of every Debian, with a uid of a person's.
+        let mut login = stack.login(c"nobody");
         assert_eq!([login.open(), login.close()], [Code::Success; 2]);
     }
 }
@@ -45,6 +46,15 @@ fn a_thousand_logins_leave_nothing_behind() {
     assert_eq!(after, descriptors);
     let grown = memory().saturating_sub(memory_before);
     assert!(grown < 512, "{grown} KiB more after 1000 logins");
+
+    // The text for pam_systemd takes 32 bytes, and nobody keeps requests here.
+    let line = "[default=ignore] MODULE backstop=25h";
+    let stack = Stack::of(&daemon.socket(), line, "pam_permit.so");
+    rounds(&stack, 50);
+    let memory_before = memory();
+    rounds(&stack, 10_000);
+    let grown = memory().saturating_sub(memory_before);
+    assert!(grown < 160, "{grown} KiB more after 10,000 backstops");
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
     assert!(!maps.contains("libpam_session_timeout"), "still mapped");
 }

@@ -4,6 +4,7 @@
 #   mallory.pl silent SECONDS SESSION...   speaks for these desktops, never answers, asks for the list
 #   mallory.pl calls  SECONDS KIND         calls the daemon: many, big or with descriptors
 #   mallory.pl signals SECONDS PID         sends logind's signals to every connection of that process
+#   mallory.pl asks    SECONDS WHOM        asks logind or PID 1 (systemd) for all it has, and wants no answer
 use strict;
 use warnings;
 use Errno;
@@ -22,7 +23,7 @@ my ($what, $seconds, @rest) = @ARGV;
 my $until  = time() + $seconds;
 my $serial = 0;
 my $bus    = connect_to_bus();
-{ silent => \&silent, calls => \&calls, signals => \&signals }->{$what}->(@rest);
+{ silent => \&silent, calls => \&calls, signals => \&signals, asks => \&asks }->{$what}->(@rest);
 
 sub silent {
     my @sessions = @_;
@@ -54,6 +55,21 @@ sub calls {
         # The bus ends connections that it has too much of.
         next if $sent;
         warn "$kind: $@";
+        $bus = connect_to_bus();
+    }
+}
+
+sub asks {
+    my ($whom) = @_;
+    my $call = $whom eq 'logind'
+        ? message($CALL, $NO_REPLY, 'org.freedesktop.login1', $LOGIND, "$BUS.Properties", 'GetAll',
+            's', text0('org.freedesktop.login1.Manager'))
+        : message($CALL, $NO_REPLY, 'org.freedesktop.systemd1', '/org/freedesktop/systemd1',
+            'org.freedesktop.systemd1.Manager', 'ListUnits', '', '');
+    while (time() < $until) {
+        my $sent = eval { put($call x 200); 1 };
+        next if $sent;
+        warn "$whom: $@";
         $bus = connect_to_bus();
     }
 }

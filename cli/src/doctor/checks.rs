@@ -49,6 +49,7 @@ pub(crate) enum Check {
     PamAlone,
     PamControl,
     PamNoninteractive,
+    PamBackstop,
     SshdPam,
     DaemonRunning,
     DaemonEnabled,
@@ -98,6 +99,7 @@ impl Check {
             Self::PamAlone => "pam.alone",
             Self::PamControl => "pam.control",
             Self::PamNoninteractive => "pam.noninteractive",
+            Self::PamBackstop => "pam.backstop",
             Self::SshdPam => "sshd.pam",
             Self::DaemonRunning => "daemon.running",
             Self::DaemonEnabled => "daemon.enabled",
@@ -146,6 +148,7 @@ impl Check {
             | Self::PamAlone
             | Self::PamControl
             | Self::PamNoninteractive
+            | Self::PamBackstop
             | Self::SshdPam => Group::Login,
             Self::DaemonRunning
             | Self::DaemonEnabled

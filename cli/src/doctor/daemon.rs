@@ -8,6 +8,7 @@ use session_timeout_config::{CheckStatus, Checked, Minima, Sources};
 use super::checks::Check;
 use super::finding::Finding;
 use super::root::Root;
+use super::unit::Outcome;
 use crate::error::Error;
 use crate::status::{Policy, Status};
 use crate::text::listed;
@@ -16,6 +17,8 @@ const SOCKET: &str = "/run/session-timeout/login.sock";
 /// Both: a socket cannot be started under a daemon that runs.
 const RESTART: &str = "systemctl restart session-timeoutd.socket session-timeoutd.service";
 const START: &str = "systemctl enable --now session-timeoutd.socket session-timeoutd.service";
+const SEE_WHY: &str = "see why: journalctl -b -u session-timeoutd; then: \
+    systemctl enable --now session-timeoutd.socket session-timeoutd.service";
 const RELOAD: &str = "systemctl reload session-timeoutd";
 
 /// The login socket, as the file system has it.
@@ -62,8 +65,9 @@ pub(crate) fn examine(
     answer: &Result<Status, Error>,
     socket: Socket,
     files: &Checked,
+    outcome: &Outcome,
 ) -> Vec<Finding> {
-    let mut findings = vec![running(answer), login_socket(socket)];
+    let mut findings = vec![running(answer, outcome), login_socket(socket)];
     match answer {
         Ok(status) => {
             findings.extend([
@@ -82,7 +86,7 @@ pub(crate) fn examine(
     findings
 }
 
-fn running(answer: &Result<Status, Error>) -> Finding {
+fn running(answer: &Result<Status, Error>, outcome: &Outcome) -> Finding {
     let check = Check::DaemonRunning;
     let Err(why) = answer else {
         return Finding::ok(check, "session-timeoutd runs and answers");
@@ -90,7 +94,10 @@ fn running(answer: &Result<Status, Error>) -> Finding {
     match why {
         Error::NotRunning => {
             let what = "session-timeoutd does not run: no limit is enforced";
-            Finding::error(check, what).run_this(START)
+            match outcome.failure() {
+                None => Finding::error(check, what).run_this(START),
+                Some(why) => Finding::error(check, &format!("{what} ({why})")).do_this(SEE_WHY),
+            }
         }
         Error::NoAnswer(_) => {
             let what = "session-timeoutd runs and does not answer";
@@ -259,7 +266,7 @@ mod tests {
 
     /// What is not well, by level.
     fn ills(answer: &Result<Status, Error>, socket: Socket) -> Vec<(Check, Level)> {
-        let findings = examine(answer, socket, &good_files());
+        let findings = examine(answer, socket, &good_files(), &Outcome::default());
         let ills = findings.iter().filter(|finding| finding.level > Level::Ok);
         ills.map(|finding| (finding.check, finding.level)).collect()
     }
@@ -273,7 +280,10 @@ mod tests {
     #[test]
     fn a_healthy_daemon_has_nothing_wrong() {
         assert_eq!(with(|_| ()), []);
-        assert_eq!(examine(&Ok(sample()), GOOD, &good_files()).len(), 8);
+        assert_eq!(
+            examine(&Ok(sample()), GOOD, &good_files(), &Outcome::default()).len(),
+            8
+        );
     }
 
     #[test]
@@ -312,7 +322,12 @@ mod tests {
 
     #[test]
     fn a_daemon_that_is_not_there_can_be_started_as_the_mend_says() {
-        let findings = examine(&Err(Error::NotRunning), Socket::Missing, &good_files());
+        let findings = examine(
+            &Err(Error::NotRunning),
+            Socket::Missing,
+            &good_files(),
+            &Outcome::default(),
+        );
         assert_eq!(findings[0].level, Level::Error);
         assert_eq!(findings[0].mend, Some(Mend::Run(START.into())));
         assert_eq!(findings[1].check, Check::DaemonSocket);

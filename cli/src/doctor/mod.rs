@@ -4,6 +4,7 @@
 //! themselves: who judges reads nothing, and who reads judges nothing.
 
 mod allowance;
+mod backstop;
 mod by_type;
 mod capacity;
 mod checks;
@@ -30,6 +31,7 @@ mod sshd_config;
 mod stack;
 mod system;
 mod tmout;
+mod unit;
 mod witnesses;
 
 use allowance::Allowance;
@@ -67,9 +69,16 @@ pub(crate) async fn examine() -> Diagnosis {
     let logind_conf = logind_conf::LogindConf::read(&root);
     let socket = daemon::Socket::gather(&root);
 
-    let mut findings = pam::examine(&pam::Facts::gather(&root));
+    let pam = pam::Facts::gather(&root);
+    let mut findings = pam::examine(&pam);
+    findings.extend(backstop::examine(pam.stacks(), files.settings()));
     findings.push(sshd::examine_pam(sshd.as_ref()));
-    findings.extend(daemon::examine(&witnesses.daemon, socket, &files));
+    findings.extend(daemon::examine(
+        &witnesses.daemon,
+        socket,
+        &files,
+        &witnesses.outcome,
+    ));
     findings.extend(daemon::enabled(&witnesses.units));
     findings.extend(files.settings().map(by_type::examine));
     // Without the daemon nobody knows which there are, and that has been said.

@@ -7,8 +7,8 @@ use super::skipped;
 use super::stack::{Line, Stack};
 use crate::text::listed;
 
-const OURS: &str = "pam_session_timeout.so";
-const SYSTEMD: &str = "pam_systemd.so";
+pub(crate) const OURS: &str = "pam_session_timeout.so";
+pub(crate) const SYSTEMD: &str = "pam_systemd.so";
 /// What Debian's interactive services include, and what the others do (pam-auth-update(8)).
 const COMMON: &str = "/etc/pam.d/common-session";
 const NONINTERACTIVE: &str = "common-session-noninteractive";
@@ -79,6 +79,11 @@ impl Facts {
             management,
         }
     }
+
+    /// The stacks of the services of logins.
+    pub(crate) fn stacks(&self) -> impl Iterator<Item = &Stack> {
+        self.services.iter().map(|(_, stack)| stack)
+    }
 }
 
 /// The names of the services of logins on this machine.
@@ -105,8 +110,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     findings.extend(alone(facts));
     findings.extend(skipped::examine(&facts.services, [SYSTEMD, OURS]));
     findings.push(noninteractive(facts));
-    let stacks = facts.services.iter().map(|(_, stack)| stack);
-    let mut hidden: Vec<&String> = stacks.flat_map(Stack::hidden).collect();
+    let mut hidden: Vec<&String> = facts.stacks().flat_map(Stack::hidden).collect();
     hidden.sort();
     hidden.dedup();
     let unseen = hidden.into_iter();
@@ -398,6 +402,20 @@ session optional pam_session_timeout.so
                 .what
                 .contains("can keep pam_session_timeout.so from"),
             "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_line_of_the_backstop_records_nothing_and_stands_before_pam_systemd() {
+        let line = "session [default=ignore] pam_session_timeout.so backstop=25h\n";
+        let with_it = format!("# managed by pam-auth-update\n{line}{GOOD}");
+        assert_eq!(with_common(&with_it), []);
+        let alone = with_it.replace("session optional pam_session_timeout.so\n", "");
+        let found = with_common(&alone);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(
+            (found[0].check, found[0].level),
+            (Check::PamStack, Level::Error)
         );
     }
 

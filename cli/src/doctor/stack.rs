@@ -1,5 +1,7 @@
 //! The session stack of a PAM service, with what it includes (pam.d(5)).
 
+use std::str::SplitWhitespace;
+
 use super::control::Control;
 use super::root::{Place, Root, Text};
 
@@ -7,6 +9,9 @@ use super::root::{Place, Root, Text};
 const DEPTH_MAX: usize = 16;
 /// In this order they are looked for.
 const DIRS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
+
+/// The argument that makes a line one of the backstop; pam_session_timeout(8).
+pub(crate) const BACKSTOP: &str = "backstop";
 
 /// The lines of type `session`, in the order in which PAM comes to them.
 #[derive(Debug, Default)]
@@ -22,19 +27,33 @@ pub(crate) struct Line {
     /// Without its directory; absent where a substack begins.
     module: Option<String>,
     pub(crate) control: Control,
+    arguments: Vec<String>,
     pub(crate) place: Place,
     /// The substacks that it is in, the outermost one first, by the places where they begin.
     within: Vec<Place>,
 }
 
 impl Line {
+    /// Whether it calls a module for what that is for. A line of the backstop is another one: it
+    /// calls our module for something else.
     fn calls(&self, module: &str) -> bool {
-        self.module.as_deref() == Some(module)
+        self.module.as_deref() == Some(module) && self.value(BACKSTOP).is_none()
     }
 
     /// The module that it calls, for people.
     pub(crate) fn module(&self) -> &str {
         self.module.as_deref().unwrap_or("a substack")
+    }
+
+    /// The value of an argument `name=value`. Of several the last counts.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let mut arguments = self.arguments.iter().rev();
+        arguments.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// Whether it has this argument.
+    pub(crate) fn has(&self, argument: &str) -> bool {
+        self.arguments.iter().any(|word| word == argument)
     }
 }
 
@@ -83,6 +102,15 @@ impl Stack {
         targets.next().map_or(end, |(target, _)| target)
     }
 
+    /// The first line that has a module set the backstop. The module leaves it to that.
+    pub(crate) fn find_backstop(&self, module: &str) -> Option<&Line> {
+        let mut calls = self
+            .lines
+            .iter()
+            .filter(|line| line.module.as_deref() == Some(module));
+        calls.find(|line| line.value(BACKSTOP).is_some())
+    }
+
     pub(crate) fn comes_before(&self, first: &Line, second: &Line) -> bool {
         let position = |wanted: &Line| self.lines.iter().position(|line| line == wanted);
         position(first) < position(second)
@@ -90,7 +118,9 @@ impl Stack {
 
     pub(crate) fn is_only(&self, module: &str) -> bool {
         let mut called = self.lines.iter().filter(|line| line.module.is_some());
-        let mut others = called.clone().filter(|line| !line.calls(module));
+        let mut others = called
+            .clone()
+            .filter(|line| line.module.as_deref() != Some(module));
         called.next().is_some() && others.next().is_none()
     }
 
@@ -125,9 +155,10 @@ impl Stack {
                 line,
             };
             match Entry::parse(&text) {
-                Some(Entry::Module(control, module)) => self.lines.push(Line {
+                Some(Entry::Module(control, module, arguments)) => self.lines.push(Line {
                     module: Some(module.to_owned()),
                     control,
+                    arguments: arguments.map(str::to_owned).collect(),
                     place,
                     within: within.to_vec(),
                 }),
@@ -140,6 +171,7 @@ impl Stack {
                     self.lines.push(Line {
                         module: None,
                         control: Control::default(),
+                        arguments: Vec::new(),
                         place,
                         within: within.to_vec(),
                     });
@@ -172,7 +204,8 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 
 /// What a line is to the session stack.
 enum Entry<'a> {
-    Module(Control, &'a str),
+    /// With its arguments.
+    Module(Control, &'a str, SplitWhitespace<'a>),
     /// Its lines stand in place of this one.
     Include(&'a str),
     /// Its lines are a stack of their own, which comes to one result.
@@ -196,13 +229,14 @@ impl<'a> Entry<'a> {
             None => rest.find(char::is_whitespace)?,
         };
         let (control, rest) = rest.split_at_checked(end)?;
-        let module = rest.split_whitespace().next()?;
+        let mut words = rest.split_whitespace();
+        let module = words.next()?;
         Some(match control.to_ascii_lowercase().as_str() {
             "include" => Self::Include(module),
             "substack" => Self::Substack(module),
             _ => {
                 let name = module.rsplit('/').next().unwrap_or(module);
-                Self::Module(Control::parse(control), name)
+                Self::Module(Control::parse(control), name, words)
             }
         })
     }
@@ -322,5 +356,19 @@ mod tests {
             Some("/etc/pam.d/x:1".to_owned()),
             "over all of it"
         );
+    }
+
+    #[test]
+    fn a_line_of_the_backstop_is_not_taken_for_one_that_records() {
+        let text = "session optional a.so backstop=1h backstop=2h short\nsession optional a.so\n";
+        let (_dir, root) = fake::root(&[("/etc/pam.d/a", text)]);
+        let stack = Stack::of(&root, "a").unwrap();
+        let backstop = stack.find_backstop("a.so").unwrap();
+        assert_eq!(
+            (backstop.place.line, backstop.value("backstop")),
+            (1, Some("2h"))
+        );
+        assert!(backstop.has("short") && !backstop.has("backstop"));
+        assert_eq!(stack.find("a.so").unwrap().place.line, 2);
     }
 }

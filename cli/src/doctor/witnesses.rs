@@ -15,6 +15,7 @@ use super::polkit::Polkit;
 use super::sessions::{self, is_graphical, is_judged, is_unknown};
 use super::sshd::SSHD;
 use super::system::Clock;
+use super::unit;
 use crate::bus::Bus;
 use crate::error::Error;
 use crate::status::{Session, Status};
@@ -38,6 +39,8 @@ const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/sys
 #[derive(Debug)]
 pub(crate) struct Witnesses {
     pub(crate) daemon: Result<Status, Error>,
+    /// How it came that the daemon does not run; empty where it does, or systemd did not say.
+    pub(crate) outcome: unit::Outcome,
     pub(crate) sessions: Vec<sessions::Facts>,
     /// Our units, with what systemd has of their files; empty where it did not say.
     pub(crate) units: Vec<(&'static str, String)>,
@@ -58,6 +61,7 @@ pub(crate) async fn hear() -> Witnesses {
         Err(why) => {
             return Witnesses {
                 daemon: Err(why),
+                outcome: unit::Outcome::default(),
                 sessions: Vec::new(),
                 units: Vec::new(),
                 logind: None,
@@ -84,8 +88,13 @@ pub(crate) async fn hear() -> Witnesses {
         let facts = told.map(|session| facts_of(&bus, logind.as_ref(), session));
         sessions = stream::iter(facts).buffered(AT_ONCE).collect().await;
     }
+    let outcome = match daemon {
+        Err(Error::NotRunning) => unit::Outcome::gather(&bus).await.unwrap_or_default(),
+        _ => unit::Outcome::default(),
+    };
     Witnesses {
         daemon,
+        outcome,
         sessions,
         units: units(&bus).await,
         logind,

@@ -1,4 +1,4 @@
-//! The system bus, which the daemon is on twice.
+//! The system bus, which the daemon is on twice, and the way to PID 1 that needs no bus.
 //!
 //! A bus counts what a peer has open, and a peer reads one message after the other: whoever can
 //! send something to a connection can take their time from those who share it. So what ends
@@ -7,6 +7,7 @@
 //! them, is on the public one. Either is made anew by itself when it is lost, and the other does
 //! not notice.
 
+mod direct;
 mod link;
 mod screen;
 mod socket;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zbus::Connection;
 
+pub(crate) use direct::Direct;
 pub(crate) use link::{Link, Object};
 use screen::{Heard, Longest};
 

@@ -7,6 +7,7 @@
 //! of them, which takes less time than the bus takes to pass one on.
 
 use std::cmp;
+use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The part of a message that says how long it is (D-Bus specification, "Message Format").
@@ -45,9 +46,19 @@ impl Heard {
     }
 }
 
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    Bus,
+    /// PID 1 itself, on a socket of its own. It names itself as the sender as no bus does, by a
+    /// well-known name (`sd_bus_set_sender()` in src/core/dbus.c), which is refused here otherwise.
+    Pid1,
+}
+
 /// Follows the bytes of a connection.
 #[derive(Debug)]
 pub(super) struct Screen {
+    peer: Peer,
     longest: Longest,
     heard: Heard,
     state: State,
@@ -80,8 +91,9 @@ pub(super) struct Step {
 }
 
 impl Screen {
-    pub(super) const fn new(longest: Longest, heard: Heard) -> Self {
+    pub(super) const fn new(peer: Peer, longest: Longest, heard: Heard) -> Self {
         Self {
+            peer,
             longest,
             heard,
             state: State::Greeting,
@@ -156,13 +168,28 @@ impl Screen {
                 return;
             }
             SIGNAL => sender(&self.held).is_some_and(|sender| self.heard.is_heard(sender)),
+            _ if self.peer == Peer::Pid1 && self.held.len() < fields => {
+                self.state = State::Holding(fields);
+                return;
+            }
             _ => true,
         };
+        if self.peer == Peer::Pid1 {
+            self.make_sender_unique();
+        }
         if is_wanted {
             self.state = State::Giving(0, rest);
         } else {
             self.held.clear();
             self.state = State::Skipping(rest).or_next();
+        }
+    }
+
+    /// A colon at the beginning makes it a name that a bus could have given.
+    fn make_sender_unique(&mut self) {
+        let first = sender_at(&self.held).and_then(|at| self.held.get_mut(at.start));
+        if let Some(first) = first {
+            *first = b':';
         }
     }
 }
@@ -192,6 +219,11 @@ impl Step {
 /// Who sent the message that begins so. The bus takes out fields that are not of the specification,
 /// and those are all of one of these types.
 fn sender(message: &[u8]) -> Option<&[u8]> {
+    message.get(sender_at(message)?)
+}
+
+/// Where that stands.
+fn sender_at(message: &[u8]) -> Option<Range<usize>> {
     let end = HEADER + number(message, 12);
     let mut at = HEADER;
     while at < end {
@@ -204,7 +236,7 @@ fn sender(message: &[u8]) -> Option<&[u8]> {
                 let text = at + 4;
                 let length = number(message, at);
                 if code == SENDER {
-                    return message.get(text..text + length);
+                    return Some(text..text + length);
                 }
                 at = text + length + 1;
             }
@@ -281,7 +313,7 @@ mod tests {
 
     /// What comes out of these bytes when they come, and are taken, in pieces of these sizes.
     fn screened(bytes: &[u8], come: usize, room: usize) -> Vec<u8> {
-        let mut screen = Screen::new(LONGEST, heard());
+        let mut screen = Screen::new(Peer::Bus, LONGEST, heard());
         let mut out = Vec::new();
         for mut piece in bytes.chunks(come) {
             while !piece.is_empty() || screen.has_more() {
@@ -321,6 +353,26 @@ mod tests {
                 assert_eq!(screened(&sent, come, room), expected, "{come} {room}");
             }
         }
+    }
+
+    #[test]
+    fn pid_1_answers_as_somebody_whom_a_bus_could_have_named() {
+        let call = Message::method_call("/x", "Z").build(&()).unwrap();
+        let reply = Message::method_return(&call.header()).sender(":rg.freedesktop.systemd1");
+        let expected = reply.build(&"x".repeat(40)).unwrap().data().to_vec();
+        let mut sent = expected.clone();
+        let at = sender_at(&sent).unwrap().start;
+        sent[at] = b'o';
+        assert_eq!(sender(&sent), Some(&b"org.freedesktop.systemd1"[..]));
+        let mut screen = Screen::new(Peer::Pid1, LONGEST, Heard::default());
+        let (mut out, mut rest) = (Vec::<u8>::new(), [GREETING, &sent].concat());
+        while !rest.is_empty() || screen.has_more() {
+            let mut to = [0; 7];
+            let step = screen.step(&rest, &mut to);
+            rest.drain(..step.taken);
+            out.extend(&to[..step.given]);
+        }
+        assert_eq!(out, [GREETING, &expected].concat());
     }
 
     #[test]

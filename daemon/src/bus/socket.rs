@@ -16,7 +16,7 @@ use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::{Address, Connection};
 
-use super::screen::{Heard, Longest, Screen};
+use super::screen::{Heard, Longest, Peer, Screen};
 
 /// Some hundred signals of a flood: what is left out is not to cost a read each.
 const BUFFER: usize = 32 << 10;
@@ -31,9 +31,16 @@ pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Conn
         return Err(unusable(&address));
     };
     let stream = UnixStream::connect(path).await?;
-    let screen = Screen::new(longest, heard);
+    let screen = Screen::new(Peer::Bus, longest, heard);
     let socket = Plain { stream, screen };
     Builder::socket(socket).build().await
+}
+
+/// A connection to PID 1 itself, with no bus between the two.
+pub(super) async fn pid1(stream: UnixStream, longest: Longest) -> zbus::Result<Connection> {
+    let screen = Screen::new(Peer::Pid1, longest, Heard::default());
+    let socket = Plain { stream, screen };
+    Builder::socket(socket).p2p().build().await
 }
 
 fn unusable(address: &Address) -> zbus::Error {

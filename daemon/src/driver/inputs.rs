@@ -1,6 +1,6 @@
 //! What comes of each input.
 
-use session_timeout_policy::{Action, BootTime, Event, Login, Pid, SessionKey, View};
+use session_timeout_policy::{Action, BootTime, Event, Keeper, Login, Pid, SessionKey, View};
 use session_timeout_protocol::Opened;
 
 use super::{Driver, Logind};
@@ -8,8 +8,10 @@ use crate::agents;
 use crate::clock::boot_now;
 use crate::input::{Input, LockHint, Viewer, Wish};
 use crate::logins::Answer;
+use crate::process::Process;
 use crate::report::{Extension, SessionReport, explain};
 use crate::scope;
+use crate::unregistered::Unknown;
 
 impl Driver {
     pub(super) fn take(&mut self, input: Input) {
@@ -23,7 +25,7 @@ impl Driver {
                     self.teller.agent_silent(&session);
                 }
             }
-            Input::Event(event) => self.tell(event),
+            Input::Event(event) => self.hear(event),
             Input::Explain(id, answer) => {
                 let settings = self.settings.as_ref();
                 let explained = explain(
@@ -48,6 +50,7 @@ impl Driver {
                     self.teller.logind_connected();
                 }
                 self.logind = Logind::Connected;
+                self.tell(Event::Reachable);
             }
             Input::LogindLost(why) => {
                 // Once, and not at every attempt.
@@ -57,6 +60,7 @@ impl Driver {
                 self.logind = Logind::Lost;
             }
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
+            Input::Unconfirmed(login) => self.unconfirmed(login),
             Input::Closed(closed, process) => self.closed(closed.session_id, process),
             Input::Session(id, answer) => {
                 let (now, session) = (boot_now(), self.engine.session(&id));
@@ -155,15 +159,19 @@ impl Driver {
         }
     }
 
-    /// PAM closed a session. Without an id it was one inside another one, such as `su -`.
+    /// PAM closed a session. Without an id it was one inside another one, such as `su -`, or one
+    /// that the daemon keeps.
     ///
     /// The id is from the PAM environment, into which users may write on some machines (pam_env
     /// with `user_readenv=1`, as in Debian 12's sshd): only the process that opened a session can
     /// close it.
     fn closed(&mut self, id: Option<String>, process: Pid) {
-        let session = id.as_deref().and_then(|id| self.engine.session(id));
-        let own = session.is_some_and(|session| session.facts.leader == Some(process));
-        if let Some(id) = id.filter(|_| own) {
+        let ids = [id, Some(scope::kept(process))];
+        let own = |id: &String| {
+            let session = self.engine.session(id);
+            session.is_some_and(|session| session.facts.leader == Some(process))
+        };
+        if let Some(id) = ids.into_iter().flatten().find(own) {
             self.tell(Event::LoginClosed(id));
         }
     }
@@ -181,12 +189,23 @@ impl Driver {
 
     /// PAM opened a session.
     fn opened(&mut self, opened: Opened, leader: Pid, answer: Answer) {
-        let Some(id) = opened.session_id else {
-            let outer = scope::session_of(leader);
-            self.teller.login_without_session(&opened, outer.as_deref());
-            let _ = answer.send(None);
+        let Some(leader) = Process::of(leader) else {
             return;
         };
+        let login = Unknown {
+            opened,
+            leader,
+            began: boot_now(),
+        };
+        match login.opened.session_id.clone() {
+            Some(id) => self.opened_as(id, login, answer),
+            None => self.opened_without(login, Some(answer)),
+        }
+    }
+
+    /// PAM opened this session of logind's, as far as PAM knows.
+    fn opened_as(&mut self, id: String, login: Unknown, answer: Answer) {
+        let (opened, leader) = (login.opened.clone(), login.leader.pid);
         self.tell(Event::LoginRecorded(Login {
             id: id.clone(),
             leader,
@@ -201,6 +220,72 @@ impl Driver {
         // Where too many are asked for already, the login goes on without its line.
         if !known && self.wanted.try_send(id.clone()).is_err() {
             self.logins.give_up(&id);
+        }
+        self.unregistered.confirm(login);
+    }
+
+    /// logind has had its time to tell of this login. The id that PAM has of it may be the user's
+    /// word, so it is the leader that counts.
+    fn unconfirmed(&mut self, login: Unknown) {
+        let leader = login.leader;
+        let is_its = |session: View<'_>| session.facts.leader == Some(leader.pid);
+        let is_known = self.engine.sessions().any(is_its);
+        if !is_known && leader.lives() {
+            self.opened_without(login, None);
+        }
+    }
+
+    /// PAM opened a session that logind has none for, or it is inside of another one.
+    fn opened_without(&mut self, login: Unknown, answer: Option<Answer>) {
+        if let Some(outer) = self.outer(&login) {
+            if answer.is_some() {
+                self.teller
+                    .login_without_session(&login.opened, Some(&outer));
+            }
+            return;
+        }
+        if let Some(answer) = answer {
+            self.logins.wait(login.id(), login.leader.pid, answer);
+        }
+        self.unregistered.keep(login);
+    }
+
+    /// The session that a login is inside of: it runs in the scope of that, or descends from its
+    /// leader. It ends with that one.
+    fn outer(&self, login: &Unknown) -> Option<String> {
+        let known = |id: &String| self.engine.session(id).is_some();
+        if let Some(outer) = scope::session_of(login.leader.pid).filter(known) {
+            return Some(outer);
+        }
+        let above = login.leader.ancestors();
+        let mut sessions = self.engine.sessions();
+        let outer = sessions.find(|session| {
+            let facts = session.facts;
+            let leader = facts
+                .leader
+                .and_then(|pid| Process::before(pid, facts.started));
+            let kept = facts.keeper != Keeper::Logind
+                && scope::holds(&facts.key.id, facts.uid, login.leader.pid);
+            kept || leader.is_some_and(|leader| above.contains(&leader))
+        });
+        outer.map(|session| session.facts.key.id.clone())
+    }
+
+    /// Tells the engine; a login that logind has come to know after all is no longer the daemon's.
+    fn hear(&mut self, event: Event) {
+        let told = match &event {
+            Event::SessionSeen(facts) => std::slice::from_ref(facts),
+            Event::SessionsListed(listed) => listed.as_slice(),
+            _ => &[],
+        };
+        let by_logind = told.iter().filter(|facts| facts.keeper == Keeper::Logind);
+        let ids: Vec<String> = by_logind
+            .filter_map(|facts| facts.leader.map(scope::kept))
+            .filter(|id| self.engine.session(id).is_some())
+            .collect();
+        self.tell(event);
+        for id in ids {
+            self.tell(Event::SessionGone(id));
         }
     }
 }

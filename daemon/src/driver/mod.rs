@@ -35,6 +35,7 @@ use crate::probe::Prober;
 use crate::report::Status;
 use crate::store::Store;
 use crate::tell::Teller;
+use crate::unregistered::Unregistered;
 use crate::walks::Walks;
 use crate::watchdog::Watchdog;
 use crate::writes::Writes;
@@ -98,6 +99,7 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
         agents.clone(),
         teller.clone(),
         logins,
+        Unregistered::new(inputs.clone(), private.clone(), teller.clone()),
         wanted,
         watchdog,
     )?;
@@ -142,6 +144,7 @@ struct Driver {
     logind: Logind,
     rejected_frames: u64,
     logins: Logins,
+    unregistered: Unregistered,
     wanted: mpsc::Sender<String>,
     changes: Changes,
     news: News,
@@ -179,6 +182,7 @@ impl Driver {
         agents: Agents,
         teller: Teller,
         logins: Logins,
+        unregistered: Unregistered,
         wanted: mpsc::Sender<String>,
         watchdog: Watchdog,
     ) -> io::Result<Self> {
@@ -230,6 +234,7 @@ impl Driver {
             logind: Logind::Starting,
             rejected_frames: 0,
             logins,
+            unregistered,
             wanted,
             changes,
             news: News::default(),
@@ -242,6 +247,7 @@ impl Driver {
     /// The kernel tells nothing more of something, or a task is gone that should not be.
     async fn drive(mut self, mut sources: Sources) -> io::Result<()> {
         self.hands.watch_again(&self.engine);
+        self.hands.adopt_again(&self.engine);
         let ended = loop {
             match self.turn(&mut sources).await {
                 Ok(Turn::Another) => {}

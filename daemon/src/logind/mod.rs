@@ -25,7 +25,8 @@ pub(crate) use facts::Properties;
 use facts::State;
 pub(crate) use seat::{Screens, show_greeter};
 pub(crate) use session::{
-    End, HungUp, Locked, answered, end, hang_up, idle_inhibitor, lock, properties,
+    End, Locked, Told, answered, ask_leader, end, idle_inhibitor, is_full, is_open, lock,
+    properties,
 };
 
 use heard::Heard;

@@ -1,29 +1,13 @@
 //! What is asked of logind about one session, for exactly that session.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use session_timeout_policy::{SessionKey, Uid};
 use zbus::DBusError as _;
-use zbus::wire::OwnedObjectPath;
+use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
 use super::seat::Screens;
-use super::{MANAGER, Properties, State, get_all};
+use super::{MANAGER, MANAGER_INTERFACE, PROPERTIES, Properties, State, get_all};
 use crate::bus::{Link, Object};
-use crate::scope;
-
-/// When to look whether a hang-up has come about, each after the one before: sshd takes some 15 ms,
-/// a desktop up to some seconds. There is no signal to wait for: logind says that it signals
-/// `State`, and does not (systemd 252 to 257).
-const HANG_UP_PAUSES: [Duration; 7] = [
-    Duration::from_millis(20),
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-];
 
 /// How a session is to be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +61,15 @@ pub(crate) async fn lock(link: &Link, key: &SessionKey) -> zbus::Result<Locked> 
     }
 }
 
-/// How a hang-up went.
+/// Who was asked to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HungUp {
-    /// Nobody is logged in there any more.
-    Done,
-    /// It was asked for, and has not come about yet.
-    Asked,
+pub(crate) enum Told {
+    /// Nobody: logind does not have the session any more.
+    Nobody,
+    /// Its leader: where that ends, nobody is logged in there any more.
+    Leader,
+    /// The leader is gone, and there may yet be somebody: all who can hear it.
+    All,
 }
 
 /// Closes the session's connection or terminal: its leader is asked to end, as it does when the
@@ -91,30 +77,26 @@ pub(crate) enum HungUp {
 ///
 /// sshd, login(1) of util-linux and GDM close the PAM session on SIGTERM. login(1) of Debian 12
 /// ends without doing so, as it does when a serial line is hung up; logind notices.
-pub(crate) async fn hang_up(
+pub(crate) async fn ask_leader(
     link: &Link,
     key: &SessionKey,
     screens: &Screens,
-) -> zbus::Result<HungUp> {
+) -> zbus::Result<Told> {
     let Some(properties) = properties(link, key).await? else {
-        return Ok(HungUp::Done);
+        return Ok(Told::Nobody);
     };
     screens.note(key, properties.screen());
-    if properties.state() == State::Closing {
-        // Its leader is gone and there may yet be somebody: whoever can hear it is told.
-        let told = kill(link, key, Whom::All, Signal::SIGHUP).await;
-        return unless_gone(told).map(|()| HungUp::Asked);
-    }
-    let told = kill(link, key, Whom::Leader, Signal::SIGTERM).await;
-    unless_gone(told)?;
-    for pause in HANG_UP_PAUSES {
-        tokio::time::sleep(pause).await;
-        let properties = self::properties(link, key).await?;
-        if properties.is_none_or(|now| now.state() == State::Closing) {
-            return Ok(HungUp::Done);
-        }
-    }
-    Ok(HungUp::Asked)
+    let (told, signal, asked) = match properties.state() {
+        State::Open => (Whom::Leader, Signal::SIGTERM, Told::Leader),
+        State::Closing => (Whom::All, Signal::SIGHUP, Told::All),
+    };
+    unless_gone(kill(link, key, told, signal).await).map(|()| asked)
+}
+
+/// Whether somebody is logged in there.
+pub(crate) async fn is_open(link: &Link, key: &SessionKey) -> zbus::Result<bool> {
+    let properties = properties(link, key).await?;
+    Ok(properties.is_some_and(|now| now.state() == State::Open))
 }
 
 /// The inhibitor lock on `idle` that this user holds, by who holds it, if there is one. Those of
@@ -127,6 +109,27 @@ pub(crate) async fn idle_inhibitor(link: &Link, user: Uid) -> zbus::Result<Optio
         mode == "block" && *uid == user.as_raw() && what.split(':').any(|what| what == "idle")
     });
     Ok(own.map(|(_, who, ..)| who))
+}
+
+/// Whether logind has as many sessions as it may have.
+pub(crate) async fn is_full(link: &Link) -> zbus::Result<bool> {
+    let (now, most) = tokio::join!(
+        manager_number(link, "NCurrentSessions"),
+        manager_number(link, "SessionsMax")
+    );
+    Ok(now? >= most?)
+}
+
+async fn manager_number(link: &Link, property: &str) -> zbus::Result<u64> {
+    let properties = Object {
+        interface: PROPERTIES,
+        ..MANAGER
+    };
+    let reply = link
+        .call(properties, "Get", &(MANAGER_INTERFACE, property))
+        .await?;
+    let value: OwnedVariant = reply.body().deserialize()?;
+    Ok(u64::try_from(value)?)
 }
 
 /// Ends the session, if it is still the one that was meant.
@@ -148,11 +151,7 @@ pub(crate) async fn end(
             kill(link, key, Whom::All, Signal::SIGKILL).await
         }
     };
-    match result {
-        // The last resort: logind cannot, but PID 1 may.
-        Err(error) if how == End::Kill && !is_unknown(&error) => stop_scope(link, key).await,
-        other => unless_gone(other),
-    }
+    unless_gone(result)
 }
 
 /// Which processes of a session a signal is for.
@@ -169,19 +168,6 @@ async fn kill(link: &Link, key: &SessionKey, whom: Whom, signal: Signal) -> zbus
     };
     let body = (key.id.as_str(), whom, signal as i32);
     manage(link, "KillSession", &body).await
-}
-
-async fn stop_scope(link: &Link, key: &SessionKey) -> zbus::Result<()> {
-    let Some(unit) = scope::unit(&key.id) else {
-        return Ok(());
-    };
-    let manager = Object {
-        name: "org.freedesktop.systemd1",
-        path: "/org/freedesktop/systemd1",
-        interface: "org.freedesktop.systemd1.Manager",
-    };
-    let body = (unit.as_str(), "replace");
-    link.call(manager, "StopUnit", &body).await.map(drop)
 }
 
 pub(super) async fn manage<B>(link: &Link, method: &str, body: &B) -> zbus::Result<()>

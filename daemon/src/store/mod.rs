@@ -15,6 +15,7 @@ use session_timeout_policy as policy;
 
 use shape::{OneByOne, Session, State, Written};
 
+use crate::clock::Clocks;
 use crate::replace::{Outlives, replace_with};
 
 /// The version of the file's shape.
@@ -53,7 +54,9 @@ impl Store {
         if state.boot_id != self.boot_id {
             return Err(invalid("it is of another boot of this machine".to_owned()));
         }
-        Ok(state.sessions.into_iter().map(Into::into).collect())
+        let now = Clocks::now();
+        let sessions = state.sessions.into_iter().map(Into::into);
+        Ok(sessions.map(|record| plausible(record, now)).collect())
     }
 
     /// Keeps these records instead of the last ones: either all of them or, where that fails, the
@@ -73,6 +76,22 @@ impl Store {
         let write = |file: &mut BufWriter<File>| Ok(serde_json::to_writer(file, &state)?);
         replace_with(&self.path, write, Outlives::Daemon)
     }
+}
+
+/// The record, with a start that its session can have had: where the file is wrong about that, the
+/// session would be ended too early or too late. logind's stamp of `CLOCK_MONOTONIC` is part of the
+/// key, so a record with another stamp is of no session at all; that clock stands still during
+/// suspend, so the start is not before the stamp, and not later than all suspend so far after it.
+fn plausible(mut record: policy::SessionRecord, now: Clocks) -> policy::SessionRecord {
+    let facts = &mut record.facts;
+    if facts.keeper != policy::Keeper::Logind {
+        return record;
+    }
+    let slept = now.boot.as_micros().saturating_sub(now.monotonic);
+    let (earliest, latest) = (facts.key.stamp, facts.key.stamp.saturating_add(slept));
+    let started = facts.started.as_micros().clamp(earliest, latest);
+    facts.started = policy::BootTime::from_micros(started);
+    record
 }
 
 fn invalid(why: String) -> io::Error {
@@ -104,7 +123,7 @@ mod tests {
                 remote_host: Some("192.0.2.7".into()),
                 terminal: None,
                 seat: Some("seat0".into()),
-                started: at(13),
+                started: at(12),
                 keeper: policy::Keeper::Logind,
                 invocation: None,
             },
@@ -179,6 +198,33 @@ mod tests {
         assert_eq!(store.load().unwrap(), [record()]);
         store.save(std::iter::empty()).unwrap();
         assert_eq!(store.load().unwrap(), []);
+    }
+
+    #[test]
+    fn a_start_is_believed_as_far_as_the_stamp_of_logind_allows() {
+        let clocks = |slept: u64| Clocks {
+            boot: policy::BootTime::from_micros(1000 + slept),
+            monotonic: 1000,
+            wall: policy::WallTime::from_micros(7),
+        };
+        let started = |told: u64, slept: u64| {
+            let mut record = record();
+            record.facts.started = policy::BootTime::from_micros(told);
+            let found = plausible(record, clocks(slept)).facts;
+            found.started.as_micros()
+        };
+        // The stamp is 12.
+        for (told, slept, expected) in [
+            (0, 0, 12),
+            (12, 0, 12),
+            (900, 0, 12),
+            (u64::MAX, 0, 12),
+            (0, 50, 12),
+            (40, 50, 40),
+            (63, 50, 62),
+        ] {
+            assert_eq!(started(told, slept), expected, "{told} {slept}");
+        }
     }
 
     #[test]

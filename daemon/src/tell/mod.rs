@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use log::Level;
 use session_timeout_policy::{
-    Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, Phase, SessionFacts,
-    View,
+    Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, NoSession, Phase,
+    SessionFacts, View,
 };
 use session_timeout_protocol::Opened;
 use session_timeout_texts::{Language, Sentence, exactly};
@@ -239,6 +239,26 @@ impl Teller {
             ),
         };
         self.0.write(ruled(entry, session));
+    }
+
+    /// A login that logind has no session for, and that is kept all the same.
+    pub(crate) fn kept(&self, facts: &SessionFacts, why: NoSession) {
+        let (id, user) = (&facts.key.id, &facts.user);
+        let service = facts.service.as_deref().unwrap_or_default();
+        let why = match why {
+            NoSession::Dropped => "logind has dropped it",
+            NoSession::Full => "logind has as many sessions as SessionsMax= of logind.conf allows",
+            NoSession::NameRefused => "systemd takes no user name of this form",
+            NoSession::NotInStack => "pam_systemd is missing from the stack of this PAM service",
+            NoSession::Silent => "logind did not answer",
+            NoSession::Unknown => "why is not known",
+        };
+        let message = format!(
+            "logind has no session for the login of {user} through {service} ({why}): \
+             its limits are kept as those of session {id}"
+        );
+        self.0
+            .write(Entry::new(Level::Warn, What::Unlimited, message).about(facts));
     }
 
     /// A login that is no session of its own: inside another one, or without logind.

@@ -52,6 +52,10 @@ pub(crate) enum Conversation {
 struct Messages {
     conversation: Conversation,
     seen: Vec<(c_int, CString)>,
+    /// The transaction; null until it has begun.
+    pamh: *mut PamHandle,
+    /// What modules had left for pam_systemd when the last message came.
+    runtime_max: Option<CString>,
 }
 
 /// A PAM transaction, as sshd would have it.
@@ -70,6 +74,8 @@ impl Transaction {
         let messages = Box::into_raw(Box::new(Messages {
             conversation,
             seen: Vec::new(),
+            pamh: ptr::null_mut(),
+            runtime_max: None,
         }));
         let application = PamConversation {
             conv: (conversation != Conversation::Missing).then_some(converse),
@@ -87,6 +93,8 @@ impl Transaction {
             )
         };
         assert_eq!(code, 0, "pam_start_confdir");
+        // SAFETY: ours, and the conversation function does not run now.
+        unsafe { (*messages).pamh = pamh };
         Self { pamh, messages }
     }
 
@@ -150,6 +158,12 @@ impl Transaction {
         // SAFETY: ours, and the conversation function does not run now.
         unsafe { (*self.messages).seen.clone() }
     }
+
+    /// What modules had left for pam_systemd when the last message came.
+    pub(crate) fn runtime_max(&self) -> Option<CString> {
+        // SAFETY: ours, and the conversation function does not run now.
+        unsafe { (*self.messages).runtime_max.clone() }
+    }
 }
 
 impl Drop for Transaction {
@@ -175,6 +189,7 @@ extern "C" fn converse(
     // malloc(3), since the module frees them), and the data of `Transaction::start`.
     unsafe {
         let data = &mut *data.cast::<Messages>();
+        data.runtime_max = runtime_max(data.pamh);
         for index in 0..count {
             let message = **messages.add(index);
             let text = CStr::from_ptr(message.msg).to_owned();
@@ -190,6 +205,20 @@ extern "C" fn converse(
         *responses = answers;
     }
     0
+}
+
+/// What modules have left for pam_systemd. libpam tells that to modules alone: to the application
+/// only while it is called by one.
+///
+/// # Safety
+/// The handle is live, and a module's call is under way.
+unsafe fn runtime_max(pamh: *const PamHandle) -> Option<CString> {
+    let mut text: *const c_void = ptr::null();
+    // SAFETY: the handle is live, the name is a C string, and `text` is ours to write to.
+    let code =
+        unsafe { raw::pam_get_data(pamh, c"systemd.runtime_max_sec".as_ptr(), &raw mut text) };
+    // SAFETY: a C string, by pam_systemd(8).
+    (code == 0 && !text.is_null()).then(|| unsafe { CStr::from_ptr(text.cast()) }.to_owned())
 }
 
 /// Makes a listener that of another user: SO_PEERCRED tells of whoever called listen(2) last.

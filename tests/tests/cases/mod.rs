@@ -4,9 +4,11 @@ pub(crate) mod absolute;
 pub(crate) mod activity;
 pub(crate) mod agents;
 pub(crate) mod at_rest;
+pub(crate) mod backstop;
 pub(crate) mod desktops;
 pub(crate) mod doctor;
 pub(crate) mod dropins;
+pub(crate) mod ends;
 pub(crate) mod explain;
 pub(crate) mod extend;
 pub(crate) mod faults;
@@ -31,6 +33,7 @@ pub(crate) mod status;
 pub(crate) mod terminals;
 pub(crate) mod told;
 pub(crate) mod transfers;
+pub(crate) mod trust;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,346 @@
+//! Whom a request goes to: logind for a second, and then PID 1.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use session_timeout_policy::{Event, InvocationId, Keeper, SessionFacts};
+
+use super::{Ends, Extent, PARTING, Request, leftovers};
+use crate::bus::Link;
+use crate::logind::{self, End, Locked, Told};
+use crate::scope;
+use crate::units::{self, Found, Scope, Stop};
+
+/// How long logind has for one request, which takes several calls.
+const LOGIND: Duration = Duration::from_secs(1);
+
+/// How long a lock may take, which nobody else can do.
+const LOCKING: Duration = Duration::from_secs(5);
+
+/// When to look whether a leader that was asked has ended, each after the one before: sshd takes
+/// some 15 ms, a desktop up to some seconds. There is no signal to wait for: logind says that it
+/// signals `State`, and does not (systemd 252 to 257).
+const LEADER_PAUSES: [Duration; 7] = [
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+
+/// When to look whether a session that PID 1 ends is gone, while logind does not tell.
+const GONE_PAUSES: [Duration; 10] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_secs(1),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+/// Both ways of a request failed: what logind said, and what PID 1 did.
+struct Failures {
+    logind: Option<zbus::Error>,
+    pid1: zbus::Error,
+}
+
+impl Ends {
+    /// Asks, and says what is known to have come of it already.
+    pub(super) async fn asked(&self, session: &SessionFacts, request: Request) -> Option<Event> {
+        let parting = async {
+            if request.parts() {
+                tokio::time::sleep(PARTING).await;
+            }
+        };
+        let noting = async {
+            if let Some(extent) = request.extent() {
+                let (ends, session) = (self.clone(), session.clone());
+                let noting = tokio::spawn(async move { ends.note(&session, extent).await });
+                // It goes on by itself: the end does not wait for all of it.
+                let _ = tokio::time::timeout(PARTING * 2, noting).await;
+            }
+        };
+        tokio::join!(parting, noting);
+        match request {
+            Request::AskLeader | Request::HangUp => self.leave(session, request).await,
+            Request::End(how) => self.end(session, how).await,
+            Request::Lock => self.lock(session).await,
+        }
+    }
+
+    async fn end(&self, session: &SessionFacts, how: End) -> Option<Event> {
+        let failed = {
+            let _turn = self.turns.acquire().await;
+            let outside = self.end_outside(session, how);
+            let (failed, outside) = tokio::join!(self.end_scope(session, how), outside);
+            if let Err(error) = outside {
+                self.failed(session, Request::End(how), &error);
+            }
+            failed
+        };
+        let failures = failed.err()?;
+        Some(self.failure(session, Request::End(how), &failures))
+    }
+
+    /// Ends what is in the session's scope.
+    async fn end_scope(&self, session: &SessionFacts, how: End) -> Result<(), Failures> {
+        let logind = match session.keeper {
+            Keeper::Daemon(_) => None,
+            Keeper::Logind => {
+                let asked = self.logind(async |link| {
+                    logind::end(&link, &session.key, how, &self.screens).await
+                });
+                match asked.await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => Some(error),
+                }
+            }
+        };
+        match self.end_by_pid1(session, how).await {
+            Ok(_) => {
+                if let Some(error) = logind {
+                    let id = &session.key.id;
+                    log::info!("PID 1 is asked to end session {id}: logind says: {error}");
+                    self.await_gone(session);
+                }
+                Ok(())
+            }
+            Err(pid1) => Err(Failures { logind, pid1 }),
+        }
+    }
+
+    pub(super) async fn end_by_pid1(
+        &self,
+        session: &SessionFacts,
+        how: End,
+    ) -> zbus::Result<Found> {
+        let Some(scope) = self.scope_of(session).await? else {
+            return Ok(Found::No);
+        };
+        match how {
+            End::Terminate => self.units.stop(scope).await,
+            End::Kill => self.units.kill(scope, Signal::SIGKILL).await,
+        }
+    }
+
+    /// The scope that holds the session's processes, if it is there.
+    pub(super) async fn scope_of(
+        &self,
+        session: &SessionFacts,
+    ) -> zbus::Result<Option<InvocationId>> {
+        match session.keeper {
+            Keeper::Daemon(_) => match session.leader.map(scope::kept) {
+                Some(id) => {
+                    let unit = scope::unit(&id).unwrap_or_default();
+                    self.units.invocation(&unit).await
+                }
+                None => Ok(None),
+            },
+            Keeper::Logind => match (session.invocation, scope::unit(&session.key.id)) {
+                (Some(noted), _) => Ok(Some(noted)),
+                // It was not there yet when logind told of the session.
+                (None, Some(unit)) => self.units.invocation_of(&unit, &session.key).await,
+                (None, None) => Ok(None),
+            },
+        }
+    }
+
+    /// Asks the leader to end, and waits for that a little.
+    async fn leave(&self, session: &SessionFacts, request: Request) -> Option<Event> {
+        let told = {
+            let _turn = self.turns.acquire().await;
+            self.ask_leader(session).await
+        };
+        let done = || Some(Event::HungUp(session.key.clone()));
+        match (told, request) {
+            (Ok(Told::Nobody), _) | (Ok(Told::All), Request::AskLeader) => done(),
+            (Ok(Told::All), _) => None,
+            (Ok(Told::Leader), _) => {
+                for pause in LEADER_PAUSES {
+                    tokio::time::sleep(pause).await;
+                    if self.has_left(session).await {
+                        return done();
+                    }
+                }
+                None
+            }
+            (Err(failures), _) => Some(self.failure(session, request, &failures)),
+        }
+    }
+
+    async fn ask_leader(&self, session: &SessionFacts) -> Result<Told, Failures> {
+        let logind = match session.keeper {
+            Keeper::Daemon(_) => None,
+            Keeper::Logind => {
+                let asked = self.logind(async |link| {
+                    logind::ask_leader(&link, &session.key, &self.screens).await
+                });
+                match asked.await {
+                    Ok(told) => return Ok(told),
+                    Err(error) => Some(error),
+                }
+            }
+        };
+        let asked = self.ask_leader_by_pid1(session).await;
+        asked.map_err(|pid1| Failures { logind, pid1 })
+    }
+
+    /// PID 1 signals units, and not processes: the leader gets a unit of its own.
+    async fn ask_leader_by_pid1(&self, session: &SessionFacts) -> zbus::Result<Told> {
+        let Some(leader) = leftovers::leader(session) else {
+            return Ok(match self.scope_of(session).await? {
+                Some(scope) => {
+                    self.units.kill(scope, Signal::SIGHUP).await?;
+                    Told::All
+                }
+                None => Told::Nobody,
+            });
+        };
+        let (id, stamp) = (&session.key.id, crate::clock::boot_now().as_micros());
+        let scope = Scope {
+            name: &format!("session-timeout-leader-{id}-{stamp}.scope"),
+            description: &format!("Leader of session {id}, which is asked to end"),
+            user: session.uid,
+            stop: Stop::Ask,
+        };
+        match self.holding.hold(&scope, &[leader].into()).await? {
+            Some(unit) => {
+                self.units.stop(unit).await?;
+                self.await_gone(session);
+                Ok(Told::Leader)
+            }
+            None => Ok(Told::Nobody),
+        }
+    }
+
+    /// Whether nobody is logged in there any more.
+    async fn has_left(&self, session: &SessionFacts) -> bool {
+        if session.leader.is_some() && leftovers::leader(session).is_none() {
+            return true;
+        }
+        if session.keeper != Keeper::Logind || self.silence.holds() {
+            return false;
+        }
+        let asked = self.logind(async |link| logind::is_open(&link, &session.key).await);
+        matches!(asked.await, Ok(false))
+    }
+
+    async fn lock(&self, session: &SessionFacts) -> Option<Event> {
+        let key = &session.key;
+        let locking = self.asking(LOCKING, async |link| logind::lock(&link, key).await);
+        match locking.await {
+            Ok(Locked::Already) => Some(Event::Locked(key.clone())),
+            Ok(Locked::Asked) => None,
+            Err(error) => {
+                self.failed(session, Request::Lock, &error);
+                Some(if logind::answered(&error) {
+                    Event::EndFailed(key.clone())
+                } else {
+                    Event::Unreached(key.clone())
+                })
+            }
+        }
+    }
+
+    /// Asks logind, unless it did not answer a moment ago.
+    async fn logind<T>(
+        &self,
+        asking: impl AsyncFnOnce(Link) -> zbus::Result<T>,
+    ) -> zbus::Result<T> {
+        if self.silence.holds() {
+            return Err(silent());
+        }
+        let answer = self.asking(LOGIND, asking).await;
+        match &answer {
+            Err(error) if !logind::answered(error) => self.silence.begins(),
+            _ => self.silence.ends(),
+        }
+        answer
+    }
+
+    /// Asks over the bus, for this long in all. An end that is due when the daemon starts comes
+    /// before the connection, and where the bus was restarted it is back in a moment.
+    async fn asking<T>(
+        &self,
+        time: Duration,
+        asking: impl AsyncFnOnce(Link) -> zbus::Result<T>,
+    ) -> zbus::Result<T> {
+        let mut bus = self.bus.clone();
+        let asked = async {
+            let there = bus.wait_for(Option::is_some).await;
+            match there.ok().and_then(|link| link.clone()) {
+                Some(link) => asking(link).await,
+                None => Err(silent()),
+            }
+        };
+        let answer = tokio::time::timeout(time, asked).await;
+        answer.unwrap_or_else(|_elapsed| {
+            if let Some(link) = self.bus.borrow().as_ref() {
+                link.stalled();
+            }
+            Err(silent())
+        })
+    }
+
+    /// Waits for the end of a session that logind does not tell of.
+    fn await_gone(&self, session: &SessionFacts) {
+        if !self.awaits(&session.key) {
+            return;
+        }
+        self.tell(session, async |ends, session| {
+            let mut gone = false;
+            for pause in GONE_PAUSES {
+                tokio::time::sleep(pause).await;
+                gone = ends.is_gone(&session);
+                if gone {
+                    break;
+                }
+            }
+            ends.awaits_no_more(&session.key);
+            gone.then(|| Event::SessionGone(session.key.id))
+        });
+    }
+
+    /// Whether the session's leader and its scope are gone.
+    pub(super) fn is_gone(&self, session: &SessionFacts) -> bool {
+        leftovers::leader(session).is_none() && scope::is_empty(&session.key.id, session.uid)
+    }
+
+    fn failure(&self, session: &SessionFacts, request: Request, failures: &Failures) -> Event {
+        let Failures { logind, pid1 } = failures;
+        let refused = units::answered(pid1) || logind.as_ref().is_some_and(logind::answered);
+        let why = match logind {
+            Some(logind) => format!("logind: {logind}; PID 1: {pid1}"),
+            None => format!("PID 1: {pid1}"),
+        };
+        self.teller
+            .request_failed(&session.key.id, request.verb(), &why);
+        if refused {
+            Event::EndFailed(session.key.clone())
+        } else {
+            Event::Unreached(session.key.clone())
+        }
+    }
+
+    pub(super) fn failed(&self, session: &SessionFacts, request: Request, why: &zbus::Error) {
+        let (id, why) = (&session.key.id, why.to_string());
+        self.teller.request_failed(id, request.verb(), &why);
+    }
+
+    /// Extends what is noted of a session by what has been forked since.
+    pub(super) async fn note_again(&self, session: &SessionFacts) {
+        if let Some(census) = self.censuses.take().await {
+            self.leftovers.note(session, Extent::All, &census);
+        }
+    }
+}
+
+fn silent() -> zbus::Error {
+    zbus::Error::Failure("systemd-logind does not answer".to_owned())
+}

@@ -1,0 +1,78 @@
+//! All processes, read once for whoever wants to know at the same time.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::aside::Aside;
+use crate::process::Census;
+
+/// Reads all processes. Clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Censuses {
+    aside: Aside,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// One is taken, for those who asked before it was begun.
+    under_way: bool,
+    waiting: Vec<oneshot::Sender<Arc<Census>>>,
+}
+
+impl Censuses {
+    /// All processes as they are from now on; `None` where they cannot be read in two seconds.
+    pub(super) async fn take(&self) -> Option<Arc<Census>> {
+        let (give, given) = oneshot::channel();
+        let begins = {
+            let mut state = self.state();
+            state.waiting.push(give);
+            !mem::replace(&mut state.under_way, true)
+        };
+        if begins {
+            tokio::spawn(self.clone().work());
+        }
+        given.await.ok()
+    }
+
+    async fn work(self) {
+        loop {
+            let waiting = {
+                let mut state = self.state();
+                state.under_way = !state.waiting.is_empty();
+                mem::take(&mut state.waiting)
+            };
+            if waiting.is_empty() {
+                return;
+            }
+            let Some(census) = self.aside.run(Census::take).await else {
+                log::warn!("cannot read the processes in time");
+                continue;
+            };
+            let census = Arc::new(census);
+            for one in waiting {
+                // Whoever waited may have given up.
+                drop(one.send(Arc::clone(&census)));
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_asks_at_the_same_time_shares_one() {
+        let censuses = Censuses::default();
+        let (first, second) = tokio::join!(censuses.take(), censuses.take());
+        assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
+        assert!(censuses.take().await.is_some());
+    }
+}

@@ -1,0 +1,131 @@
+//! What is left of a session where logind and its scope say that it is gone.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use session_timeout_policy::{Remains, SessionFacts};
+
+use super::{Ends, Extent, Request};
+use crate::clock::boot_now;
+use crate::logind::End;
+use crate::process::Process;
+use crate::scope;
+use crate::units::{Scope, Stop};
+
+/// When to look whether what was left is gone, each after the one before: the monitor of sshd lives
+/// for some milliseconds after it has closed the PAM session, a login manager's worker for longer.
+const PAUSES: [Duration; 8] = [
+    Duration::ZERO,
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(300),
+    Duration::from_millis(500),
+    Duration::from_millis(800),
+];
+
+/// How long what is left has between SIGTERM and SIGKILL.
+const STOPPING: Duration = Duration::from_secs(2);
+
+impl Ends {
+    /// What is left of the session, after two seconds at most.
+    pub(super) async fn remains(&self, session: &SessionFacts) -> Remains {
+        for pause in PAUSES {
+            tokio::time::sleep(pause).await;
+            if self.is_over(session) {
+                return Remains::Nothing;
+            }
+        }
+        Remains::Something
+    }
+
+    /// Whether nothing is left of the session that its end was meant for.
+    fn is_over(&self, session: &SessionFacts) -> bool {
+        let all = self.leftovers.are_noted(&session.key, Extent::All);
+        self.left_of(session).is_empty() && (!all || scope::is_empty(&session.key.id, session.uid))
+    }
+
+    /// Ends what is left, and says what there is afterwards.
+    pub(super) async fn ended_remains(&self, session: &SessionFacts) -> Remains {
+        let how = match self.leftovers.next_try(&session.key) {
+            1 => End::Terminate,
+            _ => End::Kill,
+        };
+        if !self.is_hung_up(session) {
+            // logind may have forgotten a session whose scope is as it was, as when it was stopped.
+            if let Err(error) = self.end_by_pid1(session, how).await {
+                self.failed(session, Request::End(how), &error);
+            }
+            self.note_again(session).await;
+        }
+        let left = self.left_of(session);
+        if let Err(error) = self.end_processes(session, how, left).await {
+            self.failed(session, Request::End(how), &error);
+        }
+        self.remains(session).await
+    }
+
+    /// Ends whoever of the login is not in its scope.
+    pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
+        let (id, user) = (&session.key.id, session.uid);
+        let mut outside = self.left_of(session);
+        outside.retain(|process| !scope::holds(id, user, process.pid));
+        self.end_processes(session, how, outside).await
+    }
+
+    /// Whether what was detached from the session is to be left alone.
+    fn is_hung_up(&self, session: &SessionFacts) -> bool {
+        let noted = |extent| self.leftovers.are_noted(&session.key, extent);
+        noted(Extent::Leader) && !noted(Extent::All)
+    }
+
+    fn left_of(&self, session: &SessionFacts) -> BTreeSet<Process> {
+        self.leftovers.alive(session)
+    }
+
+    /// Has PID 1 end these processes; a desktop is first asked by its own manager.
+    async fn end_processes(
+        &self,
+        session: &SessionFacts,
+        how: End,
+        mut processes: BTreeSet<Process>,
+    ) -> zbus::Result<()> {
+        let (id, stamp) = (&session.key.id, boot_now().as_micros());
+        for unit in self.leftovers.scopes(&session.key) {
+            match how {
+                End::Terminate => self.units.stop(unit).await?,
+                End::Kill => self.units.kill(unit, Signal::SIGKILL).await?,
+            };
+        }
+        if how == End::Terminate {
+            let desktop = self.leftovers.desktop(&session.key);
+            if !desktop.is_empty() {
+                self.stop_desktop(session).await;
+            }
+            processes.retain(|process| !desktop.contains(process));
+        }
+        // Those have been asked just now.
+        let prefix = format!("session-timeout-end-{id}-");
+        processes.retain(|process| !scope::is_in(&prefix, process.pid));
+        if processes.is_empty() {
+            return Ok(());
+        }
+        let scope = Scope {
+            name: &format!("{prefix}{stamp}.scope"),
+            description: &format!("What is left of session {id}"),
+            user: session.uid,
+            stop: Stop::Within(STOPPING),
+        };
+        let Some(unit) = self.holding.hold(&scope, &processes).await? else {
+            return Ok(());
+        };
+        self.leftovers.moved(&session.key, unit);
+        match how {
+            End::Terminate => self.units.stop(unit).await,
+            End::Kill => self.units.kill(unit, Signal::SIGKILL).await,
+        }
+        .map(drop)
+    }
+}

@@ -1,0 +1,212 @@
+//! The administrator's own programs, run when a user is warned, a limit is put off, or a session
+//! ends.
+//!
+//! Each runs in a unit of its own, started by PID 1: it has none of the daemon's confinement,
+//! cannot hold it up, and is ended after a while. Of one session one hook runs at a time, and of
+//! what happens meanwhile the newest is what the next ones are run for: however fast a session
+//! gives occasions, PID 1 has little to do for it.
+
+mod list;
+mod unit;
+mod waiting;
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use session_timeout_policy::{LimitKind, SessionFacts, SessionKey};
+use session_timeout_texts::harmless;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
+
+use list::Listed;
+use unit::Hook;
+use waiting::{Served, Waiting};
+
+const DIRECTORY: &str = "/etc/session-timeout/hooks.d";
+/// So many hooks run at once, of different sessions.
+const AT_ONCE: usize = 16;
+/// The hooks of one session are begun at least so far apart for two occasions.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What hooks are run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The user was warned.
+    Warn,
+    /// The absolute limit was put off.
+    Extend,
+    /// The session is asked to end, or to lock.
+    End,
+}
+
+impl Occasion {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Extend => "extend",
+            Self::End => "end",
+        }
+    }
+}
+
+/// What a hook is told, in its environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    session: SessionKey,
+    variables: Vec<String>,
+}
+
+impl Facts {
+    pub(crate) fn of(session: &SessionFacts, limit: LimitKind) -> Self {
+        let mut facts = Self {
+            session: session.key.clone(),
+            variables: Vec::new(),
+        };
+        facts.add("SESSION_ID", &session.key.id);
+        facts.add("USER_NAME", &session.user);
+        facts.add("USER_UID", &session.uid);
+        facts.add("LIMIT", &limit);
+        for (name, value) in [
+            ("SERVICE", &session.service),
+            ("REMOTE_HOST", &session.remote_host),
+            ("TERMINAL", &session.terminal),
+            ("SEAT", &session.seat),
+        ] {
+            if let Some(value) = value {
+                facts.add(name, value);
+            }
+        }
+        facts
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &impl ToString) -> Self {
+        self.add(name, value);
+        self
+    }
+
+    /// How much time is left, in whole seconds: a timer that fires a moment late makes no 59 of 60.
+    pub(crate) fn left(self, left: Duration) -> Self {
+        let rounded = left.saturating_add(Duration::from_millis(500));
+        self.with("LEFT_SEC", &rounded.as_secs())
+    }
+
+    /// With our name before it, so that none of them means anything to a program by accident.
+    fn add(&mut self, name: &str, value: &impl ToString) {
+        let value = harmless(&value.to_string());
+        self.variables
+            .push(format!("SESSION_TIMEOUT_{name}={value}"));
+    }
+}
+
+/// Runs hooks. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Hooks {
+    waiting: Waiting<(Occasion, Facts)>,
+    turns: Arc<Semaphore>,
+    /// What is not run, and was said to be.
+    told: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            waiting: Waiting::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            told: Arc::default(),
+        }
+    }
+}
+
+impl Hooks {
+    /// Has PID 1 run what there is when it is the session's turn, and does not wait for any of it.
+    pub(crate) fn run(&self, occasion: Occasion, facts: Facts) {
+        let session = facts.session.clone();
+        if self.waiting.put(&session, (occasion, facts)) == Served::NotYet {
+            tokio::spawn(self.clone().serve(session));
+        }
+    }
+
+    /// Runs hooks for one occasion of a session after the other, until there is none.
+    async fn serve(self, session: SessionKey) {
+        loop {
+            // Nobody closes the semaphore.
+            let turn = self.turns.acquire().await;
+            let Some((occasion, facts)) = self.waiting.take(&session) else {
+                return;
+            };
+            let begun = Instant::now();
+            self.run_each(occasion, &facts).await;
+            drop(turn);
+            sleep_until(begun + PAUSE).await;
+        }
+    }
+
+    async fn run_each(&self, occasion: Occasion, facts: &Facts) {
+        let list = || Listed::of(Path::new(DIRECTORY));
+        let Ok(Listed { hooks, refused }) = tokio::task::spawn_blocking(list).await else {
+            return;
+        };
+        self.tell(refused);
+        for program in hooks {
+            let hook = Hook {
+                program: &program,
+                occasion: occasion.as_str(),
+                variables: &facts.variables,
+            };
+            if let Err(error) = hook.run().await {
+                log::warn!("cannot run {}: {error}", program.display());
+            }
+        }
+    }
+
+    /// Says what is not run, once until it is.
+    fn tell(&self, refused: BTreeSet<String>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = mem::replace(&mut *told, refused);
+        told.difference(&before)
+            .for_each(|refusal| log::warn!("{refusal}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use session_timeout_policy::{BootTime, SessionClass, SessionType, Uid};
+
+    use super::*;
+
+    #[test]
+    fn a_hook_is_told_facts_and_nothing_that_ends_a_line() {
+        let session = SessionFacts {
+            key: SessionKey {
+                id: "c1".into(),
+                stamp: 1,
+            },
+            user: "alice".into(),
+            uid: Uid::new(1000),
+            class: SessionClass::User,
+            session_type: SessionType::Tty,
+            leader: None,
+            service: Some("sshd".into()),
+            remote_host: Some("evil\nPATH=/tmp".into()),
+            terminal: None,
+            seat: None,
+            started: BootTime::default(),
+            keeper: session_timeout_policy::Keeper::Logind,
+            invocation: None,
+        };
+        let facts = Facts::of(&session, LimitKind::Absolute).left(Duration::from_millis(59_990));
+        let expected = [
+            "SESSION_TIMEOUT_SESSION_ID=c1",
+            "SESSION_TIMEOUT_USER_NAME=alice",
+            "SESSION_TIMEOUT_USER_UID=1000",
+            "SESSION_TIMEOUT_LIMIT=absolute",
+            "SESSION_TIMEOUT_SERVICE=sshd",
+            "SESSION_TIMEOUT_REMOTE_HOST=evil\u{fffd}PATH=/tmp",
+            "SESSION_TIMEOUT_LEFT_SEC=60",
+        ];
+        assert_eq!(facts.variables, expected);
+    }
+}

@@ -1,0 +1,187 @@
+//! Logins that logind has no session for: the daemon keeps them itself.
+//!
+//! PAM has told of the login, and nobody else will: its leader is all that there is. What is not
+//! known of it is asked for beside the login, which goes on.
+
+mod reason;
+
+use std::time::Duration;
+
+use session_timeout_policy::{
+    BootTime, Event, Keeper, Login, SessionClass, SessionFacts, SessionKey, SessionType,
+};
+use session_timeout_protocol::Opened;
+use tokio::sync::mpsc;
+
+use crate::bus::PrivateBus;
+use crate::groups::Groups;
+use crate::input::Input;
+use crate::process::Process;
+use crate::scope;
+use crate::tell::Teller;
+
+/// Services that open PAM sessions for what runs without anybody: logind calls what comes from
+/// cron(8) `background`, too.
+const BACKGROUND: [&str; 5] = ["atd", "cron", "crond", "anacron", "systemd-user"];
+
+/// How long logind may take to tell of a session that it has made.
+const CONFIRMING: Duration = Duration::from_secs(5);
+
+/// A login that PAM has told of, and that nobody else knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Unknown {
+    pub(crate) opened: Opened,
+    pub(crate) leader: Process,
+    /// When PAM told of it.
+    pub(crate) began: BootTime,
+}
+
+impl Unknown {
+    /// The id that it gets.
+    pub(crate) fn id(&self) -> String {
+        scope::kept(self.leader.pid)
+    }
+}
+
+/// Makes sessions of such logins.
+#[derive(Clone)]
+pub(crate) struct Unregistered {
+    inputs: mpsc::Sender<Input>,
+    bus: PrivateBus,
+    names: Groups,
+    teller: Teller,
+}
+
+impl Unregistered {
+    pub(crate) fn new(inputs: mpsc::Sender<Input>, bus: PrivateBus, teller: Teller) -> Self {
+        Self {
+            inputs,
+            bus,
+            names: Groups::new(),
+            teller,
+        }
+    }
+
+    /// Keeps the login from now on. What comes of it are inputs: the session, and the login.
+    pub(crate) fn keep(&self, login: Unknown) {
+        let one = self.clone();
+        tokio::spawn(async move {
+            let Some(facts) = one.facts(&login).await else {
+                return;
+            };
+            let recorded = Login {
+                id: facts.key.id.clone(),
+                leader: login.leader.pid,
+                service: login.opened.service.clone(),
+                remote_host: facts.remote_host.clone(),
+                terminal: facts.terminal.clone(),
+            };
+            for event in [Event::SessionSeen(facts), Event::LoginRecorded(recorded)] {
+                // The driver outlives this task unless the daemon is stopping.
+                let _ = one.inputs.send(Input::Event(event)).await;
+            }
+        });
+    }
+
+    /// Asks the driver whether logind has told of the login, when it has had its time for that.
+    pub(crate) fn confirm(&self, login: Unknown) {
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(CONFIRMING).await;
+            let _ = inputs.send(Input::Unconfirmed(login)).await;
+        });
+    }
+
+    async fn facts(&self, login: &Unknown) -> Option<SessionFacts> {
+        let opened = &login.opened;
+        let reason = reason::of(opened, &self.bus);
+        let (uid, why) = tokio::join!(self.names.uid_of(&opened.user), reason);
+        let uid = match uid {
+            Ok(uid) => uid,
+            Err(error) => {
+                log::warn!("cannot ask for the uid of {:?}: {error}", opened.user);
+                self.teller.login_without_session(opened, None);
+                return None;
+            }
+        };
+        let tty = opened.tty.as_deref().unwrap_or_default();
+        let terminal = terminal(tty).map(str::to_owned);
+        let facts = SessionFacts {
+            key: SessionKey {
+                id: login.id(),
+                stamp: login.leader.started().as_micros(),
+            },
+            user: opened.user.clone(),
+            uid,
+            class: class(&opened.service),
+            session_type: session_type(tty),
+            leader: Some(login.leader.pid),
+            service: Some(opened.service.clone()).filter(|service| !service.is_empty()),
+            remote_host: opened.remote_host.clone().filter(|host| !host.is_empty()),
+            terminal,
+            seat: None,
+            started: login.began,
+            keeper: Keeper::Daemon(why),
+            invocation: None,
+        };
+        if facts.class.is_login_of_a_person() {
+            self.teller.kept(&facts, why);
+        }
+        Some(facts)
+    }
+}
+
+fn class(service: &str) -> SessionClass {
+    if BACKGROUND.contains(&service) {
+        SessionClass::Background
+    } else {
+        SessionClass::User
+    }
+}
+
+/// The name of the terminal as logind has it: sshd says `ssh` before there is one, and a display is
+/// none.
+fn terminal(tty: &str) -> Option<&str> {
+    let name = tty.strip_prefix("/dev/").unwrap_or(tty);
+    let is_device = name.starts_with("tty") || name.starts_with("pts/") || name == "console";
+    is_device.then_some(name)
+}
+
+/// The type as pam_systemd finds it where nobody says it (`PAM_TTY`): displays have a colon.
+fn session_type(tty: &str) -> SessionType {
+    match tty {
+        _ if tty.contains(':') => SessionType::X11,
+        "ssh" => SessionType::Tty,
+        _ if terminal(tty).is_some() => SessionType::Tty,
+        _ => SessionType::Unspecified,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_is_read_from_what_pam_calls_the_terminal() {
+        assert_eq!(session_type(":0"), SessionType::X11);
+        assert_eq!(session_type("ssh"), SessionType::Tty);
+        assert_eq!(session_type("/dev/tty1"), SessionType::Tty);
+        assert_eq!(session_type("pts/3"), SessionType::Tty);
+        assert_eq!(session_type(""), SessionType::Unspecified);
+        assert_eq!(session_type("cron"), SessionType::Unspecified);
+    }
+
+    #[test]
+    fn a_terminal_is_named_as_logind_names_it() {
+        assert_eq!(terminal("/dev/pts/3"), Some("pts/3"));
+        assert_eq!(terminal("tty1"), Some("tty1"));
+        assert_eq!(terminal("ssh"), None);
+        assert_eq!(terminal(":0"), None);
+    }
+
+    #[test]
+    fn what_runs_without_anybody_is_nobodys_login() {
+        assert!(!class("cron").is_login_of_a_person());
+        assert!(class("sshd").is_login_of_a_person());
+    }
+}

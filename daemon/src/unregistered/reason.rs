@@ -1,0 +1,164 @@
+//! Why logind has no session for a login, as far as can be found out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use session_timeout_policy::NoSession;
+use session_timeout_protocol::Opened;
+
+use crate::aside::Aside;
+use crate::bus::PrivateBus;
+use crate::logind;
+
+/// Where stacks of PAM are (pam.d(5)), the first one that has it.
+const STACKS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"];
+
+/// Stacks that include each other are followed so far.
+const FILES_MAX: usize = 32;
+
+/// How long logind has to say how many sessions there are.
+const ASKING: Duration = Duration::from_secs(1);
+
+/// The reason, after two seconds at most.
+pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
+    if is_refused(&opened.user) {
+        return NoSession::NameRefused;
+    }
+    let service = opened.service.clone();
+    let stack = Aside::default().run(move || names_systemd(&service)).await;
+    if stack.flatten() == Some(false) {
+        return NoSession::NotInStack;
+    }
+    let link = bus.borrow().clone();
+    let Some(link) = link else {
+        return NoSession::Silent;
+    };
+    match tokio::time::timeout(ASKING, logind::is_full(&link)).await {
+        Ok(Ok(true)) => NoSession::Full,
+        Ok(Ok(false)) => NoSession::Unknown,
+        Ok(Err(_)) | Err(_) => NoSession::Silent,
+    }
+}
+
+/// Whether systemd takes this for no name of a user (`valid_user_group_name()` with
+/// `VALID_USER_RELAX`, and systemd.io/USER_NAMES).
+fn is_refused(name: &str) -> bool {
+    let number = name.strip_prefix('-').unwrap_or(name);
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let apart = |one: char| one.is_control() || one == ':' || one == '/';
+    name.is_empty()
+        || is_number
+        || name == "."
+        || name == ".."
+        || name != name.trim()
+        || name.contains(apart)
+}
+
+/// Whether the stack of this service names pam_systemd; `None` where there is no stack to read.
+fn names_systemd(service: &str) -> Option<bool> {
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![service.to_owned()]);
+    while let Some(one) = waiting.pop() {
+        if seen.len() > FILES_MAX || !seen.insert(one.clone()) {
+            continue;
+        }
+        let Some(stack) = read(&one) else {
+            // Without the first one there is nothing to say; others may be of no use to it.
+            if seen.len() == 1 {
+                return None;
+            }
+            continue;
+        };
+        for line in stack.lines() {
+            match parse(line) {
+                Some(Line::Systemd) => return Some(true),
+                Some(Line::Include(other)) => waiting.push(other.to_owned()),
+                None => {}
+            }
+        }
+    }
+    Some(false)
+}
+
+fn read(name: &str) -> Option<String> {
+    if name.contains('/') || name.starts_with('.') {
+        return None;
+    }
+    let stacks = STACKS.iter().map(|stacks| Path::new(stacks).join(name));
+    stacks
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .next()
+}
+
+/// What matters of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line<'a> {
+    Systemd,
+    Include(&'a str),
+}
+
+fn parse(line: &str) -> Option<Line<'_>> {
+    let line = line.split('#').next()?.trim();
+    if let Some(other) = line.strip_prefix("@include") {
+        return Some(Line::Include(other.trim()));
+    }
+    let mut words = line.split_whitespace();
+    let kind = words.next()?.trim_start_matches('-');
+    if kind != "session" {
+        return None;
+    }
+    let control = words.next()?;
+    if matches!(control, "include" | "substack") {
+        return words.next().map(Line::Include);
+    }
+    line.contains("pam_systemd.so").then_some(Line::Systemd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_systemd_refuses_are_told_from_those_that_only_look_odd() {
+        for name in ["20250001", "-1", "", ".", "..", "a:b", "a/b", " a", "a\n"] {
+            assert!(is_refused(name), "{name:?}");
+        }
+        for name in [
+            "alice",
+            r"CORP\jane",
+            "jean luc",
+            "müller",
+            "svc$",
+            "2nd",
+            "-a",
+        ] {
+            assert!(!is_refused(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_lines_that_matter_are_found_among_the_others() {
+        assert_eq!(
+            parse("session optional pam_systemd.so"),
+            Some(Line::Systemd)
+        );
+        let control = "-session [success=ok default=ignore] pam_systemd.so class=user";
+        assert_eq!(parse(control), Some(Line::Systemd));
+        assert_eq!(
+            parse("@include common-session"),
+            Some(Line::Include("common-session"))
+        );
+        let include = "session include system-login # all";
+        assert_eq!(parse(include), Some(Line::Include("system-login")));
+        assert_eq!(parse("auth include system-login"), None);
+        assert_eq!(parse("# session optional pam_systemd.so"), None);
+        assert_eq!(parse("session required pam_unix.so"), None);
+    }
+
+    #[test]
+    fn a_service_is_no_path() {
+        assert_eq!(read("../passwd"), None);
+        assert_eq!(names_systemd("no-such-service-anywhere"), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the built module leaves for pam_systemd with `backstop=TIME`.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test, a panic is how it fails"
+)]
+
+mod support;
+
+use std::ffi::CStr;
+use std::time::Duration;
+
+use support::daemon::{Daemon, Manner};
+use support::ffi::Entry;
+use support::{Code, Stack};
+
+/// Every Debian has this account, with a uid that is no system account's (65534).
+const PERSON: &CStr = c"nobody";
+
+/// The control of the profile, and a module next in the stack that calls the application, so that
+/// this can look.
+fn stack(daemon: &Daemon, options: &str) -> Stack {
+    let line = format!("[default=ignore] MODULE {options}");
+    let next = "pam_echo.so here\nsession required pam_permit.so";
+    Stack::of(&daemon.socket(), &line, next)
+}
+
+/// What a login leaves.
+fn left(stack: &Stack, user: &CStr) -> Option<String> {
+    let mut login = stack.login(user);
+    assert_eq!([login.open(), login.close()], [Code::Success; 2]);
+    let said = login.transaction.seen();
+    assert_eq!(said.len(), 1, "pam_echo alone speaks: {said:?}");
+    let text = login.transaction.runtime_max();
+    text.map(|text| text.into_string().unwrap())
+}
+
+#[test]
+fn pam_systemd_finds_what_a_person_may_have() {
+    let daemon = Daemon::start(Manner::Up);
+    for (options, expected) in [
+        ("backstop=25h", Some("90000s")),
+        ("backstop=25h require debug", Some("90000s")),
+        ("backstop=2s allow-short-limits", Some("2s")),
+        ("backstop=2s", None),
+        ("backstop=25", None),
+    ] {
+        let found = left(&stack(&daemon, options), PERSON);
+        assert_eq!(found.as_deref(), expected, "{options}");
+    }
+    assert_eq!(daemon.requests(), [], "none of these is a record");
+}
+
+#[test]
+fn root_and_who_is_nobody_have_none() {
+    let daemon = Daemon::start(Manner::Absent);
+    let stack = stack(&daemon, "backstop=25h");
+    for user in [c"root", c"daemon", c"nobody-has-this-name", c"\xff"] {
+        assert_eq!(left(&stack, user), None, "{user:?}");
+    }
+}
+
+#[test]
+fn the_first_of_two_in_a_stack_stays() {
+    let daemon = Daemon::start(Manner::Absent);
+    let lines = "backstop=13h\nsession optional MODULE backstop=25h";
+    let found = left(&stack(&daemon, lines), PERSON);
+    assert_eq!(found.as_deref(), Some("46800s"));
+}
+
+#[test]
+fn it_neither_answers_nor_waits_whatever_the_daemon_does() {
+    for manner in [Manner::Up, Manner::Absent, Manner::Hung] {
+        let daemon = Daemon::start(manner);
+        let stack = Stack::new(&daemon.socket(), "require backstop=25h");
+        for entry in [Entry::OpenSession, Entry::CloseSession] {
+            let (code, elapsed) = stack.login(PERSON).timed(entry);
+            assert_eq!(code, Code::Ignore, "{manner:?} {entry:?}");
+            assert!(elapsed < Duration::from_millis(50), "{elapsed:?}");
+        }
+    }
+}
+
+#[test]
+fn a_session_that_is_opened_again_has_it_again() {
+    let daemon = Daemon::start(Manner::Absent);
+    let stack = stack(&daemon, "backstop=25h");
+    let mut login = stack.login(PERSON);
+    for _ in 0..3 {
+        assert_eq!([login.open(), login.close()], [Code::Success; 2]);
+        let text = login.transaction.runtime_max();
+        assert_eq!(text.as_deref(), Some(c"90000s"));
+    }
+}

@@ -1,0 +1,158 @@
+//! An end is asked for on time and comes about, whatever keeps logind or the bus busy or away, and
+//! wherever the login has gone.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use session_timeout_tests::{
+    Account, Context, Entry, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
+};
+
+use super::{SOON, login_of, secs};
+
+const MALLORY: &str = include_str!("../../hostile/mallory.pl");
+
+/// In seconds: longer than any case. It ends with the machine.
+const FLOOD: u32 = 120;
+
+const LIMIT: Duration = secs(20);
+const GRACE: Duration = secs(3);
+
+const POLICY: &str = r#"[default]
+    session-timeout = "60min"
+
+    [[rule]]
+    name = "alice"
+    match = { user = "alice" }
+    session-timeout = "20s"
+    session-warnings = ["5s"]
+    grace = "3s""#;
+
+pub(crate) fn a_flood_of_logind_delays_no_end(machine: &Machine) -> Outcome {
+    flooded(machine, &["logind"; 4])
+}
+
+pub(crate) fn a_flood_of_pid_1_delays_no_end(machine: &Machine) -> Outcome {
+    flooded(machine, &["systemd"; 2])
+}
+
+pub(crate) fn an_end_comes_while_the_bus_is_stopped(machine: &Machine) -> Outcome {
+    without(machine, "systemctl stop dbus.socket dbus.service")
+}
+
+pub(crate) fn an_end_comes_while_logind_is_stopped(machine: &Machine) -> Outcome {
+    without(machine, "systemctl stop systemd-logind.service")
+}
+
+pub(crate) fn an_end_comes_while_logind_and_the_bus_are_stopped(machine: &Machine) -> Outcome {
+    without(
+        machine,
+        "systemctl stop systemd-logind.service dbus.socket dbus.service",
+    )
+}
+
+pub(crate) fn an_end_comes_while_logind_hangs(machine: &Machine) -> Outcome {
+    let pid = "systemctl show --property=MainPID --value systemd-logind.service";
+    without(machine, &format!("kill -STOP $({pid})"))
+}
+
+/// As pam_slurm_adopt does it: the scope that logind knows is empty.
+pub(crate) fn a_login_that_pam_moved_elsewhere_is_warned_and_ended(machine: &Machine) -> Outcome {
+    machine.run(
+        r#"mkdir -p /sys/fs/cgroup/job
+           cat >/usr/local/bin/adopt <<'END'
+#!/bin/sh
+[ "$PAM_TYPE" = open_session ] || exit 0
+echo $PPID >/sys/fs/cgroup/job/cgroup.procs
+END
+           chmod +x /usr/local/bin/adopt
+           echo "session required pam_exec.so quiet /usr/local/bin/adopt" >>/etc/pam.d/sshd"#,
+    )?;
+    machine.policy(POLICY)?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    ends_on_time(machine, &ssh, &login)
+}
+
+/// A shell in another scope is the login's as long as it hangs on it.
+pub(crate) fn what_of_a_login_is_not_in_its_scope_ends_with_it(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    ssh.send(
+        "systemd-run --user --scope sh -c 'trap \"\" TERM HUP; setsid sleep 4242 & sleep 4242'\n",
+    )?;
+    let there = "pgrep -fx 'sleep 4242' | wc -l";
+    wait_until(SOON, "both to run", || {
+        machine.run(&format!("test $({there}) = 2")).map(drop)
+    })?;
+    ends_on_time(machine, &ssh, &login)?;
+    wait_until(secs(5), "nothing of it to be left", || {
+        machine.run(&format!("test $({there}) = 0")).map(drop)
+    })?;
+    Ok(())
+}
+
+fn flooded(machine: &Machine, whom: &[&str]) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    let floods = whom.iter().map(|whom| mallory(machine, whom));
+    let mut floods: Vec<_> = floods.collect::<Outcome<_>>()?;
+    ends_on_time(machine, &ssh, &login)?;
+    for flood in &mut floods {
+        let ended = flood.try_wait().context("look after a flood")?;
+        assert!(ended.is_none(), "a flood has ended before: {ended:?}");
+    }
+    Ok(())
+}
+
+fn without(machine: &Machine, stop: &str) -> Outcome {
+    machine.policy(POLICY)?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    machine.run(stop)?;
+    ends_on_time(machine, &ssh, &login)
+}
+
+/// That the end begins on time, is asked for within three seconds, and comes about three seconds
+/// after the grace at the latest, and that nobody is said not to have heard who was not asked.
+fn ends_on_time(machine: &Machine, ssh: &Ssh, login: &Entry) -> Outcome {
+    let id = ssh.session();
+    let end = Wanted::event("end").session(id);
+    let end = machine.journal().wait_for(&end, LIMIT + secs(10))?;
+    let closed = ssh.wait_closed(GRACE + secs(30))?;
+    let after = |at: Instant| at.saturating_duration_since(login.at + LIMIT);
+    eprintln!(
+        "{}: the end began {:.2} s after the limit, the session was gone {:.2} s after it",
+        machine.suite(),
+        after(end.at).as_secs_f32(),
+        after(closed).as_secs_f32(),
+    );
+    assert!(after(end.at) < secs(2), "the end began late");
+    assert!(after(closed) < GRACE + secs(3), "the session lived on");
+    assert!(ssh.terminal().text().contains("Session timeout"));
+    wait_until(SOON, "the session to be forgotten", || {
+        let left = Wanted::event("gone").session(id);
+        machine.journal().wait_for(&left, Duration::ZERO).map(drop)
+    })
+}
+
+fn mallory(machine: &Machine, whom: &str) -> Outcome<Child> {
+    let what = ["asks", &FLOOD.to_string(), whom].map(str::to_owned);
+    machine
+        .command("runuser")
+        .args([
+            "-u",
+            Account::Mallory.name(),
+            "--",
+            "perl",
+            "/var/tmp/mallory.pl",
+        ])
+        .args(what)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("start a flood")
+}
