@@ -5,6 +5,9 @@
 #   mallory.pl calls  SECONDS KIND         calls the daemon: many, big or with descriptors
 #   mallory.pl signals SECONDS PID         sends logind's signals to every connection of that process
 #   mallory.pl asks    SECONDS WHOM        asks logind or PID 1 (systemd) for all it has, and wants no answer
+#   mallory.pl flips  SECONDS WHAT PAUSE SESSION
+#                                          has logind change the type of that session, and with WHAT
+#                                          being "tty" its tty as well, every PAUSE seconds
 use strict;
 use warnings;
 use Errno;
@@ -23,7 +26,8 @@ my ($what, $seconds, @rest) = @ARGV;
 my $until  = time() + $seconds;
 my $serial = 0;
 my $bus    = connect_to_bus();
-{ silent => \&silent, calls => \&calls, signals => \&signals, asks => \&asks }->{$what}->(@rest);
+{ silent => \&silent, calls => \&calls, signals => \&signals, asks => \&asks,
+  flips => \&flips }->{$what}->(@rest);
 
 sub silent {
     my @sessions = @_;
@@ -96,6 +100,45 @@ sub signals {
     put($flood) while time() < $until;
 }
 
+sub flips {
+    my ($what, $pause, $session) = @_;
+    my $manager = 'org.freedesktop.login1.Manager';
+    my $path = ask('org.freedesktop.login1', $LOGIND, $manager, 'GetSession', 's', text0($session));
+    $path = unpack 'V/a', $path // die "logind has no session $session\n";
+    my $control = sub { ask('org.freedesktop.login1', $path, 'org.freedesktop.login1.Session', @_) };
+    defined $control->('TakeControl', 'b', pack('V', 0)) or die "no control of $session\n";
+    my @terminals = $what eq 'tty' ? terminals() : ();
+    my $count = 0;
+    print "attached\n";
+    STDOUT->flush();
+    while (time() < $until) {
+        my $side = $count++ % 2;
+        if (@terminals) {
+            defined $control->('SetTTY', 'h', pack('V', 0), $terminals[$side]) or die "logind refuses a tty\n";
+        }
+        # logind tells everybody of a type at once, and of a tty when somebody asks.
+        defined $control->('SetType', 's', text0($side ? 'tty' : 'x11')) or die "logind refuses type $count\n";
+        select undef, undef, undef, $pause;
+    }
+}
+
+# Two terminals of its own: one of pts/10 to pts/19, and one that is not.
+sub terminals {
+    my (%found, @masters);
+    while (keys %found < 2) {
+        sysopen my $master, '/dev/ptmx', 2 or die "no terminal: $!\n";
+        my $number = pack 'l', 0;
+        # TIOCSPTLCK and TIOCGPTN of asm-generic/ioctls.h
+        ioctl $master, 0x40045431, $number and ioctl $master, 0x80045430, $number or die "no pty: $!\n";
+        $number = unpack 'l', $number;
+        sysopen my $terminal, "/dev/pts/$number", 0400 | 2 or die "/dev/pts/$number: $!\n";
+        $found{ $number =~ /^1\d$/ ? 'named' : 'other' } //= $terminal;
+        push @masters, $master;
+    }
+    our @kept = @masters;
+    return @found{ 'named', 'other' };
+}
+
 sub connect_to_bus {
     socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die;
     connect($s, sockaddr_un('/run/dbus/system_bus_socket')) or die "connect: $!\n";
@@ -130,8 +173,12 @@ sub drain {
 }
 
 sub put_with_fds {
-    my ($bytes, @fds) = @_;
     drain();
+    send_with_fds(@_);
+}
+
+sub send_with_fds {
+    my ($bytes, @fds) = @_;
     my $control = pack('Q l l', 16 + 4 * @fds, SOL_SOCKET, 1) . pack('l*', @fds);
     my $vector  = pack('P Q', $bytes, length $bytes);
     my $message = pack('Q L x4 P Q P Q l x4', 0, 0, $vector, 1, $control, length $control, 0);
@@ -144,10 +191,14 @@ sub put_with_fds {
 
 # The body of the answer; nothing where it is an error.
 sub ask {
-    my ($to, $path, $interface, $member, $signature, $body) = @_;
-    my $call = message($CALL, 0, $to, $path, $interface, $member, $signature, $body);
+    my ($to, $path, $interface, $member, $signature, $body, @files) = @_;
+    my $call = message($CALL, 0, $to, $path, $interface, $member, $signature, $body, scalar @files);
     my $mine = $serial;
     my $at   = 0;
+    if (@files) {
+        send_with_fds($call, map { fileno $_ } @files);
+        $at = length $call;
+    }
     $at += syswrite $bus, $call, length($call) - $at, $at while $at < length $call;
     while (1) {
         my $head = take(16);

@@ -65,8 +65,42 @@ const GNOME: &[&str] = &[
     "python3-dbus",
 ];
 
+/// Two login managers, the whole Plasma desktop for X11 and Wayland, and an X server that needs no
+/// graphics card.
+const LOGIN_MANAGERS: &[&str] = &[
+    "fonts-dejavu-core",
+    "kwin-wayland",
+    "kwin-x11",
+    "lightdm",
+    "lightdm-gtk-greeter",
+    "plasma-desktop",
+    "plasma-workspace",
+    "scrot",
+    "sddm",
+    "xdotool",
+    "xserver-xorg-core",
+    "xserver-xorg-video-dummy",
+    "xvfb",
+];
+
 /// Accounts and settings; its text is part of what a tree is named by.
-const PREPARE: &str = include_str!("../image/prepare.sh");
+const PREPARE: Hook = Hook {
+    file: "prepare.sh",
+    text: include_str!("../image/prepare.sh"),
+};
+
+/// Settings of login managers.
+const PREPARE_LOGIN_MANAGERS: Hook = Hook {
+    file: "login-managers.sh",
+    text: include_str!("../image/login-managers.sh"),
+};
+
+/// A script that is given a tree when its packages are installed.
+struct Hook {
+    /// Its name under `tests/image`.
+    file: &'static str,
+    text: &'static str,
+}
 
 /// The tree that machines of `suite` and `kind` stand on, built where it is not there yet.
 ///
@@ -82,7 +116,8 @@ pub(crate) fn base(suite: Suite, kind: Kind) -> Outcome<Layer> {
 
 /// The name of a tree.
 pub(crate) fn name(suite: Suite, kind: Kind) -> String {
-    let recipe = format!("{}\n{PREPARE}", packages(suite, kind).join(","));
+    let texts: String = hooks(kind).iter().map(|hook| hook.text).collect();
+    let recipe = format!("{}\n{texts}", packages(suite, kind).join(","));
     format!("{suite}-{kind}-{}", digest(recipe.as_bytes()))
 }
 
@@ -93,24 +128,35 @@ fn packages(suite: Suite, kind: Kind) -> Vec<&'static str> {
         // Not in Debian 12.
         (Kind::Desktops, Suite::Trixie) => &[DESKTOPS, &["labwc"]].concat(),
         (Kind::Gnome, _) => GNOME,
+        (Kind::LoginManagers, _) => LOGIN_MANAGERS,
     };
     [PACKAGES, more].concat()
+}
+
+const fn hooks(kind: Kind) -> &'static [Hook] {
+    match kind {
+        Kind::Server | Kind::Desktops | Kind::Gnome => &[PREPARE],
+        Kind::LoginManagers => &[PREPARE, PREPARE_LOGIN_MANAGERS],
+    }
 }
 
 fn build(suite: Suite, kind: Kind, tree: &Path) -> Outcome {
     let takes = match kind {
         Kind::Server => "about half a minute",
-        Kind::Desktops | Kind::Gnome => "about two minutes",
+        Kind::Desktops | Kind::Gnome | Kind::LoginManagers => "about two minutes",
     };
     eprintln!("{suite} {kind}: building a root tree (once; {takes})");
     let started = Instant::now();
+    let scripts = hooks(kind).iter().map(|hook| {
+        let script = workspace_dir().join("tests/image").join(hook.file);
+        format!("--customize-hook={}", script.display())
+    });
     let built = Command::new("mmdebstrap")
         .args(["--quiet", "--variant=minbase"])
+        // A tree that a failure of the host's leaves is built again from the start.
+        .arg("--dpkgopt=force-unsafe-io")
         .arg(format!("--include={}", packages(suite, kind).join(",")))
-        .arg(format!(
-            "--customize-hook={}",
-            workspace_dir().join("tests/image/prepare.sh").display()
-        ))
+        .args(scripts)
         .arg(suite.name())
         .arg(tree)
         .output()

@@ -12,11 +12,19 @@ pub enum Kind {
     Desktops,
     /// The whole GNOME session. Such a machine takes half a gigabyte of memory, others a tenth.
     Gnome,
+    /// Login managers and KDE Plasma. Such a machine takes over a gigabyte of memory, and has the
+    /// host's virtual terminals to itself.
+    LoginManagers,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Server, Self::Desktops, Self::Gnome];
+    pub const ALL: [Self; 4] = [
+        Self::Server,
+        Self::Desktops,
+        Self::Gnome,
+        Self::LoginManagers,
+    ];
 
     /// How its trees are called.
     #[must_use]
@@ -25,6 +33,7 @@ impl Kind {
             Self::Server => "server",
             Self::Desktops => "desktops",
             Self::Gnome => "gnome",
+            Self::LoginManagers => "login-managers",
         }
     }
 }

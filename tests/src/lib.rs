@@ -2,7 +2,7 @@
 //!
 //! [`Machine::bare`] starts one under `systemd-nspawn`, over a root tree that is built once per
 //! suite and package list and kept under `target/machines`. [`Ssh`], [`SharedConnection`],
-//! [`Console`], [`Desktop`] and [`Screen`] log in to it for real, [`Journal`] follows its journal,
+//! [`Console`], [`Desktop`], [`Screen`] and [`LoginScreen`] log in to it for real, [`Journal`] follows its journal,
 //! and everything waits for a condition with a bound, never for a while.
 //! The cases are in `tests/`, the demonstration in `src/bin`.
 //!
@@ -23,8 +23,10 @@ mod keyboard;
 mod kind;
 mod layer;
 mod login;
+mod login_screen;
 mod machine;
 mod package;
+mod picture;
 mod product;
 mod screen;
 mod seat;
@@ -42,6 +44,7 @@ pub use journal::{Entry, Journal, UNIT, Wanted};
 pub use kind::Kind;
 pub use layer::workspace_dir;
 pub use login::{Account, Ssh, Terminal};
+pub use login_screen::{LoginManager, LoginScreen, Plasma};
 pub use machine::{Machine, Output, end_all};
 pub use package::Package;
 pub use screen::Screen;

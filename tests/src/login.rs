@@ -98,6 +98,40 @@ impl Ssh {
         Self::start(command)
     }
 
+    /// As [`Self::open`] without a terminal, where a script runs before `cat` does.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(machine: &Machine, account: Account, script: &str) -> Outcome<Self> {
+        let mut command = client_command(machine);
+        let host = format!("{}@127.0.0.1", account.name());
+        let script = format!("{script}; echo \"session=$XDG_SESSION_ID.\"; exec cat");
+        command.args(["-T", &host, &script]);
+        Self::start(command)
+    }
+
+    /// Becomes `account` in a terminal that is `owner`'s and of no session, as a web console or
+    /// `docker exec` has it: a unit with a terminal, and su(1) in it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_su(machine: &Machine, owner: Account, account: Account) -> Outcome<Self> {
+        let (owner, account) = (owner.name(), account.name());
+        let su = format!(
+            "systemd-run --quiet --pty --wait --property=User={owner} --property=PAMName= su - \
+             {account}"
+        );
+        let mut command = machine.command("script");
+        command.args(["--quiet", "--return", "--command", &su, "/dev/null"]);
+        Self::start_with(command, |ssh| {
+            if owner == Account::Root.name() {
+                return Ok(());
+            }
+            ssh.transcript.wait_for("Password: ", LOGIN)?;
+            ssh.send(&format!("{account}\n"))
+        })
+    }
+
     /// Logs in with mosh, whose server runs on when the SSH connection is closed.
     ///
     /// # Errors
@@ -119,7 +153,14 @@ impl Ssh {
     }
 
     /// Starts a client, and waits until the session says its name.
-    pub(crate) fn start(mut command: Command) -> Outcome<Self> {
+    pub(crate) fn start(command: Command) -> Outcome<Self> {
+        Self::start_with(command, |_| Ok(()))
+    }
+
+    fn start_with(
+        mut command: Command,
+        authenticate: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome<Self> {
         let opened = Instant::now();
         let mut client = command
             .stdin(Stdio::piped())
@@ -136,6 +177,7 @@ impl Ssh {
             session: String::new(),
             opened,
         };
+        authenticate(&mut ssh)?;
         ssh.session =
             session_of(&ssh.transcript, LOGIN).map_err(|failure| ssh.with_errors(&failure))?;
         Ok(ssh)

@@ -285,6 +285,8 @@ fn spawn(bed: &Bed) -> Outcome<Child> {
             "--private-network",
             "--resolv-conf=off",
             "--console=read-only",
+            // systemd-nspawn leaves it out. Login managers lock passwords into memory (mlock(2)).
+            "--capability=CAP_IPC_LOCK",
         ])
         .env("UNIFIED_CGROUP_HIERARCHY", "1")
         .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")

@@ -17,6 +17,17 @@ use crate::wait::wait_until;
 /// Says which one is shown: `tty2`. Whoever holds its lock has them all.
 const SHOWN: &str = "/sys/class/tty/tty0/active";
 
+/// What udev notes of a device (`device_read_db` in systemd's sd-device.c), here of terminal 40,
+/// which stands for a graphics card: `G` and `Q` are its tags.
+const MASTER_OF_SEAT: &str = "I:1000000
+E:ID_SEAT=seat0
+G:master-of-seat
+G:seat
+Q:master-of-seat
+Q:seat
+V:1
+";
+
 /// The switch itself takes no time; this is for a busy host.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -62,25 +73,28 @@ impl<'a> Vts<'a> {
         Ok(Some(vts))
     }
 
-    /// logind has virtual terminals where there is a /dev/tty0 when it starts. It is to start no
-    /// prompt on any of them.
+    /// logind has virtual terminals where there is a /dev/tty0 when it starts, and a seat with
+    /// graphics, which login managers wait for, where udev knows a device that is the master of the
+    /// seat. It is to start no prompt on any terminal.
     fn bring_in(&self) -> Outcome {
         let config = "[Login]\nNAutoVTs=0\nReserveVT=0\n";
         let path = "/etc/systemd/logind.conf.d/vts.conf";
         self.machine.write(path, config)?;
-        let numbers = [Vt::A, Vt::B, Vt::C].map(|vt| (vt as u32).to_string());
-        self.machine.run(&format!(
-            "for vt in 0 {}; do mknod -m 0620 /dev/tty$vt c 4 $vt; done
+        self.machine.write("/run/udev/data/c4:40", MASTER_OF_SEAT)?;
+        // A login manager takes a free one, whichever that is.
+        self.machine.run(
+            "for vt in $(seq 0 63); do mknod -m 0620 /dev/tty$vt c 4 $vt; done
+             mkdir -p /run/udev/tags/seat /run/udev/tags/master-of-seat
+             touch /run/udev/tags/seat/c4:40 /run/udev/tags/master-of-seat/c4:40
              systemctl restart systemd-logind",
-            numbers.join(" ")
-        ))?;
+        )?;
         wait_until(SOON, "logind to have virtual terminals", || {
             let seat = self.machine.run(
                 "busctl get-property org.freedesktop.login1 \
-                 /org/freedesktop/login1/seat/seat0 org.freedesktop.login1.Seat CanTTY",
+                 /org/freedesktop/login1/seat/seat0 org.freedesktop.login1.Seat CanTTY CanGraphical",
             )?;
             match seat.trim() {
-                "b true" => Ok(()),
+                "b true\nb true" => Ok(()),
                 other => Err(Failure::new(other)),
             }
         })
@@ -101,6 +115,19 @@ impl<'a> Vts<'a> {
     /// Where another one is, or the kernel does not tell.
     pub fn is_shown(&self, vt: Vt) -> Outcome {
         is_shown(vt as u32)
+    }
+
+    /// That the one with this number is shown.
+    ///
+    /// # Errors
+    /// As [`Self::is_shown`].
+    pub(crate) fn is_number_shown(&self, number: u32) -> Outcome {
+        is_shown(number)
+    }
+
+    /// The machine that has them.
+    pub(crate) const fn machine(&self) -> &'a Machine {
+        self.machine
     }
 
     /// Shows one of them.

@@ -11,7 +11,7 @@ mod cases;
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use session_timeout_tests::{Environment, Machine, Outcome, Suite};
+use session_timeout_tests::{Environment, Kind, Machine, Outcome, Suite};
 
 /// What a case starts from.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +40,22 @@ fn run_on(
     reported(&machine, case(&machine, environment))
 }
 
+fn run_at_login_screen(suite: Suite, case: fn(&Machine) -> Outcome) -> Outcome {
+    let _turn = LOGIN_SCREENS.take();
+    let machine = Machine::with_package_of(suite, Kind::LoginManagers)?;
+    reported(&machine, case(&machine))
+}
+
 /// A GNOME draws its screen with the processor: more than two of them at once on a small host make
 /// each other late by seconds.
 static GNOMES: Turns = Turns {
     free: Mutex::new(2),
+    given_back: Condvar::new(),
+};
+
+/// There is one set of virtual terminals for all of them to wait for.
+static LOGIN_SCREENS: Turns = Turns {
+    free: Mutex::new(1),
     given_back: Condvar::new(),
 };
 
@@ -134,6 +146,9 @@ on_both_suites! {
     Installed ends::an_end_comes_while_logind_is_stopped,
     Installed ends::an_end_comes_while_the_bus_is_stopped,
     Installed ends::what_of_a_login_is_not_in_its_scope_ends_with_it,
+    Installed escapes::a_login_that_left_its_session_and_killed_its_leader_ends_at_its_limit,
+    Installed escapes::terminals_that_a_user_has_numbered_as_others_end_nobody_else,
+    Installed escapes::what_was_detached_before_a_logout_is_no_login_in_whatever_scope,
     Installed explain::a_login_that_might_be_is_explained_to_everybody_without_the_daemon,
     Installed explain::a_session_is_explained_to_its_user_and_to_root_and_to_nobody_else,
     Installed explain::check_says_by_its_exit_status_whether_a_policy_can_be_taken,
@@ -148,6 +163,9 @@ on_both_suites! {
     Installed faults::a_healthy_daemon_delays_no_login,
     Installed faults::login_works_with_the_daemon_hung,
     Installed faults::login_works_with_the_daemon_stopped,
+    Installed flips::a_terminal_that_its_user_changes_puts_off_no_end,
+    Installed flips::a_type_that_changes_all_the_time_runs_no_hook_twice_and_delays_nobody,
+    Installed flips::a_type_that_its_user_changes_puts_off_no_end,
     Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_ended,
     Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up,
     Installed greeter::whoever_is_at_another_console_is_not_switched_away,
@@ -159,6 +177,9 @@ on_both_suites! {
     Installed hang_up::a_termination_takes_along_what_was_detached,
     Installed hostile::a_flood_of_calls_and_forged_signals_delays_nobody,
     Installed hostile::an_agent_that_never_answers_keeps_nobody_elses_session,
+    Installed hostile::a_user_with_very_many_processes_delays_nobody,
+    Installed hostile::an_end_waits_for_no_program_that_writes_to_terminals,
+    Installed hostile::terminals_that_block_whoever_touches_them_delay_nobody,
     Installed inactivity::a_console_login_is_announced_warned_and_ended,
     Installed inactivity::a_session_that_is_typed_in_lives_on_while_its_idle_twin_is_ended,
     Installed inactivity::a_session_without_a_terminal_falls_to_the_absolute_limit_alone,
@@ -204,10 +225,12 @@ on_both_suites! {
     Installed rules::a_rule_for_an_address_holds_for_whoever_comes_from_there,
     Installed rules::root_is_limited_where_a_rule_names_it,
     Installed status::everybody_sees_their_own_sessions_and_root_sees_all,
+    Installed status::the_daemon_has_no_capability,
     Installed status::the_unit_is_as_little_exposed_as_promised,
     Installed told::a_machine_that_speaks_german_says_it_on_terminals,
     Installed told::a_terminal_that_is_stopped_delays_no_warning_of_others,
     Installed told::a_terminal_that_refuses_messages_is_spared_where_the_policy_respects_it,
+    Installed told::a_warning_that_nobody_took_is_said_once_and_is_no_warning,
     Installed told::a_warning_is_seen_in_an_editor_and_with_mesg_n,
     Installed told::a_warning_rings_where_the_policy_says_so_and_a_last_line_never,
     Installed told::hooks_are_run_beside_the_daemon_and_hold_up_nothing,
@@ -224,13 +247,38 @@ on_both_suites! {
     Installed trust::a_start_that_a_state_file_makes_up_ends_nobody,
     Installed terminals::a_connection_whose_terminals_are_closed_is_not_ended_for_lack_of_input,
     Installed terminals::a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_the_next_look,
+    Installed terminals::a_login_in_somebody_elses_terminal_is_warned_there_and_a_key_keeps_it,
+    Installed terminals::a_server_that_a_connection_left_behind_is_warned_and_a_key_there_keeps_it,
     Installed terminals::a_shell_that_moved_to_another_control_group_still_counts,
     Installed terminals::input_counts_through_whatever_reads_the_terminal,
     Installed terminals::mosh_outlives_the_session_that_it_came_with,
     Installed terminals::the_terminals_of_one_connection_are_one_session_that_any_of_them_keeps,
     Installed terminals::tmux_and_screen_keep_whoever_types_through_them_and_nobody_else,
     Installed terminals::typing_keeps_a_console_while_its_silent_twin_is_ended,
+    Installed terminals::what_a_login_left_behind_is_told_of_an_end_that_takes_it_along,
     Installed terminals::typing_still_counts_when_the_leader_was_killed,
+}
+
+/// Cases about real login managers.
+macro_rules! at_login_screens {
+    ($($name:ident: $suite:ident { $($module:ident::$case:ident,)* },)*) => {
+        $(mod $name {
+            $(#[test]
+            #[ignore = "boots a machine: make test"]
+            fn $case() -> super::Outcome {
+                super::run_at_login_screen(super::Suite::$suite, super::cases::$module::$case)
+            })*
+        })*
+    };
+}
+
+at_login_screens! {
+    trixie_login_managers: Trixie {
+        login_managers::plasma_on_wayland_ends_whole_and_sddm_asks_for_a_login,
+        login_managers::plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login,
+        login_managers::plasma_on_x11_ends_whole_and_sddm_asks_for_a_login,
+        login_managers::plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login,
+    },
 }
 
 /// Cases about desktops: those of the second list on each desktop of the first, and what a desktop

@@ -13,10 +13,14 @@ const CRATES: &[(&str, &[&str])] = &[
     ("agent", &["texts"]),
     ("cli", &["config", "policy", "texts"]),
     ("config", &["policy", "texts"]),
-    ("daemon", &["config", "policy", "protocol", "texts"]),
+    (
+        "daemon",
+        &["config", "policy", "protocol", "terminals", "texts"],
+    ),
     ("pam-module", &["protocol"]),
     ("policy", &[]),
     ("protocol", &[]),
+    ("terminals", &[]),
     ("tests", &["protocol"]),
     ("texts", &[]),
 ];

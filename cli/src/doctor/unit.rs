@@ -1,8 +1,11 @@
 //! What systemd says of a daemon that does not run.
 
+use zbus::OwnedVariant;
+
 use crate::bus::Bus;
 
-const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1");
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// By name (`bus_label_escape()`), whether it is loaded or not.
 const UNIT: &str = "/org/freedesktop/systemd1/unit/session_2dtimeoutd_2eservice";
 
@@ -11,31 +14,52 @@ const UNIT: &str = "/org/freedesktop/systemd1/unit/session_2dtimeoutd_2eservice"
 pub(crate) struct Outcome {
     /// `Result` of the service: `success`, `exit-code`, `signal`, and others of systemd.exec(5).
     result: String,
-    restarts: u64,
+    restarts: u32,
+    /// `ActiveState` of the unit.
+    state: String,
 }
 
 impl Outcome {
     /// What systemd says; `None` where it does not.
     pub(crate) async fn gather(bus: &Bus) -> Option<Self> {
-        const INTERFACE: &str = "org.freedesktop.systemd1.Service";
-        let keys = bus.properties((SYSTEMD.0, UNIT), INTERFACE).await.ok()?;
+        const SERVICE: &str = "org.freedesktop.systemd1.Service";
+        let result = property(bus, SERVICE, "Result").await?;
+        let restarts = property(bus, SERVICE, "NRestarts").await?;
+        let state = property(bus, "org.freedesktop.systemd1.Unit", "ActiveState").await?;
         Some(Self {
-            result: keys.text("Result")?,
-            restarts: keys.number("NRestarts").unwrap_or_default(),
+            result: String::try_from(result).ok()?,
+            restarts: u32::try_from(restarts).ok()?,
+            state: String::try_from(state).ok()?,
         })
     }
 
     /// Why it does not run. `None`: it was stopped, or never started.
     pub(crate) fn failure(&self) -> Option<String> {
-        let result = self.result.as_str();
-        let failed = !matches!(result, "" | "success");
         let times = match self.restarts {
             0 => "never".to_owned(),
             1 => "once".to_owned(),
             n => format!("{n} times"),
         };
-        failed.then(|| format!("its last result is \"{result}\"; restarted: {times}"))
+        match self.result.as_str() {
+            // What it was is forgotten while it is started once more.
+            "" | "success" if self.state != "activating" || self.restarts == 0 => None,
+            "" | "success" => Some(format!("systemd starts it again; restarted: {times}")),
+            result => Some(format!(
+                "its last result is \"{result}\"; restarted: {times}"
+            )),
+        }
     }
+}
+
+/// One, and not all: those about programs that were run are of types that not everybody reads.
+async fn property(bus: &Bus, interface: &str, name: &str) -> Option<OwnedVariant> {
+    let about = &(interface, name);
+    let answer = bus.patiently(async {
+        let connection = bus.connection();
+        let call = connection.call_method(Some(SYSTEMD), UNIT, Some(PROPERTIES), "Get", about);
+        call.await?.body().deserialize()
+    });
+    answer.await.ok()
 }
 
 #[cfg(test)]
@@ -44,14 +68,21 @@ mod tests {
 
     #[test]
     fn a_daemon_that_was_stopped_has_not_failed() {
-        let failure = |result: &str, restarts| {
-            let result = result.to_owned();
-            Outcome { result, restarts }.failure()
+        let failure = |result: &str, restarts, state: &str| {
+            let (result, state) = (result.to_owned(), state.to_owned());
+            let outcome = Outcome {
+                result,
+                restarts,
+                state,
+            };
+            outcome.failure()
         };
-        assert_eq!(failure("success", 0), None);
-        let exec = failure("exit-code", 1).unwrap();
+        assert_eq!(failure("success", 0, "inactive"), None);
+        assert_eq!(failure("success", 7, "inactive"), None);
+        assert_eq!(failure("success", 0, "activating"), None);
+        let exec = failure("exit-code", 1, "activating").unwrap();
         assert_eq!(exec, "its last result is \"exit-code\"; restarted: once");
-        assert!(failure("signal", 7).unwrap().ends_with("7 times"));
-        assert_eq!(failure("success", 7), None);
+        let again = failure("success", 7, "activating").unwrap();
+        assert!(again.ends_with("restarted: 7 times"));
     }
 }

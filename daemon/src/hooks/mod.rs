@@ -25,6 +25,8 @@ use list::Listed;
 use unit::Hook;
 use waiting::{Served, Waiting};
 
+use crate::bus::Direct;
+
 const DIRECTORY: &str = "/etc/session-timeout/hooks.d";
 /// So many hooks run at once, of different sessions.
 const AT_ONCE: usize = 16;
@@ -106,6 +108,8 @@ impl Facts {
 pub(crate) struct Hooks {
     waiting: Waiting<(Occasion, Facts)>,
     turns: Arc<Semaphore>,
+    /// Of their own: what ends sessions has another one.
+    pid1: Direct,
     /// What is not run, and was said to be.
     told: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -115,6 +119,7 @@ impl Default for Hooks {
         Self {
             waiting: Waiting::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            pid1: Direct::default(),
             told: Arc::default(),
         }
     }
@@ -156,7 +161,7 @@ impl Hooks {
                 occasion: occasion.as_str(),
                 variables: &facts.variables,
             };
-            if let Err(error) = hook.run().await {
+            if let Err(error) = hook.run(&self.pid1).await {
                 log::warn!("cannot run {}: {error}", program.display());
             }
         }

@@ -1,11 +1,14 @@
-//! A user who does what a user may do on the system bus, as fast as the bus lets it: nobody else's
-//! session lasts any longer for it.
+//! A user who does what a user may do, on the system bus as fast as the bus lets it, with terminals
+//! and with processes: nobody else's session lasts any longer for it.
 
-use std::process::{Child, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use session_timeout_tests::{
-    Account, Context, Desktop, Locker, Machine, Outcome, Ssh, Terminal, Wanted,
+    Account, Context, Desktop, Failure, Locker, Machine, Outcome, Ssh, Terminal, Wanted,
+    wait_until, workspace_dir,
 };
 
 use super::{SOON, assert_after, assert_between, login_of, secs};
@@ -78,6 +81,138 @@ pub(crate) fn a_flood_of_calls_and_forged_signals_delays_nobody(machine: &Machin
     let lost = machine.journal().all(&Wanted::event("logind-lost"));
     assert!(lost.is_empty(), "{}", lost[0]);
     Ok(())
+}
+
+/// The limits of whoever attacks, each warned of often.
+const MALLORYS: &str = r#"
+
+    [[rule]]
+    name = "mallory"
+    match = { user = "mallory" }
+    session-timeout = "40s"
+    session-warnings = ["20s", "18s", "16s", "14s", "12s", "10s", "8s", "6s", "4s", "2s"]
+    inactivity-timeout = "39s"
+    inactivity-warnings = ["20s", "18s", "16s", "14s", "12s", "10s", "8s", "6s", "4s", "2s"]
+    grace = "3s""#;
+
+pub(crate) fn terminals_that_block_whoever_touches_them_delay_nobody(machine: &Machine) -> Outcome {
+    machine.policy(&format!("{POLICY}{MALLORYS}"))?;
+    // As udev makes it; a container has none.
+    machine.run("test -e /dev/fuse || mknod /dev/fuse c 10 229; chmod 0666 /dev/fuse")?;
+    let stall = compiled(machine, "stall")?;
+    let daemon = machine.daemon_pid()?;
+    let mut attack = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    let login = login_of(machine, attack.session())?;
+    attack.send(&format!("{stall} 8 4 {FLOOD} &\n"))?;
+    attack
+        .terminal()
+        .wait_for("stalling 8-terminals", secs(30))?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    assert_ends_on_time(machine, &ssh)?;
+    let warned = ssh
+        .terminal()
+        .count("Session timeout: this session ends in 10 s");
+    assert_eq!(warned, 1, "{}", ssh.terminal().text());
+
+    let end = Wanted::event("end").session(attack.session());
+    let end = machine.journal().wait_for(&end, secs(60))?;
+    assert_after(login.at, "the end of the attack", end.at, secs(39));
+    machine.wait_session_gone(attack.session(), secs(30))?;
+    assert_answers(machine, secs(5))?;
+    assert_eq!(machine.daemon_pid()?, daemon, "the daemon was restarted");
+    // Whoever comes afterwards is warned as ever.
+    let next = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    machine.wait_known(next.session())?;
+    Ok(())
+}
+
+pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -> Outcome {
+    machine.policy(&format!("{POLICY}{MALLORYS}"))?;
+    let crowd = compiled(machine, "crowd")?;
+    let mut attack = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    attack.send(&format!("{crowd} {PROCESSES} {FLOOD} &\n"))?;
+    attack.terminal().wait_for("crowd of ", secs(30))?;
+    let there = machine.run("ps --no-headers -u mallory | wc -l")?;
+    let there: u32 = there.trim().parse().context(there.clone())?;
+    eprintln!("{}: {there} processes", machine.suite());
+    assert!(there > PROCESSES / 4, "only {there} processes");
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    // The looks and warnings of the one are under way all the time from here on.
+    let warning = Wanted::event("warning").session(attack.session());
+    machine.journal().wait_for(&warning, secs(40))?;
+    let mut longest = Duration::ZERO;
+    wait_until(secs(60), "the end of the other", || {
+        let asked = Instant::now();
+        machine.run("session-timeout left >/dev/null; true")?;
+        longest = longest.max(asked.elapsed());
+        let end = Wanted::event("end").session(ssh.session());
+        let ends = machine.journal().all(&end);
+        if ends.is_empty() {
+            Err(Failure::new("it is not asked for"))
+        } else {
+            Ok(())
+        }
+    })?;
+    eprintln!("{}: an answer took {longest:?} at most", machine.suite());
+    assert_ends_on_time(machine, &ssh)?;
+    let end = Wanted::event("end").session(attack.session());
+    machine.journal().wait_for(&end, secs(60))?;
+    Ok(())
+}
+
+pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Machine) -> Outcome {
+    const HELPER: &str = "session-timeout-terminals";
+    machine.policy(POLICY)?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    ssh.terminal()
+        .wait_for("this session ends in 10 s", secs(40))?;
+    // It is there for as long as a warning stands, so that the last line comes in time.
+    let pid = machine.run(&format!(
+        "systemctl show --property=MainPID --value {HELPER}"
+    ))?;
+    machine.run(&format!("kill -STOP {}", pid.trim()))?;
+    assert_ends_on_time(machine, &ssh)?;
+    machine.run(&format!("kill -CONT {}", pid.trim()))?;
+    wait_until(secs(30), "it to end when nobody is warned", || {
+        let state = machine.attempt(&format!("systemctl is-active {HELPER}"))?;
+        match state.stdout.trim() {
+            "inactive" => Ok(()),
+            state => Err(Failure::new(state)),
+        }
+    })?;
+
+    machine.run(&format!("systemctl stop {HELPER}.socket"))?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    assert_ends_on_time(machine, &ssh)?;
+    let warned = Wanted::event("warning").session(ssh.session());
+    let warned = machine.journal().wait_for(&warned, SOON)?;
+    assert_eq!(warned.field("REACHED"), Some("0"), "{warned}");
+    assert!(
+        warned.message().starts_with("Nobody could be warned"),
+        "{warned}"
+    );
+    Ok(())
+}
+
+/// So many that a look at them takes the daemon most of a second.
+const PROCESSES: u32 = 15_000;
+
+/// Builds a program of the attacks and puts it into the machine; the path it has there.
+fn compiled(machine: &Machine, name: &str) -> Outcome<String> {
+    let source = workspace_dir().join(format!("tests/hostile/{name}.c"));
+    let built = format!("{name}-{}", machine.suite());
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(built);
+    // Whatever C library the machine has.
+    let status = Command::new("cc")
+        .args(["-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o"])
+        .args([&built, &source])
+        .status()
+        .context("run the C compiler")?;
+    assert!(status.success(), "{name}.c: {status}");
+    let path = format!("/var/tmp/{name}");
+    machine.write(&path, fs::read(&built).context("read a program")?)?;
+    machine.run(&format!("chmod 0755 {path}"))?;
+    Ok(path)
 }
 
 /// Starts it, as a user.

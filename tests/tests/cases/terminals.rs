@@ -5,7 +5,8 @@
 use std::time::Instant;
 
 use session_timeout_tests::{
-    Account, Console, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted, hold_for,
+    Account, Console, Failure, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted, hold_for,
+    wait_until,
 };
 
 use super::seats::{END, POLICY, Silent, WARNING, all_typists_stay_and_no_twin, only_typists_stay};
@@ -227,6 +228,112 @@ pub(crate) fn a_shell_that_moved_to_another_control_group_still_counts(
     let mut typists = lines.iter().map(run).collect::<Outcome<Vec<_>>>()?;
     let silent = lines.iter().map(run).collect::<Outcome<Vec<_>>>()?;
     all_typists_stay_and_no_twin(machine, &mut typists, &silent)
+}
+
+/// su(1) and web consoles leave a terminal whose it was.
+pub(crate) fn a_login_in_somebody_elses_terminal_is_warned_there_and_a_key_keeps_it(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    for owner in [Account::Root, Account::Alice] {
+        let mut bob = Ssh::open_su(machine, owner, Account::Bob)?;
+        machine.wait_known(bob.session())?;
+        bob.send("stat --format=owner=%U- $(tty)\n")?;
+        let owned = format!("owner={}-", owner.name());
+        bob.terminal().wait_for(&owned, SOON)?;
+        warned_and_kept_by_a_key(machine, &mut bob)?;
+    }
+    Ok(())
+}
+
+/// What an editor does that works on another machine: a connection without a terminal starts a
+/// server that opens terminals, and nothing else of the login has one.
+pub(crate) fn a_server_that_a_connection_left_behind_is_warned_and_a_key_there_keeps_it(
+    machine: &Machine,
+) -> Outcome {
+    const SERVER: &str = "mkfifo -m 600 /tmp/keys; setsid -f sh -c \
+        'exec script -qfc \"bash -i\" /tmp/seen <>/tmp/keys >/dev/null 2>&1' \
+        </dev/null >/dev/null 2>&1";
+    machine.policy(POLICY)?;
+    let connection = Ssh::open_with(machine, Account::Alice, SERVER)?;
+    let seen = |text: &str, count: usize, bound| {
+        wait_until(bound, text, || {
+            let seen = machine.run("cat /tmp/seen")?;
+            if seen.matches(text).count() >= count {
+                Ok(Instant::now())
+            } else {
+                Err(Failure::new(seen))
+            }
+        })
+    };
+    seen("alice@", 1, SOON)?;
+    let status = machine.wait_known(connection.session())?;
+    assert_eq!(status["idle_source"], "terminals", "{status}");
+    seen(WARNING, 1, secs(20) + TTY_STEP)?;
+    machine.run("printf ' ' >/tmp/keys")?;
+    let typed = Instant::now();
+    let withdrawn = Wanted::event("withdrawn").session(connection.session());
+    let withdrawn = machine.journal().wait_for(&withdrawn, SOON)?;
+    assert_between(typed, "the withdrawal", withdrawn.at, secs(0), secs(1));
+    let again = seen(WARNING, 2, secs(20) + TTY_STEP)?;
+    assert_between(typed, WARNING, again, secs(10), secs(10) + TTY_STEP);
+    connection.wait_closed(secs(20)).map(drop)
+}
+
+/// What a login with a terminal of its own has left behind ends with it, and is told of that; but
+/// nobody is told there that a key keeps the login, which it does not.
+pub(crate) fn what_a_login_left_behind_is_told_of_an_end_that_takes_it_along(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "30s"
+           session-warnings = ["5s"]
+           inactivity-timeout = "20s"
+           inactivity-warnings = ["10s"]
+           grace = "3s""#,
+    )?;
+    let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    ssh.send("setsid -f script -qfc 'sleep 100' /tmp/seen </dev/null >/dev/null 2>&1\n")?;
+    let login = Instant::now();
+    let typist = wait_until(secs(20), "to be over", || {
+        ssh.send(" ")?;
+        hold_for(secs(1), "a pause", || Ok::<_, Failure>(()))?;
+        if login.elapsed() > secs(15) {
+            Ok(())
+        } else {
+            Err(Failure::new("not yet"))
+        }
+    });
+    typist?;
+    let absolute = "this session ends in 5 s, 30 s after the login";
+    ssh.terminal().wait_for(absolute, secs(30))?;
+    wait_until(SOON, "the warning where nobody types", || {
+        let seen = machine.run("cat /tmp/seen")?;
+        assert!(!seen.contains("Press a key"), "{seen}");
+        if seen.contains(absolute) {
+            Ok(())
+        } else {
+            Err(Failure::new(seen))
+        }
+    })?;
+    ssh.wait_closed(SOON).map(drop)
+}
+
+/// That the session is warned on its terminal, that a key withdraws that at once, and that it ends
+/// after silence.
+fn warned_and_kept_by_a_key(machine: &Machine, ssh: &mut Ssh) -> Outcome {
+    let warned = ssh.terminal().wait_for(WARNING, secs(20) + TTY_STEP)?;
+    ssh.send(" ")?;
+    let typed = Instant::now();
+    let withdrawn = Wanted::event("withdrawn").session(ssh.session());
+    let withdrawn = machine.journal().wait_for(&withdrawn, SOON)?;
+    assert_between(typed, "the withdrawal", withdrawn.at, secs(0), secs(1));
+    let again = ssh
+        .terminal()
+        .wait_after(warned.end, WARNING, secs(20) + TTY_STEP)?;
+    assert_between(typed, WARNING, again.at, secs(10), secs(10) + TTY_STEP);
+    ssh.wait_closed(secs(20)).map(drop)
 }
 
 /// Nothing descends from a leader that is gone: then all terminals in the scope count.

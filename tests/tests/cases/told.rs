@@ -2,7 +2,8 @@
 //! login.
 
 use session_timeout_tests::{
-    Account, Failure, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted, wait_until,
+    Account, Context, Failure, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted,
+    wait_until,
 };
 
 use super::{SOON, assert_after, assert_between, login_of, secs, wait_told};
@@ -94,6 +95,63 @@ pub(crate) fn a_terminal_that_refuses_messages_is_spared_where_the_policy_respec
         assert_eq!(machine.journal().all(&warned).len(), 2, "{warned}");
     }
     Ok(())
+}
+
+pub(crate) fn a_warning_that_nobody_took_is_said_once_and_is_no_warning(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let transfer = Ssh::open(machine, Account::Alice, Terminal::None)?;
+    let shell = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    let entries = |ssh: &Ssh| {
+        machine
+            .journal()
+            .all(&Wanted::event("warning").session(ssh.session()))
+    };
+    let nobody = Wanted::event("warning").session(transfer.session());
+    machine.journal().wait_for(&nobody, secs(20))?;
+    shell
+        .terminal()
+        .wait_for("this session ends in 3 s", secs(20))?;
+    assert!(is_unwarned(machine, transfer.session())?);
+    assert!(!is_unwarned(machine, shell.session())?);
+    for ssh in [&transfer, &shell] {
+        let end = Wanted::event("end").session(ssh.session());
+        machine.journal().wait_for(&end, secs(30))?;
+    }
+    let nobody = entries(&transfer);
+    assert_eq!(nobody.len(), 1, "{}", nobody[0]);
+    assert!(
+        nobody[0]
+            .message()
+            .starts_with("Nobody could be warned on session"),
+        "{}",
+        nobody[0]
+    );
+    let expected = [("PRIORITY", "4"), ("REACHED", "0"), ("TERMINALS", "0")];
+    for (field, value) in expected {
+        assert_eq!(nobody[0].field(field), Some(value), "{}", nobody[0]);
+    }
+    let warned = entries(&shell);
+    assert_eq!(warned.len(), 2);
+    for entry in warned {
+        assert!(entry.message().starts_with("Warned bob"), "{entry}");
+        assert_eq!(entry.field("REACHED"), Some("1"), "{entry}");
+    }
+    Ok(())
+}
+
+/// Whether D-Bus has it that nobody took the last warning of a session.
+fn is_unwarned(machine: &Machine, id: &str) -> Outcome<bool> {
+    let list = machine.run(
+        "busctl --json=short call org.sessiontimeout1 /org/sessiontimeout1 \
+         org.sessiontimeout1.Manager ListSessions",
+    )?;
+    let list: serde_json::Value = serde_json::from_str(&list).context(list.clone())?;
+    let rows = list["data"][0].as_array().cloned().unwrap_or_default();
+    let row = rows.iter().find(|row| row["Id"]["data"] == id);
+    let unwarned = row.and_then(|row| row["Unwarned"]["data"].as_bool());
+    unwarned.context(format!("the row of session {id} in {list}"))
 }
 
 pub(crate) fn a_terminal_that_is_stopped_delays_no_warning_of_others(machine: &Machine) -> Outcome {

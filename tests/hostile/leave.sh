@@ -1,0 +1,17 @@
+#!/bin/sh
+# What a user can do in an SSH session, without privileges, to be out of it and still there: the
+# shell and sshd's process of the user (which has the connection and the terminal) go into a scope of
+# the user's manager, and logind is asked to kill the leader, which would have passed on the end.
+set -eu
+export XDG_RUNTIME_DIR="/run/user/$(id -u)"
+shell=$PPID
+connection=$(ps -o ppid= -p "$shell" | tr -d ' ')
+
+# So that the user's manager stays when no session does.
+loginctl enable-linger
+busctl --user call org.freedesktop.systemd1 /org/freedesktop/systemd1 \
+	org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' \
+	"left-$shell.scope" fail 1 PIDs au 3 "$connection" "$shell" $$ 0
+until grep -q "left-$shell.scope" "/proc/$connection/cgroup"; do sleep 0.1; done
+loginctl kill-session "$XDG_SESSION_ID" --kill-whom=leader --signal=KILL
+echo "left by $shell."

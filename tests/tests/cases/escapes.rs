@@ -1,0 +1,74 @@
+//! Users who take a login out of its session: it ends at its limit all the same.
+
+use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal, Wanted, hold_for};
+
+use super::{SOON, assert_between, login_of, secs};
+
+const LEAVE: &str = include_str!("../../hostile/leave.sh");
+const TWINS: &str = include_str!("../../hostile/twins.pl");
+
+const POLICY: &str = r#"[default]
+    session-timeout = "60min"
+
+    [[rule]]
+    name = "mallory"
+    match = { user = "mallory" }
+    session-timeout = "20s"
+    session-warnings = ["5s"]
+    grace = "3s""#;
+
+pub(crate) fn a_login_that_left_its_session_and_killed_its_leader_ends_at_its_limit(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.write("/var/tmp/leave.sh", LEAVE)?;
+    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    ssh.send("sh /var/tmp/leave.sh\n")?;
+    ssh.terminal().wait_for("left by", SOON)?;
+    let closed = ssh.wait_closed(secs(30))?;
+    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
+    Ok(())
+}
+
+pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_whatever_scope(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    let id = ssh.session().to_owned();
+    login_of(machine, &id)?;
+    ssh.send("loginctl enable-linger; setsid systemd-run --user --scope --quiet sleep 1000 &\n")?;
+    ssh.send("until pgrep -u mallory -x sleep; do sleep 0.1; done; echo run''ning\n")?;
+    ssh.terminal().wait_for("running", SOON)?;
+    ssh.send("exit\n")?;
+    ssh.wait_closed(SOON)?;
+    let sleeps = || machine.run("pgrep -u mallory -x sleep").map(drop);
+    hold_for(secs(25), "what was detached", sleeps)?;
+    let ends = machine.journal().all(&Wanted::event("end").session(&id));
+    assert!(ends.is_empty(), "{}", ends[0]);
+    Ok(())
+}
+
+pub(crate) fn terminals_that_a_user_has_numbered_as_others_end_nobody_else(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.write("/var/tmp/twins.pl", TWINS)?;
+    let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let root = Ssh::open(machine, Account::Root, Terminal::Pty)?;
+    let mut mallory = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    mallory.send("unshare -Urm perl /var/tmp/twins.pl 16 600\n")?;
+    mallory.terminal().wait_for("twins of", SOON)?;
+    let login = login_of(machine, mallory.session())?;
+    let closed = mallory.wait_closed(secs(30))?;
+    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
+    // What is left of a session is ended within some seconds after it.
+    hold_for(secs(10), "the sessions of others", || {
+        let open = [&alice, &root].iter().all(|ssh| ssh.terminal().is_open());
+        if open { Ok(()) } else { Err("one was closed") }
+    })?;
+    let left = machine.attempt("pgrep -u mallory -f twins.pl")?;
+    assert_eq!(left.stdout, "", "processes of the session are left");
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Users who change, all the time, what logind says of an own session: its type and its terminal.
+//! Rules may be about both, and the session ends at the earliest limit all the same.
+
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use session_timeout_tests::{
+    Account, Context, Failure, Machine, Outcome, Ssh, Suite, Terminal, Wanted, wait_until,
+};
+
+use super::{SOON, assert_after, assert_between, login_of, secs};
+
+const MALLORY: &str = include_str!("../../hostile/mallory.pl");
+
+/// In seconds: longer than any case. It ends with the session, or with the machine.
+const FLIPS: u32 = 120;
+
+/// What the daemon may write in the journal about one session that has two warnings and an end.
+const ENTRIES: usize = 20;
+
+/// What holds for a session as it comes, and the leads of all rules that are added.
+const POLICY: &str = r#"[default]
+    session-timeout = "20s"
+    session-warnings = ["10s", "4s"]
+    grace = "3s""#;
+
+const RULE_BY_TYPE: &str = r#"
+    [[rule]]
+    name = "desktops"
+    match = { type = ["x11", "wayland"] }
+    session-timeout = "40s""#;
+
+const RULE_BY_TERMINAL: &str = r#"
+    [[rule]]
+    name = "high terminals"
+    match = { tty = ["pts/10", "pts/11", "pts/12", "pts/13", "pts/14", "pts/15"] }
+    session-timeout = "40s""#;
+
+pub(crate) fn a_type_that_its_user_changes_puts_off_no_end(machine: &Machine) -> Outcome {
+    machine.policy(&format!("{POLICY}{RULE_BY_TYPE}"))?;
+    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    // Faster than the shortest lead, about as fast, and as fast as users type.
+    let flippers = [
+        (Account::Alice, "0.2"),
+        (Account::Bob, "0.7"),
+        (Account::Mallory, "2"),
+    ];
+    let flips = flippers.map(|(account, pause)| flip(machine, account, "type", pause));
+    let flips: Vec<_> = flips.into_iter().collect::<Outcome<_>>()?;
+    for Flip { ssh, .. } in &flips {
+        wait_changed(machine, ssh, "Type", "x11")?;
+    }
+    for Flip { ssh, .. } in &flips {
+        assert_ends_as_it_came(machine, ssh)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn a_terminal_that_its_user_changes_puts_off_no_end(machine: &Machine) -> Outcome {
+    machine.policy(&format!("{POLICY}{RULE_BY_TERMINAL}"))?;
+    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    let mut flip = flip(machine, Account::Mallory, "tty", "0.2")?;
+    match machine.suite() {
+        // It has had SetTTY since systemd 254.
+        Suite::Bookworm => wait_until(SOON, "logind to refuse", || flip.ended())?,
+        Suite::Trixie => wait_changed(machine, &flip.ssh, "TTY", "pts/1")?,
+    }
+    assert_ends_as_it_came(machine, &flip.ssh)
+}
+
+pub(crate) fn a_type_that_changes_all_the_time_runs_no_hook_twice_and_delays_nobody(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(&format!("{POLICY}{RULE_BY_TYPE}"))?;
+    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    machine.run(
+        r#"mkdir --parents /etc/session-timeout/hooks.d
+           cat >/etc/session-timeout/hooks.d/10-note <<'EOF'
+#!/bin/sh
+echo "$SESSION_TIMEOUT_USER_NAME $1 $SESSION_TIMEOUT_LEFT_SEC" >>/root/notes
+EOF
+           chmod 755 /etc/session-timeout/hooks.d/10-note"#,
+    )?;
+    let flip = flip(machine, Account::Mallory, "type", "0")?;
+    wait_changed(machine, &flip.ssh, "Type", "x11")?;
+    let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    assert_ends_as_it_came(machine, &flip.ssh)?;
+    assert_ends_as_it_came(machine, &alice)?;
+    for user in ["alice", "mallory"] {
+        wait_until(SOON, "the hooks of the end", || {
+            let notes = machine.run(&format!("grep ^{user} /root/notes"))?;
+            let once = format!("{user} warn 10\n{user} warn 4\n{user} end \n");
+            if notes == once {
+                Ok(())
+            } else {
+                Err(Failure::new(notes))
+            }
+        })?;
+    }
+    let entries = Wanted::of_daemon().session(flip.ssh.session());
+    let entries = machine.journal().all(&entries);
+    assert!(entries.len() <= ENTRIES, "{} entries", entries.len());
+    let lost = machine.journal().all(&Wanted::event("logind-lost"));
+    assert!(lost.is_empty(), "{}", lost[0]);
+    Ok(())
+}
+
+/// A session whose facts are being changed.
+struct Flip {
+    ssh: Ssh,
+    flips: Child,
+}
+
+impl Flip {
+    fn ended(&mut self) -> Outcome {
+        match self.flips.try_wait().context("look after the flips")? {
+            Some(_) => Ok(()),
+            None => Err(Failure::new("the flips go on")),
+        }
+    }
+}
+
+/// Logs in, and has `what` logind says of that session changed every `pause` seconds.
+fn flip(machine: &Machine, account: Account, what: &str, pause: &str) -> Outcome<Flip> {
+    let ssh = Ssh::open(machine, account, Terminal::Pty)?;
+    let flips = machine
+        .command("runuser")
+        .args(["-u", account.name(), "--", "perl", "/var/tmp/mallory.pl"])
+        .args(["flips", &FLIPS.to_string(), what, pause, ssh.session()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .context("start the flips")?;
+    Ok(Flip { ssh, flips })
+}
+
+/// Waits until logind has been told something of a session that begins so.
+fn wait_changed(machine: &Machine, ssh: &Ssh, property: &str, start: &str) -> Outcome {
+    wait_until(SOON, "logind to take a change", || {
+        let value = machine.logind_property(ssh.session(), property)?;
+        if value.starts_with(start) {
+            Ok(())
+        } else {
+            Err(Failure::new(value))
+        }
+    })
+}
+
+/// That a session has each warning once, and its end when it was due at the login.
+fn assert_ends_as_it_came(machine: &Machine, ssh: &Ssh) -> Outcome {
+    let id = ssh.session();
+    let login = login_of(machine, id)?;
+    let end = Wanted::event("end").session(id);
+    let end = machine.journal().wait_for(&end, secs(30))?;
+    assert_after(login.at, "the end", end.at, secs(20));
+    let closed = ssh.wait_closed(secs(20))?;
+    assert_between(login.at, "the close", closed, secs(20), CLOSED);
+    for (lead, after) in [("10", secs(10)), ("4", secs(16))] {
+        let warnings = Wanted::event("warning").session(id).with("LEAD_SEC", lead);
+        let warnings = machine.journal().all(&warnings);
+        assert_eq!(warnings.len(), 1, "warnings of {lead} s for {id}");
+        assert_after(login.at, "a warning", warnings[0].at, after);
+    }
+    machine.wait_session_gone(id, SOON).map(drop)
+}
+
+/// After the limit, the grace, and what a busy host takes.
+const CLOSED: Duration = secs(20 + 3 + 2);
