@@ -194,16 +194,6 @@ impl Screen {
     }
 }
 
-impl Screen {
-    /// A colon at the beginning makes it a name that a bus could have given.
-    fn make_sender_unique(&mut self) {
-        let first = sender_at(&self.held).and_then(|at| self.held.get_mut(at.start));
-        if let Some(first) = first {
-            *first = b':';
-        }
-    }
-}
-
 impl State {
     /// A message begins.
     const NEXT: Self = Self::Holding(HEADER);
