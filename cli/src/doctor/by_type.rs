@@ -6,8 +6,8 @@ use super::checks::Check;
 use super::finding::Finding;
 use crate::text::{listed, one_line};
 
-/// Whether the absolute limit depends on the type or the terminal of a session. Both are its
-/// user's to change (`SetType` and `SetTTY` of org.freedesktop.login1(5)).
+/// Whether the absolute limit depends on the type, the class or the terminal of a session. They are
+/// its user's to change (`SetType`, `SetClass` and `SetTTY` of org.freedesktop.login1(5)).
 pub(crate) fn examine(settings: &Settings) -> Finding {
     let check = Check::PolicyByType;
     let rules: Vec<String> = (0..settings.rules.len())
@@ -25,8 +25,9 @@ pub(crate) fn examine(settings: &Settings) -> Finding {
         more => format!("the rules {} ask", listed(more, "and")),
     };
     let what = format!(
-        "{rules} for the type or the terminal of a session, and the absolute limit depends on it: \
-         users can change both, and the earliest end of those that held is the one that counts"
+        "{rules} for the type, the class or the terminal of a session, and the absolute limit \
+         depends on it: users can change these, and the earliest end of those that held is the \
+         one that counts"
     );
     Finding::note(check, &what)
 }
@@ -40,7 +41,8 @@ fn decides(settings: &Settings, index: usize) -> bool {
     let length = |rule: &RuleSettings| rule.effective.limits.absolute.length;
     let everybody = settings.default.limits.absolute.length;
     let mut others = later.iter().map(length).chain([everybody]);
-    let changeable = rule.matching.session_type.is_some() || rule.matching.tty.is_some();
+    let asked = &rule.matching;
+    let changeable = asked.session_type.is_some() || asked.class.is_some() || asked.tty.is_some();
     changeable && others.any(|other| other != length(rule))
 }
 
