@@ -66,6 +66,7 @@ struct SessionObject<'a> {
     keeper: Option<&'a str>,
     no_session: Option<&'a str>,
     unwarned: Option<bool>,
+    absolute_rule: Option<&'a str>,
 }
 
 impl<'a> From<&'a Status> for Document<'a> {
@@ -119,6 +120,7 @@ impl<'a> From<&'a Session> for SessionObject<'a> {
             keeper: session.keeper.as_deref(),
             no_session: session.no_session.as_deref(),
             unwarned: session.unwarned,
+            absolute_rule: session.absolute_rule.as_deref(),
         }
     }
 }
@@ -148,7 +150,7 @@ mod tests {
             r#""lock_after_seconds":null,"extensions_used":1,"extensions_allowed":2,"#,
             r#""locked":false,"agent_source":null,"idle_fallbacks":["logind"],"#,
             r#""idle_age_seconds":4,"inhibited_by":null,"keeper":"logind","no_session":null,"#,
-            r#""unwarned":false},"#,
+            r#""unwarned":false,"absolute_rule":null},"#,
             r#"{"id":"c2","user":"bob","uid":1001,"type":"wayland","class":"user","service":null,"#,
             r#""from":null,"terminal":null,"phase":"warned","exemption":null,"#,
             r#""idle_seconds":7,"idle_source":"agent","ends_by":"absolute","#,
@@ -157,7 +159,7 @@ mod tests {
             r#""lock_after_seconds":300,"extensions_used":null,"extensions_allowed":null,"#,
             r#""locked":null,"agent_source":"mutter","idle_fallbacks":[],"#,
             r#""idle_age_seconds":0,"inhibited_by":null,"keeper":null,"no_session":null,"#,
-            r#""unwarned":null},"#,
+            r#""unwarned":null,"absolute_rule":null},"#,
             r#"{"id":"3","user":"root","uid":0,"type":"tty","class":"user","service":"login","#,
             r#""from":null,"terminal":"tty1","phase":"exempt","exemption":"root","#,
             r#""idle_seconds":7261,"idle_source":"logind","ends_by":null,"left_seconds":null,"#,
@@ -165,7 +167,7 @@ mod tests {
             r#""rule":null,"groups_state":null,"lock_after_seconds":null,"extensions_used":null,"#,
             r#""extensions_allowed":null,"locked":null,"agent_source":null,"#,
             r#""idle_fallbacks":null,"idle_age_seconds":null,"inhibited_by":null,"#,
-            r#""keeper":null,"no_session":null,"unwarned":null}]}"#,
+            r#""keeper":null,"no_session":null,"unwarned":null,"absolute_rule":null}]}"#,
             "\n",
         );
         assert_eq!(json(&sample()), expected);
@@ -184,7 +186,7 @@ mod tests {
         status.sessions[0].keeper = Some("daemon".into());
         status.sessions[0].no_session = Some("logind-full".into());
         status.sessions[0].unwarned = Some(true);
-        let expected = r#""keeper":"daemon","no_session":"logind-full","unwarned":true}"#;
+        let expected = r#""keeper":"daemon","no_session":"logind-full","unwarned":true,"#;
         assert!(json(&status).contains(expected));
     }
 

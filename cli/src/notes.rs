@@ -12,6 +12,7 @@ pub(crate) fn notes(status: &Status) -> Vec<String> {
     notes.extend(on_survivors(&status.sessions));
     notes.extend(on_the_unwarned(&status.sessions));
     notes.extend(on_logins(&status.sessions));
+    notes.extend(status.sessions.iter().filter_map(on_an_earlier_limit));
     notes.extend(on_groups(&status.sessions));
     notes.extend(status.sessions.iter().filter_map(on_an_inhibitor));
     if status.short_limits {
@@ -123,6 +124,25 @@ fn on_groups(sessions: &[Session]) -> Option<String> {
     ))
 }
 
+/// A limit that a session has not lost by becoming something else.
+fn on_an_earlier_limit(session: &Session) -> Option<String> {
+    let rule = session.absolute_rule.as_deref()?;
+    let (id, limit) = (&session.id, earlier_limit(rule));
+    Some(format!("Session {id} still has {limit}."))
+}
+
+/// `the absolute limit of the rule "lab", ...`, by the name of the rule; empty for `[default]`.
+pub(crate) fn earlier_limit(rule: &str) -> String {
+    let whose = match rule {
+        "" => "[default]".to_owned(),
+        rule => format!("the rule \"{rule}\""),
+    };
+    format!(
+        "the absolute limit of {whose}, which held before its type, its class or its terminal \
+         was changed"
+    )
+}
+
 /// Who keeps a session from growing idle, where the policy lets them.
 fn on_an_inhibitor(session: &Session) -> Option<String> {
     let holder = session.inhibited_by.as_deref()?;
@@ -182,6 +202,20 @@ mod tests {
             said.contains("of alice are") && said.contains("sessions c1 and c9 "),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_limit_that_a_change_of_the_session_did_not_take_away_is_said() {
+        let mut status = sample();
+        status.sessions[0].absolute_rule = Some("lab".into());
+        status.sessions[1].absolute_rule = Some(String::new());
+        let expected = [
+            "Session c1 still has the absolute limit of the rule \"lab\", which held before its \
+             type, its class or its terminal was changed.",
+            "Session c2 still has the absolute limit of [default], which held before its type, its \
+             class or its terminal was changed.",
+        ];
+        assert_eq!(notes(&status), expected);
     }
 
     #[test]

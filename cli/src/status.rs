@@ -82,6 +82,9 @@ pub(crate) struct Session {
     /// Until then.
     pub(crate) left: Option<Duration>,
     pub(crate) absolute: Option<Duration>,
+    /// The rule that the absolute limit is from, empty for `[default]`, of a session that was
+    /// something else before its user changed it; absent where it is from `rule`.
+    pub(crate) absolute_rule: Option<String>,
     /// Absent where it is off.
     pub(crate) inactivity: Option<Duration>,
     /// The first stage, after so much inactivity; absent where it is off.

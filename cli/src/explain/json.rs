@@ -31,6 +31,7 @@ struct Document<'a> {
     schedule: Vec<StepObject<'a>>,
     no_session: Option<&'a str>,
     unwarned: Option<bool>,
+    absolute_rule: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -74,13 +75,14 @@ impl<'a> From<&'a Explanation> for Document<'a> {
             About::Session { id, phase, .. } => (Some(id.as_str()), Some(phase.as_str()), None),
             About::Login(login) => (None, None, Some(login)),
         };
-        let (no_session, unwarned) = match &explanation.about {
+        let (no_session, unwarned, absolute_rule) = match &explanation.about {
             About::Session {
                 no_session,
                 unwarned,
+                absolute_rule,
                 ..
-            } => (no_session.as_deref(), *unwarned),
-            About::Login(login) => (login.no_session, None),
+            } => (no_session.as_deref(), *unwarned, absolute_rule.as_deref()),
+            About::Login(login) => (login.no_session, None, None),
         };
         let (rule, exemption) = match &explanation.holds {
             Holds::Rule(name) => (Some(name.as_str()), None),
@@ -107,6 +109,7 @@ impl<'a> From<&'a Explanation> for Document<'a> {
                 .collect(),
             no_session,
             unwarned,
+            absolute_rule,
         }
     }
 }
@@ -179,7 +182,7 @@ mod tests {
             r#"{"key":"inactivity-timeout","value":"\"off\"","origin":"built-in"}],"schedule":["#,
             r#"{"what":"warning","limit":"absolute","after_seconds":42000,"lead_seconds":1200},"#,
             r#"{"what":"end","limit":"absolute","after_seconds":43200,"lead_seconds":null}],"#,
-            r#""no_session":null,"unwarned":false}"#,
+            r#""no_session":null,"unwarned":false,"absolute_rule":null}"#,
             "\n",
         );
         assert_eq!(json(&session()), expected);
@@ -206,7 +209,7 @@ mod tests {
         let expected = concat!(
             r#""rule":null,"exemption":"root","groups":null,"groups_state":null,"#,
             r#""passed_over":null,"end_action":null,"settings":[],"schedule":[],"#,
-            r#""no_session":null,"unwarned":null}"#,
+            r#""no_session":null,"unwarned":null,"absolute_rule":null}"#,
             "\n",
         );
         assert!(json.ends_with(expected), "{json}");

@@ -39,6 +39,8 @@ pub(crate) enum About {
         no_session: Option<String>,
         /// Whether a warning reached neither a terminal nor an agent of it.
         unwarned: Option<bool>,
+        /// The rule that an earlier absolute limit is from; as in `status`.
+        absolute_rule: Option<String>,
     },
     /// A login that might be.
     Login(Login),
@@ -146,6 +148,7 @@ pub(crate) mod samples {
                 phase: "running".into(),
                 no_session: None,
                 unwarned: Some(false),
+                absolute_rule: None,
             },
             user: "alice".into(),
             groups: Some(vec!["alice".into(), "pci".into()]),
@@ -206,6 +209,7 @@ pub(crate) mod samples {
                 phase: "exempt".into(),
                 no_session: None,
                 unwarned: None,
+                absolute_rule: None,
             },
             user: "root".into(),
             groups: None,

@@ -6,6 +6,7 @@ use session_timeout_texts::roughly;
 use super::{About, Explanation, Holds, Login, Setting, Step};
 use crate::columns::{HEADER, NOW, SOON, line, row, widest};
 use crate::no_session::reason;
+use crate::notes::earlier_limit;
 
 /// A value may be a message of 200 characters; what stands behind a longer one than this is not
 /// in line with the rest.
@@ -86,6 +87,7 @@ fn about(out: &mut String, explanation: &Explanation) {
             phase,
             no_session,
             unwarned,
+            absolute_rule,
             ..
         } => {
             if let Some(note) = standing(phase) {
@@ -98,6 +100,10 @@ fn about(out: &mut String, explanation: &Explanation) {
                     "logind has no session for this login: {why}. session-timeoutd keeps it itself."
                 );
                 line(out, SOON, &note);
+            }
+            if let Some(rule) = absolute_rule {
+                let limit = earlier_limit(rule);
+                line(out, SOON, &format!("It still has {limit}."));
             }
             if *unwarned == Some(true) {
                 let note = "A warning reached nobody: no terminal took it, and no agent.";
@@ -303,6 +309,7 @@ after 12 h                       end: terminate (absolute limit; after 13 h with
                 phase: phase.into(),
                 no_session: None,
                 unwarned: None,
+                absolute_rule: None,
             };
             plain(&explanation)
         };
@@ -320,9 +327,11 @@ after 12 h                       end: terminate (absolute limit; after 13 h with
             phase: "running".into(),
             no_session: Some("logind-silent".into()),
             unwarned: Some(true),
+            absolute_rule: Some("lab".into()),
         };
         let expected = "\
 logind has no session for this login: logind did not answer in time. session-timeoutd keeps it itself.
+It still has the absolute limit of the rule \"lab\", which held before its type, its class or its terminal was changed.
 A warning reached nobody: no terminal took it, and no agent.
 ";
         let text = plain(&explanation);

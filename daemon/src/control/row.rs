@@ -18,6 +18,8 @@ pub(super) type Row = HashMap<&'static str, Variant<'static>>;
 /// Where a session stands. Among the keys are
 /// - `Phase`: `survived` is a session of which something lives on after its end;
 /// - `Leader`: the process that the session began with;
+/// - `AbsoluteRule`: the rule that the absolute limit is from, empty for everybody's, where it is an
+///   earlier one than that of `Rule`, because the session was something else before;
 /// - `Keeper`: `logind`, or `daemon` for a login that logind has no session for;
 /// - `NoSession`: why it has none, a word of [`session_timeout_policy::NoSession`]; not there where
 ///   logind keeps the session;
@@ -44,7 +46,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
     let owned = |text: &Option<String>| text.clone().map(Variant::from);
     let span = |span: Option<Duration>| span.map(|span| Variant::from(micros(span)));
     let inactivity = limits.and_then(|limits| limits.get(LimitKind::Inactivity));
-    let allowed = limits.map(|limits| Variant::from(limits.extensions.times));
+    let allowed = session.extensions.map(|all| Variant::from(all.times));
     let used = limits.map(|_| Variant::from(session.granted.times));
     let ends_by = session.ends.map(|(limit, _)| limit.to_string());
     let known = [
@@ -70,10 +72,8 @@ pub(super) fn row(session: &SessionReport) -> Row {
         ),
         ("EndsBy", owned(&ends_by)),
         ("LeftUSec", span(session.ends.map(|(_, left)| left))),
-        (
-            "AbsoluteUSec",
-            span(limits.map(|limits| limits.absolute.length)),
-        ),
+        ("AbsoluteUSec", span(session.absolute)),
+        ("AbsoluteRule", owned(&session.absolute_rule)),
         ("InactivityUSec", span(inactivity.map(|limit| limit.length))),
         (
             "LockAfterUSec",
@@ -102,8 +102,7 @@ pub(super) fn left(session: &SessionReport) -> Row {
     if let Some(length) = session.length {
         row.insert("LimitUSec", span(length));
     }
-    if let Some(limits) = &session.limits {
-        let extensions = limits.extensions;
+    if let Some(extensions) = session.extensions {
         row.extend([
             ("ExtensionsAllowed", Variant::from(extensions.times)),
             ("ExtensionsUsed", Variant::from(session.granted.times)),
@@ -118,6 +117,8 @@ pub(super) fn explained(explanation: Explanation) -> Row {
     let mut row = head(&explanation.session);
     row.extend(kept(&explanation.session.facts));
     row.insert("Unwarned", Variant::from(explanation.session.unwarned));
+    let earlier = explanation.session.absolute_rule.clone();
+    row.extend(earlier.map(|rule| ("AbsoluteRule", Variant::from(rule))));
     if let Groups::Known(names) = explanation.session.groups {
         let names: Vec<String> = names.into_iter().collect();
         row.insert("Groups", Variant::from(names));
