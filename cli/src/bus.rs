@@ -293,6 +293,7 @@ fn told_session(keys: &Keys) -> Session {
         extensions_allowed: keys.short("ExtensionsAllowed"),
         locked: keys.flag("Locked"),
         lock_missed: keys.flag("LockMissed"),
+        no_session: keys.text("NoSession"),
     }
 }
 

@@ -63,6 +63,7 @@ struct SessionObject<'a> {
     idle_fallbacks: Option<&'a [String]>,
     idle_age_seconds: Option<u64>,
     inhibited_by: Option<&'a str>,
+    no_session: Option<&'a str>,
 }
 
 impl<'a> From<&'a Status> for Document<'a> {
@@ -113,6 +114,7 @@ impl<'a> From<&'a Session> for SessionObject<'a> {
             idle_fallbacks: session.idle_fallbacks.as_deref(),
             idle_age_seconds: seconds(session.idle_age),
             inhibited_by: session.inhibited_by.as_deref(),
+            no_session: session.no_session.as_deref(),
         }
     }
 }
@@ -141,7 +143,7 @@ mod tests {
             r#""end_action":"terminate","rule":null,"groups_state":null,"#,
             r#""lock_after_seconds":null,"extensions_used":1,"extensions_allowed":2,"#,
             r#""locked":false,"agent_source":null,"idle_fallbacks":["logind"],"#,
-            r#""idle_age_seconds":4,"inhibited_by":null},"#,
+            r#""idle_age_seconds":4,"inhibited_by":null,"no_session":null},"#,
             r#"{"id":"c2","user":"bob","uid":1001,"type":"wayland","class":"user","service":null,"#,
             r#""from":null,"terminal":null,"phase":"warned","exemption":null,"#,
             r#""idle_seconds":7,"idle_source":"agent","ends_by":"absolute","#,
@@ -149,14 +151,14 @@ mod tests {
             r#""end_action":"report","rule":null,"groups_state":null,"#,
             r#""lock_after_seconds":300,"extensions_used":null,"extensions_allowed":null,"#,
             r#""locked":null,"agent_source":"mutter","idle_fallbacks":[],"#,
-            r#""idle_age_seconds":0,"inhibited_by":null},"#,
+            r#""idle_age_seconds":0,"inhibited_by":null,"no_session":null},"#,
             r#"{"id":"3","user":"root","uid":0,"type":"tty","class":"user","service":"login","#,
             r#""from":null,"terminal":"tty1","phase":"exempt","exemption":"root","#,
             r#""idle_seconds":7261,"idle_source":"logind","ends_by":null,"left_seconds":null,"#,
             r#""absolute_seconds":null,"inactivity_seconds":null,"end_action":null,"#,
             r#""rule":null,"groups_state":null,"lock_after_seconds":null,"extensions_used":null,"#,
             r#""extensions_allowed":null,"locked":null,"agent_source":null,"#,
-            r#""idle_fallbacks":null,"idle_age_seconds":null,"inhibited_by":null}]}"#,
+            r#""idle_fallbacks":null,"idle_age_seconds":null,"inhibited_by":null,"no_session":null}]}"#,
             "\n",
         );
         assert_eq!(json(&sample()), expected);

@@ -10,6 +10,7 @@ pub(crate) fn notes(status: &Status) -> Vec<String> {
     notes.extend(status.policy.error.as_deref().map(indent));
     notes.extend(on_groups(&status.sessions));
     notes.extend(status.sessions.iter().filter_map(on_an_inhibitor));
+    notes.extend(status.sessions.iter().filter_map(on_no_session));
     if status.short_limits {
         notes.push("Limits below the minima are allowed (--allow-short-limits).".into());
     }
@@ -81,6 +82,22 @@ fn on_an_inhibitor(session: &Session) -> Option<String> {
     ))
 }
 
+/// Why the daemon keeps a session that logind does not have.
+fn on_no_session(session: &Session) -> Option<String> {
+    let why = match session.no_session.as_deref()? {
+        "dropped" => "it has dropped the session while somebody was logged in there",
+        "logind-full" => "it has as many sessions as SessionsMax= of logind.conf allows",
+        "logind-silent" => "it did not answer at the login",
+        "name-refused" => "systemd takes no user name of this form",
+        "not-in-stack" => "the stack of the PAM service does not name pam_systemd",
+        _ => "why is not known",
+    };
+    let (id, user) = (&session.id, &session.user);
+    Some(format!(
+        "logind has no session for {id} of {user} ({why}): its limits hold all the same."
+    ))
+}
+
 fn indent(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
     lines.join("\n")
@@ -136,6 +153,10 @@ mod tests {
     #[test]
     fn whoever_keeps_a_session_from_growing_idle_is_named() {
         let mut status = sample();
+        status.sessions[0].no_session = Some("logind-full".into());
+        let note = notes(&status).concat();
+        assert!(note.contains("as many sessions as SessionsMax="), "{note}");
+        status.sessions[0].no_session = None;
         status.sessions[1].inhibited_by = Some("totem".into());
         let expected = "Session c2 does not grow idle: totem holds an idle inhibitor.";
         assert_eq!(notes(&status), [expected]);

@@ -88,6 +88,8 @@ pub(crate) struct Session {
     pub(crate) locked: Option<bool>,
     /// Whether it was to be, and its desktop did not say in time that it is.
     pub(crate) lock_missed: Option<bool>,
+    /// Why logind has no session for it, where that is so: the daemon keeps it then.
+    pub(crate) no_session: Option<String>,
 }
 
 /// One of each sort, for the tests of what is printed.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use session_timeout_policy::{Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase};
+use session_timeout_policy::{
+    Exemption, Groups, Keeper, LimitKind, LockCause, MilestoneKind, Phase,
+};
 use session_timeout_texts::harmless;
 use zbus::wire::Variant;
 
@@ -57,6 +59,13 @@ pub(super) fn row(session: &SessionReport) -> Row {
         (
             "InhibitedBy",
             owned(&session.inhibitor.as_deref().map(harmless)),
+        ),
+        (
+            "NoSession",
+            match facts.keeper {
+                Keeper::Logind => None,
+                Keeper::Daemon(why) => Some(Variant::from(why.as_str())),
+            },
         ),
         ("EndsBy", owned(&ends_by)),
         ("LeftUSec", span(session.ends.map(|(_, left)| left))),
