@@ -108,11 +108,16 @@ pub(super) fn processes(groups: &BTreeSet<String>) -> BTreeSet<Process> {
 
 /// Whether the user has a desktop in another session: the one manager serves both.
 fn has_another(session: &SessionFacts) -> bool {
-    let entries = fs::read_dir(SESSIONS).into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| {
-        let name = entry.file_name();
-        name.to_str() != Some(&session.key.id) && is_desktop(&entry.path(), session.uid)
-    })
+    files_of_sessions(Path::new(SESSIONS))
+        .any(|(id, path)| id != session.key.id && is_desktop(&path, session.uid))
+}
+
+/// What is kept of each session, by its id. Beside each is a FIFO (`session_create_fifo()` of
+/// logind), which its login holds open: nobody who opens that comes back.
+fn files_of_sessions(directory: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    files.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
 }
 
 fn is_desktop(path: &Path, user: Uid) -> bool {
@@ -189,6 +194,16 @@ mod tests {
 
     const USER: Uid = Uid::new(1000);
     const MANAGER: &str = "/user.slice/user-1000.slice/user@1000.service";
+
+    #[test]
+    fn the_fifo_beside_what_is_kept_of_a_session_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("c1"), "UID=1000\n").unwrap();
+        let fifo = directory.path().join("c1.ref");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let found: Vec<_> = files_of_sessions(directory.path()).collect();
+        assert_eq!(found, [("c1".to_owned(), directory.path().join("c1"))]);
+    }
 
     #[test]
     fn what_is_part_of_the_desktop_is_told_from_what_lingers() {
