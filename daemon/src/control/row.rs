@@ -228,6 +228,7 @@ mod tests {
             started: BootTime::default(),
             keeper,
             invocation: None,
+            audit: None,
         }
     }
 
