@@ -257,6 +257,10 @@ on_both_suites! {
     Installed terminals::typing_keeps_a_console_while_its_silent_twin_is_ended,
     Installed terminals::what_a_login_left_behind_is_told_of_an_end_that_takes_it_along,
     Installed terminals::typing_still_counts_when_the_leader_was_killed,
+    Installed unregistered::a_login_that_logind_does_not_know_is_over_when_its_user_leaves,
+    Installed unregistered::a_login_that_logind_has_no_room_for_is_warned_and_ended,
+    Installed unregistered::a_login_without_pam_systemd_survives_the_daemon_and_is_ended,
+    Installed unregistered::a_user_whose_name_systemd_refuses_is_warned_and_ended,
 }
 
 /// Cases about real login managers.
