@@ -272,6 +272,9 @@ fn told_session(keys: &Keys) -> Session {
         service: keys.text("Service"),
         from: keys.text("From"),
         terminal: keys.text("Terminal"),
+        leader: keys.short("Leader"),
+        keeper: keys.text("Keeper"),
+        no_session: keys.text("NoSession"),
         phase: keys.word("Phase"),
         exemption: keys.text("Exemption"),
         rule: keys.text("Rule"),
@@ -286,6 +289,7 @@ fn told_session(keys: &Keys) -> Session {
         ends_by: keys.text("EndsBy"),
         left: keys.micros("LeftUSec"),
         absolute: keys.micros("AbsoluteUSec"),
+        absolute_rule: keys.text("AbsoluteRule"),
         inactivity: keys.micros("InactivityUSec"),
         lock_after: keys.micros("LockAfterUSec"),
         end_action: keys.text("EndAction"),
@@ -293,6 +297,7 @@ fn told_session(keys: &Keys) -> Session {
         extensions_allowed: keys.short("ExtensionsAllowed"),
         locked: keys.flag("Locked"),
         lock_missed: keys.flag("LockMissed"),
+        unwarned: keys.flag("Unwarned"),
     }
 }
 
@@ -339,6 +344,9 @@ fn told_explanation(keys: &Keys) -> Explanation {
         about: About::Session {
             id: keys.word("Id"),
             phase,
+            no_session: keys.text("NoSession"),
+            unwarned: keys.flag("Unwarned"),
+            absolute_rule: keys.text("AbsoluteRule"),
         },
         user: keys.word("User"),
         groups: keys.texts("Groups"),
@@ -430,12 +438,13 @@ mod tests {
             ("Rule", EVIL.into()),
             ("Groups", vec![EVIL].into()),
             ("GroupsState", EVIL.into()),
+            ("NoSession", EVIL.into()),
             ("EndAction", EVIL.into()),
             ("Settings", vec![(EVIL, EVIL, EVIL)].into()),
             ("Schedule", vec![(EVIL, EVIL, 1_u64)].into()),
         ]));
         let all = format!("{explanation:?}");
-        assert_eq!(all.matches(TAMED).count(), 12, "{all}");
+        assert_eq!(all.matches(TAMED).count(), 13, "{all}");
         assert!(!all.contains("\\u{1b}"), "{all}");
     }
 

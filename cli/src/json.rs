@@ -63,6 +63,10 @@ struct SessionObject<'a> {
     idle_fallbacks: Option<&'a [String]>,
     idle_age_seconds: Option<u64>,
     inhibited_by: Option<&'a str>,
+    keeper: Option<&'a str>,
+    no_session: Option<&'a str>,
+    unwarned: Option<bool>,
+    absolute_rule: Option<&'a str>,
 }
 
 impl<'a> From<&'a Status> for Document<'a> {
@@ -113,6 +117,10 @@ impl<'a> From<&'a Session> for SessionObject<'a> {
             idle_fallbacks: session.idle_fallbacks.as_deref(),
             idle_age_seconds: seconds(session.idle_age),
             inhibited_by: session.inhibited_by.as_deref(),
+            keeper: session.keeper.as_deref(),
+            no_session: session.no_session.as_deref(),
+            unwarned: session.unwarned,
+            absolute_rule: session.absolute_rule.as_deref(),
         }
     }
 }
@@ -141,7 +149,8 @@ mod tests {
             r#""end_action":"terminate","rule":null,"groups_state":null,"#,
             r#""lock_after_seconds":null,"extensions_used":1,"extensions_allowed":2,"#,
             r#""locked":false,"agent_source":null,"idle_fallbacks":["logind"],"#,
-            r#""idle_age_seconds":4,"inhibited_by":null},"#,
+            r#""idle_age_seconds":4,"inhibited_by":null,"keeper":"logind","no_session":null,"#,
+            r#""unwarned":false,"absolute_rule":null},"#,
             r#"{"id":"c2","user":"bob","uid":1001,"type":"wayland","class":"user","service":null,"#,
             r#""from":null,"terminal":null,"phase":"warned","exemption":null,"#,
             r#""idle_seconds":7,"idle_source":"agent","ends_by":"absolute","#,
@@ -149,14 +158,16 @@ mod tests {
             r#""end_action":"report","rule":null,"groups_state":null,"#,
             r#""lock_after_seconds":300,"extensions_used":null,"extensions_allowed":null,"#,
             r#""locked":null,"agent_source":"mutter","idle_fallbacks":[],"#,
-            r#""idle_age_seconds":0,"inhibited_by":null},"#,
+            r#""idle_age_seconds":0,"inhibited_by":null,"keeper":null,"no_session":null,"#,
+            r#""unwarned":null,"absolute_rule":null},"#,
             r#"{"id":"3","user":"root","uid":0,"type":"tty","class":"user","service":"login","#,
             r#""from":null,"terminal":"tty1","phase":"exempt","exemption":"root","#,
             r#""idle_seconds":7261,"idle_source":"logind","ends_by":null,"left_seconds":null,"#,
             r#""absolute_seconds":null,"inactivity_seconds":null,"end_action":null,"#,
             r#""rule":null,"groups_state":null,"lock_after_seconds":null,"extensions_used":null,"#,
             r#""extensions_allowed":null,"locked":null,"agent_source":null,"#,
-            r#""idle_fallbacks":null,"idle_age_seconds":null,"inhibited_by":null}]}"#,
+            r#""idle_fallbacks":null,"idle_age_seconds":null,"inhibited_by":null,"#,
+            r#""keeper":null,"no_session":null,"unwarned":null,"absolute_rule":null}]}"#,
             "\n",
         );
         assert_eq!(json(&sample()), expected);
@@ -167,6 +178,16 @@ mod tests {
         let mut status = sample();
         status.sessions[1].inhibited_by = Some("totem".into());
         assert!(json(&status).contains(r#""inhibited_by":"totem""#));
+    }
+
+    #[test]
+    fn a_login_that_the_daemon_keeps_has_the_reason() {
+        let mut status = sample();
+        status.sessions[0].keeper = Some("daemon".into());
+        status.sessions[0].no_session = Some("logind-full".into());
+        status.sessions[0].unwarned = Some(true);
+        let expected = r#""keeper":"daemon","no_session":"logind-full","unwarned":true,"#;
+        assert!(json(&status).contains(expected));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod extend;
 mod json;
 mod keys;
 mod left;
+mod no_session;
 mod notes;
 mod own;
 mod run;

@@ -1,5 +1,6 @@
 //! What an administrator should know before believing what `status` shows.
 
+use crate::no_session::reason;
 use crate::status::{Policy, Session, Status};
 use crate::text::listed;
 
@@ -8,6 +9,10 @@ pub(crate) fn notes(status: &Status) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(on_the_policy(&status.policy));
     notes.extend(status.policy.error.as_deref().map(indent));
+    notes.extend(on_survivors(&status.sessions));
+    notes.extend(on_the_unwarned(&status.sessions));
+    notes.extend(on_logins(&status.sessions));
+    notes.extend(status.sessions.iter().filter_map(on_an_earlier_limit));
     notes.extend(on_groups(&status.sessions));
     notes.extend(status.sessions.iter().filter_map(on_an_inhibitor));
     if status.short_limits {
@@ -47,6 +52,53 @@ fn on_the_policy(policy: &Policy) -> Option<String> {
     }
 }
 
+/// What is ended and not gone.
+fn on_survivors(sessions: &[Session]) -> Option<String> {
+    let survivors = named(sessions, |session| session.phase == "survived")?;
+    Some(format!(
+        "Of {survivors} something lives on after the end; session-timeoutd tries again."
+    ))
+}
+
+/// Whom no warning reached.
+fn on_the_unwarned(sessions: &[Session]) -> Option<String> {
+    let unwarned = named(sessions, |session| session.unwarned == Some(true))?;
+    Some(format!(
+        "A warning reached nobody in {unwarned}: no terminal took it, and no agent."
+    ))
+}
+
+/// The logins that logind has no session for, by the reason.
+fn on_logins(sessions: &[Session]) -> Vec<String> {
+    let mut reasons: Vec<&str> = sessions
+        .iter()
+        .filter_map(|session| session.no_session.as_deref())
+        .collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let told = reasons.into_iter().filter_map(|word| {
+        let logins = named(sessions, |session| {
+            session.no_session.as_deref() == Some(word)
+        })?;
+        let why = reason(word);
+        Some(format!(
+            "session-timeoutd itself keeps {logins}, for which logind has no session: {why}."
+        ))
+    });
+    told.collect()
+}
+
+/// `session c1 of alice and session c2 of bob`, of those that are asked for; `None` where there is
+/// none.
+fn named(sessions: &[Session], wanted: impl Fn(&Session) -> bool) -> Option<String> {
+    let wanted = sessions.iter().filter(|session| wanted(session));
+    let names: Vec<String> = wanted
+        .map(|session| format!("session {} of {}", session.id, session.user))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    (!names.is_empty()).then(|| listed(&names, "and"))
+}
+
 /// Who got what holds for everybody, because nobody could tell their groups.
 fn on_groups(sessions: &[Session]) -> Option<String> {
     let affected = || {
@@ -70,6 +122,25 @@ fn on_groups(sessions: &[Session]) -> Option<String> {
         "The groups of {users} are unavailable, so [default] holds for {sessions} \
          instead of a rule; see the journal."
     ))
+}
+
+/// A limit that a session has not lost by becoming something else.
+fn on_an_earlier_limit(session: &Session) -> Option<String> {
+    let rule = session.absolute_rule.as_deref()?;
+    let (id, limit) = (&session.id, earlier_limit(rule));
+    Some(format!("Session {id} still has {limit}."))
+}
+
+/// `the absolute limit of the rule "lab", ...`, by the name of the rule; empty for `[default]`.
+pub(crate) fn earlier_limit(rule: &str) -> String {
+    let whose = match rule {
+        "" => "[default]".to_owned(),
+        rule => format!("the rule \"{rule}\""),
+    };
+    format!(
+        "the absolute limit of {whose}, which held before its type, its class or its terminal \
+         was changed"
+    )
 }
 
 /// Who keeps a session from growing idle, where the policy lets them.
@@ -134,11 +205,53 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_that_a_change_of_the_session_did_not_take_away_is_said() {
+        let mut status = sample();
+        status.sessions[0].absolute_rule = Some("lab".into());
+        status.sessions[1].absolute_rule = Some(String::new());
+        let expected = [
+            "Session c1 still has the absolute limit of the rule \"lab\", which held before its \
+             type, its class or its terminal was changed.",
+            "Session c2 still has the absolute limit of [default], which held before its type, its \
+             class or its terminal was changed.",
+        ];
+        assert_eq!(notes(&status), expected);
+    }
+
+    #[test]
     fn whoever_keeps_a_session_from_growing_idle_is_named() {
         let mut status = sample();
         status.sessions[1].inhibited_by = Some("totem".into());
         let expected = "Session c2 does not grow idle: totem holds an idle inhibitor.";
         assert_eq!(notes(&status), [expected]);
+    }
+
+    #[test]
+    fn a_login_without_a_session_of_logind_is_named_with_the_reason() {
+        let mut status = sample();
+        for session in &mut status.sessions[..2] {
+            session.no_session = Some("logind-full".into());
+        }
+        status.sessions[2].no_session = Some("eclipse".into());
+        let expected = [
+            "session-timeoutd itself keeps session 3 of root, for which logind has no session: \
+             the reason is \"eclipse\".",
+            "session-timeoutd itself keeps session c1 of alice and session c2 of bob, for which \
+             logind has no session: logind has as many sessions as SessionsMax= allows.",
+        ];
+        assert_eq!(notes(&status), expected);
+    }
+
+    #[test]
+    fn what_lives_on_and_who_was_not_warned_is_named() {
+        let mut status = sample();
+        status.sessions[0].phase = "survived".into();
+        status.sessions[1].unwarned = Some(true);
+        let expected = [
+            "Of session c1 of alice something lives on after the end; session-timeoutd tries again.",
+            "A warning reached nobody in session c2 of bob: no terminal took it, and no agent.",
+        ];
+        assert_eq!(notes(&status), expected);
     }
 
     #[test]

@@ -45,8 +45,16 @@ pub(crate) struct Session {
     /// The remote host; absent for local logins.
     pub(crate) from: Option<String>,
     pub(crate) terminal: Option<String>,
-    /// `running`, `warned`, `ending`, `reported`, `held` (locked for a limit), `undecided` (its
-    /// groups are being asked for) or `exempt`.
+    /// The process that the session began with.
+    pub(crate) leader: Option<u32>,
+    /// `logind` or `daemon`; absent from a daemon that does not say.
+    pub(crate) keeper: Option<String>,
+    /// Why logind has no session for the login: a word of [`crate::no_session`]; absent where it
+    /// has one.
+    pub(crate) no_session: Option<String>,
+    /// `running`, `warned`, `ending`, `survived` (something of it lives on after its end),
+    /// `reported`, `held` (locked for a limit), `undecided` (its groups are being asked for) or
+    /// `exempt`.
     pub(crate) phase: String,
     /// Why no limit holds; absent for a session that is judged.
     pub(crate) exemption: Option<String>,
@@ -74,6 +82,9 @@ pub(crate) struct Session {
     /// Until then.
     pub(crate) left: Option<Duration>,
     pub(crate) absolute: Option<Duration>,
+    /// The rule that the absolute limit is from, empty for `[default]`, of a session that was
+    /// something else before its user changed it; absent where it is from `rule`.
+    pub(crate) absolute_rule: Option<String>,
     /// Absent where it is off.
     pub(crate) inactivity: Option<Duration>,
     /// The first stage, after so much inactivity; absent where it is off.
@@ -88,6 +99,15 @@ pub(crate) struct Session {
     pub(crate) locked: Option<bool>,
     /// Whether it was to be, and its desktop did not say in time that it is.
     pub(crate) lock_missed: Option<bool>,
+    /// Whether a warning reached neither a terminal nor an agent of it.
+    pub(crate) unwarned: Option<bool>,
+}
+
+impl Session {
+    /// Whether logind has no session for the login, so that the daemon itself knows when it ends.
+    pub(crate) fn is_kept_by_the_daemon(&self) -> bool {
+        self.keeper.as_deref() == Some("daemon")
+    }
 }
 
 /// One of each sort, for the tests of what is printed.
@@ -115,6 +135,9 @@ pub(crate) fn sample() -> Status {
         extensions_used: Some(1),
         extensions_allowed: Some(2),
         locked: Some(false),
+        leader: Some(4711),
+        keeper: Some("logind".into()),
+        unwarned: Some(false),
         ..Session::default()
     };
     let bob = Session {

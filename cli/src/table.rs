@@ -65,7 +65,7 @@ fn sessions(out: &mut String, sessions: &[Session], width: Option<usize>) {
 fn style(session: &Session) -> Style {
     const MINUTE: Duration = Duration::from_secs(60);
     match (session.phase.as_str(), session.left) {
-        ("ending" | "reported", _) => NOW,
+        ("ending" | "survived" | "reported", _) => NOW,
         (_, Some(left)) if left <= MINUTE => NOW,
         ("warned", _) => SOON,
         (_, Some(left)) if left <= 5 * MINUTE => SOON,
@@ -84,12 +84,13 @@ enum Column {
     Idle,
     Source,
     Rule,
+    Keeper,
     EndsBy,
     Left,
 }
 
 impl Column {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Session,
         Self::User,
         Self::Type,
@@ -98,12 +99,14 @@ impl Column {
         Self::Idle,
         Self::Source,
         Self::Rule,
+        Self::Keeper,
         Self::EndsBy,
         Self::Left,
     ];
 
     /// In this order they are left out where the terminal is narrow.
-    const DISPENSABLE: [Self; 6] = [
+    const DISPENSABLE: [Self; 7] = [
+        Self::Keeper,
         Self::Source,
         Self::Service,
         Self::Type,
@@ -122,14 +125,20 @@ impl Column {
             Self::Idle => "IDLE",
             Self::Source => "SOURCE",
             Self::Rule => "RULE",
+            Self::Keeper => "KEEPER",
             Self::EndsBy => "ENDS BY",
             Self::Left => "LEFT",
         }
     }
 
-    /// A policy without rules needs no column for them.
+    /// A policy without rules needs no column for them, and a machine where logind keeps every
+    /// session none for that.
     fn is_worth_its_place(self, sessions: &[Session]) -> bool {
-        self != Self::Rule || sessions.iter().any(|session| session.rule.is_some())
+        match self {
+            Self::Rule => sessions.iter().any(|session| session.rule.is_some()),
+            Self::Keeper => sessions.iter().any(Session::is_kept_by_the_daemon),
+            _ => true,
+        }
     }
 
     fn cell(self, session: &Session) -> String {
@@ -142,6 +151,7 @@ impl Column {
             Self::Idle => session.idle.map(roughly),
             Self::Source => Some(source(session)),
             Self::Rule => session.rule.clone(),
+            Self::Keeper => session.keeper.clone(),
             Self::EndsBy => ends_by(session),
             Self::Left => left(session),
         };
@@ -181,6 +191,7 @@ fn ends_by(session: &Session) -> Option<String> {
 fn left(session: &Session) -> Option<String> {
     match session.phase.as_str() {
         "ending" => Some("ending".to_owned()),
+        "survived" => Some("survived".to_owned()),
         // Its limit has passed, and the policy's action is to say so in the journal.
         "reported" => Some("passed".to_owned()),
         "held" => Some("locked".to_owned()),
@@ -276,6 +287,29 @@ c2       bob    wayland  -        -          7 s        agent (mutter)  card dat
     }
 
     #[test]
+    fn who_keeps_a_session_has_a_column_where_it_is_not_always_logind() {
+        let mut status = sample();
+        status.sessions.truncate(2);
+        status.sessions[1].id = "login-4711".into();
+        status.sessions[1].keeper = Some("daemon".into());
+        status.sessions[1].no_session = Some("not-in-stack".into());
+        let expected = "\
+SESSION     USER   TYPE     SERVICE  FROM       IDLE  SOURCE          KEEPER  ENDS BY            LEFT
+c1          alice  tty      sshd     192.0.2.7  12 s  terminals       logind  absolute           23 h 59 min
+login-4711  bob    wayland  -        -          7 s   agent (mutter)  daemon  absolute (report)  4 min 10 s
+
+session-timeoutd itself keeps session login-4711 of bob, for which logind has no session: \
+pam_systemd.so is not in the stack of its PAM service.
+";
+        assert_eq!(plain(&status, None), expected);
+        let narrow = plain(&status, Some(80));
+        assert!(
+            narrow.contains("(no room for KEEPER, SOURCE, SERVICE)\n"),
+            "{narrow}"
+        );
+    }
+
+    #[test]
     fn a_narrow_terminal_loses_what_matters_least() {
         let expected = "\
 SESSION  USER   TYPE     FROM       IDLE       ENDS BY            LEFT
@@ -314,6 +348,8 @@ c2       bob    wayland  -          7 s        absolute (report)  4 min 10 s
         assert_eq!(with("warned", Some(1200)), SOON);
         assert_eq!(with("warned", Some(60)), NOW);
         assert_eq!(with("ending", Some(0)), NOW);
+        assert_eq!(with("survived", None), NOW);
+        assert_eq!(with("survived", Some(3600)), NOW);
         assert_eq!(with("reported", None), NOW);
         assert_eq!(with("exempt", None), QUIET);
     }
@@ -331,6 +367,9 @@ c2       bob    wayland  -          7 s        absolute (report)  4 min 10 s
         status.sessions.truncate(1);
         status.sessions[0].phase = "ending".into();
         assert!(plain(&status, None).ends_with("absolute  ending\n"));
+        status.sessions[0].phase = "survived".into();
+        let text = plain(&status, None);
+        assert!(text.contains("absolute  survived\n"), "{text}");
         status.sessions[0].phase = "reported".into();
         status.sessions[0].end_action = Some("report".into());
         assert!(plain(&status, None).ends_with("absolute (report)  passed\n"));

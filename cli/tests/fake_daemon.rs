@@ -87,6 +87,72 @@ async fn explain_as_json_has_the_same_facts() {
 }
 
 #[tokio::test]
+async fn a_login_without_a_session_and_an_end_that_did_not_end_are_said() {
+    let output = run(Bus::with(Daemon::Troubled), &["status"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let expected = "\
+SESSION     USER   TYPE  SERVICE  FROM       IDLE  SOURCE     RULE       KEEPER  ENDS BY     LEFT
+c1          alice  tty   sshd     127.0.0.1  12 s  terminals  card data  logind  inactivity  survived
+login-4711  alice  tty   sshd     127.0.0.1  12 s  terminals  card data  daemon  inactivity  4 min 48 s
+
+Of session c1 of alice something lives on after the end; session-timeoutd tries again.
+A warning reached nobody in session login-4711 of alice: no terminal took it, and no agent.
+session-timeoutd itself keeps session login-4711 of alice, for which logind has no session: \
+logind has as many sessions as SessionsMax= allows.
+1 message on the login socket was rejected; see the journal.
+";
+    assert_eq!(stdout(&output), expected);
+    let output = run(Bus::with(Daemon::Troubled), &["status", "--json"]).await;
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["sessions"][0]["phase"], "survived");
+    assert_eq!(json["sessions"][0]["no_session"], serde_json::Value::Null);
+    assert_eq!(json["sessions"][1]["keeper"], "daemon");
+    assert_eq!(json["sessions"][1]["no_session"], "logind-full");
+    assert_eq!(json["sessions"][1]["unwarned"], true);
+    let coloured = run(Bus::with(Daemon::Troubled), &["status", "--color=always"]).await;
+    assert!(stdout(&coloured).contains("\u{1b}[31mc1 "), "{coloured:?}");
+
+    let output = run(Bus::with(Daemon::Troubled), &["explain", "login-4711"]).await;
+    let expected = "\
+logind has no session for this login: logind has as many sessions as SessionsMax= allows. \
+session-timeoutd keeps it itself.
+";
+    assert!(stdout(&output).contains(expected), "{}", stdout(&output));
+}
+
+#[tokio::test]
+async fn doctor_says_what_is_wrong_with_logins_and_ends_and_what_fills_logind() {
+    let output = run(Bus::with(Daemon::Troubled), &["doctor", "--json"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |id: &str| {
+        let findings = json["findings"].as_array().unwrap();
+        let found: Vec<_> = findings.iter().filter(|found| found["id"] == id).collect();
+        assert_eq!(found.len(), 1, "{id} in {json}");
+        found[0].clone()
+    };
+    for (id, level, session) in [
+        ("session.survived", "error", "c1"),
+        ("session.keeper", "warning", "login-4711"),
+        ("session.unwarned", "warning", "login-4711"),
+    ] {
+        let finding = of(id);
+        assert_eq!(finding["level"], level, "{finding}");
+        assert_eq!(finding["session"], session, "{finding}");
+        assert!(finding["mend"].is_string(), "{finding}");
+    }
+    let places = of("logind.sessions-max");
+    assert_eq!(places["level"], "warning", "{places}");
+    let what = "logind has 19 sessions of the 20 that SessionsMax= allows: logins beyond that get \
+                no session of logind's";
+    assert_eq!(places["what"], what);
+    let closing = of("logind.closing");
+    assert_eq!(closing["level"], "note", "{closing}");
+    let what = closing["what"].as_str().unwrap();
+    assert!(what.ends_with("bob (2) and alice (1)"), "{what}");
+}
+
+#[tokio::test]
 async fn an_extension_is_said_with_what_is_left() {
     let output = run(Bus::with(Daemon::Healthy), &["extend", "c1"]).await;
     assert!(output.status.success(), "{}", stderr(&output));
@@ -371,6 +437,8 @@ enum NotExtended {
 #[derive(Clone, Copy)]
 enum Daemon {
     Healthy,
+    /// It has a session that survived its end, and a login that logind has no session for.
+    Troubled,
     NotRunning,
     Forbidden,
     /// One of before `explain`.
@@ -423,8 +491,12 @@ async fn connect(stream: std::os::unix::net::UnixStream, daemon: Daemon) -> Conn
         .serve_at("/org/freedesktop/DBus", Hello)
         .serve_at("/org/sessiontimeout1", Manager(daemon))
         .serve_at("/org/freedesktop/login1", Logind)
-        .serve_at(LOGIND_SESSION, LogindSession)
-        .serve_at("/org/freedesktop/login1/session/auto", LogindSession)
+        .serve_at(LOGIND_SESSION, LogindSession("active"))
+        .serve_at(CLOSING_SESSION, LogindSession("closing"))
+        .serve_at(
+            "/org/freedesktop/login1/session/auto",
+            LogindSession("active"),
+        )
         .serve_at("/org/freedesktop/systemd1", Systemd)
         .build()
         .await
@@ -441,6 +513,7 @@ impl Hello {
 }
 
 const LOGIND_SESSION: &str = "/org/freedesktop/login1/session/c1";
+const CLOSING_SESSION: &str = "/org/freedesktop/login1/session/c2";
 
 struct Logind;
 
@@ -450,16 +523,46 @@ impl Logind {
         ObjectPath::from_static_str_unchecked(LOGIND_SESSION)
     }
 
+    /// Two that are closing of bob's and one of alice's, and one that is not.
+    fn list_sessions(&self) -> Vec<(String, u32, String, String, ObjectPath<'static>)> {
+        let listed = |(user, path): (&str, &'static str)| {
+            let path = ObjectPath::from_static_str_unchecked(path);
+            (String::new(), 1000, user.to_owned(), String::new(), path)
+        };
+        let sessions = [
+            ("alice", CLOSING_SESSION),
+            ("bob", CLOSING_SESSION),
+            ("carol", LOGIND_SESSION),
+            ("bob", CLOSING_SESSION),
+        ];
+        sessions.into_iter().map(listed).collect()
+    }
+
+    #[zbus(property, name = "NCurrentSessions")]
+    fn current_sessions(&self) -> u64 {
+        19
+    }
+
+    #[zbus(property)]
+    fn sessions_max(&self) -> u64 {
+        20
+    }
+
     #[zbus(property, name = "StopIdleSessionUSec")]
     fn stop_idle_session(&self) -> u64 {
         600 * SECOND
     }
 }
 
-struct LogindSession;
+struct LogindSession(&'static str);
 
 #[zbus::interface(name = "org.freedesktop.login1.Session")]
 impl LogindSession {
+    #[zbus(property)]
+    fn state(&self) -> &str {
+        self.0
+    }
+
     #[zbus(property)]
     fn id(&self) -> &str {
         "c1"
@@ -490,6 +593,7 @@ impl Manager {
     fn list_sessions(&self) -> fdo::Result<Vec<Keys>> {
         match self.0 {
             Daemon::Healthy | Daemon::Old => Ok(vec![session()]),
+            Daemon::Troubled => Ok(vec![survived(), kept()]),
             Daemon::NotRunning => Err(fdo::Error::ServiceUnknown("no such name".into())),
             Daemon::Forbidden => Err(fdo::Error::AccessDenied("by policy".into())),
         }
@@ -498,6 +602,11 @@ impl Manager {
     fn explain(&self, session: &str) -> fdo::Result<Keys> {
         match (self.0, session) {
             (Daemon::Healthy, "c1") => Ok(explanation()),
+            (Daemon::Troubled, "login-4711") => {
+                let mut keys = explanation();
+                keys.extend(kept());
+                Ok(keys)
+            }
             (Daemon::Old, _) => Err(fdo::Error::UnknownMethod("no such method".into())),
             _ => Err(fdo::Error::InvalidArgs(format!(
                 "there is no session {session} that you may see\u{1b}"
@@ -581,6 +690,27 @@ fn session() -> Keys {
         ("Locked", false.into()),
         ("EndAction", "terminate".into()),
     ])
+}
+
+fn survived() -> Keys {
+    let mut keys_of = session();
+    keys_of.extend(keys([
+        ("Phase", "survived".into()),
+        ("Keeper", "logind".into()),
+    ]));
+    keys_of
+}
+
+fn kept() -> Keys {
+    let mut keys_of = session();
+    keys_of.extend(keys([
+        ("Id", "login-4711".into()),
+        ("Leader", 4711_u32.into()),
+        ("Keeper", "daemon".into()),
+        ("NoSession", "logind-full".into()),
+        ("Unwarned", true.into()),
+    ]));
+    keys_of
 }
 
 fn left() -> Keys {

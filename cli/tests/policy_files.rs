@@ -247,6 +247,22 @@ fn a_user_of_another_machine_is_explained_by_uid_and_groups() {
 }
 
 #[test]
+fn a_name_that_systemd_takes_for_no_user_is_said_and_its_limits_hold() {
+    let files = Files::of(&[("policy.toml", MAIN)]);
+    let whom = ["explain", "--user=20250001", "--uid=70000"];
+    let options = ["--policy", "DIR"];
+    let output = files.run(&[&whom[..], &options].concat());
+    let said = files.stdout(&output);
+    assert!(
+        said.contains("logind makes no session for this login: systemd takes no user name"),
+        "{said}"
+    );
+    assert!(said.contains("AFTER THE LOGIN"), "{said}");
+    let json = files.run(&[&whom[..], &options, &["--json"]].concat());
+    assert_eq!(files.json(&json)["no_session"], "name-refused");
+}
+
+#[test]
 fn a_user_who_does_not_exist_is_said_so() {
     let files = Files::of(&[("policy.toml", MAIN)]);
     let output = files.run(&["explain", "--user=nobody-has-this-name", "--policy", "DIR"]);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_timeout_config::{Setting, Settings};
 use session_timeout_policy::{
-    Action, ActivityKind, BootTime, Engine, Granted, Groups, IdleSource, LimitKind, Limits,
-    Milestone, MilestoneKind, Phase, Refusal, SessionFacts, View,
+    Action, ActivityKind, BootTime, Engine, Extensions, Granted, Groups, IdleSource, LimitKind,
+    Limits, Milestone, MilestoneKind, Phase, Refusal, SessionFacts, View,
 };
 
 use zbus::names::OwnedUniqueName;
@@ -48,6 +48,13 @@ pub(crate) struct SessionReport {
     /// How long the limit is that it ends by, with what was granted beyond it.
     pub(crate) length: Option<Duration>,
     pub(crate) limits: Option<Limits>,
+    /// The absolute limit, which may be an earlier one than that in there.
+    pub(crate) absolute: Option<Duration>,
+    /// The rule that an earlier absolute limit is from, of a session whose user has changed what it
+    /// is; empty where it is everybody's.
+    pub(crate) absolute_rule: Option<String>,
+    /// How often and by how much the absolute limit may be put off.
+    pub(crate) extensions: Option<Extensions>,
     pub(crate) granted: Granted,
     pub(crate) locked: bool,
     /// It was to be locked, and its desktop has not said that it is.
@@ -127,6 +134,13 @@ impl SessionReport {
                 .next_end
                 .and_then(|(limit, _)| session.length(limit)),
             limits: session.limits.cloned(),
+            absolute: session
+                .limits_for(LimitKind::Absolute)
+                .map(|limits| limits.absolute.length),
+            absolute_rule: session
+                .earlier
+                .map(|earlier| earlier.rule.unwrap_or_default().to_owned()),
+            extensions: session.extensions(),
             granted: session.granted,
             locked: session.locking.locked,
             lock_missed: session.locking.missed,

@@ -28,6 +28,7 @@ mod inquiry;
 mod limits;
 mod locking;
 mod matching;
+mod names;
 mod remains;
 mod rules;
 mod schedule;
@@ -54,6 +55,7 @@ pub use limits::{
 };
 pub use locking::{Hold, LockCause, Locking};
 pub use matching::{Host, Match, Network, NetworkError, Outcome, Pattern, Reach};
+pub use names::systemd_takes;
 pub use rules::{Exemption, Groups, Policy, Rule, Subject, Verdict};
 pub use schedule::{Milestone, MilestoneKind};
 pub use session::{SessionClass, SessionType, Uid};

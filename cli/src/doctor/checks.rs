@@ -47,6 +47,7 @@ pub(crate) enum Check {
     PamStack,
     PamOrder,
     PamAlone,
+    PamControl,
     PamNoninteractive,
     PamBackstop,
     SshdPam,
@@ -59,12 +60,17 @@ pub(crate) enum Check {
     PolicyState,
     PolicyFiles,
     PolicyShortLimits,
+    PolicyByType,
     SessionIdleSource,
     SessionAgent,
     SessionInactivity,
     SessionLock,
     SessionNotifications,
     SessionGroups,
+    SessionKeeper,
+    SessionSurvived,
+    SessionUnwarned,
+    SessionUntracked,
     LogindStopIdleSession,
     LogindIdleAction,
     LogindKillUserProcesses,
@@ -78,6 +84,8 @@ pub(crate) enum Check {
     SystemClock,
     SystemMosh,
     SystemPolkit,
+    LogindSessionsMax,
+    LogindClosing,
 }
 
 impl Check {
@@ -89,6 +97,7 @@ impl Check {
             Self::PamStack => "pam.stack",
             Self::PamOrder => "pam.order",
             Self::PamAlone => "pam.alone",
+            Self::PamControl => "pam.control",
             Self::PamNoninteractive => "pam.noninteractive",
             Self::PamBackstop => "pam.backstop",
             Self::SshdPam => "sshd.pam",
@@ -101,12 +110,17 @@ impl Check {
             Self::PolicyState => "policy.state",
             Self::PolicyFiles => "policy.files",
             Self::PolicyShortLimits => "policy.short-limits",
+            Self::PolicyByType => "policy.by-type",
             Self::SessionIdleSource => "session.idle-source",
             Self::SessionAgent => "session.agent",
             Self::SessionInactivity => "session.inactivity",
             Self::SessionLock => "session.lock",
             Self::SessionNotifications => "session.notifications",
             Self::SessionGroups => "session.groups",
+            Self::SessionKeeper => "session.keeper",
+            Self::SessionSurvived => "session.survived",
+            Self::SessionUnwarned => "session.unwarned",
+            Self::SessionUntracked => "session.untracked",
             Self::LogindStopIdleSession => "logind.stop-idle-session",
             Self::LogindIdleAction => "logind.idle-action",
             Self::LogindKillUserProcesses => "logind.kill-user-processes",
@@ -120,6 +134,8 @@ impl Check {
             Self::SystemClock => "system.clock",
             Self::SystemMosh => "system.mosh",
             Self::SystemPolkit => "system.polkit",
+            Self::LogindSessionsMax => "logind.sessions-max",
+            Self::LogindClosing => "logind.closing",
         }
     }
 
@@ -130,6 +146,7 @@ impl Check {
             | Self::PamStack
             | Self::PamOrder
             | Self::PamAlone
+            | Self::PamControl
             | Self::PamNoninteractive
             | Self::PamBackstop
             | Self::SshdPam => Group::Login,
@@ -141,13 +158,18 @@ impl Check {
             | Self::DaemonRejectedFrames
             | Self::PolicyState
             | Self::PolicyFiles
-            | Self::PolicyShortLimits => Group::Daemon,
+            | Self::PolicyShortLimits
+            | Self::PolicyByType => Group::Daemon,
             Self::SessionIdleSource
             | Self::SessionAgent
             | Self::SessionInactivity
             | Self::SessionLock
             | Self::SessionNotifications
-            | Self::SessionGroups => Group::Sessions,
+            | Self::SessionGroups
+            | Self::SessionKeeper
+            | Self::SessionSurvived
+            | Self::SessionUnwarned
+            | Self::SessionUntracked => Group::Sessions,
             Self::LogindStopIdleSession
             | Self::LogindIdleAction
             | Self::LogindKillUserProcesses
@@ -160,7 +182,9 @@ impl Check {
             | Self::SystemCgroups
             | Self::SystemClock
             | Self::SystemMosh
-            | Self::SystemPolkit => Group::System,
+            | Self::SystemPolkit
+            | Self::LogindSessionsMax
+            | Self::LogindClosing => Group::System,
         }
     }
 }

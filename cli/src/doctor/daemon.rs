@@ -161,7 +161,8 @@ fn logind(status: &Status) -> Finding {
     if status.logind == "connected" {
         return Finding::ok(check, "logind answers the daemon");
     }
-    let what = "logind does not answer the daemon, which can end no session without it";
+    let what = "logind does not answer the daemon: it learns of no new session, and has PID 1 alone \
+                to end those that it knows";
     Finding::error(check, what).run_this("systemctl restart systemd-logind")
 }
 

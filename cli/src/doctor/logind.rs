@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use session_timeout_texts::roughly;
 
+use super::capacity::Places;
 use super::checks::Check;
 use super::finding::{Finding, Level};
 use super::logind_conf::{Key, LogindConf};
 
 /// Where logind cannot reload, as on Debian 12, it is restarted, which ends no session.
-const RELOAD: &str = "systemctl reload-or-restart systemd-logind";
+pub(super) const RELOAD: &str = "systemctl reload-or-restart systemd-logind";
 
 /// What is in force, as logind says itself (org.freedesktop.login1(5)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub(crate) struct InForce {
     pub(crate) stop_idle_session: Option<Duration>,
     pub(crate) idle_action: Option<String>,
     pub(crate) kill_user_processes: Option<bool>,
+    pub(crate) places: Option<Places>,
 }
 
 /// Everything about logind. `in_force` is absent where logind did not say.

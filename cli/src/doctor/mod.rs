@@ -5,14 +5,19 @@
 
 mod allowance;
 mod backstop;
+mod by_type;
+mod capacity;
 mod checks;
+mod control;
 mod daemon;
 mod desktop;
 mod finding;
 pub(crate) mod json;
+mod kept;
 mod locks;
 mod logind;
 mod logind_conf;
+mod logins;
 mod notifications;
 mod pam;
 pub(crate) mod people;
@@ -20,6 +25,7 @@ mod polkit;
 mod programs;
 mod root;
 mod sessions;
+mod skipped;
 mod sshd;
 mod sshd_config;
 mod stack;
@@ -31,6 +37,8 @@ mod witnesses;
 use allowance::Allowance;
 use finding::{Finding, Level};
 use root::Root;
+
+use crate::status::Session;
 
 /// Everything that was found, in the order in which it is shown.
 #[derive(Debug)]
@@ -72,10 +80,16 @@ pub(crate) async fn examine() -> Diagnosis {
         &witnesses.outcome,
     ));
     findings.extend(daemon::enabled(&witnesses.units));
+    findings.extend(files.settings().map(by_type::examine));
     // Without the daemon nobody knows which there are, and that has been said.
     if witnesses.daemon.is_ok() {
         findings.extend(sessions::examine(&witnesses.sessions));
+        let sessions: Vec<&Session> = witnesses.sessions.iter().map(|one| &one.session).collect();
+        findings.extend(kept::examine(&sessions));
+        let logins = logins::gather(&root);
+        findings.extend(logins::examine(logins.as_deref(), &sessions));
     }
+    findings.extend(capacity::examine(&witnesses.capacity));
     findings.extend(logind::examine(&logind_conf, witnesses.logind.as_ref()));
     findings.extend(tmout::examine(&tmout::Facts::gather(&root), &allowance));
     findings.extend(sshd::examine_timeouts(sshd.as_ref(), &allowance));

@@ -3,6 +3,7 @@
 use super::checks::Check;
 use super::finding::Finding;
 use super::root::Root;
+use super::skipped;
 use super::stack::{Line, Stack};
 use crate::text::listed;
 
@@ -107,6 +108,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![module(facts), systemd(facts), stack(facts)];
     findings.extend(order(facts));
     findings.extend(alone(facts));
+    findings.extend(skipped::examine(&facts.services, [SYSTEMD, OURS]));
     findings.push(noninteractive(facts));
     let mut hidden: Vec<&String> = facts.stacks().flat_map(Stack::hidden).collect();
     hidden.sort();
@@ -134,7 +136,7 @@ fn systemd(facts: &Facts) -> Finding {
         services => {
             let what = format!(
                 "logins through {} get no session from pam_systemd.so, so logind does not know \
-                 them and no limit holds",
+                 them, and session-timeoutd keeps those alone that it is told of",
                 listed(services, "and")
             );
             let finding = Finding::error(check, &what);
@@ -303,7 +305,7 @@ session optional pam_session_timeout.so
     fn what_pam_auth_update_makes_is_well() {
         assert_eq!(with_common(GOOD), []);
         let (_dir, root) = fake::root(&[MODULE, SSHD, (COMMON, GOOD)]);
-        assert_eq!(examine(&Facts::gather(&root)).len(), 6);
+        assert_eq!(examine(&Facts::gather(&root)).len(), 7);
     }
 
     #[test]
@@ -363,6 +365,43 @@ session optional pam_session_timeout.so
                 "move the line /etc/pam.d/common-session:1 below the line \
                  /etc/pam.d/common-session:2"
             )
+        );
+    }
+
+    #[test]
+    fn a_line_that_skips_ours_is_named_once_for_all_services() {
+        let skipping = GOOD.replace(
+            "session required pam_unix.so",
+            "session sufficient pam_mkhomedir.so",
+        );
+        let found = ills(&[
+            MODULE,
+            SSHD,
+            ("/etc/pam.d/login", "@include common-session\n"),
+            (COMMON, &skipping),
+        ]);
+        let [finding] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(
+            (finding.check, finding.level),
+            (Check::PamControl, Level::Warning)
+        );
+        assert_eq!(
+            finding.what,
+            "the control `sufficient` of pam_mkhomedir.so (/etc/pam.d/common-session:3) can keep \
+             pam_systemd.so and pam_session_timeout.so from being called in logins through login \
+             and sshd"
+        );
+        let far = GOOD.replace("[default=1]", "[default=4]");
+        assert_eq!(with_common(&far)[0].check, Check::PamControl);
+        let systemd = GOOD.replace("optional pam_systemd.so", "sufficient pam_systemd.so");
+        let found = with_common(&systemd);
+        assert!(
+            found[0]
+                .what
+                .contains("can keep pam_session_timeout.so from"),
+            "{found:?}"
         );
     }
 

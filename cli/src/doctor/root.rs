@@ -59,6 +59,12 @@ impl Root {
         }
     }
 
+    /// Where a symbolic link points to, as it is written there.
+    pub(crate) fn link(&self, path: &str) -> Option<String> {
+        let target = fs::read_link(self.place(path)).ok()?;
+        Some(target.to_string_lossy().into_owned())
+    }
+
     fn content(&self, path: &str) -> io::Result<String> {
         let path = self.place(path);
         // A pipe would never end. What is not a file has nothing to say to a reader of files.

@@ -2,6 +2,7 @@
 
 use std::str::SplitWhitespace;
 
+use super::control::Control;
 use super::root::{Place, Root, Text};
 
 /// Deeper than Linux-PAM itself goes (`PAM_SUBSTACK_MAX_LEVEL`, 16).
@@ -20,16 +21,30 @@ pub(crate) struct Stack {
     hidden: Vec<String>,
 }
 
-/// A line that calls a module.
+/// A line that calls a module, or begins a substack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Without its directory.
-    module: String,
+    /// Without its directory; absent where a substack begins.
+    module: Option<String>,
+    pub(crate) control: Control,
     arguments: Vec<String>,
     pub(crate) place: Place,
+    /// The substacks that it is in, the outermost one first, by the places where they begin.
+    within: Vec<Place>,
 }
 
 impl Line {
+    /// Whether it calls a module for what that is for. A line of the backstop is another one: it
+    /// calls our module for something else.
+    fn calls(&self, module: &str) -> bool {
+        self.module.as_deref() == Some(module) && self.value(BACKSTOP).is_none()
+    }
+
+    /// The module that it calls, for people.
+    pub(crate) fn module(&self) -> &str {
+        self.module.as_deref().unwrap_or("a substack")
+    }
+
     /// The value of an argument `name=value`. Of several the last counts.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let mut arguments = self.arguments.iter().rev();
@@ -46,20 +61,53 @@ impl Stack {
     /// The stack of this service; `None` where there is no such service.
     pub(crate) fn of(root: &Root, service: &str) -> Option<Self> {
         let mut stack = Self::default();
-        stack.take_file(root, service, 0)?;
+        stack.take_file(root, service, 0, &[])?;
         Some(stack)
     }
 
-    /// The first line that calls a module. A line of the backstop is another one: it calls our
-    /// module for something else.
+    /// The first line that calls a module.
     pub(crate) fn find(&self, module: &str) -> Option<&Line> {
-        let mut calls = self.lines.iter().filter(|line| line.module == module);
-        calls.find(|line| line.value(BACKSTOP).is_none())
+        self.lines.iter().find(|line| line.calls(module))
+    }
+
+    /// The first line whose control can keep a module that is in the stack from being called.
+    pub(crate) fn skipping(&self, module: &str) -> Option<&Line> {
+        let first = self.lines.iter().position(|line| line.calls(module))?;
+        let skips = |(index, line): &(usize, &Line)| {
+            // A substack comes to a result, and goes nowhere by itself.
+            if line.module.is_none() {
+                return false;
+            }
+            let calls = self.lines.iter().enumerate().skip(first);
+            let mut calls = calls.filter(|(_, line)| line.calls(module));
+            let passed_by = self.passed_by(*index, line);
+            calls.all(|(call, _)| call < passed_by)
+        };
+        let before = self.lines.iter().enumerate().take(first);
+        before.into_iter().find(skips).map(|(_, line)| line)
+    }
+
+    /// Up to which line this one can have PAM go on at: the lines between are not called then.
+    /// `_pam_dispatch_aux()` of Linux-PAM ends the stack or the substack that the line is in, and
+    /// takes a substack for one line where it jumps.
+    fn passed_by(&self, index: usize, line: &Line) -> usize {
+        let rest = self.lines.iter().enumerate().skip(index + 1);
+        let inside = rest.take_while(|(_, next)| next.within.starts_with(&line.within));
+        if line.control.ends_the_stack() {
+            return inside.last().map_or(index, |(last, _)| last) + 1;
+        }
+        let level = |(_, next): &(usize, &Line)| next.within.len() == line.within.len();
+        let end = inside.clone().last().map_or(index, |(last, _)| last) + 1;
+        let mut targets = inside.filter(level).skip(line.control.jump());
+        targets.next().map_or(end, |(target, _)| target)
     }
 
     /// The first line that has a module set the backstop. The module leaves it to that.
     pub(crate) fn find_backstop(&self, module: &str) -> Option<&Line> {
-        let mut calls = self.lines.iter().filter(|line| line.module == module);
+        let mut calls = self
+            .lines
+            .iter()
+            .filter(|line| line.module.as_deref() == Some(module));
         calls.find(|line| line.value(BACKSTOP).is_some())
     }
 
@@ -69,7 +117,11 @@ impl Stack {
     }
 
     pub(crate) fn is_only(&self, module: &str) -> bool {
-        !self.lines.is_empty() && self.lines.iter().all(|line| line.module == module)
+        let mut called = self.lines.iter().filter(|line| line.module.is_some());
+        let mut others = called
+            .clone()
+            .filter(|line| line.module.as_deref() != Some(module));
+        called.next().is_some() && others.next().is_none()
     }
 
     pub(crate) fn hidden(&self) -> &[String] {
@@ -81,7 +133,7 @@ impl Stack {
         self.hidden.is_empty()
     }
 
-    fn take_file(&mut self, root: &Root, name: &str, depth: usize) -> Option<()> {
+    fn take_file(&mut self, root: &Root, name: &str, depth: usize, within: &[Place]) -> Option<()> {
         let paths = DIRS.map(|dir| format!("{dir}/{name}"));
         let path = if name.starts_with('/') {
             name
@@ -89,29 +141,43 @@ impl Stack {
             paths.iter().find(|path| root.has(path))?
         };
         match root.read(path) {
-            Text::Is(text) => self.take_text(root, &text, path, depth),
+            Text::Is(text) => self.take_text(root, &text, path, depth, within),
             Text::Hidden => self.hidden.push(path.to_owned()),
             Text::Missing => return None,
         }
         Some(())
     }
 
-    fn take_text(&mut self, root: &Root, text: &str, file: &str, depth: usize) {
+    fn take_text(&mut self, root: &Root, text: &str, file: &str, depth: usize, within: &[Place]) {
         for (line, text) in joined(text) {
+            let place = Place {
+                file: file.to_owned(),
+                line,
+            };
             match Entry::parse(&text) {
-                Some(Entry::Module(module, arguments)) => self.lines.push(Line {
-                    module: module.to_owned(),
+                Some(Entry::Module(control, module, arguments)) => self.lines.push(Line {
+                    module: Some(module.to_owned()),
+                    control,
                     arguments: arguments.map(str::to_owned).collect(),
-                    place: Place {
-                        file: file.to_owned(),
-                        line,
-                    },
+                    place,
+                    within: within.to_vec(),
                 }),
+                // What is included and missing is PAM's to complain of.
                 Some(Entry::Include(name)) if depth < DEPTH_MAX => {
-                    // What is included and missing is PAM's to complain of.
-                    let _ = self.take_file(root, name, depth + 1);
+                    let _ = self.take_file(root, name, depth + 1, within);
                 }
-                Some(Entry::Include(_)) | None => {}
+                Some(Entry::Substack(name)) if depth < DEPTH_MAX => {
+                    let inner = [within, std::slice::from_ref(&place)].concat();
+                    self.lines.push(Line {
+                        module: None,
+                        control: Control::default(),
+                        arguments: Vec::new(),
+                        place,
+                        within: within.to_vec(),
+                    });
+                    let _ = self.take_file(root, name, depth + 1, &inner);
+                }
+                Some(Entry::Include(_) | Entry::Substack(_)) | None => {}
             }
         }
     }
@@ -139,8 +205,11 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 /// What a line is to the session stack.
 enum Entry<'a> {
     /// With its arguments.
-    Module(&'a str, SplitWhitespace<'a>),
+    Module(Control, &'a str, SplitWhitespace<'a>),
+    /// Its lines stand in place of this one.
     Include(&'a str),
+    /// Its lines are a stack of their own, which comes to one result.
+    Substack(&'a str),
 }
 
 impl<'a> Entry<'a> {
@@ -155,15 +224,20 @@ impl<'a> Entry<'a> {
             return None;
         }
         let rest = rest.trim_start();
-        let (control, rest) = match rest.strip_prefix('[') {
-            Some(rest) => rest.split_once(']')?,
-            None => rest.split_once(char::is_whitespace)?,
+        let end = match rest.strip_prefix('[') {
+            Some(_) => rest.find(']')? + 1,
+            None => rest.find(char::is_whitespace)?,
         };
+        let (control, rest) = rest.split_at_checked(end)?;
         let mut words = rest.split_whitespace();
         let module = words.next()?;
-        Some(match control {
-            "include" | "substack" => Self::Include(module),
-            _ => Self::Module(module.rsplit('/').next().unwrap_or(module), words),
+        Some(match control.to_ascii_lowercase().as_str() {
+            "include" => Self::Include(module),
+            "substack" => Self::Substack(module),
+            _ => {
+                let name = module.rsplit('/').next().unwrap_or(module);
+                Self::Module(Control::parse(control), name, words)
+            }
         })
     }
 }
@@ -194,17 +268,10 @@ mod tests {
             ("/usr/lib/pam.d/vendor", "session required three.so\n"),
         ]);
         let stack = Stack::of(&root, "sshd").unwrap();
-        let modules: Vec<_> = stack
-            .lines
-            .iter()
-            .map(|line| line.module.as_str())
-            .collect();
-        assert_eq!(modules, ["one.so", "two.so", "three.so", "last.so"]);
-        let places: Vec<_> = stack
-            .lines
-            .iter()
-            .map(|line| line.place.to_string())
-            .collect();
+        let modules = || stack.lines.iter().filter(|line| line.module.is_some());
+        let names: Vec<_> = modules().map(Line::module).collect();
+        assert_eq!(names, ["one.so", "two.so", "three.so", "last.so"]);
+        let places: Vec<_> = modules().map(|line| line.place.to_string()).collect();
         assert_eq!(
             places,
             [
@@ -224,6 +291,71 @@ mod tests {
         let stack = Stack::of(&root, "a").unwrap();
         assert_eq!(stack.lines.len(), DEPTH_MAX + 1);
         assert!(stack.is_only("a.so"));
+    }
+
+    /// The line that can keep `wanted.so` from being called.
+    fn skipping(files: &[(&str, &str)]) -> Option<String> {
+        let (_dir, root) = fake::root(files);
+        let stack = Stack::of(&root, "x").unwrap();
+        let line = stack.skipping("wanted.so");
+        line.map(|line| line.place.to_string())
+    }
+
+    #[test]
+    fn a_control_that_ends_the_stack_or_jumps_far_enough_is_found() {
+        let skipped = |lines: &str| {
+            let text = format!("{lines}\nsession optional wanted.so\n");
+            let skips = skipping(&[("/etc/pam.d/x", &text)]);
+            skips.map(|place| place.replace("/etc/pam.d/x:", ""))
+        };
+        for (lines, place) in [
+            ("session required a.so", None),
+            ("session requisite a.so", None),
+            ("session sufficient a.so", Some("1")),
+            ("session required a.so\nsession SUFFICIENT b.so", Some("2")),
+            ("session [success=done default=ignore] a.so", Some("1")),
+            ("session [default=done] a.so", Some("1")),
+            ("session [success=ok default=done] a.so", Some("1")),
+            ("session [success=ok ignore=ignore default=bad] a.so", None),
+            // As pam-auth-update(8) writes it.
+            ("session [default=1] a.so\nsession requisite b.so", None),
+            (
+                "session [default=2] a.so\nsession requisite b.so",
+                Some("1"),
+            ),
+            ("session [success=1 default=ignore] a.so", Some("1")),
+            ("auth sufficient a.so", None),
+            ("session sufficient wanted.so", None),
+        ] {
+            assert_eq!(skipped(lines).as_deref(), place, "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_substack_ends_by_itself_and_is_one_line_to_jump_over() {
+        let skipped = |text: &str, inner: &str| {
+            skipping(&[("/etc/pam.d/x", text), ("/etc/pam.d/inner", inner)])
+        };
+        let wanted = "session optional wanted.so\n";
+        let ends = "session sufficient a.so\n";
+        let after = format!("session substack inner\n{wanted}");
+        assert_eq!(skipped(&after, ends), None);
+        let place = Some("/etc/pam.d/inner:1".to_owned());
+        let inside = format!("{ends}{wanted}");
+        assert_eq!(skipped("session substack inner\n", &inside), place);
+        let included = format!("session include inner\n{wanted}");
+        assert_eq!(skipped(&included, ends), place);
+        for (jump, place) in [(1, None), (2, Some("/etc/pam.d/x:1".to_owned()))] {
+            let text = format!("session [default={jump}] a.so\nsession substack inner\n{wanted}");
+            let many = "session required b.so\nsession required c.so\n";
+            assert_eq!(skipped(&text, many), place, "{jump}");
+        }
+        let text = "session [default=1] a.so\nsession substack inner\n";
+        assert_eq!(
+            skipped(text, wanted),
+            Some("/etc/pam.d/x:1".to_owned()),
+            "over all of it"
+        );
     }
 
     #[test]

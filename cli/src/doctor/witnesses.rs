@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use tokio::process::Command;
-use zbus::OwnedObjectPath;
+use zbus::{OwnedObjectPath, OwnedVariant};
 
+use super::capacity::{self, Places};
 use super::desktop::Desktop;
 use super::logind::InForce;
 use super::notifications::Notifications;
@@ -45,6 +46,7 @@ pub(crate) struct Witnesses {
     pub(crate) units: Vec<(&'static str, String)>,
     /// Absent where logind did not say.
     pub(crate) logind: Option<InForce>,
+    pub(crate) capacity: capacity::Facts,
     pub(crate) clock: Clock,
     pub(crate) polkit: Polkit,
     /// What `sshd -T` printed; absent where it did not, as it does for nobody but root.
@@ -63,6 +65,7 @@ pub(crate) async fn hear() -> Witnesses {
                 sessions: Vec::new(),
                 units: Vec::new(),
                 logind: None,
+                capacity: capacity::Facts::default(),
                 clock: Clock::Unknown,
                 polkit: Polkit::Unknown,
                 sshd,
@@ -70,6 +73,14 @@ pub(crate) async fn hear() -> Witnesses {
         }
     };
     let logind = logind(&bus).await;
+    let capacity = capacity::Facts {
+        places: logind.as_ref().and_then(|in_force| in_force.places),
+        // Who did not answer once is not asked again.
+        closing: match logind {
+            Some(_) => closing(&bus).await,
+            None => None,
+        },
+    };
     let mut daemon = bus.status().await;
     let mut sessions = Vec::new();
     if let Ok(status) = &mut daemon {
@@ -87,6 +98,7 @@ pub(crate) async fn hear() -> Witnesses {
         sessions,
         units: units(&bus).await,
         logind,
+        capacity,
         clock: clock(&bus).await,
         polkit: polkit(&bus).await,
         sshd,
@@ -150,7 +162,45 @@ async fn logind(bus: &Bus) -> Option<InForce> {
         stop_idle_session: stop.map(Duration::from_micros),
         idle_action: keys.text("IdleAction"),
         kill_user_processes: keys.flag("KillUserProcesses"),
+        places: keys
+            .number("NCurrentSessions")
+            .zip(keys.number("SessionsMax"))
+            .map(|(taken, all)| Places { taken, all }),
     })
+}
+
+/// The users of the sessions that are closing, each as often as it has one; of those that logind
+/// told of in time.
+async fn closing(bus: &Bus) -> Option<Vec<String>> {
+    type Listed = (String, u32, String, String, OwnedObjectPath);
+    let sessions = bus.patiently(async {
+        let (name, path) = LOGIND;
+        let (connection, manager) = (bus.connection(), Some(LOGIND_MANAGER));
+        let call = connection.call_method(Some(name), path, manager, "ListSessions", &());
+        call.await?.body().deserialize()
+    });
+    let sessions: Vec<Listed> = sessions.await.ok()?;
+    let states = stream::iter(sessions).map(async |(_, _, user, _, path)| {
+        let state = state(bus, &path).await;
+        (state.as_deref() == Some("closing")).then_some(user)
+    });
+    let in_time = states
+        .buffer_unordered(AT_ONCE)
+        .take_until(tokio::time::sleep(PATIENCE));
+    Some(in_time.filter_map(async |user| user).collect().await)
+}
+
+/// The state of a session, of org.freedesktop.login1(5).
+async fn state(bus: &Bus, session: &OwnedObjectPath) -> Option<String> {
+    const PROPERTIES: Option<&str> = Some("org.freedesktop.DBus.Properties");
+    let property = &("org.freedesktop.login1.Session", "State");
+    let answer = bus.patiently(async {
+        let connection = bus.connection();
+        let call = connection.call_method(Some(LOGIND.0), session, PROPERTIES, "Get", property);
+        call.await?.body().deserialize()
+    });
+    let value: OwnedVariant = answer.await.ok()?;
+    <&str>::try_from(&value).ok().map(str::to_owned)
 }
 
 async fn units(bus: &Bus) -> Vec<(&'static str, String)> {

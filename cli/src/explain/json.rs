@@ -29,6 +29,9 @@ struct Document<'a> {
     end_action: Option<&'a str>,
     settings: Vec<SettingObject<'a>>,
     schedule: Vec<StepObject<'a>>,
+    no_session: Option<&'a str>,
+    unwarned: Option<bool>,
+    absolute_rule: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -69,8 +72,17 @@ struct StepObject<'a> {
 impl<'a> From<&'a Explanation> for Document<'a> {
     fn from(explanation: &'a Explanation) -> Self {
         let (session, phase, login) = match &explanation.about {
-            About::Session { id, phase } => (Some(id.as_str()), Some(phase.as_str()), None),
+            About::Session { id, phase, .. } => (Some(id.as_str()), Some(phase.as_str()), None),
             About::Login(login) => (None, None, Some(login)),
+        };
+        let (no_session, unwarned, absolute_rule) = match &explanation.about {
+            About::Session {
+                no_session,
+                unwarned,
+                absolute_rule,
+                ..
+            } => (no_session.as_deref(), *unwarned, absolute_rule.as_deref()),
+            About::Login(login) => (login.no_session, None, None),
         };
         let (rule, exemption) = match &explanation.holds {
             Holds::Rule(name) => (Some(name.as_str()), None),
@@ -95,6 +107,9 @@ impl<'a> From<&'a Explanation> for Document<'a> {
                 .iter()
                 .map(|step| StepObject::of(step, schedule))
                 .collect(),
+            no_session,
+            unwarned,
+            absolute_rule,
         }
     }
 }
@@ -166,7 +181,8 @@ mod tests {
             r#""origin":"/etc/session-timeout/policy.toml:9"},"#,
             r#"{"key":"inactivity-timeout","value":"\"off\"","origin":"built-in"}],"schedule":["#,
             r#"{"what":"warning","limit":"absolute","after_seconds":42000,"lead_seconds":1200},"#,
-            r#"{"what":"end","limit":"absolute","after_seconds":43200,"lead_seconds":null}]}"#,
+            r#"{"what":"end","limit":"absolute","after_seconds":43200,"lead_seconds":null}],"#,
+            r#""no_session":null,"unwarned":false,"absolute_rule":null}"#,
             "\n",
         );
         assert_eq!(json(&session()), expected);
@@ -192,7 +208,8 @@ mod tests {
         let json = json(&exempt());
         let expected = concat!(
             r#""rule":null,"exemption":"root","groups":null,"groups_state":null,"#,
-            r#""passed_over":null,"end_action":null,"settings":[],"schedule":[]}"#,
+            r#""passed_over":null,"end_action":null,"settings":[],"schedule":[],"#,
+            r#""no_session":null,"unwarned":null,"absolute_rule":null}"#,
             "\n",
         );
         assert!(json.ends_with(expected), "{json}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use session_timeout_config::Settings;
 use session_timeout_policy::{
-    BootTime, Groups, LimitKind, Limits, Milestone, MilestoneKind, SessionClass, SessionType,
-    Subject, Uid, Verdict,
+    BootTime, Groups, LimitKind, Limits, Milestone, MilestoneKind, NoSession, SessionClass,
+    SessionType, Subject, Uid, Verdict, systemd_takes,
 };
 
 use super::comparison::passed_over;
@@ -60,6 +60,7 @@ pub(crate) fn explanation(
             .collect(),
         longest: limits.and_then(extended),
         passed_over: passed_over(&policy, &subject),
+        no_session: no_session(&candidate.account.name),
     };
     Explanation {
         about: About::Login(login),
@@ -105,6 +106,11 @@ impl Candidate {
             seat: self.seat.as_deref(),
         }
     }
+}
+
+/// Why logind would make no session for a user of this name, if it would not.
+fn no_session(user: &str) -> Option<&'static str> {
+    (!systemd_takes(user)).then_some(NoSession::NameRefused.as_str())
 }
 
 /// How long the session may last at most, where that is longer than its limit.
@@ -237,6 +243,16 @@ match = { user = ["root"], remote = false }
         ];
         assert_eq!(passed_over(&explanation), expected);
         assert_eq!(explanation.schedule.len(), 2);
+    }
+
+    #[test]
+    fn a_name_that_systemd_refuses_changes_no_limit_and_is_said() {
+        let explanation = explained(&candidate("20250001", 1000, &["pci"]));
+        assert_eq!(explanation.holds, Holds::Rule("card data".into()));
+        let About::Login(login) = &explanation.about else {
+            panic!("{explanation:?}");
+        };
+        assert_eq!(login.no_session, Some("name-refused"));
     }
 
     #[test]

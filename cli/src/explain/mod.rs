@@ -31,8 +31,17 @@ pub(crate) struct Explanation {
 /// What is explained.
 #[derive(Debug, PartialEq)]
 pub(crate) enum About {
-    /// A session that there is, with logind's id of it and its phase.
-    Session { id: String, phase: String },
+    /// A session that there is.
+    Session {
+        id: String,
+        phase: String,
+        /// Why logind has none for the login; absent where it has one.
+        no_session: Option<String>,
+        /// Whether a warning reached neither a terminal nor an agent of it.
+        unwarned: Option<bool>,
+        /// The rule that an earlier absolute limit is from; as in `status`.
+        absolute_rule: Option<String>,
+    },
     /// A login that might be.
     Login(Login),
 }
@@ -51,6 +60,8 @@ pub(crate) struct Login {
     pub(crate) files: Vec<String>,
     /// How long the session may last with every extension, where there may be one.
     pub(crate) longest: Option<Duration>,
+    /// Why logind would make no session for it; absent where nothing is known against one.
+    pub(crate) no_session: Option<&'static str>,
     /// The rules that were asked before one held, in order.
     pub(crate) passed_over: Vec<PassedOver>,
 }
@@ -135,6 +146,9 @@ pub(crate) mod samples {
             about: About::Session {
                 id: "c1".into(),
                 phase: "running".into(),
+                no_session: None,
+                unwarned: Some(false),
+                absolute_rule: None,
             },
             user: "alice".into(),
             groups: Some(vec!["alice".into(), "pci".into()]),
@@ -171,6 +185,7 @@ pub(crate) mod samples {
                     "/etc/session-timeout/policy.d/50-cards.toml".into(),
                 ],
                 longest: Some(Duration::from_secs(46_800)),
+                no_session: None,
                 passed_over: vec![PassedOver {
                     rule: "card data".into(),
                     why: "group is not pci".into(),
@@ -192,6 +207,9 @@ pub(crate) mod samples {
             about: About::Session {
                 id: "3".into(),
                 phase: "exempt".into(),
+                no_session: None,
+                unwarned: None,
+                absolute_rule: None,
             },
             user: "root".into(),
             groups: None,

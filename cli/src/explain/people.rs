@@ -4,7 +4,9 @@ use anstyle::Style;
 use session_timeout_texts::roughly;
 
 use super::{About, Explanation, Holds, Login, Setting, Step};
-use crate::columns::{HEADER, SOON, line, row, widest};
+use crate::columns::{HEADER, NOW, SOON, line, row, widest};
+use crate::no_session::reason;
+use crate::notes::earlier_limit;
 
 /// A value may be a message of 200 characters; what stands behind a longer one than this is not
 /// in line with the rest.
@@ -81,12 +83,44 @@ fn about(out: &mut String, explanation: &Explanation) {
         line(out, Style::new(), &format!("Groups: {groups}"));
     }
     match &explanation.about {
-        About::Session { phase, .. } => {
+        About::Session {
+            phase,
+            no_session,
+            unwarned,
+            absolute_rule,
+            ..
+        } => {
             if let Some(note) = standing(phase) {
+                let style = if phase == "survived" { NOW } else { SOON };
+                line(out, style, &note);
+            }
+            if let Some(word) = no_session {
+                let why = reason(word);
+                let note = format!(
+                    "logind has no session for this login: {why}. session-timeoutd keeps it itself."
+                );
                 line(out, SOON, &note);
             }
+            if let Some(rule) = absolute_rule {
+                let limit = earlier_limit(rule);
+                line(out, SOON, &format!("It still has {limit}."));
+            }
+            if *unwarned == Some(true) {
+                let note = "A warning reached nobody: no terminal took it, and no agent.";
+                line(out, SOON, note);
+            }
         }
-        About::Login(login) => rules(out, login),
+        About::Login(login) => {
+            if let Some(word) = login.no_session {
+                let why = reason(word);
+                let note = format!(
+                    "logind makes no session for this login: {why}. session-timeoutd keeps it \
+                     itself, and its limits hold all the same."
+                );
+                line(out, SOON, &note);
+            }
+            rules(out, login);
+        }
     }
 }
 
@@ -96,6 +130,9 @@ fn standing(phase: &str) -> Option<String> {
         "running" | "exempt" | "undecided" | "" => return None,
         "warned" => "Its user has been warned.",
         "ending" => "It is being ended.",
+        "survived" => {
+            "It was ended, and something of it lives on; session-timeoutd tries again and again."
+        }
         "reported" => "A limit has passed; the policy only reports it.",
         "held" => "It is locked for a limit; the limits count anew from the unlock.",
         other => return Some(format!("Its phase is \"{other}\".")),
@@ -270,12 +307,44 @@ after 12 h                       end: terminate (absolute limit; after 13 h with
             explanation.about = About::Session {
                 id: "c1".into(),
                 phase: phase.into(),
+                no_session: None,
+                unwarned: None,
+                absolute_rule: None,
             };
             plain(&explanation)
         };
         assert!(!said("running").contains("phase"));
         assert!(said("held").contains("\nIt is locked for a limit;"));
+        assert!(said("survived").contains("\nIt was ended, and something of it lives on;"));
         assert!(said("dreaming").contains("\nIts phase is \"dreaming\"."));
+    }
+
+    #[test]
+    fn a_login_that_logind_does_not_know_is_said_with_the_reason() {
+        let mut explanation = session();
+        explanation.about = About::Session {
+            id: "login-4711".into(),
+            phase: "running".into(),
+            no_session: Some("logind-silent".into()),
+            unwarned: Some(true),
+            absolute_rule: Some("lab".into()),
+        };
+        let expected = "\
+logind has no session for this login: logind did not answer in time. session-timeoutd keeps it itself.
+It still has the absolute limit of the rule \"lab\", which held before its type, its class or its terminal was changed.
+A warning reached nobody: no terminal took it, and no agent.
+";
+        let text = plain(&explanation);
+        assert!(text.contains(expected), "{text}");
+
+        let mut numeric = login();
+        if let About::Login(login) = &mut numeric.about {
+            login.no_session = Some("name-refused");
+        }
+        let expected = "logind makes no session for this login: systemd takes no user name of \
+                        this form. session-timeoutd keeps it itself, and its limits hold";
+        let text = plain(&numeric);
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

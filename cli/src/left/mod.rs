@@ -40,7 +40,10 @@ impl Left {
     /// How long until the end, at this time; `None` where nothing is counted: no limit holds, or
     /// the session is past it.
     pub(crate) fn remaining(&self, now: Duration) -> Option<Duration> {
-        let counts = !matches!(self.phase.as_str(), "ending" | "held" | "reported");
+        let counts = !matches!(
+            self.phase.as_str(),
+            "ending" | "survived" | "held" | "reported"
+        );
         let end = self.end.as_ref().filter(|_| counts)?;
         Some(end.at.saturating_sub(now))
     }
@@ -159,7 +162,7 @@ mod tests {
 
     #[test]
     fn where_nothing_is_counted_nothing_changes() {
-        for phase in ["ending", "held", "reported"] {
+        for phase in ["ending", "survived", "held", "reported"] {
             let (mut left, now) = sample(100);
             left.phase = phase.into();
             assert_eq!(left.percent(now), None);

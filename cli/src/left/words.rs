@@ -40,7 +40,8 @@ pub(crate) fn time_or_state(language: Language, left: &Left, now: Duration) -> S
 /// Why there is no time.
 pub(crate) fn state(left: &Left) -> State {
     match left.phase.as_str() {
-        "ending" => State::Ending,
+        // To its user they are one: the daemon ends it again and again.
+        "ending" | "survived" => State::Ending,
         "held" => State::Locked,
         "reported" => State::Passed,
         "undecided" => State::Undecided,
@@ -79,6 +80,7 @@ mod tests {
         };
         assert_eq!(said("warned"), "10 min");
         assert_eq!(said("ending"), "ending");
+        assert_eq!(said("survived"), "ending");
         assert_eq!(said("held"), "locked");
         assert_eq!(said("reported"), "passed");
         let none = Left {

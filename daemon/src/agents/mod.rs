@@ -6,6 +6,7 @@
 //! input there. One that is gone, or does not answer in time, is done without. All of it goes
 //! through the public connection, where it can harm nobody's end.
 
+mod hears;
 mod leaving;
 mod outlook;
 mod source;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::{Connection, Message};
 
+pub(crate) use hears::Hears;
 pub(crate) use leaving::leaves;
 pub(crate) use outlook::Outlook;
 pub(crate) use source::Source;
@@ -57,17 +59,6 @@ pub(crate) enum NotTaken {
     NotTheAgent,
     /// It was not asked for, or too soon after the one before.
     Unasked,
-}
-
-/// Whether what a user is told reaches an agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hears {
-    /// There is an agent.
-    Answers,
-    /// There is one, and it did not answer the last question.
-    Silent,
-    /// There is none.
-    Nobody,
 }
 
 /// What has become of an agent that wants to speak for a session.
@@ -230,15 +221,6 @@ impl Agents {
     /// How the session's agent knows, if it has one.
     pub(crate) fn source_of(&self, key: &SessionKey) -> Option<Source> {
         self.all().agents.get(key).map(|agent| agent.source)
-    }
-
-    /// Whether the session's agent hears what its user is told.
-    pub(crate) fn hears(&self, key: &SessionKey) -> Hears {
-        match self.all().agents.get(key) {
-            Some(agent) if agent.silent => Hears::Silent,
-            Some(_) => Hears::Answers,
-            None => Hears::Nobody,
-        }
     }
 
     /// The session's agent on the bus, if it has one.

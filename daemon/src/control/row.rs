@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use session_timeout_policy::{Exemption, Groups, LimitKind, LockCause, MilestoneKind, Phase};
+use session_timeout_policy::{
+    Exemption, Groups, Keeper, LimitKind, LockCause, MilestoneKind, Phase, Pid, SessionFacts,
+};
 use session_timeout_texts::harmless;
 use zbus::wire::Variant;
 
@@ -13,7 +15,15 @@ use crate::report::{Explanation, SessionReport};
 /// What D-Bus has of something: what is not known or does not hold is not there.
 pub(super) type Row = HashMap<&'static str, Variant<'static>>;
 
-/// Where a session stands.
+/// Where a session stands. Among the keys are
+/// - `Phase`: `survived` is a session of which something lives on after its end;
+/// - `Leader`: the process that the session began with;
+/// - `AbsoluteRule`: the rule that the absolute limit is from, empty for everybody's, where it is an
+///   earlier one than that of `Rule`, because the session was something else before;
+/// - `Keeper`: `logind`, or `daemon` for a login that logind has no session for;
+/// - `NoSession`: why it has none, a word of [`session_timeout_policy::NoSession`]; not there where
+///   logind keeps the session;
+/// - `Unwarned`: whether neither a terminal nor an agent took the last warning.
 pub(super) fn row(session: &SessionReport) -> Row {
     let (facts, limits) = (&session.facts, session.limits.as_ref());
     let fallbacks: Vec<&str> = session
@@ -22,6 +32,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
         .map(|source| source.as_str())
         .collect();
     let mut row = head(session);
+    row.extend(kept(facts));
     row.extend([
         ("Uid", Variant::from(facts.uid.as_raw())),
         ("Type", Variant::from(facts.session_type.as_str())),
@@ -35,7 +46,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
     let owned = |text: &Option<String>| text.clone().map(Variant::from);
     let span = |span: Option<Duration>| span.map(|span| Variant::from(micros(span)));
     let inactivity = limits.and_then(|limits| limits.get(LimitKind::Inactivity));
-    let allowed = limits.map(|limits| Variant::from(limits.extensions.times));
+    let allowed = session.extensions.map(|all| Variant::from(all.times));
     let used = limits.map(|_| Variant::from(session.granted.times));
     let ends_by = session.ends.map(|(limit, _)| limit.to_string());
     let known = [
@@ -43,6 +54,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
         ("From", owned(&facts.remote_host)),
         ("Terminal", owned(&facts.terminal)),
         ("Seat", owned(&facts.seat)),
+        ("Leader", facts.leader.map(Pid::as_raw).map(Variant::from)),
         ("IdleUSec", span(session.idle)),
         ("IdleAgeUSec", span(session.looked)),
         (
@@ -60,10 +72,8 @@ pub(super) fn row(session: &SessionReport) -> Row {
         ),
         ("EndsBy", owned(&ends_by)),
         ("LeftUSec", span(session.ends.map(|(_, left)| left))),
-        (
-            "AbsoluteUSec",
-            span(limits.map(|limits| limits.absolute.length)),
-        ),
+        ("AbsoluteUSec", span(session.absolute)),
+        ("AbsoluteRule", owned(&session.absolute_rule)),
         ("InactivityUSec", span(inactivity.map(|limit| limit.length))),
         (
             "LockAfterUSec",
@@ -92,8 +102,7 @@ pub(super) fn left(session: &SessionReport) -> Row {
     if let Some(length) = session.length {
         row.insert("LimitUSec", span(length));
     }
-    if let Some(limits) = &session.limits {
-        let extensions = limits.extensions;
+    if let Some(extensions) = session.extensions {
         row.extend([
             ("ExtensionsAllowed", Variant::from(extensions.times)),
             ("ExtensionsUsed", Variant::from(session.granted.times)),
@@ -106,6 +115,10 @@ pub(super) fn left(session: &SessionReport) -> Row {
 /// Why a session stands there.
 pub(super) fn explained(explanation: Explanation) -> Row {
     let mut row = head(&explanation.session);
+    row.extend(kept(&explanation.session.facts));
+    row.insert("Unwarned", Variant::from(explanation.session.unwarned));
+    let earlier = explanation.session.absolute_rule.clone();
+    row.extend(earlier.map(|rule| ("AbsoluteRule", Variant::from(rule))));
     if let Groups::Known(names) = explanation.session.groups {
         let names: Vec<String> = names.into_iter().collect();
         row.insert("Groups", Variant::from(names));
@@ -128,6 +141,17 @@ pub(super) fn explained(explanation: Explanation) -> Row {
         .collect();
     row.insert("Schedule", Variant::from(schedule));
     row
+}
+
+/// Who keeps the session, and where logind has none for the login, why.
+fn kept(facts: &SessionFacts) -> Row {
+    match facts.keeper {
+        Keeper::Logind => HashMap::from([("Keeper", Variant::from("logind"))]),
+        Keeper::Daemon(why) => HashMap::from([
+            ("Keeper", Variant::from("daemon")),
+            ("NoSession", Variant::from(why.as_str())),
+        ]),
+    }
 }
 
 /// What is always told of a session.
@@ -178,4 +202,50 @@ fn head(session: &SessionReport) -> Row {
             .filter_map(|(key, value)| Some((key, value?))),
     );
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use session_timeout_policy::{BootTime, NoSession, SessionClass, SessionKey, SessionType, Uid};
+
+    use super::*;
+
+    fn facts(keeper: Keeper) -> SessionFacts {
+        SessionFacts {
+            key: SessionKey {
+                id: "login-4711".into(),
+                stamp: 1,
+            },
+            user: "alice".into(),
+            uid: Uid::new(1000),
+            class: SessionClass::User,
+            session_type: SessionType::Tty,
+            leader: Some(Pid::new(4711)),
+            service: Some("sshd".into()),
+            remote_host: None,
+            terminal: None,
+            seat: None,
+            started: BootTime::default(),
+            keeper,
+            invocation: None,
+            audit: None,
+        }
+    }
+
+    #[test]
+    fn who_keeps_a_session_is_told_and_why_logind_does_not() {
+        let told = |keeper| {
+            let row = kept(&facts(keeper));
+            let word = |key| {
+                let value: Option<&Variant<'_>> = row.get(key);
+                value.and_then(|value| <&str>::try_from(value).ok().map(str::to_owned))
+            };
+            (word("Keeper"), word("NoSession"))
+        };
+        assert_eq!(told(Keeper::Logind), (Some("logind".into()), None));
+        assert_eq!(
+            told(Keeper::Daemon(NoSession::Full)),
+            (Some("daemon".into()), Some("logind-full".into()))
+        );
+    }
 }

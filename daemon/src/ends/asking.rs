@@ -124,6 +124,10 @@ impl Ends {
             return Ok(Found::No);
         };
         match how {
+            // Without the SIGHUP of scopes, as logind is asked.
+            End::Terminate if session.seat.is_some() => {
+                self.units.kill(scope, Signal::SIGTERM).await
+            }
             End::Terminate => self.units.stop(scope).await,
             End::Kill => self.units.kill(scope, Signal::SIGKILL).await,
         }

@@ -144,6 +144,12 @@ pub(crate) async fn end(
     };
     screens.note(key, properties.screen());
     let result = match (how, properties.state()) {
+        // With TerminateSession PID 1 sends SIGHUP, too. SDDM takes a worker that dies of signal 1
+        // for one whose user failed to authenticate (status 1), and leaves the screen as it is: its X
+        // server with the desktop, and no login screen (0.21). It copes with any other signal.
+        (End::Terminate, State::Open) if properties.seat().is_some() => {
+            kill(link, key, Whom::All, Signal::SIGTERM).await
+        }
         (End::Terminate, State::Open) => manage(link, "TerminateSession", &key.id.as_str()).await,
         // logind accepts TerminateSession here, and does nothing.
         (End::Terminate, State::Closing) => kill(link, key, Whom::All, Signal::SIGTERM).await,

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use session_timeout_policy::NoSession;
+use session_timeout_policy::{NoSession, systemd_takes};
 use session_timeout_protocol::Opened;
 
 use crate::aside::Aside;
@@ -23,7 +23,7 @@ const ASKING: Duration = Duration::from_secs(1);
 
 /// The reason, after two seconds at most.
 pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
-    if is_refused(&opened.user) {
+    if !systemd_takes(&opened.user) {
         return NoSession::NameRefused;
     }
     let service = opened.service.clone();
@@ -40,20 +40,6 @@ pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
         Ok(Ok(false)) => NoSession::Unknown,
         Ok(Err(_)) | Err(_) => NoSession::Silent,
     }
-}
-
-/// Whether systemd takes this for no name of a user (`valid_user_group_name()` with
-/// `VALID_USER_RELAX`, and systemd.io/USER_NAMES).
-fn is_refused(name: &str) -> bool {
-    let number = name.strip_prefix('-').unwrap_or(name);
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let apart = |one: char| one.is_control() || one == ':' || one == '/';
-    name.is_empty()
-        || is_number
-        || name == "."
-        || name == ".."
-        || name != name.trim()
-        || name.contains(apart)
 }
 
 /// Whether the stack of this service names pam_systemd; `None` where there is no stack to read.
@@ -118,24 +104,6 @@ fn parse(line: &str) -> Option<Line<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_systemd_refuses_are_told_from_those_that_only_look_odd() {
-        for name in ["20250001", "-1", "", ".", "..", "a:b", "a/b", " a", "a\n"] {
-            assert!(is_refused(name), "{name:?}");
-        }
-        for name in [
-            "alice",
-            r"CORP\jane",
-            "jean luc",
-            "müller",
-            "svc$",
-            "2nd",
-            "-a",
-        ] {
-            assert!(!is_refused(name), "{name:?}");
-        }
-    }
 
     #[test]
     fn the_lines_that_matter_are_found_among_the_others() {

@@ -74,6 +74,244 @@ pub(crate) fn what_is_wrong_with_pam_is_named_and_mended(machine: &Machine) -> O
     Ok(())
 }
 
+pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
+    machine: &Machine,
+) -> Outcome {
+    assert_eq!(Diagnosis::of(machine)?.the("pam.control")?["level"], "ok");
+    machine.run(&format!("cp {COMMON} /root/good"))?;
+    // As guides to home directories have it.
+    let first = "0,/^session/s//session sufficient pam_mkhomedir.so\\nsession/";
+    machine.run(&format!("sed -i '{first}' {COMMON}"))?;
+    let line = machine.run(&format!("grep -n pam_mkhomedir {COMMON} | cut -d: -f1"))?;
+    let skipping = Diagnosis::of(machine)?;
+    skipping.assert_only(1, "pam.control", "warning");
+    let finding = skipping.the("pam.control")?;
+    let what = finding["what"].as_str().unwrap_or_default();
+    let named = format!(
+        "`sufficient` of pam_mkhomedir.so ({COMMON}:{})",
+        line.trim()
+    );
+    assert!(what.contains(&named), "{what}");
+    assert!(
+        what.contains("pam_systemd.so and pam_session_timeout.so"),
+        "{what}"
+    );
+    // What it warns of does happen: nobody but the process table knows of this login.
+    log_in_aside(machine)?;
+    wait_until(SOON, "the login to be found", || {
+        let diagnosis = Diagnosis::of(machine)?;
+        let finding = diagnosis.the("session.untracked")?;
+        match finding["what"].as_str() {
+            Some(what) if what.starts_with("alice is logged in through sshd") => Ok(()),
+            _ => Err(Failure::new(finding.to_string())),
+        }
+    })?;
+    machine.run(&format!("systemctl stop client; cp /root/good {COMMON}"))?;
+    wait_until(SOON, "the login to be over", || {
+        let diagnosis = Diagnosis::of(machine)?;
+        match &diagnosis.the("session.untracked")?["level"] {
+            level if level == "ok" => Ok(()),
+            level => Err(Failure::new(level.to_string())),
+        }
+    })?;
+    assert_well(machine)?;
+
+    // A jump as long as pam-auth-update makes them, and one that is longer.
+    machine.run(&format!(
+        "sed -i 's/^session.*\\[default=1\\]/session [default=9]/' {COMMON}"
+    ))?;
+    Diagnosis::of(machine)?.assert_only(1, "pam.control", "warning");
+    machine.run(&format!("cp /root/good {COMMON}"))?;
+    assert_well(machine)
+}
+
+/// Has alice log in from the machine itself: `Ssh` waits for the name of a session.
+fn log_in_aside(machine: &Machine) -> Outcome {
+    machine.run(
+        "systemd-run --quiet --unit=client ssh -tt -o BatchMode=yes -o StrictHostKeyChecking=no \
+         -o UserKnownHostsFile=/dev/null alice@127.0.0.1 sleep 1000",
+    )?;
+    Ok(())
+}
+
+pub(crate) fn a_login_that_logind_has_no_session_for_is_named_with_the_reason(
+    machine: &Machine,
+) -> Outcome {
+    assert_eq!(
+        Diagnosis::of(machine)?.the("session.keeper")?["level"],
+        "ok"
+    );
+    set_sessions_max(machine, 2)?;
+    leave_sessions_behind(machine, 2)?;
+    log_in_aside(machine)?;
+    let kept = wait_until(SOON, "the daemon to keep the login", || {
+        let status = machine.run("session-timeout status --json")?;
+        let status: Value = serde_json::from_str(&status).context("read the status")?;
+        let sessions = status["sessions"].as_array().context("the sessions")?;
+        let kept = sessions.iter().find(|one| one["keeper"] == "daemon");
+        kept.cloned().context(format!("a login in {status}"))
+    })?;
+    assert_eq!(kept["user"], "alice", "{kept}");
+    assert_eq!(kept["no_session"], "logind-full", "{kept}");
+    let id = kept["id"].as_str().context("its id")?;
+    let diagnosis = Diagnosis::of(machine)?;
+    let finding = diagnosis.the("session.keeper")?;
+    assert_eq!(finding["level"], "warning", "{finding}");
+    assert_eq!(finding["session"], id, "{finding}");
+    let mend = finding["mend"].as_str().unwrap_or_default();
+    assert!(mend.contains("raise SessionsMax="), "{mend}");
+    assert_eq!(diagnosis.the("session.untracked")?["level"], "ok");
+    let said = "logind has as many sessions as SessionsMax= allows";
+    for command in ["status".to_owned(), format!("explain {id}")] {
+        let shown = machine.run(&format!("session-timeout {command}"))?;
+        assert!(shown.contains(said), "{shown}");
+    }
+    Ok(())
+}
+
+pub(crate) fn a_warning_that_reached_nobody_is_named(machine: &Machine) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "60s"
+           session-warnings = ["57s"]"#,
+    )?;
+    let warned = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    let transfer = Ssh::open(machine, Account::Alice, Terminal::None)?;
+    let id = transfer.session();
+    machine.wait_status(id, SOON, |session| session["unwarned"] == true)?;
+    machine.wait_status(warned.session(), SOON, |session| {
+        session["phase"] == "warned"
+    })?;
+    let diagnosis = Diagnosis::of(machine)?;
+    let finding = diagnosis.the("session.unwarned")?;
+    assert_eq!(finding["level"], "warning", "{finding}");
+    assert_eq!(finding["session"], id, "{finding}");
+    let what = finding["what"].as_str().unwrap_or_default();
+    assert!(what.contains(&format!("session {id} of alice")), "{what}");
+    let explained = machine.run(&format!("session-timeout explain {id}"))?;
+    assert!(
+        explained.contains("A warning reached nobody"),
+        "{explained}"
+    );
+    Ok(())
+}
+
+/// Sessions that logind has place for in the case about that.
+const PLACES: u64 = 6;
+
+pub(crate) fn a_logind_that_is_nearly_full_is_named_with_what_fills_it(
+    machine: &Machine,
+) -> Outcome {
+    set_sessions_max(machine, PLACES)?;
+    let roomy = Diagnosis::of(machine)?;
+    assert_eq!(roomy.the("logind.sessions-max")?["level"], "ok");
+    assert_eq!(roomy.the("logind.closing")?["level"], "ok");
+
+    let left = leave_sessions_behind(machine, PLACES / 2 + 1)?;
+    let half = Diagnosis::of(machine)?;
+    assert_eq!(half.the("logind.sessions-max")?["level"], "note");
+    assert_eq!(half.exit, 0, "{}", half.json);
+    let closing = half.the("logind.closing")?;
+    assert_eq!(closing["level"], "note", "{closing}");
+    let what = closing["what"].as_str().unwrap_or_default();
+    assert!(
+        what.starts_with(&format!("{} sessions wait", left.len())),
+        "{what}"
+    );
+    assert!(what.ends_with(&by_user(&left)), "{what}");
+
+    let more = leave_sessions_behind(machine, PLACES)?;
+    let left = [left, more].concat();
+    let full = Diagnosis::of(machine)?;
+    full.assert_only(1, "logind.sessions-max", "warning");
+    let finding = full.the("logind.sessions-max")?;
+    let what = finding["what"].as_str().unwrap_or_default();
+    let expected = format!("logind has {PLACES} sessions of the {PLACES} that SessionsMax=");
+    assert!(what.starts_with(&expected), "{what}");
+    let mend = finding["mend"].as_str().unwrap_or_default();
+    let expected = format!("end what {} left behind", by_user(&left));
+    assert!(mend.starts_with(&expected), "{mend}");
+
+    // Both ways of the mend: what is left behind goes, or there is more room.
+    let (_, id) = &left[0];
+    machine.run(&format!("loginctl kill-session {id}"))?;
+    wait_until(SOON, "a place in logind", || {
+        match &Diagnosis::of(machine)?.the("logind.sessions-max")?["level"] {
+            level if level == "note" => Ok(()),
+            other => Err(Failure::new(other.to_string())),
+        }
+    })?;
+    set_sessions_max(machine, 100)?;
+    assert_eq!(
+        Diagnosis::of(machine)?.the("logind.sessions-max")?["level"],
+        "ok"
+    );
+    Ok(())
+}
+
+/// Logs in as one and the other until logind has so many sessions, and leaves a process behind in
+/// each. On Debian 13 the manager of a user is a session as well.
+fn leave_sessions_behind(machine: &Machine, count: u64) -> Outcome<Vec<(Account, String)>> {
+    let mut left = Vec::new();
+    for account in [Account::Alice, Account::Bob].into_iter().cycle() {
+        if property_of_logind(machine, "NCurrentSessions")? >= count {
+            break;
+        }
+        let mut ssh = Ssh::open(machine, account, Terminal::Pty)?;
+        ssh.send("setsid --fork sleep 1000 </dev/null >/dev/null 2>&1; exit\n")?;
+        ssh.wait_closed(SOON)?;
+        let id = ssh.session().to_owned();
+        wait_until(SOON, "logind to find it closing", || {
+            let state = machine.run(&format!("loginctl show-session {id} --property=State"))?;
+            match state.trim() {
+                "State=closing" => Ok(()),
+                other => Err(Failure::new(other)),
+            }
+        })?;
+        left.push((account, id));
+    }
+    Ok(left)
+}
+
+/// `alice (2) and bob (1)`
+fn by_user(left: &[(Account, String)]) -> String {
+    let of = |wanted| {
+        left.iter()
+            .filter(|(account, _)| *account == wanted)
+            .count()
+    };
+    let mut counts = [("alice", of(Account::Alice)), ("bob", of(Account::Bob))];
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts = counts.map(|(user, count)| format!("{user} ({count})"));
+    counts.join(" and ")
+}
+
+/// logind reads its configuration when it starts; on Debian 12 it cannot read it again.
+fn set_sessions_max(machine: &Machine, most: u64) -> Outcome {
+    let conf = format!("[Login]\nSessionsMax={most}\n");
+    machine.write("/etc/systemd/logind.conf.d/60-sessions.conf", conf)?;
+    machine.run("systemctl restart systemd-logind")?;
+    wait_until(SOON, "logind and the daemon to find each other", || {
+        let status = machine.run("session-timeout status --json")?;
+        let status: Value = serde_json::from_str(&status).context("read the status")?;
+        let in_force = property_of_logind(machine, "SessionsMax")?;
+        if status["logind"] == "connected" && in_force == most {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("{in_force} {status}")))
+        }
+    })
+}
+
+fn property_of_logind(machine: &Machine, name: &str) -> Outcome<u64> {
+    let value = machine.run(&format!(
+        "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
+         org.freedesktop.login1.Manager {name}"
+    ))?;
+    let number = value.trim().trim_start_matches("t ");
+    number.parse().context(format!("read {value}"))
+}
+
 pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
     machine: &Machine,
 ) -> Outcome {

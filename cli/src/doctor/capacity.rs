@@ -1,0 +1,142 @@
+//! How many sessions logind has place for, and what fills it.
+
+use std::collections::BTreeMap;
+
+use super::checks::Check;
+use super::finding::Finding;
+use super::logind::RELOAD;
+use crate::text::{listed, one_line};
+
+/// How full logind is, by org.freedesktop.login1(5).
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// `NCurrentSessions` and `SessionsMax`; absent where logind did not say.
+    pub(crate) places: Option<Places>,
+    /// For each session of logind's in the state `closing`, its user; absent where logind did not
+    /// say in time.
+    pub(crate) closing: Option<Vec<String>>,
+}
+
+/// The places of logind, each for one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) taken: u64,
+    pub(crate) all: u64,
+}
+
+/// Everything about it.
+pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
+    let places = facts.places.map(|places| sessions_max(places, facts));
+    let closing = facts.closing.as_deref().map(closing);
+    places.into_iter().chain(closing).collect()
+}
+
+/// logind refuses a session beyond `SessionsMax`, and the login goes on without one.
+fn sessions_max(places: Places, facts: &Facts) -> Finding {
+    let check = Check::LogindSessionsMax;
+    let Places { taken, all } = places;
+    let what = format!("logind has {taken} sessions of the {all} that SessionsMax= allows");
+    let percent = u128::from(taken) * 100;
+    if percent <= u128::from(all) * 50 {
+        return Finding::ok(check, &what);
+    }
+    let finding = if percent <= u128::from(all) * 90 {
+        Finding::note(check, &what)
+    } else {
+        let beyond = "logins beyond that get no session of logind's";
+        Finding::warning(check, &format!("{what}: {beyond}"))
+    };
+    let left_behind = match facts.closing.as_deref().unwrap_or_default() {
+        [] => String::new(),
+        closing => format!(
+            "end what {} left behind, with loginctl kill-session, or ",
+            by_user(closing)
+        ),
+    };
+    finding.do_this(&format!(
+        "{left_behind}raise SessionsMax= in /etc/systemd/logind.conf, then: {RELOAD}"
+    ))
+}
+
+/// What runs on after a logout keeps its place.
+fn closing(users: &[String]) -> Finding {
+    let check = Check::LogindClosing;
+    let left_behind = match users.len() {
+        0 => {
+            let what = "no session waits for what its user left behind (closing)";
+            return Finding::ok(check, what);
+        }
+        1 => "1 session waits for what its user left behind (closing), and takes a place of \
+              SessionsMax="
+            .to_owned(),
+        n => format!(
+            "{n} sessions wait for what their users left behind (closing), and take a place of \
+             SessionsMax= each"
+        ),
+    };
+    Finding::note(check, &format!("{left_behind}: {}", by_user(users)))
+}
+
+/// `alice (12), bob (3) and carol (1)`, the ones with the most first.
+fn by_user(users: &[String]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for user in users {
+        *counts.entry(user).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    // Stable: of two that are equal the first by name stays the first.
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts: Vec<String> = counts
+        .into_iter()
+        .map(|(user, count)| format!("{} ({count})", one_line(user)))
+        .collect();
+    let counts: Vec<&str> = counts.iter().map(String::as_str).collect();
+    listed(&counts, "and")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Level;
+    use super::*;
+
+    fn facts(taken: u64, closing: &[&str]) -> Facts {
+        Facts {
+            places: Some(Places { taken, all: 100 }),
+            closing: Some(closing.iter().map(|&user| user.to_owned()).collect()),
+        }
+    }
+
+    #[test]
+    fn how_full_logind_is_decides_how_bad_it_is() {
+        for (taken, level) in [
+            (0, Level::Ok),
+            (50, Level::Ok),
+            (51, Level::Note),
+            (90, Level::Note),
+            (91, Level::Warning),
+            (100, Level::Warning),
+        ] {
+            let found = examine(&facts(taken, &[]));
+            assert_eq!(found[0].level, level, "{taken}");
+            assert_eq!(found[0].mend.is_some(), level > Level::Ok, "{taken}");
+        }
+        assert_eq!(examine(&Facts::default()), []);
+    }
+
+    #[test]
+    fn what_fills_it_is_counted_by_user_and_named_in_the_mend() {
+        let found = examine(&facts(95, &["bob", "alice", "carol", "alice"]));
+        let [places, closing] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        let mend = places.mend.as_ref().unwrap().text();
+        let expected = "end what alice (2), bob (1) and carol (1) left behind, with loginctl";
+        assert!(mend.starts_with(expected), "{mend}");
+        assert_eq!(closing.level, Level::Note);
+        assert_eq!(
+            closing.what,
+            "4 sessions wait for what their users left behind (closing), and take a place of \
+             SessionsMax= each: alice (2), bob (1) and carol (1)"
+        );
+    }
+}

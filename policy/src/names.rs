@@ -1,0 +1,56 @@
+//! Which user names systemd takes: for others logind makes no session.
+
+/// Whether logind makes sessions for a user of this name. systemd is lenient with names that others
+/// made and refuses those alone that can be taken for something else
+/// (`valid_user_group_name()` with `VALID_USER_RELAX` in `src/basic/user-util.c`, systemd 252 and
+/// 257; systemd.io/USER_NAMES).
+#[must_use]
+pub fn systemd_takes(name: &str) -> bool {
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_separator = |byte: u8| byte.is_ascii_control() || matches!(byte, b':' | b'/');
+    let unsigned = name.strip_prefix('-').unwrap_or(name);
+    !(is_number(unsigned)
+        || name.starts_with(' ')
+        || name.ends_with(' ')
+        || name.bytes().any(is_separator)
+        || matches!(name, "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_pass_for_something_else_are_refused_and_no_others() {
+        for refused in [
+            "",
+            "0",
+            "20250001",
+            "4294967296",
+            "-1",
+            "-",
+            " a",
+            "a ",
+            "a\tb",
+            "a:b",
+            "a/b",
+            ".",
+            "..",
+        ] {
+            assert!(!systemd_takes(refused), "{refused:?}");
+        }
+        for taken in [
+            "alice",
+            "2025a",
+            "-a",
+            "CORP\\jane",
+            "joe@corp",
+            "jean luc",
+            "müller",
+            "svc$",
+            "a.b",
+        ] {
+            assert!(systemd_takes(taken), "{taken:?}");
+        }
+    }
+}
