@@ -6,6 +6,7 @@
 //! input there. One that is gone, or does not answer in time, is done without. All of it goes
 //! through the public connection, where it can harm nobody's end.
 
+mod answer;
 mod hears;
 mod leaving;
 mod outlook;
@@ -17,7 +18,7 @@ use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use session_timeout_policy::{BootTime, Hint, SessionKey, Uid};
+use session_timeout_policy::{Hint, SessionKey, Uid};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zbus::names::{OwnedUniqueName, UniqueName};
@@ -331,7 +332,7 @@ impl Agents {
         let task = tokio::spawn(async move {
             let said = agents.call(&to, watch).await;
             let now = boot_now();
-            let said = said.map(|reply| told(now, reply.body().deserialize().ok()));
+            let said = said.map(|reply| answer::told(now, reply.body().deserialize().ok()));
             agents.answered(&key, &to);
             answer.send_replace(Some(said.unwrap_or_else(|error| {
                 log::debug!("the agent of session {}: {error}", key.id);
@@ -435,18 +436,6 @@ struct Question {
 
 fn is_recent(at: Option<Instant>) -> bool {
     at.is_some_and(|at| at.elapsed() < QUIET)
-}
-
-/// What an answer means; one that is none of ours means nothing.
-fn told(now: BootTime, answer: Option<(String, u64)>) -> Option<Hint> {
-    let (kind, idle) = answer?;
-    match kind.as_str() {
-        "exact" => Some(Hint::IdleSince(
-            now.saturating_sub(Duration::from_micros(idle)),
-        )),
-        "active" => Some(Hint::Active),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -594,18 +583,5 @@ mod tests {
         attach(&agents, ":1.1", Source::None);
         assert!(!asked(&agents));
         assert_eq!(agents.source_of(&key()), Some(Source::None));
-    }
-
-    #[test]
-    fn an_answer_that_is_none_of_ours_means_nothing() {
-        let now = BootTime::from_micros(9_000_000);
-        let said = |kind: &str, idle| told(now, Some((kind.to_owned(), idle)));
-        let since = BootTime::from_micros(7_500_000);
-        assert_eq!(said("exact", 1_500_000), Some(Hint::IdleSince(since)));
-        let since = BootTime::default();
-        assert_eq!(said("exact", u64::MAX), Some(Hint::IdleSince(since)));
-        assert_eq!(said("active", 0), Some(Hint::Active));
-        assert_eq!(said("asleep", 0), None);
-        assert_eq!(told(now, None), None);
     }
 }

@@ -93,16 +93,16 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
         language,
     });
     let logins = Logins::new(endings.clone(), walks, language);
-    let driver = Driver::new(
-        args,
+    let parts = Parts {
         hands,
-        agents.clone(),
-        teller.clone(),
+        agents: agents.clone(),
+        teller: teller.clone(),
         logins,
-        Unregistered::new(inputs.clone(), private.clone(), teller.clone()),
+        unregistered: Unregistered::new(inputs.clone(), private.clone(), teller.clone()),
         wanted,
         watchdog,
-    )?;
+    };
+    let driver = Driver::new(args, parts)?;
     let questions = Questions {
         inputs: inputs.clone(),
         status: driver.status.subscribe(),
@@ -152,6 +152,17 @@ struct Driver {
     watchdog: Watchdog,
 }
 
+/// What the driver works with.
+struct Parts {
+    hands: Hands,
+    agents: Agents,
+    teller: Teller,
+    logins: Logins,
+    unregistered: Unregistered,
+    wanted: mpsc::Sender<String>,
+    watchdog: Watchdog,
+}
+
 /// How much of the engine's state is in the file, and was told.
 struct Kept {
     revision: u64,
@@ -176,16 +187,16 @@ enum Turn {
 }
 
 impl Driver {
-    fn new(
-        args: Args,
-        hands: Hands,
-        agents: Agents,
-        teller: Teller,
-        logins: Logins,
-        unregistered: Unregistered,
-        wanted: mpsc::Sender<String>,
-        watchdog: Watchdog,
-    ) -> io::Result<Self> {
+    fn new(args: Args, parts: Parts) -> io::Result<Self> {
+        let Parts {
+            hands,
+            agents,
+            teller,
+            logins,
+            unregistered,
+            wanted,
+            watchdog,
+        } = parts;
         let minima = args.minima();
         let file = PolicyFile::new(args.policy, minima);
         if minima == Minima::Lifted {

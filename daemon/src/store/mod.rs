@@ -4,6 +4,7 @@
 //! so that a restart moves no deadline and repeats no warning. A file that cannot be understood is
 //! put aside with a word in the journal, and all is taken from logind.
 
+mod activity;
 mod shape;
 
 use std::cell::Cell;
