@@ -6,7 +6,7 @@
 //! input there. One that is gone, or does not answer in time, is done without. All of it goes
 //! through the public connection, where it can harm nobody's end.
 
-mod hears;
+pub(crate) mod hears;
 mod leaving;
 mod outlook;
 mod source;
@@ -23,7 +23,6 @@ use tokio::time::Instant;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::{Connection, Message};
 
-pub(crate) use hears::Hears;
 pub(crate) use leaving::leaves;
 pub(crate) use outlook::Outlook;
 pub(crate) use source::Source;
