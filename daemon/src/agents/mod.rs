@@ -7,7 +7,7 @@
 //! through the public connection, where it can harm nobody's end.
 
 mod answer;
-mod hears;
+pub(crate) mod hears;
 mod leaving;
 mod outlook;
 mod source;
@@ -24,7 +24,6 @@ use tokio::time::Instant;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::{Connection, Message};
 
-pub(crate) use hears::Hears;
 pub(crate) use leaving::leaves;
 pub(crate) use outlook::Outlook;
 pub(crate) use source::Source;

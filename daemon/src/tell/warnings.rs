@@ -7,7 +7,7 @@ use session_timeout_policy::{LimitKind, SessionKey, View, Warning};
 use session_timeout_texts::{End, exactly};
 
 use super::{Teller, by, limited, reason};
-use crate::agents::Hears;
+use crate::agents::hears::Hears;
 use crate::journal::{Entry, What, field};
 use crate::text;
 use crate::unwarned::{Said, Unwarned};
