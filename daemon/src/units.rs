@@ -91,6 +91,8 @@ impl Units {
             ("Slice", Variant::from(format!("user-{}.slice", scope.user))),
             ("PIDs", Variant::from(pids)),
             ("CollectMode", Variant::from("inactive-or-failed")),
+            // More processes are put only into units that are delegated; it stays root's.
+            ("Delegate", Variant::from(true)),
         ];
         settings.extend(scope.stop.settings());
         self.start(scope.name, settings).await

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::bed::{Bed, remove_own};
 use crate::failure::{Context, Failure, Outcome};
 use crate::image;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal, Wanted};
 use crate::kind::Kind;
 use crate::layer::Layer;
 use crate::package::{self, Package};
@@ -206,15 +206,20 @@ impl Machine {
     /// What somebody needs to see why a case failed.
     #[must_use]
     pub fn report(&self) -> String {
-        let entries = self.journal.tail(80);
-        let entries: Vec<_> = entries.iter().map(ToString::to_string).collect();
+        let lines = |entries: &[Entry]| {
+            let lines: Vec<_> = entries.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        };
+        // A desktop says so much that nothing else would be left.
+        let daemon = self.journal.all(&Wanted::of_daemon());
+        let daemon = lines(&daemon[daemon.len().saturating_sub(40)..]);
+        let all = lines(&self.journal.tail(80));
         let sessions = self
             .attempt("loginctl list-sessions; session-timeout status")
             .map_or_else(|failure| failure.to_string(), |output| output.stdout);
         format!(
-            "--- journal of {}\n{}\n--- sessions\n{sessions}",
+            "--- journal of {}\n{all}\n--- the daemon's\n{daemon}\n--- sessions\n{sessions}",
             self.bed.name(),
-            entries.join("\n")
         )
     }
 }

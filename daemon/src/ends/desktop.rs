@@ -41,7 +41,7 @@ impl Ends {
     /// The control groups of the session's desktop in its user's manager: none where the session
     /// has no desktop, or the user another one.
     pub(super) async fn desktop(&self, session: &SessionFacts) -> BTreeSet<String> {
-        if !session.session_type.is_graphical() || has_another(session) {
+        if !may_have_one(session) || has_another(session) {
             return BTreeSet::new();
         }
         let stamp = boot_now().as_micros();
@@ -106,10 +106,20 @@ pub(super) fn processes(groups: &BTreeSet<String>) -> BTreeSet<Process> {
     pids.filter_map(Process::of).collect()
 }
 
-/// Whether the user has a desktop in another session: the one manager serves both.
+/// Whether the session may have a desktop. A user can change its type (SetType of
+/// org.freedesktop.login1(5)), and not its seat.
+fn may_have_one(session: &SessionFacts) -> bool {
+    session.session_type.is_graphical() || session.seat.is_some()
+}
+
+/// Whether the user has a desktop in another session: the one manager serves both. Beside a desktop
+/// at a seat only others at a seat count, since any login can call itself a desktop.
 fn has_another(session: &SessionFacts) -> bool {
+    let seated = session.session_type.is_graphical() && session.seat.is_some();
     files_of_sessions(Path::new(SESSIONS))
-        .any(|(id, path)| id != session.key.id && is_desktop(&path, session.uid))
+        .filter(|(id, _)| *id != session.key.id)
+        .filter_map(|(_, path)| seat_of_desktop(&path, session.uid))
+        .any(|seat| !seated || !seat.is_empty())
 }
 
 /// What is kept of each session, by its id. Beside each is a FIFO (`session_create_fifo()` of
@@ -120,19 +130,19 @@ fn files_of_sessions(directory: &Path) -> impl Iterator<Item = (String, PathBuf)
     files.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
 }
 
-fn is_desktop(path: &Path, user: Uid) -> bool {
-    let Ok(about) = fs::read_to_string(path) else {
-        return false;
-    };
+/// The seat of the session that this is kept of, empty for none, where it is a desktop of the user's.
+fn seat_of_desktop(path: &Path, user: Uid) -> Option<String> {
+    let about = fs::read_to_string(path).ok()?;
     let fields: BTreeMap<&str, &str> = about
         .lines()
         .filter_map(|line| line.split_once('='))
         .collect();
     let field = |name| fields.get(name).copied().unwrap_or_default();
-    field("UID") == user.to_string()
+    let is_desktop = field("UID") == user.to_string()
         && field("STATE") != "closing"
         && SessionClass::parse(field("CLASS")).is_login_of_a_person()
-        && SessionType::parse(field("TYPE")).is_graphical()
+        && SessionType::parse(field("TYPE")).is_graphical();
+    is_desktop.then(|| field("SEAT").to_owned())
 }
 
 /// The control groups of what is part of the desktop, by what `systemctl show` said of all units.
@@ -239,10 +249,12 @@ mod tests {
         let path = directory.path().join("c2");
         let desktop = "UID=1000\nSTATE=active\nCLASS=user\nTYPE=wayland\n";
         fs::write(&path, desktop).unwrap();
-        assert!(is_desktop(&path, USER));
+        assert_eq!(seat_of_desktop(&path, USER).as_deref(), Some(""));
+        fs::write(&path, format!("{desktop}SEAT=seat0\n")).unwrap();
+        assert_eq!(seat_of_desktop(&path, USER).as_deref(), Some("seat0"));
         for (from, to) in [("1000", "1001"), ("active", "closing"), ("wayland", "tty")] {
             fs::write(&path, desktop.replace(from, to)).unwrap();
-            assert!(!is_desktop(&path, USER), "{to}");
+            assert_eq!(seat_of_desktop(&path, USER), None, "{to}");
         }
     }
 }
