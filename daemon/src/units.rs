@@ -172,7 +172,7 @@ impl Units {
         let body = (UNIT, property);
         let answer = self.0.call(unit.as_str(), PROPERTIES, "Get", &body).await?;
         let value: zbus::wire::OwnedVariant = answer.body().deserialize()?;
-        Ok(T::try_from(value)?)
+        T::try_from(value)
     }
 }
 

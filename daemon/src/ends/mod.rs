@@ -119,9 +119,8 @@ impl Ends {
             None
         });
         self.tell(session, async |ends, session| {
-            ends.gone(&session)
-                .await
-                .then(|| Event::SessionGone(session.key.id))
+            let gone = ends.gone(&session).await;
+            gone.then_some(Event::SessionGone(session.key.id))
         });
     }
 
