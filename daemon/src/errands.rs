@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use session_timeout_policy::{SessionFacts, Uid, WallTime};
@@ -37,7 +38,7 @@ pub(crate) struct Errand {
 /// What is to be done there.
 pub(crate) enum Task {
     /// Watch for input: a warning stands.
-    Watch(OwnedFd),
+    Watch(Arc<OwnedFd>),
     /// Warn the user, and watch where input withdraws the warning.
     Warn(Box<Warn>),
     /// Show the last line.
@@ -49,7 +50,7 @@ pub(crate) struct Warn {
     pub(crate) text: String,
     pub(crate) mesg: Mesg,
     pub(crate) whom: Whom,
-    pub(crate) watch: Option<OwnedFd>,
+    pub(crate) watch: Option<Arc<OwnedFd>>,
     pub(crate) telling: Telling,
     /// Then it is not true any more.
     pub(crate) until: Instant,
@@ -160,7 +161,7 @@ impl Errands {
     }
 
     /// Has the driver watch these terminals, and waits until it does.
-    async fn watch(&self, session: &SessionFacts, found: &Terminals, instance: OwnedFd) {
+    async fn watch(&self, session: &SessionFacts, found: &Terminals, instance: Arc<OwnedFd>) {
         let terminals = found.counted();
         let watches = self.helper.watch(session.uid, terminals, &instance).await;
         let (watched, done) = oneshot::channel();

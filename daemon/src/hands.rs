@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use session_timeout_policy::{
@@ -354,7 +355,7 @@ impl Hands {
     }
 
     /// What the terminals are to be watched with, where input withdraws the warning.
-    fn watch_for(&mut self, limit: LimitKind) -> Option<OwnedFd> {
+    fn watch_for(&mut self, limit: LimitKind) -> Option<Arc<OwnedFd>> {
         match limit {
             LimitKind::Absolute => None,
             LimitKind::Inactivity => self.watcher.lend(),

@@ -11,6 +11,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
@@ -26,7 +27,9 @@ pub(crate) struct Watches<K> {
     instance: Option<AsyncFd<Pollable<OwnedFd>>>,
     /// By the number that the kernel gave the watch.
     watched: HashMap<i32, K>,
-    /// To how many the instance is lent.
+    /// What is lent of the instance: one descriptor, however many have it.
+    copy: Option<Arc<OwnedFd>>,
+    /// To how many it is lent.
     lent: usize,
 }
 
@@ -35,6 +38,7 @@ impl<K> Default for Watches<K> {
         Self {
             instance: None,
             watched: HashMap::new(),
+            copy: None,
             lent: 0,
         }
     }
@@ -59,13 +63,20 @@ impl<K: Clone> Watches<K> {
     ///
     /// # Errors
     /// The kernel has no instance left.
-    pub(crate) fn lend(&mut self) -> io::Result<OwnedFd> {
-        let lent = self.instance()?.try_clone();
-        match lent {
-            Ok(_) => self.lent += 1,
-            Err(_) => self.let_go(),
-        }
-        lent
+    pub(crate) fn lend(&mut self) -> io::Result<Arc<OwnedFd>> {
+        let copy = match &self.copy {
+            Some(copy) => Arc::clone(copy),
+            None => match self.instance()?.try_clone() {
+                Ok(copy) => Arc::new(copy),
+                Err(error) => {
+                    self.let_go();
+                    return Err(error);
+                }
+            },
+        };
+        self.copy = Some(Arc::clone(&copy));
+        self.lent += 1;
+        Ok(copy)
     }
 
     /// Whoever it was lent to has added these watches, which are for those from now on; or for
@@ -142,6 +153,7 @@ impl<K: Clone> Watches<K> {
     fn let_go(&mut self) {
         if self.watched.is_empty() && self.lent == 0 {
             self.instance = None;
+            self.copy = None;
         }
     }
 }
@@ -230,6 +242,9 @@ mod tests {
         fs::write(&file, "").unwrap();
         let mut watches = Watches::default();
         let lent = watches.lend().unwrap();
+        let again = watches.lend().unwrap();
+        assert!(Arc::ptr_eq(&lent, &again), "one descriptor for all");
+        watches.take_back(&[], None);
         let watch = inotify::add_watch(&lent, &file, WatchFlags::MODIFY).unwrap();
         watches.remove(|_| true);
         watches.take_back(&[watch], Some(&1));

@@ -13,7 +13,9 @@
 //! | `errands`, `helper` | what is done at terminals, by a program that may |
 //! | `last` | what the daemon was killed over |
 //! | `agents` | the agents in desktops, which know their input |
-//! | `ends` | what is asked of logind to end a session |
+//! | `ends`, `units`, `process` | what is asked of logind and PID 1 to end a session, and what is left of it |
+//! | `unregistered` | logins that logind has no session for |
+//! | `aside` | threads for what reads many files |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `inotify` | what is watched in the file system |
 //! | `hooks` | the administrator's own programs |

@@ -91,6 +91,8 @@ impl Units {
             ("Slice", Variant::from(format!("user-{}.slice", scope.user))),
             ("PIDs", Variant::from(pids)),
             ("CollectMode", Variant::from("inactive-or-failed")),
+            // More processes are put only into units that are delegated; it stays root's.
+            ("Delegate", Variant::from(true)),
         ];
         settings.extend(scope.stop.settings());
         self.start(scope.name, settings).await
@@ -170,7 +172,7 @@ impl Units {
         let body = (UNIT, property);
         let answer = self.0.call(unit.as_str(), PROPERTIES, "Get", &body).await?;
         let value: zbus::wire::OwnedVariant = answer.body().deserialize()?;
-        Ok(T::try_from(value)?)
+        T::try_from(value)
     }
 }
 

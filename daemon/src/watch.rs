@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use session_timeout_policy::SessionKey;
 
@@ -28,7 +29,7 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// What a session is to be watched with, until [`Self::add`] or [`Self::give_up`] is called for
     /// it. Where there is nothing, the next look at the session sees input, a little later.
-    pub(crate) fn lend(&mut self) -> Option<OwnedFd> {
+    pub(crate) fn lend(&mut self) -> Option<Arc<OwnedFd>> {
         match self.watches.lend() {
             Ok(lent) => {
                 self.failing = false;

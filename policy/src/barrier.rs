@@ -37,7 +37,7 @@ pub struct Past {
     /// What it was, each once and without what it is now.
     pub variants: Vec<Variant>,
     /// What an absolute limit that ends the session counts from: the login, or the last time that
-    /// the user authenticated again while nothing but locks stood for an end.
+    /// the user was locked out or authenticated again while nothing but locks stood for an end.
     pub since: BootTime,
 }
 
@@ -119,7 +119,7 @@ impl Tracked {
         if before == now {
             return;
         }
-        let since = self.locking.anchor(self.facts.started);
+        let since = self.ends_count_from();
         let past = self.past.get_or_insert_with(|| {
             Box::new(Past {
                 variants: Vec::new(),
@@ -149,13 +149,12 @@ impl Tracked {
         past.variants.dedup();
     }
 
-    /// The user has authenticated again, or has to: what is no more than a lock counts from then.
-    pub(crate) fn renew_the_past(&mut self) {
-        let since = self.locking.anchor(self.facts.started);
-        if !self.is_fixed()
-            && let Some(past) = &mut self.past
-        {
-            past.since = since;
+    /// What an absolute limit that ends the session counts from. Where one holds that no lock puts
+    /// off, or it is not decided whether one does, that stays what it was.
+    pub(crate) fn ends_count_from(&self) -> BootTime {
+        match &self.past {
+            Some(past) if self.is_fixed() || self.standing == Standing::Undecided => past.since,
+            Some(_) | None => self.locking.anchor(self.facts.started),
         }
     }
 
@@ -175,7 +174,7 @@ impl Tracked {
         begun: impl Fn(&Limits) -> Option<&'c Countdown>,
     ) -> (Standing, Option<Box<Barrier>>) {
         let standing = Standing::of(terms, &self.facts.subject(&self.groups));
-        let Some(past) = self.past.as_deref() else {
+        let Some(past) = &self.past else {
             return (standing, None);
         };
         let mut candidates: Vec<Barrier> = Vec::new();
@@ -199,7 +198,7 @@ impl Tracked {
             }
             limited => limited,
         };
-        let barrier = self.earliest(now, candidates, past.since, begun);
+        let barrier = self.earliest(now, candidates, begun);
         (standing, barrier)
     }
 
@@ -219,14 +218,13 @@ impl Tracked {
         &self,
         now: BootTime,
         mut candidates: Vec<Barrier>,
-        since: BootTime,
         begun: impl Fn(&Limits) -> Option<&'c Countdown>,
     ) -> Option<Box<Barrier>> {
         let weight = candidates.iter().map(Barrier::weight).max()?;
         let since = match weight {
             Weight::Report => return None,
             Weight::Lock => self.locking.anchor(self.facts.started),
-            Weight::End => since,
+            Weight::End => self.ends_count_from(),
         };
         candidates.retain(|barrier| barrier.weight() == weight);
         let allowed = candidates.iter().map(|barrier| barrier.limits.extensions);

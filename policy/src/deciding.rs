@@ -127,8 +127,12 @@ impl Tracked {
             self.forget_question();
         }
         let stage = self.stage_limit();
+        let since = self.ends_count_from();
         let before = std::mem::replace(&mut self.standing, standing);
         let barrier_before = std::mem::replace(&mut self.barrier, barrier);
+        if let Some(past) = &mut self.past {
+            past.since = since;
+        }
         if self.locks() != Some(true) {
             // A lock that stands for an end is worth nothing where an end is what is wanted.
             self.locking.hold = None;

@@ -198,6 +198,8 @@ impl Ending {
     }
 
     fn escalate(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
+        // What came before was taken.
+        self.unreached = None;
         let before = self.stage;
         self.stage = before.harder();
         if self.stage == before {

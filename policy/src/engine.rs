@@ -236,7 +236,7 @@ impl Engine {
             }),
             Event::ProbeFailed(key) => self.with(&key, &mut out, Tracked::probe_failed),
             Event::Reachable => self.ask_again(&mut out),
-            Event::SessionGone(id) => self.drop(&id, &mut out),
+            Event::SessionGone(id) => self.lose(&id, &mut out),
             Event::SessionSeen(facts) => self.see(facts, &mut out),
             Event::SessionsListed(listed) => self.reconcile(listed, &mut out),
             Event::Unreached(key) => {
@@ -479,9 +479,14 @@ impl Engine {
 
     /// Sessions that no list of logind's has: those whose id another one has, and the daemon's.
     fn look_after_the_rest(&mut self, out: &mut Vec<Action>) {
-        let displaced: Vec<SessionKey> = self.displaced.keys().cloned().collect();
+        let displaced = self.displaced.iter();
+        let displaced = displaced.filter(|(_, session)| !session.is_kept_on());
+        let displaced: Vec<SessionKey> = displaced.map(|(key, _)| key.clone()).collect();
         for key in displaced {
             self.decide(&key, out, Tracked::dropped);
+        }
+        for session in self.displaced.values_mut() {
+            session.tick(self.now, &self.terms, out);
         }
         for session in self.sessions.values_mut() {
             if session.facts.keeper != Keeper::Logind {
@@ -490,14 +495,35 @@ impl Engine {
         }
     }
 
+    /// A session with this id is gone: the one that has it, or one that had it and that the daemon
+    /// has kept since.
+    fn lose(&mut self, id: &str, out: &mut Vec<Action>) {
+        let displaced = self.displaced.iter();
+        let kept = displaced.filter(|(key, session)| key.id == id && session.is_kept_on());
+        let kept: Vec<SessionKey> = kept.map(|(key, _)| key.clone()).collect();
+        if kept.is_empty() {
+            self.drop(id, out);
+            return;
+        }
+        for key in kept {
+            self.decide(&key, out, Tracked::dropped);
+        }
+        if let Some(holder) = self.sessions.get_mut(id) {
+            holder.doubted(self.now, out);
+        }
+    }
+
     /// Whoever keeps the session with this id has it no longer.
     fn drop(&mut self, id: &str, out: &mut Vec<Action>) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        if session.dropped(self.now, out) == Fate::Gone {
-            let key = session.facts.key.clone();
-            self.remove(&key, out);
+        match session.dropped(self.now, out) {
+            Fate::Stays => session.settle(self.now, &self.terms, out),
+            Fate::Gone => {
+                let key = session.facts.key.clone();
+                self.remove(&key, out);
+            }
         }
     }
 

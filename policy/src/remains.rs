@@ -27,6 +27,8 @@ const PATIENCE: Patience = Patience {
 pub(crate) enum Removal {
     /// Whether anything of it is left is asked.
     Asked(Inquiry),
+    /// The same, where it may be another one with its id that is gone.
+    Doubted(Inquiry),
     /// It was ended for this limit, and something of it is left, which is ended so often already
     /// and next then.
     Survived {
@@ -34,6 +36,28 @@ pub(crate) enum Removal {
         tries: u32,
         next: BootTime,
     },
+}
+
+impl Removal {
+    const fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_) | Self::Doubted(_))
+    }
+
+    const fn doubted(self) -> Self {
+        match self {
+            Self::Asked(inquiry) => Self::Doubted(inquiry),
+            other => other,
+        }
+    }
+
+    /// The same, with the question as it stands now.
+    const fn with(self, inquiry: Inquiry) -> Self {
+        match self {
+            Self::Asked(_) => Self::Asked(inquiry),
+            Self::Doubted(_) => Self::Doubted(inquiry),
+            Self::Survived { .. } => self,
+        }
+    }
 }
 
 /// What becomes of a session.
@@ -72,10 +96,22 @@ impl Tracked {
         }));
     }
 
+    /// It, or another one with its id, is gone.
+    pub(crate) fn doubted(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.removal.is_none() && self.is_worth_a_look() {
+            self.verify(now, Inquiry::Idle, out);
+            self.removal = self.removal.map(Removal::doubted);
+        }
+    }
+
     /// logind has it after all, as far as it is known.
     pub(crate) fn reappeared(&mut self) {
-        self.removal
-            .take_if(|removal| matches!(removal, Removal::Asked(_)));
+        self.removal.take_if(|removal| removal.is_asked());
+    }
+
+    /// Whether the daemon keeps it because logind has dropped it.
+    pub(crate) fn is_kept_on(&self) -> bool {
+        self.facts.keeper == Keeper::Daemon(NoSession::Dropped)
     }
 
     /// What is left of a session that was dropped.
@@ -91,6 +127,10 @@ impl Tracked {
         match (remains, removal, self.ended_for()) {
             (Remains::Nothing, _, _) => Fate::Gone,
             (Remains::Something, Removal::Survived { .. }, _) => Fate::Stays,
+            (Remains::Something, Removal::Doubted(_), _) => {
+                self.removal = None;
+                Fate::Stays
+            }
             (Remains::Something, Removal::Asked(_), Some(limit)) => {
                 let finding = Finding::Survived(limit);
                 out.push(Action::Report(self.facts.key.clone(), finding));
@@ -119,14 +159,22 @@ impl Tracked {
     /// Does what is due for a session that was dropped.
     pub(crate) fn tick_removal(&mut self, now: BootTime, out: &mut Vec<Action>) {
         match self.removal {
-            Some(Removal::Asked(mut inquiry)) => match inquiry.step(now, PATIENCE) {
-                Some(Due::GiveUp) => {
-                    let _ = inquiry.fail(now, PATIENCE);
-                    self.removal = Some(Removal::Asked(inquiry));
+            Some(removal @ (Removal::Asked(mut inquiry) | Removal::Doubted(mut inquiry))) => {
+                match inquiry.step(now, PATIENCE) {
+                    Some(Due::GiveUp) => {
+                        let _ = inquiry.fail(now, PATIENCE);
+                        self.removal = Some(removal.with(inquiry));
+                    }
+                    Some(Due::AskAgain) => {
+                        self.verify(now, inquiry, out);
+                        self.removal = match self.removal {
+                            Some(Removal::Asked(inquiry)) => Some(removal.with(inquiry)),
+                            other => other,
+                        };
+                    }
+                    None => {}
                 }
-                Some(Due::AskAgain) => self.verify(now, inquiry, out),
-                None => {}
-            },
+            }
             Some(Removal::Survived { limit, tries, next }) if now >= next => {
                 self.end_remains(now, limit, tries, out);
             }
@@ -137,7 +185,9 @@ impl Tracked {
     /// When something is due for a session that was dropped.
     pub(crate) fn removal_wake(&self) -> Option<(BootTime, Wake)> {
         Some(match self.removal? {
-            Removal::Asked(inquiry) => (inquiry.due(PATIENCE)?, Wake::Verify),
+            Removal::Asked(inquiry) | Removal::Doubted(inquiry) => {
+                (inquiry.due(PATIENCE)?, Wake::Verify)
+            }
             Removal::Survived { next, .. } => (next, Wake::Remains),
         })
     }
@@ -146,7 +196,7 @@ impl Tracked {
     pub(crate) const fn survived(&self) -> Option<LimitKind> {
         match self.removal {
             Some(Removal::Survived { limit, .. }) => Some(limit),
-            Some(Removal::Asked(_)) | None => None,
+            Some(Removal::Asked(_) | Removal::Doubted(_)) | None => None,
         }
     }
 

@@ -62,7 +62,10 @@ impl SessionRecord {
             recorded: session.recorded,
             login: session.login,
             groups: session.groups.clone(),
-            past: session.past.as_deref().cloned(),
+            past: session.past.as_deref().map(|past| Past {
+                since: session.ends_count_from(),
+                ..past.clone()
+            }),
             activity: session.activity.clone(),
             unknown_reported: session.unknown_reported,
             absolute: record(LimitKind::Absolute, &session.absolute),

@@ -217,6 +217,10 @@ impl Tracked {
 
     /// Nobody is logged in there any more. Says whether that was asked for.
     pub(crate) fn hung_up(&mut self, now: BootTime, out: &mut Vec<Action>) -> bool {
+        if self.removal.is_some() && self.is_ending() {
+            // Whether anything is left is asked already.
+            return true;
+        }
         if let Some(ending) = &mut self.ending
             && ending.leader_ended(now, &self.facts.key, out)
         {
@@ -253,9 +257,10 @@ impl Tracked {
         if ending.stage() == Stage::Lock {
             out.push(Action::Locked(key, LockCause::Limit(limit)));
         }
-        self.renew_the_past();
         // What was warned of has come about; the other limit begins anew with this one.
-        *self.countdown(limit) = Countdown::default();
+        if limit == LimitKind::Inactivity || !self.is_fixed() {
+            *self.countdown(limit) = Countdown::default();
+        }
         self.withdraw_for_a_lock(out);
     }
 
@@ -267,7 +272,6 @@ impl Tracked {
         let renewed = self.locking.unlocked(now).is_some();
         if renewed && !self.is_fixed() {
             self.granted = Granted::default();
-            self.renew_the_past();
         }
         if self.ending.is_some() {
             // What is being ended is not saved by it; but should the end be called off, the
@@ -436,15 +440,7 @@ impl Tracked {
             limit.clone()
         };
         limit.length = self.granted.stretched(limit.length);
-        Some((self.absolute_anchor(), limit))
-    }
-
-    /// What the absolute limit counts from.
-    fn absolute_anchor(&self) -> BootTime {
-        match self.past.as_deref().filter(|_| self.is_fixed()) {
-            Some(past) => past.since,
-            None => self.locking.anchor(self.facts.started),
-        }
+        Some((self.ends_count_from(), limit))
     }
 
     /// A lock stands for an end now, or has: what it puts off is taken back.

@@ -71,6 +71,22 @@ impl Ssh {
         Self::open_from(Ipv4Addr::LOCALHOST.into(), machine, account, terminal)
     }
 
+    /// As [`Self::open`], with a terminal, where logind has no session for the login: it has no
+    /// name.
+    ///
+    /// # Errors
+    /// Where the login fails, takes longer than half a minute, or has a session.
+    pub fn open_unregistered(machine: &Machine, user: &str) -> Outcome<Self> {
+        let mut command = client_command(machine);
+        command.args(["-tt", &format!("{user}@127.0.0.1")]);
+        let mut ssh = Self::connect(command)?;
+        let session = said_session(&ssh.transcript, LOGIN);
+        match session.map_err(|failure| ssh.with_errors(&failure))? {
+            none if none.is_empty() => Ok(ssh),
+            one => Err(Failure::new(format!("a login with session {one}"))),
+        }
+    }
+
     /// Logs in from this address of the machine's: 127.0.0.0/8 is all its own, and `::1`.
     ///
     /// # Errors
@@ -158,9 +174,18 @@ impl Ssh {
     }
 
     fn start_with(
-        mut command: Command,
+        command: Command,
         authenticate: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome<Self> {
+        let mut ssh = Self::connect(command)?;
+        authenticate(&mut ssh)?;
+        ssh.session =
+            session_of(&ssh.transcript, LOGIN).map_err(|failure| ssh.with_errors(&failure))?;
+        Ok(ssh)
+    }
+
+    /// Starts a client.
+    fn connect(mut command: Command) -> Outcome<Self> {
         let opened = Instant::now();
         let mut client = command
             .stdin(Stdio::piped())
@@ -170,17 +195,13 @@ impl Ssh {
             .context("start ssh")?;
         let stdin = client.stdin.take().context("ssh's input")?;
         let stdout = client.stdout.take().context("ssh's output")?;
-        let mut ssh = Self {
+        Ok(Self {
             client,
             stdin,
             transcript: Transcript::of(stdout, Source::Pipe),
             session: String::new(),
             opened,
-        };
-        authenticate(&mut ssh)?;
-        ssh.session =
-            session_of(&ssh.transcript, LOGIN).map_err(|failure| ssh.with_errors(&failure))?;
-        Ok(ssh)
+        })
     }
 
     /// What the terminal shows.
@@ -248,13 +269,20 @@ pub(crate) fn client_command(machine: &Machine) -> Command {
 
 /// The name that a session says at login: `session=c1.`
 pub(crate) fn session_of(transcript: &Transcript, bound: Duration) -> Outcome<String> {
+    let name = said_session(transcript, bound)?;
+    if name.is_empty() {
+        let text = transcript.text();
+        return Err(Failure::new(format!("a login without a session:\n{text}")));
+    }
+    Ok(name)
+}
+
+/// As [`session_of`]; nothing where logind has no session for it.
+fn said_session(transcript: &Transcript, bound: Duration) -> Outcome<String> {
     const START: &str = "session=";
     let start = transcript.wait_for(START, bound)?;
     let end = transcript.wait_after(start.end, ".", bound)?;
     let text = transcript.text();
     let name = text.get(start.end..end.end - 1).unwrap_or_default();
-    if name.is_empty() {
-        return Err(Failure::new(format!("a login without a session:\n{text}")));
-    }
     Ok(name.to_owned())
 }

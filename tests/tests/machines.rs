@@ -147,6 +147,7 @@ on_both_suites! {
     Installed ends::an_end_comes_while_the_bus_is_stopped,
     Installed ends::what_of_a_login_is_not_in_its_scope_ends_with_it,
     Installed escapes::a_login_that_left_its_session_and_killed_its_leader_ends_at_its_limit,
+    Installed escapes::however_many_processes_left_a_session_they_end_with_it,
     Installed escapes::terminals_that_a_user_has_numbered_as_others_end_nobody_else,
     Installed escapes::what_was_detached_before_a_logout_is_no_login_in_whatever_scope,
     Installed explain::a_login_that_might_be_is_explained_to_everybody_without_the_daemon,
@@ -257,6 +258,10 @@ on_both_suites! {
     Installed terminals::typing_keeps_a_console_while_its_silent_twin_is_ended,
     Installed terminals::what_a_login_left_behind_is_told_of_an_end_that_takes_it_along,
     Installed terminals::typing_still_counts_when_the_leader_was_killed,
+    Installed unregistered::a_login_that_logind_does_not_know_is_over_when_its_user_leaves,
+    Installed unregistered::a_login_that_logind_has_no_room_for_is_warned_and_ended,
+    Installed unregistered::a_login_without_pam_systemd_survives_the_daemon_and_is_ended,
+    Installed unregistered::a_user_whose_name_systemd_refuses_is_warned_and_ended,
 }
 
 /// Cases about real login managers.

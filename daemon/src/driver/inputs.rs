@@ -198,28 +198,28 @@ impl Driver {
             began: boot_now(),
         };
         match login.opened.session_id.clone() {
-            Some(id) => self.opened_as(id, login, answer),
+            Some(id) => self.opened_as(&id, login, answer),
             None => self.opened_without(login, Some(answer)),
         }
     }
 
     /// PAM opened this session of logind's, as far as PAM knows.
-    fn opened_as(&mut self, id: String, login: Unknown, answer: Answer) {
+    fn opened_as(&mut self, id: &str, login: Unknown, answer: Answer) {
         let (opened, leader) = (login.opened.clone(), login.leader.pid);
         self.tell(Event::LoginRecorded(Login {
-            id: id.clone(),
+            id: id.to_owned(),
             leader,
             service: opened.service,
             remote_host: opened.remote_host.filter(|host| !host.is_empty()),
             terminal: opened.tty.filter(|tty| !tty.is_empty()),
         }));
-        let known = self.engine.session(&id).is_some();
-        self.logins.wait(id.clone(), leader, answer);
+        let known = self.engine.session(id).is_some();
+        self.logins.wait(id.to_owned(), leader, answer);
         self.logins.answer(&self.engine);
         // logind's signal is on its way, or was missed: ask, and keep the login waiting a little.
         // Where too many are asked for already, the login goes on without its line.
-        if !known && self.wanted.try_send(id.clone()).is_err() {
-            self.logins.give_up(&id);
+        if !known && self.wanted.try_send(id.to_owned()).is_err() {
+            self.logins.give_up(id);
         }
         self.unregistered.confirm(login);
     }

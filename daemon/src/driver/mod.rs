@@ -93,13 +93,13 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
         language,
     });
     let logins = Logins::new(endings.clone(), walks, language);
+    let unregistered = Unregistered::new(inputs.clone(), private.clone(), teller.clone());
     let driver = Driver::new(
         args,
         hands,
         agents.clone(),
         teller.clone(),
-        logins,
-        Unregistered::new(inputs.clone(), private.clone(), teller.clone()),
+        (logins, unregistered),
         wanted,
         watchdog,
     )?;
@@ -181,8 +181,7 @@ impl Driver {
         hands: Hands,
         agents: Agents,
         teller: Teller,
-        logins: Logins,
-        unregistered: Unregistered,
+        (logins, unregistered): (Logins, Unregistered),
         wanted: mpsc::Sender<String>,
         watchdog: Watchdog,
     ) -> io::Result<Self> {

@@ -301,7 +301,7 @@ impl Ends {
                 }
             }
             ends.awaits_no_more(&session.key);
-            gone.then(|| Event::SessionGone(session.key.id))
+            gone.then_some(Event::SessionGone(session.key.id))
         });
     }
 

@@ -35,6 +35,9 @@ use crate::units::Units;
 /// together with the session, and what it has not passed on by then nobody sees.
 const PARTING: Duration = Duration::from_millis(250);
 
+/// How long a display manager has to start a greeter: GDM takes some seconds.
+const GREETER: Duration = Duration::from_secs(8);
+
 /// So many ends are asked for at once, so that logind's second is not spent in line for a call.
 const AT_ONCE: usize = 32;
 
@@ -116,9 +119,8 @@ impl Ends {
             None
         });
         self.tell(session, async |ends, session| {
-            ends.gone(&session)
-                .await
-                .then(|| Event::SessionGone(session.key.id))
+            let gone = ends.gone(&session).await;
+            gone.then_some(Event::SessionGone(session.key.id))
         });
     }
 
@@ -128,8 +130,8 @@ impl Ends {
         self.show_greeter(session);
     }
 
-    /// Leaves nobody at a screen where nothing answers any more. It is tried once: whoever sits there
-    /// can still switch to another one.
+    /// Leaves nobody at a screen where nothing answers any more. A greeter that waits is shown at
+    /// once; one that is to come has some seconds, and then the display manager is asked for it.
     pub(crate) fn show_greeter(&self, key: &SessionKey) {
         let Some(screen) = self.screens.take(key) else {
             return;
@@ -141,7 +143,17 @@ impl Ends {
                 Ok(Some(greeter)) => {
                     log::info!("session {greeter} is shown where session {id} was");
                 }
-                Ok(None) => {}
+                Ok(None) => {
+                    tokio::time::sleep(GREETER).await;
+                    if !matches!(logind::is_dead(&link, &screen).await, Ok(true)) {
+                        return;
+                    }
+                    let asked = match logind::ask_for_greeter(&link).await {
+                        Ok(()) => "the display manager is asked for one".to_owned(),
+                        Err(error) => format!("the display manager cannot be asked: {error}"),
+                    };
+                    log::warn!("no login screen came where session {id} was; {asked}");
+                }
                 Err(error) => log::warn!("cannot show a greeter where session {id} was: {error}"),
             }
         });

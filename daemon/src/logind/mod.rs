@@ -23,7 +23,7 @@ use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
 pub(crate) use facts::Properties;
 use facts::State;
-pub(crate) use seat::{Screens, show_greeter};
+pub(crate) use seat::{Screens, ask_for_greeter, is_dead, show_greeter};
 pub(crate) use session::{
     End, Locked, Told, answered, ask_leader, end, idle_inhibitor, is_full, is_open, lock,
     properties,

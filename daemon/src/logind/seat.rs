@@ -13,7 +13,7 @@ use session_timeout_policy::{SessionClass, SessionKey};
 
 use super::session::{is_unknown, manage};
 use super::{Properties, State, get_all, rows};
-use crate::bus::{Link, timely};
+use crate::bus::{Link, Object, timely};
 
 /// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
 /// and logind gives them to one seat.
@@ -67,6 +67,25 @@ pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Opt
     // would be another dead screen.
     manage(link, "ActivateSession", &greeter).await?;
     Ok(Some(greeter.to_owned()))
+}
+
+/// Whether the screen shows what an ended session has left, with no greeter and nobody on it.
+pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
+    let seated = timely(seated(link, &left.seat)).await?;
+    let is_left = |one: &Seated| one.session == left.session && one.state == State::Closing;
+    let somebody = seated.iter().any(|one| one.active && !is_left(one));
+    Ok(shown() == Some(left.vt) && !somebody)
+}
+
+/// Asks the display manager for a login screen. SDDM and LightDM offer that, for the seat that they
+/// call so.
+pub(crate) async fn ask_for_greeter(link: &Link) -> zbus::Result<()> {
+    let seat = Object {
+        name: "org.freedesktop.DisplayManager",
+        path: "/org/freedesktop/DisplayManager/Seat0",
+        interface: "org.freedesktop.DisplayManager.Seat",
+    };
+    link.call(seat, "SwitchToGreeter", &()).await.map(drop)
 }
 
 /// A session on a seat, as far as it matters for who is to be seen.

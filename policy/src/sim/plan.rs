@@ -38,12 +38,18 @@ pub(super) enum What {
     AsksMore(Who),
     /// The daemon gets no processor for so long; the rest of the machine does.
     Busy(Duration),
+    /// The user has logind believe something else of the session.
+    Changes(Who, Change),
     /// A terminal of the session is closed.
     Closes(Who, Nth),
     /// The daemon dies, and is there again after so long.
     Crashes(Duration, Memory),
+    /// logind drops the session, and its leader lives on.
+    Drops(Who),
     /// logind fails whoever asks it to end, hang up or lock a session, for so long.
     EndsFail(Duration),
+    /// The leader leaves the scope: when that is ended, logind drops the session.
+    Escapes(Who),
     /// Nobody answers for so long, or not as they should, which groups a user is in.
     Groups(Trouble, Duration),
     /// The user takes or releases an inhibitor lock on `idle`.
@@ -84,8 +90,17 @@ pub(super) enum What {
     Types(Who, Nth, Pattern),
     /// The user unlocks the screen, if it is locked.
     Unlocks(Who),
+    /// Nobody says for so long, or not as they should, whether anything of a session is left.
+    Verifies(Trouble, Duration),
     /// Input is not noticed, though a warning stands.
     Unwatched(Duration),
+}
+
+/// What a user can have logind believe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Terminal(String),
+    Type(SessionType),
 }
 
 /// Which terminal of a session, in the order they were opened. A desktop is the first.
@@ -181,10 +196,20 @@ pub(super) struct Person {
     pub(super) tty: Option<String>,
     pub(super) seat: Option<String>,
     pub(super) pam: Pam,
+    pub(super) known: Known,
     pub(super) idle: Idle,
     pub(super) screen: Screen,
     pub(super) end: End,
     pub(super) habits: Habits,
+}
+
+/// Whether logind has a session for a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    Always,
+    /// Not before so long after the login; the daemon keeps it until then.
+    Late(Duration),
+    Never,
 }
 
 /// What PAM says of a login.
@@ -253,6 +278,8 @@ pub(super) struct End {
     pub(super) hangs_up: Option<Duration>,
     /// What is left after a hang-up.
     pub(super) leftovers: Leftovers,
+    /// How often what has left the scope outlives being ended.
+    pub(super) survives: u32,
 }
 
 /// What the user does about what the daemon says.
@@ -296,10 +323,16 @@ impl What {
             Self::Steps(_) => "clock-step",
             Self::Strays(..) => "stray",
             Self::Suspends(_) => "suspend",
+            Self::Verifies(Trouble::Fails, _) => "verify-fails",
+            Self::Verifies(Trouble::Hangs, _) => "verify-hangs",
+            Self::Verifies(Trouble::Late(_), _) => "verify-late",
             Self::Unwatched(_) => "input-unwatched",
             Self::Agent(_, Presence::There)
             | Self::AsksMore(_)
+            | Self::Changes(..)
             | Self::Closes(..)
+            | Self::Drops(_)
+            | Self::Escapes(_)
             | Self::Inhibits(..)
             | Self::Keeps
             | Self::Lists
@@ -324,7 +357,10 @@ impl What {
         match self {
             Self::Agent(..) => "agent-there",
             Self::AsksMore(_) => "asks-more",
+            Self::Changes(..) => "changes",
             Self::Closes(..) => "closes",
+            Self::Drops(_) => "drops",
+            Self::Escapes(_) => "escapes",
             Self::Inhibits(..) => "inhibits",
             Self::Keeps => "keeps",
             Self::Lists => "lists",

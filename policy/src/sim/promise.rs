@@ -15,6 +15,10 @@ pub enum Promise {
     BeginsOnce,
     /// Each session that is gone is said to be, once and with the right reason.
     Leaves,
+    /// No session is said to be gone of which something may be left.
+    Gone,
+    /// What a user changes about a session puts off no end.
+    PutOff,
     /// No limit acts before it has passed.
     NeverEarly,
     /// An end comes in time.
@@ -76,6 +80,8 @@ impl Promise {
             Self::ExemptQuiet => "a session that no limit holds for gets nothing",
             Self::BeginsOnce => "a session begins once, as soon as it is decided what holds",
             Self::Leaves => "each session that is gone is said to be, once and with its reason",
+            Self::Gone => "nobody is said to be gone who may be there",
+            Self::PutOff => "what a user changes about a session puts off no end",
             Self::NeverEarly => "nothing is done before the limit has passed",
             Self::NeverLate => "an end comes as soon as it is due",
             Self::Warned => "no end without the shortest warning, at least its lead before",

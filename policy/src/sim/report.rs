@@ -98,6 +98,12 @@ impl Report {
             Action::Terminate(..) => (16, "terminate"),
             Action::Warn(..) => (17, "warn"),
             Action::Withdraw(..) => (18, "withdraw"),
+            Action::Adopt(_) => (20, "adopt"),
+            Action::AskLeader(..) => (21, "ask-leader"),
+            Action::EndBegins(..) => (22, "end-begins"),
+            Action::EndRemains(..) => (23, "end-remains"),
+            Action::Report(_, Finding::Survived(_)) => (24, "report-survived"),
+            Action::Verify(_) => (25, "verify"),
         };
         self.actions.add(at, word, 1);
     }
@@ -123,6 +129,8 @@ impl Report {
             Event::Unlocked(_) => (16, "unlocked"),
             Event::Unreached(_) => (18, "unreached"),
             Event::BecameIdle(_) => (19, "became-idle"),
+            Event::Reachable => (20, "reachable"),
+            Event::Verified(..) => (21, "verified"),
         };
         self.told.add(at, word, 1);
     }

@@ -1,6 +1,8 @@
 //! Users who take a login out of its session: it ends at its limit all the same.
 
-use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal, Wanted, hold_for};
+use session_timeout_tests::{
+    Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, hold_for, wait_until,
+};
 
 use super::{SOON, assert_between, login_of, secs};
 
@@ -29,6 +31,28 @@ pub(crate) fn a_login_that_left_its_session_and_killed_its_leader_ends_at_its_li
     let closed = ssh.wait_closed(secs(30))?;
     assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
     Ok(())
+}
+
+pub(crate) fn however_many_processes_left_a_session_they_end_with_it(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.write("/var/tmp/leave.sh", LEAVE)?;
+    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    ssh.send("sh /var/tmp/leave.sh\n")?;
+    ssh.terminal().wait_for("left by", SOON)?;
+    // More than are moved with one call.
+    ssh.send("for i in $(seq 300); do sleep 6000 & done >/dev/null 2>&1; echo star''ted\n")?;
+    ssh.terminal().wait_for("started", SOON)?;
+    let closed = ssh.wait_closed(secs(30))?;
+    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
+    wait_until(SOON, "the processes to be gone", || {
+        let left = machine.attempt("pgrep -c -u mallory -x sleep")?.stdout;
+        if left.trim() == "0" {
+            Ok(())
+        } else {
+            Err(Failure::new(left))
+        }
+    })
 }
 
 pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_whatever_scope(

@@ -37,6 +37,7 @@ pub(crate) mod terminals;
 pub(crate) mod told;
 pub(crate) mod transfers;
 pub(crate) mod trust;
+pub(crate) mod unregistered;
 
 use std::time::{Duration, Instant};
 

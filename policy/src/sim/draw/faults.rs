@@ -12,7 +12,7 @@ use crate::sim::text::STRAYS;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// How many kinds there are.
-const KINDS: u64 = 13;
+const KINDS: u64 = 14;
 
 pub(super) fn all(random: &mut Random, story: &mut Story, mood: Mood, logins: u64) {
     let (kinds, times) = match mood {
@@ -50,6 +50,7 @@ fn one(random: &mut Random, story: &mut Story, kind: u64, at: BootTime, logins: 
             let who = Who(u16::try_from(random.below(logins)).unwrap_or_default());
             What::Strays(who, random.pick(STRAYS[0], &STRAYS[1..]))
         }
+        13 => What::Verifies(trouble(random), lasts),
         11 => What::Suspends(random.span(SECOND, HOUR * 12)),
         _ => What::Unwatched(lasts * 8),
     };

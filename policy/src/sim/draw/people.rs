@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{DAY, HOUR, MINUTE, Mood, Story};
 use crate::sim::plan::{
-    Agent, End, Habits, Idle, Inhibitor, Leftovers, Nth, Pam, Pattern, Person, Presence, Screen,
-    What, Who,
+    Agent, Change, End, Habits, Idle, Inhibitor, Known, Leftovers, Nth, Pam, Pattern, Person,
+    Presence, Screen, What, Who,
 };
 use crate::sim::random::Random;
 use crate::{BootTime, SessionClass, SessionType, Uid};
@@ -60,6 +60,7 @@ fn person(random: &mut Random, who: Who, mood: Mood) -> Person {
         tty: None,
         seat: None,
         pam: pam(random),
+        known: Known::Always,
         idle: Idle::Nobody,
         screen: Screen::Missing,
         end: end(random, mood),
@@ -92,6 +93,10 @@ fn person(random: &mut Random, who: Who, mood: Mood) -> Person {
 }
 
 fn ssh(random: &mut Random, person: &mut Person) {
+    if random.percent(8) {
+        let after = random.span(SECOND, MINUTE * 2);
+        person.known = random.pick(Known::Never, &[Known::Late(after)]);
+    }
     let hosts = ["10.1.2.3", "192.0.2.7", "client.example.org"];
     person.host = Some(random.pick(hosts[0], &hosts[1..]).to_owned());
     person.tty = Some(random.pick("pts/1", &["pts/7"]).to_owned());
@@ -154,6 +159,7 @@ fn end(random: &mut Random, mood: Mood) -> End {
         },
         hangs_up: (!random.percent(25)).then(|| short(random)),
         leftovers: random.pick(Leftovers::Nothing, &[Leftovers::Nothing, Leftovers::Tmux]),
+        survives: u32::try_from(random.below(4)).unwrap_or_default(),
     }
 }
 
@@ -168,6 +174,34 @@ fn habits(random: &mut Random) -> Habits {
         unlocks: random
             .percent(70)
             .then(|| random.span(SECOND * 5, HOUR * 6)),
+    }
+}
+
+/// What logind believes is changed, again and again, for a while or only once in a while.
+fn changes(
+    random: &mut Random,
+    story: &mut Story,
+    person: &Person,
+    (from, to): (BootTime, BootTime),
+) {
+    let (who, mut at) = (
+        person.who,
+        from.saturating_add(random.span(SECOND, HOUR * 8)),
+    );
+    let every = random.span(SECOND, HOUR * 4);
+    for _ in 0..random.between(1, 24) {
+        if at >= to {
+            return;
+        }
+        let kinds = [SessionType::Tty, SessionType::Wayland, SessionType::X11];
+        let change = if random.percent(70) {
+            Change::Type(random.pick(person.session_type, &kinds))
+        } else {
+            let terminals = ["pts/7", "tty2", "tty3"];
+            Change::Terminal(random.pick("pts/1", &terminals).to_owned())
+        };
+        story.add(at, What::Changes(who, change));
+        at = at.saturating_add(random.span(SECOND, every));
     }
 }
 
@@ -233,6 +267,15 @@ fn extras(
     }
     if random.percent(15) {
         story.add(some_time(random), What::Closes(who, Nth(0)));
+    }
+    if random.percent(20) {
+        changes(random, story, person, (from, to));
+    }
+    if random.percent(10) {
+        story.add(some_time(random), What::Escapes(who));
+    }
+    if random.percent(5) {
+        story.add(some_time(random), What::Drops(who));
     }
     if random.percent(25) {
         let at = some_time(random);

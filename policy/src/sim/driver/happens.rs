@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{Driver, Due};
 use crate::sim::plan::{
-    Inhibitor, Leftovers, Mail, Memory, Nth, Pam, Pattern, Person, Stray, What, Who,
+    Change, Inhibitor, Known, Leftovers, Mail, Memory, Nth, Pam, Pattern, Person, Stray, What, Who,
 };
 use crate::sim::promise::Violation;
-use crate::sim::world::{Call, Lock, State, Truth, still};
-use crate::{Event, SessionKey};
+use crate::sim::world::{Call, KeptBy, Lock, State, Truth, still};
+use crate::{Event, Keeper, SessionKey};
 
 type Done = Result<(), Violation>;
 
@@ -23,6 +23,16 @@ impl Driver<'_> {
             }
             What::AsksMore(who) => self.asks(*who)?,
             What::Busy(lasts) => self.awake = self.awake.max(self.later(*lasts)),
+            What::Changes(who, change) => self.changes(*who, change)?,
+            What::Drops(who) => self.drops(*who)?,
+            What::Escapes(who) => {
+                if let Some(session) = self.world.who(*who) {
+                    session.escaped = true;
+                }
+            }
+            What::Verifies(trouble, lasts) => {
+                self.world.troubles.verifies = Some((*trouble, self.later(*lasts)));
+            }
             What::Closes(who, nth) => self.world.close_terminal(*who, *nth),
             What::Crashes(down, memory) => self.crash(*down, *memory),
             What::EndsFail(lasts) => self.world.troubles.ends = self.later(*lasts),
@@ -87,7 +97,10 @@ impl Driver<'_> {
         let now = self.now;
         match due {
             Due::Asks(who) => self.asks(who),
-            Due::Back => self.list(),
+            Due::Back => {
+                self.list()?;
+                self.tell(Event::Reachable, &Truth::new())
+            }
             Due::Calls(who, call) => self.calls(who, call),
             Due::Deliver(event) => self.tell(*event, &Truth::new()),
             Due::Exits(who) => self.exits(who),
@@ -116,17 +129,24 @@ impl Driver<'_> {
                 }
                 Ok(())
             }
+            Due::Known(who) => self.becomes_known(who),
             Due::Locks(who) => self.locks(who),
             Due::Pam(who) => {
                 let login = self.world.who(who).and_then(|session| session.login());
                 login.map_or(Ok(()), |login| self.signal(Event::LoginRecorded(login)))
             }
             Due::Reads(key, run) if run == self.run => self.read(&key),
+            Due::Reaps(key, run) if run == self.run => self.reap(&key),
+            Due::Verifies(key, run) if run == self.run => self.verified(&key),
             Due::Replies(event, run) if run == self.run => self.tell(*event, &Truth::new()),
             Due::Restarts(memory) => self.restart(memory),
             Due::Unlocks(who) => self.unlocks(who),
             Due::Watches(who) => self.watches(who),
-            Due::Groups(..) | Due::Reads(..) | Due::Replies(..) => Ok(()),
+            Due::Groups(..)
+            | Due::Reads(..)
+            | Due::Reaps(..)
+            | Due::Replies(..)
+            | Due::Verifies(..) => Ok(()),
         }
     }
 
@@ -193,6 +213,12 @@ impl Driver<'_> {
         };
         let (facts, login) = (session.facts.clone(), session.login());
         let seen = Event::SessionSeen(facts);
+        if let Known::Late(after) = person.known {
+            self.queue.push(self.later(after), Due::Known(person.who));
+        }
+        if person.known != Known::Always {
+            return self.tell(seen, &Truth::new());
+        }
         match (person.pam, login) {
             (Pam::First, Some(login)) => {
                 self.signal(Event::LoginRecorded(login))?;
@@ -228,9 +254,79 @@ impl Driver<'_> {
     }
 
     fn exits(&mut self, who: Who) -> Done {
-        match self.world.remove(who) {
-            Some(gone) => self.signal(Event::SessionGone(gone.key().id.clone())),
-            None => Ok(()),
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        let (keeper, id) = (session.keeper, session.key().id.clone());
+        if session.escaped && session.state == State::Open && keeper == KeptBy::Logind {
+            return self.drops(who);
+        }
+        let key = session.key().clone();
+        self.world.remove(who);
+        match keeper {
+            KeptBy::Logind => self.signal(Event::SessionGone(id)),
+            KeptBy::Daemon => self.tell(Event::SessionGone(id), &Truth::new()),
+            KeptBy::Nobody if self.is_adopted(&key) => {
+                self.tell(Event::SessionGone(id), &Truth::new())
+            }
+            KeptBy::Nobody => Ok(()),
+        }
+    }
+
+    /// Whether the daemon keeps a session that logind has dropped.
+    fn is_adopted(&self, key: &SessionKey) -> bool {
+        let engine = self.engine.as_ref();
+        let known = engine.and_then(|engine| engine.session(&key.id));
+        known.is_some_and(|view| {
+            view.facts.key == *key && matches!(view.facts.keeper, Keeper::Daemon(_))
+        })
+    }
+
+    /// logind has the session no longer, and its leader lives on.
+    fn drops(&mut self, who: Who) -> Done {
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        if session.keeper != KeptBy::Logind || session.state != State::Open {
+            return Ok(());
+        }
+        session.keeper = KeptBy::Nobody;
+        let id = session.key().id.clone();
+        self.signal(Event::SessionGone(id))
+    }
+
+    fn becomes_known(&mut self, who: Who) -> Done {
+        let now = self.now;
+        let stamp = self.world.stamp(now);
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        if session.state != State::Open {
+            return Ok(());
+        }
+        session.keeper = KeptBy::Logind;
+        session.facts.keeper = Keeper::Logind;
+        session.facts.started = now;
+        session.facts.key = SessionKey {
+            id: session.person.id.clone(),
+            stamp,
+        };
+        let facts = session.facts.clone();
+        self.signal(Event::SessionSeen(facts))
+    }
+
+    fn changes(&mut self, who: Who, change: &Change) -> Done {
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        match change {
+            Change::Terminal(name) => session.facts.terminal = Some(name.clone()),
+            Change::Type(session_type) => session.facts.session_type = *session_type,
+        }
+        let facts = session.facts.clone();
+        match session.keeper {
+            KeptBy::Logind => self.signal(Event::SessionSeen(facts)),
+            KeptBy::Daemon | KeptBy::Nobody => Ok(()),
         }
     }
 

@@ -17,9 +17,9 @@ use super::oracle::{Oracle, Said};
 use super::plan::{Memory, Plan};
 use super::promise::{Promise, Violation};
 use super::report::Report;
-use super::world::{Truth, World};
+use super::world::{KeptBy, Truth, World};
 use crate::{
-    Action, BootTime, Deadline, Engine, Event, LimitKind, Phase, SessionKey, SessionRecord,
+    Action, BootTime, Deadline, Engine, Event, Keeper, LimitKind, Phase, SessionKey, SessionRecord,
 };
 
 /// The ends of a story: who was asked to end, for what and when.
@@ -255,6 +255,7 @@ impl<'p> Driver<'p> {
         self.awake = self.now;
         self.oracle.restored(self.now, self.policy, histories);
         self.list()?;
+        self.tell_of_the_kept()?;
         self.watch_again();
         Ok(())
     }
@@ -270,6 +271,25 @@ impl<'p> Driver<'p> {
         for key in warned {
             self.watch(&key);
         }
+    }
+
+    /// What the daemon keeps by itself it knows again when it is up: what is there, and what is not.
+    fn tell_of_the_kept(&mut self) -> Result<(), Violation> {
+        for facts in self.world.kept_by(KeptBy::Daemon) {
+            self.tell(Event::SessionSeen(facts), &Truth::new())?;
+        }
+        let engine = self.engine.iter();
+        let kept: Vec<SessionKey> = engine
+            .flat_map(Engine::sessions)
+            .filter(|view| matches!(view.facts.keeper, Keeper::Daemon(_)))
+            .map(|view| view.facts.key.clone())
+            .collect();
+        for key in kept {
+            if self.world.find(&key).is_none() {
+                self.tell(Event::SessionGone(key.id), &Truth::new())?;
+            }
+        }
+        Ok(())
     }
 
     fn list(&mut self) -> Result<(), Violation> {

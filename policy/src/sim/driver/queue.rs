@@ -24,9 +24,13 @@ pub(super) enum Due {
     HangsUp(Who, Run),
     /// The user presses a key.
     Heeds(Who),
+    /// logind has a session for the login by now.
+    Known(Who),
     Locks(Who),
     /// PAM tells of the login.
     Pam(Who),
+    /// What is left of the session has been ended once more, for the daemon that asked.
+    Reaps(SessionKey, Run),
     /// A reading, for the daemon that asked.
     Reads(SessionKey, Run),
     /// An answer of the daemon's own, for the engine that asked.
@@ -34,6 +38,8 @@ pub(super) enum Due {
     /// The daemon is there again.
     Restarts(Memory),
     Unlocks(Who),
+    /// Whether anything is left of the session, for the daemon that asked.
+    Verifies(SessionKey, Run),
     /// There is input that the daemon may notice.
     Watches(Who),
 }

@@ -6,16 +6,23 @@ use std::time::Duration;
 use super::{Driver, Due};
 use crate::sim::plan::{Habits, Screen, Trouble};
 use crate::sim::promise::Violation;
-use crate::sim::world::{State, Truth, still};
-use crate::{Action, Event, LimitKind, LockCause, SessionKey};
+use crate::sim::world::{KeptBy, State, Truth, still};
+use crate::{Action, Event, LimitKind, LockCause, Remains, SessionKey};
 
 impl Driver<'_> {
     pub(super) fn carry_out(&mut self, action: &Action) {
         match action {
-            Action::HangUp(key, kind) => {
+            Action::AskLeader(key, kind) | Action::HangUp(key, kind) => {
                 self.ends.push((key.clone(), *kind, self.now));
                 self.hang_up(key);
             }
+            Action::EndRemains(key, _) => {
+                let dies = self.world.find(key).map(|session| session.person.end.dies);
+                let after = dies.unwrap_or(self.plan.lag);
+                self.queue
+                    .push(self.later(after), Due::Reaps(key.clone(), self.run));
+            }
+            Action::Verify(key) => self.verify(key),
             Action::Kill(key, _) => self.end(key, Force::Kill),
             Action::Lock(key, cause) => {
                 if let LockCause::Limit(kind) = cause {
@@ -41,11 +48,8 @@ impl Driver<'_> {
                 }
             }
             Action::Adopt(_)
-            | Action::AskLeader(..)
             | Action::Began(_)
             | Action::EndBegins(..)
-            | Action::EndRemains(..)
-            | Action::Verify(_)
             | Action::Extended(..)
             | Action::ExtensionRefused(..)
             | Action::HungUp(..)
@@ -103,6 +107,38 @@ impl Driver<'_> {
         }
     }
 
+    /// Whether anything is left of a session.
+    fn verify(&mut self, key: &SessionKey) {
+        let lag = self.plan.lag;
+        let after = match still(self.world.troubles.verifies, self.now) {
+            Some(Trouble::Fails | Trouble::Hangs) => return,
+            Some(Trouble::Late(by)) => by,
+            None => lag,
+        };
+        let verifies = Due::Verifies(key.clone(), self.run);
+        self.queue.push(self.later(after), verifies);
+    }
+
+    pub(super) fn verified(&mut self, key: &SessionKey) -> Result<(), Violation> {
+        let remains = match self.world.find(key) {
+            Some(_) => Remains::Something,
+            None => Remains::Nothing,
+        };
+        self.tell(Event::Verified(key.clone(), remains), &Truth::new())
+    }
+
+    /// What is left of a session is ended, and lives or not.
+    pub(super) fn reap(&mut self, key: &SessionKey) -> Result<(), Violation> {
+        if let Some(session) = self.world.find(key) {
+            let who = session.person.who;
+            match session.survives.checked_sub(1) {
+                Some(left) => session.survives = left,
+                None => drop(self.world.remove(who)),
+            }
+        }
+        self.verified(key)
+    }
+
     fn ask_groups(&mut self, key: &SessionKey) {
         let lag = self.plan.lag;
         let groups = Due::Groups(key.clone(), self.run);
@@ -128,6 +164,11 @@ impl Driver<'_> {
 
     /// Whether logind takes a wish; if not, whoever wished is told.
     fn takes(&mut self, key: &SessionKey) -> bool {
+        let keeper = self.world.find(key).map(|session| session.keeper);
+        if matches!(keeper, Some(KeptBy::Daemon | KeptBy::Nobody)) {
+            // The daemon needs no logind for what it keeps itself.
+            return true;
+        }
         if self.now < self.world.troubles.away {
             self.replies(self.plan.lag, Event::Unreached(key.clone()));
             return false;

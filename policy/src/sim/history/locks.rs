@@ -24,6 +24,10 @@ pub(in crate::sim) struct Again {
     pub(in crate::sim) refused: Option<BootTime>,
     /// logind did not even answer.
     pub(in crate::sim) unreached: bool,
+    /// Since when that has been so.
+    pub(in crate::sim) away: Option<BootTime>,
+    /// logind answers since then.
+    pub(in crate::sim) reachable: bool,
     pub(in crate::sim) times: u32,
 }
 
@@ -61,16 +65,27 @@ impl LockStory {
                     until: moment.at.saturating_add(*grace),
                     refused: None,
                     unreached: false,
-                    times: before.map_or(1, |again| again.times + 1),
+                    away: before.and_then(|again| again.away),
+                    reachable: false,
+                    times: before.map_or(1, |again| again.times + u32::from(!again.unreached)),
                 });
             }
             (LockFact::Failed | LockFact::Unreached, Some(hold)) => {
                 if let Some(again) = &mut hold.again {
                     again.refused = Some(moment.at);
                     again.unreached = *fact == LockFact::Unreached;
+                    again.reachable = false;
                     if again.unreached {
                         again.since = moment.at;
+                        again.away = again.away.or(Some(moment.at));
+                    } else {
+                        again.away = None;
                     }
+                }
+            }
+            (LockFact::Reachable, Some(hold)) => {
+                if let Some(again) = &mut hold.again {
+                    again.reachable = again.refused.is_some();
                 }
             }
             (LockFact::Forgotten, Some(hold)) => hold.again = None,
@@ -135,6 +150,7 @@ impl History {
                 LockFact::Asked(..)
                 | LockFact::Failed
                 | LockFact::Unreached
+                | LockFact::Reachable
                 | LockFact::Dropped
                 | LockFact::Forgotten => None,
             })

@@ -20,8 +20,8 @@ use locks::LockStory;
 
 use super::oracle::Standing;
 use crate::{
-    BootTime, Extended, Finding, Groups, LimitKind, LockCause, SessionFacts, StampSource, WallTime,
-    Warning,
+    BootTime, EndAction, Extended, Finding, Groups, LimitKind, LockCause, SessionClass,
+    SessionFacts, SessionType, StampSource, WallTime, Warning,
 };
 
 /// A time, and a number that tells what came first within it.
@@ -42,6 +42,16 @@ pub(super) struct History {
     pub(super) began: Option<Moment>,
     /// What held, and from when.
     pub(super) standings: Vec<(Moment, Standing)>,
+    /// What it was before a user changed that.
+    pub(super) past: Vec<Was>,
+    /// An absolute limit holds that no lock puts off.
+    pub(super) fixed: Option<Fixed>,
+    pub(super) removal: Option<Removal>,
+    /// It has, or had, a screen when its end began.
+    pub(super) ends_on_screen: bool,
+    /// When it was last said to end, and how.
+    pub(super) way: Option<(Moment, EndAction)>,
+    pub(super) adopted: Option<Moment>,
     pub(super) groups: Groups,
     pub(super) group_asks: Vec<GroupAsk>,
     /// The last activity that could be known, and from when on.
@@ -119,6 +129,8 @@ pub(super) enum LockFact {
     Failed,
     /// logind did not answer.
     Unreached,
+    /// logind answers again.
+    Reachable,
     /// The session was found or said to be locked.
     Seen,
     /// It is locked for this limit, as was asked.
@@ -141,6 +153,10 @@ pub(super) enum EndFact {
     Failed,
     /// logind did not answer.
     Unreached,
+    /// logind answers again.
+    Reachable,
+    /// The leader has ended, as it was asked to.
+    LeaderEnded,
     /// It came to its end: hung up, or locked.
     Done,
 }
@@ -150,8 +166,54 @@ pub(super) enum EndFact {
 pub(super) enum Request {
     HangUp,
     Lock,
+    AskLeader,
     Terminate,
     Kill,
+}
+
+/// What an absolute limit counts from that no lock puts off, as it was when that began to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fixed {
+    pub(super) since: BootTime,
+    /// When the user had last authenticated anew.
+    pub(super) renewed: Option<Moment>,
+    /// What was said before is for nothing.
+    pub(super) anew: Moment,
+}
+
+/// What a session was before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Was {
+    pub(super) class: SessionClass,
+    pub(super) session_type: SessionType,
+    pub(super) terminal: Option<String>,
+}
+
+impl Was {
+    /// The session as it would still be.
+    pub(super) fn facts(&self, now: &SessionFacts) -> SessionFacts {
+        SessionFacts {
+            class: self.class.clone(),
+            session_type: self.session_type,
+            terminal: self.terminal.clone(),
+            ..now.clone()
+        }
+    }
+}
+
+/// logind has dropped the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Removal {
+    pub(super) since: Moment,
+    /// When somebody was last asked, or the rest ended, and how often.
+    pub(super) last: Option<BootTime>,
+    pub(super) times: u32,
+    /// It may be another one with its id that is gone.
+    pub(super) doubtful: bool,
+    /// Something of it is left.
+    pub(super) survived: Option<Moment>,
+    /// That was said.
+    pub(super) said: bool,
 }
 
 /// An extension that was granted, and all that was granted since the limit counts.
@@ -170,6 +232,12 @@ impl History {
             first: now,
             began: None,
             standings: Vec::new(),
+            past: Vec::new(),
+            fixed: None,
+            removal: None,
+            ends_on_screen: false,
+            way: None,
+            adopted: None,
             groups: Groups::Untold,
             group_asks: Vec::new(),
             known: vec![Known {
@@ -211,6 +279,9 @@ impl History {
             last.came = last.came.map(|(moment, _)| (moment, Outcome::Unknown));
         }
         self.ends.clear();
+        self.removal = None;
+        self.way = None;
+        self.adopted = None;
         self.locks.push((now, LockFact::Forgotten));
         self.group_asks.clear();
         self.restored = Some(now);
@@ -228,6 +299,16 @@ impl History {
 
     pub(super) fn stamp(&self) -> u64 {
         self.facts.key.stamp
+    }
+
+    pub(super) fn is_on_screen(&self) -> bool {
+        self.facts.seat.is_some() || self.is_graphical()
+    }
+
+    /// For which limit it is ended, or was hung up.
+    pub(super) fn ended_for(&self) -> Option<LimitKind> {
+        let ended = self.end().map(|end| end.kind);
+        ended.or(self.hung_up.map(|(_, kind)| kind))
     }
 
     pub(super) fn is_graphical(&self) -> bool {

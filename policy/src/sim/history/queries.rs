@@ -24,6 +24,12 @@ pub(in crate::sim) struct EndUnderWay {
     pub(in crate::sim) failed: Option<BootTime>,
     /// logind did not even answer it, so that nothing harder follows from it.
     pub(in crate::sim) unreached: bool,
+    /// Since when that has been so.
+    pub(in crate::sim) away: Option<BootTime>,
+    /// logind answers since then.
+    pub(in crate::sim) reachable: bool,
+    /// The leader has ended, as it was asked to.
+    pub(in crate::sim) leader_ended: bool,
 }
 
 impl History {
@@ -47,16 +53,23 @@ impl History {
 
     /// The extensions that count.
     pub(in crate::sim) fn granted(&self) -> impl Iterator<Item = &Extension> {
-        let from = self.renewed().unwrap_or_default();
+        let renewed = self.fixed.map_or(self.renewed(), |fixed| fixed.renewed);
+        let from = renewed.unwrap_or_default();
         let counted = self.extensions.iter().rev();
         counted
             .take_while(move |(moment, _)| *moment > from)
             .map(|(_, extension)| extension)
     }
 
+    /// What the absolute limit counts from.
+    pub(in crate::sim) fn ends_count_from(&self) -> BootTime {
+        self.fixed
+            .map_or_else(|| self.anchor(), |fixed| fixed.since)
+    }
+
     /// When the absolute limit passes.
     pub(in crate::sim) fn absolute_due(&self, terms: &Terms) -> BootTime {
-        self.anchor()
+        self.ends_count_from()
             .saturating_add(terms.stretched(self.total_granted()))
     }
 
@@ -106,11 +119,13 @@ impl History {
         kind: LimitKind,
         call: u32,
     ) -> impl Iterator<Item = &(Moment, Warning)> {
+        let fixed = self.fixed.filter(|_| kind == LimitKind::Absolute);
+        let anew = fixed.map_or_else(|| self.lock_story(call).anew, |fixed| fixed.anew);
         let mut withdrawn = self.withdrawals.iter().rev();
         let withdrawn = withdrawn.find_map(|(moment, other)| (*other == kind).then_some(*moment));
         let void = withdrawn
             .unwrap_or_default()
-            .max(self.lock_story(call).anew);
+            .max(anew);
         let warnings = self.warnings.iter().rev();
         warnings
             .take_while(move |(moment, _)| *moment > void)
@@ -124,9 +139,11 @@ impl History {
             match (fact, &mut end) {
                 (EndFact::Asked(request, _), Some(end)) if end.stage == *request => {
                     end.last = moment.at;
-                    end.times += 1;
+                    end.times += u32::from(!end.unreached);
+                    end.away = end.away.filter(|_| end.unreached);
                     end.failed = None;
                     end.unreached = false;
+                    end.reachable = false;
                 }
                 (EndFact::Asked(request, kind), _) => {
                     end = Some(EndUnderWay {
@@ -138,15 +155,27 @@ impl History {
                         times: 1,
                         failed: None,
                         unreached: false,
+                        away: None,
+                        reachable: false,
+                        leader_ended: false,
                     });
                 }
                 (EndFact::Failed, Some(end)) => {
                     end.unreached = false;
+                    end.away = None;
+                    end.reachable = false;
                     end.failed = Some(moment.at);
                 }
+                (EndFact::Reachable, Some(end)) => end.reachable = end.failed.is_some(),
+                (EndFact::LeaderEnded, Some(end)) => {
+                    end.leader_ended = end.stage == Request::AskLeader;
+                }
+                (EndFact::Reachable | EndFact::LeaderEnded, None) => {}
                 (EndFact::Unreached, Some(end)) => {
                     // Nobody was asked, so that the stage begins anew.
                     end.unreached = true;
+                    end.reachable = false;
+                    end.away = end.away.or(Some(moment.at));
                     end.failed = Some(moment.at);
                     end.since = moment.at;
                 }

@@ -11,9 +11,30 @@ use crate::{BootTime, EndAction, LimitKind};
 /// For how long a wish that fails is repeated before the next stage.
 pub(super) const REPEATED: Duration = Duration::from_secs(30);
 
+/// What is left of a session whose leader was asked first has no longer than this.
+const LEFT_BEHIND: Duration = Duration::from_secs(2);
+
 /// How long to wait after so many wishes.
 pub(super) fn pause(times: u32) -> Duration {
     Duration::from_secs(2u64.saturating_pow(times.max(1)).min(60))
+}
+
+/// When a wish that failed then is made again: after so many wishes, where logind has been away
+/// since then, or answers by now.
+pub(super) fn again(
+    failed: BootTime,
+    times: u32,
+    away: Option<BootTime>,
+    reachable: bool,
+) -> BootTime {
+    if reachable {
+        return failed;
+    }
+    failed.saturating_add(match away.map(|away| failed.since(away).as_secs()) {
+        None => pause(times),
+        Some(..60) => Duration::from_secs(2),
+        Some(away) => Duration::from_secs((away / 15).min(15)),
+    })
 }
 
 impl History {
@@ -21,6 +42,7 @@ impl History {
         if self.end().is_none() {
             // What comes of an open question is of no interest any more.
             self.forgets_question();
+            self.ends_on_screen = self.is_on_screen();
         }
         self.ends.push((now, EndFact::Asked(request, kind)));
     }
@@ -32,25 +54,74 @@ impl Oracle<'_> {
             return self.may_repeat(history, &end, Request::HangUp, kind);
         }
         let terms = self.threatened(history, kind)?;
-        if terms.action != EndAction::HangUp {
-            return broken(Promise::RightAction, format!("{:?}", terms.action));
-        }
+        self.in_this_way(history, terms, kind, EndAction::HangUp)?;
         self.may_end(history, terms, kind)
+    }
+
+    pub(super) fn may_ask_leader(&self, history: &History, kind: LimitKind) -> Verdict {
+        if let Some(end) = history.end() {
+            return self.may_repeat(history, &end, Request::AskLeader, kind);
+        }
+        if !history.is_on_screen() {
+            return broken(Promise::EndStages, "it has no screen");
+        }
+        let terms = self.threatened(history, kind)?;
+        self.in_this_way(history, terms, kind, EndAction::Terminate)?;
+        self.may_end(history, terms, kind)
+    }
+
+    /// That this is what the policy says, and what was said.
+    fn in_this_way(
+        &self,
+        history: &History,
+        terms: &Terms,
+        kind: LimitKind,
+        how: EndAction,
+    ) -> Verdict {
+        let right = terms.action_at(kind, history.is_graphical());
+        if right != how {
+            return broken(Promise::RightAction, format!("{right:?}"));
+        }
+        if !self.said_now(history, how) {
+            return broken(Promise::Confirmed, "nobody has said that it ends");
+        }
+        Ok(())
+    }
+
+    /// Whether it was said in this call that the session ends in this way.
+    pub(super) fn said_now(&self, history: &History, how: EndAction) -> bool {
+        let said = history.way;
+        said.is_some_and(|(at, way)| self.is_new(at) && way == how)
+    }
+
+    pub(super) fn may_begin_to_end(&self, history: &History, how: EndAction) -> Verdict {
+        let right = match history.end() {
+            Some(end) => {
+                let softer = matches!(end.stage, Request::HangUp | Request::Lock);
+                let said = history.way.is_some_and(|(_, way)| way == how);
+                softer && how == EndAction::Terminate && !said
+            }
+            None => !history.way.is_some_and(|(at, _)| self.is_new(at)),
+        };
+        if right {
+            Ok(())
+        } else {
+            broken(
+                Promise::Confirmed,
+                format!("it ends in this way: {:?}", history.way),
+            )
+        }
     }
 
     pub(super) fn may_terminate(&self, history: &History, kind: LimitKind) -> Verdict {
         if let Some(end) = history.end() {
             return self.may_repeat(history, &end, Request::Terminate, kind);
         }
-        let terms = self.threatened(history, kind)?;
-        let right = match terms.action {
-            EndAction::Terminate => true,
-            EndAction::Lock => !history.is_graphical(),
-            EndAction::HangUp | EndAction::Report => false,
-        };
-        if !right {
-            return broken(Promise::RightAction, format!("{:?}", terms.action));
+        if history.is_on_screen() {
+            return broken(Promise::EndStages, "its leader is asked first");
         }
+        let terms = self.threatened(history, kind)?;
+        self.in_this_way(history, terms, kind, EndAction::Terminate)?;
         self.may_end(history, terms, kind)
     }
 
@@ -105,22 +176,34 @@ impl Oracle<'_> {
                 format!("it is ended for {:?}", end.kind),
             );
         }
-        if request == end.stage {
-            return self.may_ask_again(end);
+        if history.removal.is_some() {
+            return broken(Promise::EndStages, "logind has it no longer");
         }
-        if end.unreached {
+        if request == end.stage {
+            return self.may_ask_again(history, end);
+        }
+        if end.unreached && !end.leader_ended {
             return broken(Promise::EndStages, "nobody was asked before");
         }
         let next = match end.stage {
-            Request::HangUp | Request::Lock => Request::Terminate,
+            Request::Lock => Request::AskLeader,
+            Request::HangUp | Request::AskLeader => Request::Terminate,
             Request::Terminate | Request::Kill => Request::Kill,
         };
         if request != next {
             return broken(Promise::EndStages, format!("{:?} comes before", end.stage));
         }
+        if matches!(end.stage, Request::HangUp | Request::Lock)
+            && !self.said_now(history, EndAction::Terminate)
+        {
+            return broken(Promise::Confirmed, "nobody has said that it ends");
+        }
+        if end.leader_ended {
+            return Ok(());
+        }
         let over = match end.failed {
-            None => end.last.saturating_add(self.grace(history, end)),
-            Some(_) => end.since.saturating_add(REPEATED),
+            None => end.last.saturating_add(self.given(history, end)),
+            Some(_) => end.since.saturating_add(self.repeated(history, end)),
         };
         if self.now < over {
             return broken(Promise::EndStages, format!("the grace is over at {over}"));
@@ -128,12 +211,33 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    fn may_ask_again(&self, end: &EndUnderWay) -> Verdict {
+    /// For how long a wish that fails is repeated.
+    fn repeated(&self, history: &History, end: &EndUnderWay) -> Duration {
+        match end.stage {
+            Request::AskLeader => self.grace(history, end),
+            _ => REPEATED,
+        }
+    }
+
+    /// How long a session has to do what it was asked for.
+    fn given(&self, history: &History, end: &EndUnderWay) -> Duration {
+        match end.stage {
+            Request::Terminate if history.ends_on_screen => LEFT_BEHIND,
+            _ => self.grace(history, end),
+        }
+    }
+
+    fn may_ask_again(&self, history: &History, end: &EndUnderWay) -> Verdict {
         let from = match (end.stage, end.failed) {
-            (Request::Kill, _) => end.last.saturating_add(pause(end.times)),
-            (_, Some(failed)) => failed.saturating_add(pause(end.times)),
+            (_, Some(failed)) => again(failed, end.times, end.away, end.reachable),
+            (Request::Kill, None) => end.last.saturating_add(pause(end.times)),
             (_, None) => return broken(Promise::EndStages, "it did not fail"),
         };
+        let over = end.since.saturating_add(self.repeated(history, end));
+        let kill = end.stage == Request::Kill;
+        if !end.unreached && !kill && self.now >= over && end.stage == Request::AskLeader {
+            return broken(Promise::EndStages, format!("the grace was over at {over}"));
+        }
         if self.now < from {
             return broken(Promise::EndStages, format!("not before {from}"));
         }
@@ -142,15 +246,17 @@ impl Oracle<'_> {
 
     /// What the end under way has to do next.
     pub(super) fn must_go_on(&self, history: &History, end: &EndUnderWay) -> Option<Must> {
-        // What is left after a logout is no login.
-        history.is_open().then_some(())?;
+        if end.leader_ended {
+            return Some(self.due(self.now, Promise::EndStages, "the end of the rest"));
+        }
         let due = match (end.stage, end.failed) {
-            (Request::Kill, failed) => {
-                let from = failed.unwrap_or(end.last).max(end.last);
-                from.saturating_add(pause(end.times))
+            (Request::AskLeader, Some(failed)) if !end.unreached => {
+                let over = end.since.saturating_add(self.grace(history, end));
+                again(failed, end.times, end.away, end.reachable).min(over)
             }
-            (_, Some(failed)) => failed.saturating_add(pause(end.times)),
-            (_, None) => end.last.saturating_add(self.grace(history, end)),
+            (_, Some(failed)) => again(failed, end.times, end.away, end.reachable),
+            (Request::Kill, None) => end.last.saturating_add(pause(end.times)),
+            (_, None) => end.last.saturating_add(self.given(history, end)),
         };
         Some(self.due(due, Promise::EndStages, "the next stage of the end"))
     }
@@ -162,7 +268,7 @@ impl Oracle<'_> {
             Some((_, Standing::Under(id))) => self.tables.get(*id),
             Some((_, Standing::Undecided | Standing::Exempt)) | None => None,
         }
-        .map_or(Duration::ZERO, |terms| terms.grace)
+        .map_or(Duration::ZERO, |terms| terms.grace_at(end.kind))
     }
 
     pub(super) fn may_have_hung_up(&self, history: &History, kind: LimitKind) -> Verdict {

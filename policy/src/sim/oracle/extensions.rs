@@ -32,7 +32,7 @@ impl Oracle<'_> {
             let seen = format!("it ended between {earliest} and {latest}");
             return broken(Promise::Extensions, seen);
         }
-        let longest = history.anchor().saturating_add(ABSOLUTE_MAX);
+        let longest = history.ends_count_from().saturating_add(ABSOLUTE_MAX);
         let whole = by == allowed.by || (by < allowed.by && extended.until == longest);
         if by.is_zero() || !whole || extended.until > longest {
             return broken(Promise::Extensions, format!("{allowed:?}, until {longest}"));
@@ -54,7 +54,7 @@ impl Oracle<'_> {
             }
             (Some(_), Refusal::Longest) => {
                 let (_, latest) = self.end_as_it_stands(history);
-                latest >= history.anchor().saturating_add(ABSOLUTE_MAX)
+                latest >= history.ends_count_from().saturating_add(ABSOLUTE_MAX)
             }
             (Some(_), Refusal::Ending | Refusal::NoLimit) => false,
         };
@@ -100,7 +100,7 @@ impl Oracle<'_> {
             return (self.now, self.now);
         };
         let due = history.absolute_due(terms);
-        if terms.action == EndAction::Report {
+        if terms.rule_action(LimitKind::Absolute) == EndAction::Report {
             // It passed, or will; only what comes on top of that is more time.
             let end = due.max(self.now);
             return (end, end);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::terms::Change;
-use super::{Broken, Must, Oracle, Verdict, broken};
-use crate::sim::history::{GroupAsk, History, LockFact, Moment};
+use super::{Broken, Must, Oracle, Terms, Verdict, broken};
+use crate::sim::history::{Fixed, GroupAsk, History, LockFact, Moment};
 use crate::sim::oracle::Standing;
 use crate::sim::promise::Promise;
-use crate::{BootTime, EndAction, Finding, Groups, LimitKind};
+use crate::{BootTime, Finding, Groups, LimitKind};
 
 /// Without an answer in this time the groups are unavailable.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
@@ -39,21 +39,18 @@ impl Oracle<'_> {
     /// Judges every session that the call is about.
     pub(super) fn judge_all(&mut self) {
         let now = self.moment();
-        let (tables, number) = (&self.tables, self.policy);
+        let (tables, number) = (&mut self.tables, self.policy);
         let Some(policy) = self.policies.get(number) else {
             return;
         };
         let touched = self.sessions.iter_mut().filter(|session| session.touched);
         for session in touched {
             let history = &mut session.history;
-            if tables
-                .judge(number, policy, &history.facts, &Groups::Untold)
-                .is_some()
-            {
+            if !tables.depends_on_groups((number, policy), history) {
                 // Nobody waits for them any more.
                 history.group_asks.clear();
             }
-            let verdict = tables.judge(number, policy, &history.facts, &history.groups);
+            let verdict = tables.judge_past((number, policy), history, now.at);
             let old = history.standings.last().map(|(_, standing)| *standing);
             // What held before holds while the groups are asked for.
             let restored = history.restored.is_some_and(|at| at.seq >= self.call);
@@ -65,11 +62,22 @@ impl Oracle<'_> {
             if old == Some(standing) {
                 continue;
             }
+            let fixed = match standing {
+                Standing::Under(id) => tables.get(id).is_some_and(Terms::is_fixed),
+                Standing::Undecided => history.fixed.is_some(),
+                Standing::Exempt => false,
+            };
+            let since = history.fixed.unwrap_or(Fixed {
+                since: history.anchor(),
+                renewed: history.renewed(),
+                anew: history.counts_from(),
+            });
+            history.fixed = fixed.then_some(since);
             history.standings.push((now, standing));
             let locks = match standing {
                 Standing::Under(id) => {
                     let terms = tables.get(id);
-                    terms.is_some_and(|terms| terms.action == EndAction::Lock)
+                    terms.is_some_and(Terms::locks)
                 }
                 Standing::Undecided => true,
                 Standing::Exempt => false,
@@ -97,8 +105,7 @@ impl Oracle<'_> {
         untold
             && policy.is_some_and(|policy| {
                 self.tables
-                    .judge(self.policy, policy, &history.facts, &Groups::Untold)
-                    .is_none()
+                    .depends_on_groups((self.policy, policy), history)
             })
     }
 

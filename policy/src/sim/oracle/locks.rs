@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ends::{REPEATED, pause};
+use super::ends::{REPEATED, again};
 use super::may::WHOLE;
 use super::{Must, Oracle, Terms, Verdict, broken};
 use crate::sim::history::{Again, EndFact, History, LockFact, Moment, Request};
@@ -39,7 +39,7 @@ impl History {
                 None => again.until,
                 Some(_) if again.unreached => return false,
                 Some(refused) => {
-                    let next = refused.saturating_add(pause(again.times));
+                    let next = next(&again, refused);
                     next.max(again.since.saturating_add(REPEATED))
                 }
             }
@@ -65,6 +65,7 @@ impl History {
                     fact,
                     LockFact::Failed
                         | LockFact::Unreached
+                        | LockFact::Reachable
                         | LockFact::FoundOpen
                         | LockFact::Dropped
                         | LockFact::Forgotten
@@ -74,6 +75,11 @@ impl History {
         let reported = self.reported(Finding::NotLocked);
         (asked && reported.is_none_or(|reported| reported < *moment)).then_some(*moment)
     }
+}
+
+/// When a lock that was refused then is asked for again.
+fn next(lock: &Again, refused: BootTime) -> BootTime {
+    again(refused, lock.times, lock.away, lock.reachable)
 }
 
 /// Whether a session is held.
@@ -86,7 +92,7 @@ pub(super) enum Held {
 impl Oracle<'_> {
     pub(super) fn held(&self, history: &History) -> Held {
         match history.hold() {
-            Some(hold) if hold.firm => Held::Yes,
+            Some(hold) if hold.firm && history.is_graphical() => Held::Yes,
             _ => Held::No,
         }
     }
@@ -99,8 +105,12 @@ impl Oracle<'_> {
                 Some(end) => self.may_repeat(history, &end, Request::Lock, kind),
                 None => {
                     let terms = self.threatened(history, kind)?;
-                    if terms.action != EndAction::Lock || !history.is_graphical() {
-                        return broken(Promise::RightAction, format!("{:?}", terms.action));
+                    let right = terms.action_at(kind, history.is_graphical());
+                    if right != EndAction::Lock {
+                        return broken(Promise::RightAction, format!("{right:?}"));
+                    }
+                    if !self.said_now(history, EndAction::Lock) {
+                        return broken(Promise::Confirmed, "nobody has said that it ends");
                     }
                     self.may_end(history, terms, kind)
                 }
@@ -145,19 +155,20 @@ impl Oracle<'_> {
             return broken(Promise::ExemptQuiet, "no limit holds");
         };
         let due = history.absolute_due(terms);
-        if self.held(history) == Held::No {
+        if self.held(history) == Held::No || terms.is_fixed() {
             return broken(Promise::Held, "it is not held");
         }
         match history.hold().and_then(|hold| hold.again) {
             None if self.now < due => broken(Promise::Held, format!("its limit passes at {due}")),
             None => Ok(()),
             Some(Again { refused: None, .. }) => broken(Promise::Held, "that was asked"),
-            Some(Again {
-                refused: Some(refused),
-                times,
-                ..
-            }) => {
-                let from = refused.saturating_add(pause(times));
+            Some(
+                again @ Again {
+                    refused: Some(refused),
+                    ..
+                },
+            ) => {
+                let from = next(&again, refused);
                 if self.now < from {
                     return broken(Promise::Held, format!("not before {from}"));
                 }
@@ -233,7 +244,8 @@ impl Oracle<'_> {
 
     /// What a session that is held is asked next.
     pub(super) fn must_lock_again(&self, history: &History, terms: &Terms) -> Option<Must> {
-        if terms.action != EndAction::Lock || !history.is_graphical() {
+        let absolute = terms.action_at(LimitKind::Absolute, history.is_graphical());
+        if absolute != EndAction::Lock {
             return None;
         }
         let hold = history.hold()?;
@@ -243,12 +255,13 @@ impl Oracle<'_> {
                 Promise::Held,
                 "another wish to lock",
             ),
-            Some(Again {
-                refused: Some(refused),
-                times,
-                ..
-            }) => {
-                let due = refused.saturating_add(pause(times));
+            Some(
+                again @ Again {
+                    refused: Some(refused),
+                    ..
+                },
+            ) => {
+                let due = next(&again, refused);
                 self.due(due, Promise::Held, "another wish to lock")
             }
             Some(again) => self.due(

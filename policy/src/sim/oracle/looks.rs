@@ -34,7 +34,7 @@ impl Oracle<'_> {
             return broken(Promise::ProbeReason, "no limit holds");
         };
         let held = history.hold();
-        let held = held.is_some_and(|hold| hold.firm);
+        let held = held.is_some_and(|hold| hold.firm) && history.is_graphical();
         // What is new is looked at first, for when it counts.
         let new = self.news(history)
             || self.is_told_to_all()

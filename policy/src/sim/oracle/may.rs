@@ -1,5 +1,6 @@
 //! What the engine may say: each action is only allowed where the history gives a reason for it.
 
+use super::locks::Held;
 use super::terms::Change;
 use super::{Broken, Oracle, Standing, Terms, Verdict, broken};
 use crate::sim::history::{Extension, GroupAsk, History, Look, Moment, Request};
@@ -58,6 +59,11 @@ impl Oracle<'_> {
     fn allowed(&self, history: &History, action: &Action) -> Verdict {
         self.decided(history, action)?;
         match action {
+            Action::Adopt(_) => self.may_adopt(history),
+            Action::AskLeader(_, kind) => self.may_ask_leader(history, *kind),
+            Action::EndBegins(_, _, how) => self.may_begin_to_end(history, *how),
+            Action::EndRemains(_, kind) => self.may_end_remains(history, *kind),
+            Action::Verify(_) => self.may_verify(history),
             Action::Began(_) => match history.began {
                 Some(_) => broken(Promise::BeginsOnce, "it has begun"),
                 None => Ok(()),
@@ -87,6 +93,9 @@ impl Oracle<'_> {
                 | Action::HungUp(..)
                 | Action::Locked(..)
                 | Action::ResolveGroups(_)
+                | Action::EndRemains(..)
+                | Action::Verify(_)
+                | Action::Report(_, Finding::Survived(_))
                 | Action::Report(_, Finding::GroupsUnavailable)
         );
         match history.standing() {
@@ -118,8 +127,7 @@ impl Oracle<'_> {
         }
         let judged = self.sessions.remove(at);
         let history = &judged.history;
-        let ended = history.end().map(|end| end.kind);
-        let ended = ended.or(history.hung_up.map(|(_, kind)| kind));
+        let ended = history.ended_for();
         let right = match (departure, ended) {
             (Departure::Ended(kind), Some(ended)) => kind == ended,
             // Whoever comes up again may have forgotten that it was being ended.
@@ -145,7 +153,8 @@ impl Oracle<'_> {
             return broken(Promise::EndStages, "it is being ended");
         }
         let held = history.hold();
-        if held.is_some_and(|hold| hold.firm) {
+        let fixed = kind == LimitKind::Absolute && terms.is_fixed();
+        if held.is_some_and(|hold| hold.firm) && history.is_graphical() && !fixed {
             return broken(Promise::Held, "it is held");
         }
         if terms.clock(kind).is_none() {
@@ -157,7 +166,7 @@ impl Oracle<'_> {
     fn may_warn(&self, history: &History, warning: &Warning) -> Verdict {
         let kind = warning.limit;
         let terms = self.threatened(history, kind)?;
-        if terms.action == EndAction::Report {
+        if terms.rule_action(kind) == EndAction::Report {
             return broken(Promise::RightAction, "the policy only reports");
         }
         let Some(clock) = terms.clock(kind) else {
@@ -220,7 +229,9 @@ impl Oracle<'_> {
             || new(history.hung_up.map(|(moment, _)| moment))
             || new(lock)
             || new(history.ends.last().map(|(moment, _)| *moment))
-            || self.terms_changed(history, kind) != Change::None;
+            || self.terms_changed(history, kind) != Change::None
+            // It is a desktop again, and locked as one.
+            || self.held(history) == Held::Yes;
         reason |= match kind {
             // It may be said before the extension is; `settle.rs` sees that there is one.
             LimitKind::Absolute => self.is_asked_for_more(history),
@@ -247,7 +258,8 @@ impl Oracle<'_> {
             let before = self.terms_before(history);
             let length = before.map(|terms| terms.absolute.length);
             let grace = self.terms(history).map(|terms| terms.grace);
-            let anchor = history.anchor_before(self.call);
+            let fixed = history.fixed.map(|fixed| fixed.since);
+            let anchor = fixed.unwrap_or(history.anchor_before(self.call));
             (
                 length.unwrap_or_default(),
                 anchor,
@@ -266,6 +278,12 @@ impl Oracle<'_> {
             return;
         };
         match action {
+            Action::Adopt(_) => history.adopted = Some(now),
+            Action::AskLeader(_, kind) => history.asks(now, Request::AskLeader, *kind),
+            Action::EndBegins(_, _, how) => history.way = Some((now, *how)),
+            Action::EndRemains(..) | Action::Verify(_) => {
+                Self::writes_removal(history, now, None);
+            }
             Action::Began(_) => history.began = Some(now),
             Action::Extended(_, extended) => {
                 let total = extended.until.since(anchor).saturating_sub(length);
@@ -288,7 +306,12 @@ impl Oracle<'_> {
                     came: None,
                 });
             }
-            Action::Report(_, finding) => history.findings.push((now, *finding)),
+            Action::Report(_, finding) => {
+                history.findings.push((now, *finding));
+                if matches!(finding, Finding::Survived(_)) {
+                    Self::writes_removal(history, now, Some(*finding));
+                }
+            }
             Action::ResolveGroups(_) => history.group_asks.push(GroupAsk {
                 asked: now,
                 settled: None,

@@ -9,6 +9,8 @@ mod locks;
 mod looks;
 mod may;
 mod must;
+mod past;
+mod remains;
 mod reports;
 mod settle;
 mod terms;
@@ -70,6 +72,8 @@ struct Judged {
     gone: bool,
     /// This call is about it.
     touched: bool,
+    /// Another session has its id by now.
+    displaced: bool,
 }
 
 /// Something that has to come by a time.
@@ -156,8 +160,10 @@ impl<'p> Oracle<'p> {
                 must: None,
                 gone: false,
                 touched: true,
+                displaced: false,
             });
         }
+        self.find_displaced();
         self.judge_all();
         self.comes_up = true;
         // What held is not in a record: where nothing is decided, no warning stands.
@@ -246,6 +252,9 @@ impl<'p> Oracle<'p> {
     }
 
     fn has_reason(&self, history: &History) -> bool {
+        if history.removal.is_some() {
+            return true;
+        }
         match history.standing() {
             Standing::Undecided => true,
             Standing::Exempt => history.end().is_some() || self.needs_groups(history),
@@ -253,9 +262,9 @@ impl<'p> Oracle<'p> {
         }
     }
 
-    /// At most six actions for each session, and one more for those that the call tells of.
+    /// At most seven actions for each session, and one more for those that the call tells of.
     fn bounded(&self, actions: &[Action]) -> Verdict {
-        const EACH: usize = 6;
+        const EACH: usize = 7;
         if actions.len() > EACH * (self.sessions.len() + self.told) {
             return broken(Promise::Bounded, format!("{} actions", actions.len()));
         }

@@ -11,16 +11,28 @@ use crate::{BootTime, EndAction, Finding, LimitKind, UnknownIdle};
 impl Oracle<'_> {
     /// What comes first of all that has to come.
     pub(super) fn must(&self, history: &History) -> Option<Must> {
+        if let Some(removal) = history.removal
+            && (history.ended_for().is_some() || !history.is_open())
+        {
+            return Some(self.must_verify(removal));
+        }
         if let Some(end) = history.end() {
             return self.must_go_on(history, &end);
         }
+        let verify = history.removal.map(|removal| self.must_verify(removal));
+        sooner(verify, self.must_limits(history))
+    }
+
+    fn must_limits(&self, history: &History) -> Option<Must> {
         let groups = self.must_groups(history);
         let terms = match history.standing() {
             Standing::Under(id) if history.is_open() => self.tables.get(id)?,
             Standing::Under(_) | Standing::Undecided | Standing::Exempt => return groups,
         };
         if self.held(history) == Held::Yes {
-            return sooner(groups, self.must_lock_again(history, terms));
+            let absolute = terms.is_fixed().then(|| self.must_absolute(history, terms));
+            let next = absolute.unwrap_or_else(|| self.must_lock_again(history, terms));
+            return sooner(groups, next);
         }
         let absolute = self.must_absolute(history, terms);
         let inactivity = self.must_inactivity(history, terms);
@@ -68,7 +80,7 @@ impl Oracle<'_> {
     ) -> Option<(BootTime, Promise, &'static str)> {
         let clock = terms.clock(kind)?;
         let (_, high) = history.due(kind, terms, clock.length);
-        if terms.action == EndAction::Report {
+        if terms.rule_action(kind) == EndAction::Report {
             let reported = history.reported(Finding::Passed(kind));
             let again = reported.is_none_or(|at| self.passes_again(history, kind, at).0);
             return again.then_some((high, Promise::Reported, "a report that a limit passed"));

@@ -13,6 +13,7 @@ impl Oracle<'_> {
             Finding::GroupsUnavailable => self.may_report_groups(history),
             Finding::NotLocked => self.may_report_not_locked(history),
             Finding::Passed(kind) => self.may_report_passed(history, kind),
+            Finding::Survived(kind) => self.may_report_survived(history, kind),
             Finding::UnknownIdle => self.may_report_unknown(history),
         }
     }
@@ -21,7 +22,7 @@ impl Oracle<'_> {
         let terms = self.threatened(history, kind)?;
         let Some(clock) = terms
             .clock(kind)
-            .filter(|_| terms.action == EndAction::Report)
+            .filter(|_| terms.rule_action(kind) == EndAction::Report)
         else {
             return broken(Promise::RightAction, "the policy does not only report");
         };

@@ -64,6 +64,7 @@ impl Oracle<'_> {
         named(self.extension_is_answered(history))?;
         named(self.hang_up_is_said(history))?;
         named(self.lock_is_said(history))?;
+        named(self.removal_is_followed(history))?;
         named(self.reports_groups(history))?;
         named(self.is_looked_at(history))?;
         KINDS
@@ -156,7 +157,10 @@ impl Oracle<'_> {
         if asked && !self.is_called_off(history) {
             return Ok(());
         }
-        let (held, renewed) = history.hold_changed(self.call);
+        let (mut held, mut renewed) = history.hold_changed(self.call);
+        if kind == LimitKind::Absolute && history.fixed.is_some() {
+            (held, renewed) = (None, false);
+        }
         if history.end().is_some() || held == Some(kind) || history.hung_up.is_some() {
             return Ok(());
         }

@@ -32,6 +32,18 @@ pub(in crate::sim) struct Terms {
     pub(in crate::sim) inhibitor: bool,
     pub(in crate::sim) unknown: UnknownIdle,
     pub(in crate::sim) extensions: Extensions,
+    /// Where the absolute limit is one of what the session was before.
+    pub(in crate::sim) earlier: Option<Earlier>,
+}
+
+/// What belongs to the absolute limit of another rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim) struct Earlier {
+    /// By the rule.
+    pub(in crate::sim) action: EndAction,
+    /// It is no lock where the rule matched.
+    pub(in crate::sim) fixed: bool,
+    pub(in crate::sim) grace: Duration,
 }
 
 /// A limit with the leads that fit into it, longest first.
@@ -72,7 +84,44 @@ impl Terms {
             inhibitor: limits.activity.contains(&ActivityKind::Inhibitor),
             unknown: limits.unknown_idle,
             extensions: limits.extensions,
+            earlier: None,
         }
+    }
+
+    fn earlier_of(&self, kind: LimitKind) -> Option<Earlier> {
+        self.earlier.filter(|_| kind == LimitKind::Absolute)
+    }
+
+    /// What the policy says happens at a limit of this kind.
+    pub(in crate::sim) fn rule_action(&self, kind: LimitKind) -> EndAction {
+        let earlier = self.earlier_of(kind);
+        earlier.map_or(self.action, |earlier| earlier.action)
+    }
+
+    /// What happens at a limit of this kind: where there is no screen, or where there was none,
+    /// nothing is locked.
+    pub(in crate::sim) fn action_at(&self, kind: LimitKind, graphical: bool) -> EndAction {
+        let screen = graphical && !(kind == LimitKind::Absolute && self.is_fixed());
+        match self.rule_action(kind) {
+            EndAction::Lock if !screen => EndAction::Terminate,
+            other => other,
+        }
+    }
+
+    pub(in crate::sim) fn grace_at(&self, kind: LimitKind) -> Duration {
+        let earlier = self.earlier_of(kind);
+        earlier.map_or(self.grace, |earlier| earlier.grace)
+    }
+
+    /// Whether no lock puts off the absolute limit.
+    pub(in crate::sim) fn is_fixed(&self) -> bool {
+        self.earlier.is_some_and(|earlier| earlier.fixed)
+    }
+
+    /// Whether a lock stands for an end.
+    pub(in crate::sim) fn locks(&self) -> bool {
+        let absolute = self.rule_action(LimitKind::Absolute) == EndAction::Lock;
+        self.action == EndAction::Lock || (absolute && !self.is_fixed())
     }
 
     pub(in crate::sim) fn clock(&self, kind: LimitKind) -> Option<&Clocked> {
@@ -103,10 +152,10 @@ impl Terms {
                 Change::Certain
             };
         };
-        let reports = |terms: &Self| terms.action == EndAction::Report;
+        let reports = |terms: &Self| terms.rule_action(kind) == EndAction::Report;
         if old.length != new.length || reports(self) != reports(other) {
             Change::Certain
-        } else if old != new || self.action != other.action {
+        } else if old != new || self.rule_action(kind) != other.rule_action(kind) {
             Change::Possible
         } else {
             Change::None
@@ -142,6 +191,16 @@ impl Tables {
             tables.terms.extend(rules);
         }
         tables
+    }
+
+    /// These terms.
+    pub(in crate::sim) fn find(&mut self, terms: Terms) -> TermsId {
+        let at = self.terms.iter().position(|other| *other == terms);
+        let at = at.unwrap_or_else(|| {
+            self.terms.push(terms);
+            self.terms.len() - 1
+        });
+        TermsId(at)
     }
 
     pub(in crate::sim) fn get(&self, id: TermsId) -> Option<&Terms> {

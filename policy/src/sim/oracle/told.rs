@@ -6,7 +6,9 @@ use crate::sim::history::{
 };
 use crate::sim::oracle::Standing;
 use crate::sim::oracle::groups::ANSWER;
-use crate::{BootTime, Event, Groups, Login, Reading, SessionFacts, SessionKey};
+use crate::{
+    BootTime, Event, Groups, Keeper, Login, NoSession, Reading, Remains, SessionFacts, SessionKey,
+};
 
 use std::time::Duration;
 
@@ -39,6 +41,10 @@ impl Oracle<'_> {
                 history.groups_unavailable(now);
             }),
             Event::HungUp(key) => self.about(key, |history, now| {
+                if history.removal.is_some() {
+                    return;
+                }
+                history.ends.push((now, EndFact::LeaderEnded));
                 if let Some(end) = history.end().filter(|end| end.stage == Request::HangUp) {
                     history.hung_up = Some((now, end.kind));
                     history.ends.push((now, EndFact::Done));
@@ -56,6 +62,15 @@ impl Oracle<'_> {
                     look.came = Some((now, Outcome::Failed));
                 }
             }),
+            Event::Reachable => {
+                let now = self.moment();
+                for session in &mut self.sessions {
+                    session.touched = true;
+                    session.history.ends.push((now, EndFact::Reachable));
+                    session.history.locks.push((now, LockFact::Reachable));
+                }
+            }
+            Event::Verified(key, remains) => self.verified(key, *remains),
             Event::SessionGone(id) => self.goes(id),
             Event::SessionSeen(facts) => self.sees(facts),
             Event::SessionsListed(listed) => self.lists(listed),
@@ -139,7 +154,16 @@ impl Oracle<'_> {
         for session in there.filter(|session| session.history.facts.key.id == id) {
             session.touched = true;
             let history = &mut session.history;
-            if let Some(end) = history.end().filter(|end| end.stage == Request::HangUp) {
+            let is_left = history.removal.is_some() && history.end().is_some();
+            if session.displaced || is_left {
+                continue;
+            }
+            let stage = history.end().map(|end| end.stage);
+            if stage == Some(Request::AskLeader) {
+                history.ends.push((now, EndFact::LeaderEnded));
+            } else if matches!(stage, Some(Request::Terminate | Request::Kill)) {
+                // What is left of it is ended all the same.
+            } else if let Some(end) = history.end().filter(|end| end.stage == Request::HangUp) {
                 history.hung_up = history.hung_up.or(Some((now, end.kind)));
                 history.ends.push((now, EndFact::Done));
             } else if history.hung_up.is_none() {
@@ -149,6 +173,10 @@ impl Oracle<'_> {
                 }
                 history.closed = history.closed.or(Some(now));
             }
+            // Nobody has to look for who has logged out.
+            session.gone |= session.history.removal.is_some()
+                && session.history.ended_for().is_none()
+                && !session.history.is_open();
         }
     }
 
@@ -224,25 +252,101 @@ impl Oracle<'_> {
     }
 
     fn goes(&mut self, id: &str) {
+        let now = self.moment();
+        let dropped = Keeper::Daemon(NoSession::Dropped);
+        let mut doubtful = false;
         let there = self.sessions.iter_mut();
-        for session in there.filter(|session| session.history.facts.key.id == id) {
-            session.gone = true;
+        let there = there.filter(|session| session.history.facts.key.id == id && !session.gone);
+        let (kept, holder): (Vec<_>, Vec<_>) = there.partition(|session| session.displaced);
+        for session in kept {
+            if session.history.facts.keeper == dropped {
+                doubtful = true;
+                session.touched = true;
+                session.is_dropped(now);
+            }
+        }
+        for session in holder {
             session.touched = true;
+            if !doubtful {
+                session.is_dropped(now);
+            } else if session.history.removal.is_none() && session.history.is_worth_a_look() {
+                session.history.is_dropped(now);
+                if let Some(removal) = &mut session.history.removal {
+                    removal.doubtful = true;
+                }
+            }
+        }
+    }
+
+    /// Another session has this id from here on.
+    fn is_displaced(&mut self, id: &str) {
+        let now = self.moment();
+        let there = self.sessions.iter_mut();
+        let mut there = there.filter(|session| session.history.facts.key.id == id);
+        if let Some(session) = there.find(|session| !session.displaced && !session.gone) {
+            session.touched = true;
+            session.is_dropped(now);
+        }
+    }
+
+    fn verified(&mut self, key: &SessionKey, remains: Remains) {
+        let now = self.moment();
+        self.told = 1;
+        let Some(at) = self.index(key) else { return };
+        let Some(session) = self.sessions.get_mut(at) else {
+            return;
+        };
+        session.touched = true;
+        let history = &mut session.history;
+        let (ended, open) = (history.ended_for().is_some(), history.is_open());
+        let limited = open && matches!(history.standing(), Standing::Under(_));
+        let Some(removal) = &mut history.removal else {
+            return;
+        };
+        match remains {
+            Remains::Nothing => session.gone = true,
+            Remains::Something if removal.doubtful => history.removal = None,
+            Remains::Something if ended => {
+                removal.survived = removal.survived.or(Some(now));
+            }
+            Remains::Something if limited => {
+                history.removal = None;
+                history.adopted = None;
+                history.facts.keeper = Keeper::Daemon(NoSession::Dropped);
+            }
+            Remains::Something => session.gone = true,
         }
     }
 
     fn sees(&mut self, facts: &SessionFacts) {
         let now = self.moment();
         self.told += 1;
+        let there = self.sessions.iter();
+        let mut there = there.filter(|session| session.history.facts.key.id == facts.key.id);
+        if there.any(|session| !session.gone && session.history.stamp() > facts.key.stamp) {
+            return;
+        }
         if let Some(at) = self.index(&facts.key) {
             if let Some(session) = self.sessions.get_mut(at) {
                 session.touched = true;
-                updated(&mut session.history.facts, facts);
+                session.displaced = false;
+                let history = &mut session.history;
+                history
+                    .removal
+                    .take_if(|removal| removal.survived.is_none());
+                let before = history.facts.clone();
+                updated(&mut history.facts, facts);
+                history.was(&before);
             }
             return;
         }
-        self.goes(&facts.key.id);
+        if self.is_in_logind(facts) {
+            return;
+        }
+        self.is_displaced(&facts.key.id);
+        let started = self.takes_over(facts);
         let mut history = History::begin(now, facts.clone(), self.lag);
+        history.facts.started = started.unwrap_or(facts.started).min(facts.started);
         let oldest = self.now.saturating_sub(LOGIN_KEPT);
         self.logins.retain(|(since, _)| *since >= oldest);
         if let Some(at) = self
@@ -260,18 +364,85 @@ impl Oracle<'_> {
             must: None,
             gone: false,
             touched: true,
+            displaced: false,
         });
+        self.find_displaced();
+    }
+
+    /// logind has a session for what the daemon is to keep.
+    fn is_in_logind(&self, facts: &SessionFacts) -> bool {
+        facts.keeper != Keeper::Logind
+            && self.sessions.iter().any(|session| {
+                let known = &session.history.facts;
+                known.keeper == Keeper::Logind
+                    && known.leader == facts.leader
+                    && session.history.is_open()
+                    && !session.displaced
+            })
+    }
+
+    /// What the daemon has kept until now is logind's from here on. Says since when it is there.
+    fn takes_over(&mut self, facts: &SessionFacts) -> Option<BootTime> {
+        let dropped = Keeper::Daemon(NoSession::Dropped);
+        let kept = self.sessions.iter_mut().find(|session| {
+            let known = &session.history.facts;
+            !matches!(known.keeper, Keeper::Logind)
+                && known.keeper != dropped
+                && known.leader == facts.leader
+        });
+        let kept = kept.filter(|_| facts.keeper == Keeper::Logind)?;
+        (kept.gone, kept.touched) = (true, true);
+        Some(kept.history.facts.started)
+    }
+
+    /// Of the sessions with one id the newest has it.
+    pub(super) fn find_displaced(&mut self) {
+        let all: Vec<SessionKey> = self
+            .sessions
+            .iter()
+            .map(|session| session.history.facts.key.clone())
+            .collect();
+        let now = self.moment();
+        for session in &mut self.sessions {
+            let key = &session.history.facts.key;
+            let newer = |other: &SessionKey| other.id == key.id && other.stamp > key.stamp;
+            let displaced = all.iter().any(newer);
+            let is_new = displaced && !session.displaced;
+            session.displaced = displaced;
+            if is_new && !session.gone {
+                session.history.is_dropped(now);
+            }
+        }
     }
 
     fn lists(&mut self, listed: &[SessionFacts]) {
+        let now = self.moment();
         for session in &mut self.sessions {
-            let id = &session.history.facts.key.id;
-            session.gone |= listed.iter().all(|facts| facts.key.id != *id);
             session.touched = true;
+            let facts = &session.history.facts;
+            let is_listed = listed.iter().any(|other| other.key.id == facts.key.id);
+            let has = is_listed && !session.displaced;
+            if facts.keeper == Keeper::Logind && !has {
+                session.is_dropped(now);
+            }
         }
         self.told = self.sessions.len();
         for facts in listed {
             self.sees(facts);
+        }
+    }
+}
+
+impl Judged {
+    /// Whoever keeps it has it no longer.
+    fn is_dropped(&mut self, now: super::Moment) {
+        if self.history.removal.is_some() {
+            return;
+        }
+        if self.history.is_worth_a_look() {
+            self.history.is_dropped(now);
+        } else {
+            self.gone = true;
         }
     }
 }
@@ -318,15 +489,17 @@ fn settle_groups(history: &mut History, now: super::Moment) -> bool {
 fn joined(facts: &mut SessionFacts, login: &Login) {
     facts.service = Some(login.service.clone());
     facts.remote_host = login.remote_host.clone().or(facts.remote_host.take());
-    facts.terminal = login.terminal.clone().or(facts.terminal.take());
+    facts.terminal = facts.terminal.take().or(login.terminal.clone());
 }
 
 /// What logind no longer says is still known.
 fn updated(facts: &mut SessionFacts, newer: &SessionFacts) {
     let old = std::mem::replace(facts, newer.clone());
+    facts.started = old.started;
+    facts.leader = facts.leader.or(old.leader);
     facts.service = old.service.or(facts.service.take());
     facts.remote_host = old.remote_host.or(facts.remote_host.take());
-    facts.terminal = old.terminal.or(facts.terminal.take());
+    facts.terminal = facts.terminal.take().or(old.terminal);
 }
 
 fn what(event: &Event) -> What {

@@ -2,8 +2,10 @@
 
 use super::person;
 use super::words::{Parsed, Words, number, parse_span, span};
+use crate::SessionType;
 use crate::sim::plan::{
-    Inhibitor, Leftovers, Mail, Memory, Nth, Pattern, Presence, Step, Stray, Trouble, What, Who,
+    Change, Inhibitor, Leftovers, Mail, Memory, Nth, Pattern, Presence, Step, Stray, Trouble, What,
+    Who,
 };
 
 pub(super) fn write(what: &What) -> String {
@@ -20,6 +22,13 @@ pub(super) fn write(what: &What) -> String {
         What::Agent(who, Presence::There) => format!("s{} regains-agent", who.0),
         What::AsksMore(who) => format!("s{} asks-more", who.0),
         What::Busy(lasts) => format!("daemon busy lasts={}", span(*lasts)),
+        What::Changes(who, Change::Terminal(name)) => format!("s{} moves tty={name}", who.0),
+        What::Changes(who, Change::Type(kind)) => {
+            format!("s{} becomes type={}", who.0, kind.as_str())
+        }
+        What::Drops(who) => format!("s{} is-dropped", who.0),
+        What::Escapes(who) => format!("s{} escapes", who.0),
+        What::Verifies(how, lasts) => format!("remains {} lasts={}", trouble(*how), span(*lasts)),
         What::Closes(who, nth) => format!("s{} closes nth={}", who.0, nth.0),
         What::Crashes(down, memory) => {
             let memory = match memory {
@@ -79,6 +88,7 @@ pub(super) fn parse(line: &str) -> Parsed<What> {
         ("ends", "fail") => What::EndsFail(lasts()?),
         ("groups", how) => What::Groups(parse_trouble(how, &words)?, lasts()?),
         ("probes", how) => What::Probes(parse_trouble(how, &words)?, lasts()?),
+        ("remains", how) => What::Verifies(parse_trouble(how, &words)?, lasts()?),
         ("logind", "restarts") => What::Logind(lasts()?),
         ("signals", "doubled") => What::Signals(Mail::Doubled, lasts()?),
         ("signals", "late") => What::Signals(Mail::Late(words.span("by")?), lasts()?),
@@ -108,6 +118,10 @@ fn of_somebody(who: Who, verb: &str, line: &str, words: &Words<'_>) -> Parsed<Wh
         "asks-more" => What::AsksMore(who),
         "loses-agent" => What::Agent(who, Presence::Gone),
         "regains-agent" => What::Agent(who, Presence::There),
+        "becomes" => What::Changes(who, Change::Type(SessionType::parse(words.need("type")?))),
+        "moves" => What::Changes(who, Change::Terminal(words.need("tty")?.to_owned())),
+        "is-dropped" => What::Drops(who),
+        "escapes" => What::Escapes(who),
         "closes" => What::Closes(who, nth()?),
         "inhibits" => What::Inhibits(who, Inhibitor::Taken),
         "stops-inhibiting" => What::Inhibits(who, Inhibitor::Released),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::words::{Parsed, Words, number, parse_span, span};
-use crate::sim::plan::{Agent, End, Habits, Idle, Leftovers, Pam, Person, Screen, Who};
+use crate::sim::plan::{Agent, End, Habits, Idle, Known, Leftovers, Pam, Person, Screen, Who};
 use crate::{SessionClass, SessionType, Uid};
 
 pub(super) fn write(person: &Person) -> String {
@@ -31,6 +31,14 @@ pub(super) fn write(person: &Person) -> String {
             Pam::Silent => None,
             Pam::First => Some("first".to_owned()),
             Pam::Second(after) => Some(span(after)),
+        },
+    );
+    add(
+        "known",
+        match person.known {
+            Known::Always => None,
+            Known::Late(after) => Some(span(after)),
+            Known::Never => Some("never".to_owned()),
         },
     );
     add(
@@ -64,6 +72,7 @@ pub(super) fn write(person: &Person) -> String {
         dies,
         hangs_up,
         leftovers,
+        survives,
     } = person.end;
     add("exits", exits.map(span));
     add("dies", Some(span(dies)));
@@ -72,6 +81,7 @@ pub(super) fn write(person: &Person) -> String {
         "leaves",
         (leftovers == Leftovers::Tmux).then(|| "tmux".to_owned()),
     );
+    add("survives", (survives > 0).then(|| survives.to_string()));
     let often = |habit: Option<(Duration, u32)>| {
         habit.map(|(after, times)| format!("{}*{times}", span(after)))
     };
@@ -116,6 +126,11 @@ pub(super) fn parse(who: Who, line: &str) -> Parsed<Person> {
             Some("first") => Pam::First,
             Some(after) => Pam::Second(parse_span(after)?),
         },
+        known: match words.get("known") {
+            None => Known::Always,
+            Some("never") => Known::Never,
+            Some(after) => Known::Late(parse_span(after)?),
+        },
         idle: parse_idle(words.get("idle"))?,
         screen: parse_screen(words.get("screen"))?,
         end: End {
@@ -126,6 +141,7 @@ pub(super) fn parse(who: Who, line: &str) -> Parsed<Person> {
                 Some("tmux") => Leftovers::Tmux,
                 _ => Leftovers::Nothing,
             },
+            survives: words.get("survives").map_or(Ok(0), number)?,
         },
         habits: Habits {
             heeds: often("heeds")?,

@@ -7,9 +7,9 @@ mod track;
 use std::time::Duration;
 
 pub(super) use clock::Clock;
-pub(super) use session::{Call, Lock, Session, State, Truth};
+pub(super) use session::{Call, KeptBy, Lock, Session, State, Truth};
 
-use super::plan::{Idle, Mail, Nth, Person, Step, Trouble, Who};
+use super::plan::{Idle, Known, Mail, Nth, Person, Step, Trouble, Who};
 use crate::{BootTime, SessionFacts, SessionKey};
 
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(super) struct World {
     pub(super) troubles: Troubles,
     /// The numbers of the terminals that are open.
     devices: Vec<u64>,
+    /// The last one that a session was marked with.
+    stamp: u64,
 }
 
 /// What does not work, and until when.
@@ -26,6 +28,7 @@ pub(super) struct World {
 pub(super) struct Troubles {
     pub(super) probes: Option<(Trouble, BootTime)>,
     pub(super) groups: Option<(Trouble, BootTime)>,
+    pub(super) verifies: Option<(Trouble, BootTime)>,
     pub(super) signals: Option<(Mail, BootTime)>,
     pub(super) ends: BootTime,
     /// There is no logind.
@@ -46,12 +49,14 @@ impl World {
             troubles: Troubles {
                 probes: None,
                 groups: None,
+                verifies: None,
                 signals: None,
                 ends: BootTime::from_micros(0),
                 away: BootTime::from_micros(0),
                 watch: BootTime::from_micros(0),
             },
             devices: Vec::new(),
+            stamp: 0,
         }
     }
 
@@ -61,17 +66,18 @@ impl World {
         let evicted = self
             .sessions
             .iter()
-            .position(|s| s.facts.key.id == person.id);
+            .position(|s| s.facts.key.id == person.id && s.keeper == KeptBy::Logind);
         if let Some(evicted) = evicted {
             let gone = self.sessions.remove(evicted);
             self.devices
                 .retain(|device| gone.devices().all(|own| own != *device));
         }
-        // The microsecond in which logind made it, and so never the same one twice.
-        let stamp = now.as_micros() * 64 + u64::from(person.who.0 % 64);
         let key = SessionKey {
-            id: person.id.clone(),
-            stamp,
+            id: match person.known {
+                Known::Always => person.id.clone(),
+                Known::Late(_) | Known::Never => format!("login-{}", person.id),
+            },
+            stamp: self.stamp(now),
         };
         let mut session = Session::begin(now, person, key);
         let terminals = match person.idle {
@@ -124,10 +130,20 @@ impl World {
 
     /// What logind lists.
     pub(super) fn listed(&self) -> Vec<SessionFacts> {
-        self.sessions
-            .iter()
-            .map(|session| session.facts.clone())
-            .collect()
+        self.kept_by(KeptBy::Logind)
+    }
+
+    /// What whoever keeps them knows of sessions.
+    pub(super) fn kept_by(&self, keeper: KeptBy) -> Vec<SessionFacts> {
+        let kept = self.sessions.iter();
+        let kept = kept.filter(|session| session.keeper == keeper);
+        kept.map(|session| session.facts.clone()).collect()
+    }
+
+    /// What logind marks a session with that it makes now: never the same twice, and more each time.
+    pub(super) fn stamp(&mut self, now: BootTime) -> u64 {
+        self.stamp = (now.as_micros() * 64).max(self.stamp + 1);
+        self.stamp
     }
 
     pub(super) fn step(&mut self, now: BootTime, step: Step) {

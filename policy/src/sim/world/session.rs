@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::sim::plan::{Agent, Idle, Nth, Pam, Pattern, Person, Presence, Screen};
+use crate::sim::plan::{Agent, Idle, Known, Nth, Pam, Pattern, Person, Presence, Screen};
 use crate::sim::world::clock::Clock;
 use crate::sim::world::track::Track;
-use crate::{BootTime, Hint, Login, Pid, Reading, SessionFacts, SessionKey, StampSource};
+use crate::{
+    BootTime, Hint, Keeper, Login, NoSession, Pid, Reading, SessionFacts, SessionKey, StampSource,
+};
 
 /// A session of the machine.
 #[derive(Clone, Debug)]
@@ -16,6 +18,11 @@ pub(in crate::sim) struct Session {
     /// As logind has it.
     pub(in crate::sim) facts: SessionFacts,
     pub(in crate::sim) state: State,
+    pub(in crate::sim) keeper: KeptBy,
+    /// Its leader has left the scope.
+    pub(in crate::sim) escaped: bool,
+    /// How often it still outlives being ended.
+    pub(in crate::sim) survives: u32,
     pub(in crate::sim) screen: Lock,
     pub(in crate::sim) inhibited: bool,
     /// How often the user has done what the habits say.
@@ -52,6 +59,16 @@ pub(in crate::sim) enum State {
     Open,
     /// Its user has logged out; something runs on.
     LoggedOut,
+}
+
+/// Who knows of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim) enum KeptBy {
+    Logind,
+    /// The daemon, which tells when it is gone.
+    Daemon,
+    /// Nobody: logind has dropped it, and its leader lives on.
+    Nobody,
 }
 
 /// The screen, and what logind remembers of it.
@@ -101,7 +118,11 @@ impl Session {
             terminal: person.tty.clone(),
             seat: person.seat.clone(),
             started: now,
-            keeper: crate::Keeper::Logind,
+            keeper: match person.known {
+                Known::Always => Keeper::Logind,
+                Known::Late(_) => Keeper::Daemon(NoSession::Silent),
+                Known::Never => Keeper::Daemon(NoSession::Full),
+            },
             invocation: None,
             audit: None,
         };
@@ -126,6 +147,12 @@ impl Session {
             person: person.clone(),
             facts,
             state: State::Open,
+            keeper: match person.known {
+                Known::Always => KeptBy::Logind,
+                Known::Late(_) | Known::Never => KeptBy::Daemon,
+            },
+            escaped: false,
+            survives: person.end.survives,
             screen: Lock::default(),
             inhibited: false,
             heeded: 0,

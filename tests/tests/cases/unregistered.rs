@@ -1,0 +1,102 @@
+//! Logins that logind has no session for have their limits all the same.
+
+use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal, Wanted, wait_until};
+
+use super::{SOON, assert_after, assert_between, secs};
+
+const POLICY: &str = r#"[default]
+    session-timeout = "60min"
+
+    [[rule]]
+    name = "alice"
+    match = { user = ["alice", "20250001"] }
+    session-timeout = "20s"
+    session-warnings = ["5s"]
+    grace = "3s""#;
+
+pub(crate) fn a_login_that_logind_has_no_room_for_is_warned_and_ended(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let bob = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
+    machine.wait_known(bob.session())?;
+    machine.run(
+        "mkdir -p /etc/systemd/logind.conf.d
+         printf '[Login]\nSessionsMax=1\n' >/etc/systemd/logind.conf.d/full.conf
+         systemctl restart systemd-logind",
+    )?;
+    let ssh = Ssh::open_unregistered(machine, "alice")?;
+    is_kept_and_ended(machine, &ssh, "alice", "logind-full")?;
+    assert!(bob.terminal().is_open(), "{}", bob.terminal().text());
+    Ok(())
+}
+
+pub(crate) fn a_user_whose_name_systemd_refuses_is_warned_and_ended(machine: &Machine) -> Outcome {
+    // alice's keys and shell, by another name and number.
+    machine.run(
+        "sed -n 's/^alice:x:[0-9]*:[0-9]*:/20250001:x:1234500004:1234500004:/p' /etc/passwd \
+             >>/etc/passwd
+         sed -n 's/^alice:[^:]*:/20250001:*:/p' /etc/shadow >>/etc/shadow
+         sed -i 's#^\\(20250001:.*\\):/home/alice:#\\1:/home/digits:#' /etc/passwd
+         cp -a /home/alice /home/digits
+         chown -R 1234500004:1234500004 /home/digits",
+    )?;
+    machine.policy(POLICY)?;
+    let ssh = Ssh::open_unregistered(machine, "20250001")?;
+    is_kept_and_ended(machine, &ssh, "20250001", "name-refused")
+}
+
+pub(crate) fn a_login_without_pam_systemd_survives_the_daemon_and_is_ended(
+    machine: &Machine,
+) -> Outcome {
+    machine.run("sed -i '/pam_systemd/d' /etc/pam.d/common-session")?;
+    machine.policy(POLICY)?;
+    let ssh = Ssh::open_unregistered(machine, "alice")?;
+    let login = Wanted::event("login").with("USER_NAME", "alice");
+    machine.journal().wait_for(&login, SOON)?;
+    let pid = machine.daemon_pid()?;
+    machine.run(&format!("kill -KILL {pid}"))?;
+    is_kept_and_ended(machine, &ssh, "alice", "not-in-stack")
+}
+
+/// What nobody has ended: it is forgotten when its user has gone.
+pub(crate) fn a_login_that_logind_does_not_know_is_over_when_its_user_leaves(
+    machine: &Machine,
+) -> Outcome {
+    machine.run("sed -i '/pam_systemd/d' /etc/pam.d/common-session")?;
+    machine.policy("[default]\nsession-timeout = \"60min\"")?;
+    let mut ssh = Ssh::open_unregistered(machine, "alice")?;
+    let login = Wanted::event("login").with("USER_NAME", "alice");
+    let login = machine.journal().wait_for(&login, SOON)?;
+    let id = login.field("SESSION_ID").unwrap_or_default().to_owned();
+    ssh.send("exit\n")?;
+    ssh.wait_closed(SOON)?;
+    let over = Wanted::event("logout").session(&id);
+    machine.journal().wait_for(&over, SOON).map(drop)
+}
+
+fn is_kept_and_ended(machine: &Machine, ssh: &Ssh, user: &str, why: &str) -> Outcome {
+    let login = Wanted::event("login").with("USER_NAME", user);
+    let login = machine.journal().wait_for(&login, SOON)?;
+    let id = login.field("SESSION_ID").unwrap_or_default().to_owned();
+    assert!(id.starts_with("login-"), "{id}");
+    let status = machine.wait_known(&id)?;
+    assert_eq!(status["no_session"], why, "{status}");
+    let leader = id.trim_start_matches("login-");
+    wait_until(SOON, "the login to be in a scope", || {
+        let group = machine.run(&format!("cat /proc/{leader}/cgroup"))?;
+        if group.contains(&format!("/session-timeout-{id}.scope")) {
+            Ok(())
+        } else {
+            Err(session_timeout_tests::Failure::new(group))
+        }
+    })?;
+    let warning = Wanted::event("warning").session(&id);
+    let warning = machine.journal().wait_for(&warning, secs(30))?;
+    assert_after(login.at, "the warning", warning.at, secs(15));
+    let closed = ssh.wait_closed(secs(30))?;
+    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
+    assert!(ssh.terminal().text().contains("Session timeout"));
+    let gone = Wanted::event("gone").session(&id);
+    machine.journal().wait_for(&gone, SOON).map(drop)
+}
