@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use session_timeout_policy::{Event, InvocationId, Keeper, SessionFacts};
 
-use super::{Ends, Extent, PARTING, Request, leftovers};
+use super::{Ends, Extent, PARTING, Request, desktop, leftovers};
 use crate::bus::Link;
 use crate::logind::{self, End, Locked, Told};
 use crate::scope;
@@ -60,10 +60,16 @@ impl Ends {
         };
         let noting = async {
             if let Some(extent) = request.extent() {
-                let (ends, session) = (self.clone(), session.clone());
-                let noting = tokio::spawn(async move { ends.note(&session, extent).await });
-                // It goes on by itself: the end does not wait for all of it.
-                let _ = tokio::time::timeout(PARTING * 2, noting).await;
+                let (ends, noted) = (self.clone(), session.clone());
+                let noting = tokio::spawn(async move { ends.note(&noted, extent).await });
+                // It goes on by itself: the end does not wait for all of it. What belongs to a desktop
+                // nobody can tell any more when that has begun to stop.
+                let time = if desktop::may_have_one(session) {
+                    desktop::PATIENCE
+                } else {
+                    PARTING * 2
+                };
+                let _ = tokio::time::timeout(time, noting).await;
             }
         };
         tokio::join!(parting, noting);
