@@ -119,6 +119,10 @@ impl Tracked {
         if before == now {
             return;
         }
+        if !self.idle_matters() {
+            // Nothing counts from the last activity here, so nobody waits for a look any more.
+            self.forget_question();
+        }
         let since = self.ends_count_from();
         let past = self.past.get_or_insert_with(|| {
             Box::new(Past {
@@ -232,6 +236,14 @@ impl Tracked {
             times: allowed.clone().map(|allowed| allowed.times).min()?,
             by: allowed.map(|allowed| allowed.by).min()?,
         };
+        let mut going = candidates.iter();
+        let going = going.find(|barrier| begun(&barrier.limits).is_some());
+        let going = going.map(|barrier| barrier.limits.absolute.length);
+        // What has begun gives way to a limit that is shorter, and to no other.
+        candidates.retain(|barrier| {
+            let shorter = |length| barrier.limits.absolute.length < length;
+            begun(&barrier.limits).is_some() || going.is_none_or(shorter)
+        });
         let ends = candidates.into_iter().map(|barrier| {
             let begun = begun(&barrier.limits);
             let end = barrier.ends_at(now, since, self.granted, begun);

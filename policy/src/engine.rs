@@ -538,6 +538,19 @@ impl Engine {
             let (facts, departure) = session.departs();
             out.push(Action::Left(facts, departure));
         }
+        self.give_back(&key.id);
+    }
+
+    /// Where nobody has this id any more, the last one that had it has it again.
+    fn give_back(&mut self, id: &str) {
+        if self.sessions.contains_key(id) {
+            return;
+        }
+        let mut had = self.displaced.keys().rev();
+        let last = had.find(|key| key.id == id).cloned();
+        if let Some(session) = last.and_then(|key| self.displaced.remove(&key)) {
+            self.sessions.insert(id.to_owned(), session);
+        }
     }
 
     fn record(&mut self, login: Login, out: &mut Vec<Action>) {

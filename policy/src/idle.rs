@@ -210,7 +210,8 @@ impl Tracked {
         })
     }
 
-    fn idle_matters(&self) -> bool {
+    /// Whether anything counts from the last activity.
+    pub(crate) fn idle_matters(&self) -> bool {
         let limited = |limits: &crate::Limits| limits.inactivity.is_some();
         self.limits().is_some_and(limited) || self.stage_limit().is_some()
     }

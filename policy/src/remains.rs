@@ -43,13 +43,6 @@ impl Removal {
         matches!(self, Self::Asked(_) | Self::Doubted(_))
     }
 
-    const fn doubted(self) -> Self {
-        match self {
-            Self::Asked(inquiry) => Self::Doubted(inquiry),
-            other => other,
-        }
-    }
-
     /// The same, with the question as it stands now.
     const fn with(self, inquiry: Inquiry) -> Self {
         match self {
@@ -83,7 +76,7 @@ impl Tracked {
         if !self.is_worth_a_look() {
             return Fate::Gone;
         }
-        self.verify(now, Inquiry::Idle, out);
+        self.removal = Some(Removal::Asked(self.verify(now, out)));
         Fate::Stays
     }
 
@@ -99,8 +92,7 @@ impl Tracked {
     /// It, or another one with its id, is gone.
     pub(crate) fn doubted(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.removal.is_none() && self.is_worth_a_look() {
-            self.verify(now, Inquiry::Idle, out);
-            self.removal = self.removal.map(Removal::doubted);
+            self.removal = Some(Removal::Doubted(self.verify(now, out)));
         }
     }
 
@@ -160,20 +152,16 @@ impl Tracked {
     pub(crate) fn tick_removal(&mut self, now: BootTime, out: &mut Vec<Action>) {
         match self.removal {
             Some(removal @ (Removal::Asked(mut inquiry) | Removal::Doubted(mut inquiry))) => {
-                match inquiry.step(now, PATIENCE) {
-                    Some(Due::GiveUp) => {
-                        let _ = inquiry.fail(now, PATIENCE);
-                        self.removal = Some(removal.with(inquiry));
-                    }
-                    Some(Due::AskAgain) => {
-                        self.verify(now, inquiry, out);
-                        self.removal = match self.removal {
-                            Some(Removal::Asked(inquiry)) => Some(removal.with(inquiry)),
-                            other => other,
-                        };
-                    }
-                    None => {}
+                if inquiry.step(now, PATIENCE) == Some(Due::GiveUp) {
+                    // However late that is noticed, the pause counts from when it was due.
+                    let due = inquiry.due(PATIENCE).unwrap_or(now);
+                    let _ = inquiry.fail(due, PATIENCE);
                 }
+                if inquiry.step(now, PATIENCE) == Some(Due::AskAgain) {
+                    inquiry.ask(now);
+                    out.push(Action::Verify(self.facts.key.clone()));
+                }
+                self.removal = Some(removal.with(inquiry));
             }
             Some(Removal::Survived { limit, tries, next }) if now >= next => {
                 self.end_remains(now, limit, tries, out);
@@ -214,9 +202,9 @@ impl Tracked {
     /// Which limit it is being ended for, or was hung up for.
     fn ended_for(&self) -> Option<LimitKind> {
         let ending = self.ending.as_ref().filter(|_| self.is_ending());
-        match (ending, self.login) {
-            (Some(ending), _) => Some(ending.limit),
-            (None, LoginState::HungUp(limit)) => Some(limit),
+        let ending = ending.map(|ending| ending.limit);
+        match (self.survived().or(ending), self.login) {
+            (Some(limit), _) | (None, LoginState::HungUp(limit)) => Some(limit),
             (None, LoginState::Open | LoginState::LoggedOut) => None,
         }
     }
@@ -228,10 +216,11 @@ impl Tracked {
         !told && matters && self.facts.leader.is_some()
     }
 
-    fn verify(&mut self, now: BootTime, mut inquiry: Inquiry, out: &mut Vec<Action>) {
+    fn verify(&self, now: BootTime, out: &mut Vec<Action>) -> Inquiry {
+        let mut inquiry = Inquiry::Idle;
         inquiry.ask(now);
-        self.removal = Some(Removal::Asked(inquiry));
         out.push(Action::Verify(self.facts.key.clone()));
+        inquiry
     }
 
     fn end_remains(&mut self, now: BootTime, limit: LimitKind, tries: u32, out: &mut Vec<Action>) {

@@ -240,6 +240,10 @@ impl Tracked {
 
     /// The screen is locked.
     pub(crate) fn locked(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.removal.is_some() && self.is_ending() {
+            // There is no session any more that a lock could hold.
+            return;
+        }
         let key = self.facts.key.clone();
         let locking = |ending: &mut Ending| ending.stage().locks();
         let Some(ending) = self.ending.take_if(locking) else {
@@ -420,9 +424,8 @@ impl Tracked {
 
     /// Whether an end is under way. To make sure of a lock is none.
     pub(crate) fn is_ending(&self) -> bool {
-        self.ending
-            .as_ref()
-            .is_some_and(|ending| ending.stage() != Stage::LockAgain)
+        let ends = |ending: &Ending| ending.stage() != Stage::LockAgain;
+        self.survived().is_some() || self.ending.as_ref().is_some_and(ends)
     }
 
     /// Whether the session is locked instead of ended, so that nothing threatens it.

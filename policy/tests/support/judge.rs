@@ -638,6 +638,9 @@ impl Known {
 
     /// Which limit it is ended for, or was.
     fn ended(&self) -> Option<LimitKind> {
+        if let Removal::Survived(limit) = self.removal {
+            return Some(limit);
+        }
         let ending = self
             .ending
             .filter(|ending| ending.stage != Stage::LockAgain);

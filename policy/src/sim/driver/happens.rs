@@ -308,7 +308,7 @@ impl Driver<'_> {
         session.facts.keeper = Keeper::Logind;
         session.facts.started = now;
         session.facts.key = SessionKey {
-            id: session.person.id.clone(),
+            id: format!("k{}", who.0),
             stamp,
         };
         let facts = session.facts.clone();

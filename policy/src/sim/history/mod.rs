@@ -46,6 +46,8 @@ pub(super) struct History {
     pub(super) past: Vec<Was>,
     /// An absolute limit holds that no lock puts off.
     pub(super) fixed: Option<Fixed>,
+    /// When the last one that did was no more.
+    pub(super) unfixed: Option<(Moment, Fixed)>,
     pub(super) removal: Option<Removal>,
     /// It has, or had, a screen when its end began.
     pub(super) ends_on_screen: bool,
@@ -212,6 +214,8 @@ pub(super) struct Removal {
     pub(super) doubtful: bool,
     /// Something of it is left.
     pub(super) survived: Option<Moment>,
+    /// What it was ended for then.
+    pub(super) ended: Option<LimitKind>,
     /// That was said.
     pub(super) said: bool,
 }
@@ -234,6 +238,7 @@ impl History {
             standings: Vec::new(),
             past: Vec::new(),
             fixed: None,
+            unfixed: None,
             removal: None,
             ends_on_screen: false,
             way: None,
@@ -308,7 +313,8 @@ impl History {
     /// For which limit it is ended, or was hung up.
     pub(super) fn ended_for(&self) -> Option<LimitKind> {
         let ended = self.end().map(|end| end.kind);
-        ended.or(self.hung_up.map(|(_, kind)| kind))
+        let survived = self.removal.and_then(|removal| removal.ended);
+        survived.or(ended).or(self.hung_up.map(|(_, kind)| kind))
     }
 
     pub(super) fn is_graphical(&self) -> bool {

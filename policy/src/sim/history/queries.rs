@@ -119,7 +119,9 @@ impl History {
         kind: LimitKind,
         call: u32,
     ) -> impl Iterator<Item = &(Moment, Warning)> {
-        let fixed = self.fixed.filter(|_| kind == LimitKind::Absolute);
+        let unfixed = self.unfixed.filter(|(moment, _)| moment.seq >= call);
+        let fixed = self.fixed.or(unfixed.map(|(_, fixed)| fixed));
+        let fixed = fixed.filter(|_| kind == LimitKind::Absolute);
         let anew = fixed.map_or_else(|| self.lock_story(call).anew, |fixed| fixed.anew);
         let mut withdrawn = self.withdrawals.iter().rev();
         let withdrawn = withdrawn.find_map(|(moment, other)| (*other == kind).then_some(*moment));

@@ -72,6 +72,9 @@ impl Oracle<'_> {
                 renewed: history.renewed(),
                 anew: history.counts_from(),
             });
+            if let Some(before) = history.fixed.filter(|_| !fixed) {
+                history.unfixed = Some((now, before));
+            }
             history.fixed = fixed.then_some(since);
             history.standings.push((now, standing));
             let locks = match standing {

@@ -32,7 +32,8 @@ impl Oracle<'_> {
         let Some(judged) = self.sessions.get(at) else {
             return Ok(());
         };
-        if judged.gone {
+        // With a logout what was warned of is taken back.
+        if judged.gone && !matches!(action, Action::Withdraw(..)) {
             return broken(Promise::KnownSession, "it is gone");
         }
         self.allowed(&judged.history, action)?;
@@ -126,6 +127,7 @@ impl Oracle<'_> {
             return broken(Promise::Leaves, "it is not gone");
         }
         let judged = self.sessions.remove(at);
+        self.find_displaced();
         let history = &judged.history;
         let ended = history.ended_for();
         let right = match (departure, ended) {

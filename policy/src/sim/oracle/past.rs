@@ -92,13 +92,20 @@ impl Tables {
             extensions.by = extensions.by.min(terms.extensions.by);
         }
         let held = self.held_until_now(history);
+        let goes_on = |terms: &Terms| {
+            held.as_ref().is_some_and(|held| {
+                let action = held.rule_action(LimitKind::Absolute);
+                held.absolute == terms.absolute && action == terms.action
+            })
+        };
+        if ends.iter().any(|(_, terms, _)| goes_on(terms)) {
+            let length = held.as_ref().map(|held| held.absolute.length)?;
+            ends.retain(|(_, terms, _)| goes_on(terms) || terms.absolute.length < length);
+        }
         let granted = history.total_granted();
         let (_, chosen, _) = ends.iter().min_by_key(|(_, terms, _)| {
             let clock = &terms.absolute;
-            let begun = held.as_ref().is_some_and(|held| {
-                let action = held.rule_action(LimitKind::Absolute);
-                held.absolute == *clock && action == terms.action
-            });
+            let begun = goes_on(terms);
             let length = (clock.length + granted).min(ABSOLUTE_MAX.max(clock.length));
             let passes = since.saturating_add(length);
             let shortest = clock.shortest();

@@ -27,6 +27,7 @@ impl History {
             times: 0,
             doubtful: false,
             survived: None,
+            ended: None,
             said: false,
         });
     }

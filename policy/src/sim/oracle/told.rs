@@ -52,6 +52,9 @@ impl Oracle<'_> {
             }),
             Event::InhibitorsChanged | Event::PolicyReplaced(_) => self.about_all(event),
             Event::Locked(key) => self.about(key, |history, now| {
+                if history.removal.is_some() && history.end().is_some() {
+                    return;
+                }
                 history.locks.push((now, LockFact::Seen));
             }),
             Event::LoginClosed(id) => self.closes(id),
@@ -242,6 +245,7 @@ impl Oracle<'_> {
                 }),
             }
             match reading.locked {
+                Some(true) if history.removal.is_some() && history.end().is_some() => {}
                 Some(true) => history.locks.push((now, LockFact::Seen)),
                 Some(false) if history.is_locked() && saves => {
                     history.locks.push((now, LockFact::FoundOpen));
@@ -298,7 +302,7 @@ impl Oracle<'_> {
         };
         session.touched = true;
         let history = &mut session.history;
-        let (ended, open) = (history.ended_for().is_some(), history.is_open());
+        let (kind, open) = (history.ended_for(), history.is_open());
         let limited = open && matches!(history.standing(), Standing::Under(_));
         let Some(removal) = &mut history.removal else {
             return;
@@ -306,8 +310,9 @@ impl Oracle<'_> {
         match remains {
             Remains::Nothing => session.gone = true,
             Remains::Something if removal.doubtful => history.removal = None,
-            Remains::Something if ended => {
+            Remains::Something if kind.is_some() => {
                 removal.survived = removal.survived.or(Some(now));
+                removal.ended = kind;
             }
             Remains::Something if limited => {
                 history.removal = None;
@@ -327,6 +332,12 @@ impl Oracle<'_> {
             return;
         }
         if let Some(at) = self.index(&facts.key) {
+            let graphical = facts.session_type.is_graphical();
+            let terms = self
+                .sessions
+                .get(at)
+                .and_then(|one| self.terms(&one.history));
+            let counts = terms.is_some_and(|terms| terms.counts_activity(graphical));
             if let Some(session) = self.sessions.get_mut(at) {
                 session.touched = true;
                 session.displaced = false;
@@ -337,6 +348,13 @@ impl Oracle<'_> {
                 let before = history.facts.clone();
                 updated(&mut history.facts, facts);
                 history.was(&before);
+                let changed = before.session_type != facts.session_type
+                    || before.class != facts.class
+                    || before.terminal != history.facts.terminal;
+                if changed && !counts {
+                    // Nobody waits for a look any more.
+                    history.forgets_question();
+                }
             }
             return;
         }
