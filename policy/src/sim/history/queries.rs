@@ -123,9 +123,7 @@ impl History {
         let anew = fixed.map_or_else(|| self.lock_story(call).anew, |fixed| fixed.anew);
         let mut withdrawn = self.withdrawals.iter().rev();
         let withdrawn = withdrawn.find_map(|(moment, other)| (*other == kind).then_some(*moment));
-        let void = withdrawn
-            .unwrap_or_default()
-            .max(anew);
+        let void = withdrawn.unwrap_or_default().max(anew);
         let warnings = self.warnings.iter().rev();
         warnings
             .take_while(move |(moment, _)| *moment > void)
