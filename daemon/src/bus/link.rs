@@ -95,11 +95,6 @@ impl Link {
         answer.unwrap_or_else(|_elapsed| Err(late()))
     }
 
-    /// A call was given up by whoever made it, before its time was over.
-    pub(crate) fn stalled(&self) {
-        self.stalls.count(Outcome::Stalled);
-    }
-
     /// Waits until so many calls in a row had no answer that a new connection is worth trying: the
     /// bus forgets then what it still waits for on this one.
     pub(crate) async fn given_up(&self) {

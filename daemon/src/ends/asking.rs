@@ -7,7 +7,7 @@ use session_timeout_policy::{Event, InvocationId, Keeper, SessionFacts};
 
 use super::{Ends, Extent, PARTING, Request, desktop, leftovers};
 use crate::bus::Link;
-use crate::logind::{self, End, Locked, Told};
+use crate::logind::{self, End, Ended, Locked, Told};
 use crate::scope;
 use crate::units::{self, Found, Scope, Stop};
 
@@ -103,7 +103,12 @@ impl Ends {
                     logind::end(&link, &session.key, how, &self.screens).await
                 });
                 match asked.await {
-                    Ok(()) => return Ok(()),
+                    Ok(Ended::Asked) => return Ok(()),
+                    Ok(Ended::Before) => {
+                        // Its signal was missed, as in a change of connections.
+                        self.await_gone(session);
+                        return Ok(());
+                    }
                     Err(error) => Some(error),
                 }
             }
@@ -284,12 +289,7 @@ impl Ends {
             }
         };
         let answer = tokio::time::timeout(time, asked).await;
-        answer.unwrap_or_else(|_elapsed| {
-            if let Some(link) = self.bus.borrow().as_ref() {
-                link.stalled();
-            }
-            Err(silent())
-        })
+        answer.unwrap_or_else(|_elapsed| Err(silent()))
     }
 
     /// Waits for the end of a session that logind does not tell of.

@@ -25,7 +25,7 @@ pub(crate) use facts::Properties;
 use facts::State;
 pub(crate) use seat::{Screens, ask_for_greeter, is_dead, show_greeter};
 pub(crate) use session::{
-    End, Locked, Told, answered, ask_leader, end, idle_inhibitor, is_full, is_open, lock,
+    End, Ended, Locked, Told, answered, ask_leader, end, idle_inhibitor, is_full, is_open, lock,
     properties,
 };
 

@@ -132,15 +132,23 @@ async fn manager_number(link: &Link, property: &str) -> zbus::Result<u64> {
     u64::try_from(value)
 }
 
+/// What became of a request to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Asked,
+    /// logind does not have the session any more.
+    Before,
+}
+
 /// Ends the session, if it is still the one that was meant.
 pub(crate) async fn end(
     link: &Link,
     key: &SessionKey,
     how: End,
     screens: &Screens,
-) -> zbus::Result<()> {
+) -> zbus::Result<Ended> {
     let Some(properties) = properties(link, key).await? else {
-        return Ok(());
+        return Ok(Ended::Before);
     };
     screens.note(key, properties.screen());
     let result = match (how, properties.state()) {
@@ -157,7 +165,7 @@ pub(crate) async fn end(
             kill(link, key, Whom::All, Signal::SIGKILL).await
         }
     };
-    unless_gone(result)
+    unless_gone(result).map(|()| Ended::Asked)
 }
 
 /// Which processes of a session a signal is for.

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use session_timeout_tests::{
-    Account, Context, Entry, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
+    Account, Context, Entry, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
 };
 
 use super::{SOON, login_of, secs};
@@ -54,9 +54,22 @@ pub(crate) fn an_end_comes_while_logind_and_the_bus_are_stopped(machine: &Machin
     )
 }
 
+/// And who is connected to PID 1 is woken by all that happens there: the daemon is no longer.
 pub(crate) fn an_end_comes_while_logind_hangs(machine: &Machine) -> Outcome {
     let pid = "systemctl show --property=MainPID --value systemd-logind.service";
-    without(machine, &format!("kill -STOP $({pid})"))
+    let daemon = machine.daemon_pid()?;
+    let sockets = || machine.run(&format!("ls -l /proc/{daemon}/fd | grep -c socket:"));
+    let before = sockets()?;
+    without(machine, &format!("kill -STOP $({pid})"))?;
+    machine.run(&format!("kill -CONT $({pid})"))?;
+    wait_until(SOON, "the connection to PID 1 to be closed", || {
+        let now = sockets()?;
+        if now == before {
+            Ok(())
+        } else {
+            Err(Failure::new(format!("{now} and not {before}")))
+        }
+    })
 }
 
 /// As pam_slurm_adopt does it: the scope that logind knows is empty.
