@@ -57,10 +57,15 @@ pub(crate) fn an_end_comes_while_logind_and_the_bus_are_stopped(machine: &Machin
 /// And who is connected to PID 1 is woken by all that happens there: the daemon is no longer.
 pub(crate) fn an_end_comes_while_logind_hangs(machine: &Machine) -> Outcome {
     let pid = "systemctl show --property=MainPID --value systemd-logind.service";
+    machine.policy(POLICY)?;
+    let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
     let daemon = machine.daemon_pid()?;
     let sockets = || machine.run(&format!("ls -l /proc/{daemon}/fd | grep -c socket:"));
     let before = sockets()?;
-    without(machine, &format!("kill -STOP $({pid})"))?;
+    machine.run(&format!("kill -STOP $({pid})"))?;
+    ends_on_time(machine, &ssh, &login)?;
+    assert_told(&ssh);
     machine.run(&format!("kill -CONT $({pid})"))?;
     wait_until(SOON, "the connection to PID 1 to be closed", || {
         let now = sockets()?;
