@@ -72,6 +72,31 @@ pub(crate) fn the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up(
     hold_shown(&vts, Vt::B)
 }
 
+pub(crate) fn a_screen_that_no_login_screen_comes_to_is_named_in_the_journal(
+    machine: &Machine,
+) -> Outcome {
+    let Some(vts) = Vts::lend(machine)? else {
+        return Ok(());
+    };
+    machine.policy(&policy("terminate"))?;
+    let desktop = vts.log_in(Account::Alice, Class::User, Vt::B)?;
+    vts.show(Vt::B)?;
+    machine.wait_session_gone(desktop.session(), secs(20))?;
+    // No display manager runs on this machine.
+    let said = format!(
+        "no login screen came where session {} was; the display manager cannot be asked",
+        desktop.session()
+    );
+    wait_until(secs(20), "the daemon saying so", || {
+        let entries = machine.journal().all(&Wanted::of_daemon());
+        let mut messages = entries.iter().map(|entry| entry.message());
+        match messages.find(|message| message.starts_with(&said)) {
+            Some(_) => Ok(()),
+            None => Err("it does not"),
+        }
+    })
+}
+
 pub(crate) fn whoever_is_at_another_console_is_not_switched_away(machine: &Machine) -> Outcome {
     let Some(vts) = Vts::lend(machine)? else {
         return Ok(());
