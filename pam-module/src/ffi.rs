@@ -125,9 +125,9 @@ impl Pam for Handle {
     }
 }
 
-/// Frees a text of [`Handle::leave`]: the cleanup function of pam_set_data(3).
+/// Frees a text of [`Handle::leave`]: the cleanup function for pam_set_data(3).
 ///
-/// No panic leaves here, since there is nothing in it that panics.
+/// It contains nothing that can panic.
 extern "C" fn free_text(_pamh: *mut PamHandle, data: *mut c_void, _status: c_int) {
     if !data.is_null() {
         // SAFETY: libpam passes what `leave` gave it, which is of `CString::into_raw`, and forgets
