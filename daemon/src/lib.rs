@@ -1,8 +1,8 @@
 //! The session-timeout daemon.
 //!
-//! The engine of `session-timeout-policy` decides; this crate is its hands, eyes and memory. One
-//! driver takes what the adapters bring, asks the engine, and has done what the engine says. The
-//! adapters know the world, and of each other as little as can be:
+//! The engine of `session-timeout-policy` decides; this crate gathers its inputs, executes its
+//! actions and keeps its state. One driver receives the inputs of the adapters, calls the engine,
+//! and executes the returned actions. The adapters depend on each other as little as possible:
 //!
 //! | adapter | its part of the world |
 //! |---|---|
