@@ -13,8 +13,7 @@
 //! | `errands`, `helper` | tasks at terminals, and the client of the program that opens them |
 //! | `last` | the session that the daemon was killed over |
 //! | `agents` | the agents in desktops, which know their input |
-//! | `ends`, `units`, `process` | requests to logind and PID 1 to end a session, and its remaining
-//! processes |
+//! | `ends`, `units`, `process` | ends of sessions through logind and PID 1, and remaining processes |
 //! | `unregistered` | logins that logind has no session for |
 //! | `aside` | threads for blocking work that reads many files |
 //! | `inhibitors` | inhibitor locks that are taken and released |

@@ -132,8 +132,9 @@ impl<'a> LoginScreen<'a> {
 
     /// Waits until the login screen is visible, without a desktop over it: its session is the
     /// active one, its terminal is shown, and the picture is the same as at first.
+    ///
+    /// # Errors
     /// It is not visible within `bound`.
-    /// Where it cannot be seen within `bound`.
     pub fn wait_shown(&self, bound: Duration) -> Outcome<Instant> {
         wait_until(bound, "the login screen", || {
             greeter_is_shown(&self.vts)?;

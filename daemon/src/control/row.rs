@@ -22,7 +22,7 @@ pub(super) type Row = HashMap<&'static str, Variant<'static>>;
 ///   earlier one than that of `Rule`, because the session was something else before;
 /// - `Keeper`: `logind`, or `daemon` for a login that logind has no session for;
 /// - `NoSession`: why logind has no session, a word of [`session_timeout_policy::NoSession`];
-/// absent if logind keeps the session;
+///   absent if logind keeps the session;
 /// - `Unwarned`: whether neither a terminal nor an agent accepted the last warning.
 pub(super) fn row(session: &SessionReport) -> Row {
     let (facts, limits) = (&session.facts, session.limits.as_ref());
