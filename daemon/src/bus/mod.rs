@@ -3,8 +3,8 @@
 //! A bus limits each peer's pending calls, and a peer reads one message after another: a sender of
 //! many messages delays all users of the receiving connection. So ends of sessions use a private
 //! connection, which has no name and no objects, and calls only logind, polkit and the display
-//! manager. The public connection serves the calls of other processes, and calls agents. Each reconnects by itself when
-//! it is lost, without an effect on the other.
+//! manager. The public connection serves the calls of other processes, and calls agents. Each
+//! reconnects by itself when it is lost, without an effect on the other.
 
 mod direct;
 mod link;
