@@ -60,7 +60,9 @@ impl Tracked {
             let same = held.length == Some(limit.length) && countdown.fits(limit, action);
             same.then_some(countdown)
         });
+        let since = self.ends_count_from();
         (self.standing, self.barrier) = (standing, barrier);
+        self.forget_extensions_before(since);
         if self.standing != Standing::Undecided && self.locks() != Some(true) {
             self.locking.hold = None;
         }
@@ -133,6 +135,7 @@ impl Tracked {
         if let Some(past) = &mut self.past {
             past.since = since;
         }
+        self.forget_extensions_before(since);
         if self.locks() != Some(true) {
             // A lock that stands for an end is worth nothing where an end is what is wanted.
             self.locking.hold = None;

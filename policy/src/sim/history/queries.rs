@@ -53,12 +53,22 @@ impl History {
 
     /// The extensions that count.
     pub(in crate::sim) fn granted(&self) -> impl Iterator<Item = &Extension> {
-        let renewed = self.fixed.map_or(self.renewed(), |fixed| fixed.renewed);
-        let from = renewed.unwrap_or_default();
+        let from = self.granted_from().unwrap_or_default();
         let counted = self.extensions.iter().rev();
         counted
             .take_while(move |(moment, _)| *moment > from)
             .map(|(_, extension)| extension)
+    }
+
+    /// Since when what is granted counts: the user has authenticated anew, and the limit began to
+    /// count anew with that or with the end of one that no lock put off.
+    pub(in crate::sim) fn granted_from(&self) -> Option<Moment> {
+        if let Some(fixed) = self.fixed {
+            return fixed.granted_from;
+        }
+        let renewed = self.renewed();
+        let unfixed = self.unfixed.filter(|(_, fixed)| renewed > fixed.granted_from);
+        renewed.max(unfixed.map(|(moment, _)| moment))
     }
 
     /// What the absolute limit counts from.

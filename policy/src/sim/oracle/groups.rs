@@ -64,7 +64,7 @@ impl Oracle<'_> {
             };
             let since = history.fixed.unwrap_or(Fixed {
                 since: history.anchor(),
-                renewed: history.renewed(),
+                granted_from: history.granted_from(),
                 anew: history.counts_from(),
             });
             if let Some(before) = history.fixed.filter(|_| !fixed) {
