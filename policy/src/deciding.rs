@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::barrier::Barrier;
 use crate::countdown::Countdown;
-use crate::ending::Stage;
+use crate::ending::{Ending, Stage};
 use crate::inquiry::{Due, Inquiry, Patience};
 use crate::standing::{Standing, Terms};
 use crate::tracked::{LoginState, Tracked};
@@ -36,6 +36,12 @@ impl Tracked {
     pub(crate) fn settle(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         self.withdraw_stale(out);
         self.rejudge(now, terms, out);
+        // Nobody makes sure of a lock where none stands for the end: it was a desktop before.
+        let locks = |limit| self.end_action(limit) == Some(EndAction::Lock);
+        let again = |ending: &Ending| ending.stage() == Stage::LockAgain && !locks(ending.limit);
+        if self.ending.as_ref().is_some_and(again) {
+            self.ending = None;
+        }
         if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
             // It was no desktop for a while, and is locked as one again.
             self.withdraw_for_a_lock(out);

@@ -7,7 +7,7 @@ use super::{Broken, Judged, Must, Oracle, Terms, Verdict, broken};
 use crate::sim::history::{Fixed, GroupAsk, History, LockFact, Moment};
 use crate::sim::oracle::Standing;
 use crate::sim::promise::Promise;
-use crate::{BootTime, Finding, Groups, LimitKind};
+use crate::{BootTime, EndAction, Finding, Groups, LimitKind};
 
 /// Without an answer in this time the groups are unavailable.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
@@ -54,6 +54,18 @@ impl Oracle<'_> {
             let old = history.standings.last().map(|(_, standing)| *standing);
             // What held before holds while the groups are asked for.
             let standing = verdict.or(old).unwrap_or(Standing::Undecided);
+            let locks_again = history.hold().is_some_and(|hold| hold.again.is_some());
+            let stands_for_an_end = match standing {
+                Standing::Under(id) => tables.get(id).is_none_or(|terms| {
+                    let action = terms.action_at(LimitKind::Absolute, history.is_graphical());
+                    action == EndAction::Lock
+                }),
+                Standing::Undecided | Standing::Exempt => true,
+            };
+            if locks_again && !stands_for_an_end {
+                // Nobody makes sure of a lock where it is no end.
+                history.locks.push((now, LockFact::Forgotten));
+            }
             if old == Some(standing) {
                 continue;
             }
