@@ -67,7 +67,9 @@ impl History {
             return fixed.granted_from;
         }
         let renewed = self.renewed();
-        let unfixed = self.unfixed.filter(|(_, fixed)| renewed > fixed.granted_from);
+        let unfixed = self
+            .unfixed
+            .filter(|(_, fixed)| renewed > fixed.granted_from);
         renewed.max(unfixed.map(|(moment, _)| moment))
     }
 
@@ -180,7 +182,13 @@ impl History {
                 (EndFact::LeaderEnded, Some(end)) => {
                     end.leader_ended = end.stage == Request::AskLeader;
                 }
-                (EndFact::Reachable | EndFact::LeaderEnded, None) => {}
+                (
+                    EndFact::Failed
+                    | EndFact::LeaderEnded
+                    | EndFact::Reachable
+                    | EndFact::Unreached,
+                    None,
+                ) => {}
                 (EndFact::Unreached, Some(end)) => {
                     // Nobody was asked, so that the stage begins anew.
                     end.unreached = true;
@@ -189,7 +197,6 @@ impl History {
                     end.failed = Some(moment.at);
                     end.since = moment.at;
                 }
-                (EndFact::Failed | EndFact::Unreached, None) => {}
                 (EndFact::Done, _) => end = None,
             }
         }

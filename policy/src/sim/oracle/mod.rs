@@ -10,6 +10,7 @@ mod looks;
 mod may;
 mod must;
 mod past;
+mod presence;
 mod remains;
 mod reports;
 mod settle;
