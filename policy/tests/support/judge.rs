@@ -161,6 +161,7 @@ impl Judge {
         self.learns(told, actions, engine);
         for action in actions {
             self.judges(action, event);
+            self.comes_back(action, engine);
         }
         self.must_have_withdrawn(&before, event, actions);
         self.must_not_be_put_off(&before, event, engine);
@@ -319,6 +320,16 @@ impl Judge {
                     known.warned.retain(|kind, _| withdrawn(kind));
                 }
             });
+        }
+    }
+
+    /// What the daemon has kept until now is gone where logind has it, and may be in logind as
+    /// another session with the same key in the same call.
+    fn comes_back(&mut self, action: &Action, engine: &Engine) {
+        if let Action::Left(facts, _) = action
+            && let Some(view) = engine.session_of(&facts.key)
+        {
+            self.known.insert(facts.key.clone(), Known::new(&view));
         }
     }
 
@@ -617,8 +628,11 @@ impl Known {
             };
             terms(&self.limits) != terms(&limits)
         };
-        self.ending
-            .take_if(|ending| ending.stage == Stage::LockAgain && changed(ending.limit));
+        // Nobody makes sure of a lock where it is no end, as for what is no desktop any more.
+        let locks = absolute.is_some_and(|absolute| absolute.how == EndAction::Lock);
+        self.ending.take_if(|ending| {
+            ending.stage == Stage::LockAgain && (!locks || changed(ending.limit))
+        });
         self.before = std::mem::replace(&mut self.limits, limits);
     }
 
