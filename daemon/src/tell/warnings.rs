@@ -99,8 +99,9 @@ impl Teller {
 }
 
 impl Telling {
-    /// These took it. That nobody did is said once for each limit of a session: nobody looks at a
-    /// transfer, and it has several leads.
+    /// Writes the warning to the journal: these took it. Where nobody did, the first entry for a limit
+    /// of a session has the level of a warning, and those of its other leads do not: nobody looks at
+    /// a transfer, and it has several leads.
     pub(crate) fn told(self, reached: Reached, unwarned: &Unwarned) {
         let (user, id) = &self.whom;
         let (level, message, auth) = if reached.anybody() {
@@ -108,15 +109,16 @@ impl Telling {
             let message = format!("Warned {user} on session {id}: {}", self.what);
             (Level::Info, message, format!("warning: {}", self.auth))
         } else {
-            if unwarned.add(&self.key, self.limit) == Said::Before {
-                return;
-            }
+            let level = match unwarned.add(&self.key, self.limit) {
+                Said::Before => Level::Info,
+                Said::NotYet => Level::Warn,
+            };
             let why = reached.why_nobody();
             let message = format!(
                 "Nobody could be warned on session {id} of {user}: {why}; {}",
                 self.what
             );
-            (Level::Warn, message, format!("unwarned: {}", self.auth))
+            (level, message, format!("unwarned: {}", self.auth))
         };
         let count = reached.written + usize::from(reached.agent == Hears::Answers);
         let entry = self
