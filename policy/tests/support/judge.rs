@@ -262,8 +262,10 @@ impl Judge {
                 }
             }
             Some(Event::LoginClosed(id)) => {
+                // Whether anything is left of what logind has dropped is another question.
                 let same = self.known.iter_mut().filter(|(key, _)| key.id == *id);
-                for (_, known) in same {
+                let last = same.max_by_key(|(key, _)| key.stamp);
+                if let Some((_, known)) = last.filter(|(_, known)| known.removal == Removal::No) {
                     known.leader_ends();
                     let locking = |ending: &mut Ending| ending.stage <= Stage::Lock;
                     if let Some(ending) = known.ending.take_if(locking) {
@@ -329,7 +331,9 @@ impl Judge {
         if let Action::Left(facts, _) = action
             && let Some(view) = engine.session_of(&facts.key)
         {
-            self.known.insert(facts.key.clone(), Known::new(&view));
+            let mut known = Known::new(&view);
+            known.learns(&view);
+            self.known.insert(facts.key.clone(), known);
         }
     }
 
