@@ -413,8 +413,11 @@ impl Judge {
             Action::Locked(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
                 let ending = known.ending.take().expect("nobody asked for a lock");
                 assert_eq!((ending.stage, ending.limit), (Stage::Lock, *kind));
-                // What was warned of has come about.
-                known.warned.remove(kind);
+                // What was warned of has come about, but for an end that no lock puts off.
+                let fixed = known.absolute.is_some_and(|absolute| absolute.fixed);
+                if *kind == LimitKind::Inactivity || !fixed {
+                    known.warned.remove(kind);
+                }
             }
             Action::Locked(_, LockCause::Stage) => {
                 assert!(std::mem::take(&mut known.lock_asked), "{known:#?}");
