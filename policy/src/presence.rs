@@ -153,6 +153,9 @@ impl Engine {
         for session in self.sessions.values_mut() {
             if session.facts.keeper != Keeper::Logind {
                 session.settle(self.now, &self.terms, out);
+            } else if session.removal.is_some() {
+                // It has its id again, which another one had until now.
+                session.tick(self.now, &self.terms, out);
             }
         }
     }

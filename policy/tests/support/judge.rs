@@ -262,8 +262,10 @@ impl Judge {
                 }
             }
             Some(Event::LoginClosed(id)) => {
+                // Whether anything is left of what logind has dropped is another question.
                 let same = self.known.iter_mut().filter(|(key, _)| key.id == *id);
-                for (_, known) in same {
+                let last = same.max_by_key(|(key, _)| key.stamp);
+                if let Some((_, known)) = last.filter(|(_, known)| known.removal == Removal::No) {
                     known.leader_ends();
                     let locking = |ending: &mut Ending| ending.stage <= Stage::Lock;
                     if let Some(ending) = known.ending.take_if(locking) {
@@ -329,7 +331,9 @@ impl Judge {
         if let Action::Left(facts, _) = action
             && let Some(view) = engine.session_of(&facts.key)
         {
-            self.known.insert(facts.key.clone(), Known::new(&view));
+            let mut known = Known::new(&view);
+            known.learns(&view);
+            self.known.insert(facts.key.clone(), known);
         }
     }
 
@@ -409,8 +413,11 @@ impl Judge {
             Action::Locked(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
                 let ending = known.ending.take().expect("nobody asked for a lock");
                 assert_eq!((ending.stage, ending.limit), (Stage::Lock, *kind));
-                // What was warned of has come about.
-                known.warned.remove(kind);
+                // What was warned of has come about, but for an end that no lock puts off.
+                let fixed = known.absolute.is_some_and(|absolute| absolute.fixed);
+                if *kind == LimitKind::Inactivity || !fixed {
+                    known.warned.remove(kind);
+                }
             }
             Action::Locked(_, LockCause::Stage) => {
                 assert!(std::mem::take(&mut known.lock_asked), "{known:#?}");
