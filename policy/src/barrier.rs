@@ -168,6 +168,16 @@ impl Tracked {
         self.barrier.as_deref().is_some_and(ends)
     }
 
+    /// Other limits hold than those that counted from then. What was granted while no lock put off
+    /// the absolute limit is for nothing where it counts from a later authentication now.
+    pub(crate) fn forget_extensions_before(&mut self, since: BootTime) {
+        let renewed = self.locking.renewed.is_some_and(|renewed| renewed > since);
+        let decided = self.standing != Standing::Undecided;
+        if self.past.is_some() && decided && !self.is_fixed() && renewed {
+            self.granted = Granted::default();
+        }
+    }
+
     /// What the policy says of the session as it is and as it was. An absolute limit that has
     /// begun to count, as `begun` says of the limits that it is from, goes on unless another one
     /// ends the session sooner.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::barrier::Barrier;
 use crate::countdown::Countdown;
-use crate::ending::Stage;
+use crate::ending::{Ending, Stage};
 use crate::inquiry::{Due, Inquiry, Patience};
 use crate::standing::{Standing, Terms};
 use crate::tracked::{LoginState, Tracked};
@@ -36,6 +36,12 @@ impl Tracked {
     pub(crate) fn settle(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         self.withdraw_stale(out);
         self.rejudge(now, terms, out);
+        // Nobody makes sure of a lock where none stands for the end: it was a desktop before.
+        let locks = |limit| self.end_action(limit) == Some(EndAction::Lock);
+        let again = |ending: &Ending| ending.stage() == Stage::LockAgain && !locks(ending.limit);
+        if self.ending.as_ref().is_some_and(again) {
+            self.ending = None;
+        }
         if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
             // It was no desktop for a while, and is locked as one again.
             self.withdraw_for_a_lock(out);
@@ -60,7 +66,9 @@ impl Tracked {
             let same = held.length == Some(limit.length) && countdown.fits(limit, action);
             same.then_some(countdown)
         });
+        let since = self.ends_count_from();
         (self.standing, self.barrier) = (standing, barrier);
+        self.forget_extensions_before(since);
         if self.standing != Standing::Undecided && self.locks() != Some(true) {
             self.locking.hold = None;
         }
@@ -133,6 +141,7 @@ impl Tracked {
         if let Some(past) = &mut self.past {
             past.since = since;
         }
+        self.forget_extensions_before(since);
         if self.locks() != Some(true) {
             // A lock that stands for an end is worth nothing where an end is what is wanted.
             self.locking.hold = None;

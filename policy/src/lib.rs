@@ -20,15 +20,18 @@ mod barrier;
 mod countdown;
 mod deciding;
 mod ending;
+mod ends;
 mod engine;
 mod event;
 mod extension;
+mod holding;
 mod idle;
 mod inquiry;
 mod limits;
 mod locking;
 mod matching;
 mod names;
+mod presence;
 mod remains;
 mod rules;
 mod schedule;
@@ -39,11 +42,12 @@ mod snapshot;
 mod standing;
 mod time;
 mod tracked;
+mod view;
 
 pub use activity::{Activity, Hint, IdleSource, Reading, StampSource};
 pub use barrier::{Past, Variant};
 pub use countdown::Countdown;
-pub use engine::{Deadline, Earlier, Engine, Phase, View, Wake};
+pub use engine::{Deadline, Engine, Wake};
 pub use event::{
     Action, AuditSession, Departure, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid,
     Remains, SessionFacts, SessionKey, Warning,
@@ -62,3 +66,4 @@ pub use session::{SessionClass, SessionType, Uid};
 pub use snapshot::{LimitRecord, SessionRecord};
 pub use time::{BootTime, WallTime};
 pub use tracked::LoginState;
+pub use view::{Earlier, Phase, View};

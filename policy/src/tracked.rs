@@ -1,23 +1,22 @@
 //! One session: what is known of it, and what is due.
 //!
 //! What concerns its idle time is in `idle.rs`, its groups in `deciding.rs`, what it was before in
-//! `barrier.rs`, and what comes after logind has dropped it in `remains.rs`.
-
-use std::time::Duration;
+//! `barrier.rs`, its screen in `holding.rs`, its end in `ends.rs`, and what comes after logind has
+//! dropped it in `remains.rs`.
 
 use crate::activity::Activity;
 use crate::barrier::{Barrier, Past};
-use crate::countdown::{Countdown, Step};
+use crate::countdown::Countdown;
 use crate::deciding::Settled;
-use crate::ending::{Ending, Pace, Stage};
+use crate::ending::{Ending, Stage};
 use crate::extension::{Extended, Granted, Refusal};
 use crate::inquiry::Inquiry;
-use crate::locking::{LockCause, Locking};
+use crate::locking::Locking;
 use crate::remains::Removal;
 use crate::standing::{Standing, Terms};
 use crate::{
-    Action, BootTime, EndAction, Exemption, Finding, Groups, Limit, LimitKind, Limits, Login,
-    SessionFacts, Wake, Warning,
+    Action, BootTime, EndAction, Exemption, Groups, Limit, LimitKind, Limits, Login, SessionFacts,
+    Wake,
 };
 
 /// One session.
@@ -196,104 +195,6 @@ impl Tracked {
         }
     }
 
-    /// The user has logged out. An end that was begun goes on, but for a hang-up, which this is.
-    pub(crate) fn close(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.hung_up(now, out) || self.login != LoginState::Open {
-            return;
-        }
-        let locks = |ending: &Ending| ending.stage().locks();
-        if !self.ending.as_ref().is_none_or(locks) {
-            // The end is ours, and what is left of the session is not left alone.
-            return;
-        }
-        self.groups_inquiry = Inquiry::Idle;
-        self.withdraw(LimitKind::Absolute, out);
-        self.withdraw(LimitKind::Inactivity, out);
-        // Nobody is left to lock the screen for.
-        self.ending = None;
-        self.login = LoginState::LoggedOut;
-        self.locking.hold = None;
-    }
-
-    /// Nobody is logged in there any more. Says whether that was asked for.
-    pub(crate) fn hung_up(&mut self, now: BootTime, out: &mut Vec<Action>) -> bool {
-        if self.removal.is_some() && self.is_ending() {
-            // Whether anything is left is asked already.
-            return true;
-        }
-        if let Some(ending) = &mut self.ending
-            && ending.leader_ended(now, &self.facts.key, out)
-        {
-            return true;
-        }
-        let hanging = |ending: &mut Ending| ending.stage() == Stage::HangUp;
-        let Some(ending) = self.ending.take_if(hanging) else {
-            return false;
-        };
-        self.login = LoginState::HungUp(ending.limit);
-        // What was warned of has come about.
-        (self.absolute, self.inactivity) = (Countdown::default(), Countdown::default());
-        self.groups_inquiry = Inquiry::Idle;
-        out.push(Action::HungUp(self.facts.key.clone(), ending.limit));
-        true
-    }
-
-    /// The screen is locked.
-    pub(crate) fn locked(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.removal.is_some() && self.is_ending() {
-            // There is no session any more that a lock could hold.
-            return;
-        }
-        let key = self.facts.key.clone();
-        let locking = |ending: &mut Ending| ending.stage().locks();
-        let Some(ending) = self.ending.take_if(locking) else {
-            let held = self.is_held();
-            let cause = self.locking.locked();
-            out.extend(cause.map(|cause| Action::Locked(key, cause)));
-            if self.is_held() && !held {
-                // It was in doubt, and the user was warned meanwhile.
-                self.withdraw_for_a_lock(out);
-            }
-            return;
-        };
-        let limit = ending.limit;
-        self.locking.hold(now, limit);
-        if ending.stage() == Stage::Lock {
-            out.push(Action::Locked(key, LockCause::Limit(limit)));
-        }
-        // What was warned of has come about; the other limit begins anew with this one.
-        if limit == LimitKind::Inactivity || !self.is_fixed() {
-            *self.countdown(limit) = Countdown::default();
-        }
-        self.withdraw_for_a_lock(out);
-    }
-
-    /// The user has unlocked the screen, and is there.
-    pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        // Nobody makes sure of a lock that the user has opened.
-        self.ending
-            .take_if(|ending| ending.stage() == Stage::LockAgain);
-        let renewed = self.locking.unlocked(now).is_some();
-        if renewed && !self.is_fixed() {
-            self.granted = Granted::default();
-        }
-        if self.ending.is_some() {
-            // What is being ended is not saved by it; but should the end be called off, the
-            // limits count from here.
-            if renewed && !self.is_fixed() {
-                self.absolute = Countdown::default();
-            }
-            if renewed {
-                self.inactivity = Countdown::default();
-            }
-            return;
-        }
-        if renewed {
-            self.withdraw_for_a_lock(out);
-        }
-        self.saw_activity(now, out);
-    }
-
     /// More time is asked for.
     pub(crate) fn extend(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let key = self.facts.key.clone();
@@ -303,25 +204,6 @@ impl Tracked {
                 out.push(Action::Extended(key, extended));
             }
             Err(refusal) => out.push(Action::ExtensionRefused(key, refusal)),
-        }
-    }
-
-    pub(crate) fn end_failed(&mut self, now: BootTime) {
-        if let Some(ending) = &mut self.ending {
-            ending.failed(now);
-        }
-    }
-
-    pub(crate) fn unreached(&mut self, now: BootTime) {
-        if let Some(ending) = &mut self.ending {
-            ending.unreached(now);
-        }
-    }
-
-    /// logind or the bus answers again.
-    pub(crate) fn reachable(&mut self, now: BootTime) {
-        if let Some(ending) = &mut self.ending {
-            ending.reachable(now);
         }
     }
 
@@ -422,17 +304,6 @@ impl Tracked {
         countdown.is_warned() && !held
     }
 
-    /// Whether an end is under way. To make sure of a lock is none.
-    pub(crate) fn is_ending(&self) -> bool {
-        let ends = |ending: &Ending| ending.stage() != Stage::LockAgain;
-        self.survived().is_some() || self.ending.as_ref().is_some_and(ends)
-    }
-
-    /// Whether the session is locked instead of ended, so that nothing threatens it.
-    pub(crate) fn is_held(&self) -> bool {
-        self.locking.held().is_some() && self.facts.session_type.is_graphical()
-    }
-
     /// What the absolute limit counts from, and how long it is with what was granted. A session
     /// that is held is not warned: a lock that is asked for again is only to make sure.
     pub(crate) fn absolute_terms(&self) -> Option<(BootTime, Limit)> {
@@ -444,14 +315,6 @@ impl Tracked {
         };
         limit.length = self.granted.stretched(limit.length);
         Some((self.ends_count_from(), limit))
-    }
-
-    /// A lock stands for an end now, or has: what it puts off is taken back.
-    pub(crate) fn withdraw_for_a_lock(&mut self, out: &mut Vec<Action>) {
-        if !self.is_fixed() {
-            self.withdraw(LimitKind::Absolute, out);
-        }
-        self.withdraw(LimitKind::Inactivity, out);
     }
 
     /// Takes back what was warned of before a restart and does not hold after it.
@@ -477,62 +340,11 @@ impl Tracked {
         }
     }
 
-    pub(crate) fn perform(
-        &mut self,
-        now: BootTime,
-        kind: LimitKind,
-        step: Step,
-        length: Duration,
-        out: &mut Vec<Action>,
-    ) {
-        let Some(limits) = self.limits_for(kind) else {
-            return;
-        };
-        let key = self.facts.key.clone();
-        match step {
-            Step::Warn { lead, ends_at } => {
-                let warning = Warning {
-                    limit: kind,
-                    length,
-                    lead,
-                    ends_at,
-                };
-                out.push(Action::Warn(key, warning));
-            }
-            Step::End => match self.first_stage(kind) {
-                Some(stage) => {
-                    let pace = if self.has_a_screen() {
-                        Pace::by_leader(limits.grace)
-                    } else {
-                        Pace::at_once(limits.grace)
-                    };
-                    let ending = Ending::begin(now, kind, stage, pace, &key, out);
-                    self.ending = Some(ending);
-                    // What comes of an open question is of no interest any more.
-                    self.forget_question();
-                }
-                None => {
-                    self.countdown(kind).reported = true;
-                    out.push(Action::Report(key, Finding::Passed(kind)));
-                }
-            },
-        }
-    }
-
     fn tick_absolute(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if let Some((anchor, limit)) = self.absolute_terms()
             && let Some(step) = self.absolute.step(now, anchor, &limit)
         {
             self.perform(now, LimitKind::Absolute, step, limit.length, out);
-        }
-    }
-
-    /// A desktop that was asked to lock as a first stage, and has not.
-    fn tick_proof(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        let overdue = self.locking.proof_due().is_some_and(|due| due <= now);
-        if overdue && self.limits().is_some() {
-            self.locking.miss();
-            out.push(Action::Report(self.facts.key.clone(), Finding::NotLocked));
         }
     }
 
@@ -561,22 +373,5 @@ impl Tracked {
             LimitKind::Absolute => &mut self.absolute,
             LimitKind::Inactivity => &mut self.inactivity,
         }
-    }
-
-    /// What an end begins with; `None`: nothing is ended.
-    fn first_stage(&self, kind: LimitKind) -> Option<Stage> {
-        match self.end_action(kind)? {
-            EndAction::HangUp => Some(Stage::HangUp),
-            EndAction::Lock if self.is_held() => Some(Stage::LockAgain),
-            EndAction::Lock => Some(Stage::Lock),
-            EndAction::Terminate if self.has_a_screen() => Some(Stage::AskLeader),
-            EndAction::Terminate => Some(Stage::Terminate),
-            EndAction::Report => None,
-        }
-    }
-
-    /// Whether the session has a screen that whoever opened it is to clean up.
-    fn has_a_screen(&self) -> bool {
-        self.facts.seat.is_some() || self.facts.session_type.is_graphical()
     }
 }

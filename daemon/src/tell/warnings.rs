@@ -99,9 +99,9 @@ impl Teller {
 }
 
 impl Telling {
-    /// Writes the entry for this result. That nobody received a warning is logged once for each
-    /// limit of a session: a session without a terminal, such as a file transfer, has several leads
-    /// and nobody to read them.
+    /// Writes the journal entry for this result. If nobody received the warning, the first entry for
+    /// a limit of a session has priority warning, and those of its other leads do not: a session
+    /// without a terminal, such as a file transfer, has several leads and nobody to read them.
     pub(crate) fn told(self, reached: Reached, unwarned: &Unwarned) {
         let (user, id) = &self.whom;
         let (level, message, auth) = if reached.anybody() {
@@ -109,15 +109,16 @@ impl Telling {
             let message = format!("Warned {user} on session {id}: {}", self.what);
             (Level::Info, message, format!("warning: {}", self.auth))
         } else {
-            if unwarned.add(&self.key, self.limit) == Said::Before {
-                return;
-            }
+            let level = match unwarned.add(&self.key, self.limit) {
+                Said::Before => Level::Info,
+                Said::NotYet => Level::Warn,
+            };
             let why = reached.why_nobody();
             let message = format!(
                 "Nobody could be warned on session {id} of {user}: {why}; {}",
                 self.what
             );
-            (Level::Warn, message, format!("unwarned: {}", self.auth))
+            (level, message, format!("unwarned: {}", self.auth))
         };
         let count = reached.written + usize::from(reached.agent == Hears::Answers);
         let entry = self

@@ -300,7 +300,7 @@ impl Run {
             .sessions()
             .map(|view| view.facts.key.clone())
             .collect();
-        for key in sessions {
+        for key in sessions.clone() {
             let _ = self.tell(&Event::GroupsResolved(key.clone(), BTreeSet::new()));
             let _ = self.tell(&Event::Locked(key.clone()));
             let look = Look {
@@ -316,6 +316,16 @@ impl Run {
             }
             if self.judge.is_ending(&key) {
                 let _ = self.tell(&Event::SessionGone(key.id.clone()));
+                // One that had its id before may be taken for the one that is gone.
+                let others = sessions.iter().filter(|other| other.id == key.id);
+                for other in others.filter(|other| **other != key) {
+                    if self.judge.is_dropped(other) {
+                        let _ = self.tell(&Event::Verified(other.clone(), Remains::Nothing));
+                    }
+                }
+                if self.judge.is_ending(&key) && !self.judge.is_dropped(&key) {
+                    let _ = self.tell(&Event::SessionGone(key.id.clone()));
+                }
             }
             if self.judge.is_dropped(&key) {
                 let _ = self.tell(&Event::Verified(key, Remains::Nothing));

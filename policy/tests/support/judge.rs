@@ -161,6 +161,7 @@ impl Judge {
         self.learns(told, actions, engine);
         for action in actions {
             self.judges(action, event);
+            self.comes_back(action, engine);
         }
         self.must_have_withdrawn(&before, event, actions);
         self.must_not_be_put_off(&before, event, engine);
@@ -261,8 +262,10 @@ impl Judge {
                 }
             }
             Some(Event::LoginClosed(id)) => {
+                // Whether anything is left of what logind has dropped is another question.
                 let same = self.known.iter_mut().filter(|(key, _)| key.id == *id);
-                for (_, known) in same {
+                let last = same.max_by_key(|(key, _)| key.stamp);
+                if let Some((_, known)) = last.filter(|(_, known)| known.removal == Removal::No) {
                     known.leader_ends();
                     let locking = |ending: &mut Ending| ending.stage <= Stage::Lock;
                     if let Some(ending) = known.ending.take_if(locking) {
@@ -319,6 +322,18 @@ impl Judge {
                     known.warned.retain(|kind, _| withdrawn(kind));
                 }
             });
+        }
+    }
+
+    /// What the daemon has kept until now is gone where logind has it, and may be in logind as
+    /// another session with the same key in the same call.
+    fn comes_back(&mut self, action: &Action, engine: &Engine) {
+        if let Action::Left(facts, _) = action
+            && let Some(view) = engine.session_of(&facts.key)
+        {
+            let mut known = Known::new(&view);
+            known.learns(&view);
+            self.known.insert(facts.key.clone(), known);
         }
     }
 
@@ -398,8 +413,11 @@ impl Judge {
             Action::Locked(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
                 let ending = known.ending.take().expect("nobody asked for a lock");
                 assert_eq!((ending.stage, ending.limit), (Stage::Lock, *kind));
-                // What was warned of has come about.
-                known.warned.remove(kind);
+                // What was warned of has come about, but for an end that no lock puts off.
+                let fixed = known.absolute.is_some_and(|absolute| absolute.fixed);
+                if *kind == LimitKind::Inactivity || !fixed {
+                    known.warned.remove(kind);
+                }
             }
             Action::Locked(_, LockCause::Stage) => {
                 assert!(std::mem::take(&mut known.lock_asked), "{known:#?}");
@@ -617,8 +635,11 @@ impl Known {
             };
             terms(&self.limits) != terms(&limits)
         };
-        self.ending
-            .take_if(|ending| ending.stage == Stage::LockAgain && changed(ending.limit));
+        // Nobody makes sure of a lock where it is no end, as for what is no desktop any more.
+        let locks = absolute.is_some_and(|absolute| absolute.how == EndAction::Lock);
+        self.ending.take_if(|ending| {
+            ending.stage == Stage::LockAgain && (!locks || changed(ending.limit))
+        });
         self.before = std::mem::replace(&mut self.limits, limits);
     }
 

@@ -177,8 +177,8 @@ pub(super) enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fixed {
     pub(super) since: BootTime,
-    /// When the user had last authenticated anew.
-    pub(super) renewed: Option<Moment>,
+    /// Since when what is granted counts.
+    pub(super) granted_from: Option<Moment>,
     /// What was said before is for nothing.
     pub(super) anew: Moment,
 }

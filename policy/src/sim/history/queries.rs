@@ -53,12 +53,24 @@ impl History {
 
     /// The extensions that count.
     pub(in crate::sim) fn granted(&self) -> impl Iterator<Item = &Extension> {
-        let renewed = self.fixed.map_or(self.renewed(), |fixed| fixed.renewed);
-        let from = renewed.unwrap_or_default();
+        let from = self.granted_from().unwrap_or_default();
         let counted = self.extensions.iter().rev();
         counted
             .take_while(move |(moment, _)| *moment > from)
             .map(|(_, extension)| extension)
+    }
+
+    /// Since when what is granted counts: the user has authenticated anew, and the limit began to
+    /// count anew with that or with the end of one that no lock put off.
+    pub(in crate::sim) fn granted_from(&self) -> Option<Moment> {
+        if let Some(fixed) = self.fixed {
+            return fixed.granted_from;
+        }
+        let renewed = self.renewed();
+        let unfixed = self
+            .unfixed
+            .filter(|(_, fixed)| renewed > fixed.granted_from);
+        renewed.max(unfixed.map(|(moment, _)| moment))
     }
 
     /// What the absolute limit counts from.
@@ -170,7 +182,13 @@ impl History {
                 (EndFact::LeaderEnded, Some(end)) => {
                     end.leader_ended = end.stage == Request::AskLeader;
                 }
-                (EndFact::Reachable | EndFact::LeaderEnded, None) => {}
+                (
+                    EndFact::Failed
+                    | EndFact::LeaderEnded
+                    | EndFact::Reachable
+                    | EndFact::Unreached,
+                    None,
+                ) => {}
                 (EndFact::Unreached, Some(end)) => {
                     // Nobody was asked, so that the stage begins anew.
                     end.unreached = true;
@@ -179,7 +197,6 @@ impl History {
                     end.failed = Some(moment.at);
                     end.since = moment.at;
                 }
-                (EndFact::Failed | EndFact::Unreached, None) => {}
                 (EndFact::Done, _) => end = None,
             }
         }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::terms::Change;
-use super::{Broken, Must, Oracle, Terms, Verdict, broken};
+use super::{Broken, Judged, Must, Oracle, Terms, Verdict, broken};
 use crate::sim::history::{Fixed, GroupAsk, History, LockFact, Moment};
 use crate::sim::oracle::Standing;
 use crate::sim::promise::Promise;
-use crate::{BootTime, Finding, Groups, LimitKind};
+use crate::{BootTime, EndAction, Finding, Groups, LimitKind};
 
 /// Without an answer in this time the groups are unavailable.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
@@ -53,12 +53,19 @@ impl Oracle<'_> {
             let verdict = tables.judge_past((number, policy), history, now.at);
             let old = history.standings.last().map(|(_, standing)| *standing);
             // What held before holds while the groups are asked for.
-            let restored = history.restored.is_some_and(|at| at.seq >= self.call);
-            let standing = match (verdict, old) {
-                (Some(standing), _) => standing,
-                (None, Some(old)) if !restored => old,
-                (None, _) => Standing::Undecided,
+            let standing = verdict.or(old).unwrap_or(Standing::Undecided);
+            let locks_again = history.hold().is_some_and(|hold| hold.again.is_some());
+            let stands_for_an_end = match standing {
+                Standing::Under(id) => tables.get(id).is_none_or(|terms| {
+                    let action = terms.action_at(LimitKind::Absolute, history.is_graphical());
+                    action == EndAction::Lock
+                }),
+                Standing::Undecided | Standing::Exempt => true,
             };
+            if locks_again && !stands_for_an_end {
+                // Nobody makes sure of a lock where it is no end.
+                history.locks.push((now, LockFact::Forgotten));
+            }
             if old == Some(standing) {
                 continue;
             }
@@ -69,7 +76,7 @@ impl Oracle<'_> {
             };
             let since = history.fixed.unwrap_or(Fixed {
                 since: history.anchor(),
-                renewed: history.renewed(),
+                granted_from: history.granted_from(),
                 anew: history.counts_from(),
             });
             if let Some(before) = history.fixed.filter(|_| !fixed) {
@@ -97,6 +104,22 @@ impl Oracle<'_> {
             {
                 // A lock is made sure of at the limit that holds.
                 history.locks.push((now, LockFact::Forgotten));
+            }
+        }
+    }
+
+    /// What held is not in a record: another engine knows what holds where the record says enough
+    /// to decide it, and nothing where groups would have to be asked for first.
+    pub(super) fn forgets_what_held(&mut self) {
+        let now = self.moment();
+        let (tables, number) = (&mut self.tables, self.policy);
+        let Some(policy) = self.policies.get(number) else {
+            return;
+        };
+        for Judged { history, .. } in &mut self.sessions {
+            let verdict = tables.judge_past((number, policy), history, now.at);
+            if verdict.is_none() && history.standing() != Standing::Undecided {
+                history.standings.push((now, Standing::Undecided));
             }
         }
     }

@@ -10,6 +10,7 @@ mod looks;
 mod may;
 mod must;
 mod past;
+mod presence;
 mod remains;
 mod reports;
 mod settle;
@@ -164,9 +165,10 @@ impl<'p> Oracle<'p> {
             });
         }
         self.find_displaced();
+        self.forgets_what_held();
         self.judge_all();
         self.comes_up = true;
-        // What held is not in a record: where nothing is decided, no warning stands.
+        // Where nothing is decided, no warning stands.
         let moment = self.moment();
         for session in &mut self.sessions {
             let history = &mut session.history;

@@ -3,7 +3,8 @@
 //! Tests that pass say little until they have failed. `policy/teeth.toml` lists bugs, each a
 //! change of one place. Two workers, each with a copy of the source of its own, plant one after
 //! the other and run the engine's tests, the quick ones first, until one fails. The table says
-//! which test caught which bug. A bug that none catches makes the run fail, and so do tests that
+//! which test caught which bug. Where words are given, only the bugs whose text has one of them are
+//! planted. A bug that none catches makes the run fail, and so do tests that
 //! fail with no bug planted.
 
 mod list;
@@ -34,11 +35,10 @@ fn main() -> ExitCode {
 }
 
 fn bite() -> Outcome {
-    let wanted = std::env::args().nth(1);
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
     let mut teeth = list::read()?;
-    if let Some(word) = &wanted {
-        teeth.retain(|tooth| tooth.bug.contains(word.as_str()));
-    }
+    let is_wanted = |tooth: &Tooth| wanted.iter().any(|words| tooth.bug.contains(words));
+    teeth.retain(|tooth| wanted.is_empty() || is_wanted(tooth));
     eprintln!("teeth: {} bugs; the tests without any first", teeth.len());
     let bites = all(&teeth)?;
     let width = teeth.iter().map(|tooth| tooth.bug.chars().count()).max();

@@ -23,6 +23,7 @@ const PARTS: &[&str] = &[
     "pam-module",
     "policy",
     "protocol",
+    "terminals",
     "tests",
     "texts",
 ];

@@ -1,0 +1,88 @@
+//! The screen of one session: what follows where it is locked and unlocked.
+
+use crate::countdown::Countdown;
+use crate::ending::{Ending, Stage};
+use crate::extension::Granted;
+use crate::locking::LockCause;
+use crate::tracked::Tracked;
+use crate::{Action, BootTime, Finding, LimitKind};
+
+impl Tracked {
+    /// The screen is locked.
+    pub(crate) fn locked(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.removal.is_some() && self.is_ending() {
+            // There is no session any more that a lock could hold.
+            return;
+        }
+        let key = self.facts.key.clone();
+        let locking = |ending: &mut Ending| ending.stage().locks();
+        let Some(ending) = self.ending.take_if(locking) else {
+            let held = self.is_held();
+            let cause = self.locking.locked();
+            out.extend(cause.map(|cause| Action::Locked(key, cause)));
+            if self.is_held() && !held {
+                // It was in doubt, and the user was warned meanwhile.
+                self.withdraw_for_a_lock(out);
+            }
+            return;
+        };
+        let limit = ending.limit;
+        self.locking.hold(now, limit);
+        if ending.stage() == Stage::Lock {
+            out.push(Action::Locked(key, LockCause::Limit(limit)));
+        }
+        // What was warned of has come about; the other limit begins anew with this one.
+        if limit == LimitKind::Inactivity || !self.is_fixed() {
+            *self.countdown(limit) = Countdown::default();
+        }
+        self.withdraw_for_a_lock(out);
+    }
+
+    /// The user has unlocked the screen, and is there.
+    pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        // Nobody makes sure of a lock that the user has opened.
+        self.ending
+            .take_if(|ending| ending.stage() == Stage::LockAgain);
+        let renewed = self.locking.unlocked(now).is_some();
+        if renewed && !self.is_fixed() {
+            self.granted = Granted::default();
+        }
+        if self.ending.is_some() {
+            // What is being ended is not saved by it; but should the end be called off, the
+            // limits count from here.
+            if renewed && !self.is_fixed() {
+                self.absolute = Countdown::default();
+            }
+            if renewed {
+                self.inactivity = Countdown::default();
+            }
+            return;
+        }
+        if renewed {
+            self.withdraw_for_a_lock(out);
+        }
+        self.saw_activity(now, out);
+    }
+
+    /// Whether the session is locked instead of ended, so that nothing threatens it.
+    pub(crate) fn is_held(&self) -> bool {
+        self.locking.held().is_some() && self.facts.session_type.is_graphical()
+    }
+
+    /// A lock stands for an end now, or has: what it puts off is taken back.
+    pub(crate) fn withdraw_for_a_lock(&mut self, out: &mut Vec<Action>) {
+        if !self.is_fixed() {
+            self.withdraw(LimitKind::Absolute, out);
+        }
+        self.withdraw(LimitKind::Inactivity, out);
+    }
+
+    /// A desktop that was asked to lock as a first stage, and has not.
+    pub(crate) fn tick_proof(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let overdue = self.locking.proof_due().is_some_and(|due| due <= now);
+        if overdue && self.limits().is_some() {
+            self.locking.miss();
+            out.push(Action::Report(self.facts.key.clone(), Finding::NotLocked));
+        }
+    }
+}

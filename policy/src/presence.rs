@@ -1,0 +1,188 @@
+//! Which sessions there are: those that logind lists, those that it has dropped and something may be
+//! left of, and those that the daemon keeps.
+
+use std::cmp::Ordering;
+
+use crate::engine::Engine;
+use crate::remains::Fate;
+use crate::tracked::{LoginState, Tracked};
+use crate::{Action, BootTime, Keeper, NoSession, SessionFacts, SessionKey};
+
+impl Engine {
+    pub(crate) fn see(&mut self, facts: SessionFacts, out: &mut Vec<Action>) {
+        let key = facts.key.clone();
+        if !self.sessions.contains_key(&key.id)
+            && let Some(session) = self.displaced.remove(&key)
+        {
+            self.sessions.insert(key.id.clone(), session);
+        }
+        if let Some(known) = self.sessions.get_mut(&key.id) {
+            match key.stamp.cmp(&known.facts.key.stamp) {
+                Ordering::Equal => {
+                    known.reappeared();
+                    known.update(facts, &self.terms);
+                    known.settle(self.now, &self.terms, out);
+                    return;
+                }
+                // It was dropped before the one that has its id now was made.
+                Ordering::Less => return,
+                Ordering::Greater => self.drop(&key.id, out),
+            }
+        } else if self.is_in_logind(&facts) {
+            return;
+        }
+        let started = self.take_over(&facts, out);
+        let mut session = Tracked::new(self.now, facts);
+        session.counts_from(started);
+        if let Some((_, login)) = self.logins.remove(&key.id)
+            && session
+                .facts
+                .leader
+                .is_none_or(|leader| leader == login.leader)
+        {
+            session.record(login);
+        }
+        session.settle(self.now, &self.terms, out);
+        self.keep(Box::new(session));
+    }
+
+    pub(crate) fn reconcile(&mut self, listed: Vec<SessionFacts>, out: &mut Vec<Action>) {
+        let is_listed = |id: &str| listed.iter().any(|facts| facts.key.id == id);
+        let in_logind = |session: &Tracked| session.facts.keeper == Keeper::Logind;
+        let gone: Vec<String> = self
+            .sessions
+            .iter()
+            .filter(|(id, session)| in_logind(session) && !is_listed(id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone {
+            self.drop(&id, out);
+        }
+        for facts in listed {
+            self.see(facts, out);
+        }
+        self.look_after_the_rest(out);
+    }
+
+    /// A session with this id is gone: the one that has it, or one that had it and that the daemon
+    /// has kept since.
+    pub(crate) fn lose(&mut self, id: &str, out: &mut Vec<Action>) {
+        let displaced = self.displaced.iter();
+        let kept = displaced.filter(|(key, session)| key.id == id && session.is_kept_on());
+        let kept: Vec<SessionKey> = kept.map(|(key, _)| key.clone()).collect();
+        if kept.is_empty() {
+            self.drop(id, out);
+            return;
+        }
+        for key in kept {
+            self.decide(&key, out, Tracked::dropped);
+        }
+        if let Some(holder) = self.sessions.get_mut(id) {
+            holder.doubted(self.now, out);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
+        let holder = self.sessions.get(&key.id);
+        let session = if holder.is_some_and(|holder| holder.facts.key == *key) {
+            self.sessions.remove(&key.id)
+        } else {
+            self.displaced.remove(key)
+        };
+        if let Some(session) = session {
+            let (facts, departure) = session.departs();
+            out.push(Action::Left(facts, departure));
+        }
+        self.give_back(&key.id);
+    }
+
+    /// Keeps a session. Where another one has its id, the older one was dropped by logind.
+    pub(crate) fn keep(&mut self, session: Box<Tracked>) {
+        let key = session.facts.key.clone();
+        let other = self
+            .sessions
+            .get(&key.id)
+            .map(|other| other.facts.key.stamp);
+        if other.is_some_and(|stamp| stamp > key.stamp) {
+            self.displaced.insert(key, session);
+        } else if let Some(other) = self.sessions.insert(key.id, session) {
+            self.displaced.insert(other.facts.key.clone(), other);
+        }
+    }
+
+    /// Whether logind has a session for a login that the daemon is to keep.
+    fn is_in_logind(&self, facts: &SessionFacts) -> bool {
+        facts.keeper != Keeper::Logind
+            && facts.leader.is_some()
+            && self.sessions.values().any(|session| {
+                session.facts.keeper == Keeper::Logind
+                    && session.facts.leader == facts.leader
+                    && session.login == LoginState::Open
+            })
+    }
+
+    /// logind has a session for a login that the daemon has kept until now: from here on that is
+    /// the login. Says when it began.
+    fn take_over(&mut self, facts: &SessionFacts, out: &mut Vec<Action>) -> Option<BootTime> {
+        if facts.keeper != Keeper::Logind {
+            return None;
+        }
+        let kept = self.sessions.values().find(|session| {
+            let keeper = session.facts.keeper;
+            // One that logind has had before is not a login that it was slow about.
+            !matches!(keeper, Keeper::Logind | Keeper::Daemon(NoSession::Dropped))
+                && session.facts.leader.is_some()
+                && session.facts.leader == facts.leader
+        })?;
+        let (key, started) = (kept.facts.key.clone(), kept.facts.started);
+        self.remove(&key, out);
+        Some(started)
+    }
+
+    /// Sessions that no list of logind's has: those whose id another one has, and the daemon's.
+    fn look_after_the_rest(&mut self, out: &mut Vec<Action>) {
+        let displaced = self.displaced.iter();
+        let displaced = displaced.filter(|(_, session)| !session.is_kept_on());
+        let displaced: Vec<SessionKey> = displaced.map(|(key, _)| key.clone()).collect();
+        for key in displaced {
+            self.decide(&key, out, Tracked::dropped);
+        }
+        for session in self.displaced.values_mut() {
+            session.tick(self.now, &self.terms, out);
+        }
+        for session in self.sessions.values_mut() {
+            if session.facts.keeper != Keeper::Logind {
+                session.settle(self.now, &self.terms, out);
+            } else if session.removal.is_some() {
+                // It has its id again, which another one had until now.
+                session.tick(self.now, &self.terms, out);
+            }
+        }
+    }
+
+    /// Whoever keeps the session with this id has it no longer.
+    fn drop(&mut self, id: &str, out: &mut Vec<Action>) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            return;
+        };
+        match session.dropped(self.now, out) {
+            Fate::Stays => session.settle(self.now, &self.terms, out),
+            Fate::Gone => {
+                let key = session.facts.key.clone();
+                self.remove(&key, out);
+            }
+        }
+    }
+
+    /// Where nobody has this id any more, the last one that had it has it again.
+    fn give_back(&mut self, id: &str) {
+        if self.sessions.contains_key(id) {
+            return;
+        }
+        let mut had = self.displaced.keys().rev();
+        let last = had.find(|key| key.id == id).cloned();
+        if let Some(session) = last.and_then(|key| self.displaced.remove(&key)) {
+            self.sessions.insert(id.to_owned(), session);
+        }
+    }
+}
