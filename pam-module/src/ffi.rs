@@ -76,7 +76,7 @@ impl Pam for Handle {
     fn has_data(&self, name: &CStr) -> bool {
         let mut data: *const c_void = ptr::null();
         // SAFETY: the handle is live, `name` is a C string, and `data` is ours to write to. What
-        // it points to then is another module's, and is not looked at.
+        // it points to then belongs to another module, and is not dereferenced.
         let code = unsafe { pam_get_data(self.0.as_ptr(), name.as_ptr(), &raw mut data) };
         code == PamReturnCode::SUCCESS as c_int && !data.is_null()
     }

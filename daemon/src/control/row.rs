@@ -18,8 +18,8 @@ pub(super) type Row = HashMap<&'static str, Variant<'static>>;
 /// The state of a session. Among the keys are
 /// - `Phase`: `survived` means that processes of the session still run after its end;
 /// - `Leader`: the session's leader process;
-/// - `AbsoluteRule`: the rule that the absolute limit is from, empty for everybody's, where it is an
-///   earlier one than that of `Rule`, because the session was something else before;
+/// - `AbsoluteRule`: the rule of the absolute limit, empty for `[default]`, if it is earlier than
+///   that of `Rule` and applies because the session had other properties before;
 /// - `Keeper`: `logind`, or `daemon` for a login that logind has no session for;
 /// - `NoSession`: why logind has no session, a word of [`session_timeout_policy::NoSession`];
 ///   absent if logind keeps the session;
