@@ -1,9 +1,9 @@
-//! Why logind has no session for a login, in words.
+//! Texts for the reasons why logind has no session for a login.
 
 use session_timeout_policy::NoSession;
 
-/// The reason, as a sentence goes on with it, for a word of the daemon's. A daemon of the next
-/// version may know more of them.
+/// The reason as part of a sentence, for the word that the daemon uses. A newer daemon may use
+/// words that this version does not know.
 pub(crate) fn reason(word: &str) -> String {
     let Some(known) = known(word) else {
         return format!("the reason is \"{word}\"");
@@ -21,7 +21,7 @@ pub(crate) fn reason(word: &str) -> String {
     known.to_owned()
 }
 
-/// The reason, where this version knows it.
+/// The reason, if this version knows the word.
 pub(crate) fn known(word: &str) -> Option<NoSession> {
     let reason = NoSession::parse(word);
     (reason.as_str() == word).then_some(reason)

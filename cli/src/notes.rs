@@ -52,7 +52,7 @@ fn on_the_policy(policy: &Policy) -> Option<String> {
     }
 }
 
-/// What is ended and not gone.
+/// The sessions that survived their end.
 fn on_survivors(sessions: &[Session]) -> Option<String> {
     let survivors = named(sessions, |session| session.phase == "survived")?;
     Some(format!(
@@ -60,7 +60,7 @@ fn on_survivors(sessions: &[Session]) -> Option<String> {
     ))
 }
 
-/// Whom no warning reached.
+/// The sessions whose users no warning reached.
 fn on_the_unwarned(sessions: &[Session]) -> Option<String> {
     let unwarned = named(sessions, |session| session.unwarned == Some(true))?;
     Some(format!(
@@ -68,7 +68,7 @@ fn on_the_unwarned(sessions: &[Session]) -> Option<String> {
     ))
 }
 
-/// The logins that logind has no session for, by the reason.
+/// The logins without a logind session, by reason.
 fn on_logins(sessions: &[Session]) -> Vec<String> {
     let mut reasons: Vec<&str> = sessions
         .iter()
@@ -88,8 +88,7 @@ fn on_logins(sessions: &[Session]) -> Vec<String> {
     told.collect()
 }
 
-/// `session c1 of alice and session c2 of bob`, of those that are asked for; `None` where there is
-/// none.
+/// `session c1 of alice and session c2 of bob`, for the sessions that match; `None` if none does.
 fn named(sessions: &[Session], wanted: impl Fn(&Session) -> bool) -> Option<String> {
     let wanted = sessions.iter().filter(|session| wanted(session));
     let names: Vec<String> = wanted
@@ -124,7 +123,7 @@ fn on_groups(sessions: &[Session]) -> Option<String> {
     ))
 }
 
-/// A limit that a session has not lost by becoming something else.
+/// An absolute limit that still holds after the session's properties were changed.
 fn on_an_earlier_limit(session: &Session) -> Option<String> {
     let rule = session.absolute_rule.as_deref()?;
     let (id, limit) = (&session.id, earlier_limit(rule));

@@ -45,16 +45,15 @@ pub(crate) struct Session {
     /// The remote host; absent for local logins.
     pub(crate) from: Option<String>,
     pub(crate) terminal: Option<String>,
-    /// The process that the session began with.
+    /// The session's leader.
     pub(crate) leader: Option<u32>,
-    /// `logind` or `daemon`; absent from a daemon that does not say.
+    /// `logind` or `daemon`; absent from an older daemon.
     pub(crate) keeper: Option<String>,
-    /// Why logind has no session for the login: a word of [`crate::no_session`]; absent where it
-    /// has one.
+    /// Why logind has no session for the login: a word of [`crate::no_session`]; absent if it has
+    /// one.
     pub(crate) no_session: Option<String>,
-    /// `running`, `warned`, `ending`, `survived` (something of it lives on after its end),
-    /// `reported`, `held` (locked for a limit), `undecided` (its groups are being asked for) or
-    /// `exempt`.
+    /// `running`, `warned`, `ending`, `survived` (processes still run after its end), `reported`,
+    /// `held` (locked for a limit), `undecided` (its groups are being resolved) or `exempt`.
     pub(crate) phase: String,
     /// Why no limit holds; absent for a session that is judged.
     pub(crate) exemption: Option<String>,
@@ -82,8 +81,8 @@ pub(crate) struct Session {
     /// Until then.
     pub(crate) left: Option<Duration>,
     pub(crate) absolute: Option<Duration>,
-    /// The rule that the absolute limit is from, empty for `[default]`, of a session that was
-    /// something else before its user changed it; absent where it is from `rule`.
+    /// The rule of the absolute limit, empty for `[default]`, if it is from an earlier rule because
+    /// the user changed the session's properties; absent if it is from `rule`.
     pub(crate) absolute_rule: Option<String>,
     /// Absent where it is off.
     pub(crate) inactivity: Option<Duration>,
@@ -99,12 +98,12 @@ pub(crate) struct Session {
     pub(crate) locked: Option<bool>,
     /// Whether it was to be, and its desktop did not say in time that it is.
     pub(crate) lock_missed: Option<bool>,
-    /// Whether a warning reached neither a terminal nor an agent of it.
+    /// Whether a warning was received by neither a terminal nor an agent.
     pub(crate) unwarned: Option<bool>,
 }
 
 impl Session {
-    /// Whether logind has no session for the login, so that the daemon itself knows when it ends.
+    /// Whether logind has no session for the login, and the daemon keeps it.
     pub(crate) fn is_kept_by_the_daemon(&self) -> bool {
         self.keeper.as_deref() == Some("daemon")
     }

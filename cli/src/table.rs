@@ -132,7 +132,7 @@ impl Column {
     }
 
     /// A policy without rules needs no column for them, and a machine where logind keeps every
-    /// session none for that.
+    /// session needs no column for the keeper.
     fn is_worth_its_place(self, sessions: &[Session]) -> bool {
         match self {
             Self::Rule => sessions.iter().any(|session| session.rule.is_some()),

@@ -437,7 +437,7 @@ enum NotExtended {
 #[derive(Clone, Copy)]
 enum Daemon {
     Healthy,
-    /// It has a session that survived its end, and a login that logind has no session for.
+    /// The fake daemon has a session that survived its end, and a login without a logind session.
     Troubled,
     NotRunning,
     Forbidden,
@@ -523,7 +523,7 @@ impl Logind {
         ObjectPath::from_static_str_unchecked(LOGIND_SESSION)
     }
 
-    /// Two that are closing of bob's and one of alice's, and one that is not.
+    /// Two closing sessions of bob's and one of alice's, and one that is not closing.
     fn list_sessions(&self) -> Vec<(String, u32, String, String, ObjectPath<'static>)> {
         let listed = |(user, path): (&str, &'static str)| {
             let path = ObjectPath::from_static_str_unchecked(path);

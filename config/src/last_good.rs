@@ -1,8 +1,8 @@
-//! The copy of the last good policy, and which main file it was taken from.
+//! The copy of the last good policy, and the record of the main file that it was read from.
 //!
-//! A main file that was in force and is gone was hardly meant to go: the policy that it stood for
-//! would silently become the built-in one. So the copy says in a comment on its first line which
-//! file it is from.
+//! A main file that was in force and is missing was most likely lost, not removed on purpose:
+//! without it the built-in policy would silently take effect. So a comment on the first line of the
+//! copy records which main file it is from.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use session_timeout_texts::harmless;
 
 use crate::file::{self, Found};
 
-/// Where the daemon keeps it.
+/// The path of the daemon's copy.
 pub const PATH: &str = "/var/lib/session-timeout/policy.last-good.toml";
 
-/// The text of a copy: this policy, which was taken from this main file, if from any.
+/// The text of a copy of this policy, with the main file that it was read from, if any.
 #[must_use]
 pub fn remember(policy: &str, main: Option<&Path>) -> String {
     main.map_or_else(
@@ -22,8 +22,8 @@ pub fn remember(policy: &str, main: Option<&Path>) -> String {
     )
 }
 
-/// Whether the copy at `path` was taken from this main file. Whoever may not read the copy is told
-/// that it was not.
+/// Whether the copy at `path` was read from this main file; `false` for a caller that may not read
+/// the copy.
 pub(crate) fn is_from(path: &Path, main: &Path) -> bool {
     let Found::Good(copy) = file::read(path) else {
         return false;

@@ -105,7 +105,7 @@ pub fn load(sources: &Sources, minima: Minima) -> Result<Loaded, LoadError> {
     })
 }
 
-/// Whether this main file, which is absent, was there.
+/// Whether this main file existed before, though it is missing now.
 fn is_lost(path: &Path, sources: &Sources) -> bool {
     match &sources.absent {
         Absent::NeverWritten => false,
@@ -139,12 +139,12 @@ struct Files {
     /// What cannot be taken, and why.
     refused: Vec<String>,
     bytes: u64,
-    /// Directories that others may change, so that what is below them cannot be taken.
+    /// Directories that others may change, so that files below them are refused.
     distrusted: BTreeSet<PathBuf>,
 }
 
 impl Files {
-    /// Whether what is above this path is as it must be; what is not is refused, once.
+    /// Checks the directories above this path; each one that fails is reported once.
     fn trusts(&mut self, path: &Path, sources: &Sources) -> bool {
         if sources.above == Above::Any {
             return true;

@@ -1,7 +1,7 @@
-//! What lies above a file: directories that nobody but root may change.
+//! Checks that only root can change the directories above a file.
 //!
-//! Whoever may write to a directory may move away what is in it and put something else there,
-//! whoever owns that. So a file is root's only where each directory on the way to it is.
+//! A user with write permission on a directory can replace any entry in it, regardless of the
+//! entry's owner. So a file is root's only if each directory on its path is.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -11,31 +11,31 @@ use std::path::{Component, Path, PathBuf};
 
 use session_timeout_texts::harmless;
 
-/// More symbolic links than this are no path (path_resolution(7)).
+/// Maximum number of symbolic links in one path (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// The first directory on the way to this absolute path, or at the end of it, that others than root
-/// may change; why, and what to do. `None`: there is none, or nothing is at this path.
+/// The first directory on this absolute path, or at its end, that users other than root may change;
+/// with the reason and the fix. `None`: there is none, or the path does not exist.
 ///
-/// Symbolic links on the way are followed, and what they lead through is asked as well. The sticky
-/// bit makes no difference: in /tmp anybody may put a file where none is yet.
+/// Symbolic links are followed, and the directories on their targets' paths are checked as well.
+/// The sticky bit makes no difference: in /tmp anybody may create a file that does not exist yet.
 #[must_use]
 pub fn distrusted(path: &Path) -> Option<Distrusted> {
     Walk::new(path).run(|at| Directory::at(at).and_then(Directory::objection))
 }
 
-/// A directory that others than root may change.
+/// A directory that users other than root may change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Distrusted {
-    /// Which.
+    /// The path of the directory.
     pub directory: PathBuf,
-    /// Why, and what to do.
+    /// The reason, and the command that fixes it.
     pub objection: String,
 }
 
-/// What stat(2) tells about a directory.
+/// The metadata that is checked, from stat(2).
 #[derive(Clone, Copy, Debug)]
 struct Directory {
     owner: u32,
@@ -51,7 +51,7 @@ impl Directory {
         })
     }
 
-    /// The reason and the command, without the path that it is about.
+    /// The reason and the command, without the path.
     fn objection(self) -> Option<(String, &'static str)> {
         let Self { owner, mode } = self;
         if owner != 0 {
@@ -64,7 +64,7 @@ impl Directory {
     }
 }
 
-/// The way to a path, one name after the other, as the kernel goes it.
+/// Resolves a path one component at a time, as the kernel does.
 struct Walk {
     at: PathBuf,
     to_come: VecDeque<OsString>,
@@ -110,7 +110,8 @@ impl Walk {
         }
     }
 
-    /// Goes this way before what is to come: from the root where it is absolute.
+    /// Puts the components of this path before the remaining ones; an absolute path starts again
+    /// from the root.
     fn go_first(&mut self, path: &Path) {
         for part in path.components().rev() {
             match part {
@@ -148,7 +149,7 @@ mod tests {
         }
     }
 
-    /// Which directories are asked on the way to this path.
+    /// The directories that are checked for this path.
     fn asked(path: &Path) -> Vec<PathBuf> {
         let asked = std::cell::RefCell::new(Vec::new());
         let found = Walk::new(path).run(|at| {

@@ -18,23 +18,23 @@ pub struct Sources {
     pub(crate) absent: Absent,
 }
 
-/// What is asked of the directories that the files are below.
+/// Which directories above the files are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Above {
-    /// That nobody but root may change them: the files are the machine's.
+    /// All of them: only root may be able to change them, since the files are the machine's.
     Roots,
-    /// Nothing: somebody named the files who knows where they are.
+    /// None: the caller has named the files.
     Any,
 }
 
-/// What it means that the main file is absent.
+/// How a missing main file is treated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Absent {
-    /// That nobody has written one.
+    /// It was never written: no error.
     NeverWritten,
-    /// That it was lost, if the copy at this path was taken from it.
+    /// As lost, if the copy at this path was read from it.
     AsRemembered(PathBuf),
-    /// That it was lost.
+    /// As lost.
     Lost,
 }
 
@@ -56,8 +56,8 @@ impl Sources {
         Self::with_main(MAIN)
     }
 
-    /// Another main file, and the drop-ins of the machine. They are taken only where all
-    /// directories above them are root's and nobody else may write to them.
+    /// Another main file, and the machine's drop-ins. All directories above them must be root's and
+    /// writable by nobody else.
     #[must_use]
     pub fn with_main(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -66,15 +66,15 @@ impl Sources {
         }
     }
 
-    /// That the main file is absent is an error where this copy of the last good policy was taken
-    /// from it ([`remember`](crate::last_good::remember)).
+    /// Makes a missing main file an error if this copy of the last good policy was read from it
+    /// ([`remember`](crate::last_good::remember)).
     #[must_use]
     pub fn remembered_in(self, last_good: impl Into<PathBuf>) -> Self {
         let absent = Absent::AsRemembered(last_good.into());
         Self { absent, ..self }
     }
 
-    /// That the main file is absent is an error: it was there.
+    /// Makes a missing main file an error: it existed before.
     #[must_use]
     pub fn known_to_be_there(self) -> Self {
         let absent = Absent::Lost;

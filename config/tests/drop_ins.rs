@@ -483,7 +483,7 @@ fn the_policy_of_the_machine_is_where_the_manual_says() {
     }
 }
 
-/// Nobody has to be in the way of a draft: what is named may lie anywhere.
+/// A draft that is named explicitly may lie in any directory.
 #[test]
 fn files_of_the_machine_are_not_taken_from_below_a_directory_that_others_may_write_to() {
     let dir = tempfile::tempdir().unwrap();
@@ -492,7 +492,7 @@ fn files_of_the_machine_are_not_taken_from_below_a_directory_that_others_may_wri
     let main = inner.join("policy.toml");
     fs::write(&main, grace(5)).unwrap();
     fs::set_permissions(&main, Permissions::from_mode(0o644)).unwrap();
-    // The sticky bit of /tmp does not help: what is there may be of anybody.
+    // The sticky bit of /tmp does not help: its entries may be anybody's.
     fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
     for path in [&main, &inner.join("missing.toml")] {
         let error = load_in_time(Sources::with_main(path)).unwrap_err();

@@ -1,20 +1,21 @@
-//! Work that reads many files, beside the driver and beside looks at sessions.
+//! Threads for blocking work that reads many files, separate from the driver's and the probes'
+//! threads.
 //!
-//! Looks share threads, and one that hangs keeps its thread. What ends sessions has threads of its
-//! own, which end with their work.
+//! Probes share a thread pool, and a probe that hangs keeps its thread. Ends of sessions use these
+//! threads instead, which exit when their work is done.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
-/// So much of it at the same time.
+/// Maximum number of such threads at one time.
 const AT_ONCE: usize = 2;
 
-/// How long work may take, its turn included.
+/// Timeout of one piece of work, including its time in the queue.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Threads. Clones are the same.
+/// Starts the threads. Clones share the limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Aside(Arc<Semaphore>);
 
@@ -25,7 +26,7 @@ impl Default for Aside {
 }
 
 impl Aside {
-    /// What the work gives; `None` where it takes longer than two seconds.
+    /// The result of the work; `None` if it takes longer than two seconds.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -35,7 +36,7 @@ impl Aside {
             let (give, given) = oneshot::channel();
             let thread = std::thread::Builder::new().name("aside".to_owned());
             let started = thread.spawn(move || {
-                // Whoever waited may have given up.
+                // The receiver may have timed out.
                 drop(give.send(work()));
                 drop(turn);
             });

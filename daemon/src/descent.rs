@@ -1,13 +1,13 @@
-//! The terminals of a login: those of the processes that descend from its leader, and those that it
-//! has left behind in its control group.
+//! Finds the terminals of a login: those of the leader's descendants, and those of other processes
+//! in the session's control group.
 //!
-//! The control group of a session alone does not tell. A server of tmux or screen stays in the
-//! group in which it was started, with the terminals inside of it, and whoever attaches types
-//! into those from another session. Such a server is nobody's child. The other way around,
-//! `systemd-run --user --scope` takes a shell out of the group, and it is still the login's.
+//! The control group alone is not sufficient. A server of tmux or screen stays in the group in which
+//! it was started, together with its terminals, and a user types into those from another session.
+//! Such a server is not a descendant of the leader. Conversely, `systemd-run --user --scope` moves a
+//! shell out of the group, and it still belongs to the login.
 //!
-//! But a connection without a terminal may have started such a server as well (an editor's, for work
-//! on another machine), and then its terminals are all that there are.
+//! A connection without a terminal may have started such a server as well (that of a remote
+//! editor). Then the server's terminals are the only ones of the login.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,19 +23,20 @@ use crate::scope;
 /// More processes than this are not looked at, as in [`scope::processes`].
 const PROCESSES_MAX: usize = 65_536;
 
-/// How much later than logind has the session its leader may have started, by the steps of the
-/// kernel's clock.
+/// How much later than logind's time stamp of the session the leader may have started, in clock
+/// ticks of the kernel.
 const LATER: Duration = Duration::from_secs(1);
 
-/// Terminals by their device number, each with a process whose controlling terminal it is.
+/// Terminals by device number, each with a process whose controlling terminal it is.
 pub(crate) type Controlled = BTreeMap<u64, Witness>;
 
 /// The terminals of a login.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Family {
-    /// Those of its leader and of what descends from it.
+    /// Controlling terminals of the leader and its descendants.
     pub(crate) own: Controlled,
-    /// Those of other processes in its scope, which are in no other session's.
+    /// Controlling terminals of other processes in the session's scope, unless another session has
+    /// them as well.
     pub(crate) left: Controlled,
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn terminals(session: &SessionFacts) -> Family {
     let processes = scope::processes(&session.key.id, session.uid);
     let processes: BTreeMap<_, _> = processes.into_iter().filter_map(with_stat).collect();
     let all = controlled(&processes);
-    // Where its leader was killed, its user may work on.
+    // If the leader was killed, other processes of the login may still run.
     let Some(leader) = leader(session, &processes) else {
         return Family {
             own: all,
@@ -74,14 +75,14 @@ pub(crate) fn has_x_server(session: &SessionFacts) -> bool {
     })
 }
 
-/// The leader, while it lives: in the scope, or where somebody has moved it out of that.
+/// The leader, while it runs: in the scope, or moved to another control group.
 fn leader(session: &SessionFacts, scope: &BTreeMap<Pid, Stat>) -> Option<(Pid, Stat)> {
     let leader = session.leader?;
     if let Some(&stat) = scope.get(&leader) {
         return Some((leader, stat));
     }
     let (_, stat) = with_stat(leader)?;
-    // Its number may be that of another process by now, which is younger than the session.
+    // The process id may have been reused by a process that is younger than the session.
     let latest = session.started.saturating_add(LATER);
     (started(&stat)? <= latest).then_some((leader, stat))
 }
@@ -175,7 +176,7 @@ mod tests {
         rows.map(process).into()
     }
 
-    /// The devices of the terminals, each with the number of the process that has it.
+    /// The device numbers of the terminals, each with the id of the process that controls it.
     fn below_leader(
         scope: &BTreeMap<Pid, Stat>,
         children: impl Fn(Pid) -> BTreeMap<Pid, Stat>,

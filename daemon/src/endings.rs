@@ -142,7 +142,8 @@ impl Endings {
         kept.unsaved = true;
     }
 
-    /// Where the ending of this user at this time was, which is known a little later. To be saved.
+    /// Sets the terminal of this user's ending at this time, which is known only after the ending
+    /// was recorded. The caller saves.
     pub(crate) fn set_place(&self, user: Uid, at: WallTime, place: String) {
         let mut kept = self.kept();
         let ending = kept.by_user.get_mut(&user.as_raw());

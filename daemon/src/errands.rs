@@ -1,7 +1,6 @@
-//! What is to be done at the terminals of sessions: find them, watch them, and write to them.
+//! Tasks at the terminals of sessions: find them, watch them for input, and write to them.
 //!
-//! All of it may take its time, and only this user's errands wait for it: the driver does not, and
-//! no end does.
+//! A task may take long. It delays only tasks of the same user, and neither the driver nor an end.
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -24,49 +23,49 @@ use crate::unwarned::Unwarned;
 use crate::walks::Walks;
 use crate::writes::Writes;
 
-/// Errands at once; of one user there is one.
+/// Maximum number of concurrent tasks; one for each user.
 const AT_ONCE: usize = 64;
-/// A last line that comes later than this has nobody who reads it.
+/// Deadline of a last line, after which the session is gone.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// What is to be done at the terminals of one session.
+/// One task at the terminals of one session.
 pub(crate) struct Errand {
     pub(crate) session: SessionFacts,
     pub(crate) task: Task,
 }
 
-/// What is to be done there.
+/// The kinds of tasks.
 pub(crate) enum Task {
-    /// Watch for input: a warning stands.
+    /// Watch for input, while a warning is in force.
     Watch(Arc<OwnedFd>),
-    /// Warn the user, and watch where input withdraws the warning.
+    /// Write a warning, and watch the terminals whose input withdraws it.
     Warn(Box<Warn>),
-    /// Show the last line.
+    /// Write the last line.
     Part(Part),
 }
 
-/// A warning for terminals.
+/// A warning to write.
 pub(crate) struct Warn {
     pub(crate) text: String,
     pub(crate) mesg: Mesg,
     pub(crate) whom: Whom,
     pub(crate) watch: Option<Arc<OwnedFd>>,
     pub(crate) telling: Telling,
-    /// Then it is not true any more.
+    /// After this time the warning is no longer true.
     pub(crate) until: Instant,
 }
 
-/// A last line for terminals, and the ending that is kept for the next login.
+/// A last line to write, and the ending that is kept for the next login.
 pub(crate) struct Part {
     pub(crate) text: String,
     pub(crate) whom: Whom,
-    /// When the ending was.
+    /// The time of the ending.
     pub(crate) at: WallTime,
     pub(crate) until: Instant,
 }
 
 impl Part {
-    /// The latest time at which somebody reads a last line of now.
+    /// The deadline of a last line that is queued now.
     pub(crate) fn until() -> Instant {
         Instant::now() + PARTING
     }
@@ -75,13 +74,13 @@ impl Part {
 /// Which terminals are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
-    /// Those whose input counts: what is said is of no use to others.
+    /// Terminals whose input counts; the warning is about input, which has no effect elsewhere.
     Counted,
-    /// Those of what the login has left behind as well: it ends with the session.
+    /// Also terminals of what the login left in its scope, which ends with the session.
     All,
 }
 
-/// Runs errands. Clones are the same.
+/// Runs tasks. Clones share the queue.
 #[derive(Clone)]
 pub(crate) struct Errands {
     pub(crate) helper: Helper,
@@ -94,13 +93,13 @@ pub(crate) struct Errands {
     pub(crate) line: Line<Uid, Errand>,
 }
 
-/// The line before the places for errands.
+/// The queue for the concurrency limit.
 pub(crate) fn line() -> Line<Uid, Errand> {
     Line::new(AT_ONCE, 1)
 }
 
 impl Errands {
-    /// Runs this one, after those of the same user.
+    /// Runs this task after earlier ones of the same user.
     pub(crate) fn run(&self, errand: Errand) {
         if let Some((place, errand)) = self.line.enter(errand.session.uid, errand) {
             tokio::spawn(self.clone().work(place, errand));
@@ -128,7 +127,7 @@ impl Errands {
     }
 
     async fn warn(&self, session: &SessionFacts, found: &Terminals, warn: Warn) {
-        // Input from now on withdraws the warning, so watch before the user is told.
+        // Input from now on withdraws the warning, so the watches come before the text.
         if let Some(instance) = warn.watch {
             self.watch(session, found, instance).await;
         }
@@ -148,19 +147,19 @@ impl Errands {
     }
 
     async fn part(&self, session: &SessionFacts, found: &Terminals, part: &Part) {
-        // A desktop has terminals as well, which are not where its user was.
+        // A desktop has terminals as well, but they are not where its user was.
         let place = found.counted().first().map(ttys::name);
         let place = place.filter(|_| !session.session_type.is_graphical());
         if let Some(place) = place {
             self.endings.set_place(session.uid, part.at, place);
         }
         let terminals = part.whom.among(found);
-        // It comes too late to disturb anybody.
+        // `mesg n` is ignored: the session ends right after this line.
         self.write(session, &terminals, &part.text, Mesg::Ignored, part.until)
             .await;
     }
 
-    /// Has the driver watch these terminals, and waits until it does.
+    /// Has the driver register these watches, and waits until it has.
     async fn watch(&self, session: &SessionFacts, found: &Terminals, instance: Arc<OwnedFd>) {
         let terminals = found.counted();
         let watches = self.helper.watch(session.uid, terminals, &instance).await;
@@ -171,7 +170,7 @@ impl Errands {
         }
     }
 
-    /// Writes to every one of these terminals that takes it by then.
+    /// Writes to each of these terminals, until the deadline.
     async fn write(
         &self,
         session: &SessionFacts,

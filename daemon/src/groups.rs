@@ -55,7 +55,7 @@ impl Groups {
     /// The uid of this user.
     ///
     /// # Errors
-    /// Why it cannot be had. It comes within two seconds.
+    /// It cannot be resolved, or not within two seconds.
     pub(crate) async fn uid_of(&self, user: &str) -> io::Result<Uid> {
         let answer = self.told("-u", user).await?;
         let number = String::from_utf8_lossy(&answer);

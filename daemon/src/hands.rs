@@ -46,9 +46,9 @@ pub(crate) struct Hands {
     endings: Endings,
     prober: Prober,
     errands: Errands,
-    /// The sessions that a warning stands for.
+    /// The sessions that have a warning in force.
     warned: HashSet<SessionKey>,
-    /// Keeps the helper from ending while there are any: a last line has no time for its start.
+    /// Keeps the helper running while there are any: its start would take too long for a last line.
     kept: Option<AbortHandle>,
     teller: Teller,
     unwarned: Unwarned,
@@ -104,7 +104,7 @@ impl Hands {
         }
     }
 
-    /// Does this action, or sets it going.
+    /// Executes this action, or starts its execution.
     pub(crate) fn perform(&mut self, engine: &Engine, action: &Action) {
         self.perform_one(engine, action);
         let key = action.key();
@@ -117,7 +117,7 @@ impl Hands {
         self.keep_helper();
     }
 
-    /// Sessions whose last warning nobody took.
+    /// The sessions whose last warning nobody received.
     pub(crate) const fn unwarned(&self) -> &Unwarned {
         &self.unwarned
     }
@@ -152,7 +152,7 @@ impl Hands {
         self.keep_helper();
     }
 
-    /// These are the watches of this session, which may not be warned any more.
+    /// Registers these watches for this session, unless its warning has been withdrawn meanwhile.
     pub(crate) fn watched(&mut self, engine: &Engine, key: &SessionKey, watches: &[i32]) {
         let warned = engine.session_of(key).is_some() && is_watched(&engine.warnings(&key.id));
         if warned {
@@ -173,7 +173,7 @@ impl Hands {
         }
     }
 
-    /// Waits again for the ends of the logins that logind has no session for.
+    /// Resumes waiting for the ends of the logins that logind has no session for.
     pub(crate) fn adopt_again(&self, engine: &Engine) {
         let sessions = engine.sessions().map(|session| session.facts);
         let kept = sessions.filter(|facts| facts.keeper != Keeper::Logind);
@@ -205,7 +205,7 @@ impl Hands {
                 let told = Facts::of(facts, LimitKind::Absolute).left(left);
                 self.hooks.run(Occasion::Extend, told);
             }
-            // Of a departure everything is done above.
+            // The engine's caller has handled these already.
             Action::ExtensionRefused(..) | Action::Left(..) => {}
             Action::Adopt(_) => self.ends.adopt(facts),
             Action::AskLeader(..) => self.ends.request(facts, Request::AskLeader),
@@ -269,7 +269,7 @@ impl Hands {
         });
     }
 
-    /// Tells the journal, the hooks and the user; the user's terminals show it last.
+    /// Reports to the journal, the hooks and the user; the last line on the terminals comes last.
     fn end_begins(&mut self, session: &View<'_>, how: EndAction, limit: LimitKind) {
         let (facts, length) = (session.facts, length_of(session, limit));
         self.teller.ending(session, how, limit, length);
@@ -284,12 +284,12 @@ impl Hands {
         self.ending_hooks(session, how, limit);
     }
 
-    /// Shows the last line on the session's terminals, and keeps the end for the next login. Neither
-    /// is waited for: what asks for the end follows.
+    /// Writes the last line to the session's terminals, and keeps the ending for the next login.
+    /// Neither is waited for: the request to end the session follows at once.
     fn part(&self, session: &View<'_>, limit: LimitKind, how: EndAction, length: Duration) {
         let facts = session.facts;
         let at = Clocks::now().wall;
-        // Which of its terminals that was is known a little later.
+        // The terminal that was used last is known only later.
         let terminal = facts.terminal.clone();
         let terminal = terminal.filter(|_| !facts.session_type.is_graphical());
         let place = terminal.or_else(|| facts.seat.clone());
@@ -354,7 +354,7 @@ impl Hands {
         self.hooks.run(Occasion::Warn, told);
     }
 
-    /// What the terminals are to be watched with, where input withdraws the warning.
+    /// The inotify instance for the session's terminals, if input withdraws the warning.
     fn watch_for(&mut self, limit: LimitKind) -> Option<Arc<OwnedFd>> {
         match limit {
             LimitKind::Absolute => None,
@@ -369,9 +369,9 @@ fn is_watched(warnings: &[Warning]) -> bool {
     limits.any(|limit| limit == LimitKind::Inactivity)
 }
 
-/// Who is to see what is said of this limit. What a login has left behind ends with it, and is told
-/// of that; but a key there does not keep the login while it has terminals of its own, and after a
-/// hang-up it runs on.
+/// The terminals that receive messages about this limit. What a login has left in its scope ends
+/// with it, and is told; but input there does not keep the login while it has terminals of its own,
+/// and after a hang-up it goes on.
 const fn whom(limit: LimitKind, how: EndAction) -> Whom {
     match (limit, how) {
         (LimitKind::Absolute, EndAction::Terminate) => Whom::All,

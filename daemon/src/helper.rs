@@ -1,7 +1,7 @@
-//! `session-timeout-terminals`, which touches terminals for us.
+//! The client of `session-timeout-terminals`, which opens terminals for the daemon.
 //!
-//! Nothing waits for it but what is for the terminals alone. Where it is not there, or does not
-//! answer, nobody is reached, and nobody asks again for a while.
+//! Only work at terminals waits for the helper. If it does not start or does not answer, no
+//! terminal is written to or watched, and it is not asked again for a while.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,13 +17,13 @@ use session_timeout_terminals::{
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
-/// How long an answer may take. The helper gives a terminal two seconds, and of many the last ones
+/// Timeout of one answer. The helper gives each terminal two seconds, and the last ones of many
 /// wait for the first.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// For how long it is not asked after it did not answer.
+/// Backoff after a timeout.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The helper. Clones are the same.
+/// The client. Clones share the state.
 #[derive(Clone)]
 pub(crate) struct Helper {
     socket: PathBuf,
@@ -32,9 +32,9 @@ pub(crate) struct Helper {
 
 #[derive(Default)]
 struct State {
-    /// It did not answer, and is not asked before.
+    /// The end of the backoff after a timeout.
     away_until: Option<Instant>,
-    /// A failure is told once, until the next success.
+    /// Whether the last request failed: only the first failure in a row is logged.
     failing: bool,
 }
 
@@ -50,8 +50,8 @@ impl Helper {
         }
     }
 
-    /// Has it watch these terminals for input, through this instance of inotify: the numbers of the
-    /// watches.
+    /// Has the helper watch these terminals for input through this inotify instance; returns the
+    /// watch descriptors.
     pub(crate) async fn watch(
         &self,
         user: Uid,
@@ -64,7 +64,7 @@ impl Helper {
         }
     }
 
-    /// Has it write to these terminals; what came of it for each.
+    /// Has the helper write to these terminals; returns the result for each.
     pub(crate) async fn write<'a>(
         &self,
         user: Uid,
@@ -85,10 +85,11 @@ impl Helper {
         terminals.iter().zip(shown).collect()
     }
 
-    /// Keeps it from ending for lack of work, for as long as this is not given up.
+    /// Keeps the helper from exiting while idle, until this is dropped.
     pub(crate) async fn keep(self) {
         if let Ok(stream) = UnixStream::connect(&self.socket).await {
-            // It says nothing unasked: this is over when it is.
+            // The helper sends nothing unasked: a read returns only when it has closed the
+            // connection.
             let _ = stream.readable().await;
         }
     }

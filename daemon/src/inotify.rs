@@ -19,17 +19,17 @@ use tokio::io::unix::AsyncFd;
 
 use crate::pollable::Pollable;
 
-/// Room for some 250 events: those about a file itself have no name.
+/// Buffer for some 250 events: events about the watched file itself carry no name.
 const ROOM: usize = 4096;
 
 /// Files that are watched, each for somebody.
 pub(crate) struct Watches<K> {
     instance: Option<AsyncFd<Pollable<OwnedFd>>>,
-    /// By the number that the kernel gave the watch.
+    /// The owner of each watch, by watch descriptor.
     watched: HashMap<i32, K>,
-    /// What is lent of the instance: one descriptor, however many have it.
+    /// A duplicate of the instance's descriptor, shared by all who borrow it.
     copy: Option<Arc<OwnedFd>>,
-    /// To how many it is lent.
+    /// The number of borrowers.
     lent: usize,
 }
 
@@ -58,11 +58,11 @@ impl<K: Clone> Watches<K> {
         Ok(added.map(drop)?)
     }
 
-    /// Lends the instance to somebody who may watch what the daemon may not, until
+    /// Lends the instance to a process that may watch files that the daemon may not, until
     /// [`Self::take_back`].
     ///
     /// # Errors
-    /// The kernel has no instance left.
+    /// The user has reached the limit of inotify instances.
     pub(crate) fn lend(&mut self) -> io::Result<Arc<OwnedFd>> {
         let copy = match &self.copy {
             Some(copy) => Arc::clone(copy),
@@ -79,8 +79,8 @@ impl<K: Clone> Watches<K> {
         Ok(copy)
     }
 
-    /// Whoever it was lent to has added these watches, which are for those from now on; or for
-    /// nobody, and are removed.
+    /// Registers the watches that the borrower has added, for this owner; without an owner they are
+    /// removed.
     pub(crate) fn take_back(&mut self, watches: &[i32], whose: Option<&K>) {
         self.lent = self.lent.saturating_sub(1);
         for &watch in watches {
@@ -158,7 +158,7 @@ impl<K: Clone> Watches<K> {
     }
 }
 
-/// The events that there are: the watch of each, and what has happened.
+/// The pending events: the watch descriptor and the mask of each.
 fn read(instance: &OwnedFd) -> io::Result<Vec<(i32, ReadFlags)>> {
     let mut room = [MaybeUninit::uninit(); ROOM];
     let mut reader = inotify::Reader::new(instance, &mut room);
@@ -260,7 +260,7 @@ mod tests {
         fs::write(&file, "more").unwrap();
         let mut room = [MaybeUninit::uninit(); ROOM];
         let mut reader = inotify::Reader::new(&lent, &mut room);
-        // The last thing that is told of it.
+        // The last event of this watch.
         assert_eq!(reader.next().unwrap().events(), ReadFlags::IGNORED);
         assert!(reader.next().is_err(), "nobody wants to know");
     }

@@ -33,12 +33,11 @@ pub(crate) enum Input {
     LogindLost(String),
     /// PAM opened a session in this process. The answer is a line for the user, if there is one.
     Opened(Opened, Pid, oneshot::Sender<Option<String>>),
-    /// PAM opened this session a while ago, and logind may not have told of it.
+    /// PAM opened this session a while ago, and logind may have missed it.
     Unconfirmed(Unknown),
     /// PAM closed a session in this process.
     Closed(Closed, Pid),
-    /// The terminals of this session are watched by these, and whoever has them done waits for the
-    /// driver to know.
+    /// These watches were added to the terminals of this session; the sender waits for the reply.
     Watched(SessionKey, Vec<i32>, oneshot::Sender<()>),
     /// Somebody asks where the session with this id stands.
     Session(String, oneshot::Sender<Option<SessionReport>>),

@@ -147,7 +147,7 @@ pub(crate) mod field {
     pub(crate) const LIMIT: &str = "LIMIT";
     pub(crate) const LIMIT_SEC: &str = "LIMIT_SEC";
     pub(super) const REMOTE_HOST: &str = "REMOTE_HOST";
-    /// How many terminals and agents took a warning.
+    /// The number of terminals and agents that accepted a warning.
     pub(crate) const REACHED: &str = "REACHED";
     pub(crate) const RULE: &str = "RULE";
     pub(crate) const SERVICE: &str = "SERVICE";
@@ -182,7 +182,7 @@ impl Entry {
         }
     }
 
-    /// The same entry with these words.
+    /// The same entry with another message.
     pub(crate) fn saying(mut self, level: Level, message: impl AsRef<str>) -> Self {
         self.level = level;
         self.message = harmless(message.as_ref());

@@ -1,9 +1,9 @@
-//! What the daemon was doing when it was killed is done last.
+//! Defers the actions of the session that the daemon was killed over.
 //!
-//! An action that hangs the daemon has the watchdog kill it, and the next daemon would begin with
-//! the same action: everybody's limits would be off for one session. So the session whose actions
-//! are done is noted in a file, and where the file names one at the start, that session's actions
-//! wait until there is nothing else to do.
+//! If an action hangs the daemon, the watchdog kills it, and the next daemon would begin with the
+//! same action: one session would disable everybody's limits. So a file records the session whose
+//! actions are being executed. If the file names a session at the start, the actions of that
+//! session are deferred until the driver is idle.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -16,25 +16,24 @@ use nix::libc;
 use session_timeout_policy::{Action, SessionKey};
 use tokio::time::Instant;
 
-/// What is put off is done at the latest after so long, however much else there is to do: what
-/// there is may be this session's user's doing.
+/// Maximum deferral, however busy the driver is: the load may be caused by the user of the session.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Longer ids than logind's are not noted.
+/// Maximum size of the record in bytes; longer ids than logind's are not recorded.
 const ROOM: usize = 256;
 
-/// The session whose actions are done, and those that wait.
+/// The record of the session being processed, and the deferred actions.
 pub(crate) struct Last {
     file: Option<File>,
-    /// Whose action the daemon was killed over.
+    /// The session that the previous daemon was killed over.
     suspect: Option<SessionKey>,
     waiting: VecDeque<Action>,
-    /// When the first of them was put off.
+    /// When the first action was deferred.
     since: Option<Instant>,
 }
 
 impl Last {
-    /// What this file says of the daemon before this one.
+    /// Reads the record that the previous daemon left in this file.
     pub(crate) fn load(path: &Path) -> Self {
         let file = match open(path) {
             Ok(file) => Some(file),
@@ -58,7 +57,7 @@ impl Last {
         }
     }
 
-    /// These actions without those of the session that comes last; they wait.
+    /// Returns these actions without those of the suspect session, which are deferred.
     pub(crate) fn sift(&mut self, actions: Vec<Action>) -> Vec<Action> {
         let Some(suspect) = &self.suspect else {
             return actions;
@@ -73,34 +72,34 @@ impl Last {
         now
     }
 
-    /// When what waits is to be done at the latest; `None` where nothing does.
+    /// The deadline of the deferred actions; `None` if there are none.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.since.map(|since| since + LONGEST)
     }
 
-    /// What waits, which is to be done now.
+    /// Takes the deferred actions for execution.
     pub(crate) fn take(&mut self) -> Vec<Action> {
         self.since = None;
         self.waiting.drain(..).collect()
     }
 
-    /// The session that came last has been dealt with, and is one like others from now on.
+    /// The suspect session has been processed, and is treated like others from now on.
     pub(crate) fn acquit(&mut self) {
         self.suspect = None;
     }
 
-    /// The actions of this session are done now.
+    /// Records that the actions of this session are being executed.
     pub(crate) fn begin(&mut self, key: &SessionKey) {
         let mut line = format!("{} {}\n", key.stamp, key.id).into_bytes();
         if line.len() > ROOM {
             return;
         }
-        // What was there before may have been longer.
+        // Overwrites the rest of a longer record.
         line.resize(ROOM, b'\n');
         self.write(|file| file.write_all_at(&line, 0));
     }
 
-    /// All of them are done.
+    /// Records that no action is being executed.
     pub(crate) fn end(&mut self) {
         self.write(|file| file.set_len(0));
     }
@@ -108,7 +107,7 @@ impl Last {
     fn write(&mut self, how: impl FnOnce(&File) -> io::Result<()>) {
         let written = self.file.as_ref().map_or(Ok(()), how);
         if let Err(error) = written {
-            // The file system is full: a note that may be old is worse than none.
+            // The file system is full: no record is better than one that may be stale.
             log::warn!("cannot note which session is dealt with, going on without: {error}");
             if let Some(file) = self.file.take() {
                 let _ = file.set_len(0);
@@ -167,7 +166,7 @@ mod tests {
         last.begin(&key("a-longer-one"));
         last.begin(&key("c1"));
 
-        // Killed here. Whatever becomes of the next daemon, it has that session in mind.
+        // The daemon is killed here. The session stays recorded for the next one.
         for _ in 0..2 {
             let mut last = Last::load(&path);
             let [c1, c22, _, c3] = actions().try_into().unwrap();

@@ -1,8 +1,8 @@
 //! The session-timeout daemon.
 //!
-//! The engine of `session-timeout-policy` decides; this crate is its hands, eyes and memory. One
-//! driver takes what the adapters bring, asks the engine, and has done what the engine says. The
-//! adapters know the world, and of each other as little as can be:
+//! The engine of `session-timeout-policy` decides; this crate gathers its inputs, executes its
+//! actions and keeps its state. One driver receives the inputs of the adapters, calls the engine,
+//! and executes the returned actions. The adapters depend on each other as little as possible:
 //!
 //! | adapter | its part of the world |
 //! |---|---|
@@ -10,12 +10,12 @@
 //! | `bus` | the two connections to the system bus |
 //! | `logind` | sessions, their end, and what is on the screen then |
 //! | `probe`, `looks`, `line`, `walks`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
-//! | `errands`, `helper` | what is done at terminals, by a program that may |
-//! | `last` | what the daemon was killed over |
+//! | `errands`, `helper` | tasks at terminals, and the client of the program that opens them |
+//! | `last` | the session that the daemon was killed over |
 //! | `agents` | the agents in desktops, which know their input |
-//! | `ends`, `units`, `process` | what is asked of logind and PID 1 to end a session, and what is left of it |
+//! | `ends`, `units`, `process` | ends of sessions through logind and PID 1, and remaining processes |
 //! | `unregistered` | logins that logind has no session for |
-//! | `aside` | threads for what reads many files |
+//! | `aside` | threads for blocking work that reads many files |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `inotify` | what is watched in the file system |
 //! | `hooks` | the administrator's own programs |
@@ -26,7 +26,7 @@
 //! | `store`, `replace` | what survives a restart |
 //! | `endings`, `logins` | what a login is told |
 //! | `journal`, `tell` | the journal and the authentication log |
-//! | `unwarned` | whose warning nobody took |
+//! | `unwarned` | sessions whose last warning nobody received |
 //! | `clock` | time |
 //! | `watchdog` | systemd, which restarts a daemon that hangs |
 
@@ -89,7 +89,7 @@ use crate::cli::Args;
 use crate::journal::Journal;
 use crate::watchdog::Watchdog;
 
-/// Users whose sessions are looked at at the same time.
+/// Maximum number of users whose sessions are probed concurrently.
 const LOOKERS: usize = 4;
 /// How long the end of the daemon waits for looks.
 const PATIENCE: Duration = Duration::from_secs(1);

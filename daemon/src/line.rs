@@ -1,22 +1,22 @@
-//! A few at once, and whoever else comes stands in line: what waits there takes no task.
+//! A queue with a concurrency limit. A queued item occupies no task.
 //!
-//! Of one user no more than some are at once, and where several users wait they take turns: who has
-//! thousands of sessions holds up only those.
+//! Each user has a concurrency limit as well, and users with queued items take turns: thousands of
+//! sessions of one user delay only that user's.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Where they stand, by whose they are. Clones are the same.
+/// The queue of items by user. Clones share it.
 pub(crate) struct Line<K, T>(Arc<Mutex<State<K, T>>>);
 
 struct State<K, T> {
     free: usize,
-    /// How many of each may be at once.
+    /// The concurrency limit of each user.
     each: usize,
     under_way: HashMap<K, usize>,
     waiting: HashMap<K, VecDeque<T>>,
-    /// Who has somebody waiting that may be next, in order.
+    /// The users with a queued item that may run, in order.
     turns: VecDeque<K>,
 }
 
@@ -27,7 +27,7 @@ impl<K, T> Clone for Line<K, T> {
 }
 
 impl<K: Copy + Eq + Hash, T> Line<K, T> {
-    /// A line before so many places, of which each may have so many.
+    /// A queue with this concurrency limit in all, and this one for each user.
     pub(crate) fn new(places: usize, each: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             free: places,
@@ -96,7 +96,7 @@ impl<K: Copy + Eq + Hash, T> State<K, T> {
         self.begin(whose);
         self.take_turn(whose);
         if self.waiting.is_empty() {
-            // What a storm has taken is given back.
+            // The memory of a long queue is given back.
             self.waiting.shrink_to_fit();
             self.under_way.shrink_to_fit();
         }

@@ -47,7 +47,7 @@ pub(crate) struct PolicyFile {
     pub(crate) path: PathBuf,
     pub(crate) minima: Minima,
     last_good: PathBuf,
-    /// Whether the policy in force is from the main file: the copy remembers it as well, where
+    /// Whether the policy in force came from the main file. The copy on disk records it as well, if
     /// there is one.
     is_from_main: Cell<bool>,
 }
@@ -137,8 +137,8 @@ impl PolicyFile {
     }
 }
 
-/// Makes this directory for root alone, where it is not there. The package does so, but for a
-/// daemon that is tried out by hand.
+/// Creates this directory with mode 0700 if it does not exist. The package creates it, but not for
+/// a daemon that is run by hand.
 fn make(directory: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !directory.is_dir() => {
@@ -232,7 +232,7 @@ mod tests {
             let found = file.fall_back();
             assert_eq!((found.origin, hours(&found)), (Origin::LastGood, Some(12)));
         }
-        // Without a copy the one that has taken it still knows.
+        // Without a copy on disk, the running daemon still knows.
         fs::remove_file(&running.last_good).unwrap();
         assert!(read(&running).is_err());
         assert_eq!(read(&next).unwrap().origin, Origin::BuiltIn);

@@ -21,7 +21,7 @@ use crate::{descent, logind, scope, ttys};
 /// Sessions that are looked at at once, however many there are: what ends one is not to wait behind
 /// all looks that a restart calls for.
 const AT_ONCE: usize = 16;
-/// Those of one user: who has a thousand sessions keeps nobody else's from being looked at.
+/// Concurrency limit of one user, so that a user with a thousand sessions does not delay others.
 const AT_ONCE_OF_USER: usize = 4;
 
 /// What is wanted of a reading.

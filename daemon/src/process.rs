@@ -1,4 +1,4 @@
-//! Processes: one is told from a later one with the same number by when it started.
+//! Processes, identified by process id and start time, so that a reused id is another process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,55 +6,55 @@ use std::time::Duration;
 
 use session_timeout_policy::{AuditSession, BootTime, Pid};
 
-/// More processes than this are not looked at. A default kernel has numbers for 4,194,304 at most,
-/// and the tasks of users are limited to a third of the machine's each.
+/// Maximum number of processes that are read. A default kernel has 4,194,304 process ids at most,
+/// and limits the tasks of each user to a third of the machine's.
 const PROCESSES_MAX: usize = 262_144;
 
-/// A leader is there before its session is; the clocks that the two are stamped with may differ by
-/// so much.
+/// Tolerance between the clocks of a leader's start and of its session's, since the leader starts
+/// before its session.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// One process, for good.
+/// One process, identified for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Process {
     pub(crate) pid: Pid,
     start: Ticks,
 }
 
-/// A time since boot, in the ticks that `/proc` counts in (`sysconf(_SC_CLK_TCK)`).
+/// A time since boot in clock ticks, the unit of `/proc` (`sysconf(_SC_CLK_TCK)`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Ticks(u64);
 
 impl Process {
-    /// The process that has this number now.
+    /// The process that has this id now.
     pub(crate) fn of(pid: Pid) -> Option<Self> {
         Stat::of(pid).and_then(|stat| stat.alive(pid))
     }
 
-    /// The process with this number, if it was there when a session began.
+    /// The process with this id, if it started before the session.
     pub(crate) fn before(pid: Pid, began: BootTime) -> Option<Self> {
         Self::of(pid).filter(|process| process.start.time() <= began.saturating_add(SLACK))
     }
 
-    /// Whether it is still there. One that nobody has waited for yet is not.
+    /// Whether it runs. A zombie does not.
     pub(crate) fn lives(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
 
-    /// The audit session of the login that it leads. What has its parent's leads none of its own: so
-    /// it is with su(1).
+    /// The audit session of the login that this process leads. `None` if its parent is in the same
+    /// one, as with su(1): then it leads none.
     pub(crate) fn audit_of_login(self) -> Option<AuditSession> {
         let parent = Stat::of(self.pid)?.parent;
         let audit = audit(self.pid)?;
         (self.lives() && self::audit(parent) != Some(audit)).then_some(audit)
     }
 
-    /// When it started, since boot.
+    /// Start time, since boot.
     pub(crate) fn started(self) -> BootTime {
         self.start.time()
     }
 
-    /// The ancestors, the nearest first, without PID 1.
+    /// The ancestors, nearest first, without PID 1.
     pub(crate) fn ancestors(self) -> Vec<Self> {
         let mut found = Vec::new();
         let mut next = Stat::of(self.pid).map(|stat| stat.parent);
@@ -84,7 +84,7 @@ fn all() -> impl Iterator<Item = Pid> {
     pids.take(PROCESSES_MAX).map(Pid::new)
 }
 
-/// Nobody nests this deep.
+/// Maximum depth of ancestors.
 const ANCESTORS_MAX: usize = 64;
 
 impl Ticks {
@@ -96,13 +96,13 @@ impl Ticks {
 fn per_second() -> u64 {
     let told = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK);
     let told = told.ok().flatten();
-    // What every architecture of Debian's has.
+    // The value of every architecture of Debian.
     told.and_then(|told| u64::try_from(told).ok())
         .filter(|&told| told > 0)
         .unwrap_or(100)
 }
 
-/// What is told of a process in `/proc/PID/stat` (proc(5)).
+/// Fields of `/proc/PID/stat` (proc(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {
     state: State,
@@ -112,11 +112,11 @@ struct Stat {
     start: Ticks,
 }
 
-/// Field 3, `state`, as far as it matters here.
+/// Field 3, `state`, reduced to what is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Alive,
-    /// A zombie, or gone altogether.
+    /// A zombie, or dead.
     Ended,
 }
 
@@ -127,7 +127,7 @@ impl Stat {
     }
 
     fn parse(stat: &str) -> Option<Self> {
-        // The second field is the name in parentheses, and may itself hold anything.
+        // The second field is the name in parentheses, which may contain any byte.
         let (_, after_name) = stat.rsplit_once(')')?;
         let mut fields = after_name.split_ascii_whitespace();
         let state = match fields.next()? {
@@ -152,7 +152,7 @@ impl Stat {
     }
 }
 
-/// All processes at one moment, more or less.
+/// A snapshot of all processes, not atomic.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     all: BTreeMap<Pid, Stat>,
@@ -160,7 +160,7 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    /// Reads `/proc`. Some ten microseconds for each process.
+    /// Takes a snapshot of `/proc`. Some ten microseconds for each process.
     pub(crate) fn take() -> Self {
         Self::of(
             all()
@@ -177,12 +177,12 @@ impl Census {
         Self { all, children }
     }
 
-    /// The process and all that descend from it; nothing where it is not there.
+    /// The process and all its descendants; empty if it is not there.
     pub(crate) fn below(&self, top: Process) -> BTreeSet<Process> {
         let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut waiting = if self.has(top) { vec![top.pid] } else { vec![] };
         while let Some(pid) = waiting.pop() {
-            // A number may be given out again while all are read.
+            // An id may be reused while the others are read.
             if !seen.insert(pid) {
                 continue;
             }
@@ -202,7 +202,7 @@ impl Census {
 mod tests {
     use super::*;
 
-    /// Processes, by their number and their parent.
+    /// Processes by their id and their parent's.
     fn census<const N: usize>(rows: [(u32, u32); N]) -> Census {
         let one = |(pid, parent): (u32, u32)| {
             let stat = Stat {
@@ -270,7 +270,7 @@ mod tests {
         let us = Process::of(Pid::new(std::process::id())).unwrap();
         assert!(Census::take().below(us).contains(&one));
         assert!(one.ancestors().contains(&us));
-        // It has the audit session of whoever runs the test, if that has one.
+        // It inherits the audit session of the test's caller, if there is one.
         assert_eq!(one.audit_of_login(), None);
         if let Some(audit) = audit(us.pid) {
             assert!(in_audit_session(audit).contains(&one));
@@ -278,7 +278,7 @@ mod tests {
         assert!(Process::before(one.pid, one.started()).is_some());
         assert!(Process::before(one.pid, us.start.time().saturating_sub(SLACK * 2)).is_none());
         child.kill().unwrap();
-        // It has ended, and we have not waited for it.
+        // A zombie: it has exited, and the test has not waited for it.
         let ended = (0..1000).any(|_| {
             std::thread::sleep(Duration::from_millis(5));
             !one.lives()

@@ -48,18 +48,18 @@ pub(crate) struct SessionReport {
     /// How long the limit is that it ends by, with what was granted beyond it.
     pub(crate) length: Option<Duration>,
     pub(crate) limits: Option<Limits>,
-    /// The absolute limit, which may be an earlier one than that in there.
+    /// The absolute limit, which may be earlier than the one in the settings.
     pub(crate) absolute: Option<Duration>,
-    /// The rule that an earlier absolute limit is from, of a session whose user has changed what it
-    /// is; empty where it is everybody's.
+    /// The rule of an earlier absolute limit, for a session whose user has changed its properties;
+    /// empty for `[default]`.
     pub(crate) absolute_rule: Option<String>,
-    /// How often and by how much the absolute limit may be put off.
+    /// How often and by how much the absolute limit may be extended.
     pub(crate) extensions: Option<Extensions>,
     pub(crate) granted: Granted,
     pub(crate) locked: bool,
     /// It was to be locked, and its desktop has not said that it is.
     pub(crate) lock_missed: bool,
-    /// Nobody took its last warning.
+    /// Nobody received its last warning.
     pub(crate) unwarned: bool,
 }
 

@@ -20,16 +20,16 @@ const PROCESSES_MAX: usize = 65_536;
 /// Control groups below a scope that are looked into, deepest last.
 const DEPTH_MAX: usize = 8;
 
-/// What the id of a login begins with that the daemon keeps itself; no id of logind's has a hyphen.
+/// Prefix of the ids of logins that the daemon keeps; no id of logind's has a hyphen.
 const KEPT: &str = "login-";
 
-/// The id of a login that logind has no session for: its leader tells it from others.
+/// The id of a login that logind has no session for, made of its leader's process id.
 pub(crate) fn kept(leader: Pid) -> String {
     format!("{KEPT}{}", leader.as_raw())
 }
 
-/// The unit of a session's scope; `None` where the id is neither one that logind makes
-/// (`session_id_valid()`: ASCII letters and digits) nor the daemon's.
+/// The unit of a session's scope; `None` if the id is neither one of logind's
+/// (`session_id_valid()`: ASCII letters and digits) nor one of the daemon's.
 pub(crate) fn unit(session: &str) -> Option<String> {
     let (id, name) = match session.strip_prefix(KEPT) {
         Some(leader) => (leader, format!("session-timeout-{session}.scope")),
@@ -39,8 +39,8 @@ pub(crate) fn unit(session: &str) -> Option<String> {
     valid.then_some(name)
 }
 
-/// The unit of the scope that is to hold a session's processes: logind's, or where the daemon keeps
-/// it the daemon's.
+/// The unit of the scope that holds a session's processes: the daemon's if it keeps the login,
+/// logind's otherwise.
 pub(crate) fn unit_of(session: &SessionFacts) -> Option<String> {
     match session.keeper {
         Keeper::Logind => unit(&session.key.id),
@@ -48,8 +48,8 @@ pub(crate) fn unit_of(session: &SessionFacts) -> Option<String> {
     }
 }
 
-/// The `InvocationID` of this unit, while it is loaded: PID 1 has a link for each whose target is
-/// the id (`unit_export_invocation_id()`, systemd 238 and later).
+/// The `InvocationID` of this unit, while it is loaded. PID 1 keeps a symbolic link for each unit
+/// whose target is the id (`unit_export_invocation_id()`, systemd 238 and later).
 pub(crate) fn invocation(unit: &str) -> Option<InvocationId> {
     let link = fs::read_link(format!("/run/systemd/units/invocation:{unit}")).ok()?;
     InvocationId::parse(link.to_str()?)
@@ -60,12 +60,12 @@ pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
     unit(session).map_or_else(Vec::new, |unit| members(&unit, uid))
 }
 
-/// The processes of a scope in the slice of this user, in no order.
+/// The processes of a scope in the slice of this user, unordered.
 pub(crate) fn members(unit: &str, uid: Uid) -> Vec<Pid> {
     inside(&format!("/user.slice/user-{uid}.slice/{unit}"))
 }
 
-/// The processes in a control group and below it, in no order.
+/// The processes in a control group and below it, unordered.
 pub(crate) fn inside(group: &str) -> Vec<Pid> {
     let below = group.trim_start_matches('/');
     let mut found = Vec::new();
@@ -78,11 +78,11 @@ pub(crate) fn inside(group: &str) -> Vec<Pid> {
     found
 }
 
-/// Whether nothing runs in a scope in the slice of this user; so it is where there is no scope.
+/// Whether a scope in the slice of this user is empty; a scope that does not exist is.
 pub(crate) fn is_empty(unit: &str, uid: Uid) -> bool {
     let below = format!("user.slice/user-{uid}.slice/{unit}");
-    // The kernel says it of a group and all below it (cgroup-v2.rst); without that file it is to be
-    // looked after.
+    // `cgroup.events` covers the group and its descendants (cgroup-v2.rst); without that file the
+    // processes are listed.
     let events = ROOTS.iter().find_map(|root| {
         let group = Path::new(root).join(&below);
         fs::read_to_string(group.join("cgroup.events")).ok()
@@ -93,7 +93,7 @@ pub(crate) fn is_empty(unit: &str, uid: Uid) -> bool {
     }
 }
 
-/// Whether a process is in a scope whose name begins so.
+/// Whether a process is in a scope whose name begins with this prefix.
 pub(crate) fn is_in(prefix: &str, process: Pid) -> bool {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
     groups.is_ok_and(|groups| {
@@ -119,7 +119,7 @@ pub(crate) fn holds(unit: &str, uid: Uid, process: Pid) -> bool {
     groups.lines().any(inside)
 }
 
-/// The processes in the scopes of this user's other sessions, in no order.
+/// The processes in the scopes of this user's other sessions, unordered.
 pub(crate) fn processes_beside(session: &str, uid: Uid) -> Vec<Pid> {
     let own = unit(session);
     let mut found = Vec::new();
@@ -173,14 +173,14 @@ pub(crate) fn session_of(process: Pid) -> Option<String> {
     groups.lines().find_map(|line| session_in(line, root))
 }
 
-/// The control group that PID 1 of this machine has everything below: empty, unless a container
-/// has no namespace of control groups, so that paths are the host's (cgroup_namespaces(7)).
+/// The control group that all units of this machine's PID 1 are below: empty, except in a container
+/// without a control group namespace, where paths are the host's (cgroup_namespaces(7)).
 static ROOT: LazyLock<String> = LazyLock::new(|| {
     let groups = fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
     groups.lines().find_map(root_in).unwrap_or_default()
 });
 
-/// The root in a line of `/proc/1/cgroup`: PID 1 is in its own scope directly below it
+/// The root group from a line of `/proc/1/cgroup`: PID 1 is in `init.scope` directly below it
 /// (`cg_get_root_path()` of systemd).
 fn root_in(line: &str) -> Option<String> {
     systemd_group(line)?
@@ -188,10 +188,10 @@ fn root_in(line: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The session in a line of `/proc/PID/cgroup`.
+/// The session of a line of `/proc/PID/cgroup`.
 ///
-/// A user may name groups in the tree of `user@.service` at will: only the place where systemd
-/// puts the scope of a session counts, and there nobody but root makes a group.
+/// A user may create groups with any name below `user@.service`. Only the place where systemd puts
+/// the scopes of sessions counts, where only root can create groups.
 fn session_in(line: &str, root: &str) -> Option<String> {
     let below = systemd_group(line)?.strip_prefix(root)?;
     let mut parts = below.strip_prefix("/user.slice/")?.split('/');
@@ -207,8 +207,8 @@ fn session_in(line: &str, root: &str) -> Option<String> {
     (is_number && unit(id).is_some()).then(|| id.to_owned())
 }
 
-/// The control group in a line of `/proc/PID/cgroup`, if it is of a hierarchy of systemd's: the
-/// unified one, which is number 0 and has no name, or the named one of a machine with cgroup v1
+/// The control group of a line of `/proc/PID/cgroup`, if its hierarchy is one of systemd's: the
+/// unified one, with number 0 and no name, or the named one of a machine with cgroup v1
 /// (cgroups(7)).
 fn systemd_group(line: &str) -> Option<&str> {
     let (number, rest) = line.split_once(':')?;

@@ -80,7 +80,7 @@ pub(crate) fn cause(session: &View<'_>, limit: LimitKind) -> Cause {
     }
 }
 
-/// What becomes of a session at its limit of this kind.
+/// What happens to a session at its limit of this kind.
 pub(crate) fn becomes(session: &View<'_>, limit: LimitKind) -> End {
     match session.end_action_for(limit) {
         Some(EndAction::Lock) => End::Locks,

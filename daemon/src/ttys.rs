@@ -3,8 +3,8 @@
 //! logind forgets the terminal of an SSH connection with a second one, and on Debian 13 it never
 //! knows one, so the terminals are found through the processes of the login.
 //!
-//! None is opened here: whoever opens a terminal may be blocked by its user. What the file system
-//! has of it blocks nobody.
+//! The daemon opens none of them: open(2) of a terminal may be blocked by its user. stat(2) cannot
+//! be blocked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,15 +21,15 @@ use crate::writes::Writes;
 /// The terminals of a login.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Terminals {
-    /// Those of its leader and of what descends from it.
+    /// Terminals of the leader and its descendants.
     pub(crate) own: BTreeSet<Terminal>,
-    /// Those of what it has left behind in its scope.
+    /// Terminals of other processes in the scope.
     pub(crate) left: BTreeSet<Terminal>,
 }
 
 impl Terminals {
-    /// Those whose input counts: who has a terminal of the login types there, and what is left
-    /// behind (tmux) may be typed into from another login.
+    /// The terminals whose input counts. Those of other processes in the scope do not count beside
+    /// terminals of the login itself: the server of a tmux may be typed into from another login.
     pub(crate) fn counted(&self) -> &BTreeSet<Terminal> {
         if self.own.is_empty() {
             &self.left
@@ -38,15 +38,16 @@ impl Terminals {
         }
     }
 
-    /// All of them.
+    /// All terminals of the login.
     pub(crate) fn all(&self) -> BTreeSet<Terminal> {
         self.own.union(&self.left).cloned().collect()
     }
 }
 
-/// Finds the terminals of a login. One that is not its user's is taken where a process of it has it
-/// for its controlling terminal beyond doubt: su(1) and web consoles leave a terminal whose it was.
-/// A desktop has none such: the console that it runs on shows nothing while it is there.
+/// Finds the terminals of a login. A terminal that its user does not own counts if it is certainly
+/// the controlling terminal of one of the login's processes: su(1) and web consoles do not change
+/// the owner. For a desktop such terminals do not count: the console that it was started from shows
+/// nothing while it runs.
 pub(crate) fn of_session(session: &SessionFacts) -> Terminals {
     let user = session.uid.as_raw();
     let graphical = session.session_type.is_graphical();
@@ -68,7 +69,7 @@ pub(crate) fn of_session(session: &SessionFacts) -> Terminals {
     Terminals { own, left }
 }
 
-/// Its name as people know it: `pts/3`.
+/// The name without `/dev/`: `pts/3`.
 pub(crate) fn name(terminal: &Terminal) -> String {
     let name = terminal.path.strip_prefix("/dev");
     name.unwrap_or(&terminal.path).display().to_string()
@@ -96,7 +97,7 @@ pub(crate) fn output_stamps(
     terminals.iter().filter_map(stamp).collect()
 }
 
-/// Remembers what came of a text for this terminal, so that it does not count as output.
+/// Records the time stamps of a write by the daemon, so that it does not count as output.
 pub(crate) fn note(terminal: &Terminal, shown: &Shown, writes: &Writes) {
     let stamps = shown.stamps;
     let stamps = stamps.and_then(|at| seconds(at.before).zip(seconds(at.after)));
@@ -129,7 +130,7 @@ fn named(device: u64, witness: Option<Witness>) -> Option<Terminal> {
     Some(Terminal { owner, ..terminal })
 }
 
-/// The terminal that logind has by this name.
+/// The terminal that logind names for the session.
 fn known_to_logind(name: &str) -> Option<Terminal> {
     if !name.split('/').all(is_plain) {
         return None;
@@ -145,7 +146,7 @@ fn known_to_logind(name: &str) -> Option<Terminal> {
     })
 }
 
-/// What the file system says of it, if it is still there.
+/// The terminal's metadata, if its file still exists.
 fn about(terminal: &Terminal) -> Option<fs::Metadata> {
     let about = fs::symlink_metadata(&terminal.path).ok()?;
     let same = about.file_type().is_char_device() && about.rdev() == terminal.device;
@@ -175,7 +176,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A session of this leader's that logind has no scope for.
+    /// A session with this leader, whose scope does not exist.
     pub(crate) fn session(leader: Pid, started: BootTime) -> SessionFacts {
         SessionFacts {
             key: SessionKey {
@@ -242,7 +243,7 @@ pub(crate) mod tests {
         assert_eq!(terminals.counted(), &terminals.left);
     }
 
-    /// A child of this process that has this terminal, and nothing to do with the session's scope.
+    /// A child process with this controlling terminal, outside the session's scope.
     fn with_terminal(pty: &OpenptyResult) -> std::process::Child {
         std::process::Command::new("setsid")
             .args(["--ctty", "sleep", "60"])
@@ -266,7 +267,7 @@ pub(crate) mod tests {
             assert_eq!(devices, [device], "{owner}");
             assert!(found.left.is_empty());
         }
-        // A desktop's console shows nothing while the desktop is there.
+        // A desktop's console shows nothing while the desktop runs.
         session.session_type = SessionType::X11;
         assert_eq!(of_session(&session), Terminals::default());
         leader.kill().unwrap();

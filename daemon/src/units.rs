@@ -1,4 +1,4 @@
-//! What is asked of PID 1: to stop units, to kill what is in them, and for scopes of the daemon's.
+//! Calls PID 1: stops units, signals their processes, and creates scopes of the daemon's own.
 
 use std::time::Duration;
 
@@ -14,17 +14,18 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// logind stamps a session right before it has PID 1 start the scope, which may take this long.
+/// Tolerance in microseconds between logind's time stamp of a session and the start of its scope,
+/// which follows it.
 const SAME_START: u64 = 10_000_000;
 
-/// Properties of a transient unit, by their names on D-Bus.
+/// Properties of a transient unit, by their D-Bus names.
 type Settings<'a> = Vec<(&'a str, Variant<'a>)>;
 
-/// PID 1's units. Clones are the same.
+/// PID 1's units. Clones share the connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Units(Direct);
 
-/// Whether PID 1 has a unit.
+/// Whether PID 1 has the unit loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Yes,
@@ -32,10 +33,10 @@ pub(crate) enum Found {
 }
 
 impl Units {
-    /// Asks the processes of the unit to end, and kills them after its `TimeoutStopSec=`.
+    /// Stops the unit: SIGTERM to its processes, and SIGKILL after its `TimeoutStopSec=`.
     ///
     /// # Errors
-    /// PID 1 refuses, or does not answer.
+    /// PID 1 refuses, or does not reply.
     pub(crate) async fn stop(&self, unit: InvocationId) -> zbus::Result<Found> {
         found(self.0.call(&path(unit), UNIT, "Stop", &"replace").await)
     }
@@ -43,17 +44,17 @@ impl Units {
     /// Sends a signal to all processes of the unit.
     ///
     /// # Errors
-    /// PID 1 refuses, or does not answer.
+    /// PID 1 refuses, or does not reply.
     pub(crate) async fn kill(&self, unit: InvocationId, signal: Signal) -> zbus::Result<Found> {
         let body = ("all", signal as i32);
         found(self.0.call(&path(unit), UNIT, "Kill", &body).await)
     }
 
-    /// The activation of this unit that began when the session did. An id that logind hands out
-    /// again has a scope of the same name, which began later.
+    /// The activation of this unit that began with the session. If logind reuses a session id, the
+    /// scope with the same name began later and does not count.
     ///
     /// # Errors
-    /// PID 1 does not answer.
+    /// PID 1 does not reply.
     pub(crate) async fn invocation_of(
         &self,
         name: &str,
@@ -69,10 +70,10 @@ impl Units {
         self.invocation_at(&path).await
     }
 
-    /// The activation of the unit with this name.
+    /// The current activation of the unit with this name.
     ///
     /// # Errors
-    /// PID 1 does not answer.
+    /// PID 1 does not reply.
     pub(crate) async fn invocation(&self, name: &str) -> zbus::Result<Option<InvocationId>> {
         match self.unit(name).await? {
             Some(path) => self.invocation_at(&path).await,
@@ -80,10 +81,10 @@ impl Units {
         }
     }
 
-    /// Puts processes into a new scope in the slice of this user.
+    /// Moves processes into a new scope in the slice of this user.
     ///
     /// # Errors
-    /// PID 1 refuses, as where one of them is gone, or does not answer.
+    /// PID 1 refuses, as when one of them has exited, or does not reply.
     pub(crate) async fn hold(&self, scope: &Scope<'_>, processes: &[Pid]) -> zbus::Result<()> {
         let pids: Vec<u32> = processes.iter().map(|pid| pid.as_raw()).collect();
         let mut settings: Settings<'_> = vec![
@@ -91,17 +92,18 @@ impl Units {
             ("Slice", Variant::from(format!("user-{}.slice", scope.user))),
             ("PIDs", Variant::from(pids)),
             ("CollectMode", Variant::from("inactive-or-failed")),
-            // More processes are put only into units that are delegated; it stays root's.
+            // PID 1 adds processes only to delegated units; the control group still belongs to
+            // root.
             ("Delegate", Variant::from(true)),
         ];
         settings.extend(scope.stop.settings());
         self.start(scope.name, settings).await
     }
 
-    /// Puts more processes into a scope.
+    /// Moves more processes into a scope.
     ///
     /// # Errors
-    /// PID 1 refuses, as where one of them is gone, or does not answer.
+    /// PID 1 refuses, as when one of them has exited, or does not reply.
     pub(crate) async fn attach(&self, scope: &str, processes: &[Pid]) -> zbus::Result<()> {
         let pids: Vec<u32> = processes.iter().map(|pid| pid.as_raw()).collect();
         let body = (scope, "", pids);
@@ -111,10 +113,10 @@ impl Units {
         asked.await.map(drop)
     }
 
-    /// Runs a program as a user, in a service of its own, for `bound` at most.
+    /// Runs a program as a user in a transient service, with this timeout.
     ///
     /// # Errors
-    /// PID 1 refuses, or does not answer.
+    /// PID 1 refuses, or does not reply.
     pub(crate) async fn run_as(&self, program: &AsUser<'_>) -> zbus::Result<()> {
         let argv: Vec<String> = program.argv.iter().map(|&one| one.to_owned()).collect();
         let path = argv.first().cloned().unwrap_or_default();
@@ -176,7 +178,7 @@ impl Units {
     }
 }
 
-/// A scope of the daemon's.
+/// A scope that the daemon creates.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'a> {
     pub(crate) name: &'a str,
@@ -185,14 +187,14 @@ pub(crate) struct Scope<'a> {
     pub(crate) stop: Stop,
 }
 
-/// How the processes of a scope are stopped.
+/// How PID 1 stops the processes of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// SIGTERM, and nothing after it.
+    /// SIGTERM, and no other signal.
     Ask,
     /// SIGTERM and SIGHUP, and SIGKILL after this time.
     Within(Duration),
-    /// SIGTERM and SIGHUP, and SIGKILL after the time that the manager has for units.
+    /// SIGTERM and SIGHUP, and SIGKILL after the manager's default stop timeout.
     Leisurely,
 }
 
@@ -209,26 +211,26 @@ impl Stop {
     }
 }
 
-/// A program that a user is to run.
+/// A program to run as a user.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AsUser<'a> {
-    /// Of the service.
+    /// The name of its service.
     pub(crate) name: &'a str,
     pub(crate) description: &'a str,
     pub(crate) user: Uid,
-    /// The first one is the path of the program.
+    /// The first element is the absolute path of the program.
     pub(crate) argv: &'a [&'a str],
     pub(crate) bound: Duration,
-    /// A file of root's for what it says, and how long that may be in bytes.
+    /// The file that receives its standard output, created by root, and its maximum size in bytes.
     pub(crate) output: Option<(&'a str, u64)>,
 }
 
-/// Whether PID 1 itself has refused, and not the way to it.
+/// Whether PID 1 itself returned the error, and not the connection.
 pub(crate) fn answered(error: &zbus::Error) -> bool {
     name_of(error).is_some()
 }
 
-/// PID 1 has no such unit, or not in this activation.
+/// PID 1 has no such unit, or another activation of it.
 pub(crate) fn is_unknown(error: &zbus::Error) -> bool {
     name_of(error).is_some_and(|name| {
         [
@@ -240,7 +242,7 @@ pub(crate) fn is_unknown(error: &zbus::Error) -> bool {
     })
 }
 
-/// The name of the error that was the answer.
+/// The D-Bus name of the error.
 fn name_of(error: &zbus::Error) -> Option<String> {
     match error {
         zbus::Error::MethodError(name, ..) => Some(name.to_string()),
@@ -257,9 +259,9 @@ fn found(asked: zbus::Result<zbus::Message>) -> zbus::Result<Found> {
     }
 }
 
-/// PID 1 takes the id of an activation as the name of the unit's object
-/// (`manager_load_unit_from_dbus_path()`), so that another activation is never hit. A digit at the
-/// beginning is written as `_` and its code (`bus_label_escape()`).
+/// The object path of a unit's activation: PID 1 resolves an `InvocationID` in place of the name
+/// (`manager_load_unit_from_dbus_path()`), so another activation is never affected. A leading digit
+/// is written as `_` and its code (`bus_label_escape()`).
 fn path(unit: InvocationId) -> String {
     let id = unit.to_string();
     let label = match id.strip_prefix(|first: char| first.is_ascii_digit()) {

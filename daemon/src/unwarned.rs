@@ -1,23 +1,23 @@
-//! Sessions whose user could not be warned: nobody took the last warning.
+//! Sessions whose last warning nobody received.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_timeout_policy::{LimitKind, SessionKey};
 
-/// The sessions. Clones are the same.
+/// The sessions. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Unwarned(Arc<Mutex<HashMap<SessionKey, State>>>);
 
 #[derive(Default)]
 struct State {
-    /// Nobody took the last warning.
+    /// Nobody received the last warning.
     stands: bool,
-    /// For which limits that was said.
+    /// The limits for which that has been logged.
     said: Vec<LimitKind>,
 }
 
-/// Whether the journal has it already that nobody was warned of this limit of this session.
+/// Whether it has been logged that nobody received a warning of this limit of this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
     Before,
@@ -25,7 +25,7 @@ pub(crate) enum Said {
 }
 
 impl Unwarned {
-    /// Nobody took the warning of this limit.
+    /// Records that nobody received the warning of this limit.
     pub(crate) fn add(&self, key: &SessionKey, limit: LimitKind) -> Said {
         let mut all = self.all();
         let state = all.entry(key.clone()).or_default();
@@ -37,14 +37,14 @@ impl Unwarned {
         Said::NotYet
     }
 
-    /// A later warning was taken.
+    /// Records that a later warning was received.
     pub(crate) fn clear(&self, key: &SessionKey) {
         if let Some(state) = self.all().get_mut(key) {
             state.stands = false;
         }
     }
 
-    /// The session is no more.
+    /// Forgets a session that is gone.
     pub(crate) fn forget(&self, key: &SessionKey) {
         let mut all = self.all();
         if all.remove(key).is_some() && all.is_empty() {
@@ -52,7 +52,7 @@ impl Unwarned {
         }
     }
 
-    /// Whether nobody took the last warning of this session.
+    /// Whether nobody received the last warning of this session.
     pub(crate) fn has(&self, key: &SessionKey) -> bool {
         self.all().get(key).is_some_and(|state| state.stands)
     }

@@ -1,7 +1,7 @@
-//! Walks through `/proc`, which may be long: a session may have thousands of processes.
+//! Reads of `/proc` on other threads: a session may have thousands of processes.
 //!
-//! They are done by other threads than the driver's, of which there are few, and one at a time for
-//! each user: a user with very many processes waits for the own walks, and nobody else does.
+//! They run on a pool of few threads, and one at a time for each user: a user with very many
+//! processes delays only reads about that user.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use session_timeout_policy::Uid;
 use tokio::sync::Semaphore;
 
-/// Whose turn it is. Clones are the same.
+/// The queues by user. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Walks(Arc<Mutex<HashMap<Uid, Weak<Semaphore>>>>);
 
 impl Walks {
-    /// Has another thread do this for a user, when none does for the same one; nothing where it
-    /// broke off.
+    /// Runs this on another thread, after earlier ones of the same user; `None` if it panicked.
     pub(crate) async fn of<R: Send + 'static>(
         &self,
         user: Uid,
@@ -25,7 +24,8 @@ impl Walks {
         let turn = turns.acquire_owned().await.ok()?;
         let walk = move || {
             let walked = walk();
-            // Only now: what waits for the walk may give it up.
+            // Released here and not by the caller, which may be cancelled while the thread still
+            // runs.
             drop(turn);
             walked
         };

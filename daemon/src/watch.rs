@@ -6,8 +6,8 @@
 //! same (Linux 6.4), and the next look sees it. It also sees terminals that were not there when
 //! the user was warned.
 //!
-//! Watching a file takes the permission to read it, which the daemon does not have: it lends its
-//! instance of inotify to `session-timeout-terminals`, which has, and is told of input by itself.
+//! inotify requires read permission on the file, which the daemon does not have: it lends its
+//! inotify instance to `session-timeout-terminals`, which has, and receives the events itself.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -27,8 +27,8 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// What a session is to be watched with, until [`Self::add`] or [`Self::give_up`] is called for
-    /// it. Where there is nothing, the next look at the session sees input, a little later.
+    /// The inotify instance for a session's terminals, until [`Self::add`] or [`Self::give_up`] is
+    /// called for it. Without one, the next probe of the session detects input, a little later.
     pub(crate) fn lend(&mut self) -> Option<Arc<OwnedFd>> {
         match self.watches.lend() {
             Ok(lent) => {
@@ -44,12 +44,12 @@ impl Watcher {
         }
     }
 
-    /// These watches are of this session, beside those that it has.
+    /// Adds these watches to those of this session.
     pub(crate) fn add(&mut self, session: &SessionKey, watches: &[i32]) {
         self.watches.take_back(watches, Some(session));
     }
 
-    /// These watches are of a session that need not be watched any more.
+    /// Removes these watches, whose session need not be watched any more.
     pub(crate) fn give_up(&mut self, watches: &[i32]) {
         self.watches.take_back(watches, None);
     }

@@ -1,8 +1,8 @@
-//! The backstop: after some time PID 1 ends the session, with no daemon to ask for it.
+//! The backstop: PID 1 ends the session after some time, without the daemon.
 //!
-//! `pam_systemd` makes `RuntimeMaxSec=` of the session's scope out of data that a module before it
-//! has left (pam_systemd(8)). It counts on CLOCK_MONOTONIC from the login, cannot be changed
-//! afterwards, and warns nobody. So it is for the day on which the daemon is gone for good.
+//! `pam_systemd` sets `RuntimeMaxSec=` of the session's scope from PAM data that an earlier module
+//! has set (pam_systemd(8)). The time counts on CLOCK_MONOTONIC from the login, cannot be changed
+//! afterwards, and comes without a warning. So it is a last resort, for a daemon that does not run.
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -12,24 +12,24 @@ use nix::unistd::{Uid, User};
 use crate::options::Options;
 use crate::pam::{Item, NotLeft, Pam, Priority};
 
-/// The name that `pam_systemd` looks for; pam_systemd(8).
+/// The PAM data name that `pam_systemd` reads; pam_systemd(8).
 const RUNTIME_MAX: &CStr = c"systemd.runtime_max_sec";
 
-/// The first uid of people, as Debian has it (`UID_MIN` of login.defs(5), which would be a file to
-/// open in the middle of a login). root and system accounts have no backstop, as they have no
-/// limits of the daemon's.
+/// The first uid of regular accounts on Debian (`UID_MIN` of login.defs(5), which is not read here
+/// because the module opens no files). root and system accounts have no backstop, as they have no
+/// limits by default.
 const FIRST_REGULAR: Uid = Uid::from_raw(1000);
 
-/// Has PID 1 end the session `time` after the login, if it is a person's.
+/// Sets the session's backstop to `time` after the login, if it is a regular account's.
 ///
-/// `uid_of` is [`uid_of`]. Whatever goes wrong, the login goes on without a backstop.
+/// `uid_of` is [`uid_of`]. On any failure the login goes on without a backstop.
 pub(crate) fn open_session(
     pam: &mut impl Pam,
     options: &Options,
     time: Option<Duration>,
     uid_of: impl FnOnce(&str) -> Option<Uid>,
 ) {
-    // What is wrong with the time has been said.
+    // An invalid time has been logged when it was parsed.
     let Some(time) = time else { return };
     let user = pam.item(Item::User).map(CStr::to_str);
     let Some(uid) = user.and_then(Result::ok).and_then(uid_of) else {
@@ -39,7 +39,7 @@ pub(crate) fn open_session(
     if uid.as_raw() < FIRST_REGULAR.as_raw() {
         return;
     }
-    // Somebody else's limit, and maybe a shorter one.
+    // Another module has set a limit, which may be shorter.
     if pam.has_data(RUNTIME_MAX) {
         report(pam, options, "another module limits the session already");
         return;
@@ -52,7 +52,7 @@ pub(crate) fn open_session(
     }
 }
 
-/// The uid of an account, from the name service: as `pam_systemd`, the next to ask, will have it.
+/// The uid of an account from the name service, which `pam_systemd` queries next as well.
 pub(crate) fn uid_of(name: &str) -> Option<Uid> {
     User::from_name(name).ok().flatten().map(|user| user.uid)
 }
@@ -71,7 +71,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// A stack, with what is left in it.
+    /// A fake stack, with the PAM data in it.
     struct Stack {
         user: Option<CString>,
         full: bool,

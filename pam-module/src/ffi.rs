@@ -76,7 +76,7 @@ impl Pam for Handle {
     fn has_data(&self, name: &CStr) -> bool {
         let mut data: *const c_void = ptr::null();
         // SAFETY: the handle is live, `name` is a C string, and `data` is ours to write to. What
-        // it points to then is another module's, and is not looked at.
+        // it points to then belongs to another module, and is not dereferenced.
         let code = unsafe { pam_get_data(self.0.as_ptr(), name.as_ptr(), &raw mut data) };
         code == PamReturnCode::SUCCESS as c_int && !data.is_null()
     }
@@ -125,9 +125,9 @@ impl Pam for Handle {
     }
 }
 
-/// Frees a text of [`Handle::leave`]: the cleanup function of pam_set_data(3).
+/// Frees a text of [`Handle::leave`]: the cleanup function for pam_set_data(3).
 ///
-/// No panic leaves here, since there is nothing in it that panics.
+/// It contains nothing that can panic.
 extern "C" fn free_text(_pamh: *mut PamHandle, data: *mut c_void, _status: c_int) {
     if !data.is_null() {
         // SAFETY: libpam passes what `leave` gave it, which is of `CString::into_raw`, and forgets

@@ -6,8 +6,8 @@
 //! daemon, and no fault of the daemon's or its own stops a login, unless the administrator asked
 //! for that with `require`. It decides nothing: the daemon does.
 //!
-//! On a line of its own it does something else: with `backstop=TIME` it has PID 1 end the session
-//! after that time, should the daemon be gone by then ([`backstop`]).
+//! On a separate line with `backstop=TIME` it sets a time after which PID 1 ends the session, even
+//! if the daemon does not run ([`backstop`]).
 //!
 //! A lost record costs little, since the daemon learns of every session from logind as well.
 

@@ -15,22 +15,22 @@ use session_timeout_protocol::LOGIN_SOCKET;
 const SHORTEST: u64 = 1;
 const LONGEST: u64 = 250;
 
-/// The least and the most that a backstop may be. A typing mistake must not end everybody's
-/// sessions right after the login, and a backstop that comes after a week is none.
+/// The minimum and maximum of a backstop. A typing mistake must not end all sessions right after
+/// the login, and a backstop after more than a week has no use.
 const LEAST_BACKSTOP: Duration = Duration::from_secs(10 * 60);
 const MOST_BACKSTOP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// What a line is there for.
+/// The purpose of the module's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// To tell the daemon of the login.
+    /// To record the login with the daemon.
     Record,
-    /// `backstop=TIME`: to have PID 1 end the session after this time. Where TIME cannot be taken
-    /// it is `None`, and the line does nothing: it stands where a login must not be recorded.
+    /// `backstop=TIME`: to set the time after which PID 1 ends the session. `None` if TIME is
+    /// invalid: then the line does nothing, and in particular does not record the login.
     Backstop(Option<Duration>),
 }
 
-/// Whether a backstop may be as short as tests want it.
+/// Whether a backstop may be as short as tests need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Minima {
     Enforced,
@@ -51,7 +51,7 @@ pub(crate) struct Options {
     pub(crate) require: bool,
     /// `debug`: more in the log.
     pub(crate) debug: bool,
-    /// `allow-short-limits`: how short a backstop may be.
+    /// `allow-short-limits`: permits backstops below the minimum, for tests.
     minima: Minima,
 }
 
@@ -140,8 +140,8 @@ impl Options {
         }
     }
 
-    /// That the backstop is within its range; only at the end, since what allows short ones may
-    /// come after it.
+    /// Checks the range of the backstop, after all options, since `allow-short-limits` may follow
+    /// it.
     fn check_backstop(&mut self) -> Result<(), String> {
         let Task::Backstop(Some(time)) = self.task else {
             return Ok(());
@@ -161,7 +161,7 @@ impl Options {
     }
 }
 
-/// A time of systemd.time(7) with one number and one unit.
+/// A time span of systemd.time(7) with one number and one unit.
 fn parse_time(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;

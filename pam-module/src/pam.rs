@@ -15,10 +15,10 @@ pub(crate) trait Pam {
     /// the calling user's.
     fn environment(&self, name: &CStr) -> Option<&CStr>;
 
-    /// Whether a module of the stack has left data of this name for others.
+    /// Whether a module of the stack has set PAM data with this name.
     fn has_data(&self, name: &CStr) -> bool;
 
-    /// Leaves a text for other modules, in place of what is there by this name.
+    /// Sets a text as PAM data for other modules, in place of any with this name.
     fn leave(&mut self, name: &CStr, text: CString) -> Result<(), NotLeft>;
 
     /// Shows a line to the user. Whether it arrived is not known.
@@ -28,7 +28,7 @@ pub(crate) trait Pam {
     fn log(&self, priority: Priority, line: &str);
 }
 
-/// libpam did not take data.
+/// libpam refused the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotLeft;
 

@@ -15,8 +15,8 @@ use crate::text::{for_the_daemon, for_the_user};
 /// Where `pam_systemd` leaves the session that it registered; pam_systemd(8).
 const SESSION_ID: &CStr = c"XDG_SESSION_ID";
 
-/// Records a login with the daemon, and shows what the daemon has to say about it; or, where the
-/// line is there for that, has PID 1 end the session at some time.
+/// Records a login with the daemon, and shows the daemon's message; or, on a backstop line, sets
+/// the time after which PID 1 ends the session.
 ///
 /// `exchange` is [`crate::client::exchange`].
 pub(crate) fn open_session(

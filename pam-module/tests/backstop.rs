@@ -1,4 +1,4 @@
-//! What the built module leaves for pam_systemd with `backstop=TIME`.
+//! The PAM data that the built module sets for pam_systemd with `backstop=TIME`.
 
 #![allow(
     clippy::panic,
@@ -15,18 +15,18 @@ use support::daemon::{Daemon, Manner};
 use support::ffi::Entry;
 use support::{Code, Stack};
 
-/// Every Debian has this account, with a uid that is no system account's (65534).
+/// An account of every Debian, with a uid above those of system accounts (65534).
 const PERSON: &CStr = c"nobody";
 
-/// The control of the profile, and a module next in the stack that calls the application, so that
-/// this can look.
+/// The control of the packaged profile, followed by a module that calls the application, so that
+/// the test can read the PAM data.
 fn stack(daemon: &Daemon, options: &str) -> Stack {
     let line = format!("[default=ignore] MODULE {options}");
     let next = "pam_echo.so here\nsession required pam_permit.so";
     Stack::of(&daemon.socket(), &line, next)
 }
 
-/// What a login leaves.
+/// The PAM data after a login.
 fn left(stack: &Stack, user: &CStr) -> Option<String> {
     let mut login = stack.login(user);
     assert_eq!([login.open(), login.close()], [Code::Success; 2]);

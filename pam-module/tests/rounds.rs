@@ -25,7 +25,7 @@ fn memory() -> usize {
 
 fn rounds(stack: &Stack, count: usize) {
     for _ in 0..count {
-        // Somebody who has a backstop: an account of every Debian, with a uid of a person's.
+        // An account of every Debian that has a backstop, since its uid is a regular one.
         let mut login = stack.login(c"nobody");
         assert_eq!([login.open(), login.close()], [Code::Success; 2]);
     }
@@ -47,7 +47,7 @@ fn a_thousand_logins_leave_nothing_behind() {
     let grown = memory().saturating_sub(memory_before);
     assert!(grown < 512, "{grown} KiB more after 1000 logins");
 
-    // The text for pam_systemd takes 32 bytes, and nobody keeps requests here.
+    // The text for pam_systemd takes 32 bytes; nothing keeps requests here.
     let line = "[default=ignore] MODULE backstop=25h";
     let stack = Stack::of(&daemon.socket(), line, "pam_permit.so");
     rounds(&stack, 50);

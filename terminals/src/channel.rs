@@ -1,4 +1,4 @@
-//! Messages over a socket, each with a descriptor or without.
+//! Messages over a stream socket, each with or without a file descriptor.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -17,10 +17,10 @@ use crate::{LONGEST, MAGIC};
 
 const HEADER: usize = MAGIC.len() + size_of::<u32>();
 
-/// Sends a message, with a descriptor where there is one.
+/// Sends a message, with a file descriptor if there is one.
 ///
 /// # Errors
-/// `InvalidInput` where it is longer than [`LONGEST`], and what the system says.
+/// `InvalidInput` if it is longer than [`LONGEST`]; otherwise the error of the system call.
 pub async fn send(
     stream: &mut UnixStream,
     message: &impl Serialize,
@@ -36,11 +36,12 @@ pub async fn send(
     stream.write_all(rest).await
 }
 
-/// Waits for a message, and for the descriptor that comes with it; nothing where the other side has
-/// closed the connection between two of them.
+/// Waits for a message and its file descriptor, if there is one; `None` if the peer closed the
+/// connection between messages.
 ///
 /// # Errors
-/// `InvalidData` where it is none of ours, and what the system says.
+/// `InvalidData` if the message does not follow this protocol; otherwise the error of the system
+/// call.
 pub async fn receive<T: DeserializeOwned>(
     stream: &mut UnixStream,
 ) -> io::Result<Option<(T, Option<OwnedFd>)>> {
@@ -77,7 +78,7 @@ fn length(header: [u8; HEADER]) -> io::Result<usize> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Filled {
     Whole,
-    /// The connection was closed before the first byte.
+    /// The peer closed the connection before the first byte.
     Nothing,
 }
 

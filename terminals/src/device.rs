@@ -1,4 +1,4 @@
-//! A terminal itself. Anything that opens one may be blocked, and is for workers alone.
+//! Writes to and watches a terminal. Calls that open it may block, and run in workers only.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -15,7 +15,7 @@ use crate::worker::Job;
 /// `S_IWGRP`: `mesg n` of mesg(1) takes this bit away.
 const WRITABLE_BY_GROUP: u32 = 0o020;
 
-/// Writes the text to the terminal if it is still the session's, and never waits for room.
+/// Writes the text to the terminal if it still belongs to the session; does not wait for room.
 pub(crate) fn write(job: &Job) -> Shown {
     match try_write(job) {
         Ok(shown) => shown,
@@ -24,25 +24,25 @@ pub(crate) fn write(job: &Job) -> Shown {
     }
 }
 
-/// Watches the terminal for input with this instance of inotify, if it is still the session's. This
-/// blocks nobody: it is the file that is looked at, and not the terminal.
+/// Watches the terminal for input with this inotify instance, if it still belongs to the session.
+/// This does not block: inotify watches the file, and does not open the terminal.
 ///
 /// # Errors
-/// What the system says; `PermissionDenied` where the terminal is somebody else's.
+/// The error of the system call; `PermissionDenied` if the terminal belongs to somebody else.
 pub(crate) fn watch(terminal: &Terminal, user: u32, instance: &OwnedFd) -> io::Result<i32> {
     if !is_below_dev(&terminal.path) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     let flags = WatchFlags::ACCESS | WatchFlags::DONT_FOLLOW;
     let watch = inotify::add_watch(instance, &terminal.path, flags)?;
-    // Afterwards: the number of a terminal may be given out again in between.
+    // Checked after the watch was added, since the terminal's number may be reused before.
     let checked = fs::symlink_metadata(&terminal.path).and_then(|about| {
         let same = is_still(terminal, user, &about);
         same.then_some(())
             .ok_or_else(|| io::ErrorKind::PermissionDenied.into())
     });
     if let Err(error) = checked {
-        // A file that is gone took its watch with it.
+        // The watch of a deleted file is gone with it.
         let _ = inotify::remove_watch(instance, watch);
         return Err(error);
     }
@@ -52,7 +52,7 @@ pub(crate) fn watch(terminal: &Terminal, user: u32, instance: &OwnedFd) -> io::R
 fn try_write(job: &Job) -> io::Result<Shown> {
     let mut file = open(&job.terminal.path)?;
     let about = file.metadata()?;
-    // The number of a terminal is given out again at once, so only what is open can be trusted.
+    // A terminal's number is reused at once, so only the open descriptor is checked.
     if !is_still(&job.terminal, job.user, &about) || !rustix::termios::isatty(&file) {
         return Ok(Shown::only(Outcome::Refused));
     }
@@ -64,7 +64,7 @@ fn try_write(job: &Job) -> io::Result<Shown> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Outcome::Full,
         Err(_) => Outcome::Refused,
     };
-    // Part of it may have been written, even so.
+    // Part of the text may have been written in spite of the error.
     let stamps = file.metadata().ok().map(|after| Stamps {
         before: about.mtime(),
         after: after.mtime(),
@@ -88,7 +88,7 @@ fn is_below_dev(path: &Path) -> bool {
     path.starts_with("/dev") && path.components().all(plain)
 }
 
-/// Whether the file is this terminal, with the owner that it had, and the session's.
+/// Whether the file is this terminal, has the same owner as before, and belongs to the session.
 fn is_still(terminal: &Terminal, user: u32, about: &fs::Metadata) -> bool {
     let same = about.file_type().is_char_device()
         && about.rdev() == terminal.device
@@ -106,11 +106,11 @@ mod tests {
 
     use super::*;
 
-    /// A terminal of our own.
+    /// A pseudoterminal of the test's own.
     struct Pty {
         master: OwnedFd,
         terminal: Terminal,
-        /// Without it the terminal is gone.
+        /// The terminal exists while this is open.
         slave: File,
     }
 
@@ -152,8 +152,8 @@ mod tests {
         }
     }
 
-    /// All that was written to it. The kernel hands it over in its own time, but has done so when
-    /// nobody has the terminal open any more (EIO).
+    /// Everything that was written to it. The kernel delivers it asynchronously, and completely
+    /// once no process has the terminal open (EIO).
     fn shown(pty: Pty) -> String {
         drop(pty.slave);
         let (mut all, mut some) = (Vec::new(), [0; 64]);

@@ -1,14 +1,14 @@
-//! What the daemon and the program that writes to terminals say to each other.
+//! The protocol between the daemon and `session-timeout-terminals`, and the latter's parts.
 //!
-//! Whoever opens a terminal, or reads or writes its state, may be blocked in the kernel for as long
-//! as the terminal's user likes: `O_NONBLOCK` keeps a write from waiting for room, and not from
-//! waiting for the lock of the terminal (`tty_lock()`) or of its line discipline
-//! (`tty_ldisc_ref_wait()` in `drivers/tty/tty_ldisc.c`). So the daemon touches none. It asks
-//! `session-timeout-terminals`, which has short-lived workers do it, and is the only program of the
+//! A process that opens a terminal, or reads or writes its state, may be blocked in the kernel for
+//! as long as the terminal's user likes: `O_NONBLOCK` prevents waiting for room, but not waiting
+//! for the lock of the terminal (`tty_lock()`) or of its line discipline (`tty_ldisc_ref_wait()` in
+//! `drivers/tty/tty_ldisc.c`). So the daemon opens none. It sends requests to
+//! `session-timeout-terminals`, which runs them in worker processes, and is the only program of the
 //! project with a capability.
 //!
-//! A message is a header, which is [`MAGIC`] and the length of the rest as a little-endian number of
-//! 32 bits, and JSON. One question has one answer, and a connection any number of them.
+//! A message is a header, which is [`MAGIC`] and the length of the body as a little-endian 32-bit
+//! number, and a JSON body. Each request has one reply; a connection carries any number of them.
 
 #![forbid(unsafe_code)]
 
@@ -21,99 +21,99 @@ use serde::{Deserialize, Serialize};
 
 pub use channel::{receive, send};
 
-/// Where the program listens.
+/// The path of the program's socket.
 pub const SOCKET: &str = "/run/session-timeout/terminals.sock";
 
-/// What a message begins with; the last byte is the version of what follows.
+/// The first bytes of a message; the last byte is the version of the protocol.
 pub const MAGIC: [u8; 4] = *b"STT\x01";
 
-/// The longest message without its header, in bytes.
+/// Maximum length of a message's body, in bytes.
 pub const LONGEST: usize = 128 * 1024;
 
-/// So many terminals may be in one question.
+/// Maximum number of terminals in one request.
 pub const TERMINALS_MAX: usize = 64;
 
-/// A question of the daemon's.
+/// A request of the daemon's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
-    /// The uid of the session's user, to whom all of it is put down.
+    /// The uid of the session's user, whose limits the request counts against.
     pub user: u32,
-    /// The terminals of the session, [`TERMINALS_MAX`] at most.
+    /// The terminals of the session, at most [`TERMINALS_MAX`].
     pub terminals: Vec<Terminal>,
-    /// What is to be done with them.
+    /// The operation on the terminals.
     pub wish: Wish,
 }
 
-/// What is to be done with terminals.
+/// The operations on terminals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wish {
-    /// Watch them for input, with the inotify instance that comes along with the message.
+    /// Watch them for input, with the inotify instance that is passed with the message.
     Watch,
     /// Write to them.
     Write {
-        /// What to write.
+        /// The text to write.
         text: String,
         /// Whether terminals that refuse messages are written to.
         mesg: Mesg,
     },
 }
 
-/// What `mesg n` of mesg(1) means.
+/// How to treat `mesg n` of mesg(1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mesg {
-    /// Nothing.
+    /// It is ignored.
     Ignored,
-    /// A terminal that refuses messages is spared.
+    /// A terminal that refuses messages is not written to.
     Respected,
 }
 
-/// A terminal, as it was when it was found.
+/// A terminal, as it was when the daemon found it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Terminal {
-    /// Its file, below `/dev`.
+    /// Its path, below `/dev`.
     pub path: PathBuf,
     /// Its device number.
     pub device: u64,
-    /// Whose it was.
+    /// The uid of its owner.
     pub owner: u32,
-    /// A process of the session that had it for its controlling terminal. Only with one is a
-    /// terminal taken that is not the session's user's.
+    /// A process of the session with this controlling terminal. Without one, only a terminal that
+    /// the session's user owns is accepted.
     pub witness: Option<Witness>,
 }
 
-/// A process, and not another one with its number.
+/// A process, identified by id and start time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Witness {
-    /// Its number.
+    /// Its process id.
     pub pid: u32,
-    /// When it started, in clock ticks since the machine did (field 22 of `/proc/PID/stat`).
+    /// Its start time, in clock ticks since boot (field 22 of `/proc/PID/stat`).
     pub started: u64,
 }
 
-/// The answer: one entry for each terminal, in their order.
+/// The reply: one entry for each terminal, in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// The numbers of the watches; none where a terminal cannot be watched.
+    /// The watch descriptors; `None` for a terminal that cannot be watched.
     Watched(Vec<Option<i32>>),
-    /// What became of the text.
+    /// The results of the write.
     Written(Vec<Shown>),
 }
 
-/// What became of a text for one terminal.
+/// The result of a write to one terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
-    /// Whether it was taken.
+    /// Whether the text was written.
     pub outcome: Outcome,
-    /// When the terminal was last written to, before and after, where that is known: part of a text
-    /// may have been written though the terminal did not take it.
+    /// The terminal's write times before and after, if known: part of a text may have been written
+    /// even if the write failed.
     pub stamps: Option<Stamps>,
 }
 
 impl Shown {
-    /// This came of it, and nothing was written.
+    /// This outcome, with nothing written.
     #[must_use]
     pub const fn only(outcome: Outcome) -> Self {
         Self {
@@ -127,23 +127,23 @@ impl Shown {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// The terminal has it.
+    /// The text was written.
     Written,
-    /// The terminal refuses messages, and that is respected.
+    /// The terminal refuses messages, and the request respects that.
     Spared,
-    /// The terminal is gone, somebody else's, or broken.
+    /// The terminal is gone, belongs to somebody else, or failed.
     Refused,
     /// The terminal is stopped by ^S, or its buffer is full.
     Full,
-    /// The terminal blocks whoever touches it, or others of its user's do.
+    /// The deadline passed: this terminal blocked the worker, or the user's other terminals did.
     Late,
 }
 
-/// When a terminal was last written to, in seconds of the wall clock.
+/// The write times of a terminal, in seconds of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamps {
-    /// Before the text was written.
+    /// Before the write.
     pub before: i64,
-    /// Afterwards.
+    /// After the write.
     pub after: i64,
 }

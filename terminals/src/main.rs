@@ -1,8 +1,7 @@
-//! `session-timeout-terminals`: writes to terminals for the daemon, and watches them.
+//! `session-timeout-terminals`: writes to terminals for the daemon, and watches them for input.
 //!
-//! systemd starts it when the daemon asks for something, and it ends when nothing was asked for a
-//! while. It never touches a terminal itself: a worker does, which is this program again, and one
-//! that a terminal blocks is killed.
+//! systemd starts it when the daemon connects, and it exits when idle. It never opens a terminal
+//! itself: worker processes of the same program do, and a worker that a terminal blocks is killed.
 
 #![forbid(unsafe_code)]
 
@@ -21,10 +20,10 @@ use tokio::net::UnixListener;
 
 use crate::pool::Pool;
 
-/// The argument that makes a worker.
+/// The argument that starts a worker.
 const WORKER: &str = "--worker";
 
-/// When nothing was asked for so long, the program ends.
+/// The program exits after being idle for this long.
 const IDLE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {

@@ -1,8 +1,8 @@
-//! The workers: who writes to a terminal, for how long, and for whom.
+//! The pool of workers, with deadlines and limits for each user.
 //!
-//! A worker that a terminal blocks is killed, and another one takes its place. One that cannot be
-//! killed either (it waits in the kernel) is put down to the user whose terminal it is: with some of
-//! them that user's terminals are written to no more, and everybody else's are.
+//! A worker that a terminal blocks is killed and replaced. One that does not die from SIGKILL,
+//! because it waits in the kernel, counts against the terminal's user: from some number on, that
+//! user's terminals are not written to any more, and everybody else's are.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,24 +18,24 @@ use tokio::time::timeout;
 
 use crate::worker::Job;
 
-/// Workers that write at the same time.
+/// Maximum number of concurrent workers.
 const AT_ONCE: usize = 64;
-/// Those of one user.
+/// Maximum number of concurrent workers of one user.
 const AT_ONCE_OF_USER: usize = 4;
-/// Texts of one user that wait; more are late at once.
+/// Maximum length of one user's queue; further texts fail as `Late` at once.
 const WAITING_OF_USER: usize = 256;
-/// Workers of one user that cannot be killed, until no more are risked.
+/// Maximum number of stuck workers of one user; from there on the user's terminals are skipped.
 const STUCK_OF_USER: usize = 4;
-/// Those of all users.
+/// Maximum number of stuck workers of all users.
 const STUCK: usize = 64;
-/// Workers that wait for work.
+/// Maximum number of idle workers.
 const SPARE: usize = 8;
-/// How long a terminal may take.
+/// Timeout of one write to a terminal.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// How long a worker may take to die, before it is taken for stuck.
+/// Time after SIGKILL after which a worker counts as stuck.
 const DYING: Duration = Duration::from_millis(200);
 
-/// All workers.
+/// The pool.
 pub(crate) struct Pool {
     program: &'static str,
     arguments: &'static [&'static str],
@@ -60,7 +60,7 @@ struct Worker {
 }
 
 impl Pool {
-    /// Workers are this program with these arguments.
+    /// Workers run this program with these arguments.
     pub(crate) fn new(program: &'static str, arguments: &'static [&'static str]) -> Self {
         Self {
             program,
@@ -72,8 +72,8 @@ impl Pool {
         }
     }
 
-    /// Has a worker do this, and says what came of it: `Late` within the deadline and the time that
-    /// it takes to have a turn.
+    /// Has a worker do this job; the result is `Late` after the timeout, to which the time in the
+    /// queue is added.
     pub(crate) async fn write(self: &Arc<Self>, job: &Job) -> Shown {
         let late = Shown::only(Outcome::Late);
         let Some(of_user) = self.enter(job.user) else {
@@ -107,17 +107,17 @@ impl Pool {
         }
     }
 
-    /// Workers that could not be killed yet.
+    /// The number of stuck workers.
     pub(crate) fn stuck(&self) -> usize {
         self.state().stuck.values().sum()
     }
 
-    /// Waits until one of them is gone.
+    /// Waits until one of the stuck workers has exited.
     pub(crate) async fn freed(&self) {
         self.freed.notified().await;
     }
 
-    /// What a user's texts wait for; nothing where too many do.
+    /// The semaphore for a user's texts; `None` if the queue is full.
     fn enter(&self, user: u32) -> Option<Arc<Semaphore>> {
         let mut state = self.state();
         let waiting = state.waiting.entry(user).or_default();
@@ -153,13 +153,13 @@ impl Pool {
 
     fn spare(&self, worker: Worker) {
         let mut state = self.state();
-        // Another one ends by itself: nobody has its other ends any more.
+        // Otherwise the worker exits by itself: the other ends of its pipes are closed.
         if state.spare.len() < SPARE {
             state.spare.push(worker);
         }
     }
 
-    /// Kills a worker, and waits no longer than it takes.
+    /// Kills a worker, and waits for its exit up to a timeout.
     async fn end(self: &Arc<Self>, worker: Worker, user: u32) {
         let mut child = worker.child;
         let _ = child.start_kill();
@@ -229,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes every text but "hang", which blocks it, and "die", which ends it.
+    /// Accepts every text but "hang", which blocks it, and "die", which makes it exit.
     const FAKE: &[&str] = &[
         "-c",
         r#"while read -r line; do case $line in

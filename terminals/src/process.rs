@@ -1,24 +1,24 @@
-//! What `/proc` says of processes and their controlling terminals.
+//! Reads processes and their controlling terminals from `/proc`.
 
 use std::fs;
 
 use crate::Witness;
 
-/// What is told of a process in `/proc/PID/stat` (proc(5)), which is open to everybody.
+/// Fields of `/proc/PID/stat` (proc(5)), which every user may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// Field 4, `ppid`.
     pub parent: u32,
-    /// Field 6, `session`: the kernel's, which has one controlling terminal at most.
+    /// Field 6, `session`: the kernel's session, which has at most one controlling terminal.
     pub session: u32,
     /// Field 7, `tty_nr`: the device number of the controlling terminal.
     pub terminal: Option<u64>,
-    /// Field 22, `starttime`: in clock ticks since the machine started.
+    /// Field 22, `starttime`: in clock ticks since boot.
     pub started: u64,
 }
 
 impl Stat {
-    /// That of this process; nothing where there is none.
+    /// The fields of this process; `None` if it does not exist.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
@@ -26,7 +26,7 @@ impl Stat {
     }
 
     fn parse(stat: &str) -> Option<Self> {
-        // The second field is the name in parentheses, and may itself hold anything.
+        // The second field is the name in parentheses, which may contain any byte.
         let (_, after_name) = stat.rsplit_once(')')?;
         let mut fields = after_name.split_ascii_whitespace().skip(1);
         let parent = fields.next()?.parse().ok()?;
@@ -46,13 +46,13 @@ impl Stat {
     }
 }
 
-/// Whether this process has this terminal for its controlling one, beyond doubt.
+/// Whether this is certainly the controlling terminal of this process.
 ///
-/// The number of a terminal is not enough: a file system of terminals (devpts) that a user has
-/// mounted in a namespace has the numbers of others' terminals. But a terminal is the controlling
-/// one of at most one session of the kernel's (credentials(7)), so that there is no doubt where all
-/// processes with the number are of one. Those of a container (of another pid namespace) do not
-/// count: it has terminals of its own, and the same numbers.
+/// The device number alone proves nothing: a user can mount a devpts in a namespace, where the
+/// terminals have the same numbers as others'. But a terminal is the controlling terminal of at
+/// most one kernel session (credentials(7)). So the answer is certain if all processes with the
+/// number are in one kernel session. Processes of a container (another pid namespace) are not
+/// counted: it has its own terminals with the same numbers.
 #[must_use]
 pub fn controls(witness: Witness, device: u64) -> bool {
     let Some(stat) = Stat::of(witness.pid) else {
@@ -69,8 +69,8 @@ pub fn controls(witness: Witness, device: u64) -> bool {
     })
 }
 
-/// Whether the process is in a pid namespace below this one: `NSpid` in `/proc/PID/status` has its
-/// number in each.
+/// Whether the process is in a nested pid namespace: `NSpid` in `/proc/PID/status` lists its id in
+/// each namespace.
 fn is_contained(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
     let status = status.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The socket: questions of the daemon's.
+//! The server of the socket: answers the daemon's requests.
 
 use std::io;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::device;
 use crate::pool::Pool;
 use crate::worker::Job;
 
-/// Connections at the same time; the next ones wait in the socket's backlog.
+/// Maximum number of concurrent connections; further ones wait in the socket's backlog.
 const CONNECTIONS: usize = 128;
 
-/// Answers until nobody has been connected for so long, and no worker is stuck.
+/// Serves until nobody has been connected for this time, and no worker is stuck.
 ///
 /// # Errors
-/// The socket is broken.
+/// The socket failed.
 pub(crate) async fn serve(
     listener: UnixListener,
     pool: Arc<Pool>,
@@ -36,13 +36,13 @@ pub(crate) async fn serve(
             }
             _ = connections.join_next(), if !nobody => {}
             () = pool.freed() => {}
-            // A worker that is stuck would be left in the unit, and keep it from being started.
+            // A stuck worker would remain in the unit's control group, and prevent its next start.
             () = tokio::time::sleep(idle), if nobody && pool.stuck() == 0 => return Ok(()),
         }
     }
 }
 
-/// Answers whoever is connected until they leave.
+/// Serves one connection until the peer closes it.
 async fn attend(mut stream: UnixStream, pool: Arc<Pool>) {
     let me = rustix::process::geteuid().as_raw();
     let is_ours = |stream: &UnixStream| stream.peer_cred().is_ok_and(|peer| peer.uid() == me);
@@ -80,7 +80,7 @@ async fn attend(mut stream: UnixStream, pool: Arc<Pool>) {
     }
 }
 
-/// Writes to all of them at the same time, so that one that blocks leaves the others theirs.
+/// Writes to all terminals concurrently, so that one that blocks does not delay the others.
 async fn write(
     pool: &Arc<Pool>,
     user: u32,

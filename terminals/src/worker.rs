@@ -1,4 +1,4 @@
-//! A worker: takes one job after the other, and may be blocked by any of them.
+//! A worker process: executes one job after another, and may be blocked by any of them.
 
 use std::io::{self, BufRead, Write};
 
@@ -17,14 +17,14 @@ pub(crate) struct Job {
     pub(crate) mesg: Mesg,
 }
 
-/// Does what each line says, and answers it with a line, until there are no more.
+/// Executes the job on each line of the input and replies with a line, until the input ends.
 ///
 /// # Errors
-/// A line is none of ours, or nobody reads the answers.
+/// A line is not a job, or the output is closed.
 pub(crate) fn run(jobs: &mut impl BufRead, answers: &mut impl Write) -> io::Result<()> {
     for line in jobs.lines() {
         let job: Job = serde_json::from_str(&line?)?;
-        // The terminal is closed again before that is told: closing may block as well.
+        // The terminal is closed before the reply: close(2) may block as well.
         let shown = device::write(&job);
         let mut answer = serde_json::to_vec(&shown)?;
         answer.push(b'\n');

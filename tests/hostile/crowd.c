@@ -1,4 +1,4 @@
-/* As many processes as a user may have, that do nothing.
+/* Starts many idle processes, up to the limit of the user.
  *
  *   crowd PROCESSES SECONDS
  */

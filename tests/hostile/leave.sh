@@ -1,13 +1,13 @@
 #!/bin/sh
-# What a user can do in an SSH session, without privileges, to be out of it and still there: the
-# shell and sshd's process of the user (which has the connection and the terminal) go into a scope of
-# the user's manager, and logind is asked to kill the leader, which would have passed on the end.
+# What an unprivileged user can do in an SSH session to leave it and stay connected: move the shell
+# and sshd's user process (which holds the connection and the terminal) into a scope of the user's
+# manager, and have logind kill the leader, which would have passed on the end.
 set -eu
 export XDG_RUNTIME_DIR="/run/user/$(id -u)"
 shell=$PPID
 connection=$(ps -o ppid= -p "$shell" | tr -d ' ')
 
-# So that the user's manager stays when no session does.
+# Keeps the user's manager running without a session.
 loginctl enable-linger
 busctl --user call org.freedesktop.systemd1 /org/freedesktop/systemd1 \
 	org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' \

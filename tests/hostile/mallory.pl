@@ -4,7 +4,7 @@
 #   mallory.pl silent SECONDS SESSION...   speaks for these desktops, never answers, asks for the list
 #   mallory.pl calls  SECONDS KIND         calls the daemon: many, big or with descriptors
 #   mallory.pl signals SECONDS PID         sends logind's signals to every connection of that process
-#   mallory.pl asks    SECONDS WHOM        asks logind or PID 1 (systemd) for all it has, and wants no answer
+#   mallory.pl asks    SECONDS WHOM        has logind or PID 1 (systemd) compute large replies, and wants none
 #   mallory.pl flips  SECONDS WHAT PAUSE SESSION
 #                                          has logind change the type of that session, and with WHAT
 #                                          being "tty" its tty as well, every PAUSE seconds
@@ -116,13 +116,13 @@ sub flips {
         if (@terminals) {
             defined $control->('SetTTY', 'h', pack('V', 0), $terminals[$side]) or die "logind refuses a tty\n";
         }
-        # logind tells everybody of a type at once, and of a tty when somebody asks.
+        # logind signals a change of type at once, and one of tty when it is read.
         defined $control->('SetType', 's', text0($side ? 'tty' : 'x11')) or die "logind refuses type $count\n";
         select undef, undef, undef, $pause;
     }
 }
 
-# Two terminals of its own: one of pts/10 to pts/19, and one that is not.
+# Two terminals of its own: one named pts/10 to pts/19, and one with another name.
 sub terminals {
     my (%found, @masters);
     while (keys %found < 2) {

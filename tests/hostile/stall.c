@@ -1,11 +1,11 @@
-/* What an ordinary user may do to whoever opens, writes to or asks about a terminal of theirs.
+/* Blocks processes that open, write to or query terminals of the calling unprivileged user.
  *
  *   stall TERMINALS LOOPS SECONDS
  *
- * Each terminal is read into memory that a file system of the user's never delivers, so that the
- * reader keeps the lock of the line discipline (drivers/tty/tty_ldisc.c); and some processes set the
- * line discipline again and again, so that the lock of the terminal is taken, too. Everything ends
- * after SECONDS. Takes user namespaces and a /dev/fuse that users may open.
+ * Each terminal is read into memory that a FUSE file system of the user's never delivers, so that
+ * the reader keeps the lock of the line discipline (drivers/tty/tty_ldisc.c). LOOPS processes set
+ * the line discipline again and again, so that the lock of the terminal is taken, too. Everything
+ * ends after SECONDS. Requires user namespaces and a /dev/fuse that users may open.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -36,7 +36,7 @@ static void put(const char *path, const char *text)
 	close(file);
 }
 
-/* Becomes somebody who may mount. */
+/* Enters a user namespace in which mount(2) is permitted. */
 static void enter_namespace(void)
 {
 	char map[64];
@@ -63,7 +63,7 @@ static void answer(int fuse, unsigned long long unique, int error, const void *b
 	reply.head.error = error;
 	reply.head.unique = unique;
 	memcpy(reply.body, body, length);
-	/* Who has asked may have given up. */
+	/* The process that sent the request may have been killed. */
 	if (write(fuse, &reply, reply.head.len) < 0)
 		return;
 }
@@ -79,7 +79,7 @@ static void describe(struct fuse_attr *attr, unsigned long long node)
 	attr->gid = getgid();
 }
 
-/* A file system with one file, which nobody ever gets to read. */
+/* Serves a file system with one file, and never answers a read of it. */
 static void serve(int fuse)
 {
 	static char request[1 << 18];
@@ -146,7 +146,7 @@ static void mount_file_system(const char *directory)
 	close(fuse);
 }
 
-/* Never returns from the read: its memory does not come. */
+/* Never returns from the read: the page fault on its buffer is never resolved. */
 static void hold_line_discipline(int terminal, const char *path)
 {
 	int file = open(path, O_RDWR);
@@ -180,7 +180,7 @@ static void stall(const char *name, const char *path, int loops)
 		err(1, "%s", name);
 	if (fork() == 0)
 		hold_line_discipline(terminal, path);
-	/* The reader has to be first. */
+	/* The reader has to take its lock first. */
 	sleep(1);
 	while (loops-- > 0)
 		if (fork() == 0)

@@ -1,5 +1,5 @@
-# Terminals with the numbers of others': in a devpts of its own (run under `unshare -Urm`) a user has
-# pts/0 and those that follow, and makes each the controlling terminal of a process.
+# Creates terminals with the device numbers of other users' terminals: in a private devpts (run under
+# `unshare -Urm`) it opens pts/0 and the following, and makes each the controlling terminal of a process.
 #
 #   twins.pl COUNT SECONDS
 use strict;
@@ -25,7 +25,7 @@ for my $number (0 .. $count - 1) {
     sleep $seconds;
     exit 0;
 }
-# One that is not there yet is there in a moment: nobody waits for any of them.
+# A number that is not there yet is retried soon.
 print "twins of $count.\n";
 STDOUT->flush();
 sleep $seconds;

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Run by mmdebstrap with the root tree of a machine of login managers as $1: no login manager starts at
-# boot, since a machine has no virtual terminals then, and X servers show their screen to nobody.
+# Run by mmdebstrap with the root tree of a machine with login managers as $1: no login manager
+# starts at boot, since a machine has no virtual terminals then, and X servers would run without a
+# screen.
 set -eu
 root=$1
 
@@ -42,5 +43,5 @@ Section "ServerLayout"
 EndSection
 CONF
 
-# Nothing here has a graphics card for Qt Quick to draw with.
+# There is no graphics card for Qt Quick to render with.
 echo QT_QUICK_BACKEND=software >>"$root/etc/environment"

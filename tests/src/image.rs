@@ -89,15 +89,15 @@ const PREPARE: Hook = Hook {
     text: include_str!("../image/prepare.sh"),
 };
 
-/// Settings of login managers.
+/// Settings of the login managers.
 const PREPARE_LOGIN_MANAGERS: Hook = Hook {
     file: "login-managers.sh",
     text: include_str!("../image/login-managers.sh"),
 };
 
-/// A script that is given a tree when its packages are installed.
+/// A script that is run on a tree after its packages were installed.
 struct Hook {
-    /// Its name under `tests/image`.
+    /// Its file name in `tests/image`.
     file: &'static str,
     text: &'static str,
 }
@@ -153,7 +153,7 @@ fn build(suite: Suite, kind: Kind, tree: &Path) -> Outcome {
     });
     let built = Command::new("mmdebstrap")
         .args(["--quiet", "--variant=minbase"])
-        // A tree that a failure of the host's leaves is built again from the start.
+        // A tree that is incomplete after a failure is built again from the start.
         .arg("--dpkgopt=force-unsafe-io")
         .arg(format!("--include={}", packages(suite, kind).join(",")))
         .args(scripts)

@@ -12,8 +12,8 @@ pub enum Kind {
     Desktops,
     /// The whole GNOME session. Such a machine takes half a gigabyte of memory, others a tenth.
     Gnome,
-    /// Login managers and KDE Plasma. Such a machine takes over a gigabyte of memory, and has the
-    /// host's virtual terminals to itself.
+    /// Login managers and KDE Plasma. Such a machine takes over a gigabyte of memory, and the
+    /// host's virtual terminals for itself.
     LoginManagers,
 }
 

@@ -71,8 +71,7 @@ impl Ssh {
         Self::open_from(Ipv4Addr::LOCALHOST.into(), machine, account, terminal)
     }
 
-    /// As [`Self::open`], with a terminal, where logind has no session for the login: it has no
-    /// name.
+    /// As [`Self::open`], with a terminal, for a login without a logind session: its id is empty.
     ///
     /// # Errors
     /// Where the login fails, takes longer than half a minute, or has a session.
@@ -114,7 +113,7 @@ impl Ssh {
         Self::start(command)
     }
 
-    /// As [`Self::open`] without a terminal, where a script runs before `cat` does.
+    /// As [`Self::open`] without a terminal, with a script that runs before `cat`.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -126,8 +125,8 @@ impl Ssh {
         Self::start(command)
     }
 
-    /// Becomes `account` in a terminal that is `owner`'s and of no session, as a web console or
-    /// `docker exec` has it: a unit with a terminal, and su(1) in it.
+    /// Becomes `account` in a terminal that is `owner`'s and in no session, as in a web console or
+    /// with `docker exec`: a unit with a terminal, and su(1) in it.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -277,7 +276,7 @@ pub(crate) fn session_of(transcript: &Transcript, bound: Duration) -> Outcome<St
     Ok(name)
 }
 
-/// As [`session_of`]; nothing where logind has no session for it.
+/// As [`session_of`]; `None` if logind has no session for the login.
 fn said_session(transcript: &Transcript, bound: Duration) -> Outcome<String> {
     const START: &str = "session=";
     let start = transcript.wait_for(START, bound)?;

@@ -1,4 +1,4 @@
-//! Login managers: their login screens, and the Plasma desktops that people log in to there.
+//! Drives real login managers: their login screens, and the Plasma desktops that users log in to.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,40 +11,39 @@ use crate::picture::{Picture, on_screen, photograph};
 use crate::vts::Vts;
 use crate::wait::wait_until;
 
-/// For a login screen or a desktop to come up: Plasma takes six seconds on a host that has nothing
-/// else to do.
+/// Timeout for a login screen or a desktop to start: Plasma takes six seconds on an idle host.
 const UP: Duration = Duration::from_secs(90);
 
-/// Two pictures of a login screen are the same from here on, in percent: a cursor blinks in it, and
-/// a clock goes on.
+/// Percentage of equal pixels from which two pictures of a login screen count as the same: its
+/// cursor blinks, and its clock advances.
 const SAME: usize = 98;
 
-/// And two of a desktop: a notification may be over it.
+/// The same for a desktop, which a notification may cover in part.
 const SIMILAR: usize = 75;
 
-/// Plasma's shell runs, and what hides it while it begins does not.
+/// Whether Plasma's shell runs, and its splash screen has exited.
 const SHELL_WITHOUT_SPLASH: &str =
     "pgrep --uid alice --exact plasmashell && ! pgrep --uid alice --exact ksplashqml";
 
 /// A login manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginManager {
-    /// KDE's. It ends and restarts its X server with each login.
+    /// SDDM, KDE's. It restarts its X server for each login.
     Sddm,
-    /// That of Xfce and others.
+    /// LightDM, of Xfce and others.
     LightDm,
 }
 
-/// What its login screen starts.
+/// The session that its login screen starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plasma {
-    /// On the X server that the login screen was on.
+    /// X11, on the X server of the login screen.
     X11,
-    /// With a compositor whose screen is a window of another X server.
+    /// Wayland, with a compositor whose screen is a window of another X server.
     Wayland,
 }
 
-/// A login screen where alice is offered first, as after a login of hers.
+/// A login screen where alice is selected, as after her last login.
 #[derive(Debug)]
 pub struct LoginScreen<'a> {
     manager: LoginManager,
@@ -61,8 +60,8 @@ impl LoginManager {
         }
     }
 
-    /// Has it offer the desktop to alice. `/dev/dri` is what SDDM looks for before it offers
-    /// Wayland. The terminals from 44 on are for nobody else.
+    /// Makes the login manager offer the desktop to alice. SDDM offers Wayland only if `/dev/dri`
+    /// exists. The terminals from 44 on are reserved for this.
     const fn prepare(self, plasma: Plasma) -> &'static str {
         match (self, plasma) {
             (Self::Sddm, Plasma::X11) => {
@@ -94,11 +93,11 @@ const KWIN: Script = (
 );
 
 impl<'a> LoginScreen<'a> {
-    /// Starts the login manager, and waits for its login screen; `None`, and a line on the standard
-    /// error, where the host has no virtual terminals.
+    /// Starts the login manager, and waits for its login screen; `None`, and a line on standard
+    /// error, if the host has no virtual terminals.
     ///
     /// # Errors
-    /// Where there is none after a while; where the machine is of another kind.
+    /// The login screen does not appear in time, or the machine is of another kind.
     pub fn start(
         machine: &'a Machine,
         manager: LoginManager,
@@ -131,11 +130,11 @@ impl<'a> LoginScreen<'a> {
         }))
     }
 
-    /// Waits until the login screen is what can be seen, with nobody's desktop over it: its session
-    /// is the active one, its terminal is shown, and it looks as it did at first.
+    /// Waits until the login screen is visible, without a desktop over it: its session is the
+    /// active one, its terminal is shown, and the picture is the same as at first.
     ///
     /// # Errors
-    /// Where it cannot be seen within `bound`.
+    /// It is not visible within `bound`.
     pub fn wait_shown(&self, bound: Duration) -> Outcome<Instant> {
         wait_until(bound, "the login screen", || {
             greeter_is_shown(&self.vts)?;
@@ -149,11 +148,11 @@ impl<'a> LoginScreen<'a> {
         })
     }
 
-    /// Alice types her password, and waits until her desktop is there: Plasma's shell and our agent
-    /// run, and the screen looks as it did when she logged in before. The name of the session.
+    /// Types alice's password, and waits for her desktop: Plasma's shell and the agent run, and the
+    /// picture is the same as at her last login. Returns the session id.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// The desktop does not start.
     pub fn log_in(&mut self) -> Outcome<String> {
         let machine = self.machine();
         let password = Account::Alice.name();
@@ -193,10 +192,10 @@ impl<'a> LoginScreen<'a> {
         Ok(session)
     }
 
-    /// Takes a picture of the screen; the file is `NAME.png` under `target/machines/screens`.
+    /// Takes a picture of the screen, as `NAME.png` in `target/machines/screens`.
     ///
     /// # Errors
-    /// Where it cannot be taken.
+    /// The picture cannot be taken.
     pub fn photograph(&self, name: &str) -> Outcome<PathBuf> {
         photograph(self.machine(), name)
     }
@@ -207,7 +206,7 @@ impl<'a> LoginScreen<'a> {
 }
 
 impl Drop for LoginScreen<'_> {
-    /// Its X server gives its terminal back as it was.
+    /// The X server restores its terminal.
     fn drop(&mut self) {
         let stop = format!("systemctl stop {}", self.manager.unit());
         if let Err(failure) = self.machine().run(&stop) {
@@ -216,7 +215,7 @@ impl Drop for LoginScreen<'_> {
     }
 }
 
-/// That a login screen is the active session of the seat and has the terminal that is shown.
+/// Whether a login screen is the active session of the seat and its terminal is shown.
 fn greeter_is_shown(vts: &Vts<'_>) -> Outcome {
     let wanted = "Class=greeter Seat=seat0 Active=yes";
     let found = vts.machine().run(&format!(
@@ -227,7 +226,7 @@ fn greeter_is_shown(vts: &Vts<'_>) -> Outcome {
     vts.is_number_shown(vt.context(format!("a login screen's terminal {found:?}"))?)
 }
 
-/// A script that writes the names of the sessions with all these properties of logind's.
+/// A script that prints the ids of the sessions with all these logind properties.
 fn sessions(properties: &str) -> String {
     format!(
         r#"for id in $(loginctl list-sessions --no-legend | awk '{{ print $1 }}'); do

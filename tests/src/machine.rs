@@ -210,7 +210,7 @@ impl Machine {
             let lines: Vec<_> = entries.iter().map(ToString::to_string).collect();
             lines.join("\n")
         };
-        // A desktop says so much that nothing else would be left.
+        // The output of a desktop would displace everything else.
         let daemon = self.journal.all(&Wanted::of_daemon());
         let daemon = lines(&daemon[daemon.len().saturating_sub(40)..]);
         let all = lines(&self.journal.tail(80));
@@ -290,7 +290,7 @@ fn spawn(bed: &Bed) -> Outcome<Child> {
             "--private-network",
             "--resolv-conf=off",
             "--console=read-only",
-            // systemd-nspawn leaves it out. Login managers lock passwords into memory (mlock(2)).
+            // systemd-nspawn drops this limit. Login managers lock passwords in memory (mlock(2)).
             "--capability=CAP_IPC_LOCK",
         ])
         .env("UNIFIED_CGROUP_HIERARCHY", "1")

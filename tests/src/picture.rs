@@ -1,4 +1,4 @@
-//! Pictures of what a machine's X server has on its screen.
+//! Takes and compares pictures of the screen of a machine's X server.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,8 +8,8 @@ use crate::failure::{Context, Failure, Outcome};
 use crate::layer::machines_dir;
 use crate::machine::Machine;
 
-/// Points a program at the X server that has the screen: the one on the terminal that is shown, or
-/// else the one that stands for the screen of a Wayland compositor there.
+/// Selects the X server with the screen: the one on the active terminal, or otherwise the one that
+/// shows the screen of a Wayland compositor.
 const SCREEN: &str = r#"
     shown=$(cat /sys/class/tty/tty0/active)
     if pid=$(pgrep --newest --full "^[^ ]*/Xorg .* vt${shown#tty}( |$)"); then
@@ -23,25 +23,25 @@ const SCREEN: &str = r#"
     fi
 "#;
 
-/// Fewer colours than the smallest text has on any background, as its edges are smoothed.
+/// Fewer colours than the shortest antialiased text has on any background.
 const COLOURS: usize = 16;
 
-/// A picture of the screen: a head that says the size, and then three bytes for each point.
+/// A picture of the screen: a header with the size, and three bytes for each pixel.
 #[derive(Clone, Debug)]
 pub(crate) struct Picture(Vec<u8>);
 
 impl Picture {
-    /// Takes one.
+    /// Takes a picture.
     ///
     /// # Errors
-    /// Where no X server has a screen.
+    /// No X server has the screen.
     pub(crate) fn take(machine: &Machine) -> Outcome<Self> {
-        // The name's end is the format: PNM of imlib2, which packs nothing.
+        // imlib2 selects the format by the file's extension: PNM, uncompressed.
         let path = shoot(machine, "/run/screen.pnm")?;
         fs::read(&path).context("read a picture").map(Self)
     }
 
-    /// Whether there is nothing on it.
+    /// Whether the picture is empty.
     pub(crate) fn is_blank(&self) -> bool {
         let points = self.0.rchunks_exact(3);
         let mut colours = BTreeSet::new();
@@ -52,7 +52,7 @@ impl Picture {
             .is_none()
     }
 
-    /// How much of the other one is the same here: in percent, and nothing where the size is not.
+    /// The percentage of equal pixels in two pictures; 0 if their sizes differ.
     pub(crate) fn likeness(&self, other: &Self) -> usize {
         if self.0.len() != other.0.len() || self.0.is_empty() {
             return 0;
@@ -62,18 +62,18 @@ impl Picture {
     }
 }
 
-/// Has the X server with the screen do something: `script` is a shell's.
+/// Runs a shell script as a client of the X server with the screen.
 ///
 /// # Errors
-/// Where it fails.
+/// The script fails.
 pub(crate) fn on_screen(machine: &Machine, script: &str) -> Outcome<String> {
     machine.run(&format!("{SCREEN}\n{script}"))
 }
 
-/// Takes a picture for somebody to look at; the file is `NAME.png` under `target/machines/screens`.
+/// Takes a picture for people to look at, as `NAME.png` in `target/machines/screens`.
 ///
 /// # Errors
-/// Where it cannot be taken.
+/// The picture cannot be taken.
 pub(crate) fn photograph(machine: &Machine, name: &str) -> Outcome<PathBuf> {
     let taken = shoot(machine, "/run/screen.png")?;
     let dir = machines_dir()?.join("screens");
@@ -83,7 +83,7 @@ pub(crate) fn photograph(machine: &Machine, name: &str) -> Outcome<PathBuf> {
     Ok(path)
 }
 
-/// Takes a picture into a file of the machine's; where the host has it.
+/// Takes a picture into a file of the machine; returns the file's path on the host.
 fn shoot(machine: &Machine, path: &str) -> Outcome<PathBuf> {
     on_screen(machine, &format!("scrot --overwrite {path}"))?;
     let seen = PathBuf::from(format!("{}{path}", machine.root_seen_from_host()));

@@ -17,8 +17,8 @@ use crate::wait::wait_until;
 /// Says which one is shown: `tty2`. Whoever holds its lock has them all.
 const SHOWN: &str = "/sys/class/tty/tty0/active";
 
-/// What udev notes of a device (`device_read_db` in systemd's sd-device.c), here of terminal 40,
-/// which stands for a graphics card: `G` and `Q` are its tags.
+/// udev's database record of a device (`device_read_db` in systemd's sd-device.c), here for
+/// terminal 40, which stands in for a graphics card: `G` and `Q` are its tags.
 const MASTER_OF_SEAT: &str = "I:1000000
 E:ID_SEAT=seat0
 G:master-of-seat
@@ -73,15 +73,15 @@ impl<'a> Vts<'a> {
         Ok(Some(vts))
     }
 
-    /// logind has virtual terminals where there is a /dev/tty0 when it starts, and a seat with
-    /// graphics, which login managers wait for, where udev knows a device that is the master of the
-    /// seat. It is to start no prompt on any terminal.
+    /// logind manages virtual terminals if /dev/tty0 exists when it starts, and a seat has
+    /// graphics, which login managers wait for, if udev knows a device with the tag master-of-seat.
+    /// logind must not start a getty on any terminal.
     fn bring_in(&self) -> Outcome {
         let config = "[Login]\nNAutoVTs=0\nReserveVT=0\n";
         let path = "/etc/systemd/logind.conf.d/vts.conf";
         self.machine.write(path, config)?;
         self.machine.write("/run/udev/data/c4:40", MASTER_OF_SEAT)?;
-        // A login manager takes a free one, whichever that is.
+        // A login manager takes any free terminal.
         self.machine.run(
             "for vt in $(seq 0 63); do mknod -m 0620 /dev/tty$vt c 4 $vt; done
              mkdir -p /run/udev/tags/seat /run/udev/tags/master-of-seat
@@ -117,7 +117,7 @@ impl<'a> Vts<'a> {
         is_shown(vt as u32)
     }
 
-    /// That the one with this number is shown.
+    /// Checks that the terminal with this number is shown.
     ///
     /// # Errors
     /// As [`Self::is_shown`].
@@ -125,7 +125,7 @@ impl<'a> Vts<'a> {
         is_shown(number)
     }
 
-    /// The machine that has them.
+    /// The machine that uses the terminals.
     pub(crate) const fn machine(&self) -> &'a Machine {
         self.machine
     }

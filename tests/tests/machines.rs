@@ -53,7 +53,7 @@ static GNOMES: Turns = Turns {
     given_back: Condvar::new(),
 };
 
-/// There is one set of virtual terminals for all of them to wait for.
+/// All of them wait for the one set of virtual terminals.
 static LOGIN_SCREENS: Turns = Turns {
     free: Mutex::new(1),
     given_back: Condvar::new(),
@@ -265,7 +265,7 @@ on_both_suites! {
     Installed unregistered::a_user_whose_name_systemd_refuses_is_warned_and_ended,
 }
 
-/// Cases about real login managers.
+/// Cases with real login managers.
 macro_rules! at_login_screens {
     ($($name:ident: $suite:ident { $($module:ident::$case:ident,)* },)*) => {
         $(mod $name {

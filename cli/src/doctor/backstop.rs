@@ -1,4 +1,4 @@
-//! The backstop: the end that PID 1 makes of sessions that have outlived every limit.
+//! Checks of the backstop, by which PID 1 ends sessions that have exceeded every limit.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use super::finding::Finding;
 use super::pam::{OURS, SYSTEMD};
 use super::stack::{BACKSTOP, Line, Stack};
 
-/// What the module takes; pam_session_timeout(8).
+/// The minimum and maximum of the PAM module; pam_session_timeout(8).
 const LEAST: Duration = Duration::from_secs(10 * 60);
 const MOST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const UNITS: [&str; 4] = ["s", "min", "h", "d"];
 
-/// What the profile has.
+/// The time in the packaged profile.
 const USUAL: &str = "25h";
 
-/// Whether it is on in these stacks, and works with the policy. Without a policy what holds by
-/// default is taken.
+/// Whether the backstop is enabled in these stacks and consistent with the policy. Without a policy
+/// the default limits are assumed.
 pub(crate) fn examine<'a>(
     stacks: impl Iterator<Item = &'a Stack>,
     settings: Option<&Settings>,
@@ -31,7 +31,7 @@ pub(crate) fn examine<'a>(
     for stack in stacks {
         if let Some(line) = stack.find_backstop(OURS) {
             let finding = judge(stack, line, lasting);
-            // Services that share a file have it from there.
+            // Services that share a file share its backstop.
             if !findings.contains(&finding) {
                 findings.push(finding);
             }
@@ -44,12 +44,12 @@ pub(crate) fn examine<'a>(
     findings
 }
 
-/// How long the policy lets sessions last.
+/// The longest session that the policy allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lasting {
-    /// So long at most, with every extension.
+    /// The maximum, with every extension.
     UpTo(Duration),
-    /// Some go on beyond their limits.
+    /// Some sessions continue after their limits.
     Unlimited,
 }
 
@@ -121,7 +121,7 @@ fn set_to(line: &Line, time: &str) -> String {
     format!("set {BACKSTOP}={time} in the line {}", line.place)
 }
 
-/// The time as the module takes it: one number with one unit, within its range.
+/// The time in the syntax of the module: one number with one unit, within the range.
 fn time_of(line: &Line) -> Option<Duration> {
     let text = line.value(BACKSTOP)?;
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -142,7 +142,7 @@ mod tests {
     use super::super::root::fake;
     use super::*;
 
-    /// The findings for a stack with this word before pam_systemd.
+    /// The findings for a stack with this argument on a line before pam_systemd.
     fn with(word: &str, policy: &str) -> Finding {
         let stack = format!(
             "session [default=ignore] pam_session_timeout.so {word}\n\

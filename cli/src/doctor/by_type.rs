@@ -1,4 +1,4 @@
-//! Rules that ask for what users can change themselves.
+//! Checks for rules whose conditions users can change themselves.
 
 use session_timeout_config::{RuleSettings, Settings};
 
@@ -6,8 +6,8 @@ use super::checks::Check;
 use super::finding::Finding;
 use crate::text::{listed, one_line};
 
-/// Whether the absolute limit depends on the type, the class or the terminal of a session. They are
-/// its user's to change (`SetType`, `SetClass` and `SetTTY` of org.freedesktop.login1(5)).
+/// Whether the absolute limit depends on a session's type, class or terminal. The owner of the
+/// session can change them (`SetType`, `SetClass` and `SetTTY` of org.freedesktop.login1(5)).
 pub(crate) fn examine(settings: &Settings) -> Finding {
     let check = Check::PolicyByType;
     let rules: Vec<String> = (0..settings.rules.len())
@@ -32,8 +32,8 @@ pub(crate) fn examine(settings: &Settings) -> Finding {
     Finding::note(check, &what)
 }
 
-/// Whether the absolute limit of this rule differs from one that would hold without it: of a later
-/// rule, or of everybody.
+/// Whether the absolute limit of this rule differs from the one that would hold without it: that of
+/// a later rule, or of `[default]`.
 fn decides(settings: &Settings, index: usize) -> bool {
     let Some((rule, later)) = settings.rules.get(index..).and_then(<[_]>::split_first) else {
         return false;

@@ -1,4 +1,4 @@
-//! How many sessions logind has place for, and what fills it.
+//! Checks how many of logind's sessions are in use, and by whom.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +7,30 @@ use super::finding::Finding;
 use super::logind::RELOAD;
 use crate::text::{listed, one_line};
 
-/// How full logind is, by org.freedesktop.login1(5).
+/// The number of logind's sessions, by org.freedesktop.login1(5).
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// `NCurrentSessions` and `SessionsMax`; absent where logind did not say.
+    /// `NCurrentSessions` and `SessionsMax`; absent if logind did not report them.
     pub(crate) places: Option<Places>,
-    /// For each session of logind's in the state `closing`, its user; absent where logind did not
-    /// say in time.
+    /// The user of each session in the state `closing`; absent if logind did not reply in time.
     pub(crate) closing: Option<Vec<String>>,
 }
 
-/// The places of logind, each for one session.
+/// The number of sessions, and the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Places {
     pub(crate) taken: u64,
     pub(crate) all: u64,
 }
 
-/// Everything about it.
+/// All findings about logind's capacity.
 pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     let places = facts.places.map(|places| sessions_max(places, facts));
     let closing = facts.closing.as_deref().map(closing);
     places.into_iter().chain(closing).collect()
 }
 
-/// logind refuses a session beyond `SessionsMax`, and the login goes on without one.
+/// Beyond `SessionsMax` logind refuses a session, and the login goes on without one.
 fn sessions_max(places: Places, facts: &Facts) -> Finding {
     let check = Check::LogindSessionsMax;
     let Places { taken, all } = places;
@@ -58,7 +57,7 @@ fn sessions_max(places: Places, facts: &Facts) -> Finding {
     ))
 }
 
-/// What runs on after a logout keeps its place.
+/// Processes that survive a logout keep their session in logind's table.
 fn closing(users: &[String]) -> Finding {
     let check = Check::LogindClosing;
     let left_behind = match users.len() {
@@ -77,14 +76,14 @@ fn closing(users: &[String]) -> Finding {
     Finding::note(check, &format!("{left_behind}: {}", by_user(users)))
 }
 
-/// `alice (12), bob (3) and carol (1)`, the ones with the most first.
+/// `alice (12), bob (3) and carol (1)`, sorted by descending number.
 fn by_user(users: &[String]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for user in users {
         *counts.entry(user).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
-    // Stable: of two that are equal the first by name stays the first.
+    // The sort is stable: equal numbers stay sorted by name.
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let counts: Vec<String> = counts
         .into_iter()

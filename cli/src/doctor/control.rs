@@ -1,20 +1,20 @@
-//! The control of a line of a PAM stack (pam.d(5)): what PAM does after the module.
+//! The control field of a line in a PAM stack (pam.d(5)): what PAM does after the module.
 
 use std::fmt;
 
-/// What comes of a module's answer.
+/// The effect of a module's return value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Control {
-    /// As the file has it.
+    /// The field as it is written in the file.
     text: String,
-    /// Whether a module that agrees, or has nothing to say, can be the last one.
+    /// Whether the stack can end after a return value of success or ignore.
     ends: bool,
-    /// The farthest that it can jump, in lines.
+    /// The longest jump, in lines.
     jump: usize,
 }
 
 impl Control {
-    /// `text` is one word, or pairs in brackets.
+    /// Parses the field, which is one word, or pairs in brackets.
     pub(crate) fn parse(text: &str) -> Self {
         let pairs = text
             .strip_prefix('[')
@@ -30,12 +30,12 @@ impl Control {
         }
     }
 
-    /// Whether PAM can go no further than this line, and let the user in all the same.
+    /// Whether PAM can end the stack at this line with success.
     pub(crate) const fn ends_the_stack(&self) -> bool {
         self.ends
     }
 
-    /// How many of the next lines can be passed over.
+    /// The maximum number of following lines that can be skipped.
     pub(crate) const fn jump(&self) -> usize {
         self.jump
     }
@@ -47,8 +47,8 @@ impl fmt::Display for Control {
     }
 }
 
-/// `done` after an answer that refuses nobody. After any other the login fails, and needs no
-/// session.
+/// `done` after a return value that is not a failure. After a failure the login is refused, and
+/// needs no session.
 fn ends(pairs: &str) -> bool {
     let action = |answer: &str| {
         let of = |wanted: &str| actions(pairs).find(|(answer, _)| *answer == wanted);
@@ -66,7 +66,7 @@ fn jump(pairs: &str) -> usize {
     jumps.max().unwrap_or_default()
 }
 
-/// `success=ok` and so on.
+/// A pair such as `success=ok`.
 fn actions(pairs: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs
         .split_whitespace()

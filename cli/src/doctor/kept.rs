@@ -1,4 +1,5 @@
-//! Logins that logind has no session for, ends that did not end, and warnings that nobody saw.
+//! Findings about logins without a logind session, sessions that survived their end, and warnings
+//! that nobody received.
 
 use session_timeout_policy::NoSession;
 
@@ -10,7 +11,7 @@ use crate::no_session::{known, reason};
 use crate::status::Session;
 use crate::text::listed;
 
-/// Everything about them.
+/// All of these findings.
 pub(crate) fn examine(sessions: &[&Session]) -> Vec<Finding> {
     let mut findings = keepers(sessions);
     findings.extend(survivors(sessions));
@@ -18,7 +19,7 @@ pub(crate) fn examine(sessions: &[&Session]) -> Vec<Finding> {
     findings
 }
 
-/// The limits hold all the same, but logind, and who asks it, knows nothing of such a login.
+/// The limits are enforced all the same, but logind and its clients do not know of such a login.
 fn keepers(sessions: &[&Session]) -> Vec<Finding> {
     let check = Check::SessionKeeper;
     let kept = sessions.iter().filter(|one| one.is_kept_by_the_daemon());
@@ -47,7 +48,7 @@ fn keeper(session: &Session) -> Finding {
         .of_session(&session.id)
 }
 
-/// What gets the next login of this sort a session.
+/// How the next login of this kind gets a session.
 fn mend(session: &Session, why: Option<NoSession>) -> String {
     let stack = match &session.service {
         Some(service) => format!("/etc/pam.d/{service}"),
@@ -81,7 +82,7 @@ fn mend(session: &Session, why: Option<NoSession>) -> String {
     }
 }
 
-/// The name as one word of a shell, so that the command can be copied.
+/// The name quoted for a shell, so that the command can be copied.
 fn shell_word(name: &str) -> String {
     format!("'{}'", name.replace('\'', "'\\''"))
 }
@@ -109,7 +110,7 @@ fn survivors(sessions: &[&Session]) -> Vec<Finding> {
     survived.map(finding).collect()
 }
 
-/// One for all: what is to be done is the same.
+/// One finding for all, since the fix is the same.
 fn unwarned(sessions: &[&Session]) -> Option<Finding> {
     let unwarned: Vec<&&Session> = sessions
         .iter()

@@ -1,4 +1,4 @@
-//! Logins through sshd that are no sessions: of these nobody knows.
+//! Finds logins through sshd that neither logind nor the daemon knows.
 
 use super::checks::Check;
 use super::finding::{Finding, Level};
@@ -6,20 +6,20 @@ use super::root::Root;
 use crate::status::Session;
 use crate::text::one_line;
 
-/// The programs that sshd consists of, the second one since OpenSSH 9.8.
+/// The programs of sshd; the second one exists since OpenSSH 9.8.
 const PROGRAMS: [&str; 2] = ["/usr/sbin/sshd", "/usr/lib/openssh/sshd-session"];
-/// What they call themselves (`setproctitle()`).
+/// The prefix of their process titles (`setproctitle()`).
 const TITLES: [&str; 2] = ["sshd: ", "sshd-session: "];
 
-/// A connection that somebody has logged in through, and that is in no session's scope.
+/// A connection with a completed login that is in no session's scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Login {
     user: String,
-    /// The process that PAM was called by.
+    /// The process that called PAM.
     leader: u32,
 }
 
-/// All of them; nobody but root sees enough of the processes of others.
+/// All such logins; only root can read enough of other users' processes.
 pub(crate) fn gather(root: &Root) -> Option<Vec<Login>> {
     nix::unistd::geteuid().is_root().then(|| found(root))
 }
@@ -33,15 +33,15 @@ fn found(root: &Root) -> Vec<Login> {
     });
     let logins = pids.filter_map(|pid: u32| {
         let login = login(root, pid)?;
-        // Those of a container are the container's.
+        // Processes of a container belong to the container.
         let namespace = root.link(&format!("/proc/{}/ns/pid", login.leader));
         (namespace == own && !is_in_a_session(root, login.leader)).then_some(login)
     });
     logins.collect()
 }
 
-/// The login whose user this process serves: `sshd: alice@pts/0`. Its parent is the one that is
-/// root's and called PAM, `sshd: alice [priv]`; for root there is only one.
+/// The login that this process serves, as in `sshd: alice@pts/0`. Its parent is the privileged
+/// process that called PAM, `sshd: alice [priv]`; for root there is only one process.
 fn login(root: &Root, pid: u32) -> Option<Login> {
     let title = title(root, pid)?;
     let (user, _) = title.rsplit_once('@').filter(|_| !title.ends_with(']'))?;
@@ -49,7 +49,7 @@ fn login(root: &Root, pid: u32) -> Option<Login> {
         0 => pid,
         _ => status(root, pid, "PPid")?,
     };
-    // A title is anybody's to choose; a program of sshd's that root runs is not.
+    // Any process can set such a title, so it must be a program of sshd's that runs as root.
     let program = root.link(&format!("/proc/{leader}/exe"))?;
     let program = program.strip_suffix(" (deleted)").unwrap_or(&program);
     let is_sshd = PROGRAMS.contains(&program) && status(root, leader, "Uid") == Some(0);
@@ -59,7 +59,7 @@ fn login(root: &Root, pid: u32) -> Option<Login> {
     })
 }
 
-/// What sshd calls this process, behind its own name.
+/// The title of this process after the prefix.
 fn title(root: &Root, pid: u32) -> Option<String> {
     let arguments = root.read(&format!("/proc/{pid}/cmdline")).or_empty();
     let title = arguments.split('\0').next()?;
@@ -69,7 +69,7 @@ fn title(root: &Root, pid: u32) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The first number of a line of `/proc/PID/status` (proc_pid_status(5)).
+/// The first number in a line of `/proc/PID/status` (proc_pid_status(5)).
 fn status(root: &Root, pid: u32, key: &str) -> Option<u32> {
     let status = root.read(&format!("/proc/{pid}/status")).or_empty();
     let line = status
@@ -78,20 +78,20 @@ fn status(root: &Root, pid: u32, key: &str) -> Option<u32> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Whether it is in the scope of a session of logind's. Below `user@.service` users make groups of
-/// any name.
+/// Whether it is in the scope of one of logind's sessions. Below `user@.service` users can create
+/// groups with any name.
 fn is_in_a_session(root: &Root, pid: u32) -> bool {
     let groups = root.read(&format!("/proc/{pid}/cgroup")).or_empty();
     groups.lines().any(|line| {
         let below = line.split_once("/user.slice/user-");
         let unit = below.and_then(|(_, below)| below.split('/').nth(1));
-        // `session_id_valid()`. A scope of session-timeoutd's own is none.
+        // `session_id_valid()`. A scope of session-timeoutd's own does not count.
         let id = unit.and_then(|unit| unit.strip_prefix("session-")?.strip_suffix(".scope"));
         id.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     })
 }
 
-/// Everything about them; nothing where they could not be seen. `sessions` are those that the
+/// All findings about such logins; none if they could not be read. `sessions` are those that the
 /// daemon knows.
 pub(crate) fn examine(logins: Option<&[Login]>, sessions: &[&Session]) -> Vec<Finding> {
     let Some(logins) = logins else {

@@ -59,7 +59,7 @@ impl Root {
         }
     }
 
-    /// Where a symbolic link points to, as it is written there.
+    /// The target of a symbolic link, unresolved.
     pub(crate) fn link(&self, path: &str) -> Option<String> {
         let target = fs::read_link(self.place(path)).ok()?;
         Some(target.to_string_lossy().into_owned())

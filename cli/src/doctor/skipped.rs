@@ -1,4 +1,4 @@
-//! Lines of a PAM stack that can keep the modules after them from being called.
+//! Finds lines of a PAM stack that can skip the modules after them.
 
 use super::checks::Check;
 use super::finding::Finding;
@@ -6,7 +6,7 @@ use super::root::Place;
 use super::stack::{Line, Stack};
 use crate::text::listed;
 
-/// A line that skips, and what.
+/// A line that can skip modules, and which ones.
 struct Skip<'a> {
     line: &'a Line,
     modules: Vec<&'a str>,
@@ -23,7 +23,7 @@ pub(crate) fn examine(services: &[(String, Stack)], modules: [&str; 2]) -> Vec<F
     skips.iter().map(complaint).collect()
 }
 
-/// Each line once, though several services may include it.
+/// Each line is reported once, though several services may include it.
 fn skips<'a>(services: &'a [(String, Stack)], modules: [&'a str; 2]) -> Vec<Skip<'a>> {
     let mut skips: Vec<Skip<'_>> = Vec::new();
     for (service, stack) in services {

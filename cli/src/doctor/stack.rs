@@ -21,37 +21,37 @@ pub(crate) struct Stack {
     hidden: Vec<String>,
 }
 
-/// A line that calls a module, or begins a substack.
+/// A line that calls a module, or includes a substack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Without its directory; absent where a substack begins.
+    /// The module's file name without its directory; absent for a substack.
     module: Option<String>,
     pub(crate) control: Control,
     arguments: Vec<String>,
     pub(crate) place: Place,
-    /// The substacks that it is in, the outermost one first, by the places where they begin.
+    /// The substacks that contain it, outermost first, by the positions where they begin.
     within: Vec<Place>,
 }
 
 impl Line {
-    /// Whether it calls a module for what that is for. A line of the backstop is another one: it
-    /// calls our module for something else.
+    /// Whether the line calls this module for its main purpose. A backstop line with the module of
+    /// this package is not one that records.
     fn calls(&self, module: &str) -> bool {
         self.module.as_deref() == Some(module) && self.value(BACKSTOP).is_none()
     }
 
-    /// The module that it calls, for people.
+    /// The module's name for messages.
     pub(crate) fn module(&self) -> &str {
         self.module.as_deref().unwrap_or("a substack")
     }
 
-    /// The value of an argument `name=value`. Of several the last counts.
+    /// The value of an argument `name=value`; the last one counts.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let mut arguments = self.arguments.iter().rev();
         arguments.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Whether it has this argument.
+    /// Whether the line has this argument.
     pub(crate) fn has(&self, argument: &str) -> bool {
         self.arguments.iter().any(|word| word == argument)
     }
@@ -70,11 +70,11 @@ impl Stack {
         self.lines.iter().find(|line| line.calls(module))
     }
 
-    /// The first line whose control can keep a module that is in the stack from being called.
+    /// The first line whose control can skip a module that is in the stack.
     pub(crate) fn skipping(&self, module: &str) -> Option<&Line> {
         let first = self.lines.iter().position(|line| line.calls(module))?;
         let skips = |(index, line): &(usize, &Line)| {
-            // A substack comes to a result, and goes nowhere by itself.
+            // A substack returns a result to the outer stack, and skips nothing itself.
             if line.module.is_none() {
                 return false;
             }
@@ -87,9 +87,9 @@ impl Stack {
         before.into_iter().find(skips).map(|(_, line)| line)
     }
 
-    /// Up to which line this one can have PAM go on at: the lines between are not called then.
-    /// `_pam_dispatch_aux()` of Linux-PAM ends the stack or the substack that the line is in, and
-    /// takes a substack for one line where it jumps.
+    /// The position at which PAM can continue after this line: the lines between are skipped.
+    /// `_pam_dispatch_aux()` of Linux-PAM ends only the stack or substack that contains the line,
+    /// and counts a substack as one line of a jump.
     fn passed_by(&self, index: usize, line: &Line) -> usize {
         let rest = self.lines.iter().enumerate().skip(index + 1);
         let inside = rest.take_while(|(_, next)| next.within.starts_with(&line.within));
@@ -102,7 +102,8 @@ impl Stack {
         targets.next().map_or(end, |(target, _)| target)
     }
 
-    /// The first line that has a module set the backstop. The module leaves it to that.
+    /// The first line that sets the backstop with this module. The module keeps that value if
+    /// there are several such lines.
     pub(crate) fn find_backstop(&self, module: &str) -> Option<&Line> {
         let mut calls = self
             .lines
@@ -162,7 +163,7 @@ impl Stack {
                     place,
                     within: within.to_vec(),
                 }),
-                // What is included and missing is PAM's to complain of.
+                // A missing included file is PAM's error to report.
                 Some(Entry::Include(name)) if depth < DEPTH_MAX => {
                     let _ = self.take_file(root, name, depth + 1, within);
                 }
@@ -204,11 +205,11 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 
 /// What a line is to the session stack.
 enum Entry<'a> {
-    /// With its arguments.
+    /// A module with its arguments.
     Module(Control, &'a str, SplitWhitespace<'a>),
-    /// Its lines stand in place of this one.
+    /// An include: its lines stand in place of this one.
     Include(&'a str),
-    /// Its lines are a stack of their own, which comes to one result.
+    /// A substack: its lines have a result of their own.
     Substack(&'a str),
 }
 
@@ -293,7 +294,7 @@ mod tests {
         assert!(stack.is_only("a.so"));
     }
 
-    /// The line that can keep `wanted.so` from being called.
+    /// The line that can skip `wanted.so`.
     fn skipping(files: &[(&str, &str)]) -> Option<String> {
         let (_dir, root) = fake::root(files);
         let stack = Stack::of(&root, "x").unwrap();

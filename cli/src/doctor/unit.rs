@@ -1,4 +1,4 @@
-//! What systemd says of a daemon that does not run.
+//! systemd's state of a daemon that does not run.
 
 use zbus::OwnedVariant;
 
@@ -6,10 +6,10 @@ use crate::bus::Bus;
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-/// By name (`bus_label_escape()`), whether it is loaded or not.
+/// The unit's object path (`bus_label_escape()`), which works for units that are not loaded, too.
 const UNIT: &str = "/org/freedesktop/systemd1/unit/session_2dtimeoutd_2eservice";
 
-/// How it came to that.
+/// The reason why the daemon does not run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// `Result` of the service: `success`, `exit-code`, `signal`, and others of systemd.exec(5).
@@ -20,7 +20,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// What systemd says; `None` where it does not.
+    /// Queries systemd; `None` if it does not reply.
     pub(crate) async fn gather(bus: &Bus) -> Option<Self> {
         const SERVICE: &str = "org.freedesktop.systemd1.Service";
         let result = property(bus, SERVICE, "Result").await?;
@@ -33,7 +33,7 @@ impl Outcome {
         })
     }
 
-    /// Why it does not run. `None`: it was stopped, or never started.
+    /// Why the daemon does not run. `None`: it was stopped, or never started.
     pub(crate) fn failure(&self) -> Option<String> {
         let times = match self.restarts {
             0 => "never".to_owned(),
@@ -41,7 +41,7 @@ impl Outcome {
             n => format!("{n} times"),
         };
         match self.result.as_str() {
-            // What it was is forgotten while it is started once more.
+            // systemd resets the result while the unit is being restarted.
             "" | "success" if self.state != "activating" || self.restarts == 0 => None,
             "" | "success" => Some(format!("systemd starts it again; restarted: {times}")),
             result => Some(format!(
@@ -51,7 +51,8 @@ impl Outcome {
     }
 }
 
-/// One, and not all: those about programs that were run are of types that not everybody reads.
+/// Queried one by one instead of all at once: the properties about executed programs have types
+/// that not every client can parse.
 async fn property(bus: &Bus, interface: &str, name: &str) -> Option<OwnedVariant> {
     let about = &(interface, name);
     let answer = bus.patiently(async {

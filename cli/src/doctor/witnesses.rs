@@ -39,7 +39,7 @@ const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/sys
 #[derive(Debug)]
 pub(crate) struct Witnesses {
     pub(crate) daemon: Result<Status, Error>,
-    /// How it came that the daemon does not run; empty where it does, or systemd did not say.
+    /// Why the daemon does not run; empty if it runs, or systemd did not reply.
     pub(crate) outcome: unit::Outcome,
     pub(crate) sessions: Vec<sessions::Facts>,
     /// Our units, with what systemd has of their files; empty where it did not say.
@@ -75,7 +75,7 @@ pub(crate) async fn hear() -> Witnesses {
     let logind = logind(&bus).await;
     let capacity = capacity::Facts {
         places: logind.as_ref().and_then(|in_force| in_force.places),
-        // Who did not answer once is not asked again.
+        // A service that timed out once is not queried again.
         closing: match logind {
             Some(_) => closing(&bus).await,
             None => None,
@@ -169,8 +169,8 @@ async fn logind(bus: &Bus) -> Option<InForce> {
     })
 }
 
-/// The users of the sessions that are closing, each as often as it has one; of those that logind
-/// told of in time.
+/// The users of the sessions in the state `closing`, one entry for each session whose state logind
+/// reported in time.
 async fn closing(bus: &Bus) -> Option<Vec<String>> {
     type Listed = (String, u32, String, String, OwnedObjectPath);
     let sessions = bus.patiently(async {
@@ -190,7 +190,7 @@ async fn closing(bus: &Bus) -> Option<Vec<String>> {
     Some(in_time.filter_map(async |user| user).collect().await)
 }
 
-/// The state of a session, of org.freedesktop.login1(5).
+/// The state of a session, as in org.freedesktop.login1(5).
 async fn state(bus: &Bus, session: &OwnedObjectPath) -> Option<String> {
     const PROPERTIES: Option<&str> = Some("org.freedesktop.DBus.Properties");
     let property = &("org.freedesktop.login1.Session", "State");

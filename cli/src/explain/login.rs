@@ -108,7 +108,7 @@ impl Candidate {
     }
 }
 
-/// Why logind would make no session for a user of this name, if it would not.
+/// Why logind would create no session for a user with this name, if it would not.
 fn no_session(user: &str) -> Option<&'static str> {
     (!systemd_takes(user)).then_some(NoSession::NameRefused.as_str())
 }

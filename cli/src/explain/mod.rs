@@ -31,15 +31,15 @@ pub(crate) struct Explanation {
 /// What is explained.
 #[derive(Debug, PartialEq)]
 pub(crate) enum About {
-    /// A session that there is.
+    /// An existing session.
     Session {
         id: String,
         phase: String,
-        /// Why logind has none for the login; absent where it has one.
+        /// Why logind has no session for the login; absent if it has one.
         no_session: Option<String>,
-        /// Whether a warning reached neither a terminal nor an agent of it.
+        /// Whether a warning was received by neither a terminal nor an agent.
         unwarned: Option<bool>,
-        /// The rule that an earlier absolute limit is from; as in `status`.
+        /// The rule of an earlier absolute limit; as in `status`.
         absolute_rule: Option<String>,
     },
     /// A login that might be.
@@ -60,7 +60,7 @@ pub(crate) struct Login {
     pub(crate) files: Vec<String>,
     /// How long the session may last with every extension, where there may be one.
     pub(crate) longest: Option<Duration>,
-    /// Why logind would make no session for it; absent where nothing is known against one.
+    /// Why logind would create no session for it; absent if no reason is known.
     pub(crate) no_session: Option<&'static str>,
     /// The rules that were asked before one held, in order.
     pub(crate) passed_over: Vec<PassedOver>,

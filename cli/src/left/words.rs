@@ -40,7 +40,7 @@ pub(crate) fn time_or_state(language: Language, left: &Left, now: Duration) -> S
 /// Why there is no time.
 pub(crate) fn state(left: &Left) -> State {
     match left.phase.as_str() {
-        // To its user they are one: the daemon ends it again and again.
+        // The user need not tell the two apart: the daemon repeats the end.
         "ending" | "survived" => State::Ending,
         "held" => State::Locked,
         "reported" => State::Passed,

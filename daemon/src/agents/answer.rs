@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, Hint};
 
-/// The idle time that an answer to a question about it tells; `None` for an unknown answer.
+/// The idle time in an answer to an idle query; `None` for an unknown answer.
 pub(super) fn told(now: BootTime, answer: Option<(String, u64)>) -> Option<Hint> {
     let (kind, idle) = answer?;
     match kind.as_str() {

@@ -1,22 +1,22 @@
-//! Whether what a user is told reaches an agent.
+//! Whether messages to a user reach an agent.
 
 use session_timeout_policy::SessionKey;
 
 use super::Agents;
 
-/// Whether what a user is told reaches an agent.
+/// Whether messages to the session's user reach an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hears {
-    /// There is an agent.
+    /// An agent is registered and answers.
     Answers,
-    /// There is one, and it did not answer the last question.
+    /// An agent is registered, and did not answer the last query.
     Silent,
-    /// There is none.
+    /// No agent is registered.
     Nobody,
 }
 
 impl Agents {
-    /// Whether the session's agent hears what its user is told.
+    /// Whether the session's agent receives the messages to its user.
     pub(crate) fn hears(&self, key: &SessionKey) -> Hears {
         match self.all().agents.get(key) {
             Some(agent) if agent.silent => Hears::Silent,

@@ -1,8 +1,9 @@
-//! PID 1 without a bus: its own socket, which systemctl of root uses as well.
+//! Calls to PID 1 over its private socket, without the message bus. systemctl uses it for root,
+//! too.
 //!
-//! What floods logind or the bus, or stops one of them, leaves this way open: systemd accepts only
-//! root there (`bus_on_connection()` in src/core/dbus.c). PID 1 sends each signal of its own to all
-//! who are connected there, so a connection is open only while a call waits for its answer.
+//! This way stays open while logind or the bus is flooded or stopped: systemd accepts only root on
+//! this socket (`bus_on_connection()` in src/core/dbus.c). PID 1 sends each of its signals to every
+//! connected peer, so a connection is open only while a call waits for its reply.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
@@ -17,19 +18,21 @@ use zbus::{Connection, Message};
 use super::screen::Longest;
 use super::{LONGEST, socket};
 
-/// systemd has it since version 15, for systemctl(1) before and after there is a bus.
+/// The socket has existed since systemd 15; systemctl(1) uses it before D-Bus is up and after it is
+/// down.
 const SOCKET: &str = "/run/systemd/private";
 
-/// How long one call may take, connecting included.
+/// Timeout of one call, including the connect.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// So many calls at once; others wait for their turn, which does not count into their time.
+/// Maximum number of concurrent calls; others queue, and their time in the queue does not count
+/// against the timeout.
 const AT_ONCE: usize = 64;
 
-/// The way to PID 1. Clones are the same.
+/// Calls to PID 1. Clones share one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Direct {
-    /// The connection that calls share while there is any.
+    /// The connection that concurrent calls share, while there is one.
     shared: Arc<RwLock<Weak<Connection>>>,
     connecting: Arc<Mutex<()>>,
     turns: Arc<Semaphore>,
@@ -49,7 +52,7 @@ impl Direct {
     /// Calls a method of the object at `path`.
     ///
     /// # Errors
-    /// It was refused, or there was no answer within a second.
+    /// PID 1 returned an error, or did not reply within a second.
     pub(crate) async fn call<B>(
         &self,
         path: &str,
@@ -60,7 +63,7 @@ impl Direct {
     where
         B: serde::Serialize + DynamicType,
     {
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
         let call = async {
             let connection = self.connection().await?;

@@ -1,11 +1,10 @@
-//! The system bus, which the daemon is on twice, and the way to PID 1 that needs no bus.
+//! Connections to the system bus, of which there are two, and to PID 1 without the bus.
 //!
-//! A bus counts what a peer has open, and a peer reads one message after the other: whoever can
-//! send something to a connection can take their time from those who share it. So what ends
-//! sessions has a connection of its own, the private one, with no name, no objects and no questions
-//! to anybody but logind, PID 1 and polkit. What strangers may call, and whom the daemon asks of
-//! them, is on the public one. Either is made anew by itself when it is lost, and the other does
-//! not notice.
+//! A bus limits each peer's pending calls, and a peer reads one message after another: a sender of
+//! many messages delays all users of the receiving connection. So ends of sessions use a private
+//! connection, which has no name and no objects, and calls only logind, polkit and the display
+//! manager. The public connection serves the calls of other processes, and calls agents. Each
+//! reconnects by itself when it is lost, without an effect on the other.
 
 mod direct;
 mod link;

@@ -46,12 +46,13 @@ impl Heard {
     }
 }
 
-/// Who is at the other end.
+/// The peer of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
     Bus,
-    /// PID 1 itself, on a socket of its own. It names itself as the sender as no bus does, by a
-    /// well-known name (`sd_bus_set_sender()` in src/core/dbus.c), which is refused here otherwise.
+    /// PID 1 itself, on its private socket. It sets the sender of its messages to a well-known name
+    /// (`sd_bus_set_sender()` in src/core/dbus.c), which no bus does and which is refused on all
+    /// other connections.
     Pid1,
 }
 
@@ -185,7 +186,7 @@ impl Screen {
         }
     }
 
-    /// A colon at the beginning makes it a name that a bus could have given.
+    /// Writes a colon as the first byte, which makes the name a valid unique name.
     fn make_sender_unique(&mut self) {
         let first = sender_at(&self.held).and_then(|at| self.held.get_mut(at.start));
         if let Some(first) = first {
@@ -222,7 +223,7 @@ fn sender(message: &[u8]) -> Option<&[u8]> {
     message.get(sender_at(message)?)
 }
 
-/// Where that stands.
+/// The byte position of the sender.
 fn sender_at(message: &[u8]) -> Option<Range<usize>> {
     let end = HEADER + number(message, 12);
     let mut at = HEADER;

@@ -36,7 +36,7 @@ pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Conn
     Builder::socket(socket).build().await
 }
 
-/// A connection to PID 1 itself, with no bus between the two.
+/// A connection to PID 1's private socket, without a bus.
 pub(super) async fn pid1(stream: UnixStream, longest: Longest) -> zbus::Result<Connection> {
     let screen = Screen::new(Peer::Pid1, longest, Heard::default());
     let socket = Plain { stream, screen };

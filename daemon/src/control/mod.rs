@@ -74,7 +74,7 @@ struct Manager {
 #[interface(name = "org.sessiontimeout1.Manager")]
 impl Manager {
     /// Every session that a person logged in to, for root; for anybody else the caller's own.
-    /// What the keys say is at [`row()`].
+    /// [`row()`] documents the keys.
     async fn list_sessions(
         &self,
         #[zbus(header)] header: Header<'_>,

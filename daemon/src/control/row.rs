@@ -15,15 +15,15 @@ use crate::report::{Explanation, SessionReport};
 /// What D-Bus has of something: what is not known or does not hold is not there.
 pub(super) type Row = HashMap<&'static str, Variant<'static>>;
 
-/// Where a session stands. Among the keys are
-/// - `Phase`: `survived` is a session of which something lives on after its end;
-/// - `Leader`: the process that the session began with;
-/// - `AbsoluteRule`: the rule that the absolute limit is from, empty for everybody's, where it is an
-///   earlier one than that of `Rule`, because the session was something else before;
+/// The state of a session. Among the keys are
+/// - `Phase`: `survived` means that processes of the session still run after its end;
+/// - `Leader`: the session's leader process;
+/// - `AbsoluteRule`: the rule of the absolute limit, empty for `[default]`, if it is earlier than
+///   that of `Rule` and applies because the session had other properties before;
 /// - `Keeper`: `logind`, or `daemon` for a login that logind has no session for;
-/// - `NoSession`: why it has none, a word of [`session_timeout_policy::NoSession`]; not there where
-///   logind keeps the session;
-/// - `Unwarned`: whether neither a terminal nor an agent took the last warning.
+/// - `NoSession`: why logind has no session, a word of [`session_timeout_policy::NoSession`];
+///   absent if logind keeps the session;
+/// - `Unwarned`: whether neither a terminal nor an agent accepted the last warning.
 pub(super) fn row(session: &SessionReport) -> Row {
     let (facts, limits) = (&session.facts, session.limits.as_ref());
     let fallbacks: Vec<&str> = session
@@ -143,7 +143,7 @@ pub(super) fn explained(explanation: Explanation) -> Row {
     row
 }
 
-/// Who keeps the session, and where logind has none for the login, why.
+/// Whether logind or the daemon keeps the session, and for the daemon, why logind has none.
 fn kept(facts: &SessionFacts) -> Row {
     match facts.keeper {
         Keeper::Logind => HashMap::from([("Keeper", Variant::from("logind"))]),

@@ -69,7 +69,7 @@ impl Driver {
             }
             Input::Watched(key, watches, done) => {
                 self.hands.watched(&self.engine, &key, &watches);
-                // Whoever waited may be gone.
+                // The receiver may have been dropped.
                 let _ = done.send(());
             }
             Input::Sessions(viewer, answer) => drop(answer.send(self.seen_by(viewer))),
@@ -159,8 +159,8 @@ impl Driver {
         }
     }
 
-    /// PAM closed a session. Without an id it was one inside another one, such as `su -`, or one
-    /// that the daemon keeps.
+    /// PAM closed a session. Without an id it was a nested session, such as `su -`, or one that the
+    /// daemon keeps.
     ///
     /// The id is from the PAM environment, into which users may write on some machines (pam_env
     /// with `user_readenv=1`, as in Debian 12's sshd): only the process that opened a session can
@@ -203,7 +203,7 @@ impl Driver {
         }
     }
 
-    /// PAM opened this session of logind's, as far as PAM knows.
+    /// PAM opened a session that is logind's according to PAM.
     fn opened_as(&mut self, id: &str, login: Unknown, answer: Answer) {
         let (opened, leader) = (login.opened.clone(), login.leader.pid);
         self.tell(Event::LoginRecorded(Login {
@@ -224,8 +224,8 @@ impl Driver {
         self.unregistered.confirm(login);
     }
 
-    /// logind has had its time to tell of this login. The id that PAM has of it may be the user's
-    /// word, so it is the leader that counts.
+    /// logind has had time to announce this login. The session id that PAM reports may have been
+    /// set by the user, so only the leader is compared.
     fn unconfirmed(&mut self, login: Unknown) {
         let leader = login.leader;
         let is_its = |session: View<'_>| session.facts.leader == Some(leader.pid);
@@ -235,7 +235,7 @@ impl Driver {
         }
     }
 
-    /// PAM opened a session that logind has none for, or it is inside of another one.
+    /// PAM opened a session that logind has none for, or a nested one.
     fn opened_without(&mut self, login: Unknown, answer: Option<Answer>) {
         if let Some(outer) = self.outer(&login) {
             if answer.is_some() {
@@ -250,8 +250,8 @@ impl Driver {
         self.unregistered.keep(login);
     }
 
-    /// The session that a login is inside of: it runs in the scope of that, or descends from its
-    /// leader. It ends with that one.
+    /// The outer session of a nested login: the login runs in that session's scope, or descends
+    /// from its leader. It ends with that session.
     fn outer(&self, login: &Unknown) -> Option<String> {
         let known = |id: &String| self.engine.session(id).is_some();
         if let Some(outer) = scope::session_of(login.leader.pid).filter(known) {

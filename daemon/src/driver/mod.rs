@@ -53,7 +53,7 @@ const SHARE: u32 = 10;
 /// Where the state is kept, below systemd's `RuntimeDirectory=`.
 const STATE: &str = "/run/session-timeout/state.json";
 
-/// Where the session is noted that is dealt with.
+/// The file that records which session is being processed.
 const LAST: &str = "/run/session-timeout/at-work";
 
 /// Where the endings are kept that somebody has yet to be told of.
@@ -152,7 +152,7 @@ struct Driver {
     watchdog: Watchdog,
 }
 
-/// What the driver works with.
+/// The parts that the driver works with.
 struct Parts {
     hands: Hands,
     agents: Agents,
@@ -305,13 +305,13 @@ impl Driver {
         Ok(Turn::Another)
     }
 
-    /// Does what the engine says, but for the session that comes last.
+    /// Executes the engine's actions, except those of a deferred session.
     fn perform(&mut self, actions: Vec<Action>) {
         let actions = self.last.sift(actions);
         self.perform_now(&actions);
     }
 
-    /// Does what was put off.
+    /// Executes the deferred actions.
     fn perform_late(&mut self) {
         let actions = self.last.take();
         self.perform_now(&actions);

@@ -44,7 +44,7 @@ pub(super) enum Woken {
     Alarm,
     Inhibitors,
     Input(Box<Input>),
-    /// What was put off until nothing else is to be done.
+    /// Actions that are deferred until the driver is idle.
     Late,
     /// Nothing has come for a moment, and there is something to do then.
     Quiet,
@@ -67,7 +67,7 @@ impl Driver {
         loop {
             let to_rest = self.watchdog.owes(deadline);
             let watchdog = self.watchdog.clone();
-            // After a moment in which nothing comes; or when it has waited for long enough.
+            // When no input comes for a moment, or at the deadline of the deferral.
             let quiet = Instant::now() + PAUSE;
             let late = self.last.due().map_or(quiet, |due| due.min(quiet));
             let signals = &mut sources.signals;

@@ -1,4 +1,4 @@
-//! Whom a request goes to: logind for a second, and then PID 1.
+//! Sends a request to end a session: to logind, with a timeout of one second, and then to PID 1.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use crate::logind::{self, End, Ended, Locked, Told};
 use crate::scope;
 use crate::units::{self, Found, Scope, Stop};
 
-/// How long logind has for one request, which takes several calls.
+/// Timeout of one request to logind, for all its calls together.
 const LOGIND: Duration = Duration::from_secs(1);
 
-/// How long a lock may take, which nobody else can do.
+/// Timeout of a lock request, for which there is no second way.
 const LOCKING: Duration = Duration::from_secs(5);
 
-/// When to look whether a leader that was asked has ended, each after the one before: sshd takes
-/// some 15 ms, a desktop up to some seconds. There is no signal to wait for: logind says that it
-/// signals `State`, and does not (systemd 252 to 257).
+/// Pauses between the checks whether a leader that was sent SIGTERM has exited: sshd takes some 15
+/// ms, a desktop up to some seconds. There is no signal to wait for: logind documents change
+/// signals for `State`, and does not send them (systemd 252 to 257).
 const LEADER_PAUSES: [Duration; 7] = [
     Duration::from_millis(20),
     Duration::from_millis(50),
@@ -30,7 +30,8 @@ const LEADER_PAUSES: [Duration; 7] = [
     Duration::from_secs(2),
 ];
 
-/// When to look whether a session that PID 1 ends is gone, while logind does not tell.
+/// Pauses between the checks whether a session that PID 1 ends is gone, while logind does not
+/// report it.
 const GONE_PAUSES: [Duration; 10] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -44,14 +45,14 @@ const GONE_PAUSES: [Duration; 10] = [
     Duration::from_secs(4),
 ];
 
-/// Both ways of a request failed: what logind said, and what PID 1 did.
+/// The errors of both ways: logind's, and PID 1's.
 struct Failures {
     logind: Option<zbus::Error>,
     pid1: zbus::Error,
 }
 
 impl Ends {
-    /// Asks, and says what is known to have come of it already.
+    /// Sends the request; returns what is known of the result at once.
     pub(super) async fn asked(&self, session: &SessionFacts, request: Request) -> Option<Event> {
         let parting = async {
             if request.parts() {
@@ -62,8 +63,8 @@ impl Ends {
             if let Some(extent) = request.extent() {
                 let (ends, noted) = (self.clone(), session.clone());
                 let noting = tokio::spawn(async move { ends.note(&noted, extent).await });
-                // It goes on by itself: the end does not wait for all of it. What belongs to a desktop
-                // nobody can tell any more when that has begun to stop.
+                // The desktop's units are recorded in the background, so that the end does not wait
+                // for all of it. Once the desktop has begun to stop they can no longer be found.
                 let time = if desktop::may_have_one(session) {
                     desktop::PATIENCE
                 } else {
@@ -94,7 +95,7 @@ impl Ends {
         Some(self.failure(session, Request::End(how), &failures))
     }
 
-    /// Ends what is in the session's scope.
+    /// Ends the processes in the session's scope.
     async fn end_scope(&self, session: &SessionFacts, how: End) -> Result<(), Failures> {
         let logind = match session.keeper {
             Keeper::Daemon(_) => None,
@@ -105,7 +106,7 @@ impl Ends {
                 match asked.await {
                     Ok(Ended::Asked) => return Ok(()),
                     Ok(Ended::Before) => {
-                        // Its signal was missed, as in a change of connections.
+                        // logind's signal was lost, as during a reconnect.
                         self.await_gone(session);
                         return Ok(());
                     }
@@ -135,7 +136,7 @@ impl Ends {
             return Ok(Found::No);
         };
         match how {
-            // Without the SIGHUP of scopes, as logind is asked.
+            // Without the SIGHUP that PID 1 sends to scopes, as in the request to logind.
             End::Terminate if session.seat.is_some() => {
                 self.units.kill(scope, Signal::SIGTERM).await
             }
@@ -144,7 +145,7 @@ impl Ends {
         }
     }
 
-    /// The scope that holds the session's processes, if it is there.
+    /// The activation of the session's scope, if it is loaded.
     pub(super) async fn scope_of(
         &self,
         session: &SessionFacts,
@@ -155,12 +156,12 @@ impl Ends {
         match (session.keeper, session.invocation) {
             (Keeper::Daemon(_), _) => self.units.invocation(&unit).await,
             (Keeper::Logind, Some(noted)) => Ok(Some(noted)),
-            // It was not there yet when logind told of the session.
+            // The scope was not loaded yet when logind announced the session.
             (Keeper::Logind, None) => self.units.invocation_of(&unit, &session.key).await,
         }
     }
 
-    /// Asks the leader to end, and waits for that a little.
+    /// Sends SIGTERM to the leader, and waits a short time for its exit.
     async fn leave(&self, session: &SessionFacts, request: Request) -> Option<Event> {
         let told = {
             let _turn = self.turns.acquire().await;
@@ -200,7 +201,7 @@ impl Ends {
         asked.map_err(|pid1| Failures { logind, pid1 })
     }
 
-    /// PID 1 signals units, and not processes: the leader gets a unit of its own.
+    /// PID 1 signals units, not single processes: the leader is moved into a scope of its own.
     async fn ask_leader_by_pid1(&self, session: &SessionFacts) -> zbus::Result<Told> {
         let Some(leader) = leftovers::leader(session) else {
             return Ok(match self.scope_of(session).await? {
@@ -228,7 +229,7 @@ impl Ends {
         }
     }
 
-    /// Whether nobody is logged in there any more.
+    /// Whether nobody is logged in to the session any more.
     async fn has_left(&self, session: &SessionFacts) -> bool {
         if session.leader.is_some() && leftovers::leader(session).is_none() {
             return true;
@@ -257,7 +258,7 @@ impl Ends {
         }
     }
 
-    /// Asks logind, unless it did not answer a moment ago.
+    /// Sends the request to logind, unless logind timed out a moment ago.
     async fn logind<T>(
         &self,
         asking: impl AsyncFnOnce(Link) -> zbus::Result<T>,
@@ -273,8 +274,8 @@ impl Ends {
         answer
     }
 
-    /// Asks over the bus, for this long in all. An end that is due when the daemon starts comes
-    /// before the connection, and where the bus was restarted it is back in a moment.
+    /// Calls over the bus, with this timeout in all. An end that is due when the daemon starts
+    /// comes before the connection, and a restarted bus is available again within milliseconds.
     async fn asking<T>(
         &self,
         time: Duration,
@@ -292,7 +293,7 @@ impl Ends {
         answer.unwrap_or_else(|_elapsed| Err(silent()))
     }
 
-    /// Waits for the end of a session that logind does not tell of.
+    /// Waits for the end of a session that logind does not report.
     fn await_gone(&self, session: &SessionFacts) {
         if !self.awaits(&session.key) {
             return;
@@ -311,7 +312,7 @@ impl Ends {
         });
     }
 
-    /// Whether the session's leader and its scope are gone.
+    /// Whether the session's leader and scope are gone.
     pub(super) fn is_gone(&self, session: &SessionFacts) -> bool {
         leftovers::leader(session).is_none() && has_empty_scope(session)
     }
@@ -337,7 +338,7 @@ impl Ends {
         self.teller.request_failed(id, request.verb(), &why);
     }
 
-    /// Extends what is noted of a session by what has been forked since.
+    /// Adds processes that were forked since to the record of a session.
     pub(super) async fn note_again(&self, session: &SessionFacts) {
         if let Some(census) = self.censuses.take().await {
             self.leftovers.note(session, Extent::All, &census);
@@ -345,7 +346,7 @@ impl Ends {
     }
 }
 
-/// Whether nothing runs in the scope that is to hold the session.
+/// Whether the scope that holds the session is empty.
 pub(super) fn has_empty_scope(session: &SessionFacts) -> bool {
     scope::unit_of(session).is_none_or(|unit| scope::is_empty(&unit, session.uid))
 }

@@ -1,4 +1,4 @@
-//! All processes, read once for whoever wants to know at the same time.
+//! Takes snapshots of all processes, shared by concurrent callers.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::aside::Aside;
 use crate::process::Census;
 
-/// Reads all processes. Clones are the same.
+/// Takes snapshots of the process table. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Censuses {
     aside: Aside,
@@ -17,13 +17,14 @@ pub(super) struct Censuses {
 
 #[derive(Default)]
 struct State {
-    /// One is taken, for those who asked before it was begun.
+    /// A snapshot is being taken, for the callers that came before it began.
     under_way: bool,
     waiting: Vec<oneshot::Sender<Arc<Census>>>,
 }
 
 impl Censuses {
-    /// All processes as they are from now on; `None` where they cannot be read in two seconds.
+    /// A snapshot of all processes that begins after this call; `None` if it takes longer than two
+    /// seconds.
     pub(super) async fn take(&self) -> Option<Arc<Census>> {
         let (give, given) = oneshot::channel();
         let begins = {
@@ -53,7 +54,7 @@ impl Censuses {
             };
             let census = Arc::new(census);
             for one in waiting {
-                // Whoever waited may have given up.
+                // The receiver may have timed out.
                 drop(one.send(Arc::clone(&census)));
             }
         }

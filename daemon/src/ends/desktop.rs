@@ -1,10 +1,10 @@
-//! Desktops that are services of the user's manager, such as Plasma: little of them is in the scope
-//! of their session, and they live on with another login of the user's.
+//! Ends desktops that run as services of the user's manager, such as Plasma. Little of such a
+//! desktop is in the session's scope, and it survives as long as the user has another login.
 //!
-//! What belongs to the desktop is told apart from what lingers by the user's own manager: it is
-//! part of `graphical-session.target` (systemd.special(7)), through whatever targets of the desktop.
-//! root is refused there, so PID 1 has the user ask. What the answer says is the user's word: only
-//! groups of that manager are taken from it.
+//! The units of a desktop are those that are part of `graphical-session.target`
+//! (systemd.special(7)), directly or through other units; other units of the user's manager are
+//! left alone. The user's manager refuses root, so PID 1 runs the query as the user. The user
+//! controls the answer: only control groups below that manager are accepted from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,25 +21,26 @@ use crate::units::AsUser;
 
 const TARGET: &str = "graphical-session.target";
 
-/// The answer, which the user is to write to no other place, is kept here until it is read.
+/// Directory of root's for the file with the answer; the user's process can write to no other file
+/// there.
 const ANSWERS: &str = "/run/session-timeout";
 
-/// More than some hundred units fill.
+/// Maximum size of the answer in bytes, more than some hundred units fill.
 const ANSWER_MAX: u64 = 1 << 20;
 
-/// How long the user's manager may take: a tenth of a second on a host that has nothing else to do.
+/// Timeout of the user's manager; it takes a tenth of a second on an idle host.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Two looks whether it has answered are so far apart.
+/// Interval between the checks whether the query has finished.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What is known of each session, for whoever asks by libsystemd (sd_session_get_type(3)): it is
-/// there without logind.
+/// logind's session files, which libsystemd reads (sd_session_get_type(3)) and which are there
+/// without logind.
 const SESSIONS: &str = "/run/systemd/sessions";
 
 impl Ends {
-    /// The control groups of the session's desktop in its user's manager: none where the session
-    /// has no desktop, or the user another one.
+    /// The control groups of the session's desktop in its user's manager: empty if the session has
+    /// no desktop, or the user has another one.
     pub(super) async fn desktop(&self, session: &SessionFacts) -> BTreeSet<String> {
         if !may_have_one(session) || has_another(session) {
             return BTreeSet::new();
@@ -70,7 +71,7 @@ impl Ends {
         groups(&said, session.uid)
     }
 
-    /// Has the user's manager stop the desktop, as it does at a logout.
+    /// Stops the desktop through the user's manager, as a logout does.
     pub(super) async fn stop_desktop(&self, session: &SessionFacts) {
         let stamp = boot_now().as_micros();
         let name = format!("session-timeout-desktop-{}-{stamp}.service", session.uid);
@@ -85,7 +86,7 @@ impl Ends {
         asked.await;
     }
 
-    /// Runs it, and waits until it has ended or its time is over.
+    /// Runs the program, and waits for its exit or its timeout.
     async fn as_user(&self, program: AsUser<'_>) {
         if let Err(error) = self.units.run_as(&program).await {
             log::warn!("cannot ask the manager of uid {}: {error}", program.user);
@@ -106,14 +107,14 @@ pub(super) fn processes(groups: &BTreeSet<String>) -> BTreeSet<Process> {
     pids.filter_map(Process::of).collect()
 }
 
-/// Whether the session may have a desktop. A user can change its type (SetType of
-/// org.freedesktop.login1(5)), and not its seat.
+/// Whether the session may have a desktop. A user can change a session's type (SetType of
+/// org.freedesktop.login1(5)), but not its seat.
 pub(super) fn may_have_one(session: &SessionFacts) -> bool {
     session.session_type.is_graphical() || session.seat.is_some()
 }
 
-/// Whether the user has a desktop in another session: the one manager serves both. Beside a desktop
-/// at a seat only others at a seat count, since any login can call itself a desktop.
+/// Whether the user has a desktop in another session, which the same manager serves. For a desktop
+/// at a seat only others at a seat count, since any login can set its type to that of a desktop.
 fn has_another(session: &SessionFacts) -> bool {
     let seated = session.session_type.is_graphical() && session.seat.is_some();
     files_of_sessions(Path::new(SESSIONS))
@@ -122,15 +123,16 @@ fn has_another(session: &SessionFacts) -> bool {
         .any(|seat| !seated || !seat.is_empty())
 }
 
-/// What is kept of each session, by its id. Beside each is a FIFO (`session_create_fifo()` of
-/// logind), which its login holds open: nobody who opens that comes back.
+/// The session files, by session id. Beside each is a FIFO (`session_create_fifo()` of logind),
+/// which must not be opened: open(2) would block.
 fn files_of_sessions(directory: &Path) -> impl Iterator<Item = (String, PathBuf)> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
     files.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
 }
 
-/// The seat of the session that this is kept of, empty for none, where it is a desktop of the user's.
+/// The seat in this session file, empty for none; `None` unless the session is a desktop of this
+/// user.
 fn seat_of_desktop(path: &Path, user: Uid) -> Option<String> {
     let about = fs::read_to_string(path).ok()?;
     let fields: BTreeMap<&str, &str> = about
@@ -145,7 +147,7 @@ fn seat_of_desktop(path: &Path, user: Uid) -> Option<String> {
     is_desktop.then(|| field("SEAT").to_owned())
 }
 
-/// The control groups of what is part of the desktop, by what `systemctl show` said of all units.
+/// The control groups of the desktop's units, from the output of `systemctl show` about all units.
 fn groups(said: &str, user: Uid) -> BTreeSet<String> {
     let units: BTreeMap<&str, Unit<'_>> = said.split("\n\n").filter_map(Unit::parse).collect();
     let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
@@ -164,7 +166,7 @@ fn groups(said: &str, user: Uid) -> BTreeSet<String> {
     found
 }
 
-/// Whether a control group is one of the units of this user's manager, and not the manager's own.
+/// Whether a control group is that of a unit of this user's manager, and not the manager's own.
 fn is_of_manager(group: &str, user: Uid) -> bool {
     let manager = format!("/user.slice/user-{user}.slice/user@{user}.service/");
     let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
@@ -173,10 +175,10 @@ fn is_of_manager(group: &str, user: Uid) -> bool {
     })
 }
 
-/// What is said of a unit.
+/// The properties of a unit.
 #[derive(Debug)]
 struct Unit<'a> {
-    /// What is `PartOf=` it.
+    /// The units that are `PartOf=` this one.
     parts: Vec<&'a str>,
     group: Option<&'a str>,
 }

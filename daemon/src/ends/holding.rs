@@ -1,9 +1,9 @@
-//! Processes are put into scopes of the daemon's, so that PID 1 can end them.
+//! Moves processes into scopes of the daemon's own, so that PID 1 can end them.
 //!
-//! The daemon may not signal processes of others, and a process id may be somebody else's when PID 1
-//! looks. So each process is pinned: as long as a pidfd of it says that it has not ended, its id is
-//! its own. What was given out again meanwhile is found in the scope afterwards, and nothing there
-//! is ended.
+//! The daemon has no capability to signal other users' processes, and PID 1 takes process ids,
+//! which may be reused. So each process is pinned by a pidfd: while the pidfd does not report its
+//! exit, its id is not reused. A process that reused an id in spite of that is found in the scope
+//! afterwards, and then nothing in the scope is ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -19,16 +19,16 @@ use crate::process::Process;
 use crate::scope;
 use crate::units::{self, Scope, Units};
 
-/// So many processes are moved with one call, and pinned meanwhile.
+/// Maximum number of processes that one call moves, and that are pinned meanwhile.
 const AT_ONCE: usize = 128;
 
-/// So many calls at the same time, so that there are descriptors left.
+/// Maximum number of concurrent calls, which bounds the file descriptors in use.
 const CALLS: usize = 2;
 
-/// A process that ends while it is moved fails the call for all.
+/// Retries of a call: one process that exits while it is moved fails the call for all.
 const TRIES: u32 = 3;
 
-/// PID 1 starts a scope in its next turn.
+/// Pauses while PID 1 starts a scope, which it does in its next event loop iteration.
 const STARTED: [Duration; 7] = [
     Duration::from_millis(2),
     Duration::from_millis(5),
@@ -39,7 +39,7 @@ const STARTED: [Duration; 7] = [
     Duration::from_millis(500),
 ];
 
-/// Puts processes into scopes. Clones are the same.
+/// Moves processes into scopes. Clones share the concurrency limit.
 #[derive(Clone, Debug)]
 pub(super) struct Holding {
     units: Units,
@@ -54,11 +54,11 @@ impl Holding {
         }
     }
 
-    /// Puts processes into this scope, which is made where it is not there; `None` where none of
-    /// them lives.
+    /// Moves processes into this scope, which is created if it does not exist; `None` if none of
+    /// them runs.
     ///
     /// # Errors
-    /// PID 1 refuses or does not answer, or a process id was given out again meanwhile.
+    /// PID 1 refuses or does not reply, or a process id was reused meanwhile.
     pub(super) async fn hold(
         &self,
         scope: &Scope<'_>,
@@ -107,8 +107,8 @@ impl Holding {
         failure.map_or(Ok(there), Err)
     }
 
-    /// Waits until PID 1 has started the scope: a request to stop it before would leave everything
-    /// where it is.
+    /// Waits until PID 1 has started the scope: a stop request before that would leave the
+    /// processes running.
     async fn started(&self, scope: &Scope<'_>) -> zbus::Result<InvocationId> {
         for pause in STARTED {
             if !scope::members(scope.name, scope.user).is_empty()
@@ -123,7 +123,7 @@ impl Holding {
     }
 }
 
-/// A process whose id cannot be given out again.
+/// A process whose id cannot be reused.
 #[derive(Debug)]
 struct Pin {
     process: Process,
@@ -136,7 +136,7 @@ impl Pin {
         let pid = i32::try_from(process.pid.as_raw()).ok()?;
         let pid = rustix::process::Pid::from_raw(pid)?;
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        // Whose it is may have changed before it was pinned, and not from here on.
+        // The id may have been reused before the process was pinned, but not afterwards.
         process.lives().then_some(Self { process, pidfd })
     }
 
@@ -147,7 +147,7 @@ impl Pin {
 }
 
 /// # Errors
-/// In the scope is a process with the number of one of these that is another one.
+/// The scope contains a process that has the id of one of these and is a different one.
 fn no_strangers(scope: &str, user: Uid, processes: &BTreeSet<Process>) -> zbus::Result<()> {
     let expected: BTreeMap<Pid, Process> = processes.iter().map(|one| (one.pid, *one)).collect();
     let stranger = scope::members(scope, user).into_iter().find(|pid| {

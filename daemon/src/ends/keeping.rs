@@ -1,4 +1,4 @@
-//! Logins that logind has no session for: they are kept in scopes of the daemon's.
+//! Keeps logins that logind has no session for, in scopes of the daemon's own.
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -14,17 +14,18 @@ use crate::process::Process;
 use crate::scope;
 use crate::units::{Scope, Stop};
 
-/// Children are forked while others are moved; those of children that were moved are in the scope.
+/// Number of passes: children may be forked while others are moved; children of moved processes are
+/// in the scope already.
 const ROUNDS: u32 = 5;
 
-/// So many leaders are watched by a descriptor each; the others are looked at now and then.
+/// Maximum number of leaders that are watched by a pidfd each; the others are polled.
 const WATCHED: usize = 256;
 
-/// The longest pause between two looks at what cannot be watched.
+/// Longest interval of polling.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 impl Ends {
-    /// Puts the leader and all that descends from it into a scope.
+    /// Moves the leader and its descendants into a scope.
     pub(super) async fn adopted(&self, session: &SessionFacts) {
         if let Err(error) = self.gather(session).await {
             let id = &session.key.id;
@@ -32,7 +33,7 @@ impl Ends {
         }
     }
 
-    /// Puts whoever is not there yet into the scope of a login that the daemon keeps.
+    /// Moves the remaining processes of a login into the scope that keeps it.
     pub(super) async fn gather(&self, session: &SessionFacts) -> zbus::Result<()> {
         let Some(unit) = scope::unit_of(session) else {
             return Ok(());
@@ -54,8 +55,8 @@ impl Ends {
         Ok(())
     }
 
-    /// Who belongs to the login: what descends from its leader, and where that was killed whoever is
-    /// in the audit session.
+    /// The processes of the login: the leader's descendants, or if the leader was killed, the
+    /// processes in its audit session.
     async fn of_kept(&self, session: &SessionFacts) -> zbus::Result<BTreeSet<Process>> {
         match leftovers::leader(session) {
             Some(leader) => match self.censuses.take().await {
@@ -69,9 +70,8 @@ impl Ends {
         }
     }
 
-    /// Waits until the login's leader and its scope are gone, and puts into the scope who has left it
-    /// until then. Says `false` where somebody else waits
-    /// for that.
+    /// Waits until the login's leader and scope are gone, and moves processes that have left the
+    /// scope back until then. Returns `false` if another task waits for the same session.
     pub(super) async fn gone(&self, session: &SessionFacts) -> bool {
         if !self.awaits(&session.key) {
             return false;
@@ -94,7 +94,7 @@ impl Ends {
         true
     }
 
-    /// Waits until the process has ended.
+    /// Waits for the process to exit.
     async fn ended(&self, process: Process) {
         if !self.is_crowded()
             && let Some(watch) = watch(process)
@@ -115,7 +115,7 @@ impl Ends {
     }
 }
 
-/// Becomes readable when the process has ended (pidfd_open(2)).
+/// A descriptor that becomes readable when the process exits (pidfd_open(2)).
 fn watch(process: Process) -> Option<AsyncFd<Pollable<OwnedFd>>> {
     let pid = i32::try_from(process.pid.as_raw()).ok()?;
     let pid = rustix::process::Pid::from_raw(pid)?;

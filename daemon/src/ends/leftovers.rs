@@ -1,9 +1,9 @@
-//! What of a session must be gone when it has ended.
+//! Records which processes must be gone when a session has ended.
 //!
-//! Its scope is PID 1's to empty. But a login need not be in its scope: a module of PAM moves it
-//! into the control group of a batch system, `systemd-run --user --scope` takes a shell out. So who
-//! belongs to the login is noted when its end begins, while it hangs together: what descends from
-//! its leader.
+//! PID 1 empties the session's scope. But a login's processes need not be in it: a PAM module may
+//! move them into the control group of a batch system, and `systemd-run --user --scope` moves a
+//! shell out. So the leader's descendants are recorded when the end begins, while the leader still
+//! runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,16 +13,16 @@ use session_timeout_policy::{InvocationId, SessionFacts, SessionKey};
 use super::desktop;
 use crate::process::{self, Census, Process};
 
-/// What is to be gone with a session.
+/// Which processes of a session must be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Extent {
-    /// The leader: what a hang-up leaves behind was detached from the login.
+    /// Only the leader: what survives a hang-up was detached from the login.
     Leader,
-    /// Everybody in the login.
+    /// All processes of the login.
     All,
 }
 
-/// Whom the sessions that are being ended consist of. Clones are the same.
+/// The processes of the sessions that are being ended. Clones share one table.
 #[derive(Clone, Default)]
 pub(super) struct Leftovers(Arc<Mutex<BTreeMap<SessionKey, Noted>>>);
 
@@ -30,15 +30,15 @@ pub(super) struct Leftovers(Arc<Mutex<BTreeMap<SessionKey, Noted>>>);
 struct Noted {
     extent: Option<Extent>,
     processes: BTreeSet<Process>,
-    /// The control groups of its desktop in the user's manager.
+    /// The control groups of the session's desktop in the user's manager.
     groups: BTreeSet<String>,
-    /// The scopes that they were put into.
+    /// The scopes that these processes were moved into.
     scopes: Vec<InvocationId>,
     tries: u32,
 }
 
 impl Noted {
-    /// Those that were noted, and whoever has come to the desktop since.
+    /// The recorded processes, and those that have joined the desktop since.
     fn known(self) -> BTreeSet<Process> {
         let mut processes = self.processes;
         processes.extend(desktop::processes(&self.groups));
@@ -47,13 +47,13 @@ impl Noted {
 }
 
 impl Leftovers {
-    /// Whether anything was noted of the session already.
+    /// Whether processes of the session have been recorded.
     pub(super) fn are_any(&self, session: &SessionKey) -> bool {
         let noted = self.lock();
         noted.get(session).is_some_and(|one| one.extent.is_some())
     }
 
-    /// Whether this much was noted of the session already.
+    /// Whether processes have been recorded to at least this extent.
     pub(super) fn are_noted(&self, session: &SessionKey, extent: Extent) -> bool {
         let noted = self.lock();
         noted
@@ -61,7 +61,7 @@ impl Leftovers {
             .is_some_and(|one| one.extent >= Some(extent))
     }
 
-    /// Adds who belongs to the session now.
+    /// Records the session's current processes.
     pub(super) fn note(&self, session: &SessionFacts, extent: Extent, census: &Census) {
         let processes = match extent {
             Extent::Leader => leader(session).into_iter().collect(),
@@ -73,7 +73,7 @@ impl Leftovers {
         one.processes.extend(processes);
     }
 
-    /// Adds the control groups of the session's desktop.
+    /// Records the control groups of the session's desktop.
     pub(super) fn note_desktop(&self, session: &SessionKey, groups: BTreeSet<String>) {
         let mut noted = self.lock();
         noted
@@ -83,13 +83,13 @@ impl Leftovers {
             .extend(groups);
     }
 
-    /// What runs of the session's desktop in the user's manager.
+    /// The processes of the session's desktop in the user's manager.
     pub(super) fn desktop(&self, session: &SessionKey) -> BTreeSet<Process> {
         let noted = self.lock().get(session).cloned().unwrap_or_default();
         desktop::processes(&noted.groups)
     }
 
-    /// Those that are still there; the leader, where nothing was noted.
+    /// The recorded processes that still run; only the leader if none were recorded.
     pub(super) fn alive(&self, session: &SessionFacts) -> BTreeSet<Process> {
         let noted = self.lock().get(&session.key).cloned();
         let mut processes = noted.map(Noted::known).unwrap_or_default();
@@ -98,7 +98,7 @@ impl Leftovers {
         processes
     }
 
-    /// These processes, which belong to the session, were put into this scope.
+    /// Records that processes of the session were moved into this scope.
     pub(super) fn moved(&self, session: &SessionKey, scope: InvocationId) {
         self.lock()
             .entry(session.clone())
@@ -115,7 +115,7 @@ impl Leftovers {
             .unwrap_or_default()
     }
 
-    /// Which try it is to end what is left, from one.
+    /// The number of the next attempt to end what is left, beginning with 1.
     pub(super) fn next_try(&self, session: &SessionKey) -> u32 {
         let mut noted = self.lock();
         let one = noted.entry(session.clone()).or_default();
@@ -132,16 +132,16 @@ impl Leftovers {
     }
 }
 
-/// The leader of the session, while it lives. The number of one that is gone may be somebody else's.
+/// The leader of the session, while it runs; a process that has reused its id is not returned.
 pub(super) fn leader(session: &SessionFacts) -> Option<Process> {
     Process::before(session.leader?, session.started)
 }
 
-/// What descends from the leader, wherever it is. Where the leader is gone, nobody does any more: a
-/// user may have killed it. Then it is what is in the login's audit session.
+/// The leader's descendants, in any control group. If the leader is gone (a user may kill it) there
+/// are none; then the processes in the login's audit session.
 ///
-/// Nobody counts for a terminal: its number is no proof, since a user can have terminals with the
-/// numbers of others' (a devpts of their own), and it is given out again.
+/// A process is never included because of its terminal: a user can have terminals with the device
+/// numbers of others' (in a private devpts), and the numbers are reused.
 fn of_login(session: &SessionFacts, census: &Census) -> BTreeSet<Process> {
     match (leader(session), session.audit) {
         (Some(leader), _) => census.below(leader),

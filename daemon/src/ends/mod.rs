@@ -1,9 +1,9 @@
-//! Ends of sessions: what the engine asks for, asked of whoever can do it.
+//! Ends, hangs up and locks sessions, as the engine requests, through logind or PID 1.
 //!
-//! logind is asked first, for a second. Where it does not answer or refuses, PID 1 is asked over its
-//! own socket at once, for the very scope that holds the session: neither a flood nor a stop of
-//! logind or the bus is in the way there. What of a login is not in its scope is put into a scope of
-//! the daemon's, which PID 1 ends.
+//! logind is called first, with a timeout of one second. If it refuses or does not reply, PID 1 is
+//! called over its private socket to stop the session's scope: a flood of logind or the bus, or one
+//! that is stopped, does not affect that way. Processes of a login that are outside its scope are
+//! moved into a scope of the daemon's own, which PID 1 stops.
 
 mod asking;
 mod census;
@@ -31,17 +31,18 @@ use crate::logind::{self, End, Screens};
 use crate::tell::Teller;
 use crate::units::Units;
 
-/// How long a last line has to reach its reader. Whoever carries it, such as sshd, is ended
-/// together with the session, and what it has not passed on by then nobody sees.
+/// Delay after the last line, in which a process such as sshd passes it on. That process is ended
+/// together with the session, so later output would be lost.
 const PARTING: Duration = Duration::from_millis(250);
 
-/// How long a display manager has to start a greeter: GDM takes some seconds.
+/// Time for a display manager to start a greeter: GDM takes some seconds.
 const GREETER: Duration = Duration::from_secs(8);
 
-/// So many ends are asked for at once, so that logind's second is not spent in line for a call.
+/// Maximum number of concurrent requests to end sessions, so that the timeout of logind is not
+/// spent in a queue.
 const AT_ONCE: usize = 32;
 
-/// Asks for ends, hang-ups and locks. Clones are the same.
+/// Ends, hangs up and locks sessions. Clones share the limits.
 #[derive(Clone)]
 pub(crate) struct Ends {
     inputs: mpsc::Sender<Input>,
@@ -55,11 +56,11 @@ pub(crate) struct Ends {
     teller: Teller,
     turns: Arc<Semaphore>,
     silence: Arc<Silence>,
-    /// Of which sessions somebody waits for the end already.
+    /// The sessions whose end a task already waits for.
     awaited: Arc<Mutex<BTreeSet<SessionKey>>>,
 }
 
-/// What it needs for that.
+/// The parts of the daemon that requests need.
 pub(crate) struct Means {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) bus: PrivateBus,
@@ -85,7 +86,7 @@ impl Ends {
         }
     }
 
-    /// Asks for something; what comes of it is an input.
+    /// Starts a request; the result is sent as an input.
     pub(crate) fn request(&self, session: &SessionFacts, request: Request) {
         if request.ends() {
             self.screens.expect(&session.key);
@@ -95,7 +96,7 @@ impl Ends {
         });
     }
 
-    /// Looks whether a session that logind has dropped is gone.
+    /// Checks whether a session that logind has dropped is gone.
     pub(crate) fn verify(&self, session: &SessionFacts) {
         self.tell(session, async |ends, session| {
             let remains = ends.remains(&session).await;
@@ -103,7 +104,7 @@ impl Ends {
         });
     }
 
-    /// Ends what is left of a session that logind has dropped.
+    /// Ends the remaining processes of a session that logind has dropped.
     pub(crate) fn end_remains(&self, session: &SessionFacts) {
         self.tell(session, async |ends, session| {
             let remains = ends.ended_remains(&session).await;
@@ -111,8 +112,8 @@ impl Ends {
         });
     }
 
-    /// Puts a login that logind has no session for into a scope, and tells of its end. What was done
-    /// already is not done again.
+    /// Moves a login that logind has no session for into a scope, and reports its end. Steps that
+    /// were done before are skipped.
     pub(crate) fn adopt(&self, session: &SessionFacts) {
         self.tell(session, async |ends, session| {
             ends.adopted(&session).await;
@@ -124,14 +125,15 @@ impl Ends {
         });
     }
 
-    /// The session is no more.
+    /// Forgets a session that is gone.
     pub(crate) fn left(&self, session: &SessionKey) {
         self.leftovers.forget(session);
         self.show_greeter(session);
     }
 
-    /// Leaves nobody at a screen where nothing answers any more. A greeter that waits is shown at
-    /// once; one that is to come has some seconds, and then the display manager is asked for it.
+    /// Ensures that the seat does not keep showing the dead screen of an ended desktop. A waiting
+    /// greeter is shown at once; otherwise the display manager has some seconds to start one, and
+    /// is then asked for it.
     pub(crate) fn show_greeter(&self, key: &SessionKey) {
         let Some(screen) = self.screens.take(key) else {
             return;
@@ -159,7 +161,7 @@ impl Ends {
         });
     }
 
-    /// Does something about a session in a task of its own; what comes of it is an input.
+    /// Runs a request about a session in a task of its own; the result is sent as an input.
     fn tell<F, W>(&self, session: &SessionFacts, work: F)
     where
         F: FnOnce(Self, SessionFacts) -> W + Send + 'static,
@@ -175,7 +177,7 @@ impl Ends {
         });
     }
 
-    /// Notes who belongs to the session, unless that was done.
+    /// Records the session's processes, unless that was done before.
     async fn note(&self, session: &SessionFacts, extent: Extent) {
         if self.leftovers.are_noted(&session.key, extent) {
             return;
@@ -189,7 +191,7 @@ impl Ends {
         }
     }
 
-    /// Whether nobody waits for this session's end yet; then the caller does.
+    /// Registers the caller as waiting for this session's end; `false` if a task waits already.
     fn awaits(&self, session: &SessionKey) -> bool {
         let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
         awaited.insert(session.clone())
@@ -201,20 +203,20 @@ impl Ends {
     }
 }
 
-/// What is asked for.
+/// A kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Of the leader, so that the login manager or server ends the login in its own way; the end of
-    /// everything follows.
+    /// SIGTERM to the leader, so that the login manager or server ends the login in its own way;
+    /// further stages follow.
     AskLeader,
     End(End),
-    /// Of the leader, and nothing follows.
+    /// SIGTERM to the leader, with no stage after it.
     HangUp,
     Lock,
 }
 
 impl Request {
-    /// Whether nobody is to be logged in afterwards.
+    /// Whether the request is meant to log the user out.
     const fn ends(self) -> bool {
         match self {
             Self::AskLeader | Self::End(_) | Self::HangUp => true,
@@ -222,7 +224,7 @@ impl Request {
         }
     }
 
-    /// Whether the user was just told.
+    /// Whether the user has just been shown a last line.
     const fn parts(self) -> bool {
         match self {
             Self::AskLeader | Self::End(End::Terminate) | Self::HangUp => true,
@@ -230,7 +232,7 @@ impl Request {
         }
     }
 
-    /// What is to be gone afterwards.
+    /// The processes that must be gone afterwards.
     const fn extent(self) -> Option<Extent> {
         match self {
             Self::AskLeader | Self::End(_) => Some(Extent::All),
@@ -248,12 +250,12 @@ impl Request {
     }
 }
 
-/// logind did not answer a moment ago: nobody waits for it again meanwhile.
+/// Set after a timeout of logind: until it expires, requests go to PID 1 at once.
 #[derive(Debug, Default)]
 struct Silence(Mutex<Option<Instant>>);
 
 impl Silence {
-    /// How long others are asked at once.
+    /// How long logind is skipped after a timeout.
     const TIME: Duration = Duration::from_secs(5);
 
     fn begins(&self) {

@@ -1,4 +1,4 @@
-//! What is left of a session where logind and its scope say that it is gone.
+//! Finds and ends the processes of a session that remain after logind and its scope report the end.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,8 +14,9 @@ use crate::process::{self, Process};
 use crate::scope;
 use crate::units::{Scope, Stop};
 
-/// When to look whether what was left is gone, each after the one before: the monitor of sshd lives
-/// for some milliseconds after it has closed the PAM session, a login manager's worker for longer.
+/// Pauses between the checks whether the remaining processes are gone: the monitor process of sshd
+/// runs for some milliseconds after it has closed the PAM session, a login manager's worker for
+/// longer.
 const PAUSES: [Duration; 8] = [
     Duration::ZERO,
     Duration::from_millis(20),
@@ -27,11 +28,11 @@ const PAUSES: [Duration; 8] = [
     Duration::from_millis(800),
 ];
 
-/// How long what is left has between SIGTERM and SIGKILL.
+/// Time between SIGTERM and SIGKILL for the remaining processes.
 const STOPPING: Duration = Duration::from_secs(2);
 
 impl Ends {
-    /// What is left of the session, after two seconds at most.
+    /// The remaining processes of the session, after two seconds at most.
     pub(super) async fn remains(&self, session: &SessionFacts) -> Remains {
         let hidden = self.hidden(session).await;
         for pause in PAUSES {
@@ -43,8 +44,8 @@ impl Ends {
         Remains::Something
     }
 
-    /// Who lives on of a login that nobody has ended, whose leader is gone and that PAM has not
-    /// closed: whoever killed the leader may be there.
+    /// The remaining processes of a login that the daemon did not end, whose leader is gone and
+    /// that PAM has not closed: a user who killed the leader may still be connected.
     async fn hidden(&self, session: &SessionFacts) -> BTreeSet<Process> {
         if self.leftovers.are_any(&session.key) || leftovers::leader(session).is_some() {
             return BTreeSet::new();
@@ -52,7 +53,7 @@ impl Ends {
         self.in_audit_session(session).await
     }
 
-    /// Whoever is in the audit session of the login.
+    /// The processes in the audit session of the login.
     pub(super) async fn in_audit_session(&self, session: &SessionFacts) -> BTreeSet<Process> {
         let Some(audit) = session.audit else {
             return BTreeSet::new();
@@ -64,20 +65,20 @@ impl Ends {
         found.unwrap_or_default()
     }
 
-    /// Whether nothing is left of the session that its end was meant for.
+    /// Whether no process is left that this end was meant for.
     fn is_over(&self, session: &SessionFacts) -> bool {
         let all = self.leftovers.are_noted(&session.key, Extent::All);
         self.left_of(session).is_empty() && (!all || has_empty_scope(session))
     }
 
-    /// Ends what is left, and says what there is afterwards.
+    /// Ends the remaining processes, and returns the state afterwards.
     pub(super) async fn ended_remains(&self, session: &SessionFacts) -> Remains {
         let how = match self.leftovers.next_try(&session.key) {
             1 => End::Terminate,
             _ => End::Kill,
         };
         if !self.is_hung_up(session) {
-            // logind may have forgotten a session whose scope is as it was, as when it was stopped.
+            // logind may have dropped a session whose scope still runs, as when logind was stopped.
             if let Err(error) = self.end_by_pid1(session, how).await {
                 self.failed(session, Request::End(how), &error);
             }
@@ -90,7 +91,7 @@ impl Ends {
         self.remains(session).await
     }
 
-    /// Ends whoever of the login is not in its scope.
+    /// Ends the processes of the login that are outside its scope.
     pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
         let unit = scope::unit_of(session).unwrap_or_default();
         let mut outside = self.left_of(session);
@@ -98,7 +99,7 @@ impl Ends {
         self.end_processes(session, how, outside).await
     }
 
-    /// Whether what was detached from the session is to be left alone.
+    /// Whether processes that were detached from the session are left alone.
     fn is_hung_up(&self, session: &SessionFacts) -> bool {
         let noted = |extent| self.leftovers.are_noted(&session.key, extent);
         noted(Extent::Leader) && !noted(Extent::All)
@@ -108,7 +109,7 @@ impl Ends {
         self.leftovers.alive(session)
     }
 
-    /// Has PID 1 end these processes; a desktop is first asked by its own manager.
+    /// Stops these processes through PID 1; a desktop is first stopped by its own manager.
     async fn end_processes(
         &self,
         session: &SessionFacts,
@@ -129,7 +130,7 @@ impl Ends {
             }
             processes.retain(|process| !desktop.contains(process));
         }
-        // Those have been asked just now.
+        // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");
         processes.retain(|process| !scope::is_in(&prefix, process.pid));
         if processes.is_empty() {

@@ -1,4 +1,4 @@
-//! Which hooks there are: programs that nobody but root could have put there or changed.
+//! Finds the hooks: programs that only root could have put there or changed.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -10,20 +10,20 @@ use std::path::{Path, PathBuf};
 use session_timeout_config::distrusted;
 use session_timeout_texts::harmless;
 
-/// More than this are not run.
+/// Maximum number of hooks that are run.
 const HOOKS_MAX: usize = 32;
 
-/// What a directory has in it.
+/// The entries of a directory.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listed {
-    /// In the order of their names.
+    /// The hooks, sorted by name.
     pub(super) hooks: Vec<PathBuf>,
-    /// What is not run: why, and what to do.
+    /// The entries that are not run: the reason, and what to do.
     pub(super) refused: BTreeSet<String>,
 }
 
 impl Listed {
-    /// The hooks in this directory.
+    /// Lists the hooks in this directory.
     pub(super) fn of(directory: &Path) -> Self {
         if fs::symlink_metadata(directory).is_err() {
             return Self::default();
@@ -67,11 +67,11 @@ impl Listed {
     }
 }
 
-/// What an entry is.
+/// The kinds of directory entries.
 enum Kind {
     Hook,
     Refused(&'static str),
-    /// Nothing that was meant to be run.
+    /// Not meant to be run.
     Other,
 }
 
@@ -79,7 +79,7 @@ fn hook(entry: &DirEntry) -> io::Result<Kind> {
     if !is_plain(&entry.file_name()) {
         return Ok(Kind::Other);
     }
-    // Of the link itself: what it leads to is somewhere else, and may become something else.
+    // The metadata of the link itself: its target lies elsewhere and may be replaced.
     let about = entry.metadata()?;
     Ok(if about.is_symlink() {
         Kind::Refused("it is a symbolic link; put the program itself there")
@@ -90,13 +90,13 @@ fn hook(entry: &DirEntry) -> io::Result<Kind> {
     })
 }
 
-/// As run-parts(8) has it: nothing that an editor or dpkg leaves behind.
+/// The names that run-parts(8) accepts: no leftovers of editors or dpkg.
 fn is_plain(name: &OsStr) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
     !name.is_empty() && name.as_encoded_bytes().iter().all(plain)
 }
 
-/// Who else could have written it, and what to do.
+/// The users other than root who could have written this file, and the fix.
 fn stranger(about: &Metadata) -> Option<&'static str> {
     if about.uid() != nix::unistd::geteuid().as_raw() {
         return Some("root does not own it: chown root:root");

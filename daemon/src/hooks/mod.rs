@@ -1,10 +1,9 @@
-//! The administrator's own programs, run when a user is warned, a limit is put off, or a session
-//! ends.
+//! Runs the administrator's programs when a user is warned, a limit is extended, or a session ends.
 //!
-//! Each runs in a unit of its own, started by PID 1: it has none of the daemon's confinement,
-//! cannot hold it up, and is ended after a while. Of one session one hook runs at a time, and of
-//! what happens meanwhile the newest is what the next ones are run for: however fast a session
-//! gives occasions, PID 1 has little to do for it.
+//! Each hook runs in a transient unit of its own, started by PID 1: it has none of the daemon's
+//! sandboxing, cannot block the daemon, and has a timeout. Each session runs one hook at a time; of
+//! the events meanwhile only the newest is kept and the hooks run for it next. So the rate of a
+//! session's events does not raise the load on PID 1.
 
 mod list;
 mod unit;
@@ -28,19 +27,19 @@ use waiting::{Served, Waiting};
 use crate::bus::Direct;
 
 const DIRECTORY: &str = "/etc/session-timeout/hooks.d";
-/// So many hooks run at once, of different sessions.
+/// Maximum number of concurrent hooks, each of another session.
 const AT_ONCE: usize = 16;
-/// The hooks of one session are begun at least so far apart for two occasions.
+/// Minimum interval between the starts of a session's hooks for two events.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What hooks are run for.
+/// The events that hooks are run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion {
     /// The user was warned.
     Warn,
-    /// The absolute limit was put off.
+    /// The absolute limit was extended.
     Extend,
-    /// The session is asked to end, or to lock.
+    /// The session is about to be ended, hung up or locked.
     End,
 }
 
@@ -54,7 +53,7 @@ impl Occasion {
     }
 }
 
-/// What a hook is told, in its environment.
+/// The data that a hook receives, in its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     session: SessionKey,
@@ -89,13 +88,13 @@ impl Facts {
         self
     }
 
-    /// How much time is left, in whole seconds: a timer that fires a moment late makes no 59 of 60.
+    /// The time left in whole seconds, rounded so that a timer that fires late makes no 59 of 60.
     pub(crate) fn left(self, left: Duration) -> Self {
         let rounded = left.saturating_add(Duration::from_millis(500));
         self.with("LEFT_SEC", &rounded.as_secs())
     }
 
-    /// With our name before it, so that none of them means anything to a program by accident.
+    /// The prefix keeps the names from colliding with variables that programs interpret.
     fn add(&mut self, name: &str, value: &impl ToString) {
         let value = harmless(&value.to_string());
         self.variables
@@ -103,14 +102,14 @@ impl Facts {
     }
 }
 
-/// Runs hooks. Clones are the same.
+/// Runs hooks. Clones share the queues.
 #[derive(Clone)]
 pub(crate) struct Hooks {
     waiting: Waiting<(Occasion, Facts)>,
     turns: Arc<Semaphore>,
-    /// Of their own: what ends sessions has another one.
+    /// A connection of the hooks' own: the ends of sessions use another one.
     pid1: Direct,
-    /// What is not run, and was said to be.
+    /// The entries that are not run and have been logged.
     told: Arc<Mutex<BTreeSet<String>>>,
 }
 
@@ -126,7 +125,7 @@ impl Default for Hooks {
 }
 
 impl Hooks {
-    /// Has PID 1 run what there is when it is the session's turn, and does not wait for any of it.
+    /// Queues the hooks for an event of a session, and returns at once.
     pub(crate) fn run(&self, occasion: Occasion, facts: Facts) {
         let session = facts.session.clone();
         if self.waiting.put(&session, (occasion, facts)) == Served::NotYet {
@@ -134,10 +133,10 @@ impl Hooks {
         }
     }
 
-    /// Runs hooks for one occasion of a session after the other, until there is none.
+    /// Runs the hooks of a session for one event after the other, until the queue is empty.
     async fn serve(self, session: SessionKey) {
         loop {
-            // Nobody closes the semaphore.
+            // The semaphore is never closed.
             let turn = self.turns.acquire().await;
             let Some((occasion, facts)) = self.waiting.take(&session) else {
                 return;
@@ -167,7 +166,7 @@ impl Hooks {
         }
     }
 
-    /// Says what is not run, once until it is.
+    /// Logs the entries that are not run, once for each until it is fixed.
     fn tell(&self, refused: BTreeSet<String>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let before = mem::replace(&mut *told, refused);

@@ -1,4 +1,4 @@
-//! One hook in a unit of its own, from its start to its end.
+//! Runs one hook in a transient unit, from its start to its end.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,21 +15,22 @@ const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 
-/// A hook that runs for longer is ended.
+/// Timeout of a hook.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How long one may take to end that was told to.
+/// Time between SIGTERM and SIGKILL for a hook that timed out.
 const STOPPING: Duration = Duration::from_secs(5);
-/// No hook is there for longer than that: `TimeoutStopSec=` counts for SIGTERM and for SIGKILL.
+/// Upper bound of a hook's life in seconds: `TimeoutStopSec=` counts once for SIGTERM and once for
+/// SIGKILL.
 const LONGEST: Duration = Duration::from_secs(50);
 
-/// How long after its start PID 1 is asked for it at first, and how long it is left alone at most.
+/// First and longest interval of the queries whether the hook's unit is gone.
 const FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Properties of a unit, by their names on D-Bus.
+/// Properties of a unit, by their D-Bus names.
 type Settings<'a> = Vec<(&'a str, Variant<'a>)>;
 
-/// A program, and what it is told.
+/// A program and its argument and environment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hook<'a> {
     pub(super) program: &'a Path,
@@ -38,11 +39,11 @@ pub(super) struct Hook<'a> {
 }
 
 impl Hook<'_> {
-    /// Runs it, and waits until it has ended. PID 1 tells only those of that who stay connected,
-    /// and of everything else as well, so it is asked.
+    /// Runs the hook, and waits for its end by polling: for signals of PID 1 the connection would
+    /// have to stay open, and receive all others as well.
     ///
     /// # Errors
-    /// PID 1 has not started it.
+    /// PID 1 has not started the unit.
     pub(super) async fn run(self, pid1: &Direct) -> zbus::Result<()> {
         let Some(program) = self.program.to_str() else {
             return Err(Error::Failure("its name is no text".to_owned()));
@@ -79,9 +80,9 @@ impl Hook<'_> {
             ("Type", Variant::from("oneshot")),
             ("ExecStart", Variant::from(command)),
             ("Environment", Variant::from(variables)),
-            // Of a oneshot service this is all the time that there is.
+            // The run time of a oneshot service is its start time.
             ("TimeoutStartUSec", Variant::from(micros(TIMEOUT))),
-            // And that after it, for what does not heed SIGTERM.
+            // The time after that for processes that ignore SIGTERM.
             ("TimeoutStopUSec", Variant::from(micros(STOPPING))),
             ("CollectMode", Variant::from("inactive-or-failed")),
             ("SyslogIdentifier", Variant::from("session-timeout-hook")),
@@ -89,7 +90,7 @@ impl Hook<'_> {
     }
 }
 
-/// A name that no unit has had.
+/// A unit name that was never used before.
 fn unit_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +98,7 @@ fn unit_name() -> String {
     format!("session-timeout-hook-{now}-{number}.service")
 }
 
-/// PID 1 forgets the unit when it has ended (`CollectMode=`).
+/// PID 1 unloads the unit when it has ended (`CollectMode=`).
 fn is_unknown(error: &Error) -> bool {
     match error {
         Error::MethodError(name, ..) => name.as_str() == NO_SUCH_UNIT,

@@ -1,11 +1,11 @@
-//! What waits for its turn: of each session one thing at most, the newest.
+//! Queues of events by session: each holds one event at most, the newest.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_timeout_policy::SessionKey;
 
-/// Each session that is served, and what waits there. Clones are the same.
+/// The sessions that a task serves, each with its queued event. Clones share the queues.
 #[derive(Debug)]
 pub(super) struct Waiting<T>(Arc<Mutex<BTreeMap<SessionKey, Option<T>>>>);
 
@@ -21,16 +21,16 @@ impl<T> Default for Waiting<T> {
     }
 }
 
-/// Whether somebody takes what waits in a session.
+/// Whether a task serves the session's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Served {
     Already,
-    /// Whoever has put it there is to see to that.
+    /// The caller has to start one.
     NotYet,
 }
 
 impl<T> Waiting<T> {
-    /// Has this wait, instead of what waits there already.
+    /// Queues this event in place of the one that is queued.
     pub(super) fn put(&self, session: &SessionKey, newest: T) -> Served {
         match self.lock().insert(session.clone(), Some(newest)) {
             Some(_) => Served::Already,
@@ -38,7 +38,7 @@ impl<T> Waiting<T> {
         }
     }
 
-    /// What waits there. `None`: nothing, and the session is served no longer.
+    /// Takes the queued event. `None`: there is none, and the session is no longer served.
     pub(super) fn take(&self, session: &SessionKey) -> Option<T> {
         let mut sessions = self.lock();
         let taken = sessions.get_mut(session).and_then(Option::take);

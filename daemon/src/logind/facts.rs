@@ -157,7 +157,7 @@ impl Properties {
     }
 
     /// `Seat` is a pair of name and object path; both are there without a seat, too.
-    /// Where its user sits. Unlike the type, no user can change that.
+    /// The seat of the session. Unlike the type, no user can change it.
     pub(super) fn seat(&self) -> Option<String> {
         let seat = self.0.get("Seat")?.try_clone().ok()?;
         let (name, _path) = <(String, OwnedObjectPath)>::try_from(seat).ok()?;

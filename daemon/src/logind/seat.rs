@@ -69,7 +69,7 @@ pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Opt
     Ok(Some(greeter.to_owned()))
 }
 
-/// Whether the screen shows what an ended session has left, with no greeter and nobody on it.
+/// Whether the screen still shows an ended session, with no greeter and no other session on it.
 pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
     let seated = timely(seated(link, &left.seat)).await?;
     let is_left = |one: &Seated| one.session == left.session && one.state == State::Closing;
@@ -77,8 +77,8 @@ pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
     Ok(shown() == Some(left.vt) && !somebody)
 }
 
-/// Asks the display manager for a login screen. SDDM and LightDM offer that, for the seat that they
-/// call so.
+/// Asks the display manager for a greeter. SDDM and LightDM offer that, for the seat with this
+/// name.
 pub(crate) async fn ask_for_greeter(link: &Link) -> zbus::Result<()> {
     let seat = Object {
         name: "org.freedesktop.DisplayManager",

@@ -61,14 +61,14 @@ pub(crate) async fn lock(link: &Link, key: &SessionKey) -> zbus::Result<Locked> 
     }
 }
 
-/// Who was asked to leave.
+/// The processes that received the signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// Nobody: logind does not have the session any more.
+    /// None: logind does not have the session any more.
     Nobody,
-    /// Its leader: where that ends, nobody is logged in there any more.
+    /// The leader: when it exits, nobody is logged in to the session any more.
     Leader,
-    /// The leader is gone, and there may yet be somebody: all who can hear it.
+    /// All processes: the leader is gone, but a user may still be connected.
     All,
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn ask_leader(
     unless_gone(kill(link, key, told, signal).await).map(|()| asked)
 }
 
-/// Whether somebody is logged in there.
+/// Whether the session's state is not `closing`.
 pub(crate) async fn is_open(link: &Link, key: &SessionKey) -> zbus::Result<bool> {
     let properties = properties(link, key).await?;
     Ok(properties.is_some_and(|now| now.state() == State::Open))
@@ -111,7 +111,7 @@ pub(crate) async fn idle_inhibitor(link: &Link, user: Uid) -> zbus::Result<Optio
     Ok(own.map(|(_, who, ..)| who))
 }
 
-/// Whether logind has as many sessions as it may have.
+/// Whether logind has reached its maximum number of sessions.
 pub(crate) async fn is_full(link: &Link) -> zbus::Result<bool> {
     let (now, most) = tokio::join!(
         manager_number(link, "NCurrentSessions"),
@@ -132,7 +132,7 @@ async fn manager_number(link: &Link, property: &str) -> zbus::Result<u64> {
     u64::try_from(value)
 }
 
-/// What became of a request to end.
+/// The result of a request to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Asked,
@@ -152,9 +152,9 @@ pub(crate) async fn end(
     };
     screens.note(key, properties.screen());
     let result = match (how, properties.state()) {
-        // With TerminateSession PID 1 sends SIGHUP, too. SDDM takes a worker that dies of signal 1
-        // for one whose user failed to authenticate (status 1), and leaves the screen as it is: its X
-        // server with the desktop, and no login screen (0.21). It copes with any other signal.
+        // With TerminateSession PID 1 sends SIGHUP, too. SDDM 0.21 takes a worker that dies of
+        // signal 1 for one that failed to authenticate (exit status 1), and does not restart its X
+        // server: no login screen appears. Other signals do not have this effect.
         (End::Terminate, State::Open) if properties.seat().is_some() => {
             kill(link, key, Whom::All, Signal::SIGTERM).await
         }

@@ -1,4 +1,4 @@
-//! The shape of what is known of a session's activity, on disk.
+//! The serialised form of a session's activity in the state file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

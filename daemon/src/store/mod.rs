@@ -79,10 +79,10 @@ impl Store {
     }
 }
 
-/// The record, with a start that its session can have had: where the file is wrong about that, the
-/// session would be ended too early or too late. logind's stamp of `CLOCK_MONOTONIC` is part of the
-/// key, so a record with another stamp is of no session at all; that clock stands still during
-/// suspend, so the start is not before the stamp, and not later than all suspend so far after it.
+/// The record, with its start limited to the possible range: a wrong start would end the session
+/// too early or too late. logind's `CLOCK_MONOTONIC` stamp is part of the key, so a record with
+/// another stamp belongs to no session. That clock stops during suspend, so the start is not before
+/// the stamp, and not later than the stamp plus all suspend time so far.
 fn plausible(mut record: policy::SessionRecord, now: Clocks) -> policy::SessionRecord {
     let facts = &mut record.facts;
     if facts.keeper != policy::Keeper::Logind {

@@ -48,10 +48,10 @@ pub(super) struct Session {
     terminal: Option<String>,
     seat: Option<String>,
     started: u64,
-    /// Why logind has no session for it, where the daemon keeps it.
+    /// Why logind has no session for it, for a login that the daemon keeps.
     #[serde(default)]
     no_session: Option<String>,
-    /// In hexadecimal digits.
+    /// The `InvocationID` in hexadecimal digits.
     #[serde(default)]
     invocation: Option<String>,
     #[serde(default)]
@@ -59,7 +59,7 @@ pub(super) struct Session {
     recorded: bool,
     login: Login,
     groups: Groups,
-    /// What it was before, where a user has changed that.
+    /// What the session was before its user changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     past: Option<Past>,
     activity: Activity,

@@ -241,7 +241,7 @@ impl Teller {
         self.0.write(ruled(entry, session));
     }
 
-    /// A login that logind has no session for, and that is kept all the same.
+    /// A login that logind has no session for, and that the daemon keeps.
     pub(crate) fn kept(&self, facts: &SessionFacts, why: NoSession) {
         let (id, user) = (&facts.key.id, &facts.user);
         let service = facts.service.as_deref().unwrap_or_default();

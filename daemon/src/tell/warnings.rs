@@ -1,4 +1,4 @@
-//! What the journal has of warnings.
+//! Journal entries about warnings.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::journal::{Entry, What, field};
 use crate::text;
 use crate::unwarned::{Said, Unwarned};
 
-/// Who took a warning.
+/// The terminals and the agent that accepted a warning, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reached {
-    /// Terminals that show it.
+    /// Terminals that were written to.
     pub(crate) written: usize,
-    /// Those that refuse messages, where the policy respects that.
+    /// Terminals that refuse messages, if the policy respects that.
     pub(crate) spared: usize,
-    /// Those that did not take it: stopped, full, hung up, or blocked.
+    /// Terminals that were not written to: stopped, full, hung up, or blocked.
     pub(crate) missed: usize,
     /// The agent of the desktop.
     pub(crate) agent: Hears,
@@ -30,7 +30,7 @@ impl Reached {
         self.written > 0 || matches!(self.agent, Hears::Answers)
     }
 
-    /// Why nobody was.
+    /// Why nobody received the warning.
     const fn why_nobody(self) -> &'static str {
         match (self.missed, self.spared, self.agent) {
             (1.., _, Hears::Silent) => {
@@ -44,8 +44,8 @@ impl Reached {
     }
 }
 
-/// A warning that is under way: what the journal is told when it is known who took it. By then the
-/// session may be no more.
+/// A warning that is being delivered; its journal entry is written when the result is known. The
+/// session may be gone by then.
 pub(crate) struct Telling {
     teller: Teller,
     key: SessionKey,
@@ -59,7 +59,7 @@ pub(crate) struct Telling {
 }
 
 impl Teller {
-    /// A warning of a session that has so long left is under way.
+    /// Starts the entry for a warning of a session with this time left.
     pub(crate) fn warning(&self, session: &View<'_>, warning: &Warning, left: Duration) -> Telling {
         let facts = session.facts;
         let left = left.as_secs_f64().round();
@@ -99,9 +99,9 @@ impl Teller {
 }
 
 impl Telling {
-    /// Writes the warning to the journal: these took it. Where nobody did, the first entry for a limit
-    /// of a session has the level of a warning, and those of its other leads do not: nobody looks at
-    /// a transfer, and it has several leads.
+    /// Writes the journal entry for this result. If nobody received the warning, the first entry for
+    /// a limit of a session has priority warning, and those of its other leads do not: a session
+    /// without a terminal, such as a file transfer, has several leads and nobody to read them.
     pub(crate) fn told(self, reached: Reached, unwarned: &Unwarned) {
         let (user, id) = &self.whom;
         let (level, message, auth) = if reached.anybody() {

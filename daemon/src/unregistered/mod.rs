@@ -1,7 +1,7 @@
 //! Logins that logind has no session for: the daemon keeps them itself.
 //!
-//! PAM has told of the login, and nobody else will: its leader is all that there is. What is not
-//! known of it is asked for beside the login, which goes on.
+//! PAM has announced the login, and its leader is all that is known of it. Other facts are gathered
+//! in the background, while the login goes on.
 
 mod reason;
 
@@ -20,24 +20,24 @@ use crate::process::Process;
 use crate::scope;
 use crate::tell::Teller;
 
-/// Services that open PAM sessions for what runs without anybody: logind calls what comes from
-/// cron(8) `background`, too.
+/// Services that open PAM sessions without a person: logind gives jobs of cron(8) the class
+/// `background`, too.
 const BACKGROUND: [&str; 5] = ["atd", "cron", "crond", "anacron", "systemd-user"];
 
-/// How long logind may take to tell of a session that it has made.
+/// Time for logind to announce a session that it has created.
 const CONFIRMING: Duration = Duration::from_secs(5);
 
-/// A login that PAM has told of, and that nobody else knows.
+/// A login that PAM has announced and logind has no session for.
 #[derive(Clone, Debug)]
 pub(crate) struct Unknown {
     pub(crate) opened: Opened,
     pub(crate) leader: Process,
-    /// When PAM told of it.
+    /// When PAM announced the login.
     pub(crate) began: BootTime,
 }
 
 impl Unknown {
-    /// The id that it gets.
+    /// The id that the daemon gives to it.
     pub(crate) fn id(&self) -> String {
         scope::kept(self.leader.pid)
     }
@@ -62,7 +62,7 @@ impl Unregistered {
         }
     }
 
-    /// Keeps the login from now on. What comes of it are inputs: the session, and the login.
+    /// Keeps the login from now on. The results are inputs: the session, and the login.
     pub(crate) fn keep(&self, login: Unknown) {
         let one = self.clone();
         tokio::spawn(async move {
@@ -83,7 +83,7 @@ impl Unregistered {
         });
     }
 
-    /// Asks the driver whether logind has told of the login, when it has had its time for that.
+    /// Asks the driver, after the time for logind, whether logind has announced the login.
     pub(crate) fn confirm(&self, login: Unknown) {
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
@@ -140,15 +140,16 @@ fn class(service: &str) -> SessionClass {
     }
 }
 
-/// The name of the terminal as logind has it: sshd says `ssh` before there is one, and a display is
-/// none.
+/// The terminal name in logind's form: sshd reports `ssh` before it has a terminal, and a display
+/// is no terminal.
 fn terminal(tty: &str) -> Option<&str> {
     let name = tty.strip_prefix("/dev/").unwrap_or(tty);
     let is_device = name.starts_with("tty") || name.starts_with("pts/") || name == "console";
     is_device.then_some(name)
 }
 
-/// The type as pam_systemd finds it where nobody says it (`PAM_TTY`): displays have a colon.
+/// The session type that pam_systemd derives from `PAM_TTY` if no type is set: displays have a
+/// colon.
 fn session_type(tty: &str) -> SessionType {
     match tty {
         _ if tty.contains(':') => SessionType::X11,

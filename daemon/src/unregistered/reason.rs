@@ -1,4 +1,4 @@
-//! Why logind has no session for a login, as far as can be found out.
+//! Finds out why logind has no session for a login.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,13 +12,13 @@ use crate::aside::Aside;
 use crate::bus::PrivateBus;
 use crate::logind;
 
-/// Where stacks of PAM are (pam.d(5)), the first one that has it.
+/// The directories of PAM stacks (pam.d(5)), by precedence.
 const STACKS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"];
 
-/// Stacks that include each other are followed so far.
+/// Maximum number of stack files that are read for one service, which bounds circular includes.
 const FILES_MAX: usize = 32;
 
-/// How long logind has to say how many sessions there are.
+/// Timeout of the query for logind's number of sessions.
 const ASKING: Duration = Duration::from_secs(1);
 
 /// The reason, after two seconds at most.
@@ -42,7 +42,7 @@ pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
     }
 }
 
-/// Whether the stack of this service names pam_systemd; `None` where there is no stack to read.
+/// Whether the stack of this service names pam_systemd; `None` if no stack can be read.
 fn names_systemd(service: &str) -> Option<bool> {
     let (mut seen, mut waiting) = (BTreeSet::new(), vec![service.to_owned()]);
     while let Some(one) = waiting.pop() {
@@ -50,7 +50,7 @@ fn names_systemd(service: &str) -> Option<bool> {
             continue;
         }
         let Some(stack) = read(&one) else {
-            // Without the first one there is nothing to say; others may be of no use to it.
+            // The first file must be readable; included ones are optional.
             if seen.len() == 1 {
                 return None;
             }
@@ -77,7 +77,7 @@ fn read(name: &str) -> Option<String> {
         .next()
 }
 
-/// What matters of a line.
+/// The parsed line of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line<'a> {
     Systemd,

@@ -52,9 +52,9 @@ pub(crate) enum Conversation {
 struct Messages {
     conversation: Conversation,
     seen: Vec<(c_int, CString)>,
-    /// The transaction; null until it has begun.
+    /// The transaction; null before it has begun.
     pamh: *mut PamHandle,
-    /// What modules had left for pam_systemd when the last message came.
+    /// The PAM data for pam_systemd at the time of the last message.
     runtime_max: Option<CString>,
 }
 
@@ -159,7 +159,7 @@ impl Transaction {
         unsafe { (*self.messages).seen.clone() }
     }
 
-    /// What modules had left for pam_systemd when the last message came.
+    /// The PAM data for pam_systemd at the time of the last message.
     pub(crate) fn runtime_max(&self) -> Option<CString> {
         // SAFETY: ours, and the conversation function does not run now.
         unsafe { (*self.messages).runtime_max.clone() }
@@ -207,8 +207,8 @@ extern "C" fn converse(
     0
 }
 
-/// What modules have left for pam_systemd. libpam tells that to modules alone: to the application
-/// only while it is called by one.
+/// The PAM data for pam_systemd. libpam returns PAM data only to modules, and to the application
+/// only while a module calls it.
 ///
 /// # Safety
 /// The handle is live, and a module's call is under way.

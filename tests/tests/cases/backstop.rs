@@ -1,4 +1,4 @@
-//! The backstop: the end by PID 1, which needs no daemon.
+//! The backstop: PID 1 ends sessions without the daemon.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use super::{SOON, assert_between, secs};
 const COMMON: &str = "/etc/pam.d/common-session";
 const OURS: &str = "pam_session_timeout.so";
 const ENABLE: &str = "pam-auth-update --enable session-timeout-backstop";
-/// How systemctl writes a time of 25 h, and none.
+/// systemctl's format of 25 h, and of no limit.
 const USUAL: &str = "1d 1h";
 const NONE: &str = "infinity";
 
@@ -45,12 +45,12 @@ pub(crate) fn people_have_a_backstop_where_the_administrator_enables_it_and_nobo
     let on = doctor(machine)?;
     assert_eq!(on["level"], "ok", "{on}");
     assert!(on["what"].to_string().contains("after 25 h"), "{on}");
-    // A login from inside of another session has no scope that could end.
+    // A login inside another session has no scope of its own.
     let mut root = Ssh::open(machine, Account::Root, Terminal::Pty)?;
     root.send("su --login alice\n")?;
     root.terminal().wait_for("session=.", SOON)?;
     assert_eq!(runtime_max_of(machine, root.session())?, NONE);
-    // It is recorded as before, and the daemon has its own limit for it.
+    // It is recorded as before, and the daemon enforces its own limit.
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let status = machine.wait_known(ssh.session())?;
     assert_eq!(status["service"], "sshd", "{status}");
@@ -68,7 +68,7 @@ pub(crate) fn pid_1_ends_a_session_where_nobody_else_does(machine: &Machine) -> 
         "systemctl mask --now session-timeoutd.socket {UNIT} && ! systemctl is-active {UNIT}"
     ))?;
     let root = Ssh::open(machine, Account::Root, Terminal::Pty)?;
-    // What is left running at a logout is no login, and not the backstop's.
+    // Processes that survive a logout are not a login, and the backstop does not apply to them.
     let mut left = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     left.send("setsid -f sleep 7777; exit\n")?;
     left.wait_closed(SOON)?;
@@ -76,7 +76,7 @@ pub(crate) fn pid_1_ends_a_session_where_nobody_else_does(machine: &Machine) -> 
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let id = ssh.session();
     let closed = ssh.wait_closed(secs(30))?;
-    // A login takes a moment, and so does sshd on its way out.
+    // A login takes a moment, and so does sshd's exit.
     let (earliest, latest) = (secs(BACKSTOP), secs(BACKSTOP + 2));
     assert_between(before, "the end", closed, earliest, latest);
     let said = wait_until(SOON, "logind to forget the session", || {
@@ -125,14 +125,14 @@ pub(crate) fn the_administrators_time_is_kept_and_goes_with_the_package(
     Ok(())
 }
 
-/// The lines of the common stack that call our module.
+/// The lines of the common stack that call this package's module.
 fn lines(machine: &Machine) -> Outcome<Vec<String>> {
     let stack = machine.run(&format!("cat {COMMON}"))?;
     let ours = stack.lines().filter(|line| line.contains(OURS));
     Ok(ours.map(str::to_owned).collect())
 }
 
-/// How long PID 1 lets a new session of somebody live.
+/// `RuntimeMaxUSec` of a new session of this account.
 fn runtime_max(machine: &Machine, account: Account) -> Outcome<String> {
     let ssh = Ssh::open(machine, account, Terminal::Pty)?;
     runtime_max_of(machine, ssh.session())
@@ -146,7 +146,7 @@ fn runtime_max_of(machine: &Machine, session: &str) -> Outcome<String> {
     Ok(shown.trim().to_owned())
 }
 
-/// What `doctor` says about it.
+/// `doctor`'s finding about it.
 fn doctor(machine: &Machine) -> Outcome<Value> {
     let output = machine.attempt("session-timeout doctor --json")?;
     let json: Value = serde_json::from_str(&output.stdout).context(output.stdout)?;

@@ -79,7 +79,7 @@ pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
 ) -> Outcome {
     assert_eq!(Diagnosis::of(machine)?.the("pam.control")?["level"], "ok");
     machine.run(&format!("cp {COMMON} /root/good"))?;
-    // As guides to home directories have it.
+    // As guides to home directories recommend it.
     let first = "0,/^session/s//session sufficient pam_mkhomedir.so\\nsession/";
     machine.run(&format!("sed -i '{first}' {COMMON}"))?;
     let line = machine.run(&format!("grep -n pam_mkhomedir {COMMON} | cut -d: -f1"))?;
@@ -96,7 +96,7 @@ pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
         what.contains("pam_systemd.so and pam_session_timeout.so"),
         "{what}"
     );
-    // What it warns of does happen: nobody but the process table knows of this login.
+    // The warning is true: only the process table shows this login.
     log_in_aside(machine)?;
     wait_until(SOON, "the login to be found", || {
         let diagnosis = Diagnosis::of(machine)?;
@@ -116,7 +116,7 @@ pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
     })?;
     assert_well(machine)?;
 
-    // A jump as long as pam-auth-update makes them, and one that is longer.
+    // A jump as long as pam-auth-update writes it, and a longer one.
     machine.run(&format!(
         "sed -i 's/^session.*\\[default=1\\]/session [default=9]/' {COMMON}"
     ))?;
@@ -125,7 +125,7 @@ pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
     assert_well(machine)
 }
 
-/// Has alice log in from the machine itself: `Ssh` waits for the name of a session.
+/// Logs alice in from the machine itself: `Ssh` waits for a session id.
 fn log_in_aside(machine: &Machine) -> Outcome {
     machine.run(
         "systemd-run --quiet --unit=client ssh -tt -o BatchMode=yes -o StrictHostKeyChecking=no \
@@ -196,7 +196,7 @@ pub(crate) fn a_warning_that_reached_nobody_is_named(machine: &Machine) -> Outco
     Ok(())
 }
 
-/// Sessions that logind has place for in the case about that.
+/// `SessionsMax=` in the case about a full logind.
 const PLACES: u64 = 6;
 
 pub(crate) fn a_logind_that_is_nearly_full_is_named_with_what_fills_it(
@@ -232,7 +232,7 @@ pub(crate) fn a_logind_that_is_nearly_full_is_named_with_what_fills_it(
     let expected = format!("end what {} left behind", by_user(&left));
     assert!(mend.starts_with(&expected), "{mend}");
 
-    // Both ways of the mend: what is left behind goes, or there is more room.
+    // Both fixes: the remaining processes are ended, or the maximum is raised.
     let (_, id) = &left[0];
     machine.run(&format!("loginctl kill-session {id}"))?;
     wait_until(SOON, "a place in logind", || {
@@ -249,8 +249,8 @@ pub(crate) fn a_logind_that_is_nearly_full_is_named_with_what_fills_it(
     Ok(())
 }
 
-/// Logs in as one and the other until logind has so many sessions, and leaves a process behind in
-/// each. On Debian 13 the manager of a user is a session as well.
+/// Logs in as both users in turn until logind has this number of sessions, and leaves a process
+/// behind in each. On Debian 13 a user's manager counts as a session as well.
 fn leave_sessions_behind(machine: &Machine, count: u64) -> Outcome<Vec<(Account, String)>> {
     let mut left = Vec::new();
     for account in [Account::Alice, Account::Bob].into_iter().cycle() {
@@ -286,7 +286,7 @@ fn by_user(left: &[(Account, String)]) -> String {
     counts.join(" and ")
 }
 
-/// logind reads its configuration when it starts; on Debian 12 it cannot read it again.
+/// logind reads its configuration at its start; on Debian 12 it cannot reload it.
 fn set_sessions_max(machine: &Machine, most: u64) -> Outcome {
     let conf = format!("[Login]\nSessionsMax={most}\n");
     machine.write("/etc/systemd/logind.conf.d/60-sessions.conf", conf)?;

@@ -1,5 +1,5 @@
-//! An end is asked for on time and comes about, whatever keeps logind or the bus busy or away, and
-//! wherever the login has gone.
+//! Ends are requested and completed on time while logind or the bus is flooded or stopped, and
+//! wherever the processes of the login are.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::{SOON, login_of, secs};
 
 const MALLORY: &str = include_str!("../../hostile/mallory.pl");
 
-/// In seconds: longer than any case. It ends with the machine.
+/// In seconds: longer than any case. The flood ends with the machine.
 const FLOOD: u32 = 120;
 
 const LIMIT: Duration = secs(20);
@@ -34,7 +34,7 @@ pub(crate) fn a_flood_of_logind_delays_no_end(machine: &Machine) -> Outcome {
     Ok(())
 }
 
-/// PID 1 starts what writes to terminals, and may be late with that here.
+/// PID 1 starts the helper that writes to terminals, and may be late with that here.
 pub(crate) fn a_flood_of_pid_1_delays_no_end(machine: &Machine) -> Outcome {
     flooded(machine, &["systemd"; 2]).map(drop)
 }
@@ -54,7 +54,7 @@ pub(crate) fn an_end_comes_while_logind_and_the_bus_are_stopped(machine: &Machin
     )
 }
 
-/// And who is connected to PID 1 is woken by all that happens there: the daemon is no longer.
+/// Peers of PID 1's socket receive all of its signals: the daemon does not stay connected.
 pub(crate) fn an_end_comes_while_logind_hangs(machine: &Machine) -> Outcome {
     let pid = "systemctl show --property=MainPID --value systemd-logind.service";
     machine.policy(POLICY)?;
@@ -77,7 +77,7 @@ pub(crate) fn an_end_comes_while_logind_hangs(machine: &Machine) -> Outcome {
     })
 }
 
-/// As pam_slurm_adopt does it: the scope that logind knows is empty.
+/// As pam_slurm_adopt does: the scope that logind knows is empty.
 pub(crate) fn a_login_that_pam_moved_elsewhere_is_warned_and_ended(machine: &Machine) -> Outcome {
     machine.run(
         r#"mkdir -p /sys/fs/cgroup/job
@@ -97,7 +97,7 @@ END
     Ok(())
 }
 
-/// A shell in another scope is the login's as long as it hangs on it.
+/// A shell in another scope belongs to the login while it descends from the leader.
 pub(crate) fn what_of_a_login_is_not_in_its_scope_ends_with_it(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
@@ -146,8 +146,8 @@ fn assert_told(ssh: &Ssh) {
     assert!(text.contains("Session timeout"), "{text}");
 }
 
-/// That the end begins on time, is asked for within three seconds, and comes about three seconds
-/// after the grace at the latest, and that nobody is said not to have heard who was not asked.
+/// Checks that the end begins within two seconds after the limit, and is completed within three
+/// seconds after the grace.
 fn ends_on_time(machine: &Machine, ssh: &Ssh, login: &Entry) -> Outcome {
     let id = ssh.session();
     let end = Wanted::event("end").session(id);

@@ -1,4 +1,4 @@
-//! Users who take a login out of its session: it ends at its limit all the same.
+//! Users who move a login out of its session: it still ends at its limit.
 
 use session_timeout_tests::{
     Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, hold_for, wait_until,
@@ -40,7 +40,7 @@ pub(crate) fn however_many_processes_left_a_session_they_end_with_it(machine: &M
     let login = login_of(machine, ssh.session())?;
     ssh.send("sh /var/tmp/leave.sh\n")?;
     ssh.terminal().wait_for("left by", SOON)?;
-    // More than are moved with one call.
+    // More than one call moves.
     ssh.send("for i in $(seq 300); do sleep 6000 & done >/dev/null 2>&1; echo star''ted\n")?;
     ssh.terminal().wait_for("started", SOON)?;
     let closed = ssh.wait_closed(secs(30))?;
@@ -87,7 +87,7 @@ pub(crate) fn terminals_that_a_user_has_numbered_as_others_end_nobody_else(
     let login = login_of(machine, mallory.session())?;
     let closed = mallory.wait_closed(secs(30))?;
     assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
-    // What is left of a session is ended within some seconds after it.
+    // The remaining processes are ended within some seconds after the session.
     hold_for(secs(10), "the sessions of others", || {
         let open = [&alice, &root].iter().all(|ssh| ssh.terminal().is_open());
         if open { Ok(()) } else { Err("one was closed") }

@@ -1,5 +1,5 @@
-//! Users who change, all the time, what logind says of an own session: its type and its terminal.
-//! Rules may be about both, and the session ends at the earliest limit all the same.
+//! Users who keep changing the type and the terminal of their own session in logind. Rules may
+//! depend on both, and the session still ends at the earliest limit.
 
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -12,13 +12,13 @@ use super::{SOON, assert_after, assert_between, login_of, secs};
 
 const MALLORY: &str = include_str!("../../hostile/mallory.pl");
 
-/// In seconds: longer than any case. It ends with the session, or with the machine.
+/// In seconds: longer than any case. The changes end with the session, or with the machine.
 const FLIPS: u32 = 120;
 
-/// What the daemon may write in the journal about one session that has two warnings and an end.
+/// Maximum number of journal entries for one session that has two warnings and an end.
 const ENTRIES: usize = 20;
 
-/// What holds for a session as it comes, and the leads of all rules that are added.
+/// The limits of the unchanged session, and the leads of all rules that match later.
 const POLICY: &str = r#"[default]
     session-timeout = "20s"
     session-warnings = ["10s", "4s"]
@@ -61,7 +61,7 @@ pub(crate) fn a_terminal_that_its_user_changes_puts_off_no_end(machine: &Machine
     machine.write("/var/tmp/mallory.pl", MALLORY)?;
     let mut flip = flip(machine, Account::Mallory, "tty", "0.2")?;
     match machine.suite() {
-        // It has had SetTTY since systemd 254.
+        // SetTTY exists since systemd 254.
         Suite::Bookworm => wait_until(SOON, "logind to refuse", || flip.ended())?,
         Suite::Trixie => wait_changed(machine, &flip.ssh, "TTY", "pts/1")?,
     }
@@ -105,7 +105,7 @@ EOF
     Ok(())
 }
 
-/// A session whose facts are being changed.
+/// A session whose properties are being changed.
 struct Flip {
     ssh: Ssh,
     flips: Child,
@@ -120,7 +120,7 @@ impl Flip {
     }
 }
 
-/// Logs in, and has `what` logind says of that session changed every `pause` seconds.
+/// Logs in, and changes `what` of that session in logind every `pause` seconds.
 fn flip(machine: &Machine, account: Account, what: &str, pause: &str) -> Outcome<Flip> {
     let ssh = Ssh::open(machine, account, Terminal::Pty)?;
     let flips = machine
@@ -134,7 +134,7 @@ fn flip(machine: &Machine, account: Account, what: &str, pause: &str) -> Outcome
     Ok(Flip { ssh, flips })
 }
 
-/// Waits until logind has been told something of a session that begins so.
+/// Waits until this property of the session has a value that begins with `start`.
 fn wait_changed(machine: &Machine, ssh: &Ssh, property: &str, start: &str) -> Outcome {
     wait_until(SOON, "logind to take a change", || {
         let value = machine.logind_property(ssh.session(), property)?;
@@ -146,7 +146,8 @@ fn wait_changed(machine: &Machine, ssh: &Ssh, property: &str, start: &str) -> Ou
     })
 }
 
-/// That a session has each warning once, and its end when it was due at the login.
+/// Checks that the session has each warning once, and its end at the time that was due at the
+/// login.
 fn assert_ends_as_it_came(machine: &Machine, ssh: &Ssh) -> Outcome {
     let id = ssh.session();
     let login = login_of(machine, id)?;
@@ -164,5 +165,5 @@ fn assert_ends_as_it_came(machine: &Machine, ssh: &Ssh) -> Outcome {
     machine.wait_session_gone(id, SOON).map(drop)
 }
 
-/// After the limit, the grace, and what a busy host takes.
+/// The limit, the grace, and the delay of a busy host.
 const CLOSED: Duration = secs(20 + 3 + 2);

@@ -1,5 +1,5 @@
-//! A user who does what a user may do, on the system bus as fast as the bus lets it, with terminals
-//! and with processes: nobody else's session lasts any longer for it.
+//! A hostile user floods the system bus, blocks terminals and creates processes: the sessions of
+//! other users still end on time.
 
 use std::fs;
 use std::path::Path;
@@ -83,7 +83,7 @@ pub(crate) fn a_flood_of_calls_and_forged_signals_delays_nobody(machine: &Machin
     Ok(())
 }
 
-/// The limits of whoever attacks, each warned of often.
+/// The limits of the hostile user, with many warnings.
 const MALLORYS: &str = r#"
 
     [[rule]]
@@ -97,7 +97,7 @@ const MALLORYS: &str = r#"
 
 pub(crate) fn terminals_that_block_whoever_touches_them_delay_nobody(machine: &Machine) -> Outcome {
     machine.policy(&format!("{POLICY}{MALLORYS}"))?;
-    // As udev makes it; a container has none.
+    // As udev creates it; a container has none.
     machine.run("test -e /dev/fuse || mknod /dev/fuse c 10 229; chmod 0666 /dev/fuse")?;
     let stall = compiled(machine, "stall")?;
     let daemon = machine.daemon_pid()?;
@@ -120,7 +120,7 @@ pub(crate) fn terminals_that_block_whoever_touches_them_delay_nobody(machine: &M
     machine.wait_session_gone(attack.session(), secs(30))?;
     assert_answers(machine, secs(5))?;
     assert_eq!(machine.daemon_pid()?, daemon, "the daemon was restarted");
-    // Whoever comes afterwards is warned as ever.
+    // Sessions that begin afterwards are warned as before.
     let next = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
     machine.wait_known(next.session())?;
     Ok(())
@@ -137,7 +137,7 @@ pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -
     eprintln!("{}: {there} processes", machine.suite());
     assert!(there > PROCESSES / 4, "only {there} processes");
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    // The looks and warnings of the one are under way all the time from here on.
+    // From here on, probes and warnings of the hostile user are always in progress.
     let warning = Wanted::event("warning").session(attack.session());
     machine.journal().wait_for(&warning, secs(40))?;
     let mut longest = Duration::ZERO;
@@ -166,7 +166,7 @@ pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Mac
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ssh.terminal()
         .wait_for("this session ends in 10 s", secs(40))?;
-    // It is there for as long as a warning stands, so that the last line comes in time.
+    // It runs while a warning is in force, so that the last line is on time.
     let pid = machine.run(&format!(
         "systemctl show --property=MainPID --value {HELPER}"
     ))?;
@@ -194,15 +194,15 @@ pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Mac
     Ok(())
 }
 
-/// So many that a look at them takes the daemon most of a second.
+/// Enough processes to keep the daemon busy for most of a second.
 const PROCESSES: u32 = 15_000;
 
-/// Builds a program of the attacks and puts it into the machine; the path it has there.
+/// Builds a hostile program and copies it into the machine; returns its path there.
 fn compiled(machine: &Machine, name: &str) -> Outcome<String> {
     let source = workspace_dir().join(format!("tests/hostile/{name}.c"));
     let built = format!("{name}-{}", machine.suite());
     let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(built);
-    // Whatever C library the machine has.
+    // Static, since the machine may have another C library.
     let status = Command::new("cc")
         .args(["-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o"])
         .args([&built, &source])

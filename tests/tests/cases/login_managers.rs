@@ -1,8 +1,8 @@
-//! Desktops that somebody logged in to at the login screen of a real login manager: when one was
-//! ended, nothing of it is left, and the login screen is what there is to see and to type into.
+//! Desktops that were started from the login screen of a real login manager: after the end no
+//! process of the desktop is left, and the login screen is visible and takes input.
 //!
-//! Most of Plasma is services of the user's manager. That goes on for as long as the user has
-//! another login or lingers, and here alice has and does both.
+//! Most of Plasma runs as services of the user's manager, which keeps running while the user has
+//! another login or lingers. Here alice has and does both.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use session_timeout_tests::{
 
 use super::secs;
 
-/// For a desktop to end: the shortest warning, the grace, and what a busy host takes.
+/// Time for a desktop to end: the shortest warning, the grace, and the delay of a busy host.
 const ENDED: Duration = Duration::from_secs(60);
 
-/// For the login manager to start its X server and its login screen: two seconds on a host that has
-/// nothing else to do.
+/// Time for the login manager to start its X server and its login screen: two seconds on an idle
+/// host.
 const SHOWN: Duration = Duration::from_secs(30);
 
 fn policy(session_timeout: &str) -> String {
@@ -46,7 +46,7 @@ pub(crate) fn plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login(machine: &Ma
     the_desktop_ends_whole(machine, LoginManager::LightDm, Plasma::X11)
 }
 
-/// What sddm started hangs, and a program of the desktop's does not end when it is asked to.
+/// The program that sddm started hangs, and another program of the desktop ignores SIGTERM.
 pub(crate) fn plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login(
     machine: &Machine,
 ) -> Outcome {
@@ -76,7 +76,7 @@ fn the_desktop_ends_whole(machine: &Machine, manager: LoginManager, plasma: Plas
     };
     let name = format!("{manager:?}-{plasma:?}").to_lowercase();
     let outcome = ends_whole(machine, &mut screen, &elsewhere, &name);
-    // The login screen is there again, or this is what was there instead.
+    // Either the login screen is back, or the case fails with what is shown instead.
     screen.photograph(&format!("{name}-at-last"))?;
     outcome
 }
@@ -105,7 +105,7 @@ fn ends_whole(
     elsewhere.check()
 }
 
-/// Has the limit of a session pass, and waits until the daemon says that it was ended.
+/// Waits until the limit of a session has passed and the journal reports the end.
 fn end_now(machine: &Machine, session: &str) -> Outcome {
     machine.write_policy(&policy("5s"))?;
     machine.reload()?;
@@ -113,7 +113,7 @@ fn end_now(machine: &Machine, session: &str) -> Outcome {
     machine.journal().wait_for(&gone, ENDED).map(drop)
 }
 
-/// What alice has besides her desktop: a connection, and a service that lingers.
+/// What alice runs besides her desktop: an SSH login, and a lingering service.
 struct Elsewhere<'a> {
     machine: &'a Machine,
     ssh: Ssh,
@@ -121,7 +121,7 @@ struct Elsewhere<'a> {
 
 impl<'a> Elsewhere<'a> {
     fn begin(machine: &'a Machine) -> Outcome<Self> {
-        // From a unit of the machine's: logind wants to know whose control group the caller is in.
+        // In a system unit: logind looks up the session of the caller's control group.
         machine.run("systemd-run --quiet --wait loginctl enable-linger alice")?;
         let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
         let elsewhere = Self { machine, ssh };
@@ -130,14 +130,14 @@ impl<'a> Elsewhere<'a> {
         Ok(elsewhere)
     }
 
-    /// Has alice run something that talks to her manager.
+    /// Runs a command as alice that talks to her manager.
     fn as_alice(&self, command: &str) -> Outcome {
         let enter = "runuser -u alice -- env XDG_RUNTIME_DIR=/run/user/1000";
         self.machine.run(&format!("{enter} {command}")).map(drop)
     }
 
-    /// That nothing else of alice's is there at this moment, since the journal says that it was
-    /// ended, and that the login screen is soon.
+    /// Checks that no process of the desktop is left when the journal reports the end, and that the
+    /// login screen appears soon.
     fn ends_whole(&self, screen: &LoginScreen<'_>) -> Outcome {
         let left = self.others()?;
         let shown = screen.wait_shown(SHOWN);
@@ -149,7 +149,7 @@ impl<'a> Elsewhere<'a> {
         Err(Failure::new(what))
     }
 
-    /// That all of it is there.
+    /// Checks that the desktop is complete.
     fn check(&self) -> Outcome {
         if !self.ssh.terminal().is_open() {
             return Err(Failure::new(self.ssh.terminal().text()));
@@ -158,14 +158,14 @@ impl<'a> Elsewhere<'a> {
         self.machine.run(lingers).map(drop)
     }
 
-    /// What else alice runs: units and command lines. Her manager's own processes, its bus and its
-    /// ssh-agent are no part of a desktop.
+    /// The other processes of alice, as unit and command line. Her manager's own processes, its bus
+    /// and its ssh-agent do not belong to a desktop.
     fn others(&self) -> Outcome<String> {
         self.machine.run(&format!(
             r#"for pid in $(pgrep --uid alice); do
                 group=$(sed -n 's/^0:://p' /proc/$pid/cgroup)
                 line=$(tr '\0' ' ' </proc/$pid/cmdline)
-                # Of who has ended there is no line.
+                # A process that has exited has no line.
                 test "$line" || continue
                 case ${{group##*/}} in
                 session-{}.scope | init.scope | dbus.service | ssh-agent.service | lingers.service) ;;

@@ -32,7 +32,7 @@ pub(crate) fn everybody_sees_their_own_sessions_and_root_sees_all(machine: &Mach
 }
 
 pub(crate) fn the_unit_is_as_little_exposed_as_promised(machine: &Machine) -> Outcome {
-    // What is promised of each, in tenths: a unit above that fails.
+    // The promised exposure of each unit, in tenths, as the maximum.
     for (unit, threshold) in [(UNIT, 12), ("session-timeout-terminals.service", 12)] {
         let shown = machine.run(&format!(
             "systemd-analyze security --no-pager --threshold={threshold} {unit}"

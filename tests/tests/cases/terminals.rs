@@ -230,7 +230,7 @@ pub(crate) fn a_shell_that_moved_to_another_control_group_still_counts(
     all_typists_stay_and_no_twin(machine, &mut typists, &silent)
 }
 
-/// su(1) and web consoles leave a terminal whose it was.
+/// su(1) and web consoles do not change the owner of the terminal.
 pub(crate) fn a_login_in_somebody_elses_terminal_is_warned_there_and_a_key_keeps_it(
     machine: &Machine,
 ) -> Outcome {
@@ -246,8 +246,8 @@ pub(crate) fn a_login_in_somebody_elses_terminal_is_warned_there_and_a_key_keeps
     Ok(())
 }
 
-/// What an editor does that works on another machine: a connection without a terminal starts a
-/// server that opens terminals, and nothing else of the login has one.
+/// What a remote editor does: a connection without a terminal starts a server that opens terminals,
+/// and no other process of the login has one.
 pub(crate) fn a_server_that_a_connection_left_behind_is_warned_and_a_key_there_keeps_it(
     machine: &Machine,
 ) -> Outcome {
@@ -280,8 +280,8 @@ pub(crate) fn a_server_that_a_connection_left_behind_is_warned_and_a_key_there_k
     connection.wait_closed(secs(20)).map(drop)
 }
 
-/// What a login with a terminal of its own has left behind ends with it, and is told of that; but
-/// nobody is told there that a key keeps the login, which it does not.
+/// What a login with a terminal of its own has left in its scope ends with it, and is told; but its
+/// message does not say that a key keeps the login, since it does not.
 pub(crate) fn what_a_login_left_behind_is_told_of_an_end_that_takes_it_along(
     machine: &Machine,
 ) -> Outcome {
@@ -320,8 +320,8 @@ pub(crate) fn what_a_login_left_behind_is_told_of_an_end_that_takes_it_along(
     ssh.wait_closed(SOON).map(drop)
 }
 
-/// That the session is warned on its terminal, that a key withdraws that at once, and that it ends
-/// after silence.
+/// Checks that the session is warned on its terminal, that a key withdraws the warning at once, and
+/// that the session ends after inactivity.
 fn warned_and_kept_by_a_key(machine: &Machine, ssh: &mut Ssh) -> Outcome {
     let warned = ssh.terminal().wait_for(WARNING, secs(20) + TTY_STEP)?;
     ssh.send(" ")?;

@@ -139,7 +139,7 @@ pub(crate) fn a_warning_that_nobody_took_is_said_once_and_is_no_warning(
     Ok(())
 }
 
-/// Whether D-Bus has it that nobody took the last warning of a session.
+/// The D-Bus property that says that nobody received the last warning of a session.
 fn is_unwarned(machine: &Machine, id: &str) -> Outcome<bool> {
     let list = machine.run(
         "busctl --json=short call org.sessiontimeout1 /org/sessiontimeout1 \
@@ -197,7 +197,8 @@ EOF
     let login = login_of(machine, ssh.session())?;
     let seen = ssh.terminal().wait_for(END, secs(30))?;
     assert_after(login.at, END, seen.at, secs(16));
-    // One that hangs is ended after half a minute, and of what comes meanwhile the newest is told.
+    // A hook that hangs is ended after half a minute, and of the events meanwhile the newest runs
+    // hooks.
     let noted = "warn alice absolute 8\nend alice absolute \n";
     wait_until(secs(45), "the notes", || {
         let notes = machine.run("cat /root/notes")?;

@@ -1,4 +1,5 @@
-//! What root reads and runs is root's, and what is lost or cannot be kept takes no limit away.
+//! Files and directories that root reads or runs must be root's, and lost or unwritable files
+//! remove no limit.
 
 use session_timeout_tests::{
     Account, Context, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, hold_for, wait_until,
@@ -102,7 +103,7 @@ pub(crate) fn a_hook_that_is_a_link_is_not_run_and_that_is_said_once(machine: &M
     );
     assert_eq!(machine.run(&told)?.trim(), "1");
 
-    // What others may write to, or move away.
+    // Paths that others may write to, or replace.
     machine.run("rm /root/notes; chown alice /etc/session-timeout")?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ssh.wait_closed(secs(30))?;
@@ -138,7 +139,7 @@ pub(crate) fn a_policy_below_a_directory_of_somebody_else_is_refused_and_the_las
         assert!(check.stderr.contains(mend), "{}", check.stderr);
         let doctor = machine.attempt("session-timeout doctor")?;
         assert!(doctor.stdout.contains(mend), "{}", doctor.stdout);
-        // A draft may lie anywhere.
+        // A draft may lie in any directory.
         machine.run(&format!("session-timeout check {POLICY}"))?;
 
         machine.run(&format!("systemctl restart {UNIT}"))?;
@@ -207,21 +208,21 @@ pub(crate) fn a_group_that_is_named_like_a_scope_is_not_taken_for_a_session(
     login_from(&format!("{slice}/session-{}.scope", ssh.session()))?;
     within(ssh.session(), 1)?;
 
-    // Groups of the user's, named at will.
+    // Control groups of the user's, with names of the user's choice.
     let own = format!("{slice}/user@1000.service/session-99.scope");
     machine.run(&format!("runuser -u alice -- mkdir {own}"))?;
     login_from(&own)?;
     let deep = format!("{slice}/user@1000.service/user.slice/user-1000.slice/session-98.scope");
     machine.run(&format!("runuser -u alice -- mkdir -p {deep}"))?;
     login_from(&deep)?;
-    // By the next one both were dealt with.
+    // The next hook event shows that both were processed.
     login_from(&format!("{slice}/session-{}.scope", ssh.session()))?;
     within(ssh.session(), 2)?;
     within("99", 0)?;
     within("98", 0)
 }
 
-/// As where the package was put into an image whose root is read-only: nothing can be made there.
+/// As in an image with a read-only root file system: the directory cannot be created.
 pub(crate) fn without_a_place_for_its_state_the_daemon_warns_and_ends_all_the_same(
     machine: &Machine,
 ) -> Outcome {
@@ -297,7 +298,7 @@ pub(crate) fn a_daemon_that_cannot_start_is_tried_ever_more_seldom_and_doctor_sa
         })
     };
     tried(8)?;
-    // While it is started once more, nobody knows what came of it the last time.
+    // While the unit is being restarted, systemd has no result of the last start.
     wait_until(SOON, "doctor to say why", || {
         let doctor = machine.attempt("session-timeout doctor")?;
         assert!(doctor.stdout.contains("restarted: "), "{}", doctor.stdout);
@@ -307,7 +308,7 @@ pub(crate) fn a_daemon_that_cannot_start_is_tried_ever_more_seldom_and_doctor_sa
             Err(Failure::new(doctor.stdout))
         }
     })?;
-    // systemd 252 knows no steps.
+    // systemd 252 has no RestartSteps=.
     if knows_steps(machine)? {
         let begun = std::time::Instant::now();
         tried(11)?;
@@ -329,7 +330,7 @@ pub(crate) fn a_start_that_a_state_file_makes_up_ends_nobody(machine: &Machine) 
     )?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(ssh.session())?;
-    // Both have their time before the daemon is there again.
+    // Both limits pass before the daemon runs again.
     machine.run(&format!(
         "systemctl stop session-timeoutd.socket {UNIT}
          sed -i 's/\"started\":[0-9]*/\"started\":0/' /run/session-timeout/state.json
@@ -350,7 +351,7 @@ pub(crate) fn a_start_that_a_state_file_makes_up_ends_nobody(machine: &Machine) 
     Ok(())
 }
 
-/// That the policy is not taken for this reason, and that another one is in force.
+/// Checks that the policy is refused for this reason, and that another one is in force.
 #[track_caller]
 fn assert_refused(machine: &Machine, session: &str, state: &str, why: &str) -> Outcome {
     let status = machine.status()?;
@@ -362,7 +363,7 @@ fn assert_refused(machine: &Machine, session: &str, state: &str, why: &str) -> O
     Ok(())
 }
 
-/// Whether its systemd makes the pauses between restarts longer (254 and later).
+/// Whether systemd lengthens the delay between restarts (254 and later).
 fn knows_steps(machine: &Machine) -> Outcome<bool> {
     let shown = machine.run(&format!("systemctl show -p RestartSteps {UNIT}"))?;
     Ok(!shown.trim().is_empty())

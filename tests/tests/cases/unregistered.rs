@@ -1,4 +1,4 @@
-//! Logins that logind has no session for have their limits all the same.
+//! Logins without a logind session are held to their limits, too.
 
 use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal, Wanted, wait_until};
 
@@ -32,7 +32,7 @@ pub(crate) fn a_login_that_logind_has_no_room_for_is_warned_and_ended(
 }
 
 pub(crate) fn a_user_whose_name_systemd_refuses_is_warned_and_ended(machine: &Machine) -> Outcome {
-    // alice's keys and shell, by another name and number.
+    // Another account name and uid with alice's keys and shell.
     machine.run(
         "sed -n 's/^alice:x:[0-9]*:[0-9]*:/20250001:x:1234500004:1234500004:/p' /etc/passwd \
              >>/etc/passwd
@@ -59,7 +59,7 @@ pub(crate) fn a_login_without_pam_systemd_survives_the_daemon_and_is_ended(
     is_kept_and_ended(machine, &ssh, "alice", "not-in-stack")
 }
 
-/// What nobody has ended: it is forgotten when its user has gone.
+/// A login that the daemon did not end is forgotten when its user has left.
 pub(crate) fn a_login_that_logind_does_not_know_is_over_when_its_user_leaves(
     machine: &Machine,
 ) -> Outcome {
