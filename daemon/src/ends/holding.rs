@@ -125,14 +125,14 @@ impl Holding {
 
 /// A process whose id cannot be given out again.
 #[derive(Debug)]
-struct Pin {
+pub(super) struct Pin {
     process: Process,
-    pidfd: OwnedFd,
+    pub(super) pidfd: OwnedFd,
 }
 
 impl Pin {
     /// Linux 5.3 and later.
-    fn of(process: Process) -> Option<Self> {
+    pub(super) fn of(process: Process) -> Option<Self> {
         let pid = i32::try_from(process.pid.as_raw()).ok()?;
         let pid = rustix::process::Pid::from_raw(pid)?;
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
