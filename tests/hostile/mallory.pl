@@ -8,6 +8,8 @@
 #   mallory.pl flips  SECONDS WHAT PAUSE SESSION
 #                                          has logind change the type of that session, and with WHAT
 #                                          being "tty" its tty as well, every PAUSE seconds
+#   mallory.pl moves  SECONDS UNIT GROUP PID...
+#                                          has PID 1 put these processes into that group of the unit
 use strict;
 use warnings;
 use Errno;
@@ -27,7 +29,7 @@ my $until  = time() + $seconds;
 my $serial = 0;
 my $bus    = connect_to_bus();
 { silent => \&silent, calls => \&calls, signals => \&signals, asks => \&asks,
-  flips => \&flips }->{$what}->(@rest);
+  flips => \&flips, moves => \&moves }->{$what}->(@rest);
 
 sub silent {
     my @sessions = @_;
@@ -74,6 +76,19 @@ sub asks {
         my $sent = eval { put($call x 200); 1 };
         next if $sent;
         warn "$whom: $@";
+        $bus = connect_to_bus();
+    }
+}
+
+sub moves {
+    my ($unit, $group, @pids) = @_;
+    my $body = text($unit) . text($group) . pack('V V*', 4 * @pids, @pids);
+    my $call = message($CALL, $NO_REPLY, 'org.freedesktop.systemd1', '/org/freedesktop/systemd1',
+        'org.freedesktop.systemd1.Manager', 'AttachProcessesToUnit', 'ssau', $body);
+    while (time() < $until) {
+        my $sent = eval { put($call x 20); 1 };
+        next if $sent;
+        warn "moves: $@";
         $bus = connect_to_bus();
     }
 }

@@ -1,7 +1,6 @@
 //! Moves processes into scopes of the daemon's own, so that PID 1 can end them.
 //!
-//! The daemon has no capability to signal other users' processes, and PID 1 takes process ids,
-//! which may be reused. So each process is pinned by a pidfd: while the pidfd does not report its
+//! PID 1 takes process ids, which may be reused. So each process is pinned by a pidfd: while the pidfd does not report its
 //! exit, its id is not reused. A process that reused an id in spite of that is found in the scope
 //! afterwards, and then nothing in the scope is ended.
 
@@ -125,14 +124,14 @@ impl Holding {
 
 /// A process whose id cannot be reused.
 #[derive(Debug)]
-struct Pin {
+pub(super) struct Pin {
     process: Process,
-    pidfd: OwnedFd,
+    pub(super) pidfd: OwnedFd,
 }
 
 impl Pin {
     /// Linux 5.3 and later.
-    fn of(process: Process) -> Option<Self> {
+    pub(super) fn of(process: Process) -> Option<Self> {
         let pid = i32::try_from(process.pid.as_raw()).ok()?;
         let pid = rustix::process::Pid::from_raw(pid)?;
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;

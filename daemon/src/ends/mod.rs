@@ -10,6 +10,7 @@ mod census;
 mod desktop;
 mod holding;
 mod keeping;
+mod killing;
 mod leftovers;
 mod remains;
 

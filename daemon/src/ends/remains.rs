@@ -77,6 +77,9 @@ impl Ends {
             1 => End::Terminate,
             _ => End::Kill,
         };
+        if how == End::Kill {
+            self.kill(session).await;
+        }
         if !self.is_hung_up(session) {
             // logind may have dropped a session whose scope still runs, as when logind was stopped.
             if let Err(error) = self.end_by_pid1(session, how).await {
@@ -93,6 +96,9 @@ impl Ends {
 
     /// Ends the processes of the login that are outside its scope.
     pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
+        if how == End::Kill {
+            self.kill(session).await;
+        }
         let unit = scope::unit_of(session).unwrap_or_default();
         let mut outside = self.left_of(session);
         outside.retain(|process| !scope::holds(&unit, session.uid, process.pid));
@@ -100,12 +106,12 @@ impl Ends {
     }
 
     /// Whether processes that were detached from the session are left alone.
-    fn is_hung_up(&self, session: &SessionFacts) -> bool {
+    pub(super) fn is_hung_up(&self, session: &SessionFacts) -> bool {
         let noted = |extent| self.leftovers.are_noted(&session.key, extent);
         noted(Extent::Leader) && !noted(Extent::All)
     }
 
-    fn left_of(&self, session: &SessionFacts) -> BTreeSet<Process> {
+    pub(super) fn left_of(&self, session: &SessionFacts) -> BTreeSet<Process> {
         self.leftovers.alive(session)
     }
 

@@ -7,6 +7,8 @@ use session_timeout_tests::{
 use super::{SOON, assert_between, login_of, secs};
 
 const LEAVE: &str = include_str!("../../hostile/leave.sh");
+const KEEP_OUT: &str = include_str!("../../hostile/keep-out.sh");
+const MALLORY: &str = include_str!("../../hostile/mallory.pl");
 const TWINS: &str = include_str!("../../hostile/twins.pl");
 
 const POLICY: &str = r#"[default]
@@ -30,6 +32,22 @@ pub(crate) fn a_login_that_left_its_session_and_killed_its_leader_ends_at_its_li
     ssh.terminal().wait_for("left by", SOON)?;
     let closed = ssh.wait_closed(secs(30))?;
     assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
+    Ok(())
+}
+
+pub(crate) fn a_login_that_is_kept_out_of_every_scope_ends_at_its_limit(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    machine.write("/var/tmp/keep-out.sh", KEEP_OUT)?;
+    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    // Its programs end after the case, so that PID 1 comes to nothing else until then.
+    ssh.send("sh /var/tmp/keep-out.sh 45\n")?;
+    ssh.terminal().wait_for("kept out by", SOON)?;
+    let closed = ssh.wait_closed(secs(40))?;
+    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 5));
     Ok(())
 }
 
