@@ -122,7 +122,7 @@ pub(crate) fn a_warning_that_nobody_took_is_said_once_and_is_no_warning(
     let nobody = entries(&transfer);
     // One entry for each lead, and one of them is a warning to the administrator.
     let levels: Vec<_> = nobody.iter().map(|one| one.field("PRIORITY")).collect();
-    assert_eq!(levels, [Some("4"), Some("6")], "{}", nobody[0]);
+    assert_eq!(levels, [Some("4"), Some("5")], "{}", nobody[0]);
     for entry in nobody {
         let said = "Nobody could be warned on session";
         assert!(entry.message().starts_with(said), "{entry}");
