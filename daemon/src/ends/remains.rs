@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use session_timeout_policy::{Remains, SessionFacts};
 
 use super::asking::has_empty_scope;
+use super::killing::Latecomers;
 use super::{Ends, Extent, Request, leftovers};
 use crate::clock::boot_now;
 use crate::logind::End;
@@ -77,7 +78,7 @@ impl Ends {
             _ => End::Kill,
         };
         if how == End::Kill {
-            self.kill(session).await;
+            self.kill(session, Latecomers::All).await;
         }
         if !self.is_hung_up(session) {
             // logind may have forgotten a session whose scope is as it was, as when it was stopped.
@@ -96,7 +97,7 @@ impl Ends {
     /// Ends whoever of the login is not in its scope.
     pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
         if how == End::Kill {
-            self.kill(session).await;
+            self.kill(session, Latecomers::after_grace(session)).await;
         }
         let unit = scope::unit_of(session).unwrap_or_default();
         let mut outside = self.left_of(session);
@@ -137,7 +138,7 @@ impl Ends {
         }
         // Those have been asked just now.
         let prefix = format!("session-timeout-end-{id}-");
-        processes.retain(|process| !scope::is_in(&prefix, process.pid));
+        processes.retain(|process| !scope::is_in(&prefix, session.uid, process.pid));
         if processes.is_empty() {
             return Ok(());
         }
