@@ -93,14 +93,18 @@ pub(crate) fn is_empty(unit: &str, uid: Uid) -> bool {
     }
 }
 
-/// Whether a process is in a scope whose name begins with this prefix.
-pub(crate) fn is_in(prefix: &str, process: Pid) -> bool {
+/// Whether a process is in a scope in the slice of this user whose name begins with this prefix.
+pub(crate) fn is_in(prefix: &str, uid: Uid, process: Pid) -> bool {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
-    groups.is_ok_and(|groups| {
-        groups
-            .split(['/', '\n'])
-            .any(|part| part.starts_with(prefix))
-    })
+    groups.is_ok_and(|groups| groups.lines().any(|line| is_in_scope_of(line, uid, prefix)))
+}
+
+/// A user may give groups below their manager any name: only the place where PID 1 has scopes counts.
+fn is_in_scope_of(line: &str, uid: Uid, prefix: &str) -> bool {
+    let slice = format!("/user.slice/user-{uid}.slice/");
+    let path = line.splitn(3, ':').nth(2).unwrap_or_default();
+    path.strip_prefix(&slice)
+        .is_some_and(|unit| unit.starts_with(prefix))
 }
 
 /// Whether a process is in this scope in the slice of this user, or in a group below it.
@@ -317,6 +321,18 @@ mod tests {
         let inner =
             format!("0::/user.slice/user-1000.slice/session-c7.scope/{own}/session-9.scope");
         assert_eq!(session_in(&inner, "").as_deref(), Some("c7"));
+    }
+
+    #[test]
+    fn a_group_that_a_user_has_named_is_no_scope_of_the_daemons() {
+        let is_in = |path: &str| {
+            let line = format!("0::/user.slice/user-1000.slice/{path}");
+            is_in_scope_of(&line, Uid::new(1000), "session-timeout-end-c7-")
+        };
+        assert!(is_in("session-timeout-end-c7-42.scope"));
+        assert!(is_in("session-timeout-end-c7-42.scope/inner"));
+        assert!(!is_in("user@1000.service/session-timeout-end-c7-42.scope"));
+        assert!(!is_in("session-c7.scope"));
     }
 
     #[test]

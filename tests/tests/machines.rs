@@ -150,6 +150,7 @@ on_both_suites! {
     Installed escapes::a_login_that_left_its_session_and_killed_its_leader_ends_at_its_limit,
     Installed escapes::however_many_processes_left_a_session_they_end_with_it,
     Installed escapes::terminals_that_a_user_has_numbered_as_others_end_nobody_else,
+    Installed escapes::what_was_detached_goes_on_where_a_login_is_killed,
     Installed escapes::what_was_detached_before_a_logout_is_no_login_in_whatever_scope,
     Installed explain::a_login_that_might_be_is_explained_to_everybody_without_the_daemon,
     Installed explain::a_session_is_explained_to_its_user_and_to_root_and_to_nobody_else,

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rustix::process::{Signal, pidfd_send_signal};
-use session_timeout_policy::SessionFacts;
+use session_timeout_policy::{Keeper, NoSession, SessionFacts};
 
 use super::holding::Pin;
 use super::{Ends, leftovers};
@@ -22,13 +22,34 @@ const ROUNDS: u32 = 16;
 /// A process that was killed is gone in a moment.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// Who is looked for beside those that were noted when the end began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Latecomers {
+    /// What descends from the leader while that lives. Where it has ended in its grace, who is left
+    /// in its audit session may have been detached.
+    Descendants,
+    /// Where the leader is gone, also who is in its audit session.
+    All,
+}
+
+impl Latecomers {
+    /// Of a session whose grace is over. The user may have killed the leader long before.
+    pub(super) fn after_grace(session: &SessionFacts) -> Self {
+        match session.keeper {
+            Keeper::Daemon(NoSession::Dropped) => Self::All,
+            Keeper::Daemon(_) | Keeper::Logind => Self::Descendants,
+        }
+    }
+}
+
 impl Ends {
     /// Kills whoever is left of the session, wherever it is. The leader is the last one: what
     /// descends from it is found as long as it lives.
-    pub(super) async fn kill(&self, session: &SessionFacts) {
+    pub(super) async fn kill(&self, session: &SessionFacts, latecomers: Latecomers) {
         let leader = leftovers::leader(session);
         for _ in 0..ROUNDS {
-            if !self.is_hung_up(session) {
+            let leads = leader.is_some_and(Process::lives);
+            if (leads || latecomers == Latecomers::All) && !self.is_hung_up(session) {
                 self.note_again(session).await;
             }
             let mut left = self.left_of(session);

@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use session_timeout_policy::{Remains, SessionFacts};
 
 use super::asking::has_empty_scope;
+use super::killing::Latecomers;
 use super::{Ends, Extent, Request, leftovers};
 use crate::clock::boot_now;
 use crate::logind::End;
@@ -78,7 +79,7 @@ impl Ends {
             _ => End::Kill,
         };
         if how == End::Kill {
-            self.kill(session).await;
+            self.kill(session, Latecomers::All).await;
         }
         if !self.is_hung_up(session) {
             // logind may have dropped a session whose scope still runs, as when logind was stopped.
@@ -97,7 +98,7 @@ impl Ends {
     /// Ends the processes of the login that are outside its scope.
     pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
         if how == End::Kill {
-            self.kill(session).await;
+            self.kill(session, Latecomers::after_grace(session)).await;
         }
         let unit = scope::unit_of(session).unwrap_or_default();
         let mut outside = self.left_of(session);
@@ -138,7 +139,7 @@ impl Ends {
         }
         // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");
-        processes.retain(|process| !scope::is_in(&prefix, process.pid));
+        processes.retain(|process| !scope::is_in(&prefix, session.uid, process.pid));
         if processes.is_empty() {
             return Ok(());
         }

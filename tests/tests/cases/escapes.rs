@@ -73,6 +73,24 @@ pub(crate) fn however_many_processes_left_a_session_they_end_with_it(machine: &M
     })
 }
 
+pub(crate) fn what_was_detached_goes_on_where_a_login_is_killed(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    login_of(machine, ssh.session())?;
+    ssh.send("loginctl enable-linger; (setsid systemd-run --user --scope --quiet sleep 1000 &)\n")?;
+    // It keeps the login until the kill.
+    ssh.send("(trap '' TERM HUP; setsid sleep 2000 &)\n")?;
+    ssh.send("until pgrep -u mallory -x sleep -c | grep 2; do sleep 0.1; done; echo run''ning\n")?;
+    ssh.terminal().wait_for("running", SOON)?;
+    let killed = Wanted::event("kill").session(ssh.session());
+    machine.journal().wait_for(&killed, secs(30))?;
+    machine.wait_session_gone(ssh.session(), SOON)?;
+    machine.run("pgrep -u mallory -f 'sleep 1000'")?;
+    let ignored = machine.attempt("pgrep -u mallory -f 'sleep 2000'")?;
+    assert_eq!(ignored.stdout, "");
+    Ok(())
+}
+
 pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_whatever_scope(
     machine: &Machine,
 ) -> Outcome {
