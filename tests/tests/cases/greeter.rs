@@ -89,7 +89,7 @@ pub(crate) fn a_screen_that_no_login_screen_comes_to_is_named_in_the_journal(
     );
     wait_until(secs(20), "the daemon saying so", || {
         let entries = machine.journal().all(&Wanted::of_daemon());
-        let mut messages = entries.iter().map(|entry| entry.message());
+        let mut messages = entries.iter().map(session_timeout_tests::Entry::message);
         match messages.find(|message| message.starts_with(&said)) {
             Some(_) => Ok(()),
             None => Err("it does not"),
