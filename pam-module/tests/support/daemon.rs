@@ -138,6 +138,11 @@ impl Daemon {
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.try_iter().collect()
     }
+
+    /// How many requests have arrived by now and were not taken. They are forgotten.
+    pub(crate) fn forget_requests(&self) -> usize {
+        self.requests.try_iter().count()
+    }
 }
 
 impl Drop for Daemon {
