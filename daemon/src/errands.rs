@@ -3,6 +3,7 @@
 //! A task may take long. It delays only tasks of the same user, and neither the driver nor an end.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use session_timeout_policy::{SessionFacts, Uid, WallTime};
 use session_timeout_terminals::{Mesg, Outcome, Shown, Terminal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::agents::Agents;
 use crate::endings::Endings;
@@ -27,6 +28,8 @@ use crate::writes::Writes;
 const AT_ONCE: usize = 64;
 /// Deadline of a last line, after which the session is gone.
 const PARTING: Duration = Duration::from_secs(5);
+/// Timeout for unfinished tasks when the daemon stops. A terminal that blocks takes two seconds.
+const STOPPING: Duration = Duration::from_secs(3);
 
 /// One task at the terminals of one session.
 pub(crate) struct Errand {
@@ -91,11 +94,34 @@ pub(crate) struct Errands {
     pub(crate) endings: Endings,
     pub(crate) unwarned: Unwarned,
     pub(crate) line: Line<Uid, Errand>,
+    #[expect(dead_code, reason = "each task holds a clone, and nothing is sent")]
+    pub(crate) unfinished: Unfinished,
 }
+
+/// Held by each task until it has finished.
+pub(crate) type Unfinished = mpsc::Sender<Infallible>;
+
+/// Completes when all tasks have finished.
+pub(crate) struct Finished(mpsc::Receiver<Infallible>);
 
 /// The queue for the concurrency limit.
 pub(crate) fn line() -> Line<Uid, Errand> {
     Line::new(AT_ONCE, 1)
+}
+
+/// The two ends of the wait for unfinished tasks.
+pub(crate) fn finished() -> (Unfinished, Finished) {
+    let (unfinished, finished) = mpsc::channel(1);
+    (unfinished, Finished(finished))
+}
+
+impl Finished {
+    /// Waits for the tasks of a daemon that stops, at most three seconds. The next daemon does not
+    /// repeat a warning, so its journal entry is written now or never.
+    pub(crate) async fn wait(mut self) {
+        // Nothing is ever sent: the channel closes with the last sender.
+        let _ = timeout(STOPPING, self.0.recv()).await;
+    }
 }
 
 impl Errands {

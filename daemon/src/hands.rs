@@ -21,7 +21,7 @@ use crate::bus::PrivateBus;
 use crate::clock::{Clocks, boot_now};
 use crate::endings::{Ending, Endings};
 use crate::ends::{self, Ends, Request};
-use crate::errands::{self, Errand, Errands, Part, Task, Warn, Whom};
+use crate::errands::{self, Errand, Errands, Part, Task, Unfinished, Warn, Whom};
 use crate::groups::Groups;
 use crate::helper::Helper;
 use crate::hooks::{Facts, Hooks, Occasion};
@@ -67,6 +67,7 @@ pub(crate) struct Means {
     pub(crate) teller: Teller,
     /// What users are told in.
     pub(crate) language: Language,
+    pub(crate) unfinished: Unfinished,
 }
 
 impl Hands {
@@ -81,6 +82,7 @@ impl Hands {
             endings: means.endings.clone(),
             unwarned: unwarned.clone(),
             line: errands::line(),
+            unfinished: means.unfinished,
         };
         Self {
             hooks: Hooks::default(),

@@ -39,7 +39,7 @@ use crate::unregistered::Unregistered;
 use crate::walks::Walks;
 use crate::watchdog::Watchdog;
 use crate::writes::Writes;
-use crate::{intake, logind};
+use crate::{errands, intake, logind};
 
 /// Inputs that may wait for the driver; whoever brings more waits.
 const QUEUE: usize = 256;
@@ -81,6 +81,7 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
     let endings = Endings::load(PathBuf::from(ENDINGS));
     // That of the machine: systemd gives its locale to every service.
     let language = Language::of_environment();
+    let (unfinished, finished) = errands::finished();
     let hands = Hands::new(Means {
         inputs: inputs.clone(),
         bus: private.clone(),
@@ -91,6 +92,7 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
         prober: prober.clone(),
         teller: teller.clone(),
         language,
+        unfinished,
     });
     let logins = Logins::new(endings.clone(), walks, language);
     let parts = Parts {
@@ -123,7 +125,9 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
         signals,
         vital,
     };
-    driver.drive(sources).await
+    let ended = driver.drive(sources).await;
+    finished.wait().await;
+    ended
 }
 
 struct Driver {

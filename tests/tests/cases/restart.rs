@@ -194,6 +194,30 @@ pub(crate) fn a_key_withdraws_a_warning_that_stood_before_the_restart_at_once(
     Ok(())
 }
 
+/// The state says that the session was warned, and the next daemon does not warn again.
+pub(crate) fn a_warning_that_is_being_written_when_the_daemon_stops_is_in_the_journal(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(
+        r#"[default]
+           session-timeout = "60s"
+           session-warnings = ["45s"]"#,
+    )?;
+    let mut stopped = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    // ^S, and more output than the terminal takes: a write to it blocks.
+    stopped.send("yes | head --bytes=1M & \x13")?;
+    stopped.send("\n")?;
+    let id = stopped.session();
+    // The write takes two seconds: one command, so that the daemon stops during it.
+    machine.run(&format!(
+        "timeout 25 sh -c 'until session-timeout status --json | grep -q phase...warned; do :; done' &&
+         systemctl restart {UNIT}"
+    ))?;
+    let written = Wanted::event("warning").session(id);
+    machine.journal().wait_for(&written, SOON)?;
+    Ok(())
+}
+
 /// Root's services share a number of inotify instances, and a host of containers uses them up.
 pub(crate) fn a_daemon_that_gets_no_inotify_instance_warns_and_ends_all_the_same(
     machine: &Machine,
