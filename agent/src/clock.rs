@@ -107,7 +107,7 @@ impl Alarm {
     pub(crate) async fn fired(&mut self) -> io::Result<()> {
         loop {
             let mut ready = self.timer.readable().await?;
-            // A timer that was set anew meanwhile has nothing to read; then wait on.
+            // A timer that was set again meanwhile has nothing to read; then wait on.
             match ready.try_io(|timer| Ok(timer.get_ref().0.wait()?)) {
                 Ok(Ok(())) => {
                     self.armed = None;
@@ -164,7 +164,7 @@ fn time_of(clock: ClockId) -> Duration {
 pub(crate) mod tests {
     use super::*;
 
-    /// So many seconds after the boot of a machine that never slept.
+    /// This many seconds after the boot of a machine that was never suspended.
     pub(crate) const fn at(secs: u64) -> Now {
         Now {
             boot: Duration::from_secs(secs),

@@ -20,11 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who asks for a password.
 pub(crate) enum Asker {
-    /// An agent of ours.
+    /// The agent of this command.
     Agent(Child),
-    /// Whoever the desktop has, if it has anybody: there is no agent for terminals.
+    /// The desktop's agent, if it has one: no agent for terminals is installed.
     NotInstalled,
-    /// Whoever the desktop has, if it has anybody: this is no terminal.
+    /// The desktop's agent, if it has one: this is no terminal.
     NoTerminal,
     /// Nobody: root is not asked.
     Nobody,

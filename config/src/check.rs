@@ -1,4 +1,4 @@
-//! What is wrong with a policy, for whoever wrote it: the answer of `session-timeout check` and of
+//! What is wrong with a policy, for its author: the answer of `session-timeout check` and of
 //! `session-timeoutd --check`.
 //!
 //! It is [`load()`] that answers, the same that the daemon puts a policy in force with.

@@ -17,7 +17,7 @@ impl Budget {
         Self(20_000_000)
     }
 
-    /// Whether there is enough left for a comparison of so many bytes.
+    /// Whether enough is left for a comparison of this many bytes.
     fn takes(&mut self, bytes: usize) -> bool {
         /// What a comparison costs, however short.
         const EACH: usize = 16;
@@ -92,7 +92,7 @@ impl<'a> Asked<'a> {
             Some(narrow) => narrow
                 .iter()
                 .all(|host| hosts.iter().any(|one| covers_host(one, host, budget))),
-            // Whoever is remote comes from somewhere.
+            // A remote login has an address.
             None => narrow.reach == Some(Reach::Remote) && self.anywhere,
         }
     }

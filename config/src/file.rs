@@ -171,7 +171,7 @@ impl Facts {
     fn stranger(&self, reader: Uid) -> Option<String> {
         const WRITABLE_BY_OTHERS: u32 = 0o022;
         let (owner, mode) = (self.owner, self.mode);
-        // Whoever checks a draft may do so with a file of their own.
+        // A user may check a draft in a file of their own.
         if !owner.is_root() && owner != reader {
             return Some(format!(
                 "uid {owner} owns it; make it root's: chown root:root"

@@ -58,7 +58,7 @@ fn name(entry: Entry<'_>, text: &str) -> Result<Host, Problem> {
 }
 
 /// Whether this cannot be the name of a host, whose last part is never a number (RFC 1123, 2.1).
-/// A name is given by whoever owns the address, so `10.*` must not be taken for one: it would
+/// A name is given by the owner of the address, so `10.*` must not be taken for one: it would
 /// match `10.example.org`.
 fn is_meant_as_address(text: &str) -> bool {
     let is_numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '*');

@@ -42,7 +42,7 @@ pub struct RuleSettings {
     pub place: Place,
 }
 
-/// Every value that holds for some sessions, whoever set it.
+/// Every value that holds for some sessions, from any file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
     /// The values.

@@ -51,10 +51,10 @@ fn excludes_itself(rule: &Rule) -> Option<(At, String)> {
     let found = reach_of(asks.from.as_deref()?)?;
     let label = match (wanted, found) {
         (Reach::Local, Reach::Remote) => {
-            "whoever comes from another host is remote, and `remote` is false"
+            "a login from another host is remote, and `remote` is false"
         }
         (Reach::Remote, Reach::Local) => {
-            "whoever comes from the machine itself is not remote, and `remote` is true"
+            "a login from the machine itself is not remote, and `remote` is true"
         }
         (Reach::Local, Reach::Local) | (Reach::Remote, Reach::Remote) => return None,
     };

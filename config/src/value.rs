@@ -293,7 +293,7 @@ pub(crate) fn did_you_mean<'k>(
     typed: &str,
     known: impl IntoIterator<Item = &'k str>,
 ) -> Problem {
-    // Longer than any word of ours: not a slip of the fingers, and the comparison is quadratic.
+    // Longer than any known word, so no typing error; and the comparison is quadratic.
     const MAX_BYTES: usize = 40;
     if typed.len() > MAX_BYTES {
         return problem;

@@ -92,7 +92,7 @@ pub(crate) enum Denial {
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Abandoned => f.write_str("whoever asked has gone away"),
+            Self::Abandoned => f.write_str("the caller has gone away"),
             Self::Dismissed => f.write_str("the authentication was dismissed"),
             Self::Interactive => f.write_str("authentication is needed for that"),
             Self::Late(bound) => write!(f, "not authenticated within {} s", bound.as_secs()),

@@ -30,7 +30,7 @@ pub(crate) enum Failure {
     Absent(Errno),
     /// The backlog stayed full until the deadline.
     Busy,
-    /// Whoever listens is neither root nor the user that we run as.
+    /// The listener is neither root nor the user that this process runs as.
     Stranger(Uid),
     /// The deadline came before the end of the reply.
     Late,
@@ -114,7 +114,7 @@ impl Connection {
         }
     }
 
-    /// Refuses to tell a stranger who logs in. The kernel gives the credentials of whoever called
+    /// Refuses to tell a stranger who logs in. The kernel gives the credentials of the process that called
     /// listen(2), which with socket activation is PID 1 (unix(7), `SO_PEERCRED`).
     fn check_peer(&self) -> Result<(), Failure> {
         let peer = Uid::from_raw(getsockopt(&self.socket, PeerCredentials)?.uid());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use session_timeout_protocol::LOGIN_SOCKET;
 
 /// The shortest and the longest time for one exchange with the daemon, in milliseconds. Longer
-/// ones are not to be had: whoever waits here is a person in front of a login.
+/// ones are not accepted: a person in front of a login waits here.
 const SHORTEST: u64 = 1;
 const LONGEST: u64 = 250;
 

@@ -121,7 +121,7 @@ extended = Session { $session } may last { $by } longer: it ends in { $left }; {
 
 ## Why there is no more time; to follow a colon
 
-refused-abandoned = whoever asked has gone away
+refused-abandoned = the caller has gone away
 refused-busy = your last wish for more time is not decided yet
 refused-dismissed = the authentication was dismissed
 refused-ending = the session is already being ended

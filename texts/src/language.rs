@@ -5,7 +5,7 @@ use std::env;
 /// A language that there is a catalogue of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
-    /// English; whoever has another language that there is no catalogue of has this one.
+    /// English, also in place of a language that has no catalogue.
     #[default]
     English,
     /// German.
@@ -25,7 +25,7 @@ impl Language {
         }
     }
 
-    /// The language of whoever this program was started for.
+    /// The language of the user that this program was started for.
     #[must_use]
     pub fn of_environment() -> Self {
         Self::of(|name| env::var(name).ok())

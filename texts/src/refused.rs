@@ -2,11 +2,11 @@
 
 /// Why an absolute limit is not put off.
 ///
-/// Over D-Bus each is an error with a name of its own, so that whoever asked can say it in the
+/// Over D-Bus each is an error with a name of its own, so that the caller can say it in the
 /// user's language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Whoever asked has gone away.
+    /// The caller has left the bus.
     Abandoned,
     /// An earlier wish of the same user is not decided yet.
     Busy,
@@ -14,7 +14,7 @@ pub enum Refused {
     Dismissed,
     /// The session is being ended already.
     Ending,
-    /// The user would have to authenticate, and whoever asked did not allow to ask for it.
+    /// The user would have to authenticate, and the caller did not allow interaction.
     Interactive,
     /// Nobody authenticated in time.
     Late,
@@ -82,7 +82,7 @@ impl Refused {
         Self::ALL.into_iter().find(|it| it.error_name() == name)
     }
 
-    /// Whether to ask again is in vain, whoever asks and however.
+    /// Whether another request would be refused as well, by any caller and in any way.
     #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(

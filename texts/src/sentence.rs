@@ -167,7 +167,7 @@ pub enum Sentence<'a> {
         /// How often.
         count: u32,
     },
-    /// That there is more time, for whoever asked for it by command.
+    /// That there is more time, for the user who asked for it by command.
     Extended {
         /// The session's id.
         session: &'a str,

@@ -322,12 +322,12 @@ mod tests {
         assert_eq!(steps, reached);
         assert_eq!(ask(&mut armed, 131, 0).0, Answer::Exact(secs(31)));
         let steps = armed.resumed(Token(1));
-        let anew = [
+        let again = [
             Step::Drop(Token(1)),
             Step::Arm(1, Token(3), watch(30)),
             Step::Report(Report::BecameActive),
         ];
-        assert_eq!(steps, anew);
+        assert_eq!(steps, again);
     }
 
     #[test]
@@ -336,12 +336,12 @@ mod tests {
         armed.idled(at(110), Token(1));
         ask(&mut armed, 112, 30);
         let steps = armed.resumed(Token(1));
-        let anew = [
+        let again = [
             Step::Drop(Token(2)),
             Step::Drop(Token(1)),
             Step::Arm(1, Token(3), watch(30)),
         ];
-        assert_eq!(steps, anew);
+        assert_eq!(steps, again);
         let steps = armed.idled(at(145), Token(3));
         assert_eq!(steps, [Step::Report(Report::BecameIdle)]);
         assert_eq!(ask(&mut armed, 145, 0).0, Answer::Exact(secs(30)));
@@ -353,12 +353,12 @@ mod tests {
         armed.idled(at(110), Token(1));
         assert_eq!(ask(&mut armed, 111, 5), (Answer::Exact(secs(11)), vec![]));
         let steps = armed.resumed(Token(1));
-        let anew = [
+        let again = [
             Step::Drop(Token(1)),
             Step::Arm(1, Token(2), watch(5)),
             Step::Report(Report::BecameActive),
         ];
-        assert_eq!(steps, anew);
+        assert_eq!(steps, again);
     }
 
     #[test]

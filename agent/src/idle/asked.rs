@@ -10,7 +10,7 @@ use crate::clock::{Now, Suspends};
 /// What is known, and what is owed to the daemon.
 ///
 /// [`Asked::owed`] is also what the desktop has to be armed for. Whatever happened just before it
-/// was, shows in a look right after: so whoever arms it looks again.
+/// was, shows in a look right after: so the caller that arms it looks again.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     owed: Owed,

@@ -35,7 +35,7 @@ pub(crate) enum Report {
 pub(crate) struct Watch(u32);
 
 impl Watch {
-    /// A watch of so many microseconds, rounded up; none for zero. Wayland has 32 bits for it, 49
+    /// A watch of this many microseconds, rounded up; none for zero. Wayland has 32 bits for it, 49
     /// days.
     pub(crate) fn from_micros(micros: u64) -> Option<Self> {
         let millis = u32::try_from(micros.div_ceil(1000)).unwrap_or(u32::MAX);

@@ -30,7 +30,7 @@ pub(crate) enum Step {
     /// Show this, in the place of that one.
     Show(Ticket, Option<Id>, Content),
     Close(Id),
-    /// Show this once; whoever shows it says when it cannot be.
+    /// Show this once; the notifier reports when it cannot.
     Tell(LastEnding, Content),
     /// There is something to show, and no server to show it.
     Start,
@@ -109,7 +109,7 @@ struct Warned {
     warning: Warning,
     /// What came of the last button.
     note: Option<String>,
-    /// When what is shown has to be shown anew, unless the user has done away with it.
+    /// When the notification has to be updated, unless the user has closed it.
     next: Option<Boot>,
 }
 
@@ -184,7 +184,7 @@ impl Notices {
         let notice = self.notice(limit);
         match notice.about {
             // That there is more time is what a warning was withdrawn for. That the screen was
-            // locked, and why, is for whoever unlocks it.
+            // locked, and why, is for the user who unlocks it.
             None
             | Some(
                 About::Granted(_)
@@ -292,7 +292,7 @@ impl Notices {
             (Some(About::Parting(_)), _) | (None | Some(About::Granted(_)), Err(_)) => {
                 return Vec::new();
             }
-            // It is warned of anew already.
+            // It was warned of again already.
             (Some(About::Warned(warned)), Ok(granted))
                 if warned.warning.ends > granted.ends.before(SAME) =>
             {
@@ -689,11 +689,11 @@ mod tests {
         assert!(shown(&steps).2.summary.contains("extended by 30 min"));
 
         let mut notices = standing(Limit::Absolute);
-        let anew = Warning {
+        let again = Warning {
             ends: granted.ends,
             ..warning(Limit::Absolute)
         };
-        let steps = notices.warned(at(701), anew);
+        let steps = notices.warned(at(701), again);
         let (ticket, ..) = shown(&steps);
         notices.shown(at(701), ticket, Some(Id(7)));
         let steps = notices.extended(at(701), Ok(granted));

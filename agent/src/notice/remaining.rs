@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A timer that fires a moment late must not make "59 s" of a minute.
 const LATE: Duration = Duration::from_millis(500);
 
-/// The time that is left until something, rounded up: it is true until it is shown anew.
+/// The time that is left until something, rounded up: it is true until it is shown again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remaining(Duration);
 
@@ -41,7 +41,7 @@ impl Remaining {
         self.0
     }
 
-    /// When to show it anew; `None` when nothing is left.
+    /// When to show it again; `None` when nothing is left.
     pub(crate) fn next(self, then: Boot) -> Option<Boot> {
         let step = STEPS.into_iter().find(|step| *step < self.0)?;
         Some(then.before(step))

@@ -1,6 +1,6 @@
 //! Shows on the screen what the daemon warns of, and passes on what the user answers.
 //!
-//! A task of its own: whoever draws notifications may hang, and the daemon's questions about idle
+//! A task of its own: the notification server may hang, and the daemon's questions about idle
 //! time have to be answered meanwhile. Everything that may take long is a task as well, and what
 //! comes of it is heard like anything else.
 

@@ -94,7 +94,7 @@ impl X11 {
         Ok(reports)
     }
 
-    /// An event may be there without the socket being readable: whoever waited for a reply has
+    /// An event may be there without the socket being readable: a wait for a reply has
     /// read it.
     fn next_event(&self) -> io::Result<Option<Event>> {
         let poll = || self.connection.poll_for_event().map_err(io::Error::other);

@@ -1,4 +1,4 @@
-//! The agent as it is run, over real D-Bus connections; the test is whoever else is on them.
+//! The agent as it is run, over real D-Bus connections; the test plays the other peers.
 
 #![expect(
     clippy::unwrap_used,

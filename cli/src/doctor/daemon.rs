@@ -174,8 +174,9 @@ fn rejected(status: &Status) -> Finding {
         n => format!("{n} messages"),
     };
     let what = format!("{count} on the login socket made no sense to the daemon");
-    Finding::warning(check, &what)
-        .do_this("see why: journalctl -t session-timeoutd; a restart of the daemon counts anew")
+    Finding::warning(check, &what).do_this(
+        "see why: journalctl -t session-timeoutd; a restart of the daemon resets the count",
+    )
 }
 
 fn state(policy: &Policy) -> Finding {

@@ -89,7 +89,7 @@ impl Desktop {
         match self.start() {
             Start::UserUnit => unit,
             Start::Autostart => format!(
-                "as {user}: log in anew, or start session-timeout-agent in the session; \
+                "as {user}: log in again, or start session-timeout-agent in the session; \
                  /etc/xdg/autostart/session-timeout-agent.desktop starts it at a login"
             ),
             Start::Configuration => format!(

@@ -9,7 +9,7 @@ const DIRS: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
 #[derive(Debug, Default)]
 pub(crate) struct LogindConf {
     keys: Vec<Key>,
-    /// Files that whoever asks may not read.
+    /// Files that the caller may not read.
     pub(crate) hidden: Vec<String>,
 }
 

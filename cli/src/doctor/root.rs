@@ -18,7 +18,7 @@ pub(crate) struct Root(PathBuf);
 pub(crate) enum Text {
     Is(String),
     Missing,
-    /// It is there, and whoever asks may not read it.
+    /// It exists, and the caller may not read it.
     Hidden,
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Line {
 #[derive(Debug, Default)]
 pub(crate) struct SshdConfig {
     lines: Vec<Line>,
-    /// Files that whoever asks may not read.
+    /// Files that the caller may not read.
     pub(crate) hidden: Vec<String>,
 }
 

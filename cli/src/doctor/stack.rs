@@ -17,7 +17,7 @@ pub(crate) const BACKSTOP: &str = "backstop";
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
     lines: Vec<Line>,
-    /// Files of it that whoever asks may not read.
+    /// Files of it that the caller may not read.
     hidden: Vec<String>,
 }
 

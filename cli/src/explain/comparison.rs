@@ -1,6 +1,6 @@
 //! Why a rule does not hold for somebody, question by question.
 //!
-//! Each question of a rule is put to the policy crate alone, so that nothing here decides anew
+//! Each question of a rule is put to the policy crate alone, so that nothing here decides a second time
 //! what matches what.
 
 use std::fmt::Display;

@@ -134,7 +134,7 @@ fn standing(phase: &str) -> Option<String> {
             "It was ended, and something of it lives on; session-timeoutd tries again and again."
         }
         "reported" => "A limit has passed; the policy only reports it.",
-        "held" => "It is locked for a limit; the limits count anew from the unlock.",
+        "held" => "It is locked for a limit; the limits count again from the unlock.",
         other => return Some(format!("Its phase is \"{other}\".")),
     };
     Some(known.to_owned())

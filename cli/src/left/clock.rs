@@ -53,7 +53,7 @@ impl Alarm {
     pub(super) async fn fired(&self) -> io::Result<()> {
         loop {
             let mut ready = self.ready.readable().await?;
-            // A timer that was set anew meanwhile has nothing to read; then wait on.
+            // A timer that was set again meanwhile has nothing to read; then wait on.
             match ready.try_io(|_| Ok(self.timer.wait()?)) {
                 Ok(fired) => return fired,
                 Err(_would_block) => {}

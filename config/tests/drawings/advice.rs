@@ -80,7 +80,7 @@ warning: rule `x` never matches
  --> policy.toml:7:52
   |
 7 | match = { service = "sshd", remote = false, from = "10.0.0.0/8" }
-  |                                                    ^^^^^^^^^^^^ whoever comes from another host is remote, and `remote` is false"#,
+  |                                                    ^^^^^^^^^^^^ a login from another host is remote, and `remote` is false"#,
     );
     check_text(
         r#"
@@ -93,7 +93,7 @@ warning: rule `x` never matches
  --> policy.toml:3:34
   |
 3 | match = { remote = false, from = "10.0.0.0/8" }
-  |                                  ^^^^^^^^^^^^ whoever comes from another host is remote, and `remote` is false"#,
+  |                                  ^^^^^^^^^^^^ a login from another host is remote, and `remote` is false"#,
     );
     check_text(
         r#"
@@ -106,7 +106,7 @@ warning: rule `x` never matches
  --> policy.toml:3:33
   |
 3 | match = { remote = true, from = "localhost" }
-  |                                 ^^^^^^^^^^^ whoever comes from the machine itself is not remote, and `remote` is true"#,
+  |                                 ^^^^^^^^^^^ a login from the machine itself is not remote, and `remote` is true"#,
     );
 }
 

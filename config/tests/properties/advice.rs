@@ -1,4 +1,4 @@
-//! What is said never to match never matches, whoever logs in.
+//! A rule that is reported as never matching matches no login.
 
 use std::collections::BTreeSet;
 
@@ -64,7 +64,7 @@ fn session() -> impl Strategy<Value = Session> {
 
 impl Session {
     fn subject(&self) -> Subject<'_> {
-        // Whoever is not root is a person: the advice does not know the accounts of the system.
+        // Every account but root is a person: the advice does not know the accounts of the system.
         let uid = if self.user == "root" { 0 } else { 1000 };
         Subject {
             user: self.user,

@@ -67,7 +67,7 @@ pub(crate) enum Manner {
 /// A daemon; it ends when dropped.
 pub(crate) struct Daemon {
     directory: TempDir,
-    /// Dropped first at the end, which wakes whoever pauses.
+    /// Dropped first at the end, which wakes a pause.
     stop: Option<Sender<()>>,
     listener: Option<UnixListener>,
     thread: Option<JoinHandle<()>>,
@@ -193,7 +193,7 @@ impl Server {
             self.waiting.clear();
         }
         while let Ok((mut stream, _)) = listener.accept() {
-            // Whoever is served ill goes away, which is no concern of the daemon's.
+            // A client that is served badly closes the connection, which is no error of the daemon.
             let _ = self.serve(&mut stream);
         }
     }

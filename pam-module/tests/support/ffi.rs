@@ -221,7 +221,7 @@ unsafe fn runtime_max(pamh: *const PamHandle) -> Option<CString> {
     (code == 0 && !text.is_null()).then(|| unsafe { CStr::from_ptr(text.cast()) }.to_owned())
 }
 
-/// Makes a listener that of another user: SO_PEERCRED tells of whoever called listen(2) last.
+/// Makes a listener that of another user: SO_PEERCRED reports the process that called listen(2) last.
 /// Only root can do that.
 pub(crate) fn listen_as(listener: &UnixListener, uid: libc::uid_t) {
     let listen_in_a_thread = || {

@@ -76,7 +76,7 @@ impl Stack {
     /// A stack that comes to what the module answers, with these words after its name.
     ///
     /// libpam turns a stack of which every module is ignored into `PAM_PERM_DENIED`. So that this
-    /// is not mistaken for an answer of ours, `pam_debug` comes next with an answer that we never
+    /// is not mistaken for the module's answer, `pam_debug` comes next with an answer that we never
     /// give.
     pub(crate) fn new(socket: &Path, options: &str) -> Self {
         let control = "[success=done ignore=ignore default=die]";

@@ -118,7 +118,7 @@ pub(crate) fn who_goes_away_instead_of_typing_is_not_waited_for(machine: &Machin
     machine.run("kill -KILL $(pgrep --full '^session-timeout extend')")?;
     wait_until(SOON, "the question to be taken back", || {
         let refused = asked_by(machine, "extension-refused", &id, "1000")?;
-        if refused.contains("whoever asked has gone away") {
+        if refused.contains("the caller has gone away") {
             Ok(())
         } else {
             Err(Failure::new(refused))
