@@ -90,8 +90,8 @@ impl Barrier {
         }
     }
 
-    /// When it ends the session, if it begins to count down now or has begun to: an end that was
-    /// named stands.
+    /// When it ends the session, if it begins to count down now or has begun to. An end that was
+    /// named stands: another limit comes before it only if there is time for its own warning.
     fn ends_at(
         &self,
         now: BootTime,
