@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use crate::countdown::Countdown;
+use crate::locking::Hold;
 use crate::standing::{Standing, Terms};
 use crate::tracked::Tracked;
 use crate::{
@@ -166,6 +167,17 @@ impl Tracked {
     pub(crate) fn is_fixed(&self) -> bool {
         let ends = |barrier: &Barrier| barrier.weight() == Weight::End;
         self.barrier.as_deref().is_some_and(ends)
+    }
+
+    /// Whether an unlock of this lock restarts the absolute limit, which clears its extensions. It
+    /// does not restart a limit that ends the session. After a restart of the daemon, until it is
+    /// decided which limit holds, the one from before the restart counts: if it ended the session,
+    /// it counts from a time before the lock.
+    pub(crate) fn is_renewed_by_unlock(&self, lock: Hold) -> bool {
+        match &self.past {
+            Some(past) if self.standing == Standing::Undecided => past.since >= lock.since,
+            Some(_) | None => !self.is_fixed(),
+        }
     }
 
     /// Other limits hold than those that counted from then. What was granted while no lock put off

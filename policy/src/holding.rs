@@ -43,22 +43,23 @@ impl Tracked {
         // Nobody makes sure of a lock that the user has opened.
         self.ending
             .take_if(|ending| ending.stage() == Stage::LockAgain);
-        let renewed = self.locking.unlocked(now).is_some();
-        if renewed && !self.is_fixed() {
+        let hold = self.locking.unlocked(now);
+        let renewed = hold.is_some_and(|hold| self.is_renewed_by_unlock(hold));
+        if renewed {
             self.granted = Granted::default();
         }
         if self.ending.is_some() {
             // What is being ended is not saved by it; but should the end be called off, the
             // limits count from here.
-            if renewed && !self.is_fixed() {
+            if renewed {
                 self.absolute = Countdown::default();
             }
-            if renewed {
+            if hold.is_some() {
                 self.inactivity = Countdown::default();
             }
             return;
         }
-        if renewed {
+        if hold.is_some() {
             self.withdraw_for_a_lock(out);
         }
         self.saw_activity(now, out);
