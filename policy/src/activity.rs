@@ -1,10 +1,10 @@
-//! When the user last did something, worked out from readings that lie a little.
+//! The last user activity in a session, computed from readings of imprecise sources.
 //!
-//! The kernel stamps a terminal when somebody reads input from it, with the wall clock, and at
-//! most once in each aligned window of eight seconds (`tty_update_time()` in
-//! `drivers/tty/tty_io.c`). So a stamp by itself says little: the clock may have been stepped
-//! since. A *change* of a stamp between two readings says for certain that there was input
-//! between them, and the stamp only helps to say when.
+//! The kernel stamps a terminal when input is read from it, with the wall clock, and at most once
+//! in each aligned window of eight seconds (`tty_update_time()` in `drivers/tty/tty_io.c`). A
+//! single stamp proves nothing, since the clock may have been stepped since. A *change* of a stamp
+//! between two readings proves that there was input between them; the value of the stamp only
+//! narrows down when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,38 +15,38 @@ use crate::{ActivityKind, BootTime, WallTime};
 /// slews by at most 500 ppm, which is 1.8 s in an hour.
 const STEP: Duration = Duration::from_secs(2);
 
-/// The time of a hint is worked out anew at each look, from clocks that are not read at the same
+/// The time of a hint is converted at each probe, from clocks that are not read at the same
 /// instant.
 const HINT_JITTER: Duration = Duration::from_secs(1);
 
-/// A connection that nothing goes through is kept up all the same, and what begins takes a while
-/// to settle. Measured with OpenSSH 10.0: a login goes on for 5 to 12 ms after its first look; a
-/// keep-alive (`ServerAliveInterval`) takes 0.1 ms, so that one in 15 s takes 7 us in each second;
-/// a transfer of 10 kB/s takes 40 us. What uses no more than this and that share of the time
-/// between two looks does nothing for its user.
+/// An unused connection still uses some processor time, and so does the end of a login. Measured
+/// with OpenSSH 10.0: a login still works for 5 to 12 ms after its first probe; a keep-alive
+/// (`ServerAliveInterval`) takes 0.1 ms, so that one in 15 s takes 7 us in each second; a transfer
+/// of 10 kB/s takes 40 us. Use of no more than this amount and this share of the time between two
+/// probes does not count as activity.
 const KEPT_UP: Duration = Duration::from_millis(25);
 const KEPT_UP_SHARE: u32 = 40_000;
-/// The shortest time over which that is compared.
+/// The shortest time over which the share is computed.
 const KEPT_UP_LOOKS: Duration = Duration::from_secs(60);
 
-/// What one look at a session found.
+/// The result of one probe of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The wall clock at the time of the look.
+    /// The wall clock at the time of the probe.
     pub wall: WallTime,
-    /// When each terminal was last read from, or written to. A stamp of zero says nothing and is not listed.
+    /// When each terminal was last read from, or written to. A stamp of zero has no meaning and is
+    /// left out.
     pub stamps: BTreeMap<StampSource, WallTime>,
-    /// What the desktop has told logind, if it ever told anything.
+    /// The idle hint of the desktop in logind, if it ever set one.
     pub hint: Option<Hint>,
-    /// What the agent in the desktop says. It is there when the input is, so that nothing is made
-    /// of the hint beside it.
+    /// What the agent in the desktop reports. If it is present, the hint is ignored.
     pub agent: Option<Hint>,
-    /// The processor time that the processes of a session without terminals have used so far:
-    /// what moves data uses some, and the kernel counts nothing else that anybody may read.
+    /// The processor time that the processes of a session without terminals have used so far.
+    /// Transfers use some, and the kernel offers no other counter without a privilege.
     pub work: Option<Duration>,
-    /// The inhibitor lock on `idle` that the user holds, by who holds it, if there is one.
+    /// The inhibitor lock on `idle` that the user holds, by its holder, if there is one.
     pub inhibitor: Option<String>,
-    /// Whether the screen is locked, where anybody tells.
+    /// Whether the screen is locked, if known.
     pub locked: Option<bool>,
 }
 
@@ -62,7 +62,7 @@ pub enum StampSource {
     Terminal(u64),
 }
 
-/// What a desktop says of its user: to logind as `IdleHint`, or to us through its agent.
+/// The idle state of a desktop: logind's `IdleHint`, or the report of its agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// The user is there.
@@ -71,18 +71,18 @@ pub enum Hint {
     IdleSince(BootTime),
 }
 
-/// Who knows the idle time of a session, best first.
+/// The sources of the idle time of a session, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IdleSource {
     /// The agent in the desktop.
     Agent,
     /// The terminals of the session.
     Terminals,
-    /// What the processes of a session without terminals do, where output counts.
+    /// The processor time of a session without terminals, if output counts.
     Output,
     /// logind.
     Logind,
-    /// Nobody.
+    /// No source.
     Unknown,
 }
 
@@ -100,7 +100,7 @@ impl IdleSource {
     }
 }
 
-/// Whether processes did anything for their user.
+/// Whether processes worked for their user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Worked {
     No,
@@ -113,27 +113,27 @@ const SECOND: u64 = 1_000_000;
 /// The last activity of one session, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity {
-    /// The last activity; the login, until some is seen.
+    /// The last activity; the login, until any is seen.
     pub last: BootTime,
-    /// The last output, whether it counts or not: it may count from now on.
+    /// The last output. It is recorded even if it does not count now, since it may count later.
     pub output: BootTime,
-    /// The last look, where the agent could only say that there had been input lately. That
-    /// counts as activity until the agent says when the input was.
+    /// The last probe at which the agent could only report that there had been input recently. That
+    /// counts as activity until the agent reports when the input was.
     pub supposed: Option<BootTime>,
-    /// When the session was last looked at; the login, before the first look.
+    /// When the session was last probed; the login, before the first probe.
     pub sampled: BootTime,
-    /// Who knew, at the last look.
+    /// The source at the last probe.
     pub source: IdleSource,
-    /// Who else knew.
+    /// The other sources at the last probe.
     pub fallbacks: BTreeSet<IdleSource>,
     /// The newest stamp of every terminal that was ever seen; Linux has at most 4096 ptys.
     pub stamps: BTreeMap<StampSource, WallTime>,
-    /// Both clocks at the last look that read them: what shows a step of the wall clock.
+    /// Both clocks at the last probe that read them; a step of the wall clock is detected by them.
     pub clocks: Option<(BootTime, WallTime)>,
-    /// The inhibitor lock that the user held at the last look, by who held it.
+    /// The inhibitor lock that the user held at the last probe, by its holder.
     pub inhibitor: Option<String>,
-    /// The processor time that the session had used at that look: the last one that showed
-    /// activity by it, or was the first in a while.
+    /// The processor time that the session had used at the last probe that showed activity by it,
+    /// or that was the first after a long time.
     pub work: Option<(BootTime, Duration)>,
 }
 
@@ -154,14 +154,15 @@ impl Activity {
         }
     }
 
-    /// The last activity, as far as is known or has to be supposed.
+    /// The last activity, known or assumed.
     #[must_use]
     pub fn latest(&self) -> BootTime {
         self.supposed
             .map_or(self.last, |supposed| self.last.max(supposed))
     }
 
-    /// Whether there was activity since this was the last, and not only the same told once more.
+    /// Whether there was activity since this was the last, other than a repeated report of the
+    /// same.
     pub(crate) fn is_later_than(&self, before: BootTime) -> bool {
         let told_anew = match self.source {
             IdleSource::Agent => HINT_JITTER,
@@ -173,13 +174,13 @@ impl Activity {
         self.latest() > before.saturating_add(told_anew)
     }
 
-    /// Input was seen right now.
+    /// Input was seen at this moment.
     pub(crate) fn seen(&mut self, now: BootTime) {
         self.last = self.last.max(now);
     }
 
-    /// Takes a reading, of which this counts; whether it shows activity that was not known is
-    /// seen in [`Self::latest`].
+    /// Takes a reading, of which these kinds count. [`Self::latest`] shows whether there was
+    /// activity.
     pub(crate) fn observe(
         &mut self,
         now: BootTime,
@@ -197,7 +198,7 @@ impl Activity {
             None => self.take_hint(now, reading.hint),
         }
         let held = [&reading.inhibitor, &self.inhibitor];
-        // One that was released since the last look may have been so just now.
+        // One that was released since the last probe may have been released just now.
         if counted.contains(&ActivityKind::Inhibitor) && held.iter().any(|held| held.is_some()) {
             self.seen(now);
         }
@@ -212,7 +213,7 @@ impl Activity {
         self.fallbacks = sources;
         self.inhibitor = reading.inhibitor;
         self.sampled = self.sampled.max(now);
-        // Stamps of terminals that are gone are kept: one that comes back unchanged is no news.
+        // Stamps of terminals that were closed are kept: a stamp that is unchanged is no activity.
         self.stamps.extend(reading.stamps);
         self.clocks = Some((now, reading.wall));
     }
@@ -228,14 +229,14 @@ impl Activity {
     }
 
     fn take_hint(&mut self, now: BootTime, hint: Option<Hint>) {
-        // Nobody will say any more when that was.
+        // No source will report any more when that was.
         if let Some(supposed) = self.supposed.take() {
             self.seen(supposed);
         }
         match hint {
             Some(Hint::Active) => self.seen(now),
-            // A hint that stands tells of the same moment at every look, give or take a little. What
-            // comes after a look that found the user there is another.
+            // An unchanged hint gives the same time at every probe, within a tolerance. A hint
+            // after a probe that found the user active is a different one.
             Some(Hint::IdleSince(since))
                 if since > self.last.saturating_add(HINT_JITTER)
                     || (self.last == self.sampled && since > self.last) =>
@@ -246,7 +247,8 @@ impl Activity {
         }
     }
 
-    /// Whether the session's processes have done more since the last look than stay there.
+    /// Whether the session's processes have used more time since the last probe than an unused
+    /// connection does.
     fn take_work(&mut self, now: BootTime, used: Option<Duration>) -> Worked {
         let before = std::mem::replace(&mut self.work, used.map(|used| (now, used)));
         let (Some(used), Some((then, used_then))) = (used, before) else {
@@ -256,21 +258,21 @@ impl Activity {
         if used.saturating_sub(used_then) > KEPT_UP + span / KEPT_UP_SHARE {
             return Worked::Yes;
         }
-        // Looks that come one after the other add up.
+        // Consecutive probes add up.
         if span < KEPT_UP_LOOKS {
             self.work = before;
         }
         Worked::No
     }
 
-    /// Nobody could be asked, for so long that the idle time counts as unknown.
+    /// No source could be read for so long that the idle time counts as unknown.
     pub(crate) fn lose_track(&mut self, now: BootTime) {
         self.source = IdleSource::Unknown;
         self.fallbacks.clear();
         self.sampled = self.sampled.max(now);
     }
 
-    /// The latest of these stamps that are news.
+    /// The latest of these stamps that have changed.
     fn newest(
         &self,
         now: BootTime,
@@ -281,14 +283,14 @@ impl Activity {
         let stamps = stamps.filter(|(source, _)| wanted(**source));
         let news =
             stamps.filter_map(|(source, stamp)| self.news(now, reading.wall, *source, *stamp));
-        // Nothing before the last look can be news now, and nothing is later than now. (Looks that
-        // failed were none.)
+        // A change cannot be from before the last probe, or later than now. (Probes that failed do
+        // not count.)
         let looked = self.clocks.map(|(then, _)| then).unwrap_or_default();
         news.max().map(|news| news.clamp(looked.min(now), now))
     }
 
-    /// The latest time at which input can have come that the last look did not know of, if this
-    /// stamp tells of any.
+    /// The latest time of the input that this stamp shows and that the last probe did not know of,
+    /// if it shows any.
     fn news(
         &self,
         now: BootTime,
@@ -299,17 +301,17 @@ impl Activity {
         let stepped = self.stepped(now, wall);
         let placed = placed(now, wall, stamp);
         match self.stamps.get(&source) {
-            // The last look fell into the window of the stamp, and input in what was left of it
-            // cannot have changed the stamp again.
+            // The last probe was within the window of the stamp, and input in the rest of the
+            // window cannot have changed the stamp again.
             Some(known) if *known == stamp => {
-                // All of its last second belongs to it.
+                // The whole last second belongs to the window.
                 let after =
                     WallTime::from_micros(window_end(stamp).as_micros().saturating_add(SECOND));
                 let still_open = |(_, before)| stamp <= before && before < after;
                 (!stepped && self.clocks.is_some_and(still_open)).then_some(placed)
             }
-            // It changed after the last look. Where it says otherwise, the clock was stepped in
-            // between, there and back. (logind's stamp may not have been part of that look.)
+            // The stamp changed after the last probe. If it shows an earlier time, the clock was
+            // stepped forth and back in between. (logind's stamp may be missing from that probe.)
             Some(_)
                 if source != StampSource::Logind
                     && self.looked_after(placed.saturating_add(STEP)) =>
@@ -388,7 +390,7 @@ mod tests {
         WallTime::from_micros(secs * 1_000_000)
     }
 
-    /// A look at `now` seconds after `EPOCH` at a terminal that was read `stamp` seconds after it.
+    /// A probe at `now` seconds after `EPOCH` of a terminal that was read `stamp` seconds after it.
     fn look(now: u64, stamp: u64) -> Reading {
         Reading {
             wall: wall(EPOCH + now),
@@ -488,7 +490,7 @@ mod tests {
     #[test]
     fn a_hint_that_stands_is_no_news_however_often_it_is_seen() {
         let mut activity = Activity::since_login(at(0));
-        // The same moment, as it is worked out from clocks that are read one after the other.
+        // The same time, converted from clocks that are read one after the other.
         for (now, jitter) in [(100, 0), (200, 3), (300, 1), (400, 7)] {
             let since = BootTime::from_micros(70_000_000 + jitter);
             let reading = Reading {
@@ -644,7 +646,7 @@ mod tests {
         assert!(activity.is_later_than(before));
     }
 
-    /// A session without terminals that has used so many milliseconds of processor time.
+    /// A session without terminals that has used this many milliseconds of processor time.
     fn worked(now: u64, millis: u64) -> Reading {
         Reading {
             wall: wall(EPOCH + now),
@@ -658,7 +660,7 @@ mod tests {
         let output = BTreeSet::from([ActivityKind::Input, ActivityKind::Output]);
         let mut activity = Activity::since_login(at(0));
         activity.observe(at(1), worked(1, 100), &output);
-        // Kept up: 40 times 0.1 ms in ten minutes, and the rest of the login.
+        // An unused connection: 40 times 0.1 ms in ten minutes, and the rest of the login.
         activity.observe(at(601), worked(601, 116), &output);
         assert_eq!(activity.last, at(0));
         activity.observe(at(1201), worked(1201, 400), &output);

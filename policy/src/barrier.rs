@@ -1,15 +1,16 @@
-//! What a user can change about a session, and why that never lengthens its life.
+//! Absolute limits of sessions whose user changed their type, class or terminal.
 //!
-//! logind takes the user's word for the type, the class and the terminal of a session (`SetType`,
-//! `SetClass`, `SetTTY` and `SetDisplay` of org.freedesktop.login1(5)), and rules may ask for them.
-//! So what a session was before is remembered, and the policy is asked about all of it: of the
-//! absolute limits that would end the session the earliest holds, whichever of them is that of the
-//! session as it is now. A lock is no such end, because a user can pretend one, and neither is a
-//! report or an exemption. What counts from the last activity follows the session as it is now.
+//! logind lets the user set the type, the class and the terminal of an own session (`SetType`,
+//! `SetClass`, `SetTTY` and `SetDisplay` of org.freedesktop.login1(5)), and rules may match them.
+//! So the engine records the earlier properties of a session, and evaluates the policy for all of
+//! them. Of the absolute limits that end the session the earliest holds, even if it does not match
+//! the current properties. A lock is no end, because a user can fake one; reports and exemptions
+//! are none either. The inactivity limit follows the current properties.
 
 use std::sync::Arc;
 
 use crate::countdown::Countdown;
+use crate::locking::Hold;
 use crate::standing::{Standing, Terms};
 use crate::tracked::Tracked;
 use crate::{
@@ -17,44 +18,44 @@ use crate::{
     SessionType, Subject, Verdict,
 };
 
-/// So many things that a session was before are remembered. A user can make a hundred of them.
+/// How many earlier properties of a session are recorded. A user can create a hundred.
 const REMEMBERED: usize = 16;
 
-/// What a user can change about a session, as it was once.
+/// Properties of a session that its user can change, at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// What kind of login it was.
+    /// The class of the login.
     pub class: SessionClass,
-    /// Where it ran.
+    /// The type of the session.
     pub session_type: SessionType,
     /// The terminal or display.
     pub terminal: Option<String>,
 }
 
-/// What a session was before.
+/// Earlier properties of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Past {
-    /// What it was, each once and without what it is now.
+    /// All earlier properties, each once, without the current ones.
     pub variants: Vec<Variant>,
     /// What an absolute limit that ends the session counts from: the login, or the last time that
-    /// the user was locked out or authenticated again while nothing but locks stood for an end.
+    /// the screen was locked for a limit or unlocked by its user while no such limit held.
     pub since: BootTime,
 }
 
-/// The absolute limit that holds for a session that was something else before.
+/// The absolute limit that holds for a session whose properties were changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Barrier {
     /// With leads that fit.
     pub(crate) limits: Arc<Limits>,
-    /// The rule that they are from, unless they are everybody's.
+    /// The rule that they are from; `None` for the default.
     pub(crate) rule: Option<String>,
-    /// What it comes to in the session that the rule matched.
+    /// The end action for the session type that the rule matched.
     pub(crate) how: EndAction,
-    /// What all of the limits that it could have been allow.
+    /// The fewest extensions that any of the matching limits allows.
     pub(crate) extensions: Extensions,
 }
 
-/// How much of an end something is. Of the most there is, the earliest holds.
+/// Order of end actions. Of the highest one, the earliest limit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     Report,
@@ -90,8 +91,8 @@ impl Barrier {
         }
     }
 
-    /// When it ends the session, if it begins to count down now or has begun to: an end that was
-    /// named stands.
+    /// When it ends the session, if it begins to count down now or has begun to. An end that was
+    /// named stands: another limit comes before it only if there is time for its own warning.
     fn ends_at(
         &self,
         now: BootTime,
@@ -108,19 +109,19 @@ impl Barrier {
 }
 
 impl Tracked {
-    /// What the session is.
+    /// The current properties of the session.
     pub(crate) fn variant(&self) -> Variant {
         Variant::of(&self.facts)
     }
 
-    /// The session was this before it became what it is now.
+    /// The properties of the session have changed from these.
     pub(crate) fn remember(&mut self, before: Variant, terms: &Terms) {
         let now = self.variant();
         if before == now {
             return;
         }
         if !self.idle_matters() {
-            // Nothing counts from the last activity here, so nobody waits for a look any more.
+            // Nothing counts from the last activity now, so the open probe is dropped.
             self.forget_question();
         }
         let since = self.ends_count_from();
@@ -131,7 +132,7 @@ impl Tracked {
             })
         });
         past.variants.retain(|variant| *variant != now);
-        // What no limit can hold for does not matter.
+        // No limit can hold for other classes.
         if before.class.is_login_of_a_person() && !past.variants.contains(&before) {
             past.variants.push(before);
         }
@@ -140,7 +141,7 @@ impl Tracked {
         }
     }
 
-    /// PAM's word completes what logind did not know; no user has changed anything.
+    /// PAM completes what logind did not know; the user has changed nothing.
     pub(crate) fn complete_the_past(&mut self) {
         let Some(past) = &mut self.past else { return };
         for variant in &mut past.variants {
@@ -153,8 +154,8 @@ impl Tracked {
         past.variants.dedup();
     }
 
-    /// What an absolute limit that ends the session counts from. Where one holds that no lock puts
-    /// off, or it is not decided whether one does, that stays what it was.
+    /// What an absolute limit that ends the session counts from. If such a limit holds, or if it is
+    /// not decided yet whether one does, that does not change.
     pub(crate) fn ends_count_from(&self) -> BootTime {
         match &self.past {
             Some(past) if self.is_fixed() || self.standing == Standing::Undecided => past.since,
@@ -162,14 +163,25 @@ impl Tracked {
         }
     }
 
-    /// Whether the absolute limit is one that no lock puts off or stands for.
+    /// Whether the absolute limit ends the session even if its screen is locked.
     pub(crate) fn is_fixed(&self) -> bool {
         let ends = |barrier: &Barrier| barrier.weight() == Weight::End;
         self.barrier.as_deref().is_some_and(ends)
     }
 
-    /// Other limits hold than those that counted from then. What was granted while no lock put off
-    /// the absolute limit is for nothing where it counts from a later authentication now.
+    /// Whether an unlock of this lock restarts the absolute limit, which clears its extensions. It
+    /// does not restart a limit that ends the session. After a restart of the daemon, until it is
+    /// decided which limit holds, the one from before the restart counts: if it ended the session,
+    /// it counts from a time before the lock.
+    pub(crate) fn is_renewed_by_unlock(&self, lock: Hold) -> bool {
+        match &self.past {
+            Some(past) if self.standing == Standing::Undecided => past.since >= lock.since,
+            Some(_) | None => !self.is_fixed(),
+        }
+    }
+
+    /// The limits have changed; the ones before counted from `since`. Extensions of a limit that
+    /// ended the session are cleared if the absolute limit counts from a later unlock now.
     pub(crate) fn forget_extensions_before(&mut self, since: BootTime) {
         let renewed = self.locking.renewed.is_some_and(|renewed| renewed > since);
         let decided = self.standing != Standing::Undecided;
@@ -178,8 +190,8 @@ impl Tracked {
         }
     }
 
-    /// What the policy says of the session as it is and as it was. An absolute limit that has
-    /// begun to count, as `begun` says of the limits that it is from, goes on unless another one
+    /// The result of the policy for the current and the earlier properties of the session. An
+    /// absolute limit that has begun to count down, as `begun` says, continues unless another one
     /// ends the session sooner.
     pub(crate) fn verdict<'c>(
         &self,
@@ -216,7 +228,7 @@ impl Tracked {
         (standing, barrier)
     }
 
-    /// Whether it depends on groups that nobody has told what holds.
+    /// Whether the limits depend on groups of the user that are not known.
     pub(crate) fn depends_on_groups(&self, terms: &Terms) -> bool {
         let unasked = &Groups::Untold;
         let depends = |subject: &Subject<'_>| terms.policy().judge(subject) == Verdict::NeedsGroups;
@@ -227,7 +239,7 @@ impl Tracked {
                 .any(|variant| depends(&variant.subject(&self.facts, unasked)))
     }
 
-    /// Of all the absolute limits that could hold, the one that does.
+    /// Of all absolute limits that match, the one that holds.
     fn earliest<'c>(
         &self,
         now: BootTime,
@@ -249,7 +261,7 @@ impl Tracked {
         let mut going = candidates.iter();
         let going = going.find(|barrier| begun(&barrier.limits).is_some());
         let going = going.map(|barrier| barrier.limits.absolute.length);
-        // What has begun gives way to a limit that is shorter, and to no other.
+        // Only a shorter limit replaces the one that has begun to count down.
         candidates.retain(|barrier| {
             let shorter = |length| barrier.limits.absolute.length < length;
             begun(&barrier.limits).is_some() || going.is_none_or(shorter)
@@ -257,7 +269,7 @@ impl Tracked {
         let ends = candidates.into_iter().map(|barrier| {
             let begun = begun(&barrier.limits);
             let end = barrier.ends_at(now, since, self.granted, begun);
-            // Of those that end the session at the same time, the one that has begun goes on.
+            // Of limits that end the session at the same time, the one that has begun continues.
             ((end, begun.is_none()), barrier)
         });
         let (_, barrier) = ends.min_by_key(|(end, _)| *end)?;
@@ -267,8 +279,8 @@ impl Tracked {
         }))
     }
 
-    /// Of more than can be remembered, one is forgotten that changes nothing beside another, or
-    /// else the one that is least of an end and ends latest.
+    /// Forgets one of the recorded properties if there are too many: one with the same limits as
+    /// another, or else the one with the least strict limit.
     fn forget_the_laxest(&mut self, terms: &Terms) {
         let Some(past) = &mut self.past else { return };
         let facts = (&self.facts, &self.groups);
@@ -293,7 +305,7 @@ impl Tracked {
     }
 }
 
-/// The absolute limit of a session of this type, as one that may hold whatever it becomes.
+/// The absolute limit of a session of this type.
 fn barrier_of(standing: &Standing, session_type: SessionType) -> Option<Barrier> {
     match standing {
         Standing::Limited { limits, rule } => Some(Barrier {

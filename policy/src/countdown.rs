@@ -1,24 +1,24 @@
-//! One limit of one session, from its first warning to the end.
+//! The countdown of one limit of one session, from its first warning to the end.
 //!
-//! The promise that is kept here: a session that is to be warned ends no sooner than its shortest
-//! lead after the warning for that lead was given, however late the warning comes.
+//! Guarantee: a session with warnings ends no sooner than its shortest lead after the warning for
+//! that lead, however late the warning comes.
 
 use std::time::Duration;
 
 use crate::{BootTime, EndAction, Limit};
 
-/// How far one limit of one session has got.
+/// Progress of the countdown of one limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Countdown {
-    /// The shortest lead that was warned for; the longer ones have been, or are past.
+    /// The shortest lead that was warned for. Longer leads were warned for or skipped.
     pub heard: Option<Duration>,
     /// The end that the warning for the shortest lead named.
     pub not_before: Option<BootTime>,
-    /// The limit was passed and that was reported; nothing is left to do.
+    /// The limit was passed, and that was reported; nothing else is due.
     pub reported: bool,
 }
 
-/// What is due.
+/// The next step of a countdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Warn { lead: Duration, ends_at: BootTime },
@@ -26,7 +26,7 @@ pub(crate) enum Step {
 }
 
 impl Countdown {
-    /// When there is something to do next; `None` when nothing is left.
+    /// When the next step is due; `None` after the last one.
     pub(crate) fn due(&self, anchor: BootTime, limit: &Limit) -> Option<BootTime> {
         if self.reported {
             return None;
@@ -38,14 +38,14 @@ impl Countdown {
         })
     }
 
-    /// When the session ends as things stand.
+    /// When the session ends, as far as is known now.
     pub(crate) fn ends_at(&self, anchor: BootTime, limit: &Limit) -> BootTime {
         let end = anchor.saturating_add(limit.length);
         self.not_before
             .map_or(end, |not_before| end.max(not_before))
     }
 
-    /// Does what is due: at most one warning, which stands for all leads that have come.
+    /// Performs what is due: at most one warning, for the shortest lead that has come.
     pub(crate) fn step(&mut self, now: BootTime, anchor: BootTime, limit: &Limit) -> Option<Step> {
         if self.due(anchor, limit).is_none_or(|due| now < due) {
             return None;
@@ -68,8 +68,8 @@ impl Countdown {
         })
     }
 
-    /// Whether a countdown under these terms can have got this far: one from before a restart may
-    /// have run under another policy.
+    /// Whether a countdown under this limit can have reached this state. A countdown from before a
+    /// restart may have run under another policy.
     pub(crate) fn fits(&self, limit: &Limit, end_action: EndAction) -> bool {
         let is_lead = |heard| limit.leads.iter().any(|lead| lead == heard);
         let heard_all = self.heard.is_some() && self.heard == limit.leads.shortest();
@@ -78,8 +78,7 @@ impl Countdown {
             && (!self.reported || end_action == EndAction::Report)
     }
 
-    /// The countdown as it goes on after a restart at `now`: the end that was named is no further
-    /// off than the lead.
+    /// The countdown after a restart at `now`: the end that was named is at most one lead away.
     pub(crate) fn resumed(self, now: BootTime) -> Self {
         let latest = self.heard.map(|lead| now.saturating_add(lead));
         Self {
@@ -93,7 +92,7 @@ impl Countdown {
         self.heard.is_some()
     }
 
-    /// The leads that no warning stands for yet, longest first.
+    /// The leads that were not warned for yet, longest first.
     pub(crate) fn unheard<'a>(&self, limit: &'a Limit) -> impl Iterator<Item = Duration> + use<'a> {
         let heard = self.heard.unwrap_or(Duration::MAX);
         limit.leads.iter().filter(move |&lead| lead < heard)

@@ -1,10 +1,9 @@
-//! What holds for one session: asked of the policy whenever something changes that it depends on,
-//! the names of the user's groups among it.
+//! Which limits hold for one session: the policy is evaluated when the policy, the session's
+//! properties or the known groups of its user change.
 //!
-//! Names of groups come from far (LDAP, SSSD) and may come late or never. A session that is new
-//! waits for them a little with nothing being done; one that was decided upon before goes on
-//! under what held. Where they cannot be had, those that were told of last count, and where there
-//! are none, what holds for everybody.
+//! Names of groups may come late or never (LDAP, SSSD). A new session has no limits for the short
+//! time until they are known; one with limits keeps them. If the groups cannot be resolved, the
+//! last known ones count; if there are none, the default of the policy holds.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,18 +31,18 @@ pub(crate) enum Settled {
 }
 
 impl Tracked {
-    /// Asks the policy, announces a session that is new, and does what is due.
+    /// Evaluates the policy, announces a new session, and performs what is due.
     pub(crate) fn settle(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         self.withdraw_stale(out);
         self.rejudge(now, terms, out);
-        // Nobody makes sure of a lock where none stands for the end: it was a desktop before.
+        // A lock is only repeated if the limit locks: the session was a desktop before.
         let locks = |limit| self.end_action(limit) == Some(EndAction::Lock);
         let again = |ending: &Ending| ending.stage() == Stage::LockAgain && !locks(ending.limit);
         if self.ending.as_ref().is_some_and(again) {
             self.ending = None;
         }
         if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
-            // It was no desktop for a while, and is locked as one again.
+            // It was no desktop for some time, and is one that is locked again.
             self.withdraw_for_a_lock(out);
         }
         self.ask_for_groups(now, terms, out);
@@ -53,12 +52,11 @@ impl Tracked {
         }
         self.adopt(out);
         self.tick(now, terms, out);
-        // Groups that were overdue may have changed what there is to look for.
+        // Groups that were overdue may have changed whether a probe is needed.
         self.take_baseline(now, out);
     }
 
-    /// Takes what the policy says of a session that is restored, whose absolute limit was so long
-    /// and had got so far.
+    /// Evaluates the policy for a session that is restored from a record with this absolute limit.
     pub(crate) fn judge(&mut self, now: BootTime, terms: &Terms, held: &LimitRecord) {
         let countdown = &held.countdown;
         let (standing, barrier) = self.verdict(now, terms, |limits| {
@@ -74,13 +72,13 @@ impl Tracked {
         }
     }
 
-    /// The groups of the user are these.
+    /// The groups of the user are known.
     pub(crate) fn told(&mut self, groups: BTreeSet<String>) {
         self.groups = Groups::Known(groups);
         self.groups_inquiry = Inquiry::Idle;
     }
 
-    /// The groups of the user cannot be had.
+    /// The groups of the user cannot be resolved.
     pub(crate) fn untold(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.groups_inquiry.fail(now, PATIENCE).is_none() || self.groups != Groups::Untold {
             return;
@@ -90,7 +88,7 @@ impl Tracked {
         out.push(Action::Report(self.facts.key.clone(), finding));
     }
 
-    /// Groups that are overdue. Says whether that was one to settle, with all that is due.
+    /// Handles overdue groups. Returns whether that has performed everything that is due.
     pub(crate) fn tick_groups(
         &mut self,
         now: BootTime,
@@ -112,26 +110,26 @@ impl Tracked {
         Settled::No
     }
 
-    /// When the groups have to be there, or are asked for again.
+    /// When the groups are overdue, or are to be resolved again.
     pub(crate) fn groups_due(&self) -> Option<BootTime> {
         self.groups_inquiry.due(PATIENCE)
     }
 
-    /// Another policy, or other facts: what was warned of under a limit that is no more is taken
-    /// back, and the new limit starts with its warnings.
+    /// Evaluates the policy again. Warnings under a limit that does not hold any more are
+    /// withdrawn, and the new limit starts with its warnings.
     fn rejudge(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         let held = self.terms(LimitKind::Absolute);
         let (standing, barrier) = self.verdict(now, terms, |limits| {
             let same = held == Some((&limits.absolute, limits.end_action));
             same.then_some(&self.absolute)
         });
-        // What held goes on holding while groups are asked for.
+        // The limits stay in force while groups are resolved.
         if standing == Standing::Undecided || (standing == self.standing && barrier == self.barrier)
         {
             return;
         }
         if self.idle_due().is_none() {
-            // Nobody waited for an answer, so that none came proves nothing.
+            // No probe was needed, so that a missing reply proves nothing.
             self.forget_question();
         }
         let stage = self.stage_limit();
@@ -143,7 +141,7 @@ impl Tracked {
         }
         self.forget_extensions_before(since);
         if self.locks() != Some(true) {
-            // A lock that stands for an end is worth nothing where an end is what is wanted.
+            // A lock does not count if the policy ends sessions.
             self.locking.hold = None;
             let off = self.ending.take_if(|ending| ending.stage().locks());
             if let Some(ending) = off.filter(|ending| ending.outdated) {
@@ -154,7 +152,7 @@ impl Tracked {
             let before = terms_of(&before, barrier_before.as_deref(), kind);
             if before != self.terms(kind) {
                 self.withdraw(kind, out);
-                // A lock is made sure of at the limit that holds now.
+                // A lock is repeated at the limit that holds now.
                 self.ending
                     .take_if(|ending| ending.stage() == Stage::LockAgain && ending.limit == kind);
             }
@@ -165,7 +163,7 @@ impl Tracked {
         self.unknown_reported = false;
     }
 
-    /// What a countdown of this kind runs under: other terms start it afresh.
+    /// What the countdown of this kind depends on: if it changes, the countdown restarts.
     pub(crate) fn terms(&self, kind: LimitKind) -> Option<(&Limit, EndAction)> {
         terms_of(&self.standing, self.barrier.as_deref(), kind)
     }
@@ -178,7 +176,7 @@ impl Tracked {
         Some(locks || limits.end_action == EndAction::Lock)
     }
 
-    /// Asks where the policy wants to know, and stops asking where it does not.
+    /// Resolves the groups if the policy depends on them, and stops if it does not.
     fn ask_for_groups(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         if matches!(self.groups, Groups::Known(_)) {
             return;
@@ -195,7 +193,7 @@ impl Tracked {
     }
 }
 
-/// What a countdown of this kind runs under.
+/// What the countdown of this kind depends on.
 fn terms_of<'a>(
     standing: &'a Standing,
     barrier: Option<&'a Barrier>,

@@ -1,45 +1,46 @@
-//! The end of a session: asked for first, forced after the grace, and never given up.
+//! The end of a session, in stages: a request first, SIGKILL after the grace, repeated until it is
+//! gone.
 //!
-//! A login at a seat or with a desktop is asked to end by its leader first: display managers clean
-//! up and show their greeter again only where they end the login themselves. What is left of it
-//! after that is terminated, and killed a moment later.
+//! For a login at a seat or with a desktop, the leader gets the first request: display managers
+//! clean up and show their greeter only if they end the login themselves. What remains is
+//! terminated, and killed shortly afterwards.
 
 use std::time::Duration;
 
 use crate::locking::LockCause;
 use crate::{Action, BootTime, EndAction, LimitKind, SessionKey};
 
-/// The first pause before a request that failed is made again, and before a session that is
-/// still there is killed again; doubled each time up to the longest.
+/// The first pause before a failed request is repeated, and before a session that still exists is
+/// killed again; doubled each time up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Each way of asking politely is given up after this long: logind may refuse it and still kill.
+/// Each stage before the kill is given up after this time: logind may refuse it but not the kill.
 const POLITE: Duration = Duration::from_secs(30);
 
-/// What is left of a login whose leader was asked first is killed this long after it was
-/// terminated: it has had the grace already.
+/// The time from terminate to kill for what remains of a login whose leader got the first request:
+/// the grace is over then.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
-/// The pause before a request that did not reach logind is made again: the first while it is away
-/// for less than a minute, and then longer up to the last, since an end must not be late by more
-/// when it is back.
+/// The pause before a request that did not reach logind is repeated: the first one while logind has
+/// been away for less than a minute, and then longer, up to the last. When logind is back, an end
+/// must not be late by more than that.
 const AWAY: Duration = Duration::from_secs(2);
 const AWAY_LONG: Duration = Duration::from_secs(60);
 const AWAY_MAX: Duration = Duration::from_secs(15);
 
-/// A session that is being ended. Only its disappearance ends this; or, while it is no more than
-/// locked or hung up, that this has come about.
+/// A session that is being ended. This is over when the session is gone, or when a lock or a
+/// hang-up is confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ending {
     pub(crate) limit: LimitKind,
-    /// The user was warned of it under terms that hold no more. That is taken back should it be
-    /// called off.
+    /// The user was warned under other limits than those in force. The warning is withdrawn if the
+    /// end is cancelled.
     pub(crate) outdated: bool,
     pace: Pace,
     stage: Stage,
     /// When the stage began.
     since: BootTime,
-    /// How often this stage has been tried, but for requests that did not reach logind.
+    /// How often this stage was tried, without requests that did not reach logind.
     tries: u32,
     answer: Answer,
     /// Since when no request has reached logind.
@@ -47,28 +48,28 @@ pub(crate) struct Ending {
     next: BootTime,
 }
 
-/// How long each stage of an end has.
+/// The duration of the stages of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
-    /// From a request to the next, harder one.
+    /// From one stage to the next.
     grace: Duration,
-    /// From the request to terminate to the one to kill.
+    /// From terminate to kill.
     killed_after: Duration,
 }
 
-/// What became of the last request.
+/// The result of the last request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
-    /// It is under way, or was taken.
+    /// It is under way, or was accepted.
     Taken,
     Refused,
     Unreached,
 }
 
-/// How hard a session is asked; each stage is the next one's predecessor.
+/// The stages of an end; each is followed by the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// To make sure of a lock that is there, as far as is known.
+    /// Repeats a lock that is in force, to confirm it.
     LockAgain,
     Lock,
     HangUp,
@@ -78,7 +79,7 @@ pub(crate) enum Stage {
 }
 
 impl Pace {
-    /// For a session whose processes are asked at once.
+    /// For a session whose processes get the first request.
     pub(crate) const fn at_once(grace: Duration) -> Self {
         Self {
             grace,
@@ -86,7 +87,7 @@ impl Pace {
         }
     }
 
-    /// For a session whose leader is asked first.
+    /// For a session whose leader gets the first request.
     pub(crate) const fn by_leader(grace: Duration) -> Self {
         Self {
             grace,
@@ -136,14 +137,14 @@ impl Ending {
         self.unreached = None;
         let again = now.saturating_add(pause(self.tries));
         self.next = match self.stage {
-            // What follows comes in its time, refused or not.
+            // The next stage comes in its time, whether this one was refused or not.
             Stage::AskLeader => again.min(self.since.saturating_add(self.pace.grace)),
             _ => again,
         };
     }
 
-    /// The last request did not reach logind. Nobody was asked anything, so nothing harder follows
-    /// from it: the stage begins when logind answers.
+    /// The last request did not reach logind. The next stage does not follow from that: this stage
+    /// begins when logind replies.
     pub(crate) fn unreached(&mut self, now: BootTime) {
         self.answer = Answer::Unreached;
         self.since = now;
@@ -156,7 +157,7 @@ impl Ending {
         self.next = now.saturating_add(pause);
     }
 
-    /// logind answers again: what it has not taken is asked for at once.
+    /// logind replies again: a request that it has not accepted is repeated at once.
     pub(crate) fn reachable(&mut self, now: BootTime) {
         match self.answer {
             Answer::Refused | Answer::Unreached => self.next = self.next.min(now),
@@ -164,8 +165,8 @@ impl Ending {
         }
     }
 
-    /// Nobody is logged in there any more, which is what its leader was asked for: the rest is
-    /// terminated. Says whether that was so.
+    /// The user is logged out, as the leader was asked to do: the rest is terminated. Returns
+    /// whether the end had asked for that.
     pub(crate) fn leader_ended(
         &mut self,
         now: BootTime,
@@ -180,7 +181,7 @@ impl Ending {
         asked
     }
 
-    /// Whether a harder stage comes now.
+    /// Whether the next stage is due.
     pub(crate) fn escalates(&self, now: BootTime) -> bool {
         now >= self.next && !self.asks_again(now)
     }
@@ -198,7 +199,7 @@ impl Ending {
     }
 
     fn escalate(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
-        // What came before was taken.
+        // The request before was accepted.
         self.unreached = None;
         let before = self.stage;
         self.stage = before.harder();
@@ -208,12 +209,12 @@ impl Ending {
         }
         (self.tries, self.since) = (1, now);
         if matches!(before, Stage::Lock | Stage::HangUp) {
-            // It did not come about, and something else is done to the session from here on.
+            // The request before had no result, and the end continues in another way.
             self.tell(key, out);
         }
     }
 
-    /// A request that failed is made again for a while before a harder one is.
+    /// A failed request is repeated for some time before the next stage.
     fn asks_again(&self, now: BootTime) -> bool {
         let polite = match self.stage {
             Stage::Kill => Duration::ZERO,
@@ -227,7 +228,7 @@ impl Ending {
         }
     }
 
-    /// Says how the session ends from here on; that a lock is made sure of is no end.
+    /// Announces how the session ends from now on. A repeated lock is no end.
     fn tell(&self, key: &SessionKey, out: &mut Vec<Action>) {
         let how = match self.stage {
             Stage::LockAgain => return,
@@ -257,22 +258,22 @@ impl Ending {
     }
 }
 
-/// The pause after so many tries.
+/// The pause after this many tries.
 pub(crate) fn pause(tries: u32) -> Duration {
     PAUSE.saturating_mul(1 << tries.min(6)).min(PAUSE_MAX)
 }
 
 impl Stage {
-    /// Whether a screen is to be locked.
+    /// Whether this stage locks the screen.
     pub(crate) const fn locks(self) -> bool {
         matches!(self, Self::LockAgain | Self::Lock)
     }
 
     const fn harder(self) -> Self {
         match self {
-            // Only a desktop is locked, and the leader of one is asked first.
+            // Only a desktop is locked, and its leader gets the first request.
             Self::LockAgain | Self::Lock => Self::AskLeader,
-            // A hang-up has asked the leader already.
+            // A hang-up was a request to the leader.
             Self::HangUp | Self::AskLeader => Self::Terminate,
             Self::Terminate | Self::Kill => Self::Kill,
         }
@@ -294,7 +295,7 @@ mod tests {
         }
     }
 
-    /// Ticks at each deadline until `end`, failing every request where told so.
+    /// Ticks at each deadline until `end`; every request fails if `failing` says so.
     fn run(stage: Stage, end: u64, fails: impl Fn(BootTime) -> bool) -> Vec<(u64, &'static str)> {
         let grace = Duration::from_secs(10);
         let pace = match stage {
@@ -372,7 +373,7 @@ mod tests {
             let mut ending = Ending::begin(at(0), kind, stage, pace, &key(), &mut out);
             for _ in 0..20 {
                 ending.failed(ending.next());
-                // Whoever makes sure of a lock gives that up, and asks for nothing harder.
+                // A lock that is repeated for confirmation is given up; no other stage follows.
                 if stage != Stage::LockAgain || !ending.escalates(ending.next()) {
                     ending.tick(ending.next(), &key(), &mut out);
                 }
@@ -422,7 +423,7 @@ mod tests {
             out.iter()
                 .all(|action| matches!(action, Action::HangUp(..)))
         );
-        // It is asked often at first, and never seldom.
+        // The pauses are short at first, and bounded.
         assert!(pauses.iter().all(|(since, pause)| {
             *pause <= Duration::from_secs(if *since < 60 { 2 } else { 15 })
         }));

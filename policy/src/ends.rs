@@ -1,4 +1,4 @@
-//! How one session ends: at a limit, or because its user logs out.
+//! Ends of one session: at a limit, or by a logout of its user.
 
 use std::time::Duration;
 
@@ -9,29 +9,30 @@ use crate::tracked::{LoginState, Tracked};
 use crate::{Action, BootTime, EndAction, Finding, LimitKind, Warning};
 
 impl Tracked {
-    /// The user has logged out. An end that was begun goes on, but for a hang-up, which this is.
+    /// The user has logged out. An end that has begun continues, except for a hang-up, which is
+    /// complete.
     pub(crate) fn close(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.hung_up(now, out) || self.login != LoginState::Open {
             return;
         }
         let locks = |ending: &Ending| ending.stage().locks();
         if !self.ending.as_ref().is_none_or(locks) {
-            // The end is ours, and what is left of the session is not left alone.
+            // The daemon ends the session, and continues with what remains of it.
             return;
         }
         self.groups_inquiry = Inquiry::Idle;
         self.withdraw(LimitKind::Absolute, out);
         self.withdraw(LimitKind::Inactivity, out);
-        // Nobody is left to lock the screen for.
+        // There is no user left to lock the screen for.
         self.ending = None;
         self.login = LoginState::LoggedOut;
         self.locking.hold = None;
     }
 
-    /// Nobody is logged in there any more. Says whether that was asked for.
+    /// The user is not logged in any more. Returns whether the end had asked for that.
     pub(crate) fn hung_up(&mut self, now: BootTime, out: &mut Vec<Action>) -> bool {
         if self.removal.is_some() && self.is_ending() {
-            // Whether anything is left is asked already.
+            // A `Verify` is under way.
             return true;
         }
         if let Some(ending) = &mut self.ending
@@ -44,7 +45,7 @@ impl Tracked {
             return false;
         };
         self.login = LoginState::HungUp(ending.limit);
-        // What was warned of has come about.
+        // The warnings have come true.
         (self.absolute, self.inactivity) = (Countdown::default(), Countdown::default());
         self.groups_inquiry = Inquiry::Idle;
         out.push(Action::HungUp(self.facts.key.clone(), ending.limit));
@@ -63,14 +64,14 @@ impl Tracked {
         }
     }
 
-    /// logind or the bus answers again.
+    /// logind or the bus replies again.
     pub(crate) fn reachable(&mut self, now: BootTime) {
         if let Some(ending) = &mut self.ending {
             ending.reachable(now);
         }
     }
 
-    /// Whether an end is under way. To make sure of a lock is none.
+    /// Whether an end is under way. A lock that is repeated for confirmation is none.
     pub(crate) fn is_ending(&self) -> bool {
         let ends = |ending: &Ending| ending.stage() != Stage::LockAgain;
         self.survived().is_some() || self.ending.as_ref().is_some_and(ends)
@@ -107,7 +108,7 @@ impl Tracked {
                     };
                     let ending = Ending::begin(now, kind, stage, pace, &key, out);
                     self.ending = Some(ending);
-                    // What comes of an open question is of no interest any more.
+                    // An open probe is not needed any more.
                     self.forget_question();
                 }
                 None => {
@@ -118,7 +119,7 @@ impl Tracked {
         }
     }
 
-    /// What an end begins with; `None`: nothing is ended.
+    /// The first stage of an end; `None` if the action is only a report.
     fn first_stage(&self, kind: LimitKind) -> Option<Stage> {
         match self.end_action(kind)? {
             EndAction::HangUp => Some(Stage::HangUp),
@@ -130,7 +131,7 @@ impl Tracked {
         }
     }
 
-    /// Whether the session has a screen that whoever opened it is to clean up.
+    /// Whether the session has a screen that its display manager or login program cleans up.
     fn has_a_screen(&self) -> bool {
         self.facts.seat.is_some() || self.facts.session_type.is_graphical()
     }

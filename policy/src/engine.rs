@@ -1,4 +1,4 @@
-//! The engine: every session, and what to do next. Which sessions there are is in `presence.rs`.
+//! The engine: all sessions, and what is due next. Their arrival and departure is in `presence.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use crate::tracked::Tracked;
 use crate::view::View;
 use crate::{Action, BootTime, Event, LimitKind, Login, Milestone, Policy, SessionKey, Warning};
 
-/// A login that logind has not told of within this time is forgotten: what PAM says of a session
-/// that logind does not know cannot be enforced.
+/// A login without a logind session is forgotten after this time: PAM's report alone is not
+/// sufficient to end anything.
 const LOGIN_KEPT: Duration = Duration::from_secs(60);
 
-/// Decides when logins are warned and ended. See the crate's own text for how it is driven.
+/// Decides when logins are warned and ended. The documentation of the crate says how to drive it.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(crate) terms: Terms,
     /// By logind's id: at most one session has it at any time. In boxes, because a node of the map
     /// has room for eleven, most of which is empty.
     pub(crate) sessions: BTreeMap<String, Box<Tracked>>,
-    /// Sessions that logind has dropped and whose id another one has by now.
+    /// Sessions that logind has dropped and whose id is in use by another one.
     pub(crate) displaced: BTreeMap<SessionKey, Box<Tracked>>,
-    /// What PAM said of sessions that logind has not told of yet.
+    /// Logins reported by PAM for sessions that logind has not announced yet.
     pub(crate) logins: BTreeMap<String, (BootTime, Login)>,
-    /// The latest time that was told; time never goes back here.
+    /// The latest time of any call; it never goes back.
     pub(crate) now: BootTime,
     pub(crate) revision: u64,
 }
@@ -33,9 +33,9 @@ pub struct Engine {
 /// When the engine wants to be called, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deadline {
-    /// When.
+    /// The time.
     pub at: BootTime,
-    /// For which session.
+    /// The session that needs it.
     pub session: SessionKey,
     /// What is due then.
     pub why: Wake,
@@ -46,24 +46,24 @@ pub struct Deadline {
 pub enum Wake {
     /// The next stage of an end.
     Escalate,
-    /// The groups of the user, which have not come or are to be asked for again.
+    /// The groups of the user, which are overdue or to be resolved again.
     Groups,
-    /// A warning or an end, or the look that comes before.
+    /// A warning or an end, or the probe before it.
     Limit(LimitKind),
-    /// A probe that is not answered, or failed.
+    /// A probe without a reply, or one to be repeated.
     Probe,
-    /// A lock that has not come.
+    /// A lock that is not confirmed.
     Proof,
-    /// What is left of a session that logind has dropped is ended again.
+    /// What remains of a session that logind has dropped is ended again.
     Remains,
-    /// The lock that is the first stage, or the look that comes before.
+    /// The lock of the first stage, or the probe before it.
     Stage,
-    /// Nobody has said whether anything is left of a session that logind has dropped.
+    /// A `Verify` without a reply, or one to be repeated.
     Verify,
 }
 
 impl Engine {
-    /// An engine that knows no session.
+    /// An engine without sessions.
     #[must_use]
     pub fn new(now: BootTime, policy: Policy) -> Self {
         Self {
@@ -76,8 +76,8 @@ impl Engine {
         }
     }
 
-    /// An engine that goes on where the one went down that made these records. What logind lists
-    /// next decides which of the sessions are still there.
+    /// An engine that continues from the records of an earlier one. logind's next list decides
+    /// which of the sessions still exist.
     #[must_use]
     pub fn restore(now: BootTime, policy: Policy, records: Vec<SessionRecord>) -> Self {
         let mut engine = Self::new(now, policy);
@@ -91,7 +91,7 @@ impl Engine {
         engine
     }
 
-    /// Takes an event. Unknown sessions, old news and time that goes back are ignored.
+    /// Handles an event. Unknown sessions, outdated events and times that go back are ignored.
     #[must_use]
     pub fn handle(&mut self, now: BootTime, event: Event) -> Vec<Action> {
         let mut out = Vec::new();
@@ -139,8 +139,7 @@ impl Engine {
         out
     }
 
-    /// Does what is due. To be called when [`Self::next_deadline`] comes; calls at other times do
-    /// nothing.
+    /// Performs what is due. To be called at [`Self::next_deadline`]; calls before that do nothing.
     #[must_use]
     pub fn handle_timeout(&mut self, now: BootTime) -> Vec<Action> {
         let mut out = Vec::new();
@@ -154,8 +153,8 @@ impl Engine {
         out
     }
 
-    /// When [`Self::handle_timeout`] wants to be called next; `None`: not before something
-    /// happens. The answer may change with every call of a `handle` method, and only then.
+    /// When [`Self::handle_timeout`] is to be called next; `None` if nothing is due before the next
+    /// event. The answer changes only with calls of `handle` and `handle_timeout`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
         self.every()
@@ -168,13 +167,13 @@ impl Engine {
             })
     }
 
-    /// A number that changes whenever [`Self::records`] may give something new.
+    /// A number that changes whenever [`Self::records`] may have changed.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// What must survive this engine so that another can go on; see [`Self::restore`].
+    /// The state that must survive a restart; see [`Self::restore`].
     pub fn records(&self) -> impl Iterator<Item = SessionRecord> + '_ {
         self.every().map(SessionRecord::of)
     }
@@ -185,19 +184,19 @@ impl Engine {
         self.terms.policy()
     }
 
-    /// Every session, by its id. Those that logind has dropped and whose id another one has by now
-    /// come last.
+    /// Every session, by its id. Those that logind has dropped and whose id is in use again come
+    /// last.
     pub fn sessions(&self) -> impl Iterator<Item = View<'_>> {
         self.every().map(View::of)
     }
 
-    /// The session with this logind id; where it was handed out again, the one that has it.
+    /// The session with this logind id; if the id was reused, the newest one.
     #[must_use]
     pub fn session(&self, id: &str) -> Option<View<'_>> {
         self.sessions.get(id).map(|session| View::of(session))
     }
 
-    /// This very session.
+    /// The session with exactly this key.
     #[must_use]
     pub fn session_of(&self, key: &SessionKey) -> Option<View<'_>> {
         let holder = self.sessions.get(&key.id);
@@ -207,7 +206,7 @@ impl Engine {
             .map(|session| View::of(session))
     }
 
-    /// What is to come for the session with this logind id as things stand, in order.
+    /// The next events of the session with this logind id, in order, if nothing changes.
     #[must_use]
     pub fn schedule(&self, id: &str) -> Vec<Milestone> {
         self.sessions
@@ -216,8 +215,7 @@ impl Engine {
             .unwrap_or_default()
     }
 
-    /// What the user of the session with this logind id is warned of as things stand: the last
-    /// warning for each limit.
+    /// The warnings in force for the session with this logind id: the last one for each limit.
     #[must_use]
     pub fn warnings(&self, id: &str) -> Vec<Warning> {
         self.sessions
@@ -232,7 +230,7 @@ impl Engine {
         self.logins.retain(|_, (since, _)| *since >= oldest);
     }
 
-    /// Every session that is known.
+    /// Every known session.
     fn every(&self) -> impl Iterator<Item = &Tracked> {
         let sessions = self.sessions.values().chain(self.displaced.values());
         sessions.map(|session| &**session)
@@ -250,7 +248,7 @@ impl Engine {
         }
     }
 
-    /// Something that the policy may say something else of, or that the session does not outlive.
+    /// Performs what may change the limits of a session, or remove it.
     pub(crate) fn decide<T: Into<Fate>>(
         &mut self,
         key: &SessionKey,
@@ -277,7 +275,7 @@ impl Engine {
                 session.record(login);
                 session.settle(self.now, &self.terms, out);
             }
-            // Nobody has it, or a session that is to go: logind hands out ids again.
+            // No session has the id, or one that is about to go: logind reuses ids.
             Some(_) | None => {
                 self.logins.insert(login.id.clone(), (self.now, login));
             }
@@ -320,7 +318,7 @@ impl Engine {
 type ById = BTreeMap<String, Box<Tracked>>;
 type ByKey = BTreeMap<SessionKey, Box<Tracked>>;
 
-/// The very session that is meant.
+/// The session with exactly this key.
 fn known<'a>(
     sessions: &'a mut ById,
     displaced: &'a mut ByKey,

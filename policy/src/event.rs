@@ -1,4 +1,4 @@
-//! What the engine is told, and what it asks for.
+//! Inputs of the engine (`Event`) and its outputs (`Action`).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,26 +11,27 @@ use crate::{
     Uid,
 };
 
-/// Something that happened.
+/// An input of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Input was seen in the session just now; comes only where [`Action::Warn`] asked to watch.
+    /// Input was seen in the session just now; sent only where [`Action::Warn`] asked to watch.
     ActivitySeen(SessionKey),
-    /// The desktop's agent says that there was no input for as long as it was asked to watch for.
+    /// The desktop's agent reports that there was no input for the time that it was asked to watch
+    /// for.
     BecameIdle(SessionKey),
     /// logind refused to end, hang up or lock the session.
     EndFailed(SessionKey),
-    /// The user, or an administrator for the user, asks for more time.
+    /// The user, or an administrator for the user, requests an extension.
     ExtensionAsked(SessionKey),
     /// The groups that [`Action::ResolveGroups`] asked for.
     GroupsResolved(SessionKey, BTreeSet<String>),
-    /// The groups that [`Action::ResolveGroups`] asked for could not be had, or not in time.
+    /// The groups that [`Action::ResolveGroups`] asked for could not be resolved, or not in time.
     GroupsUnavailable(SessionKey),
-    /// The hang-up that [`Action::HangUp`] asked for is done: nobody is logged in there any more.
+    /// The hang-up that [`Action::HangUp`] asked for is done: the user is logged out.
     HungUp(SessionKey),
-    /// An inhibitor lock on `idle` was taken or released somewhere.
+    /// An inhibitor lock on `idle` was taken or released in any session.
     InhibitorsChanged,
-    /// The session was locked, or is: logind's `LockedHint` is true.
+    /// The session was locked, or is locked: logind's `LockedHint` is true.
     Locked(SessionKey),
     /// A PAM session was closed: the user logged out of the session with this logind id.
     LoginClosed(String),
@@ -38,82 +39,82 @@ pub enum Event {
     LoginRecorded(Login),
     /// Another policy is in force.
     PolicyReplaced(Policy),
-    /// The reading that [`Action::Probe`] asked for; one that nobody asked for is as welcome.
+    /// The reading that [`Action::Probe`] asked for, or one that was not asked for.
     Probed(SessionKey, Reading),
-    /// The reading that [`Action::Probe`] asked for could not be had.
+    /// The probe that [`Action::Probe`] asked for failed.
     ProbeFailed(SessionKey),
-    /// logind or the bus answers again: what did not reach them is asked for again at once.
+    /// logind or the bus replies again: requests that did not reach them are repeated at once.
     Reachable,
     /// logind has removed the session with this id.
     SessionGone(String),
-    /// logind has this session, new or changed.
+    /// logind announces this session, or a change of its properties.
     SessionSeen(SessionFacts),
-    /// logind has these sessions and no others.
+    /// All sessions of logind.
     SessionsListed(Vec<SessionFacts>),
-    /// What [`Action::Verify`] or [`Action::EndRemains`] found of the session.
+    /// The result of [`Action::Verify`] or [`Action::EndRemains`].
     Verified(SessionKey, Remains),
-    /// logind could not be asked to end, hang up or lock the session: it does not answer.
+    /// The request to end, hang up or lock the session did not reach logind: it does not reply.
     Unreached(SessionKey),
-    /// The user has unlocked the session, and so has authenticated again: logind has signalled
-    /// that its `LockedHint` became false. That it *is* false proves nothing: a restart of logind
-    /// forgets it.
+    /// The user has unlocked the session, and so has authenticated again: logind has signalled that
+    /// `LockedHint` became false. A `LockedHint` that *is* false proves nothing, since a restart of
+    /// logind clears it.
     Unlocked(SessionKey),
 }
 
-/// Something to do. The engine never waits for it; what comes of it comes back as an [`Event`].
+/// An output of the engine. The engine does not wait for it; the result comes back as an [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Put the leader of a login that logind has no session for, and what descends from it, into
-    /// a scope, so that nothing of it is lost from sight.
+    /// Move the leader of a login without a logind session, and its descendants, into a scope, so
+    /// that they can be found.
     Adopt(SessionKey),
     /// Ask the session's leader to end (SIGTERM), so that the login manager or server ends the
-    /// login in its own way, and say [`Event::HungUp`] when nobody is logged in there any more.
+    /// login in its own way, and send [`Event::HungUp`] when the user is logged out.
     /// [`Action::Terminate`] follows.
     AskLeader(SessionKey, LimitKind),
-    /// A session was seen for the first time, and judged. For the journal.
+    /// A session was seen for the first time, and the policy was evaluated for it. For the journal.
     Began(SessionKey),
-    /// The end for this limit begins, in this way: tell the user, the journal and the hooks. What
-    /// is asked of the session follows.
+    /// The end for this limit begins, in this way: tell the user, the journal and the hooks. The
+    /// first request follows.
     EndBegins(SessionKey, LimitKind, EndAction),
-    /// End what is left of a session that logind has ended, and say [`Event::Verified`].
+    /// End what remains of a session that logind has ended, and send [`Event::Verified`].
     EndRemains(SessionKey, LimitKind),
-    /// The absolute limit was put off. For the journal and whoever asked.
+    /// The absolute limit was extended. For the journal and the caller.
     Extended(SessionKey, Extended),
-    /// The absolute limit was not put off. For the journal and whoever asked.
+    /// The absolute limit was not extended. For the journal and the caller.
     ExtensionRefused(SessionKey, Refusal),
-    /// Close the session's connection or terminal, and say [`Event::HungUp`] when that is done.
+    /// Close the session's connection or terminal, and send [`Event::HungUp`] when that is done.
     HangUp(SessionKey, LimitKind),
-    /// The session was hung up for this limit; what still runs there is no login. For the journal.
+    /// The session was hung up for this limit; what still runs in it is no login. For the journal.
     HungUp(SessionKey, LimitKind),
-    /// Kill what is left of the session: it has outlived its grace.
+    /// Kill what remains of the session after its grace.
     Kill(SessionKey, LimitKind),
-    /// The session is no more. For the journal.
+    /// The session is gone. For the journal.
     Left(SessionFacts, Departure),
-    /// Lock the session's screen, and say [`Event::Locked`] when it is locked, or where it is
+    /// Lock the session's screen, and send [`Event::Locked`] when it is locked, or if it is
     /// already.
     Lock(SessionKey, LockCause),
     /// The session was locked as [`Action::Lock`] asked. For the journal.
     Locked(SessionKey, LockCause),
-    /// Read the session's idle time afresh.
+    /// Read the session's idle time again.
     Probe(SessionKey),
-    /// Write to the journal what would have been done, and do nothing.
+    /// Log what would have been done, and do nothing.
     Report(SessionKey, Finding),
-    /// Ask for the names of the user's groups.
+    /// Resolve the names of the user's groups.
     ResolveGroups(SessionKey),
     /// Ask the session's processes to end.
     Terminate(SessionKey, LimitKind),
-    /// logind says that the session is gone. Look whether its leader, its terminals and its
-    /// desktop are, and say [`Event::Verified`].
+    /// logind reports that the session is gone. Check whether its leader, its terminals and its
+    /// desktop are, and send [`Event::Verified`].
     Verify(SessionKey),
-    /// Tell the user, and report input in the session until this is withdrawn.
+    /// Warn the user, and report input in the session until the warning is withdrawn.
     Warn(SessionKey, Warning),
-    /// Input came, the limit was put off or the policy changed: what the user was warned of will
-    /// not happen then.
+    /// Withdraw the last warning: the limit was delayed by input or an extension, or the policy
+    /// changed.
     Withdraw(SessionKey, LimitKind),
 }
 
 impl Action {
-    /// The session that it is about.
+    /// The session of this action.
     #[must_use]
     pub const fn key(&self) -> &SessionKey {
         match self {
@@ -144,12 +145,12 @@ impl Action {
 /// A warning to the user of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The limit that will be passed.
+    /// The limit that the warning is about.
     pub limit: LimitKind,
-    /// How long that limit is.
+    /// The length of that limit.
     pub length: Duration,
-    /// The lead of the policy that this warning stands for. Where the daemon was late, fewer than
-    /// this may be left: see `ends_at`.
+    /// The lead of the policy for which the warning is given. If the daemon was late, less time
+    /// than this is left: see `ends_at`.
     pub lead: Duration,
     /// When the session ends.
     pub ends_at: BootTime,
@@ -158,39 +159,38 @@ pub struct Warning {
 /// What the journal is told instead of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// The groups of the user cannot be had, so that rules about groups are not taken.
+    /// The groups of the user cannot be resolved, so that no rule about groups matches.
     GroupsUnavailable,
-    /// Nothing has locked the screen that [`Action::Lock`] asked to lock as a first stage.
+    /// The screen was not locked after [`Action::Lock`] of the first stage.
     NotLocked,
-    /// This limit was passed, and the policy says to report only.
+    /// This limit was passed, and the end action is only a report.
     Passed(LimitKind),
-    /// Something of the session lives on after its end was asked for and logind has dropped it.
+    /// Something of the session remains after its end was requested and logind has dropped it.
     Survived(LimitKind),
-    /// Nobody can tell how long the session has been idle, so its inactivity limit is not
-    /// enforced.
+    /// The idle time of the session is unknown, so its inactivity limit is not enforced.
     UnknownIdle,
 }
 
-/// What is left of a session that logind says is gone.
+/// The remains of a session that logind reports as gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remains {
     /// Nothing: its leader, its terminals and its desktop are gone.
     Nothing,
-    /// Its leader, a process on its terminals, or its desktop lives on.
+    /// Its leader, a process on its terminals, or its desktop still exists.
     Something,
 }
 
-/// Why a session is no more.
+/// Why a session is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departure {
-    /// We ended it for this limit.
+    /// The daemon ended it for this limit.
     Ended(LimitKind),
-    /// The user left, or something else ended it.
+    /// The user logged out, or something else ended it.
     Own,
 }
 
-/// One session, for certain: logind hands out ids such as `c1` again after a restart of its own,
-/// but never with the same stamp.
+/// Identifies one session: logind reuses ids such as `c1` after a restart of its own, but never
+/// with the same stamp.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
     /// logind's id of the session.
@@ -210,54 +210,54 @@ impl Pid {
         Self(raw)
     }
 
-    /// The kernel's number for it.
+    /// The kernel's number of the process.
     #[must_use]
     pub const fn as_raw(self) -> u32 {
         self.0
     }
 }
 
-/// What logind says of a session.
+/// The properties of a session in logind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionFacts {
-    /// Which session.
+    /// Identifies the session.
     pub key: SessionKey,
     /// The user's name.
     pub user: String,
     /// The user's id.
     pub uid: Uid,
-    /// What kind of login it is.
+    /// The class of the login.
     pub class: SessionClass,
-    /// Where it runs.
+    /// The type of the session.
     pub session_type: SessionType,
-    /// The process that opened it, while logind knows one.
+    /// The leader: the process that opened the session, as far as logind knows one.
     pub leader: Option<Pid>,
     /// The PAM service.
     pub service: Option<String>,
-    /// Where a remote user comes from.
+    /// The remote host of the user.
     pub remote_host: Option<String>,
-    /// The terminal or display that logind knows.
+    /// The terminal or display in logind.
     pub terminal: Option<String>,
-    /// The seat, for a session that is on one.
+    /// The seat, if the session is on one.
     pub seat: Option<String>,
     /// When the user logged in.
     pub started: BootTime,
-    /// Who keeps the session.
+    /// Whether logind or the daemon keeps the session.
     pub keeper: Keeper,
-    /// The `InvocationID` of the scope that holds the session's processes, where it is known.
+    /// The `InvocationID` of the scope that holds the session's processes, if it is known.
     pub invocation: Option<InvocationId>,
-    /// The audit session of the login, where it has one of its own.
+    /// The audit session of the login, if it has one of its own.
     pub audit: Option<AuditSession>,
 }
 
-/// The audit session of a login (`/proc/PID/sessionid`): the kernel gives a number to whoever
-/// pam_loginuid(8) sets a login uid for, all that descends inherits it in whatever control group,
-/// and only `CAP_AUDIT_CONTROL` changes it.
+/// The audit session of a login (`/proc/PID/sessionid`): the kernel assigns a number when
+/// pam_loginuid(8) sets a login uid, all descendants inherit it in whatever control group, and only
+/// `CAP_AUDIT_CONTROL` changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AuditSession(u32);
 
 impl AuditSession {
-    /// The audit session with this number; `None` for the number of those that have none.
+    /// The audit session with this number; `None` for the number that stands for none.
     #[must_use]
     pub const fn new(number: u32) -> Option<Self> {
         if number == u32::MAX {
@@ -266,14 +266,14 @@ impl AuditSession {
         Some(Self(number))
     }
 
-    /// The number as the kernel has it.
+    /// The number of the audit session in the kernel.
     #[must_use]
     pub const fn as_raw(self) -> u32 {
         self.0
     }
 }
 
-/// Who keeps a session: who tells that it is there, and when it is gone.
+/// What keeps a session, and reports when it is gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Keeper {
     /// logind.
@@ -296,8 +296,7 @@ pub enum NoSession {
     NotInStack,
     /// logind did not answer in time.
     Silent,
-    /// None of these is known to be the reason: a PAM control before pam_systemd may have
-    /// skipped it.
+    /// The reason is unknown: a PAM control before pam_systemd may have skipped it.
     Unknown,
 }
 
@@ -329,7 +328,7 @@ impl NoSession {
     }
 }
 
-/// `InvocationID` of systemd.exec(5): one activation of a unit, told from any other of that name.
+/// `InvocationID` of systemd.exec(5): identifies one activation of a unit among all of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvocationId([u8; 16]);
 
@@ -356,7 +355,7 @@ impl fmt::Display for InvocationId {
 }
 
 impl SessionFacts {
-    /// Whom a policy is asked about.
+    /// The session as the policy matches it.
     #[must_use]
     pub fn subject<'a>(&'a self, groups: &'a Groups) -> Subject<'a> {
         Subject {
@@ -373,16 +372,16 @@ impl SessionFacts {
     }
 }
 
-/// What PAM says of a login.
+/// A login as PAM reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// logind's id, from the PAM environment.
     pub id: String,
-    /// The process that opened the PAM session, by the kernel's word.
+    /// The process that opened the PAM session, as the kernel reports it.
     pub leader: Pid,
     /// The PAM service.
     pub service: String,
-    /// Where a remote user comes from.
+    /// The remote host of the user.
     pub remote_host: Option<String>,
     /// The terminal as the PAM application named it.
     pub terminal: Option<String>,

@@ -1,4 +1,4 @@
-//! More time: how often, by how much, and never beyond what any session may last.
+//! Extensions of the absolute limit: how many, how long, and their upper bound.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,40 +6,40 @@ use std::time::Duration;
 use crate::limits::ABSOLUTE_MAX;
 use crate::{BootTime, Extensions};
 
-/// What one session has been granted since its absolute limit began to count.
+/// Extensions of one session since its absolute limit began to count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Granted {
-    /// How often.
+    /// How many.
     pub times: u32,
-    /// How much, in all.
+    /// How much time, in total.
     pub total: Duration,
 }
 
-/// An extension that was granted.
+/// One extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extended {
-    /// By how much.
+    /// How much time.
     pub by: Duration,
     /// When the absolute limit passes now.
     pub until: BootTime,
-    /// How many more may be granted by the count alone.
+    /// How many more the policy allows.
     pub left: u32,
 }
 
-/// Why an extension was not granted, as a user may read it.
+/// Why an extension was refused, as a user may read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The session is being ended already, or its user has logged out.
+    /// The session is being ended, or its user has logged out.
     Ending,
-    /// No session lasts longer than this without authenticating again.
+    /// [`ABSOLUTE_MAX`] is reached.
     Longest,
-    /// The policy grants no extension.
+    /// The policy allows no extension.
     NotAllowed,
-    /// No limit holds, so there is nothing to put off.
+    /// No absolute limit holds.
     NoLimit,
-    /// As many as the policy grants have been granted.
+    /// All extensions that the policy allows are used up.
     UsedUp {
-        /// How many that is.
+        /// How many the policy allows.
         times: u32,
     },
 }
@@ -62,8 +62,8 @@ impl fmt::Display for Refusal {
 }
 
 impl Granted {
-    /// Grants one more extension of a limit of this length, whose end is so `late` already that
-    /// only what comes on top is more time.
+    /// Adds one extension of a limit of this length. If its end is `late`, the extension counts
+    /// from that end and not from the limit.
     pub(crate) fn extend(
         &mut self,
         length: Duration,
@@ -89,7 +89,7 @@ impl Granted {
         Ok(by)
     }
 
-    /// A limit of this length with what was granted.
+    /// A limit of this length with all extensions.
     pub(crate) fn stretched(&self, length: Duration) -> Duration {
         length
             .saturating_add(self.total)
@@ -148,7 +148,7 @@ mod tests {
         };
         assert_eq!(granted.stretched(HOUR), 21 * HOUR);
         assert_eq!(granted.stretched(20 * HOUR), ABSOLUTE_MAX);
-        // Nothing that holds anyway is cut short.
+        // A longer limit is not cut short.
         assert_eq!(granted.stretched(30 * HOUR), 30 * HOUR);
     }
 

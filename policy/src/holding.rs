@@ -1,4 +1,4 @@
-//! The screen of one session: what follows where it is locked and unlocked.
+//! Locks and unlocks of one session's screen.
 
 use crate::countdown::Countdown;
 use crate::ending::{Ending, Stage};
@@ -11,7 +11,7 @@ impl Tracked {
     /// The screen is locked.
     pub(crate) fn locked(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.removal.is_some() && self.is_ending() {
-            // There is no session any more that a lock could hold.
+            // logind has dropped the session, so no lock can hold it.
             return;
         }
         let key = self.facts.key.clone();
@@ -21,7 +21,7 @@ impl Tracked {
             let cause = self.locking.locked();
             out.extend(cause.map(|cause| Action::Locked(key, cause)));
             if self.is_held() && !held {
-                // It was in doubt, and the user was warned meanwhile.
+                // The hold was in doubt, and the user was warned in that time.
                 self.withdraw_for_a_lock(out);
             }
             return;
@@ -31,45 +31,45 @@ impl Tracked {
         if ending.stage() == Stage::Lock {
             out.push(Action::Locked(key, LockCause::Limit(limit)));
         }
-        // What was warned of has come about; the other limit begins anew with this one.
+        // The warning has come true; the other limit restarts with this one.
         if limit == LimitKind::Inactivity || !self.is_fixed() {
             *self.countdown(limit) = Countdown::default();
         }
         self.withdraw_for_a_lock(out);
     }
 
-    /// The user has unlocked the screen, and is there.
+    /// The user has unlocked the screen, and is present.
     pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        // Nobody makes sure of a lock that the user has opened.
+        // A lock that the user has opened is not repeated.
         self.ending
             .take_if(|ending| ending.stage() == Stage::LockAgain);
-        let renewed = self.locking.unlocked(now).is_some();
-        if renewed && !self.is_fixed() {
+        let hold = self.locking.unlocked(now);
+        let renewed = hold.is_some_and(|hold| self.is_renewed_by_unlock(hold));
+        if renewed {
             self.granted = Granted::default();
         }
         if self.ending.is_some() {
-            // What is being ended is not saved by it; but should the end be called off, the
-            // limits count from here.
-            if renewed && !self.is_fixed() {
+            // This does not stop an end; but if the end is cancelled, the limits count from here.
+            if renewed {
                 self.absolute = Countdown::default();
             }
-            if renewed {
+            if hold.is_some() {
                 self.inactivity = Countdown::default();
             }
             return;
         }
-        if renewed {
+        if hold.is_some() {
             self.withdraw_for_a_lock(out);
         }
         self.saw_activity(now, out);
     }
 
-    /// Whether the session is locked instead of ended, so that nothing threatens it.
+    /// Whether the session is locked instead of ended, so that no limit ends it.
     pub(crate) fn is_held(&self) -> bool {
         self.locking.held().is_some() && self.facts.session_type.is_graphical()
     }
 
-    /// A lock stands for an end now, or has: what it puts off is taken back.
+    /// A lock is in force instead of an end: warnings of limits that it restarts are withdrawn.
     pub(crate) fn withdraw_for_a_lock(&mut self, out: &mut Vec<Action>) {
         if !self.is_fixed() {
             self.withdraw(LimitKind::Absolute, out);
@@ -77,7 +77,7 @@ impl Tracked {
         self.withdraw(LimitKind::Inactivity, out);
     }
 
-    /// A desktop that was asked to lock as a first stage, and has not.
+    /// Reports a desktop that the first stage asked to lock and that has not locked.
     pub(crate) fn tick_proof(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let overdue = self.locking.proof_due().is_some_and(|due| due <= now);
         if overdue && self.limits().is_some() {

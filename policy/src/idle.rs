@@ -1,7 +1,7 @@
-//! The idle time of one session: when it is looked at, and what comes of it.
+//! The idle time of one session: when it is probed, and what follows from the result.
 //!
-//! Two things count from the last activity: the lock that is the first stage, and the inactivity
-//! limit. Neither is done without a look at that very moment.
+//! Two things count from the last activity: the lock of the first stage, and the inactivity limit.
+//! Each needs a successful probe at the moment when it is due.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::{
     Reading, UnknownIdle, Wake,
 };
 
-/// The probes of the daemon give up sooner by themselves.
+/// The probes of the daemon give up sooner.
 const PATIENCE: Patience = Patience {
     timeout: Duration::from_secs(10),
     pause: Duration::from_secs(1),
     pause_max: Duration::from_secs(30),
 };
 
-/// After so many failures in a row the idle time counts as unknown, until a probe succeeds.
+/// After this many failures in a row the idle time counts as unknown, until a probe succeeds.
 const FAILURES: u32 = 4;
 
 impl Tracked {
-    /// Looks at the session as soon as its idle time matters, so that a step of the wall clock
-    /// before its first deadline is noticed.
+    /// Probes the session as soon as its idle time matters, so that a step of the wall clock before
+    /// its first deadline is detected.
     pub(crate) fn take_baseline(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let looked = self.activity.clocks.is_some() || self.probe != Inquiry::Idle;
         if self.idle_matters() && !looked && self.ending.is_none() {
@@ -33,7 +33,7 @@ impl Tracked {
         }
     }
 
-    /// Input was seen right now. What is being ended is not saved by it.
+    /// Input was seen just now. It does not stop an end.
     pub(crate) fn saw_activity(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.is_ending() {
             return;
@@ -62,18 +62,18 @@ impl Tracked {
         if self.activity.is_later_than(before) {
             self.withdraw(LimitKind::Inactivity, out);
         }
-        // What comes of it is seen to when groups that are overdue have been.
+        // The result is acted on after overdue groups.
         self.unknown_reported &= self.is_unenforceable();
     }
 
-    /// The screen is not locked, and nobody has unlocked it as far as is known.
+    /// The screen is not locked, although no unlock was signalled.
     fn found_open(&mut self) {
         if self.locking.locked {
-            // What the first stage was for is to be done again.
+            // What the first stage was for is due again.
             self.stage = Countdown::default();
         }
         if self.ending.is_some() {
-            // It is asked to lock again already: that comes about, or ends the hold.
+            // A repeated lock is under way: it is confirmed, or the hold ends.
             self.locking.locked = false;
         } else {
             self.locking.found_open();
@@ -98,8 +98,8 @@ impl Tracked {
         }
     }
 
-    /// Somebody has taken or released an inhibitor lock: how that counts can only be told by a
-    /// look right now.
+    /// An inhibitor lock was taken or released in any session. Only a probe at this moment shows
+    /// how that counts.
     pub(crate) fn inhibitors_changed(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let counts = self
             .limits()
@@ -109,20 +109,20 @@ impl Tracked {
         }
     }
 
-    /// The agent says that there was no input for as long as it was to watch for.
+    /// The agent reports that there was no input for the time that it was to watch for.
     pub(crate) fn became_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.idle_due().is_some() {
             self.look_afresh(now, out);
         }
     }
 
-    /// Looks, even where a look is on its way already.
+    /// Probes, even if a probe is under way.
     fn look_afresh(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if !self.idle_matters() || self.ending.is_some() {
             return;
         }
         match self.probe {
-            // One that nobody waits for any more is no reason not to look.
+            // An overdue probe does not prevent another.
             Inquiry::Asked { .. } if self.probe.step(now, PATIENCE).is_none() => {
                 self.look_again = true;
             }
@@ -151,8 +151,8 @@ impl Tracked {
         if self.idle_due().is_none_or(|due| now < due) {
             return;
         }
-        // An older look is no proof, even one after that time: under a limit that a reload has
-        // made shorter there may have been input since.
+        // An older probe is no proof, even one after that time: if a reload has shortened the
+        // limit, there may have been input since.
         if self.activity.sampled < now {
             if self.probe == Inquiry::Idle {
                 self.look(now, out);
@@ -175,7 +175,7 @@ impl Tracked {
         })
     }
 
-    /// For how long without input whoever can is to watch: until something is to be done first.
+    /// How long a source is to watch for the absence of input: until the next thing is due.
     pub(crate) fn watch(&self) -> Option<Duration> {
         let limits = self.limits()?;
         let warned = limits.inactivity.as_ref().map(|limit| {
@@ -191,7 +191,7 @@ impl Tracked {
         self.locking.anchor(self.activity.latest())
     }
 
-    /// Whether the inactivity limit cannot be enforced for want of a source, by the policy.
+    /// Whether the inactivity limit is not enforced because no source knows the idle time.
     pub(crate) fn is_unenforceable(&self) -> bool {
         self.activity.source == IdleSource::Unknown
             && self
@@ -199,7 +199,7 @@ impl Tracked {
                 .is_some_and(|limits| limits.unknown_idle == UnknownIdle::Report)
     }
 
-    /// The lock that is the first stage, as a limit; where there is a screen to lock.
+    /// The lock of the first stage, as a limit; only for sessions with a screen.
     pub(crate) fn stage_limit(&self) -> Option<Limit> {
         let limits = self.limits()?;
         let length = limits.lock_after?;
@@ -216,12 +216,12 @@ impl Tracked {
         self.limits().is_some_and(limited) || self.stage_limit().is_some()
     }
 
-    /// When something that counts from the last activity wants to be done: a look first of all.
+    /// When something that counts from the last activity is due: a probe first.
     pub(crate) fn idle_due(&self) -> Option<BootTime> {
         let due = self.counted_due()?;
         let said = self.unknown_reported && self.activity.sampled >= due;
         if said && self.is_unenforceable() {
-            // Looked, and nobody could tell. A desktop may yet report, so look again some time.
+            // A probe found no source. A desktop may report later, so the probe is repeated.
             let stage = self.stage_limit();
             let limit = self.limits()?.inactivity.as_ref().or(stage.as_ref())?;
             Some(self.activity.sampled.saturating_add(limit.length))
@@ -230,13 +230,13 @@ impl Tracked {
         }
     }
 
-    /// The same, whether anybody can tell the idle time or not.
+    /// The same, whether the idle time is known or not.
     fn counted_due(&self) -> Option<BootTime> {
         let (end, stage) = self.counted_dues();
         end.into_iter().chain(stage).min()
     }
 
-    /// When the inactivity limit and the first stage want something to be done.
+    /// When the inactivity limit or the first stage is due.
     fn counted_dues(&self) -> (Option<BootTime>, Option<BootTime>) {
         if self.is_held() {
             return (None, None);
@@ -285,8 +285,8 @@ impl Tracked {
         }
     }
 
-    /// After a restart under other limits: what was reported stands, if it was looked at when it was
-    /// due now.
+    /// After a restart under other limits: the report counts only if the session was probed when it
+    /// was due now.
     pub(crate) fn recall_report(&mut self) {
         let looked = |due| self.activity.sampled >= due;
         self.unknown_reported &= self.is_unenforceable() && self.counted_due().is_some_and(looked);
@@ -302,7 +302,7 @@ impl Tracked {
         };
         if !self.unknown_reported && self.activity.sampled >= due {
             self.unknown_reported = true;
-            // The first stage has locked, or has not, all the same.
+            // The first stage has locked, or failed to, in any case.
             let stage = std::mem::take(&mut self.stage);
             self.withdraw(LimitKind::Inactivity, out);
             self.stage = stage;
@@ -310,7 +310,7 @@ impl Tracked {
         }
     }
 
-    /// Nobody waits any more for a look that was asked for, nor for another after it.
+    /// Drops a probe that is open, and its repetition.
     pub(crate) fn forget_question(&mut self) {
         self.look_again = false;
         self.probe = Inquiry::Idle;
@@ -377,11 +377,11 @@ mod tests {
         let seen = engine.handle(now, Event::SessionSeen(facts()));
         let look = Action::Probe(key.clone());
         assert!(seen.contains(&look));
-        // The look may have been there before the change or after it.
+        // The probe may have been before the change or after it.
         assert!(!engine.handle(now, Event::InhibitorsChanged).contains(&look));
         let probed = Event::Probed(key.clone(), reading.clone());
         assert!(engine.handle(now, probed).contains(&look));
-        // Once is enough.
+        // Once is sufficient.
         let probed = Event::Probed(key, reading);
         assert!(!engine.handle(now, probed).contains(&look));
     }

@@ -1,13 +1,13 @@
-//! A question to the world outside, which may answer late, never, or with a failure.
+//! A question that is asked outside of the engine: its timeout, its failures and its repetition.
 
 use std::time::Duration;
 
 use crate::BootTime;
 
-/// How patient a question is.
+/// Timeout and pauses of a question.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// An answer that takes longer than this is taken as none.
+    /// A reply that takes longer than this counts as a failure.
     pub(crate) timeout: Duration,
     /// The pause after the first failure is twice this; it is doubled with each.
     pub(crate) pause: Duration,
@@ -15,19 +15,19 @@ pub(crate) struct Patience {
     pub(crate) pause_max: Duration,
 }
 
-/// One question, which is asked at most once at a time.
+/// The state of one question, which is asked at most once at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Inquiry {
-    /// Nothing is asked.
+    /// The question is not open.
     Idle,
-    /// It was asked, after so many failures in a row.
+    /// It was asked, after this many failures in a row.
     Asked { since: BootTime, failures: u32 },
-    /// It failed so many times in a row, and is to be asked again.
+    /// It failed this many times in a row, and is to be repeated.
     Failed { retry_at: BootTime, failures: u32 },
 }
 
 impl Inquiry {
-    /// Asks, or asks again after failures.
+    /// Asks, or repeats the question after failures.
     pub(crate) fn ask(&mut self, now: BootTime) {
         let failures = match *self {
             Self::Idle => 0,
@@ -39,8 +39,8 @@ impl Inquiry {
         };
     }
 
-    /// The question has failed. Says how often in a row; `None` where nothing was asked: the
-    /// failure of a question that had been given up already.
+    /// The question has failed. Returns how many times in a row; `None` if it was not open, since
+    /// it had timed out.
     pub(crate) fn fail(&mut self, now: BootTime, patience: Patience) -> Option<u32> {
         let Self::Asked { failures, .. } = *self else {
             return None;
@@ -57,7 +57,7 @@ impl Inquiry {
         Some(failures)
     }
 
-    /// When the answer is given up, or the question asked again.
+    /// When the question times out, or is repeated.
     pub(crate) fn due(&self, patience: Patience) -> Option<BootTime> {
         match *self {
             Self::Idle => None,

@@ -1,17 +1,17 @@
 //! The policy engine of session-timeout: it decides when a login is warned and when it ends.
 //!
-//! The engine is pure. It is told what happened ([`Event`]) and what time it is ([`BootTime`]),
-//! and says what to do ([`Action`]) and when it wants to be called again
-//! ([`Engine::next_deadline`]). It reads no clock, opens no file, starts no thread and writes no
-//! log; the same calls give the same answers. Calls that come too early, twice or about sessions
-//! that are gone do nothing, so that whoever drives it can be simple.
+//! The engine is pure. Its inputs are events ([`Event`]) and times ([`BootTime`]); its outputs are
+//! actions ([`Action`]) and the time of the next call ([`Engine::next_deadline`]). It reads no
+//! clock, opens no file, starts no thread and writes no log; the same calls give the same answers.
+//! Calls that are too early, repeated or about sessions that are gone do nothing, so that the
+//! driver can be simple.
 //!
-//! Nothing is sampled at an interval. An inactivity limit becomes a deadline; when that comes the
-//! engine asks for a fresh reading of the session's idle time ([`Action::Probe`]), and the reading
-//! either moves the deadline or confirms it.
+//! Nothing is sampled at an interval. An inactivity limit becomes a deadline; at that time the
+//! engine asks for a reading of the session's idle time ([`Action::Probe`]), and the reading either
+//! moves the deadline or confirms it.
 //!
-//! A session that passes a limit is never ended without its shortest warning first, however the
-//! limit came to be passed: a reload, a resume from suspend, or a daemon that was not running.
+//! A session that passes a limit is never ended without its shortest warning, however the limit
+//! came to be passed: by a reload, by a resume from suspend, or while the daemon was not running.
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What a session may do: its two limits, their warnings, and what happens when one is passed.
+//! The limits of a session: their lengths, their warnings, and the action when one is passed.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,11 +9,10 @@ use crate::extension::Granted;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The longest that a session may last before its user has authenticated again, extensions
-/// included: 24 h.
+/// The longest time from a login or an unlock to the end of a session, extensions included: 24 h.
 pub const ABSOLUTE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Which of the two limits.
+/// The kinds of limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LimitKind {
     /// The absolute limit: a fixed time after the login, whatever the user does.
@@ -31,15 +30,15 @@ impl fmt::Display for LimitKind {
     }
 }
 
-/// How long before an end its warnings come, longest first and each once.
+/// The leads of a limit: how long before the end each warning comes, longest first.
 ///
-/// An empty list means that the session ends without a warning, which only the administrator can
-/// ask for.
+/// An empty list means that the session ends without a warning; only the administrator can
+/// configure that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leads(Vec<Duration>);
 
 impl Leads {
-    /// Leads in any order; doubles and zeros are dropped.
+    /// Leads in any order; duplicates and zeros are dropped.
     #[must_use]
     pub fn new(leads: impl IntoIterator<Item = Duration>) -> Self {
         let mut leads: Vec<Duration> = leads.into_iter().filter(|lead| !lead.is_zero()).collect();
@@ -53,14 +52,14 @@ impl Leads {
         self.0.iter().copied()
     }
 
-    /// The last warning before the end; without it no session is ended.
+    /// The lead of the last warning; no session is ended without it.
     #[must_use]
     pub fn shortest(&self) -> Option<Duration> {
         self.0.last().copied()
     }
 }
 
-/// One limit: how long, and when to warn.
+/// One limit: its length and its leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// From the login (absolute) or from the last activity (inactivity) to the end.
@@ -70,8 +69,8 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The limit with leads that fit into it: a warning cannot come before the time it counts
-    /// from. Where none fits, half the limit is the lead, so that the end is still warned of.
+    /// The limit with leads that fit: a warning cannot come before the time that the limit counts
+    /// from. If none fits, the lead is half the limit, so that there is a warning.
     pub(crate) fn fitted(&self) -> Self {
         let mut leads = Leads::new(self.leads.iter().filter(|&lead| lead < self.length));
         if leads.shortest().is_none() && self.leads.shortest().is_some() {
@@ -92,23 +91,24 @@ impl Limit {
     }
 }
 
-/// What happens to a session that has passed a limit.
+/// The action at a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndAction {
     /// The connection or the terminal is closed, as if the user had left; what the user has
-    /// detached from it (tmux, nohup) runs on. What does not obey is terminated after the grace.
+    /// detached from it (tmux, nohup) continues to run. If that fails, the session is terminated
+    /// after the grace.
     HangUp,
-    /// The screen is locked, and its user authenticates again; a session that is not locked
-    /// within the grace, or that has no screen to lock, is terminated.
+    /// The screen is locked, so that its user authenticates again; a session that is not locked
+    /// within the grace, or that has no screen, is terminated.
     Lock,
-    /// Nothing is ended; the journal says what would have been.
+    /// Nothing is ended; the journal reports the limit.
     Report,
     /// Its processes are asked to end, and killed after the grace.
     Terminate,
 }
 
 impl EndAction {
-    /// The word of the policy for it.
+    /// The keyword in the policy.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -119,7 +119,7 @@ impl EndAction {
         }
     }
 
-    /// What it comes to in a session of this type: without a screen there is nothing to lock.
+    /// The action for a session of this type: a session without a screen cannot be locked.
     #[must_use]
     pub const fn within(self, session_type: SessionType) -> Self {
         match self {
@@ -129,74 +129,74 @@ impl EndAction {
     }
 }
 
-/// What counts as activity.
+/// The kinds of activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ActivityKind {
-    /// What the user types, points at or touches. It always counts.
+    /// Input by keyboard, pointer or touch. It always counts.
     Input,
-    /// What programs write to a terminal of the session.
+    /// Output of programs on a terminal of the session.
     Output,
     /// A logind inhibitor lock on `idle` that the user holds.
     Inhibitor,
 }
 
-/// How often and by how much the user may put off the absolute limit.
+/// The extensions that a user may request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extensions {
-    /// How often, counted from the login; 0 is never.
+    /// How many, counted from the login; 0 means none.
     pub times: u32,
-    /// By how much each time. The session ends by [`ABSOLUTE_MAX`] all the same.
+    /// The length of each. The session still ends by [`ABSOLUTE_MAX`].
     pub by: Duration,
 }
 
-/// What an inactivity limit means for a session whose idle time nobody can tell.
+/// The meaning of an inactivity limit for a session whose idle time is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownIdle {
-    /// The limit is not enforced, and the journal says so.
+    /// The limit is not enforced, and the journal reports that.
     Report,
-    /// The session counts as idle from its login, or from the last activity that was known.
+    /// The session counts as idle from its login, or from the last known activity.
     CountFromLogin,
 }
 
-/// Whether a warning is heard on a terminal, too.
+/// Whether warnings ring the bell of terminals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bell {
-    /// The terminal's bell rings once with each warning.
+    /// The bell rings once with each warning.
     Rings,
-    /// It does not.
+    /// The bell does not ring.
     Silent,
 }
 
-/// What `mesg n` of mesg(1), by which the user of a terminal refuses messages, means for warnings.
+/// The meaning of `mesg n` of mesg(1), by which users refuse messages on a terminal, for warnings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mesg {
-    /// Nothing: an end is no chat, and whoever misses its warning loses work.
+    /// None: a user who misses a warning loses work.
     Ignored,
-    /// A terminal that refuses messages is spared warnings.
+    /// No warnings are written to a terminal that refuses messages.
     Respected,
 }
 
-/// Everything the policy says about one session.
+/// All limits and settings for one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The absolute limit. Every judged session has one.
+    /// The absolute limit. Every session that is subject to limits has one.
     pub absolute: Limit,
-    /// The inactivity limit; `None` is "off".
+    /// The inactivity limit; `None` means off.
     pub inactivity: Option<Limit>,
-    /// After so much inactivity the screen is locked, before anything ends; `None` is "off".
+    /// The inactivity after which the screen is locked, as a first stage; `None` means off.
     pub lock_after: Option<Duration>,
-    /// What happens when a limit is passed.
+    /// The action when a limit is passed.
     pub end_action: EndAction,
     /// What counts as activity.
     pub activity: BTreeSet<ActivityKind>,
-    /// What the inactivity limit means where idle time is unknown.
+    /// The meaning of the inactivity limit where the idle time is unknown.
     pub unknown_idle: UnknownIdle,
-    /// From asking for an end, a hang-up or a lock until the next, harder step.
+    /// The grace: the time from one stage of an end to the next.
     pub grace: Duration,
-    /// Whether the user may ask for more time.
+    /// The extensions that the user may request.
     pub extensions: Extensions,
-    /// The administrator's own text for warnings, with `{user}`, `{limit}`, `{left}` and
-    /// `{reason}` in it; `None` is the built-in text.
+    /// The administrator's text for warnings, with the placeholders `{user}`, `{limit}`, `{left}`
+    /// and `{reason}`; `None` means the built-in text.
     pub message: Option<String>,
     /// Whether warnings ring on terminals.
     pub bell: Bell,
@@ -214,7 +214,7 @@ impl Limits {
         }
     }
 
-    /// How long a session may last from its login at most, with every extension that is allowed.
+    /// How long a session may last from its login at most, with all extensions that are allowed.
     #[must_use]
     pub fn longest(&self) -> Duration {
         let Extensions { times, by } = self.extensions;

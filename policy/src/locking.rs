@@ -1,24 +1,24 @@
-//! The lock of a session's screen: as a first stage, or instead of an end.
+//! Locks of a session's screen: as a first stage, or instead of an end.
 //!
 //! A lock instead of an end *holds* the session: its user has to authenticate again, and both
-//! limits count anew from then. That somebody unlocked the screen is believed only where logind
-//! signals it. Where `LockedHint` is merely found to be false (a restart of logind forgets it, or
-//! the signal was missed), the hold is in *doubt*: the limits go on counting from the lock, so
-//! that neither a session stays unlimited nor anybody is ended for a forgotten hint.
+//! limits restart at the unlock. Only a signal of logind proves an unlock. If a probe finds
+//! `LockedHint` false (a restart of logind clears it, or the signal was missed), the hold is in
+//! *doubt*: the limits continue to count from the lock, so that the session has a limit, and does
+//! not end because logind lost the hint.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::{BootTime, LimitKind};
 
-/// A desktop that has not said within this time that it is locked has not locked. GNOME and KDE
-/// say so in well under a second; the first locking after a login loads the locker.
+/// A desktop that does not report a lock within this time has not locked. GNOME and KDE report in
+/// well under a second; the first lock after a login loads the locker.
 const PROOF: Duration = Duration::from_secs(5);
 
 /// Why a session is to be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LockCause {
-    /// To make sure of a lock that stands for an end by this limit.
+    /// To confirm a lock that was made instead of an end by this limit.
     Again(LimitKind),
     /// Instead of an end by this limit.
     Limit(LimitKind),
@@ -35,14 +35,14 @@ impl fmt::Display for LockCause {
     }
 }
 
-/// A lock that stands for an end.
+/// A lock instead of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// The limit that had passed.
     pub limit: LimitKind,
     /// When the session was locked for it.
     pub since: BootTime,
-    /// The hint was found to be false, and nobody has signalled that it became so.
+    /// The hint was found to be false, and no signal has reported that it became false.
     pub doubted: bool,
 }
 
@@ -51,13 +51,13 @@ pub struct Hold {
 pub struct Locking {
     /// Whether the screen is locked, as far as is known.
     pub locked: bool,
-    /// The lock that stands for an end, until it is unlocked.
+    /// The lock instead of an end, until the unlock.
     pub hold: Option<Hold>,
-    /// When the user authenticated anew, after the last hold.
+    /// When the user unlocked the screen after the last hold.
     pub renewed: Option<BootTime>,
-    /// When the first stage asked for a lock that has not come yet.
+    /// When the first stage asked for a lock that is not confirmed yet.
     pub asked: Option<BootTime>,
-    /// The last lock that the first stage asked for has not come in its time, and the screen was
+    /// The last lock that the first stage asked for was not confirmed in time, and the screen was
     /// not seen to be locked since.
     pub missed: bool,
 }
@@ -68,7 +68,7 @@ impl Locking {
         self.hold.filter(|hold| !hold.doubted)
     }
 
-    /// What a limit counts from that would otherwise count from `start`.
+    /// What a limit counts from, if it counts from `start` without locks.
     pub(crate) fn anchor(&self, start: BootTime) -> BootTime {
         let lock = self.hold.map(|hold| hold.since);
         start.max(lock.or(self.renewed).unwrap_or_default())
@@ -86,7 +86,7 @@ impl Locking {
         });
     }
 
-    /// The screen is locked. Says whether that was asked for as the first stage.
+    /// The screen is locked. Returns whether the first stage asked for that.
     pub(crate) fn locked(&mut self) -> Option<LockCause> {
         self.locked = true;
         self.missed = false;
@@ -96,12 +96,12 @@ impl Locking {
         self.asked.take().map(|_| LockCause::Stage)
     }
 
-    /// The user has unlocked the screen. Says whether that was a hold, so that the limits count
-    /// anew.
+    /// The user has unlocked the screen. Returns the hold, if there was one: then the limits
+    /// restart.
     pub(crate) fn unlocked(&mut self, now: BootTime) -> Option<Hold> {
         self.locked = false;
         self.asked = None;
-        // Nothing else can be unlocked.
+        // A screen that is unlocked was locked.
         self.missed = false;
         let hold = self.hold.take();
         if hold.is_some() {
@@ -110,7 +110,7 @@ impl Locking {
         hold
     }
 
-    /// The screen is found not to be locked. Says whether that puts a hold into doubt.
+    /// A probe found the screen unlocked. Returns the hold that is in doubt now, if there is one.
     pub(crate) fn found_open(&mut self) -> Option<Hold> {
         self.locked = false;
         let hold = self.hold.as_mut().filter(|hold| !hold.doubted)?;
@@ -118,7 +118,7 @@ impl Locking {
         Some(*hold)
     }
 
-    /// The same, where nothing is later than now: a record may be from a clock that is ahead.
+    /// The same, with no time later than `now`: a record may be from a clock that is ahead.
     pub(crate) fn no_later_than(self, now: BootTime) -> Self {
         let hold = self.hold.map(|hold| Hold {
             since: hold.since.min(now),
@@ -131,13 +131,13 @@ impl Locking {
         }
     }
 
-    /// The lock that was asked for has not come by the time it was due.
+    /// The lock that was asked for was not confirmed in time.
     pub(crate) fn miss(&mut self) {
         self.asked = None;
         self.missed = true;
     }
 
-    /// Until when a lock that was asked for as the first stage has to be there.
+    /// Until when a lock that the first stage asked for has to be confirmed.
     pub(crate) fn proof_due(&self) -> Option<BootTime> {
         self.asked.map(|asked| asked.saturating_add(PROOF))
     }
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(locking.found_open(), None);
         assert_eq!(locking.held(), None);
         assert_eq!(locking.anchor(at(7)), at(100));
-        // The signal comes late: it was an unlock after all.
+        // The signal comes late: the user did unlock.
         assert!(locking.unlocked(at(900)).is_some());
         assert_eq!(locking.anchor(at(7)), at(900));
     }

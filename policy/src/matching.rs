@@ -1,8 +1,8 @@
-//! What a rule asks of a session before it holds for it.
+//! The conditions of a rule, and how they match a session.
 //!
-//! Each key of a rule's `match` is one question, and a rule matches where every question that it
-//! asks is answered with yes. A session that does not have what is asked for (no seat, no remote
-//! host) answers with no.
+//! Each key of a rule's `match` is one condition; a rule matches if all of its conditions hold. A
+//! condition about a property that the session does not have (no seat, no remote host) does not
+//! hold.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use crate::{Groups, SessionClass, SessionType, Subject};
 
-/// The questions of one rule; `None` is not asked.
+/// The conditions of one rule; `None` always holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Match {
     /// The user's name is one of these.
@@ -34,14 +34,14 @@ pub struct Match {
     pub seat: Option<Vec<Pattern>>,
 }
 
-/// How a match came out.
+/// The result of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The rule holds for the session.
     Matches,
     /// It does not.
     Differs,
-    /// It would, if the user is in one of its groups, and nobody has told which groups those are.
+    /// It holds if the user is in one of its groups, and the groups are not known yet.
     DependsOnGroups,
 }
 
@@ -60,15 +60,15 @@ impl Match {
         }
     }
 
-    /// Whether the rule names this user, and does not only happen to cover them with a `*`: what
-    /// it takes to reach root and the accounts of the system.
+    /// Whether the rule names this user, other than by a `*`: only such rules hold for root and
+    /// system accounts.
     #[must_use]
     pub fn names(&self, user: &str) -> bool {
         let names = self.user.iter().flatten();
         names.into_iter().any(|name| name.as_str() == user)
     }
 
-    /// Whether nothing is asked: every session matches.
+    /// Whether the rule has no condition: every session matches.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -99,34 +99,34 @@ impl Match {
 pub enum Reach {
     /// At the machine: a console, a desktop on a seat.
     Local,
-    /// From another host, or as if from one.
+    /// From another host.
     Remote,
 }
 
-/// A name with `*` for any characters or none: `pts/*`, `web-*`, `*.example.org`.
+/// A name with `*` for any characters, or none: `pts/*`, `web-*`, `*.example.org`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(String);
 
 impl Pattern {
-    /// The pattern that is written so. Every text is one.
+    /// The pattern with this text. Every text is valid.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// As it was written.
+    /// The text of the pattern.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it stands for more than one name.
+    /// Whether it matches more than one name.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.contains('*')
     }
 
-    /// Whether this name is one that the pattern stands for.
+    /// Whether it matches this name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
@@ -137,7 +137,7 @@ impl Pattern {
         let Some(last) = parts.next_back() else {
             return rest.is_empty();
         };
-        // Each part at the first place it fits: a later place could only leave less for the rest.
+        // Each part at its first match: a later match could only leave less for the rest.
         for part in parts {
             let Some(at) = rest.find(part) else {
                 return false;
@@ -154,18 +154,18 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Where a remote user may come from.
+/// A remote host, or a range of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
-    /// A host by its name, in any case of letters; with `*` for any part of it.
+    /// A host name, case-insensitive; `*` stands for any characters.
     Name(Pattern),
     /// An address, or a range of them.
     Network(Network),
 }
 
 impl Host {
-    /// Whether a user from `host`, as PAM names it, comes from here. An address may have a zone
-    /// (`fe80::1%eth0`, RFC 4007), which does not count.
+    /// Whether this matches `host`, as PAM names it. The zone of an address (`fe80::1%eth0`, RFC
+    /// 4007) is ignored.
     #[must_use]
     pub fn contains(&self, host: &str) -> bool {
         match self {
@@ -194,27 +194,27 @@ impl fmt::Display for Host {
 
 /// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address alone.
 ///
-/// An IPv4 address that is written into an IPv6 one (`::ffff:192.0.2.1`, RFC 4291, 2.5.5.2) is the
-/// IPv4 address: sshd on a socket for both says it so.
+/// An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`, RFC 4291, 2.5.5.2) is the IPv4 address: sshd
+/// reports it so if its socket is for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
 
-/// Why a text is no [`Network`].
+/// Why a text is not a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkError {
-    /// What stands before the `/`, or all of it, is no address.
+    /// The text before the `/`, or all of it, is not an address.
     Address,
-    /// The length of the prefix is no number, or more than the address has bits.
+    /// The length of the prefix is not a number, or more than the address has bits.
     Prefix {
         /// How many bits the address has.
         bits: u8,
     },
     /// Bits are set that the prefix does not cover: `10.0.0.1/8`.
     HostBits {
-        /// The network that has this address in it.
+        /// The network that contains this address.
         network: Network,
     },
 }
@@ -246,7 +246,7 @@ impl Network {
         }
     }
 
-    /// Whether every address of `other` is in this range, too.
+    /// Whether this range contains all of `other`.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.prefix <= other.prefix && self.contains(other.address)

@@ -1,9 +1,8 @@
-//! Which user names systemd takes: for others logind makes no session.
+//! User names that systemd accepts: logind makes no session for others.
 
-/// Whether logind makes sessions for a user of this name. systemd is lenient with names that others
-/// made and refuses those alone that can be taken for something else
-/// (`valid_user_group_name()` with `VALID_USER_RELAX` in `src/basic/user-util.c`, systemd 252 and
-/// 257; systemd.io/USER_NAMES).
+/// Whether logind makes sessions for a user of this name. systemd accepts names that other tools
+/// have created, except those that could be taken for something else (`valid_user_group_name()`
+/// with `VALID_USER_RELAX` in `src/basic/user-util.c`, systemd 252 and 257; systemd.io/USER_NAMES).
 #[must_use]
 pub fn systemd_takes(name: &str) -> bool {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,5 +1,5 @@
-//! Which sessions there are: those that logind lists, those that it has dropped and something may be
-//! left of, and those that the daemon keeps.
+//! Arrival and departure of sessions: those that logind lists, those that it has dropped, and those
+//! that the daemon keeps.
 
 use std::cmp::Ordering;
 
@@ -64,8 +64,8 @@ impl Engine {
         self.look_after_the_rest(out);
     }
 
-    /// A session with this id is gone: the one that has it, or one that had it and that the daemon
-    /// has kept since.
+    /// A session with this id is gone: the one that has the id, or one that had it and that the
+    /// daemon keeps.
     pub(crate) fn lose(&mut self, id: &str, out: &mut Vec<Action>) {
         let displaced = self.displaced.iter();
         let kept = displaced.filter(|(key, session)| key.id == id && session.is_kept_on());
@@ -96,7 +96,7 @@ impl Engine {
         self.give_back(&key.id);
     }
 
-    /// Keeps a session. Where another one has its id, the older one was dropped by logind.
+    /// Keeps a session. If two have the same id, logind has dropped the older one.
     pub(crate) fn keep(&mut self, session: Box<Tracked>) {
         let key = session.facts.key.clone();
         let other = self
@@ -121,15 +121,15 @@ impl Engine {
             })
     }
 
-    /// logind has a session for a login that the daemon has kept until now: from here on that is
-    /// the login. Says when it began.
+    /// logind has a session for a login that the daemon has kept until now: it replaces the
+    /// daemon's. Returns when the login began.
     fn take_over(&mut self, facts: &SessionFacts, out: &mut Vec<Action>) -> Option<BootTime> {
         if facts.keeper != Keeper::Logind {
             return None;
         }
         let kept = self.sessions.values().find(|session| {
             let keeper = session.facts.keeper;
-            // One that logind has had before is not a login that it was slow about.
+            // A session that logind had before is not a login that logind was late for.
             !matches!(keeper, Keeper::Logind | Keeper::Daemon(NoSession::Dropped))
                 && session.facts.leader.is_some()
                 && session.facts.leader == facts.leader
@@ -139,7 +139,8 @@ impl Engine {
         Some(started)
     }
 
-    /// Sessions that no list of logind's has: those whose id another one has, and the daemon's.
+    /// Handles sessions that are not in logind's list: displaced ones, and those that the daemon
+    /// keeps.
     fn look_after_the_rest(&mut self, out: &mut Vec<Action>) {
         let displaced = self.displaced.iter();
         let displaced = displaced.filter(|(_, session)| !session.is_kept_on());
@@ -160,7 +161,7 @@ impl Engine {
         }
     }
 
-    /// Whoever keeps the session with this id has it no longer.
+    /// The session with this id is gone from logind, or from the daemon that kept it.
     fn drop(&mut self, id: &str, out: &mut Vec<Action>) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
@@ -174,7 +175,7 @@ impl Engine {
         }
     }
 
-    /// Where nobody has this id any more, the last one that had it has it again.
+    /// If no session has this id any more, it goes back to the last one that had it.
     fn give_back(&mut self, id: &str) {
         if self.sessions.contains_key(id) {
             return;

@@ -1,10 +1,9 @@
-//! What comes after logind has said that a session is gone.
+//! Sessions that logind has dropped: verifying that they are gone, and ending what remains.
 //!
-//! logind drops a session whose scope is empty, whatever has become of its leader: a process that
-//! left the scope lives on, and so may a desktop that runs under the user's manager. So the end of
-//! a session that was ended, or that nobody has left, is looked at before it is believed. What
-//! lives on after an end is ended again and again; a login that nobody has ended goes on, kept by
-//! the daemon.
+//! logind drops a session whose scope is empty, even if its leader runs: a process that left the
+//! scope still exists, and so may a desktop that runs under the user's manager. So the engine
+//! verifies the departure of a session that was ended, or that had no logout. What remains after an
+//! end is ended repeatedly; a login that was not ended continues, kept by the daemon.
 
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::{
     Action, BootTime, Departure, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts, Wake,
 };
 
-/// Whoever looks may be away for a moment.
+/// A check may fail for a moment.
 const PATIENCE: Patience = Patience {
     timeout: Duration::from_secs(3),
     pause: Duration::from_secs(1),
@@ -25,12 +24,12 @@ const PATIENCE: Patience = Patience {
 /// A session that logind has dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
-    /// Whether anything of it is left is asked.
+    /// It is being verified whether anything remains.
     Asked(Inquiry),
-    /// The same, where it may be another one with its id that is gone.
+    /// The same, if another session with its id may be the one that is gone.
     Doubted(Inquiry),
-    /// It was ended for this limit, and something of it is left, which is ended so often already
-    /// and next then.
+    /// It was ended for this limit, and something remains. That was ended `tries` times, and is
+    /// ended again at `next`.
     Survived {
         limit: LimitKind,
         tries: u32,
@@ -43,7 +42,7 @@ impl Removal {
         matches!(self, Self::Asked(_) | Self::Doubted(_))
     }
 
-    /// The same, with the question as it stands now.
+    /// The same, with the new state of the question.
     const fn with(self, inquiry: Inquiry) -> Self {
         match self {
             Self::Asked(_) => Self::Asked(inquiry),
@@ -53,7 +52,7 @@ impl Removal {
     }
 }
 
-/// What becomes of a session.
+/// Whether a session is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Gone,
@@ -61,14 +60,14 @@ pub(crate) enum Fate {
 }
 
 impl From<()> for Fate {
-    /// What says nothing of it is no end of it.
+    /// An event without a result does not remove the session.
     fn from((): ()) -> Self {
         Self::Stays
     }
 }
 
 impl Tracked {
-    /// Whoever keeps the session says that it is gone.
+    /// logind, or the daemon that kept the session, reports that it is gone.
     pub(crate) fn dropped(&mut self, now: BootTime, out: &mut Vec<Action>) -> Fate {
         if self.removal.is_some() {
             return Fate::Stays;
@@ -80,8 +79,7 @@ impl Tracked {
         Fate::Stays
     }
 
-    /// It was dropped before this engine was there: whether anything is left of it is asked as soon
-    /// as may be.
+    /// It was dropped before this engine was started: it is verified as soon as possible.
     pub(crate) fn is_to_be_verified(&mut self, now: BootTime) {
         self.removal = Some(Removal::Asked(Inquiry::Failed {
             retry_at: now,
@@ -89,14 +87,14 @@ impl Tracked {
         }));
     }
 
-    /// It, or another one with its id, is gone.
+    /// It, or another session with its id, is gone.
     pub(crate) fn doubted(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.removal.is_none() && self.is_worth_a_look() {
             self.removal = Some(Removal::Doubted(self.verify(now, out)));
         }
     }
 
-    /// logind has it after all, as far as it is known.
+    /// logind still has it, as far as is known.
     pub(crate) fn reappeared(&mut self) {
         self.removal.take_if(|removal| removal.is_asked());
     }
@@ -106,7 +104,7 @@ impl Tracked {
         self.facts.keeper == Keeper::Daemon(NoSession::Dropped)
     }
 
-    /// What is left of a session that was dropped.
+    /// The result of verifying a session that was dropped.
     pub(crate) fn verified(
         &mut self,
         now: BootTime,
@@ -139,7 +137,7 @@ impl Tracked {
         }
     }
 
-    /// Has the daemon keep a login that logind has no session for, where a limit holds.
+    /// Has the daemon keep a login without a logind session, if a limit holds.
     pub(crate) fn adopt(&mut self, out: &mut Vec<Action>) {
         let kept = matches!(self.facts.keeper, Keeper::Daemon(_));
         if kept && self.removal.is_none() && !self.adopted && self.limits().is_some() {
@@ -148,12 +146,12 @@ impl Tracked {
         }
     }
 
-    /// Does what is due for a session that was dropped.
+    /// Performs what is due for a session that was dropped.
     pub(crate) fn tick_removal(&mut self, now: BootTime, out: &mut Vec<Action>) {
         match self.removal {
             Some(removal @ (Removal::Asked(mut inquiry) | Removal::Doubted(mut inquiry))) => {
                 if inquiry.step(now, PATIENCE) == Some(Due::GiveUp) {
-                    // However late that is noticed, the pause counts from when it was due.
+                    // The pause counts from when it was due, however late this call is.
                     let due = inquiry.due(PATIENCE).unwrap_or(now);
                     let _ = inquiry.fail(due, PATIENCE);
                 }
@@ -180,7 +178,7 @@ impl Tracked {
         })
     }
 
-    /// The limit that what is left of the session is ended for, if logind has dropped it.
+    /// The limit for which what remains of the session is ended, if logind has dropped it.
     pub(crate) const fn survived(&self) -> Option<LimitKind> {
         match self.removal {
             Some(Removal::Survived { limit, .. }) => Some(limit),
@@ -193,13 +191,13 @@ impl Tracked {
         self.removal.is_some() && self.ended_for().is_none() && self.limits().is_none()
     }
 
-    /// The session is no more, for this reason.
+    /// The session is gone, for this reason.
     pub(crate) fn departs(self) -> (SessionFacts, Departure) {
         let departure = self.ended_for().map_or(Departure::Own, Departure::Ended);
         (self.facts, departure)
     }
 
-    /// Which limit it is being ended for, or was hung up for.
+    /// The limit for which it is being ended or was hung up.
     fn ended_for(&self) -> Option<LimitKind> {
         let ending = self.ending.as_ref().filter(|_| self.is_ending());
         let ending = ending.map(|ending| ending.limit);
@@ -209,7 +207,7 @@ impl Tracked {
         }
     }
 
-    /// Whether it matters if something of it is left, and somebody can tell.
+    /// Whether it is to be verified that nothing remains.
     fn is_worth_a_look(&self) -> bool {
         let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
         let matters = self.ended_for().is_some() || self.limits().is_some();

@@ -1,4 +1,4 @@
-//! Which limits hold for whom.
+//! Policies: rules, and which limits hold for which session.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,23 +9,23 @@ use crate::{Limits, SessionClass, SessionType, Uid};
 /// The policy in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// What holds for every session that is judged and that no rule matches; `None` where no
-    /// policy could be had at all, and nothing is enforced.
+    /// The limits of a session that no rule matches; `None` if no policy could be loaded, so that
+    /// no limit holds.
     pub default: Option<Limits>,
     /// The rules: the first that matches a session holds for it.
     pub rules: Vec<Rule>,
-    /// `UID_MIN` of login.defs(5): accounts below it are the system's, not people's.
+    /// `UID_MIN` of login.defs(5): accounts below it are system accounts.
     pub first_regular_uid: Uid,
 }
 
-/// What holds for some sessions.
+/// A rule: limits for the sessions that match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Its name, which no other rule has.
+    /// Its unique name.
     pub name: String,
-    /// For which sessions it holds.
+    /// Its conditions.
     pub matching: Match,
-    /// What holds for them. What the rule leaves out has been taken from the default.
+    /// Its limits. What the rule does not set was taken from the default.
     pub limits: Limits,
 }
 
@@ -40,14 +40,14 @@ impl Policy {
         }
     }
 
-    /// What this policy says about a session of this subject.
+    /// Evaluates the policy for this subject.
     ///
-    /// Only logins of people are judged: greeters, lock screens, user managers and background
-    /// sessions never are. root and the system's accounts are only where a rule names them.
+    /// Only logins of people are subject to limits: greeters, lock screens, user managers and
+    /// background sessions are not. root and system accounts are only if a rule names them.
     ///
-    /// Where it cannot be known whether a rule holds, because the groups of the user are
-    /// unavailable, neither that rule nor a later one is taken: first come is first served, and
-    /// who came first is unknown. What holds for everybody then holds.
+    /// If it is unknown whether a rule matches, because the groups of the user are unavailable,
+    /// neither that rule nor a later one is applied, since the first match holds. Then the default
+    /// holds.
     #[must_use]
     pub fn judge(&self, subject: &Subject<'_>) -> Verdict<'_> {
         if !subject.class.is_login_of_a_person() {
@@ -98,7 +98,7 @@ impl Default for Policy {
     }
 }
 
-/// Whom a policy is asked about: the facts of a session that can pick a rule.
+/// The session as the policy matches it: all properties that a rule can name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// The user's name.
@@ -121,24 +121,24 @@ pub struct Subject<'a> {
     pub seat: Option<&'a str>,
 }
 
-/// The names of a user's groups, as far as anybody has told.
+/// The names of a user's groups, as far as known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Groups {
-    /// Nobody was asked yet.
+    /// They were not resolved yet.
     #[default]
     Untold,
-    /// Whoever was asked did not answer, or not in time.
+    /// They could not be resolved, or not in time.
     Unavailable,
-    /// These.
+    /// The names.
     Known(BTreeSet<String>),
 }
 
-/// The answer of a policy.
+/// The result of evaluating a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
     /// These limits hold.
     Limited {
-        /// Which.
+        /// The limits.
         limits: &'a Limits,
         /// The name of the rule that matched, if one did.
         rule: Option<&'a str>,
@@ -154,13 +154,13 @@ pub enum Verdict<'a> {
 pub enum Exemption {
     /// Not the login of a person, by its logind class.
     Class,
-    /// The user logged out; what was left running is `KillUserProcesses=`'s concern.
+    /// The user logged out; `KillUserProcesses=` decides about what was left running.
     LoggedOut,
-    /// There is no policy to judge by.
+    /// There is no policy.
     NoPolicy,
     /// root, and no rule names it.
     Root,
-    /// An account of the system, and no rule names it: its uid is below `UID_MIN`.
+    /// A system account (uid below `UID_MIN`), and no rule names it.
     SystemAccount,
 }
 
@@ -221,7 +221,7 @@ mod tests {
         }
     }
 
-    /// Who wins: the name of a rule, `default`, `asks`, or why nobody does.
+    /// The name of the rule that matches, `default`, `asks`, or why no limit holds.
     fn winner(policy: &Policy, subject: &Subject<'_>) -> String {
         match policy.judge(subject) {
             Verdict::Limited { rule, .. } => rule.unwrap_or("default").to_owned(),

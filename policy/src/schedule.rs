@@ -1,4 +1,4 @@
-//! What is to come for a session as things stand, for people to read.
+//! The next events of a session, for people to read.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use crate::standing::fitted;
 use crate::tracked::Tracked;
 use crate::{BootTime, EndAction, Limit, LimitKind, Limits, SessionType, Warning};
 
-/// One thing that comes, if nothing comes between: no activity, no other policy.
+/// An event that comes if there is no activity and no other policy before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Milestone {
-    /// When.
+    /// The time.
     pub at: BootTime,
-    /// What.
+    /// The event.
     pub what: MilestoneKind,
 }
 
-/// What a [`Milestone`] is.
+/// The event of a [`Milestone`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MilestoneKind {
-    /// The session has passed this limit, and its end action is taken.
+    /// The session passes this limit, and its end action is taken.
     End(LimitKind),
     /// The screen is locked, as the first stage.
     Lock,
-    /// The user is warned of this limit, so long before.
+    /// The user is warned of this limit, this long before.
     Warning(LimitKind, Duration),
 }
 
 impl Limits {
-    /// What comes for a session of this type under these limits that begins at `start` and is never
-    /// active after that, in order.
+    /// The events of a session of this type under these limits that begins at `start` and has no
+    /// activity after that, in order.
     #[must_use]
     pub fn schedule(&self, start: BootTime, session_type: SessionType) -> Vec<Milestone> {
         let limits = fitted(self);
@@ -50,7 +50,7 @@ impl Limits {
 }
 
 impl Tracked {
-    /// What is to come, in order: nothing while it is being ended or is locked for a limit.
+    /// The next events, in order: none while the session is being ended or is locked for a limit.
     pub(crate) fn schedule(&self) -> Vec<Milestone> {
         let Some(limits) = self.limits() else {
             return Vec::new();
@@ -84,8 +84,8 @@ impl Tracked {
 }
 
 impl Tracked {
-    /// What its user is warned of: the last warning for each limit. While it is being ended, or is
-    /// locked for a limit, no warning stands.
+    /// The warnings in force: the last one for each limit. There is none while the session is being
+    /// ended, or is locked for a limit.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let Some(limits) = self.limits() else {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! logind's words for what a session is.
+//! Properties of a session, with logind's words for them.
 
 use std::fmt;
 
@@ -89,7 +89,7 @@ impl SessionClass {
         }
     }
 
-    /// Whether a person logged in here, and not a part of the system.
+    /// Whether this is the login of a person, and not a part of the system.
     #[must_use]
     pub const fn is_login_of_a_person(&self) -> bool {
         match self {
@@ -144,7 +144,7 @@ impl SessionType {
         }
     }
 
-    /// Whether the session has a desktop, whose input no terminal sees.
+    /// Whether the session has a desktop: its input is not on a terminal.
     #[must_use]
     pub const fn is_graphical(self) -> bool {
         match self {

@@ -1,7 +1,7 @@
-//! What of a session must survive the daemon, so that a restart moves no deadline.
+//! The state of a session that survives a restart of the daemon, so that deadlines stay the same.
 //!
-//! An end that was begun is not kept: the limit is still passed and the shortest warning still
-//! given, so the next engine ends the session at once; for inactivity, after one more look.
+//! An end that has begun is not recorded: the limit is passed and the shortest warning given, so
+//! the next engine ends the session at once; for inactivity, after another probe.
 
 use std::time::Duration;
 
@@ -12,42 +12,42 @@ use crate::{
     Activity, BootTime, Countdown, EndAction, Granted, Groups, LimitKind, Locking, SessionFacts,
 };
 
-/// One session, to be kept and given to [`crate::Engine::restore`].
+/// The record of one session, for [`crate::Engine::restore`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// What was known of the session.
+    /// The properties of the session.
     pub facts: SessionFacts,
-    /// Whether PAM had told of the login.
+    /// Whether PAM had reported the login.
     pub recorded: bool,
     /// Whether the user was still logged in.
     pub login: LoginState,
-    /// What was known of the user's groups.
+    /// The user's groups, as far as known.
     pub groups: Groups,
-    /// What the session was before, where a user has changed that.
+    /// Earlier properties of the session, if a user has changed them.
     pub past: Option<Past>,
     /// The last activity.
     pub activity: Activity,
-    /// Whether it was reported that nobody can tell it.
+    /// Whether it was reported that the idle time is unknown.
     pub unknown_reported: bool,
-    /// The absolute limit that held, and how far it had got.
+    /// The absolute limit that held, and its progress.
     pub absolute: LimitRecord,
-    /// The inactivity limit that held, and how far it had got.
+    /// The inactivity limit that held, and its progress.
     pub inactivity: LimitRecord,
-    /// The time until the first stage's lock, and how far it had got.
+    /// The time until the first stage's lock, and its progress.
     pub stage: LimitRecord,
-    /// What was granted beyond the absolute limit.
+    /// The extensions of the absolute limit.
     pub granted: Granted,
-    /// What was known of the screen's lock.
+    /// The state of the screen's lock.
     pub locking: Locking,
 }
 
-/// How far one limit had got.
+/// The progress of one limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitRecord {
-    /// The limit that held. Under another one the countdown starts afresh, as it does where the
-    /// leads or the end action have become others that it cannot have run under.
+    /// The limit that held. Under another one the countdown restarts, also if other leads or
+    /// another end action make this progress impossible.
     pub length: Option<Duration>,
-    /// How far it had got.
+    /// The progress of its countdown.
     pub countdown: Countdown,
 }
 
@@ -75,7 +75,7 @@ impl SessionRecord {
                 countdown: session.stage.clone(),
             },
             granted: session.granted,
-            // Whether a lock was asked for is not known to the next engine's world.
+            // The next engine does not know whether a lock was asked for.
             locking: Locking {
                 asked: None,
                 missed: false,
@@ -100,7 +100,7 @@ impl SessionRecord {
         });
         session.judge(now, terms, &self.absolute);
         session.activity = self.activity;
-        // Nor may a record from a clock that is ahead of ours.
+        // A record may be from a clock that is ahead.
         session.activity.last = session.activity.last.min(now);
         session.activity.output = session.activity.output.min(now);
         session.activity.supposed = session.activity.supposed.map(|time| time.min(now));

@@ -1,11 +1,11 @@
-//! What the policy says of one session, as it stands.
+//! The result of the policy for one session.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::{EndAction, Exemption, Limit, Limits, Policy, Subject, Verdict};
 
-/// What the policy says of a session.
+/// The result of the policy for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Exempt(Exemption),
@@ -14,12 +14,11 @@ pub(crate) enum Standing {
         limits: Arc<Limits>,
         rule: Option<String>,
     },
-    /// It depends on groups that were never told. Nothing is done until they are, or cannot be.
+    /// It depends on groups that are not known yet. Nothing is done until they are, or time out.
     Undecided,
 }
 
-/// The policy in force, and its limits with leads that fit: there once, for all the sessions that
-/// they hold for.
+/// The policy in force, and its limits with leads that fit, shared by all sessions.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
     policy: Policy,
@@ -54,7 +53,7 @@ impl Terms {
 }
 
 impl Standing {
-    /// What the policy says.
+    /// Evaluates the policy.
     pub(crate) fn of(terms: &Terms, subject: &Subject<'_>) -> Self {
         match terms.policy.judge(subject) {
             Verdict::Exempt(why) => Self::Exempt(why),
@@ -70,7 +69,7 @@ impl Standing {
     }
 }
 
-/// Limits with leads that fit into them. A report is no threat, so nobody is warned of one.
+/// Limits with leads that fit. A report has no warnings.
 pub(crate) fn fitted(limits: &Limits) -> Limits {
     let fit = |limit: &Limit| match limits.end_action {
         EndAction::HangUp | EndAction::Lock | EndAction::Terminate => limit.fitted(),

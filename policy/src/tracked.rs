@@ -1,8 +1,8 @@
-//! One session: what is known of it, and what is due.
+//! The state of one session, and what is due for it.
 //!
-//! What concerns its idle time is in `idle.rs`, its groups in `deciding.rs`, what it was before in
-//! `barrier.rs`, its screen in `holding.rs`, its end in `ends.rs`, and what comes after logind has
-//! dropped it in `remains.rs`.
+//! Other parts of it: idle time in `idle.rs`, groups in `deciding.rs`, earlier properties in
+//! `barrier.rs`, the screen in `holding.rs`, the end in `ends.rs`, and what follows after logind
+//! has dropped it in `remains.rs`.
 
 use crate::activity::Activity;
 use crate::barrier::{Barrier, Past};
@@ -19,7 +19,7 @@ use crate::{
     Wake,
 };
 
-/// One session.
+/// The state of one session.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -27,7 +27,7 @@ use crate::{
 )]
 pub(crate) struct Tracked {
     pub(crate) facts: SessionFacts,
-    /// Whether PAM has told us of the login, too.
+    /// Whether PAM has reported the login, too.
     pub(crate) recorded: bool,
     pub(crate) login: LoginState,
     /// Whether the session was announced.
@@ -35,48 +35,47 @@ pub(crate) struct Tracked {
     pub(crate) groups: Groups,
     pub(crate) groups_inquiry: Inquiry,
     pub(crate) standing: Standing,
-    /// What the session was before, where a user has changed that.
+    /// Earlier properties of the session, if a user has changed them.
     pub(crate) past: Option<Box<Past>>,
-    /// The absolute limit that holds whatever the session is now, where it was something else.
+    /// The absolute limit that holds for a session whose properties were changed.
     pub(crate) barrier: Option<Box<Barrier>>,
     pub(crate) activity: Activity,
     pub(crate) absolute: Countdown,
     pub(crate) inactivity: Countdown,
-    /// The countdown to the lock that is the first stage.
+    /// The countdown to the lock of the first stage.
     pub(crate) stage: Countdown,
     pub(crate) granted: Granted,
     pub(crate) locking: Locking,
-    /// Unknown idle time was reported, and is not again until the session is looked at in vain
-    /// after having been known.
+    /// Unknown idle time was reported. It is reported again only after the idle time was known.
     pub(crate) unknown_reported: bool,
     pub(crate) probe: Inquiry,
-    /// What the last look saw may have changed while it was on its way.
+    /// What the last probe saw may have changed while it was under way.
     pub(crate) look_again: bool,
     pub(crate) ending: Option<Ending>,
-    /// logind has dropped it, and whether anything is left of it is not certain.
+    /// logind has dropped it, and it is being verified that nothing remains.
     pub(crate) removal: Option<Removal>,
-    /// The daemon was asked to keep it together.
+    /// The daemon was asked to move the login into a scope.
     pub(crate) adopted: bool,
-    /// What was warned of before a restart and does not hold after it.
+    /// Warnings from before a restart that do not hold any more.
     pub(crate) stale: Vec<LimitKind>,
 }
 
-/// Whether anybody is logged in in a session; what runs on after that is no login any more.
+/// Whether the user is logged in; processes that run on after a logout are no login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoginState {
     /// The user has logged in and not out.
     #[default]
     Open,
-    /// We have hung up for this limit.
+    /// The daemon has hung up for this limit.
     HungUp(LimitKind),
-    /// PAM has told us of the logout.
+    /// PAM has reported the logout.
     LoggedOut,
 }
 
 impl Tracked {
-    /// A session with these facts, which nothing is done about before it is decided upon.
+    /// A session with these properties; the policy is not evaluated yet.
     pub(crate) fn new(now: BootTime, facts: SessionFacts) -> Self {
-        // A start in the future, which there is not, would hold the session for ever.
+        // A start in the future, which is an error of the source, would keep the session for ever.
         let started = facts.started.min(now);
         let facts = SessionFacts { started, ..facts };
         Self {
@@ -105,7 +104,7 @@ impl Tracked {
         }
     }
 
-    /// It began at this time already, as far as somebody knows.
+    /// It began at this time, if that is earlier than what is known.
     pub(crate) fn counts_from(&mut self, started: Option<BootTime>) {
         self.facts.started = self
             .facts
@@ -136,7 +135,7 @@ impl Tracked {
         }
     }
 
-    /// What becomes of the session at its limit of this kind.
+    /// The action at the limit of this kind.
     pub(crate) fn end_action(&self, kind: LimitKind) -> Option<EndAction> {
         let limits = self.limits()?;
         let barrier = self.barrier.as_deref();
@@ -145,7 +144,7 @@ impl Tracked {
         Some(action.within(self.facts.session_type))
     }
 
-    /// Why no limit holds, if none does for good.
+    /// Why no limit holds, if that will not change.
     pub(crate) fn exemption(&self) -> Option<Exemption> {
         match &self.standing {
             Standing::Exempt(why) => Some(*why),
@@ -156,7 +155,7 @@ impl Tracked {
         }
     }
 
-    /// Whoever keeps the session describes it anew.
+    /// logind, or the daemon that keeps the session, reports its properties again.
     pub(crate) fn update(&mut self, facts: SessionFacts, terms: &Terms) {
         let started = self.facts.started;
         let before = self.variant();
@@ -166,8 +165,8 @@ impl Tracked {
         let leader = facts.leader.or(self.facts.leader);
         let invocation = facts.invocation.or(self.facts.invocation);
         let audit = self.facts.audit.or(facts.audit);
-        // The start is what it was when the session was first seen: converting it again, after a
-        // suspend or a step of the clock, could only give something worse.
+        // The start is not updated: a conversion after a suspend or a step of the clock would be
+        // less exact.
         self.facts = SessionFacts {
             service,
             remote_host,
@@ -181,7 +180,7 @@ impl Tracked {
         self.remember(before, terms);
     }
 
-    /// PAM describes the login.
+    /// PAM reports the login.
     pub(crate) fn record(&mut self, login: Login) {
         self.recorded = true;
         self.facts.service.get_or_insert(login.service);
@@ -195,7 +194,7 @@ impl Tracked {
         }
     }
 
-    /// More time is asked for.
+    /// An extension is requested.
     pub(crate) fn extend(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let key = self.facts.key.clone();
         match self.extended(now) {
@@ -207,12 +206,12 @@ impl Tracked {
         }
     }
 
-    /// Does what is due.
+    /// Performs what is due.
     pub(crate) fn tick(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         self.withdraw_stale(out);
         self.tick_removal(now, out);
         if self.removal.is_some() && self.is_ending() {
-            // logind has nothing there to end.
+            // logind has no session to end.
             return;
         }
         if let Some(ending) = &mut self.ending {
@@ -220,8 +219,8 @@ impl Tracked {
                 ending.tick(now, &self.facts.key, out);
                 return;
             }
-            // It was locked for a limit, and does not say that it is now. Nobody was warned of an
-            // end, so this is none yet: the limit begins with its warnings.
+            // The repeated lock was not confirmed. The user was not warned of an end, so none
+            // begins: the limit restarts with its warnings.
             self.ending = None;
             self.locking.hold = None;
         }
@@ -233,7 +232,7 @@ impl Tracked {
         self.tick_idle(now, out);
     }
 
-    /// When something will be due, and what.
+    /// When something is due next, and what.
     pub(crate) fn next_wake(&self) -> Option<(BootTime, Wake)> {
         let removal = self.removal_wake();
         if removal.is_some() && self.is_ending() {
@@ -261,7 +260,7 @@ impl Tracked {
             .min_by_key(|(due, _)| *due)
     }
 
-    /// Which limit ends the session first as things stand, and when.
+    /// Which limit ends the session first, and when, if nothing changes.
     pub(crate) fn next_end(&self) -> Option<(LimitKind, BootTime)> {
         let limits = self.limits()?;
         let absolute = self
@@ -283,8 +282,8 @@ impl Tracked {
             .min_by_key(|(_, end)| *end)
     }
 
-    /// Whether something is to come of a limit of this kind. Of a session that is locked instead
-    /// of ended nothing is, unless its absolute limit is no matter of locks.
+    /// Whether a limit of this kind will act. Limits of a session that is locked instead of ended
+    /// do not, except for an absolute limit that ends the session in any case.
     pub(crate) fn threatens(&self, kind: LimitKind) -> bool {
         match kind {
             LimitKind::Absolute => !self.absolute.reported && (!self.is_held() || self.is_fixed()),
@@ -294,7 +293,7 @@ impl Tracked {
         }
     }
 
-    /// Whether a warning of this kind stands.
+    /// Whether a warning of this kind is in force.
     pub(crate) fn is_warned(&self, kind: LimitKind) -> bool {
         let held = self.is_held() && (kind == LimitKind::Inactivity || !self.is_fixed());
         let countdown = match kind {
@@ -304,8 +303,8 @@ impl Tracked {
         countdown.is_warned() && !held
     }
 
-    /// What the absolute limit counts from, and how long it is with what was granted. A session
-    /// that is held is not warned: a lock that is asked for again is only to make sure.
+    /// What the absolute limit counts from, and its length with extensions. A session that is held
+    /// is not warned: a repeated lock only confirms.
     pub(crate) fn absolute_terms(&self) -> Option<(BootTime, Limit)> {
         let limit = &self.absolute_limits()?.absolute;
         let mut limit = if self.is_held() && !self.is_fixed() {
@@ -317,13 +316,13 @@ impl Tracked {
         Some((self.ends_count_from(), limit))
     }
 
-    /// Takes back what was warned of before a restart and does not hold after it.
+    /// Withdraws warnings from before a restart that do not hold any more.
     pub(crate) fn withdraw_stale(&mut self, out: &mut Vec<Action>) {
         let stale = std::mem::take(&mut self.stale).into_iter();
         out.extend(stale.map(|kind| Action::Withdraw(self.facts.key.clone(), kind)));
     }
 
-    /// Starts a countdown afresh, and takes back what the user was warned of.
+    /// Restarts a countdown, and withdraws its warnings.
     pub(crate) fn withdraw(&mut self, kind: LimitKind, out: &mut Vec<Action>) {
         if kind == LimitKind::Inactivity {
             self.stage = Countdown::default();
@@ -332,7 +331,8 @@ impl Tracked {
         if !countdown.is_warned() {
             return;
         }
-        // An end takes nothing back, but a lock for one limit does of the other.
+        // An end of the session withdraws nothing, but a lock for one limit withdraws warnings of
+        // the other.
         match &mut self.ending {
             Some(ending) if ending.limit == kind => ending.outdated = true,
             Some(ending) if !ending.stage().locks() => {}
@@ -357,7 +357,7 @@ impl Tracked {
         let barrier = self.barrier.as_deref();
         let allowed = barrier.map_or(limits.extensions, |barrier| barrier.extensions);
         let (anchor, limit) = self.absolute_terms().ok_or(Refusal::NoLimit)?;
-        // Where the limit passed while nobody looked, its end is later than the limit itself.
+        // If the limit passed while the engine was not called, the end is later than the limit.
         let end = self.absolute.ends_at(anchor, &limit).max(now);
         let late = end.since(anchor.saturating_add(limit.length));
         let by = self.granted.extend(length, late, allowed)?;

@@ -1,4 +1,4 @@
-//! Where a session stands, for people to read.
+//! The state of a session, for people to read.
 
 use std::time::Duration;
 
@@ -9,73 +9,73 @@ use crate::{
     Locking, SessionFacts,
 };
 
-/// Where a session stands, for people to read.
+/// The state of a session, for people to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View<'a> {
-    /// What logind and PAM say of it.
+    /// Its properties in logind and PAM.
     pub facts: &'a SessionFacts,
-    /// Whether PAM told of the login.
+    /// Whether PAM reported the login.
     pub recorded: bool,
-    /// How far it has got.
+    /// Its phase.
     pub phase: Phase,
     /// The limits that hold, if any.
     pub limits: Option<&'a Limits>,
-    /// The rule that they are from, unless they are everybody's.
+    /// The rule that they are from; `None` for the default.
     pub rule: Option<&'a str>,
-    /// The absolute limit that holds instead of the one in there, because the session was
-    /// something else before.
+    /// The absolute limit that holds instead of the one in `limits`, because the properties of the
+    /// session were changed.
     pub earlier: Option<Earlier<'a>>,
-    /// The user's groups, as far as they were asked for.
+    /// The user's groups, as far as known.
     pub groups: &'a Groups,
-    /// What was granted beyond the absolute limit.
+    /// The extensions of the absolute limit.
     pub granted: Granted,
-    /// What is known of the screen's lock.
+    /// The state of the screen's lock.
     pub locking: Locking,
-    /// What is known of its activity.
+    /// The last activity, as far as known.
     pub activity: &'a Activity,
-    /// For how long without input whoever can is to watch; `None` where nothing counts from input.
+    /// How long a source is to watch for the absence of input; `None` if input does not count.
     pub watch: Option<Duration>,
-    /// Which limit comes first as things stand, and when.
+    /// Which limit ends the session first, and when, if nothing changes.
     pub next_end: Option<(LimitKind, BootTime)>,
 }
 
-/// An absolute limit that a session fell under before a user changed its type, its class or its
-/// terminal, and that ends it first.
+/// An absolute limit that matched a session before a user changed its type, class or terminal, and
+/// that ends it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Earlier<'a> {
-    /// The limits that it is from; of these the absolute limit, the grace and the texts hold for it.
+    /// The limits that it is from; their absolute limit, grace and texts hold.
     pub limits: &'a Limits,
-    /// The rule that they are from, unless they are everybody's.
+    /// The rule that they are from; `None` for the default.
     pub rule: Option<&'a str>,
-    /// What happens at it.
+    /// The action at it.
     pub end_action: EndAction,
-    /// How often and by how much it may be put off.
+    /// The extensions that the user may request.
     pub extensions: Extensions,
 }
 
-/// How far a session has got.
+/// The phase of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// No limit is near.
     Running,
-    /// A warning stands.
+    /// A warning is in force.
     Warned,
-    /// It was asked to end for this limit, or to lock.
+    /// It was asked to end or to lock for this limit.
     Ending(LimitKind),
-    /// It was ended for this limit, logind has dropped it, and something of it lives on.
+    /// It was ended for this limit, logind has dropped it, and something remains.
     Survived(LimitKind),
-    /// It was locked for this limit, and both begin anew when it is unlocked.
+    /// It was locked for this limit; both limits restart at the unlock.
     Held(LimitKind),
     /// A limit was passed, and that was reported.
     Reported,
-    /// Nothing is known yet of the user's groups, on which it depends what holds.
+    /// The groups of the user are not known yet, and the limits depend on them.
     Undecided,
     /// No limit holds.
     Exempt(Exemption),
 }
 
 impl View<'_> {
-    /// How long this limit is, with what was granted beyond it; `None` where it does not hold.
+    /// The length of this limit, with extensions; `None` if it does not hold.
     #[must_use]
     pub fn length(&self, kind: LimitKind) -> Option<Duration> {
         let length = self.limits_for(kind)?.get(kind)?.length;
@@ -92,7 +92,7 @@ impl View<'_> {
         earlier.map(|earlier| earlier.limits).or(self.limits)
     }
 
-    /// The rule that the limit of this kind is from, unless it is everybody's.
+    /// The rule that the limit of this kind is from; `None` for the default.
     #[must_use]
     pub fn rule_for(&self, kind: LimitKind) -> Option<&str> {
         match self.earlier.filter(|_| kind == LimitKind::Absolute) {
@@ -101,14 +101,14 @@ impl View<'_> {
         }
     }
 
-    /// How often and by how much the absolute limit may be put off.
+    /// The extensions of the absolute limit that the user may request.
     #[must_use]
     pub fn extensions(&self) -> Option<Extensions> {
         let earlier = self.earlier.map(|earlier| earlier.extensions);
         earlier.or(self.limits.map(|limits| limits.extensions))
     }
 
-    /// What happens at the limit of this kind; `None` where it does not hold.
+    /// The action at the limit of this kind; `None` if it does not hold.
     #[must_use]
     pub fn end_action_for(&self, kind: LimitKind) -> Option<EndAction> {
         let earlier = self.earlier.filter(|_| kind == LimitKind::Absolute);
@@ -119,7 +119,7 @@ impl View<'_> {
 }
 
 impl<'a> View<'a> {
-    /// Of this session.
+    /// The view of this session.
     pub(crate) fn of(session: &'a Tracked) -> Self {
         let (limits, rule) = match &session.standing {
             Standing::Limited { rule, .. } => (session.limits(), rule.as_deref()),
