@@ -182,6 +182,7 @@ on_both_suites! {
     Installed hostile::a_flood_of_calls_and_forged_signals_delays_nobody,
     Installed hostile::an_agent_that_never_answers_keeps_nobody_elses_session,
     Installed hostile::a_user_with_very_many_processes_delays_nobody,
+    Installed hostile::very_many_processes_that_are_killed_delay_no_kill_of_anothers,
     Installed hostile::an_end_waits_for_no_program_that_writes_to_terminals,
     Installed hostile::terminals_that_block_whoever_touches_them_delay_nobody,
     Installed inactivity::a_console_login_is_announced_warned_and_ended,
@@ -265,6 +266,7 @@ on_both_suites! {
     Installed unregistered::a_login_that_logind_does_not_know_is_over_when_its_user_leaves,
     Installed unregistered::a_login_that_logind_has_no_room_for_is_warned_and_ended,
     Installed unregistered::a_login_without_pam_systemd_survives_the_daemon_and_is_ended,
+    Installed unregistered::a_scope_that_was_named_before_an_upgrade_ends_with_its_login,
     Installed unregistered::a_user_whose_name_systemd_refuses_is_warned_and_ended,
 }
 

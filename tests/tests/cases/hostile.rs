@@ -14,6 +14,7 @@ use session_timeout_tests::{
 use super::{SOON, assert_after, assert_between, login_of, secs};
 
 const MALLORY: &str = include_str!("../../hostile/mallory.pl");
+const KEEP_OUT: &str = include_str!("../../hostile/keep-out.sh");
 
 /// Desktops of whoever does it: eight questions a second, of which the bus lets 128 be open.
 const DESKTOPS: usize = 8;
@@ -160,6 +161,44 @@ pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -
     Ok(())
 }
 
+/// All are due at the same moment. Whoever has left every scope is killed by the daemon alone.
+pub(crate) fn very_many_processes_that_are_killed_delay_no_kill_of_anothers(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy("[default]\nsession-timeout = \"60min\"")?;
+    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    machine.write("/var/tmp/keep-out.sh", KEEP_OUT)?;
+    let crowd = compiled(machine, "crowd")?;
+    let open = |_| {
+        let mut attack = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+        attack.send(&format!("(trap '' TERM HUP; {crowd} {EACH} {FLOOD} &)\n"))?;
+        attack.terminal().wait_for("crowd of ", secs(30))?;
+        Ok(attack)
+    };
+    let attacks = (0..CROWDS).map(open);
+    let attacks: Vec<_> = attacks.collect::<Outcome<_>>()?;
+    let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
+    ssh.send("trap '' TERM HUP; sh /var/tmp/keep-out.sh 45\n")?;
+    ssh.terminal().wait_for("kept out by", SOON)?;
+    // Past for all of them, so that all are ended after the shortest warning.
+    machine.policy(
+        r#"[default]
+        session-timeout = "1s"
+        session-warnings = ["5s"]
+        grace = "3s""#,
+    )?;
+    let killed = Wanted::event("kill").session(ssh.session());
+    let killed = machine.journal().wait_for(&killed, secs(30))?;
+    let closed = ssh.wait_closed(secs(30))?;
+    let took = closed.saturating_duration_since(killed.at);
+    eprintln!("{}: closed {took:?} after the kill", machine.suite());
+    assert_between(killed.at, "the close", closed, secs(0), secs(2));
+    for attack in &attacks {
+        machine.wait_session_gone(attack.session(), secs(60))?;
+    }
+    Ok(())
+}
+
 pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Machine) -> Outcome {
     const HELPER: &str = "session-timeout-terminals";
     machine.policy(POLICY)?;
@@ -196,6 +235,11 @@ pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Mac
 
 /// Enough processes to keep the daemon busy for most of a second.
 const PROCESSES: u32 = 15_000;
+
+/// Sessions with very many processes each.
+const CROWDS: u32 = 6;
+/// The processes of each.
+const EACH: u32 = 2_500;
 
 /// Builds a hostile program and copies it into the machine; returns its path there.
 fn compiled(machine: &Machine, name: &str) -> Outcome<String> {
