@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use session_timeout_tests::{
@@ -11,15 +11,11 @@ use session_timeout_tests::{
     wait_until, workspace_dir,
 };
 
+use super::mallory::{self, FLOOD};
 use super::{SOON, assert_after, assert_between, login_of, secs};
 
-const MALLORY: &str = include_str!("../../hostile/mallory.pl");
-
-/// Desktops of whoever does it: eight questions a second, of which the bus lets 128 be open.
+/// Desktops of the hostile user: eight questions a second, of which the bus lets 128 be open.
 const DESKTOPS: usize = 8;
-
-/// In seconds: longer than any case. It ends with the machine.
-const FLOOD: u32 = 120;
 
 /// The daemon's memory at its highest, in kB. A third of that was measured, and one message that is
 /// let in may be 32 MiB long.
@@ -38,14 +34,18 @@ const POLICY: &str = r#"[default]
 
 pub(crate) fn an_agent_that_never_answers_keeps_nobody_elses_session(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    mallory::install(machine)?;
     let desktops = (0..DESKTOPS).map(|_| Desktop::open(machine, Account::Mallory, Locker::None));
     let desktops: Vec<_> = desktops.collect::<Outcome<_>>()?;
     let ids: Vec<_> = desktops.iter().map(Desktop::session).collect();
     for id in &ids {
         machine.wait_known(id)?;
     }
-    let _mallory = mallory(machine, &format!("silent {FLOOD} {}", ids.join(" ")))?;
+    let _mallory = mallory::start(
+        machine,
+        Account::Mallory,
+        &format!("silent {FLOOD} {}", ids.join(" ")),
+    )?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let silent = Wanted::event("agent-silent").session(ids[0]);
     machine.journal().wait_for(&silent, SOON)?;
@@ -55,7 +55,7 @@ pub(crate) fn an_agent_that_never_answers_keeps_nobody_elses_session(machine: &M
 
 pub(crate) fn a_flood_of_calls_and_forged_signals_delays_nobody(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    mallory::install(machine)?;
     let daemon = machine.daemon_pid()?;
     let floods = [
         format!("calls {FLOOD} many"),
@@ -63,15 +63,14 @@ pub(crate) fn a_flood_of_calls_and_forged_signals_delays_nobody(machine: &Machin
         format!("calls {FLOOD} fds"),
         format!("signals {FLOOD} {daemon}"),
     ];
-    let floods = floods.iter().map(|flood| mallory(machine, flood));
+    let floods = floods
+        .iter()
+        .map(|flood| mallory::start(machine, Account::Mallory, flood));
     let mut floods: Vec<_> = floods.collect::<Outcome<_>>()?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     assert_ends_on_time(machine, &ssh)?;
     assert_answers(machine, secs(5))?;
-    for flood in &mut floods {
-        let ended = flood.try_wait().context("look after a flood")?;
-        assert!(ended.is_none(), "a flood has ended before: {ended:?}");
-    }
+    mallory::assert_running(&mut floods)?;
     assert_eq!(machine.daemon_pid()?, daemon, "the daemon was restarted");
     let most = most_memory(machine, daemon)?;
     let open = machine.run(&format!("ls /proc/{daemon}/fd | wc -l"))?;
@@ -213,25 +212,6 @@ fn compiled(machine: &Machine, name: &str) -> Outcome<String> {
     machine.write(&path, fs::read(&built).context("read a program")?)?;
     machine.run(&format!("chmod 0755 {path}"))?;
     Ok(path)
-}
-
-/// Starts it, as a user.
-fn mallory(machine: &Machine, what: &str) -> Outcome<Child> {
-    let arguments = what.split(' ');
-    machine
-        .command("runuser")
-        .args([
-            "-u",
-            Account::Mallory.name(),
-            "--",
-            "perl",
-            "/var/tmp/mallory.pl",
-        ])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("start a flood")
 }
 
 fn assert_ends_on_time(machine: &Machine, ssh: &Ssh) -> Outcome {
