@@ -167,7 +167,7 @@ sub connect_to_bus {
     return $s;
 }
 
-# Writes all of it, and takes in whatever comes meanwhile, so that nothing of ours is kept back.
+# Writes all of it, and reads what comes meanwhile, so that the bus goes on reading.
 sub put {
     my ($bytes) = @_;
     my $at = 0;
@@ -198,7 +198,7 @@ sub send_with_fds {
     my $vector  = pack('P Q', $bytes, length $bytes);
     my $message = pack('Q L x4 P Q P Q l x4', 0, 0, $vector, 1, $control, length $control, 0);
     until (syscall($SENDMSG, fileno $bus, $message, 0) > 0) {
-        # So many descriptors may be on their way at once.
+        # The number of descriptors in transit is limited.
         $!{ETOOMANYREFS} or die "sendmsg: $!\n";
         select undef, undef, undef, 0.01;
     }

@@ -94,7 +94,9 @@ const MALLORYS: &str = r#"
     inactivity-warnings = ["20s", "18s", "16s", "14s", "12s", "10s", "8s", "6s", "4s", "2s"]
     grace = "3s""#;
 
-pub(crate) fn terminals_that_block_whoever_touches_them_delay_nobody(machine: &Machine) -> Outcome {
+pub(crate) fn terminals_that_block_every_process_that_opens_them_delay_nobody(
+    machine: &Machine,
+) -> Outcome {
     machine.policy(&format!("{POLICY}{MALLORYS}"))?;
     // As udev creates it; a container has none.
     machine.run("test -e /dev/fuse || mknod /dev/fuse c 10 229; chmod 0666 /dev/fuse")?;
