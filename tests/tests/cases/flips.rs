@@ -9,7 +9,7 @@ use session_timeout_tests::{
 };
 
 use super::mallory::{self, FLOOD};
-use super::{SOON, assert_after, assert_between, login_of, secs};
+use super::{SOON, assert_after, assert_between, late, login_of, secs};
 
 /// Maximum number of journal entries for one session that has two warnings and an end.
 const ENTRIES: usize = 20;
@@ -145,6 +145,9 @@ fn assert_ends_as_it_came(machine: &Machine, ssh: &Ssh) -> Outcome {
     let end = machine.journal().wait_for(&end, secs(30))?;
     assert_after(login.at, "the end", end.at, secs(20));
     let closed = ssh.wait_closed(secs(20))?;
+    let limit = login.at + secs(20);
+    late(machine, "the end was requested", limit, end.at);
+    late(machine, "the connection was closed", limit, closed);
     assert_between(login.at, "the close", closed, secs(20), CLOSED);
     for (lead, after) in [("10", secs(10)), ("4", secs(16))] {
         let warnings = Wanted::event("warning").session(id).with("LEAD_SEC", lead);

@@ -12,7 +12,7 @@ use session_timeout_tests::{
 };
 
 use super::mallory::{self, FLOOD};
-use super::{SOON, assert_after, assert_between, login_of, secs};
+use super::{SOON, assert_after, assert_between, late, login_of, secs};
 
 /// Desktops of the hostile user: eight questions a second, of which the bus lets 128 be open.
 const DESKTOPS: usize = 8;
@@ -227,6 +227,9 @@ fn assert_ends_on_time(machine: &Machine, ssh: &Ssh) -> Outcome {
     assert_after(login.at, "the end", end.at, secs(30));
     // On a host that is busy the shell may leave it to the end of the grace.
     let closed = ssh.wait_closed(secs(20))?;
+    let limit = login.at + secs(30);
+    late(machine, "the end was requested", limit, end.at);
+    late(machine, "the connection was closed", limit, closed);
     assert_between(login.at, "the close", closed, secs(30), secs(30 + 3 + 2));
     machine.wait_session_gone(id, SOON)?;
     Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_timeout_tests::{Entry, Machine, Outcome, Ssh, Wanted};
 
-use super::{SOON, secs};
+use super::{SOON, late, secs};
 
 pub(super) const LIMIT: Duration = secs(20);
 pub(super) const GRACE: Duration = secs(3);
@@ -34,9 +34,7 @@ pub(super) fn assert_ends_on_time(machine: &Machine, ssh: &Ssh, login: &Entry) -
     let id = ssh.session();
     let end = Wanted::event("end").session(id);
     let end = machine.journal().wait_for(&end, LIMIT + secs(10))?;
-    let late = end.at.saturating_duration_since(login.at + LIMIT);
-    let suite = machine.suite();
-    eprintln!("{suite}: the end was requested {late:.2?} after the limit");
+    let late = late(machine, "the end was requested", login.at + LIMIT, end.at);
     let closed = assert_closed_within(machine, ssh, login, GRACE + LATE);
     assert!(late <= LATE, "the end was requested {late:?} late");
     closed?;
@@ -53,9 +51,7 @@ pub(super) fn assert_closed_within(
 ) -> Outcome {
     let closed = ssh.wait_closed(LIMIT + bound + secs(30))?;
     let limit = login.at + LIMIT;
-    let late = closed.saturating_duration_since(limit);
-    let suite = machine.suite();
-    eprintln!("{suite}: the connection was closed {late:.2?} after the limit");
+    let late = late(machine, "the connection was closed", limit, closed);
     assert!(closed + secs(1) >= limit, "the connection was closed early");
     assert!(late <= bound, "the connection was open for {late:?}");
     Ok(())

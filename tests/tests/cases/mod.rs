@@ -85,6 +85,13 @@ fn assert_between(start: Instant, what: &str, at: Instant, earliest: Duration, l
     );
 }
 
+/// How long after a limit something happened; prints it.
+fn late(machine: &Machine, what: &str, limit: Instant, at: Instant) -> Duration {
+    let late = at.saturating_duration_since(limit);
+    eprintln!("{}: {what} {late:.2?} after the limit", machine.suite());
+    late
+}
+
 /// That the daemon never asked for the end of a session.
 #[track_caller]
 fn assert_not_ended(machine: &Machine, session: &str) {
