@@ -171,6 +171,8 @@ pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Mac
     let pid = machine.run(&format!(
         "systemctl show --property=MainPID --value {HELPER}"
     ))?;
+    // 0 if it does not run, which kill(1) takes for its own process group.
+    assert_ne!(pid.trim(), "0", "{HELPER} does not run");
     machine.run(&format!("kill -STOP {}", pid.trim()))?;
     assert_ends_on_time(machine, &ssh)?;
     machine.run(&format!("kill -CONT {}", pid.trim()))?;
