@@ -72,12 +72,7 @@ sub asks {
             's', text0('org.freedesktop.login1.Manager'))
         : message($CALL, $NO_REPLY, 'org.freedesktop.systemd1', '/org/freedesktop/systemd1',
             'org.freedesktop.systemd1.Manager', 'ListUnits', '', '');
-    while (time() < $until) {
-        my $sent = eval { put($call x 200); 1 };
-        next if $sent;
-        warn "$whom: $@";
-        $bus = connect_to_bus();
-    }
+    flood($call x 200);
 }
 
 sub moves {
@@ -85,10 +80,15 @@ sub moves {
     my $body = text($unit) . text($group) . pack('V V*', 4 * @pids, @pids);
     my $call = message($CALL, $NO_REPLY, 'org.freedesktop.systemd1', '/org/freedesktop/systemd1',
         'org.freedesktop.systemd1.Manager', 'AttachProcessesToUnit', 'ssau', $body);
+    flood($call x 20);
+}
+
+# Writes this until the time is over, on a new connection if the bus closes one.
+sub flood {
+    my ($calls) = @_;
     while (time() < $until) {
-        my $sent = eval { put($call x 20); 1 };
-        next if $sent;
-        warn "moves: $@";
+        next if eval { put($calls); 1 };
+        warn "$what: $@";
         $bus = connect_to_bus();
     }
 }
