@@ -88,7 +88,8 @@ fn assert_between(start: Instant, what: &str, at: Instant, earliest: Duration, l
 /// How long after a limit something happened; prints it.
 fn late(machine: &Machine, what: &str, limit: Instant, at: Instant) -> Duration {
     let late = at.saturating_duration_since(limit);
-    eprintln!("{}: {what} {late:.2?} after the limit", machine.suite());
+    let (suite, seconds) = (machine.suite(), late.as_secs_f32());
+    eprintln!("{suite}: {what} {seconds:.2} s after the limit");
     late
 }
 
