@@ -72,12 +72,7 @@ sub asks {
             's', text0('org.freedesktop.login1.Manager'))
         : message($CALL, $NO_REPLY, 'org.freedesktop.systemd1', '/org/freedesktop/systemd1',
             'org.freedesktop.systemd1.Manager', 'ListUnits', '', '');
-    while (time() < $until) {
-        my $sent = eval { put($call x 200); 1 };
-        next if $sent;
-        warn "$whom: $@";
-        $bus = connect_to_bus();
-    }
+    flood($call x 200);
 }
 
 sub moves {
@@ -85,10 +80,15 @@ sub moves {
     my $body = text($unit) . text($group) . pack('V V*', 4 * @pids, @pids);
     my $call = message($CALL, $NO_REPLY, 'org.freedesktop.systemd1', '/org/freedesktop/systemd1',
         'org.freedesktop.systemd1.Manager', 'AttachProcessesToUnit', 'ssau', $body);
+    flood($call x 20);
+}
+
+# Writes this until the time is over, on a new connection if the bus closes one.
+sub flood {
+    my ($calls) = @_;
     while (time() < $until) {
-        my $sent = eval { put($call x 20); 1 };
-        next if $sent;
-        warn "moves: $@";
+        next if eval { put($calls); 1 };
+        warn "$what: $@";
         $bus = connect_to_bus();
     }
 }
@@ -167,7 +167,7 @@ sub connect_to_bus {
     return $s;
 }
 
-# Writes all of it, and takes in whatever comes meanwhile, so that nothing of ours is kept back.
+# Writes all of it, and reads what comes meanwhile, so that the bus goes on reading.
 sub put {
     my ($bytes) = @_;
     my $at = 0;
@@ -198,7 +198,7 @@ sub send_with_fds {
     my $vector  = pack('P Q', $bytes, length $bytes);
     my $message = pack('Q L x4 P Q P Q l x4', 0, 0, $vector, 1, $control, length $control, 0);
     until (syscall($SENDMSG, fileno $bus, $message, 0) > 0) {
-        # So many descriptors may be on their way at once.
+        # The number of descriptors in transit is limited.
         $!{ETOOMANYREFS} or die "sendmsg: $!\n";
         select undef, undef, undef, 0.01;
     }

@@ -1,5 +1,5 @@
 """A keyboard at GNOME's shell: presses the key of each code (linux/input-event-codes.h) that it is
-told. The shell takes a keyboard away with whoever brought it, so it stays for as long as its input.
+told. The shell removes a keyboard when its creator leaves the bus, so this stays for as long as its input.
 """
 
 import sys

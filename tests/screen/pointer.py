@@ -1,5 +1,5 @@
 """Clicks at a place of GNOME's shell, as one does who controls it from far (mutter's
-org.gnome.Mutter.RemoteDesktop.xml). The shell takes the pointer away with whoever brought it, so each
+org.gnome.Mutter.RemoteDesktop.xml). The shell removes the pointer when its creator leaves the bus, so each
 step waits until the shell has seen it. It is in the upper left corner first: a pointer can only be
 told how far to go, and one step at a time, as the shell has edges that hold it back.
 """

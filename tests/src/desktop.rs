@@ -13,7 +13,7 @@ use crate::seat::Seated;
 /// Whether anybody in the session locks the screen when logind says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Locker {
-    /// As GNOME and KDE do: whoever hears logind's `Lock` says that the screen is locked.
+    /// As GNOME and KDE do: a program that listens to logind's `Lock` says that the screen is locked.
     Listens,
     /// As in a bare window manager.
     None,

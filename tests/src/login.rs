@@ -24,8 +24,8 @@ pub enum Account {
     /// A system account with a shell.
     Robot,
     /// Whom attacks are made as, uid 1002. The kernel counts what a user has under way by uid, over
-    /// all machines of a host (descriptors in sockets: ETOOMANYREFS of unix(7)), so whoever uses
-    /// that up has a uid that no other case has.
+    /// all machines of a host (descriptors in sockets: ETOOMANYREFS of unix(7)), so a
+    /// user who exhausts that has a uid that no other case has.
     Mallory,
 }
 

@@ -193,7 +193,7 @@ impl Machine {
     /// Powers the machine off and keeps what changed in its file system as the tree `path`.
     pub(crate) fn power_off_into(mut self, path: &Path) -> Outcome {
         // A shutdown stops every process before it kills it, and nsenter stops with the one that
-        // it waits for, for good: nothing of ours may be inside.
+        // it waits for, for good: no process of the tests may be inside.
         end_inside(&mut self.follower);
         // systemd-nspawn passes it on as the signal that asks systemd to halt.
         signal(&self.nspawn, Signal::TERM);

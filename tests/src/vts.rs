@@ -14,7 +14,7 @@ use crate::machine::Machine;
 use crate::seat::{Class, Seated};
 use crate::wait::wait_until;
 
-/// Says which one is shown: `tty2`. Whoever holds its lock has them all.
+/// Says which one is shown: `tty2`. The process that locks it may use all terminals.
 const SHOWN: &str = "/sys/class/tty/tty0/active";
 
 /// udev's database record of a device (`device_read_db` in systemd's sd-device.c), here for

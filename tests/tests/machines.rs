@@ -59,13 +59,13 @@ static LOGIN_SCREENS: Turns = Turns {
     given_back: Condvar::new(),
 };
 
-/// So many at once, and no more.
+/// A number of places, each for one case at a time.
 struct Turns {
     free: Mutex<u32>,
     given_back: Condvar,
 }
 
-/// One of them, until it is dropped.
+/// A place, until it is dropped.
 struct Turn(&'static Turns);
 
 impl Turns {
@@ -172,7 +172,7 @@ on_both_suites! {
     Installed greeter::a_screen_that_no_login_screen_comes_to_is_named_in_the_journal,
     Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_ended,
     Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up,
-    Installed greeter::whoever_is_at_another_console_is_not_switched_away,
+    Installed greeter::a_user_at_another_console_is_not_switched_away,
     Installed groups::groups_that_are_not_told_hold_up_no_login_and_leave_the_default_in_force,
     Installed hang_up::a_console_is_hung_up_as_well,
     Installed hang_up::a_hang_up_closes_the_connection_and_leaves_what_was_detached,
@@ -184,7 +184,7 @@ on_both_suites! {
     Installed hostile::a_user_with_very_many_processes_delays_nobody,
     Installed hostile::very_many_processes_that_are_killed_delay_no_kill_of_anothers,
     Installed hostile::an_end_waits_for_no_program_that_writes_to_terminals,
-    Installed hostile::terminals_that_block_whoever_touches_them_delay_nobody,
+    Installed hostile::terminals_that_block_every_process_that_opens_them_delay_nobody,
     Installed inactivity::a_console_login_is_announced_warned_and_ended,
     Installed inactivity::a_session_that_is_typed_in_lives_on_while_its_idle_twin_is_ended,
     Installed inactivity::a_session_without_a_terminal_falls_to_the_absolute_limit_alone,
@@ -199,7 +199,7 @@ on_both_suites! {
     Installed left::who_watches_sees_an_extension_a_restart_a_withdrawal_and_the_end,
     Installed leftovers::a_session_whose_leader_was_killed_is_ended_all_the_same,
     Installed leftovers::what_runs_on_after_a_logout_is_left_alone,
-    Installed lock::a_desktop_is_locked_at_its_limit_and_the_limit_begins_anew_at_the_unlock,
+    Installed lock::a_desktop_is_locked_at_its_limit_and_the_limit_restarts_at_the_unlock,
     Installed lock::a_restart_of_logind_unlocks_nothing,
     Installed lock::a_session_that_is_held_stays_so_through_a_restart_and_a_crash,
     Installed lock::an_unlock_that_the_daemon_did_not_see_renews_nothing,
@@ -228,7 +228,7 @@ on_both_suites! {
     Installed rules::a_rule_for_a_group_holds_for_its_members_and_ends_their_sessions,
     Installed rules::a_rule_for_a_service_tells_the_console_from_ssh,
     Installed rules::a_rule_for_a_type_tells_a_desktop_from_a_terminal,
-    Installed rules::a_rule_for_an_address_holds_for_whoever_comes_from_there,
+    Installed rules::a_rule_for_an_address_holds_for_logins_from_that_address,
     Installed rules::root_is_limited_where_a_rule_names_it,
     Installed status::everybody_sees_their_own_sessions_and_root_sees_all,
     Installed status::the_daemon_can_signal_processes_and_has_no_other_capability,
@@ -259,7 +259,7 @@ on_both_suites! {
     Installed terminals::input_counts_through_whatever_reads_the_terminal,
     Installed terminals::mosh_outlives_the_session_that_it_came_with,
     Installed terminals::the_terminals_of_one_connection_are_one_session_that_any_of_them_keeps,
-    Installed terminals::tmux_and_screen_keep_whoever_types_through_them_and_nobody_else,
+    Installed terminals::tmux_and_screen_keep_the_session_that_is_typed_into_and_no_other,
     Installed terminals::typing_keeps_a_console_while_its_silent_twin_is_ended,
     Installed terminals::what_a_login_left_behind_is_told_of_an_end_that_takes_it_along,
     Installed terminals::typing_still_counts_when_the_leader_was_killed,

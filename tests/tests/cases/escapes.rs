@@ -1,68 +1,43 @@
 //! Users who move a login out of its session: it still ends at its limit.
 
+use std::time::Duration;
+
 use session_timeout_tests::{
-    Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, hold_for, wait_until,
+    Account, Entry, Failure, Machine, Outcome, Ssh, Terminal, Wanted, hold_for, wait_until,
 };
 
-use super::{SOON, assert_between, login_of, secs};
+use super::limited::{GRACE, LATE, assert_closed_within, policy};
+use super::{SOON, login_of, mallory, secs};
 
 const LEAVE: &str = include_str!("../../hostile/leave.sh");
 const KEEP_OUT: &str = include_str!("../../hostile/keep-out.sh");
-const MALLORY: &str = include_str!("../../hostile/mallory.pl");
 const TWINS: &str = include_str!("../../hostile/twins.pl");
 
-const POLICY: &str = r#"[default]
-    session-timeout = "60min"
-
-    [[rule]]
-    name = "mallory"
-    match = { user = "mallory" }
-    session-timeout = "20s"
-    session-warnings = ["5s"]
-    grace = "3s""#;
+/// A connection is closed at most this long after the limit.
+const CLOSED: Duration = GRACE.saturating_add(LATE);
 
 pub(crate) fn a_login_that_left_its_session_and_killed_its_leader_ends_at_its_limit(
     machine: &Machine,
 ) -> Outcome {
-    machine.policy(POLICY)?;
-    machine.write("/var/tmp/leave.sh", LEAVE)?;
-    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
-    let login = login_of(machine, ssh.session())?;
-    ssh.send("sh /var/tmp/leave.sh\n")?;
-    ssh.terminal().wait_for("left by", SOON)?;
-    let closed = ssh.wait_closed(secs(30))?;
-    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
-    Ok(())
+    let (ssh, login) = escaped(machine, LEAVE, "", "left by")?;
+    assert_closed_within(machine, &ssh, &login, CLOSED)
 }
 
 pub(crate) fn a_login_that_is_kept_out_of_every_scope_ends_at_its_limit(
     machine: &Machine,
 ) -> Outcome {
-    machine.policy(POLICY)?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
-    machine.write("/var/tmp/keep-out.sh", KEEP_OUT)?;
-    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
-    let login = login_of(machine, ssh.session())?;
+    mallory::install(machine)?;
     // Its programs end after the case, so that PID 1 comes to nothing else until then.
-    ssh.send("sh /var/tmp/keep-out.sh 45\n")?;
-    ssh.terminal().wait_for("kept out by", SOON)?;
-    let closed = ssh.wait_closed(secs(40))?;
-    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 5));
-    Ok(())
+    let (ssh, login) = escaped(machine, KEEP_OUT, "45", "kept out by")?;
+    assert_closed_within(machine, &ssh, &login, CLOSED + secs(3))
 }
 
 pub(crate) fn however_many_processes_left_a_session_they_end_with_it(machine: &Machine) -> Outcome {
-    machine.policy(POLICY)?;
-    machine.write("/var/tmp/leave.sh", LEAVE)?;
-    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
-    let login = login_of(machine, ssh.session())?;
-    ssh.send("sh /var/tmp/leave.sh\n")?;
-    ssh.terminal().wait_for("left by", SOON)?;
+    let (mut ssh, login) = escaped(machine, LEAVE, "", "left by")?;
     // More than one call moves.
     ssh.send("for i in $(seq 300); do sleep 6000 & done >/dev/null 2>&1; echo star''ted\n")?;
     ssh.terminal().wait_for("started", SOON)?;
-    let closed = ssh.wait_closed(secs(30))?;
-    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
+    assert_closed_within(machine, &ssh, &login, CLOSED)?;
     wait_until(SOON, "the processes to be gone", || {
         let left = machine.attempt("pgrep -c -u mallory -x sleep")?.stdout;
         if left.trim() == "0" {
@@ -74,7 +49,7 @@ pub(crate) fn however_many_processes_left_a_session_they_end_with_it(machine: &M
 }
 
 pub(crate) fn what_was_detached_goes_on_where_a_login_is_killed(machine: &Machine) -> Outcome {
-    machine.policy(POLICY)?;
+    machine.policy(&policy(&["mallory"]))?;
     let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
     login_of(machine, ssh.session())?;
     ssh.send("loginctl enable-linger; (setsid systemd-run --user --scope --quiet sleep 1000 &)\n")?;
@@ -94,7 +69,7 @@ pub(crate) fn what_was_detached_goes_on_where_a_login_is_killed(machine: &Machin
 pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_whatever_scope(
     machine: &Machine,
 ) -> Outcome {
-    machine.policy(POLICY)?;
+    machine.policy(&policy(&["mallory"]))?;
     let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
     let id = ssh.session().to_owned();
     login_of(machine, &id)?;
@@ -113,7 +88,7 @@ pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_whatever_scope(
 pub(crate) fn terminals_that_a_user_has_numbered_as_others_end_nobody_else(
     machine: &Machine,
 ) -> Outcome {
-    machine.policy(POLICY)?;
+    machine.policy(&policy(&["mallory"]))?;
     machine.write("/var/tmp/twins.pl", TWINS)?;
     let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let root = Ssh::open(machine, Account::Root, Terminal::Pty)?;
@@ -121,8 +96,7 @@ pub(crate) fn terminals_that_a_user_has_numbered_as_others_end_nobody_else(
     mallory.send("unshare -Urm perl /var/tmp/twins.pl 16 600\n")?;
     mallory.terminal().wait_for("twins of", SOON)?;
     let login = login_of(machine, mallory.session())?;
-    let closed = mallory.wait_closed(secs(30))?;
-    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
+    assert_closed_within(machine, &mallory, &login, CLOSED)?;
     // The remaining processes are ended within some seconds after the session.
     hold_for(secs(10), "the sessions of others", || {
         let open = [&alice, &root].iter().all(|ssh| ssh.terminal().is_open());
@@ -131,4 +105,16 @@ pub(crate) fn terminals_that_a_user_has_numbered_as_others_end_nobody_else(
     let left = machine.attempt("pgrep -u mallory -f twins.pl")?;
     assert_eq!(left.stdout, "", "processes of the session are left");
     Ok(())
+}
+
+/// A login of the hostile user in which this script was run, until it has said that it is done.
+fn escaped(machine: &Machine, script: &str, arguments: &str, done: &str) -> Outcome<(Ssh, Entry)> {
+    const PATH: &str = "/var/tmp/escape.sh";
+    machine.policy(&policy(&["mallory"]))?;
+    machine.write(PATH, script)?;
+    let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
+    let login = login_of(machine, ssh.session())?;
+    ssh.send(&format!("sh {PATH} {arguments}\n"))?;
+    ssh.terminal().wait_for(done, SOON)?;
+    Ok((ssh, login))
 }

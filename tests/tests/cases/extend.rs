@@ -165,7 +165,7 @@ pub(crate) fn nobody_gets_more_time_by_calling_the_bus(machine: &Machine) -> Out
     asked_by(machine, "extension-refused", alice.session(), "65534")?;
     asked_by(machine, "extension-refused", alice.session(), "1001")?;
 
-    // And a storm of wishes is none in the journal.
+    // And many requests at once are few entries in the journal.
     let refusals = || machine.journal().all(&Wanted::event("extension-refused"));
     let (before, begun) = (refusals().len(), Instant::now());
     let one = bus_call(alice.session(), "no");

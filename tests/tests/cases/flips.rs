@@ -1,19 +1,15 @@
 //! Users who keep changing the type and the terminal of their own session in logind. Rules may
 //! depend on both, and the session still ends at the earliest limit.
 
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
 
 use session_timeout_tests::{
     Account, Context, Failure, Machine, Outcome, Ssh, Suite, Terminal, Wanted, wait_until,
 };
 
-use super::{SOON, assert_after, assert_between, login_of, secs};
-
-const MALLORY: &str = include_str!("../../hostile/mallory.pl");
-
-/// In seconds: longer than any case. The changes end with the session, or with the machine.
-const FLIPS: u32 = 120;
+use super::mallory::{self, FLOOD};
+use super::{SOON, assert_after, assert_between, late, login_of, secs};
 
 /// Maximum number of journal entries for one session that has two warnings and an end.
 const ENTRIES: usize = 20;
@@ -38,7 +34,7 @@ const RULE_BY_TERMINAL: &str = r#"
 
 pub(crate) fn a_type_that_its_user_changes_puts_off_no_end(machine: &Machine) -> Outcome {
     machine.policy(&format!("{POLICY}{RULE_BY_TYPE}"))?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    mallory::install(machine)?;
     // Faster than the shortest lead, about as fast, and as fast as users type.
     let flippers = [
         (Account::Alice, "0.2"),
@@ -58,7 +54,7 @@ pub(crate) fn a_type_that_its_user_changes_puts_off_no_end(machine: &Machine) ->
 
 pub(crate) fn a_terminal_that_its_user_changes_puts_off_no_end(machine: &Machine) -> Outcome {
     machine.policy(&format!("{POLICY}{RULE_BY_TERMINAL}"))?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    mallory::install(machine)?;
     let mut flip = flip(machine, Account::Mallory, "tty", "0.2")?;
     match machine.suite() {
         // SetTTY exists since systemd 254.
@@ -72,7 +68,7 @@ pub(crate) fn a_type_that_changes_all_the_time_runs_no_hook_twice_and_delays_nob
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&format!("{POLICY}{RULE_BY_TYPE}"))?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    mallory::install(machine)?;
     machine.run(
         r#"mkdir --parents /etc/session-timeout/hooks.d
            cat >/etc/session-timeout/hooks.d/10-note <<'EOF'
@@ -123,14 +119,8 @@ impl Flip {
 /// Logs in, and changes `what` of that session in logind every `pause` seconds.
 fn flip(machine: &Machine, account: Account, what: &str, pause: &str) -> Outcome<Flip> {
     let ssh = Ssh::open(machine, account, Terminal::Pty)?;
-    let flips = machine
-        .command("runuser")
-        .args(["-u", account.name(), "--", "perl", "/var/tmp/mallory.pl"])
-        .args(["flips", &FLIPS.to_string(), what, pause, ssh.session()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("start the flips")?;
+    let flips = format!("flips {FLOOD} {what} {pause} {}", ssh.session());
+    let flips = mallory::start(machine, account, &flips)?;
     Ok(Flip { ssh, flips })
 }
 
@@ -155,6 +145,9 @@ fn assert_ends_as_it_came(machine: &Machine, ssh: &Ssh) -> Outcome {
     let end = machine.journal().wait_for(&end, secs(30))?;
     assert_after(login.at, "the end", end.at, secs(20));
     let closed = ssh.wait_closed(secs(20))?;
+    let limit = login.at + secs(20);
+    late(machine, "the end was requested", limit, end.at);
+    late(machine, "the connection was closed", limit, closed);
     assert_between(login.at, "the close", closed, secs(20), CLOSED);
     for (lead, after) in [("10", secs(10)), ("4", secs(16))] {
         let warnings = Wanted::event("warning").session(id).with("LEAD_SEC", lead);

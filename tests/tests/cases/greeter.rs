@@ -97,7 +97,7 @@ pub(crate) fn a_screen_that_no_login_screen_comes_to_is_named_in_the_journal(
     })
 }
 
-pub(crate) fn whoever_is_at_another_console_is_not_switched_away(machine: &Machine) -> Outcome {
+pub(crate) fn a_user_at_another_console_is_not_switched_away(machine: &Machine) -> Outcome {
     let Some(vts) = Vts::lend(machine)? else {
         return Ok(());
     };

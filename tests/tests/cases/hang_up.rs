@@ -172,7 +172,7 @@ fn runs(machine: &Machine, user: &str, command: &str) -> Outcome<bool> {
     Ok(found.code == Some(0))
 }
 
-/// Whoever should hang up cannot hear it.
+/// The leader does not receive the hang-up.
 fn stop_leader(machine: &Machine, id: &str) -> Outcome {
     let leader = machine.logind_property(id, "Leader")?;
     machine.run(&format!("kill -STOP {leader}")).map(drop)

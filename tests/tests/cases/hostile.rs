@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use session_timeout_tests::{
@@ -11,16 +11,13 @@ use session_timeout_tests::{
     wait_until, workspace_dir,
 };
 
-use super::{SOON, assert_after, assert_between, login_of, secs};
+use super::mallory::{self, FLOOD};
+use super::{SOON, assert_after, assert_between, late, login_of, secs};
 
-const MALLORY: &str = include_str!("../../hostile/mallory.pl");
 const KEEP_OUT: &str = include_str!("../../hostile/keep-out.sh");
 
-/// Desktops of whoever does it: eight questions a second, of which the bus lets 128 be open.
+/// Desktops of the hostile user: eight questions a second, of which the bus lets 128 be open.
 const DESKTOPS: usize = 8;
-
-/// In seconds: longer than any case. It ends with the machine.
-const FLOOD: u32 = 120;
 
 /// The daemon's memory at its highest, in kB. A third of that was measured, and one message that is
 /// let in may be 32 MiB long.
@@ -39,14 +36,18 @@ const POLICY: &str = r#"[default]
 
 pub(crate) fn an_agent_that_never_answers_keeps_nobody_elses_session(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    mallory::install(machine)?;
     let desktops = (0..DESKTOPS).map(|_| Desktop::open(machine, Account::Mallory, Locker::None));
     let desktops: Vec<_> = desktops.collect::<Outcome<_>>()?;
     let ids: Vec<_> = desktops.iter().map(Desktop::session).collect();
     for id in &ids {
         machine.wait_known(id)?;
     }
-    let _mallory = mallory(machine, &format!("silent {FLOOD} {}", ids.join(" ")))?;
+    let _mallory = mallory::start(
+        machine,
+        Account::Mallory,
+        &format!("silent {FLOOD} {}", ids.join(" ")),
+    )?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let silent = Wanted::event("agent-silent").session(ids[0]);
     machine.journal().wait_for(&silent, SOON)?;
@@ -56,7 +57,7 @@ pub(crate) fn an_agent_that_never_answers_keeps_nobody_elses_session(machine: &M
 
 pub(crate) fn a_flood_of_calls_and_forged_signals_delays_nobody(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    mallory::install(machine)?;
     let daemon = machine.daemon_pid()?;
     let floods = [
         format!("calls {FLOOD} many"),
@@ -64,15 +65,14 @@ pub(crate) fn a_flood_of_calls_and_forged_signals_delays_nobody(machine: &Machin
         format!("calls {FLOOD} fds"),
         format!("signals {FLOOD} {daemon}"),
     ];
-    let floods = floods.iter().map(|flood| mallory(machine, flood));
+    let floods = floods
+        .iter()
+        .map(|flood| mallory::start(machine, Account::Mallory, flood));
     let mut floods: Vec<_> = floods.collect::<Outcome<_>>()?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     assert_ends_on_time(machine, &ssh)?;
     assert_answers(machine, secs(5))?;
-    for flood in &mut floods {
-        let ended = flood.try_wait().context("look after a flood")?;
-        assert!(ended.is_none(), "a flood has ended before: {ended:?}");
-    }
+    mallory::assert_running(&mut floods)?;
     assert_eq!(machine.daemon_pid()?, daemon, "the daemon was restarted");
     let most = most_memory(machine, daemon)?;
     let open = machine.run(&format!("ls /proc/{daemon}/fd | wc -l"))?;
@@ -96,7 +96,9 @@ const MALLORYS: &str = r#"
     inactivity-warnings = ["20s", "18s", "16s", "14s", "12s", "10s", "8s", "6s", "4s", "2s"]
     grace = "3s""#;
 
-pub(crate) fn terminals_that_block_whoever_touches_them_delay_nobody(machine: &Machine) -> Outcome {
+pub(crate) fn terminals_that_block_every_process_that_opens_them_delay_nobody(
+    machine: &Machine,
+) -> Outcome {
     machine.policy(&format!("{POLICY}{MALLORYS}"))?;
     // As udev creates it; a container has none.
     machine.run("test -e /dev/fuse || mknod /dev/fuse c 10 229; chmod 0666 /dev/fuse")?;
@@ -161,12 +163,12 @@ pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -
     Ok(())
 }
 
-/// All are due at the same moment. Whoever has left every scope is killed by the daemon alone.
+/// All are due at the same moment. A process that has left every scope is killed by the daemon alone.
 pub(crate) fn very_many_processes_that_are_killed_delay_no_kill_of_anothers(
     machine: &Machine,
 ) -> Outcome {
     machine.policy("[default]\nsession-timeout = \"60min\"")?;
-    machine.write("/var/tmp/mallory.pl", MALLORY)?;
+    mallory::install(machine)?;
     machine.write("/var/tmp/keep-out.sh", KEEP_OUT)?;
     let crowd = compiled(machine, "crowd")?;
     let open = |_| {
@@ -209,6 +211,8 @@ pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Mac
     let pid = machine.run(&format!(
         "systemctl show --property=MainPID --value {HELPER}"
     ))?;
+    // 0 if it does not run, which kill(1) takes for its own process group.
+    assert_ne!(pid.trim(), "0", "{HELPER} does not run");
     machine.run(&format!("kill -STOP {}", pid.trim()))?;
     assert_ends_on_time(machine, &ssh)?;
     machine.run(&format!("kill -CONT {}", pid.trim()))?;
@@ -259,25 +263,6 @@ fn compiled(machine: &Machine, name: &str) -> Outcome<String> {
     Ok(path)
 }
 
-/// Starts it, as a user.
-fn mallory(machine: &Machine, what: &str) -> Outcome<Child> {
-    let arguments = what.split(' ');
-    machine
-        .command("runuser")
-        .args([
-            "-u",
-            Account::Mallory.name(),
-            "--",
-            "perl",
-            "/var/tmp/mallory.pl",
-        ])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .context("start a flood")
-}
-
 fn assert_ends_on_time(machine: &Machine, ssh: &Ssh) -> Outcome {
     let id = ssh.session();
     let login = login_of(machine, id)?;
@@ -289,6 +274,9 @@ fn assert_ends_on_time(machine: &Machine, ssh: &Ssh) -> Outcome {
     assert_after(login.at, "the end", end.at, secs(30));
     // On a host that is busy the shell may leave it to the end of the grace.
     let closed = ssh.wait_closed(secs(20))?;
+    let limit = login.at + secs(30);
+    late(machine, "the end was requested", limit, end.at);
+    late(machine, "the connection was closed", limit, closed);
     assert_between(login.at, "the close", closed, secs(30), secs(30 + 3 + 2));
     machine.wait_session_gone(id, SOON)?;
     Ok(())

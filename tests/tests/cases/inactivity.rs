@@ -8,7 +8,7 @@ use session_timeout_tests::{
 
 use super::{SOON, TTY_STEP, assert_after, assert_between, assert_not_ended, login_of, secs};
 
-/// Long enough for the kernel's steps not to matter to whoever types every second.
+/// Long enough that the kernel's steps do not matter to a user who types every second.
 const POLICY: &str = r#"[default]
     session-timeout = "10min"
     inactivity-timeout = "20s"
@@ -60,7 +60,7 @@ pub(crate) fn typing_during_the_warning_withdraws_it(machine: &Machine) -> Outco
     assert_after(typed, "the withdrawal", withdrawn.at, secs(0));
     assert_eq!(machine.session_status(&id)?["phase"], "running");
 
-    // And the limit begins anew: a second warning no sooner than the first came, and the end.
+    // And the limit restarts: a second warning no sooner than the first came, and the end.
     let second = ssh.terminal().wait_after(first.end, WARNING, secs(30))?;
     assert_between(typed, WARNING, second.at, secs(10), secs(10) + TTY_STEP);
     let end = ssh.terminal().wait_after(second.end, END, secs(30))?;

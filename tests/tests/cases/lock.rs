@@ -16,7 +16,7 @@ const POLICY: &str = r#"[default]
     grace = "3s"
     action = "lock""#;
 
-pub(crate) fn a_desktop_is_locked_at_its_limit_and_the_limit_begins_anew_at_the_unlock(
+pub(crate) fn a_desktop_is_locked_at_its_limit_and_the_limit_restarts_at_the_unlock(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;

@@ -22,8 +22,10 @@ pub(crate) mod inactivity;
 pub(crate) mod intake;
 pub(crate) mod left;
 pub(crate) mod leftovers;
+mod limited;
 pub(crate) mod lock;
 pub(crate) mod login_managers;
+mod mallory;
 pub(crate) mod notifications;
 pub(crate) mod package;
 pub(crate) mod policy;
@@ -81,6 +83,14 @@ fn assert_between(start: Instant, what: &str, at: Instant, earliest: Duration, l
         earliest.as_secs_f32(),
         latest.as_secs_f32()
     );
+}
+
+/// How long after a limit something happened; prints it.
+fn late(machine: &Machine, what: &str, limit: Instant, at: Instant) -> Duration {
+    let late = at.saturating_duration_since(limit);
+    let (suite, seconds) = (machine.suite(), late.as_secs_f32());
+    eprintln!("{suite}: {what} {seconds:.2} s after the limit");
+    late
 }
 
 /// That the daemon never asked for the end of a session.

@@ -134,7 +134,7 @@ pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_en
         }
     })?;
     photograph(&screen, environment, "refusal")?;
-    // Whoever presses it may be ended before that is said.
+    // The program that presses it may be ended before it reports that.
     let _ = press(&screen, environment, &refused, SIGN_OUT);
     machine.wait_session_gone(screen.session(), SOON)?;
     assert_not_ended(machine, screen.session());

@@ -78,7 +78,7 @@ inactivity-timeout = "10min"
     Ok(())
 }
 
-pub(crate) fn a_rule_for_an_address_holds_for_whoever_comes_from_there(
+pub(crate) fn a_rule_for_an_address_holds_for_logins_from_that_address(
     machine: &Machine,
 ) -> Outcome {
     let policy = r#"[default]

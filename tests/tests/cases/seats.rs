@@ -6,7 +6,7 @@ use session_timeout_tests::{Console, Machine, Outcome, Ssh, Transcript, Wanted, 
 
 use super::{SOON, TTY_STEP, assert_between, assert_not_ended, secs};
 
-/// Long enough for the kernel's steps not to matter to whoever types every second.
+/// Long enough that the kernel's steps do not matter to a user who types every second.
 pub(crate) const POLICY: &str = r#"[default]
     session-timeout = "10min"
     inactivity-timeout = "20s"

@@ -50,7 +50,7 @@ pub(super) fn kill(screen: &Screen<'_>) -> Outcome {
         .map(drop)
 }
 
-/// What the server shows of ours.
+/// The agent's notifications that the server shows.
 pub(super) fn shown(screen: &Screen<'_>, environment: Environment) -> Outcome<Vec<Shown>> {
     match environment {
         Environment::Sway | Environment::Labwc => shown_by_mako(screen),
@@ -59,7 +59,7 @@ pub(super) fn shown(screen: &Screen<'_>, environment: Environment) -> Outcome<Ve
     }
 }
 
-/// Waits until the only notification of ours says this in its heading.
+/// Waits until the agent's only notification says this in its heading.
 pub(super) fn wait_shown(
     screen: &Screen<'_>,
     environment: Environment,
@@ -76,7 +76,7 @@ pub(super) fn wait_shown(
     })
 }
 
-/// Waits until nothing of ours is shown any more.
+/// Waits until no notification of the agent's is shown any more.
 pub(super) fn wait_none(screen: &Screen<'_>, environment: Environment, bound: Duration) -> Outcome {
     wait_until(bound, "no notification", || {
         let all = shown(screen, environment)?;
@@ -213,7 +213,7 @@ fn shown_by_mako(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
     Ok(all.iter().map(read).collect())
 }
 
-/// What GNOME's shell has of ours.
+/// The agent's notifications that GNOME's shell has.
 const OURS: &str = "Main.messageTray.getSources().flatMap(s => s.notifications).filter(n => n.title.startsWith('This'))";
 
 fn shown_by_gnome(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {

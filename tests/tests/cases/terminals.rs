@@ -12,7 +12,7 @@ use session_timeout_tests::{
 use super::seats::{END, POLICY, Silent, WARNING, all_typists_stay_and_no_twin, only_typists_stay};
 use super::{SOON, TTY_STEP, assert_between, assert_not_ended, secs};
 
-/// What a shell of ours says when it runs, and no line that asks for it.
+/// Has a shell print [`READY`] when it runs, which the line itself does not contain.
 const SAY_READY: &str = "echo ready-$((1+1))";
 const READY: &str = "ready-2";
 
@@ -179,7 +179,7 @@ pub(crate) fn a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_t
     Ok(())
 }
 
-pub(crate) fn tmux_and_screen_keep_whoever_types_through_them_and_nobody_else(
+pub(crate) fn tmux_and_screen_keep_the_session_that_is_typed_into_and_no_other(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;

@@ -233,7 +233,7 @@ pub(crate) fn a_machine_that_speaks_german_says_it_on_terminals(machine: &Machin
     german.send("LC_ALL=en_GB.UTF-8 session-timeout left --json\n")?;
     for text in [
         "Diese Sitzung endet nach 16 s.",
-        // Whoever asks has a locale of their own.
+        // The command uses the locale of its user.
         "ends in",
         "Sitzungszeitlimit: Diese Sitzung endet in 8 s, 16 s nach der Anmeldung.",
         "Sitzungszeitlimit: Diese Sitzung wurde beendet, 16 s nach der Anmeldung.",

@@ -5,7 +5,7 @@ use session_timeout_tests::{
     Account, Context, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, hold_for, wait_until,
 };
 
-use super::{SOON, assert_after, assert_not_ended, login_of, secs};
+use super::{SOON, assert_after, assert_not_ended, late, login_of, secs};
 
 const GOOD: &str = "[default]\nsession-timeout = \"90min\"\n";
 const POLICY: &str = "/etc/session-timeout/policy.toml";
@@ -47,6 +47,12 @@ EOF
     let login = login_of(machine, bob.session())?;
     let end = Wanted::event("end").session(bob.session());
     let end = machine.journal().wait_for(&end, secs(35))?;
+    late(
+        machine,
+        "the end was requested",
+        login.at + secs(25),
+        end.at,
+    );
     assert_after(login.at, "the end", end.at, secs(25));
     bob.wait_closed(SOON)?;
     for alice in &alices {
@@ -66,6 +72,7 @@ EOF
             }
         })?;
         let count = notes.lines().count();
+        eprintln!("{}: the hook ran {count} times", machine.suite());
         assert!((3..=15).contains(&count), "{count} times: {notes}");
     }
     let overlaps = machine.attempt("cat /run/notes/overlaps")?;

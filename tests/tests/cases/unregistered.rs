@@ -1,23 +1,16 @@
 //! Logins without a logind session are held to their limits, too.
 
-use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal, Wanted, wait_until};
+use session_timeout_tests::{
+    Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
+};
 
-use super::{SOON, assert_after, assert_between, secs};
-
-const POLICY: &str = r#"[default]
-    session-timeout = "60min"
-
-    [[rule]]
-    name = "alice"
-    match = { user = ["alice", "20250001"] }
-    session-timeout = "20s"
-    session-warnings = ["5s"]
-    grace = "3s""#;
+use super::limited::{GRACE, LATE, LIMIT, assert_closed_within, policy};
+use super::{SOON, assert_after, secs};
 
 pub(crate) fn a_login_that_logind_has_no_room_for_is_warned_and_ended(
     machine: &Machine,
 ) -> Outcome {
-    machine.policy(POLICY)?;
+    machine.policy(&policy(&["alice"]))?;
     let bob = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
     machine.wait_known(bob.session())?;
     machine.run(
@@ -41,7 +34,7 @@ pub(crate) fn a_user_whose_name_systemd_refuses_is_warned_and_ended(machine: &Ma
          cp -a /home/alice /home/digits
          chown -R 1234500004:1234500004 /home/digits",
     )?;
-    machine.policy(POLICY)?;
+    machine.policy(&policy(&["20250001"]))?;
     let ssh = Ssh::open_unregistered(machine, "20250001")?;
     is_kept_and_ended(machine, &ssh, "20250001", "name-refused")
 }
@@ -50,7 +43,7 @@ pub(crate) fn a_login_without_pam_systemd_survives_the_daemon_and_is_ended(
     machine: &Machine,
 ) -> Outcome {
     machine.run("sed -i '/pam_systemd/d' /etc/pam.d/common-session")?;
-    machine.policy(POLICY)?;
+    machine.policy(&policy(&["alice"]))?;
     let ssh = Ssh::open_unregistered(machine, "alice")?;
     let login = Wanted::event("login").with("USER_NAME", "alice");
     machine.journal().wait_for(&login, SOON)?;
@@ -128,14 +121,13 @@ fn is_kept_and_ended(machine: &Machine, ssh: &Ssh, user: &str, why: &str) -> Out
         if group.contains(&format!("/session-timeout-{id}-{started}.scope")) {
             Ok(())
         } else {
-            Err(session_timeout_tests::Failure::new(group))
+            Err(Failure::new(group))
         }
     })?;
     let warning = Wanted::event("warning").session(&id);
     let warning = machine.journal().wait_for(&warning, secs(30))?;
-    assert_after(login.at, "the warning", warning.at, secs(15));
-    let closed = ssh.wait_closed(secs(30))?;
-    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
+    assert_after(login.at, "the warning", warning.at, LIMIT - secs(5));
+    assert_closed_within(machine, ssh, &login, GRACE + LATE)?;
     assert!(ssh.terminal().text().contains("Session timeout"));
     let gone = Wanted::event("gone").session(&id);
     machine.journal().wait_for(&gone, SOON).map(drop)
