@@ -286,6 +286,7 @@ at_login_screens! {
         login_managers::plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login,
         login_managers::plasma_on_x11_ends_whole_and_sddm_asks_for_a_login,
         login_managers::plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login,
+        login_managers::plasma_whose_manager_does_not_answer_is_reported_as_ended_when_it_is,
     },
 }
 

@@ -30,18 +30,38 @@ pub(super) struct Leftovers(Arc<Mutex<BTreeMap<SessionKey, Noted>>>);
 struct Noted {
     extent: Option<Extent>,
     processes: BTreeSet<Process>,
-    /// The control groups of the session's desktop in the user's manager.
-    groups: BTreeSet<String>,
+    desktop: Desktop,
     /// The scopes that these processes were moved into.
     scopes: Vec<InvocationId>,
     tries: u32,
+}
+
+/// What is known of the session's desktop in the user's manager.
+#[derive(Clone, Debug, Default)]
+enum Desktop {
+    #[default]
+    NotQueried,
+    Queried,
+    /// The user's manager did not answer.
+    Unknown,
+    /// Its control groups.
+    Known(BTreeSet<String>),
+}
+
+impl Desktop {
+    fn processes(&self) -> BTreeSet<Process> {
+        match self {
+            Self::NotQueried | Self::Queried | Self::Unknown => BTreeSet::new(),
+            Self::Known(groups) => desktop::processes(groups),
+        }
+    }
 }
 
 impl Noted {
     /// The recorded processes, and those that have joined the desktop since.
     fn known(self) -> BTreeSet<Process> {
         let mut processes = self.processes;
-        processes.extend(desktop::processes(&self.groups));
+        processes.extend(self.desktop.processes());
         processes
     }
 }
@@ -73,20 +93,48 @@ impl Leftovers {
         one.processes.extend(processes);
     }
 
-    /// Records the control groups of the session's desktop.
-    pub(super) fn note_desktop(&self, session: &SessionKey, groups: BTreeSet<String>) {
+    /// Registers the caller as the one that queries the session's desktop; `false` if it is known,
+    /// or being queried.
+    pub(super) fn begins_query(&self, session: &SessionKey) -> bool {
         let mut noted = self.lock();
-        noted
-            .entry(session.clone())
-            .or_default()
-            .groups
-            .extend(groups);
+        let one = noted.entry(session.clone()).or_default();
+        let begins = matches!(one.desktop, Desktop::NotQueried | Desktop::Unknown);
+        if begins {
+            one.desktop = Desktop::Queried;
+        }
+        begins
+    }
+
+    /// Records the result of the query: the control groups of the session's desktop, or `None` if
+    /// the user's manager did not answer.
+    pub(super) fn end_query(&self, session: &SessionKey, groups: Option<BTreeSet<String>>) {
+        // A session that was forgotten meanwhile stays so.
+        if let Some(one) = self.lock().get_mut(session) {
+            one.desktop = groups.map_or(Desktop::Unknown, Desktop::Known);
+        }
+    }
+
+    /// Whether the session's desktop is being queried.
+    pub(super) fn is_queried(&self, session: &SessionKey) -> bool {
+        matches!(self.desktop_of(session), Desktop::Queried)
+    }
+
+    /// Whether the session's desktop is to be known, and is not.
+    pub(super) fn misses_desktop(&self, session: &SessionKey) -> bool {
+        matches!(self.desktop_of(session), Desktop::Queried | Desktop::Unknown)
     }
 
     /// The processes of the session's desktop in the user's manager.
     pub(super) fn desktop(&self, session: &SessionKey) -> BTreeSet<Process> {
-        let noted = self.lock().get(session).cloned().unwrap_or_default();
-        desktop::processes(&noted.groups)
+        self.desktop_of(session).processes()
+    }
+
+    fn desktop_of(&self, session: &SessionKey) -> Desktop {
+        let noted = self.lock();
+        noted
+            .get(session)
+            .map(|one| one.desktop.clone())
+            .unwrap_or_default()
     }
 
     /// The recorded processes that still run; only the leader if none were recorded.

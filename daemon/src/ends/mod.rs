@@ -180,15 +180,13 @@ impl Ends {
 
     /// Records the session's processes, unless that was done before.
     async fn note(&self, session: &SessionFacts, extent: Extent) {
-        if self.leftovers.are_noted(&session.key, extent) {
-            return;
-        }
-        if let Some(census) = self.censuses.take().await {
+        if !self.leftovers.are_noted(&session.key, extent)
+            && let Some(census) = self.censuses.take().await
+        {
             self.leftovers.note(session, extent, &census);
         }
         if extent == Extent::All {
-            let groups = self.desktop(session).await;
-            self.leftovers.note_desktop(&session.key, groups);
+            self.note_desktop(session).await;
         }
     }
 

@@ -66,10 +66,13 @@ impl Ends {
         found.unwrap_or_default()
     }
 
-    /// Whether no process is left that this end was meant for.
+    /// Whether no process is left that this end was meant for. As long as the user's manager does
+    /// not answer, the session's desktop may run.
     fn is_over(&self, session: &SessionFacts) -> bool {
         let all = self.leftovers.are_noted(&session.key, Extent::All);
-        self.left_of(session).is_empty() && (!all || has_empty_scope(session))
+        !self.leftovers.misses_desktop(&session.key)
+            && self.left_of(session).is_empty()
+            && (!all || has_empty_scope(session))
     }
 
     /// Ends the remaining processes, and returns the state afterwards.
@@ -87,11 +90,14 @@ impl Ends {
                 self.failed(session, Request::End(how), &error);
             }
             self.note_again(session).await;
+            let (ends, noted) = (self.clone(), session.clone());
+            tokio::spawn(async move { ends.note_desktop(&noted).await });
         }
         let left = self.left_of(session);
         if let Err(error) = self.end_processes(session, how, left).await {
             self.failed(session, Request::End(how), &error);
         }
+        self.await_desktop(session).await;
         self.remains(session).await
     }
 
@@ -130,11 +136,17 @@ impl Ends {
                 End::Kill => self.units.kill(unit, Signal::SIGKILL).await?,
             };
         }
-        if how == End::Terminate {
-            let desktop = self.leftovers.desktop(&session.key);
-            if !desktop.is_empty() {
-                self.stop_desktop(session).await;
+        let desktop = self.leftovers.desktop(&session.key);
+        if !desktop.is_empty() || self.leftovers.misses_desktop(&session.key) {
+            let (ends, session) = (self.clone(), session.clone());
+            let stopping = tokio::spawn(async move { ends.stop_desktop(&session).await });
+            // A kill does not wait for it. But a service that is killed and not being stopped is
+            // started again (Restart= of systemd.service(5)).
+            if how == End::Terminate {
+                let _ = stopping.await;
             }
+        }
+        if how == End::Terminate {
             processes.retain(|process| !desktop.contains(process));
         }
         // The desktop's processes have just been asked to exit.

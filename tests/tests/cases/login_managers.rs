@@ -20,6 +20,11 @@ const ENDED: Duration = Duration::from_secs(60);
 /// host.
 const SHOWN: Duration = Duration::from_secs(30);
 
+/// Starts a program as a part of the desktop that ignores SIGTERM.
+const IGNORES_SIGTERM: &str = "systemd-run --user --quiet \
+     --property=PartOf=graphical-session.target \
+     sh -c 'trap : TERM; while true; do sleep 1; done'";
+
 fn policy(session_timeout: &str) -> String {
     format!(
         r#"[default]
@@ -57,14 +62,33 @@ pub(crate) fn plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login(
     };
     let session = screen.log_in()?;
     machine.run("pkill -STOP --uid alice --exact startplasma-x11")?;
-    elsewhere.as_alice(
-        "systemd-run --user --quiet --property=PartOf=graphical-session.target \
-         sh -c 'trap : TERM; while true; do sleep 1; done'",
-    )?;
+    elsewhere.as_alice(IGNORES_SIGTERM)?;
     end_now(machine, &session)?;
     let gone = elsewhere.ends_whole(&screen);
     screen.photograph("sddm-x11-hung")?;
     gone?;
+    elsewhere.check()
+}
+
+/// Alice's manager is stopped for a while, as if the machine had no time for it.
+pub(crate) fn plasma_whose_manager_does_not_answer_is_reported_as_ended_when_it_is(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(&policy("1h"))?;
+    let elsewhere = Elsewhere::begin(machine)?;
+    let Some(mut screen) = LoginScreen::start(machine, LoginManager::Sddm, Plasma::X11)? else {
+        return Ok(());
+    };
+    let session = screen.log_in()?;
+    elsewhere.as_alice(IGNORES_SIGTERM)?;
+    machine.run("pkill -STOP --uid alice --exact systemd")?;
+    limit_to(machine, "5s")?;
+    let lives_on = Wanted::event("end-failed").session(&session);
+    machine.journal().wait_for(&lives_on, ENDED)?;
+    machine.run("pkill -CONT --uid alice --exact systemd")?;
+    let gone = Wanted::event("gone").session(&session);
+    machine.journal().wait_for(&gone, ENDED)?;
+    elsewhere.ends_whole(&screen)?;
     elsewhere.check()
 }
 
@@ -96,8 +120,7 @@ fn ends_whole(
         elsewhere.check()
     })?;
 
-    machine.write_policy(&policy("1h"))?;
-    machine.reload()?;
+    limit_to(machine, "1h")?;
     let again = screen.log_in()?;
     screen.photograph(&format!("{name}-again"))?;
     end_now(machine, &again)?;
@@ -105,10 +128,15 @@ fn ends_whole(
     elsewhere.check()
 }
 
+/// Applies this limit to desktops from now on.
+fn limit_to(machine: &Machine, session_timeout: &str) -> Outcome {
+    machine.write_policy(&policy(session_timeout))?;
+    machine.reload()
+}
+
 /// Waits until the limit of a session has passed and the journal reports the end.
 fn end_now(machine: &Machine, session: &str) -> Outcome {
-    machine.write_policy(&policy("5s"))?;
-    machine.reload()?;
+    limit_to(machine, "5s")?;
     let gone = Wanted::event("gone").session(session);
     machine.journal().wait_for(&gone, ENDED).map(drop)
 }
@@ -169,6 +197,8 @@ impl<'a> Elsewhere<'a> {
                 test "$line" || continue
                 case ${{group##*/}} in
                 session-{}.scope | init.scope | dbus.service | ssh-agent.service | lingers.service) ;;
+                # The daemon's own, as alice.
+                session-timeout-desktop-*) ;;
                 *) echo "${{group##*/}}: $line" ;;
                 esac
             done 2>/dev/null"#,
