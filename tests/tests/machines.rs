@@ -282,6 +282,7 @@ macro_rules! at_login_screens {
 
 at_login_screens! {
     trixie_login_managers: Trixie {
+        login_managers::lightdm_is_asked_for_a_login_screen_where_a_desktop_of_somebody_else_was,
         login_managers::plasma_on_wayland_ends_whole_and_sddm_asks_for_a_login,
         login_managers::plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login,
         login_managers::plasma_on_x11_ends_whole_and_sddm_asks_for_a_login,

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use session_timeout_tests::{
-    Account, Failure, LoginManager, LoginScreen, Machine, Outcome, Plasma, Ssh, Terminal, Wanted,
-    hold_for,
+    Account, Class, Failure, LoginManager, LoginScreen, Machine, Outcome, Plasma, Ssh, Terminal,
+    Vt, Wanted, hold_for,
 };
 
 use super::secs;
@@ -126,6 +126,43 @@ fn ends_whole(
     end_now(machine, &again)?;
     screen.wait_shown(SHOWN)?;
     elsewhere.check()
+}
+
+/// Bob's desktop is on the seat and was not started by LightDM, as that of a kiosk. LightDM has no
+/// login screen, since alice is logged in there.
+pub(crate) fn lightdm_is_asked_for_a_login_screen_where_a_desktop_of_somebody_else_was(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(&policy("1h"))?;
+    let Some(mut screen) = LoginScreen::start(machine, LoginManager::LightDm, Plasma::X11)? else {
+        return Ok(());
+    };
+    let alices = screen.log_in()?;
+    let bobs = screen.vts().log_in(Account::Bob, Class::User, Vt::B)?;
+    screen.vts().show(Vt::B)?;
+    machine.write_policy(
+        r#"[[rule]]
+           name = "kiosk"
+           match = { user = "bob" }
+           session-timeout = "5s"
+           session-warnings = ["3s"]
+           grace = "3s""#,
+    )?;
+    machine.reload()?;
+    machine.wait_session_gone(bobs.session(), ENDED)?;
+    let shown = screen.wait_shown(SHOWN);
+    screen.photograph("lightdm-asked")?;
+    shown?;
+    let said = format!(
+        "no login screen came where session {} was; the display manager is asked for one",
+        bobs.session()
+    );
+    let said = Wanted::default().with("MESSAGE", &said);
+    machine.journal().wait_for(&said, secs(5))?;
+
+    assert_eq!(screen.log_in()?, alices, "alice returns to her desktop");
+    screen.photograph("lightdm-asked-returned")?;
+    Ok(())
 }
 
 /// Applies this limit to desktops from now on.
