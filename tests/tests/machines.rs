@@ -170,6 +170,7 @@ on_both_suites! {
     Installed flips::a_type_that_changes_all_the_time_runs_no_hook_twice_and_delays_nobody,
     Installed flips::a_type_that_its_user_changes_puts_off_no_end,
     Installed greeter::a_screen_that_no_login_screen_comes_to_is_named_in_the_journal,
+    Installed greeter::a_screen_with_a_prompt_is_left_to_it,
     Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_ended,
     Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up,
     Installed greeter::whoever_is_at_another_console_is_not_switched_away,

@@ -121,7 +121,10 @@ impl Leftovers {
 
     /// Whether the session's desktop is to be known, and is not.
     pub(super) fn misses_desktop(&self, session: &SessionKey) -> bool {
-        matches!(self.desktop_of(session), Desktop::Queried | Desktop::Unknown)
+        matches!(
+            self.desktop_of(session),
+            Desktop::Queried | Desktop::Unknown
+        )
     }
 
     /// The processes of the session's desktop in the user's manager.
