@@ -283,12 +283,13 @@ macro_rules! at_login_screens {
 
 at_login_screens! {
     trixie_login_managers: Trixie {
-        login_managers::lightdm_is_asked_for_a_login_screen_where_a_desktop_of_somebody_else_was,
+        login_managers::lightdm_is_asked_for_a_login_screen_where_a_desktop_of_another_service_was,
         login_managers::plasma_on_wayland_ends_whole_and_sddm_asks_for_a_login,
         login_managers::plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login,
         login_managers::plasma_on_x11_ends_whole_and_sddm_asks_for_a_login,
         login_managers::plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login,
         login_managers::plasma_whose_manager_does_not_answer_is_reported_as_ended_when_it_is,
+        login_managers::sddm_is_asked_for_a_login_screen_where_a_desktop_of_another_service_was,
     },
 }
 

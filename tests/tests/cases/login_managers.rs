@@ -128,15 +128,26 @@ fn ends_whole(
     elsewhere.check()
 }
 
-/// Bob's desktop is on the seat and was not started by LightDM, as that of a kiosk. LightDM has no
-/// login screen, since alice is logged in there.
-pub(crate) fn lightdm_is_asked_for_a_login_screen_where_a_desktop_of_somebody_else_was(
+pub(crate) fn lightdm_is_asked_for_a_login_screen_where_a_desktop_of_another_service_was(
     machine: &Machine,
 ) -> Outcome {
+    the_login_manager_is_asked(machine, LoginManager::LightDm)
+}
+
+pub(crate) fn sddm_is_asked_for_a_login_screen_where_a_desktop_of_another_service_was(
+    machine: &Machine,
+) -> Outcome {
+    the_login_manager_is_asked(machine, LoginManager::Sddm)
+}
+
+/// Bob's desktop is on the seat and was not started by the login manager, as that of a kiosk. No
+/// login screen waits, since alice is logged in there.
+fn the_login_manager_is_asked(machine: &Machine, manager: LoginManager) -> Outcome {
     machine.policy(&policy("1h"))?;
-    let Some(mut screen) = LoginScreen::start(machine, LoginManager::LightDm, Plasma::X11)? else {
+    let Some(mut screen) = LoginScreen::start(machine, manager, Plasma::X11)? else {
         return Ok(());
     };
+    let name = format!("{manager:?}-asked").to_lowercase();
     let alices = screen.log_in()?;
     let bobs = screen.vts().log_in(Account::Bob, Class::User, Vt::B)?;
     screen.vts().show(Vt::B)?;
@@ -151,7 +162,7 @@ pub(crate) fn lightdm_is_asked_for_a_login_screen_where_a_desktop_of_somebody_el
     machine.reload()?;
     machine.wait_session_gone(bobs.session(), ENDED)?;
     let shown = screen.wait_shown(SHOWN);
-    screen.photograph("lightdm-asked")?;
+    screen.photograph(&name)?;
     shown?;
     let said = format!(
         "no login screen came where session {} was; the display manager is asked for one",
@@ -161,7 +172,7 @@ pub(crate) fn lightdm_is_asked_for_a_login_screen_where_a_desktop_of_somebody_el
     machine.journal().wait_for(&said, secs(5))?;
 
     assert_eq!(screen.log_in()?, alices, "alice returns to her desktop");
-    screen.photograph("lightdm-asked-returned")?;
+    screen.photograph(&format!("{name}-returned"))?;
     Ok(())
 }
 
