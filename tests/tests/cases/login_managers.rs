@@ -85,6 +85,7 @@ pub(crate) fn plasma_whose_manager_does_not_answer_is_reported_as_ended_when_it_
     limit_to(machine, "5s")?;
     let lives_on = Wanted::event("end-failed").session(&session);
     machine.journal().wait_for(&lives_on, ENDED)?;
+    screen.wait_shown(SHOWN)?;
     machine.run("pkill -CONT --uid alice --exact systemd")?;
     let gone = Wanted::event("gone").session(&session);
     machine.journal().wait_for(&gone, ENDED)?;
