@@ -138,7 +138,7 @@ pub(super) fn may_have_one(session: &SessionFacts) -> bool {
 
 /// Whether the user has a desktop in another session, which the same manager serves. For a desktop
 /// at a seat only others at a seat count, since any login can set its type to that of a desktop.
-fn has_another(session: &SessionFacts) -> bool {
+pub(super) fn has_another(session: &SessionFacts) -> bool {
     let seated = session.session_type.is_graphical() && session.seat.is_some();
     files_of_sessions(Path::new(SESSIONS))
         .filter(|(id, _)| *id != session.key.id)

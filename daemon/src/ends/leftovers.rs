@@ -108,9 +108,18 @@ impl Leftovers {
     /// Records the result of the query: the control groups of the session's desktop, or `None` if
     /// the user's manager did not answer.
     pub(super) fn end_query(&self, session: &SessionKey, groups: Option<BTreeSet<String>>) {
-        // A session that was forgotten meanwhile stays so.
-        if let Some(one) = self.lock().get_mut(session) {
+        // A session that was forgotten meanwhile stays so, and a desktop that was left alone as well.
+        if let Some(one) = self.lock().get_mut(session)
+            && matches!(one.desktop, Desktop::Queried)
+        {
             one.desktop = groups.map_or(Desktop::Unknown, Desktop::Known);
+        }
+    }
+
+    /// Leaves the desktop alone: it is another session's.
+    pub(super) fn leave_desktop(&self, session: &SessionKey) {
+        if let Some(one) = self.lock().get_mut(session) {
+            one.desktop = Desktop::Known(BTreeSet::new());
         }
     }
 
@@ -198,5 +207,46 @@ fn of_login(session: &SessionFacts, census: &Census) -> BTreeSet<Process> {
         (Some(leader), _) => census.below(leader),
         (None, Some(audit)) => process::in_audit_session(audit),
         (None, None) => BTreeSet::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SessionKey {
+        SessionKey {
+            id: "c1".into(),
+            stamp: 1,
+        }
+    }
+
+    #[test]
+    fn a_desktop_is_queried_until_it_is_known_and_by_one_at_a_time() {
+        let (leftovers, key) = (Leftovers::default(), key());
+        assert!(!leftovers.misses_desktop(&key));
+        for answer in [None, None, Some(BTreeSet::new())] {
+            assert!(leftovers.begins_query(&key));
+            assert!(!leftovers.begins_query(&key) && leftovers.is_queried(&key));
+            let known = answer.is_some();
+            leftovers.end_query(&key, answer);
+            assert_eq!(leftovers.misses_desktop(&key), !known);
+        }
+        assert!(!leftovers.begins_query(&key));
+    }
+
+    #[test]
+    fn a_late_answer_is_nothing_for_a_session_that_is_gone_or_left_its_desktop_to_another() {
+        let (leftovers, key) = (Leftovers::default(), key());
+        assert!(leftovers.begins_query(&key));
+        leftovers.leave_desktop(&key);
+        leftovers.end_query(&key, None);
+        assert!(!leftovers.misses_desktop(&key));
+
+        leftovers.forget(&key);
+        assert!(leftovers.begins_query(&key));
+        leftovers.forget(&key);
+        leftovers.end_query(&key, None);
+        assert!(leftovers.lock().is_empty());
     }
 }

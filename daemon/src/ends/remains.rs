@@ -8,7 +8,7 @@ use session_timeout_policy::{Remains, SessionFacts};
 
 use super::asking::has_empty_scope;
 use super::killing::Latecomers;
-use super::{Ends, Extent, Request, leftovers};
+use super::{Ends, Extent, Request, desktop, leftovers};
 use crate::clock::boot_now;
 use crate::logind::End;
 use crate::process::{self, Process};
@@ -77,6 +77,11 @@ impl Ends {
 
     /// Ends the remaining processes, and returns the state afterwards.
     pub(super) async fn ended_remains(&self, session: &SessionFacts) -> Remains {
+        if desktop::has_another(session) {
+            // Its user has logged in again since: the units have the same names, and are not this
+            // session's.
+            self.leftovers.leave_desktop(&session.key);
+        }
         let how = match self.leftovers.next_try(&session.key) {
             1 => End::Terminate,
             _ => End::Kill,
@@ -136,18 +141,19 @@ impl Ends {
                 End::Kill => self.units.kill(unit, Signal::SIGKILL).await?,
             };
         }
-        let desktop = self.leftovers.desktop(&session.key);
-        if !desktop.is_empty() || self.leftovers.misses_desktop(&session.key) {
+        let of_desktop = self.leftovers.desktop(&session.key);
+        if !of_desktop.is_empty() || self.leftovers.misses_desktop(&session.key) {
             let (ends, session) = (self.clone(), session.clone());
             let stopping = tokio::spawn(async move { ends.stop_desktop(&session).await });
-            // A kill does not wait for it. But a service that is killed and not being stopped is
-            // started again (Restart= of systemd.service(5)).
-            if how == End::Terminate {
+            // A kill does not wait for it, nor does anybody for a manager that does not answer. But
+            // a service that is killed and not being stopped is started again (Restart= of
+            // systemd.service(5)).
+            if how == End::Terminate && !of_desktop.is_empty() {
                 let _ = stopping.await;
             }
         }
         if how == End::Terminate {
-            processes.retain(|process| !desktop.contains(process));
+            processes.retain(|process| !of_desktop.contains(process));
         }
         // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");

@@ -14,7 +14,7 @@ use session_timeout_tests::{
 use super::secs;
 
 /// Time for a desktop to end: the shortest warning, the grace, and the delay of a busy host.
-const ENDED: Duration = Duration::from_secs(60);
+const ENDED: Duration = Duration::from_secs(90);
 
 /// Time for the login manager to start its X server and its login screen: two seconds on an idle
 /// host.
