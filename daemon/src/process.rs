@@ -43,11 +43,6 @@ impl Process {
         self.start.time() <= began.saturating_add(SLACK)
     }
 
-    /// Whether it started before this time for certain.
-    pub(crate) fn is_older_than(self, time: BootTime) -> bool {
-        self.start.time() < time.saturating_sub(SLACK)
-    }
-
     /// Whether it runs. A zombie does not.
     pub(crate) fn lives(self) -> bool {
         Self::of(self.pid) == Some(self)

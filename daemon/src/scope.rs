@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use session_timeout_policy::{BootTime, InvocationId, Keeper, Pid, SessionFacts, Uid};
-
-use crate::process::Process;
+use session_timeout_policy::{InvocationId, Keeper, Pid, SessionFacts, Uid};
 
 /// Where the control groups of systemd are: the unified hierarchy, the one of a hybrid machine,
 /// and systemd's own on an old one.
@@ -19,8 +17,6 @@ const ROOTS: [&str; 3] = [
 
 /// More processes than this are not looked at; a session with more has other troubles.
 const PROCESSES_MAX: usize = 65_536;
-/// Processes of a scope with a former name that are compared with its login.
-const FORMER_MAX: usize = 64;
 /// Control groups below a scope that are looked into, deepest last.
 const DEPTH_MAX: usize = 8;
 
@@ -42,14 +38,7 @@ pub(crate) fn unit(session: &str) -> Option<String> {
 pub(crate) fn unit_of(session: &SessionFacts) -> Option<String> {
     match session.keeper {
         Keeper::Logind => unit(&session.key.id),
-        Keeper::Daemon(_) => {
-            let leader = session.leader?;
-            let former = former_unit(leader);
-            if has_scope(&former, session) {
-                return Some(former);
-            }
-            Some(kept_unit(leader, session.key.stamp))
-        }
+        Keeper::Daemon(_) => Some(kept_unit(session.leader?, session.key.stamp)),
     }
 }
 
@@ -59,35 +48,6 @@ pub(crate) fn unit_of(session: &SessionFacts) -> Option<String> {
 /// for it.
 fn kept_unit(leader: Pid, stamp: u64) -> String {
     format!("session-timeout-{}-{stamp}.scope", kept(leader))
-}
-
-/// The name that such a scope had before the daemon was upgraded to this version.
-fn former_unit(leader: Pid) -> String {
-    format!("session-timeout-{}.scope", kept(leader))
-}
-
-/// Whether the scope with a former name is that of this login, and not of an earlier one whose
-/// leader had the same process id.
-fn has_scope(former: &str, session: &SessionFacts) -> bool {
-    let members = members(former, session.uid);
-    // The oldest ones come first.
-    let members = members.into_iter().take(FORMER_MAX);
-    let found: Vec<Process> = members.filter_map(Process::of).collect();
-    began_with(session, &found)
-}
-
-/// Whether there are any, and none is older than the login but for its leader, which may be: a
-/// console's waits for somebody.
-fn began_with(session: &SessionFacts, processes: &[Process]) -> bool {
-    let login = BootTime::from_micros(session.key.stamp);
-    let is_its = |process: &Process| {
-        if Some(process.pid) == session.leader {
-            process.began_before(session.started)
-        } else {
-            !process.is_older_than(login)
-        }
-    };
-    !processes.is_empty() && processes.iter().all(is_its)
 }
 
 /// The `InvocationID` of this unit, while it is loaded. PID 1 keeps a symbolic link for each unit
@@ -251,11 +211,8 @@ impl Place {
 
     /// Whether it is the scope of this login, which the daemon keeps.
     pub(crate) fn is_kept(&self, session: &SessionFacts) -> bool {
-        let Some(leader) = session.leader.filter(|_| self.user == session.uid.as_raw()) else {
-            return false;
-        };
-        let former = || self.unit == former_unit(leader) && has_scope(&self.unit, session);
-        self.unit == kept_unit(leader, session.key.stamp) || former()
+        let is_its = |leader| self.unit == kept_unit(leader, session.key.stamp);
+        self.user == session.uid.as_raw() && session.leader.is_some_and(is_its)
     }
 }
 
@@ -310,7 +267,7 @@ fn collect(group: &Path, depth: usize, found: &mut Vec<Pid>) {
 
 #[cfg(test)]
 mod tests {
-    use session_timeout_policy::NoSession;
+    use session_timeout_policy::{BootTime, NoSession};
 
     use super::*;
 
@@ -337,27 +294,6 @@ mod tests {
         let unit = |stamp| unit_of(&login(leader, stamp)).unwrap();
         assert_eq!(unit(7), "session-timeout-login-4294967295-7.scope");
         assert_ne!(unit(7), unit(8));
-    }
-
-    #[test]
-    fn a_scope_with_a_former_name_is_that_of_a_login_if_nothing_in_it_is_older() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .unwrap();
-        let us = Process::of(Pid::new(std::process::id())).unwrap();
-        let below = Process::of(Pid::new(child.id())).unwrap();
-        let login = |leader: Process, stamp: u64| login(leader.pid, stamp);
-        let stamp = us.started().as_micros();
-        assert!(began_with(&login(us, stamp), &[us, below]));
-        assert!(began_with(&login(us, stamp), &[below]));
-        assert!(!began_with(&login(us, stamp), &[]));
-        // The leader's id is reused, and what the earlier login left is older.
-        let later = below.started().as_micros() + 5_000_000;
-        assert!(!began_with(&login(below, later), &[us]));
-        assert!(!began_with(&login(below, later), &[below, us]));
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 
     #[test]

@@ -200,6 +200,12 @@ impl<'a> LoginScreen<'a> {
         photograph(self.machine(), name)
     }
 
+    /// The terminals that it is on.
+    #[must_use]
+    pub const fn vts(&self) -> &Vts<'a> {
+        &self.vts
+    }
+
     const fn machine(&self) -> &'a Machine {
         self.vts.machine()
     }

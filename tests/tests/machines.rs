@@ -170,6 +170,7 @@ on_both_suites! {
     Installed flips::a_type_that_changes_all_the_time_runs_no_hook_twice_and_delays_nobody,
     Installed flips::a_type_that_its_user_changes_puts_off_no_end,
     Installed greeter::a_screen_that_no_login_screen_comes_to_is_named_in_the_journal,
+    Installed greeter::a_screen_with_a_prompt_is_left_to_it,
     Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_ended,
     Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up,
     Installed greeter::a_user_at_another_console_is_not_switched_away,
@@ -266,7 +267,6 @@ on_both_suites! {
     Installed unregistered::a_login_that_logind_does_not_know_is_over_when_its_user_leaves,
     Installed unregistered::a_login_that_logind_has_no_room_for_is_warned_and_ended,
     Installed unregistered::a_login_without_pam_systemd_survives_the_daemon_and_is_ended,
-    Installed unregistered::a_scope_that_was_named_before_an_upgrade_ends_with_its_login,
     Installed unregistered::a_user_whose_name_systemd_refuses_is_warned_and_ended,
 }
 
@@ -285,10 +285,13 @@ macro_rules! at_login_screens {
 
 at_login_screens! {
     trixie_login_managers: Trixie {
+        login_managers::lightdm_is_asked_for_a_login_screen_where_a_desktop_of_another_service_was,
         login_managers::plasma_on_wayland_ends_whole_and_sddm_asks_for_a_login,
         login_managers::plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login,
         login_managers::plasma_on_x11_ends_whole_and_sddm_asks_for_a_login,
         login_managers::plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login,
+        login_managers::plasma_whose_manager_does_not_answer_is_reported_as_ended_when_it_is,
+        login_managers::sddm_is_asked_for_a_login_screen_where_a_desktop_of_another_service_was,
     },
 }
 

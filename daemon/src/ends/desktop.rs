@@ -28,22 +28,51 @@ const ANSWERS: &str = "/run/session-timeout";
 /// Maximum size of the answer in bytes, more than some hundred units fill.
 const ANSWER_MAX: u64 = 1 << 20;
 
-/// Timeout of the user's manager; it takes a tenth of a second on an idle host.
+/// How long an end waits for the user's manager, which takes a tenth of a second on an idle host.
 pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Interval between the checks whether the query has finished.
+/// Timeout of the query. It is longer, since an answer that comes late still says what is to be
+/// ended; systemctl(1) waits 25 seconds for a manager that does not reply.
+const QUERY: Duration = Duration::from_secs(30);
+
+/// Prints the properties of all units of the user's manager, and a last line if they are complete.
+const ALL_UNITS: &str = "/usr/bin/systemctl --user show --property=Id --property=ConsistsOf \
+     --property=ControlGroup '*' && echo complete";
+const COMPLETE: &str = "complete";
+
+/// Intervals between the checks whether a program has finished: the first, which is doubled each
+/// time, and the longest.
 const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// logind's session files, which libsystemd reads (sd_session_get_type(3)) and which are there
 /// without logind.
 const SESSIONS: &str = "/run/systemd/sessions";
 
 impl Ends {
+    /// Records the control groups of the session's desktop, unless that was done or is being done.
+    pub(super) async fn note_desktop(&self, session: &SessionFacts) {
+        if self.leftovers.begins_query(&session.key) {
+            let groups = self.desktop(session).await;
+            self.leftovers.end_query(&session.key, groups);
+        }
+    }
+
+    /// Waits for a query of the session's desktop that is under way, four seconds at most.
+    pub(super) async fn await_desktop(&self, session: &SessionFacts) {
+        let answered = async {
+            while self.leftovers.is_queried(&session.key) {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, answered).await;
+    }
+
     /// The control groups of the session's desktop in its user's manager: empty if the session has
-    /// no desktop, or the user has another one.
-    pub(super) async fn desktop(&self, session: &SessionFacts) -> BTreeSet<String> {
-        if !may_have_one(session) || has_another(session) {
-            return BTreeSet::new();
+    /// no desktop, or the user has another one; `None` if the manager runs and does not answer.
+    async fn desktop(&self, session: &SessionFacts) -> Option<BTreeSet<String>> {
+        if !may_have_one(session) || has_another(session) || !has_manager(session.uid) {
+            return Some(BTreeSet::new());
         }
         let stamp = boot_now().as_micros();
         let answer = PathBuf::from(format!("{ANSWERS}/units-{}-{stamp}", session.uid));
@@ -52,23 +81,15 @@ impl Ends {
             name: &name,
             description: "What belongs to a desktop",
             user: session.uid,
-            argv: &[
-                "/usr/bin/systemctl",
-                "--user",
-                "show",
-                "--property=Id",
-                "--property=ConsistsOf",
-                "--property=ControlGroup",
-                "*",
-            ],
-            bound: PATIENCE,
+            argv: &["/bin/sh", "-c", ALL_UNITS],
+            bound: QUERY,
             output: answer.to_str().map(|path| (path, ANSWER_MAX)),
         });
         asked.await;
         let said = fs::read(&answer).unwrap_or_default();
         let _ = fs::remove_file(&answer);
         let said = String::from_utf8_lossy(&said);
-        groups(&said, session.uid)
+        is_complete(&said).then(|| groups(&said, session.uid))
     }
 
     /// Stops the desktop through the user's manager, as a logout does.
@@ -93,8 +114,10 @@ impl Ends {
             return;
         }
         let over = async {
+            let mut pause = PAUSE;
             while let Ok(Some(_)) = self.units.invocation(program.name).await {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
             }
         };
         let _ = tokio::time::timeout(program.bound, over).await;
@@ -115,12 +138,17 @@ pub(super) fn may_have_one(session: &SessionFacts) -> bool {
 
 /// Whether the user has a desktop in another session, which the same manager serves. For a desktop
 /// at a seat only others at a seat count, since any login can set its type to that of a desktop.
-fn has_another(session: &SessionFacts) -> bool {
+pub(super) fn has_another(session: &SessionFacts) -> bool {
     let seated = session.session_type.is_graphical() && session.seat.is_some();
     files_of_sessions(Path::new(SESSIONS))
         .filter(|(id, _)| *id != session.key.id)
         .filter_map(|(_, path)| seat_of_desktop(&path, session.uid))
         .any(|seat| !seated || !seat.is_empty())
+}
+
+/// Whether the user's manager runs.
+fn has_manager(user: Uid) -> bool {
+    !scope::is_empty(&format!("user@{user}.service"), user)
 }
 
 /// The session files, by session id. Beside each is a FIFO (`session_create_fifo()` of logind),
@@ -145,6 +173,12 @@ fn seat_of_desktop(path: &Path, user: Uid) -> Option<String> {
         && SessionClass::parse(field("CLASS")).is_login_of_a_person()
         && SessionType::parse(field("TYPE")).is_graphical();
     is_desktop.then(|| field("SEAT").to_owned())
+}
+
+/// Whether the output of the query is about all units. A manager that does not reply in time leaves
+/// some of it, or nothing.
+fn is_complete(said: &str) -> bool {
+    said.lines().next_back() == Some(COMPLETE)
 }
 
 /// The control groups of the desktop's units, from the output of `systemctl show` about all units.
@@ -230,6 +264,15 @@ mod tests {
         let expected = ["app.slice/agent.service", "session.slice/shell.service"];
         let expected = expected.map(|unit| format!("{MANAGER}/{unit}"));
         assert_eq!(found, expected.into());
+    }
+
+    #[test]
+    fn a_part_of_the_answer_is_told_from_all_of_it() {
+        let whole = format!("Id={TARGET}\nConsistsOf=\nControlGroup=\ncomplete\n");
+        assert!(is_complete(&whole));
+        for end in 0..whole.len() - 1 {
+            assert!(!is_complete(&whole[..end]), "{end}");
+        }
     }
 
     #[test]

@@ -30,18 +30,38 @@ pub(super) struct Leftovers(Arc<Mutex<BTreeMap<SessionKey, Noted>>>);
 struct Noted {
     extent: Option<Extent>,
     processes: BTreeSet<Process>,
-    /// The control groups of the session's desktop in the user's manager.
-    groups: BTreeSet<String>,
+    desktop: Desktop,
     /// The scopes that these processes were moved into.
     scopes: Vec<InvocationId>,
     tries: u32,
+}
+
+/// What is known of the session's desktop in the user's manager.
+#[derive(Clone, Debug, Default)]
+enum Desktop {
+    #[default]
+    NotQueried,
+    Queried,
+    /// The user's manager did not answer.
+    Unknown,
+    /// Its control groups.
+    Known(BTreeSet<String>),
+}
+
+impl Desktop {
+    fn processes(&self) -> BTreeSet<Process> {
+        match self {
+            Self::NotQueried | Self::Queried | Self::Unknown => BTreeSet::new(),
+            Self::Known(groups) => desktop::processes(groups),
+        }
+    }
 }
 
 impl Noted {
     /// The recorded processes, and those that have joined the desktop since.
     fn known(self) -> BTreeSet<Process> {
         let mut processes = self.processes;
-        processes.extend(desktop::processes(&self.groups));
+        processes.extend(self.desktop.processes());
         processes
     }
 }
@@ -74,20 +94,60 @@ impl Leftovers {
         one.processes.extend(processes);
     }
 
-    /// Records the control groups of the session's desktop.
-    pub(super) fn note_desktop(&self, session: &SessionKey, groups: BTreeSet<String>) {
+    /// Registers the caller as the one that queries the session's desktop; `false` if it is known,
+    /// or being queried.
+    pub(super) fn begins_query(&self, session: &SessionKey) -> bool {
         let mut noted = self.lock();
-        noted
-            .entry(session.clone())
-            .or_default()
-            .groups
-            .extend(groups);
+        let one = noted.entry(session.clone()).or_default();
+        let begins = matches!(one.desktop, Desktop::NotQueried | Desktop::Unknown);
+        if begins {
+            one.desktop = Desktop::Queried;
+        }
+        begins
+    }
+
+    /// Records the result of the query: the control groups of the session's desktop, or `None` if
+    /// the user's manager did not answer.
+    pub(super) fn end_query(&self, session: &SessionKey, groups: Option<BTreeSet<String>>) {
+        // A session that was forgotten meanwhile stays so, and a desktop that was left alone as well.
+        if let Some(one) = self.lock().get_mut(session)
+            && matches!(one.desktop, Desktop::Queried)
+        {
+            one.desktop = groups.map_or(Desktop::Unknown, Desktop::Known);
+        }
+    }
+
+    /// Leaves the desktop alone: it is another session's.
+    pub(super) fn leave_desktop(&self, session: &SessionKey) {
+        if let Some(one) = self.lock().get_mut(session) {
+            one.desktop = Desktop::Known(BTreeSet::new());
+        }
+    }
+
+    /// Whether the session's desktop is being queried.
+    pub(super) fn is_queried(&self, session: &SessionKey) -> bool {
+        matches!(self.desktop_of(session), Desktop::Queried)
+    }
+
+    /// Whether the session's desktop is to be known, and is not.
+    pub(super) fn misses_desktop(&self, session: &SessionKey) -> bool {
+        matches!(
+            self.desktop_of(session),
+            Desktop::Queried | Desktop::Unknown
+        )
     }
 
     /// The processes of the session's desktop in the user's manager.
     pub(super) fn desktop(&self, session: &SessionKey) -> BTreeSet<Process> {
-        let noted = self.lock().get(session).cloned().unwrap_or_default();
-        desktop::processes(&noted.groups)
+        self.desktop_of(session).processes()
+    }
+
+    fn desktop_of(&self, session: &SessionKey) -> Desktop {
+        let noted = self.lock();
+        noted
+            .get(session)
+            .map(|one| one.desktop.clone())
+            .unwrap_or_default()
     }
 
     /// The recorded processes, which may have exited, without those of a desktop. Reads nothing.
@@ -146,4 +206,44 @@ impl Leftovers {
 /// The leader of the session, while it runs; a process that has reused its id is not returned.
 pub(super) fn leader(session: &SessionFacts) -> Option<Process> {
     Process::before(session.leader?, session.started)
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SessionKey {
+        SessionKey {
+            id: "c1".into(),
+            stamp: 1,
+        }
+    }
+
+    #[test]
+    fn a_desktop_is_queried_until_it_is_known_and_by_one_at_a_time() {
+        let (leftovers, key) = (Leftovers::default(), key());
+        assert!(!leftovers.misses_desktop(&key));
+        for answer in [None, None, Some(BTreeSet::new())] {
+            assert!(leftovers.begins_query(&key));
+            assert!(!leftovers.begins_query(&key) && leftovers.is_queried(&key));
+            let known = answer.is_some();
+            leftovers.end_query(&key, answer);
+            assert_eq!(leftovers.misses_desktop(&key), !known);
+        }
+        assert!(!leftovers.begins_query(&key));
+    }
+
+    #[test]
+    fn a_late_answer_is_nothing_for_a_session_that_is_gone_or_left_its_desktop_to_another() {
+        let (leftovers, key) = (Leftovers::default(), key());
+        assert!(leftovers.begins_query(&key));
+        leftovers.leave_desktop(&key);
+        leftovers.end_query(&key, None);
+        assert!(!leftovers.misses_desktop(&key));
+
+        leftovers.forget(&key);
+        assert!(leftovers.begins_query(&key));
+        leftovers.forget(&key);
+        leftovers.end_query(&key, None);
+        assert!(leftovers.lock().is_empty());
+    }
 }

@@ -180,18 +180,17 @@ impl Ends {
 
     /// Records the session's processes, unless that was done before.
     async fn note(&self, session: &SessionFacts, extent: Extent) {
-        if self.leftovers.are_noted(&session.key, extent) {
-            return;
-        }
-        match extent {
-            Extent::Leader => self
-                .leftovers
-                .note(&session.key, extent, leftovers::leader(session)),
-            Extent::All => self.note_again(session).await,
+        if !self.leftovers.are_noted(&session.key, extent) {
+            match extent {
+                Extent::Leader => {
+                    let leader = leftovers::leader(session);
+                    self.leftovers.note(&session.key, extent, leader);
+                }
+                Extent::All => self.note_again(session).await,
+            }
         }
         if extent == Extent::All {
-            let groups = self.desktop(session).await;
-            self.leftovers.note_desktop(&session.key, groups);
+            self.note_desktop(session).await;
         }
     }
 

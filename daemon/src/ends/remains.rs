@@ -8,7 +8,7 @@ use session_timeout_policy::{Remains, SessionFacts};
 
 use super::asking::has_empty_scope;
 use super::killing::Latecomers;
-use super::{Ends, Extent, Request, leftovers};
+use super::{Ends, Extent, Request, desktop, leftovers};
 use crate::clock::boot_now;
 use crate::logind::End;
 use crate::process::{self, Process};
@@ -64,18 +64,26 @@ impl Ends {
         found.unwrap_or_default()
     }
 
-    /// Whether no process is left that this end was meant for.
+    /// Whether no process is left that this end was meant for. As long as the user's manager does
+    /// not answer, the session's desktop may run.
     async fn is_over(&self, session: &SessionFacts) -> bool {
         let all = self.leftovers.are_noted(&session.key, Extent::All);
         let none_left = self
             .left_of(session)
             .await
             .is_some_and(|left| left.is_empty());
-        none_left && (!all || has_empty_scope(session))
+        none_left
+            && !self.leftovers.misses_desktop(&session.key)
+            && (!all || has_empty_scope(session))
     }
 
     /// Ends the remaining processes, and returns the state afterwards.
     pub(super) async fn ended_remains(&self, session: &SessionFacts) -> Remains {
+        if desktop::has_another(session) {
+            // Its user has logged in again since: the units have the same names, and are not this
+            // session's.
+            self.leftovers.leave_desktop(&session.key);
+        }
         let how = match self.leftovers.next_try(&session.key) {
             1 => End::Terminate,
             _ => End::Kill,
@@ -89,11 +97,14 @@ impl Ends {
                 self.failed(session, Request::End(how), &error);
             }
             self.note_again(session).await;
+            let (ends, noted) = (self.clone(), session.clone());
+            tokio::spawn(async move { ends.note_desktop(&noted).await });
         }
         let left = self.left_of(session).await.unwrap_or_default();
         if let Err(error) = self.end_processes(session, how, left).await {
             self.failed(session, Request::End(how), &error);
         }
+        self.await_desktop(session).await;
         self.remains(session).await
     }
 
@@ -138,12 +149,19 @@ impl Ends {
                 End::Kill => self.units.kill(unit, Signal::SIGKILL).await?,
             };
         }
-        if how == End::Terminate {
-            let desktop = self.leftovers.desktop(&session.key);
-            if !desktop.is_empty() {
-                self.stop_desktop(session).await;
+        let of_desktop = self.leftovers.desktop(&session.key);
+        if !of_desktop.is_empty() || self.leftovers.misses_desktop(&session.key) {
+            let (ends, session) = (self.clone(), session.clone());
+            let stopping = tokio::spawn(async move { ends.stop_desktop(&session).await });
+            // A kill does not wait for it, nor does anybody for a manager that does not answer. But
+            // a service that is killed and not being stopped is started again (Restart= of
+            // systemd.service(5)).
+            if how == End::Terminate && !of_desktop.is_empty() {
+                let _ = stopping.await;
             }
-            processes.retain(|process| !desktop.contains(process));
+        }
+        if how == End::Terminate {
+            processes.retain(|process| !of_desktop.contains(process));
         }
         // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");

@@ -14,6 +14,7 @@ use session_timeout_policy::{SessionClass, SessionKey};
 use super::session::{is_unknown, manage};
 use super::{Properties, State, get_all, rows};
 use crate::bus::{Link, Object, timely};
+use crate::scope;
 
 /// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
 /// and logind gives them to one seat.
@@ -69,12 +70,20 @@ pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Opt
     Ok(Some(greeter.to_owned()))
 }
 
-/// Whether the screen still shows an ended session, with no greeter and no other session on it.
+/// Whether the screen still shows an ended session, with no greeter, no prompt and no other session
+/// on it.
 pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
     let seated = timely(seated(link, &left.seat)).await?;
     let is_left = |one: &Seated| one.session == left.session && one.state == State::Closing;
     let somebody = seated.iter().any(|one| one.active && !is_left(one));
-    Ok(shown() == Some(left.vt) && !somebody)
+    Ok(shown() == Some(left.vt) && !somebody && !has_prompt(left.vt))
+}
+
+/// Whether getty runs on this virtual terminal, as after a desktop that was started from a console
+/// login (systemd-getty-generator(8)).
+fn has_prompt(vt: u32) -> bool {
+    let getty = format!("/system.slice/system-getty.slice/getty@tty{vt}.service");
+    !scope::inside(&getty).is_empty()
 }
 
 /// Asks the display manager for a greeter. SDDM and LightDM offer that, for the seat with this

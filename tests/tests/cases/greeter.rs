@@ -97,6 +97,45 @@ pub(crate) fn a_screen_that_no_login_screen_comes_to_is_named_in_the_journal(
     })
 }
 
+/// A desktop that was started from a console login, as sway is: such a session turns from a
+/// terminal into a desktop, and getty prompts again when it has ended.
+pub(crate) fn a_screen_with_a_prompt_is_left_to_it(machine: &Machine) -> Outcome {
+    let Some(vts) = Vts::lend(machine)? else {
+        return Ok(());
+    };
+    machine.policy(&policy("terminate"))?;
+    let getty = format!("getty@tty{}.service", Vt::B as u32);
+    machine.write(
+        &format!("/etc/systemd/system/{getty}.d/once.conf"),
+        "[Service]
+         Environment=XDG_SESSION_TYPE=wayland
+         ExecStart=
+         ExecStart=-sh -c 'mkdir /run/once && exec agetty --autologin alice %I linux; \
+             exec agetty %I linux'",
+    )?;
+    vts.show(Vt::B)?;
+    machine.run(&format!(
+        "systemctl daemon-reload && systemctl start {getty}"
+    ))?;
+    let login = machine
+        .journal()
+        .wait_for(&Wanted::event("login"), secs(20))?;
+    let session = login.field("SESSION_ID").unwrap_or_default();
+    assert_eq!(machine.logind_property(session, "Type")?, "wayland");
+    machine.wait_session_gone(session, secs(20))?;
+    let prompt = format!("pgrep --exact agetty --terminal tty{}", Vt::B as u32);
+    wait_until(SOON, "a prompt", || machine.run(&prompt))?;
+    hold_for(secs(12), "no word about the screen", || {
+        let entries = machine.journal().all(&Wanted::of_daemon());
+        let about = |entry: &session_timeout_tests::Entry| entry.message().contains("login screen");
+        match entries.iter().find(|entry| about(entry)) {
+            Some(entry) => Err(Failure::new(entry.message())),
+            None => Ok(()),
+        }
+    })?;
+    vts.is_shown(Vt::B)
+}
+
 pub(crate) fn a_user_at_another_console_is_not_switched_away(machine: &Machine) -> Outcome {
     let Some(vts) = Vts::lend(machine)? else {
         return Ok(());

@@ -7,18 +7,23 @@
 use std::time::Duration;
 
 use session_timeout_tests::{
-    Account, Failure, LoginManager, LoginScreen, Machine, Outcome, Plasma, Ssh, Terminal, Wanted,
-    hold_for,
+    Account, Class, Failure, LoginManager, LoginScreen, Machine, Outcome, Plasma, Ssh, Terminal,
+    Vt, Wanted, hold_for,
 };
 
 use super::secs;
 
 /// Time for a desktop to end: the shortest warning, the grace, and the delay of a busy host.
-const ENDED: Duration = Duration::from_secs(60);
+const ENDED: Duration = Duration::from_secs(90);
 
 /// Time for the login manager to start its X server and its login screen: two seconds on an idle
 /// host.
 const SHOWN: Duration = Duration::from_secs(30);
+
+/// Starts a program as a part of the desktop that ignores SIGTERM.
+const IGNORES_SIGTERM: &str = "systemd-run --user --quiet \
+     --property=PartOf=graphical-session.target \
+     sh -c 'trap : TERM; while true; do sleep 1; done'";
 
 fn policy(session_timeout: &str) -> String {
     format!(
@@ -57,14 +62,34 @@ pub(crate) fn plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login(
     };
     let session = screen.log_in()?;
     machine.run("pkill -STOP --uid alice --exact startplasma-x11")?;
-    elsewhere.as_alice(
-        "systemd-run --user --quiet --property=PartOf=graphical-session.target \
-         sh -c 'trap : TERM; while true; do sleep 1; done'",
-    )?;
+    elsewhere.as_alice(IGNORES_SIGTERM)?;
     end_now(machine, &session)?;
     let gone = elsewhere.ends_whole(&screen);
     screen.photograph("sddm-x11-hung")?;
     gone?;
+    elsewhere.check()
+}
+
+/// Alice's manager is stopped for a while, as if the machine had no time for it.
+pub(crate) fn plasma_whose_manager_does_not_answer_is_reported_as_ended_when_it_is(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(&policy("1h"))?;
+    let elsewhere = Elsewhere::begin(machine)?;
+    let Some(mut screen) = LoginScreen::start(machine, LoginManager::Sddm, Plasma::X11)? else {
+        return Ok(());
+    };
+    let session = screen.log_in()?;
+    elsewhere.as_alice(IGNORES_SIGTERM)?;
+    machine.run("pkill -STOP --uid alice --exact systemd")?;
+    limit_to(machine, "5s")?;
+    let lives_on = Wanted::event("end-failed").session(&session);
+    machine.journal().wait_for(&lives_on, ENDED)?;
+    screen.wait_shown(SHOWN)?;
+    machine.run("pkill -CONT --uid alice --exact systemd")?;
+    let gone = Wanted::event("gone").session(&session);
+    machine.journal().wait_for(&gone, ENDED)?;
+    elsewhere.ends_whole(&screen)?;
     elsewhere.check()
 }
 
@@ -96,8 +121,7 @@ fn ends_whole(
         elsewhere.check()
     })?;
 
-    machine.write_policy(&policy("1h"))?;
-    machine.reload()?;
+    limit_to(machine, "1h")?;
     let again = screen.log_in()?;
     screen.photograph(&format!("{name}-again"))?;
     end_now(machine, &again)?;
@@ -105,10 +129,63 @@ fn ends_whole(
     elsewhere.check()
 }
 
+pub(crate) fn lightdm_is_asked_for_a_login_screen_where_a_desktop_of_another_service_was(
+    machine: &Machine,
+) -> Outcome {
+    the_login_manager_is_asked(machine, LoginManager::LightDm)
+}
+
+pub(crate) fn sddm_is_asked_for_a_login_screen_where_a_desktop_of_another_service_was(
+    machine: &Machine,
+) -> Outcome {
+    the_login_manager_is_asked(machine, LoginManager::Sddm)
+}
+
+/// Bob's desktop is on the seat and was not started by the login manager, as that of a kiosk. No
+/// login screen waits, since alice is logged in there.
+fn the_login_manager_is_asked(machine: &Machine, manager: LoginManager) -> Outcome {
+    machine.policy(&policy("1h"))?;
+    let Some(mut screen) = LoginScreen::start(machine, manager, Plasma::X11)? else {
+        return Ok(());
+    };
+    let name = format!("{manager:?}-asked").to_lowercase();
+    let alices = screen.log_in()?;
+    let bobs = screen.vts().log_in(Account::Bob, Class::User, Vt::B)?;
+    screen.vts().show(Vt::B)?;
+    machine.write_policy(
+        r#"[[rule]]
+           name = "kiosk"
+           match = { user = "bob" }
+           session-timeout = "5s"
+           session-warnings = ["3s"]
+           grace = "3s""#,
+    )?;
+    machine.reload()?;
+    machine.wait_session_gone(bobs.session(), ENDED)?;
+    let shown = screen.wait_shown(SHOWN);
+    screen.photograph(&name)?;
+    shown?;
+    let said = format!(
+        "no login screen came where session {} was; the display manager is asked for one",
+        bobs.session()
+    );
+    let said = Wanted::default().with("MESSAGE", &said);
+    machine.journal().wait_for(&said, secs(5))?;
+
+    assert_eq!(screen.log_in()?, alices, "alice returns to her desktop");
+    screen.photograph(&format!("{name}-returned"))?;
+    Ok(())
+}
+
+/// Applies this limit to desktops from now on.
+fn limit_to(machine: &Machine, session_timeout: &str) -> Outcome {
+    machine.write_policy(&policy(session_timeout))?;
+    machine.reload()
+}
+
 /// Waits until the limit of a session has passed and the journal reports the end.
 fn end_now(machine: &Machine, session: &str) -> Outcome {
-    machine.write_policy(&policy("5s"))?;
-    machine.reload()?;
+    limit_to(machine, "5s")?;
     let gone = Wanted::event("gone").session(session);
     machine.journal().wait_for(&gone, ENDED).map(drop)
 }
@@ -169,6 +246,8 @@ impl<'a> Elsewhere<'a> {
                 test "$line" || continue
                 case ${{group##*/}} in
                 session-{}.scope | init.scope | dbus.service | ssh-agent.service | lingers.service) ;;
+                # The daemon's own, as alice.
+                session-timeout-desktop-*) ;;
                 *) echo "${{group##*/}}: $line" ;;
                 esac
             done 2>/dev/null"#,

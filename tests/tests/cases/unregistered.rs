@@ -52,41 +52,6 @@ pub(crate) fn a_login_without_pam_systemd_survives_the_daemon_and_is_ended(
     is_kept_and_ended(machine, &ssh, "alice", "not-in-stack")
 }
 
-/// What the daemon of before an upgrade has put into a scope without a start in its name ends with
-/// the login, although it does not descend from its leader.
-pub(crate) fn a_scope_that_was_named_before_an_upgrade_ends_with_its_login(
-    machine: &Machine,
-) -> Outcome {
-    machine.run("sed -i '/pam_systemd/d' /etc/pam.d/common-session")?;
-    machine.policy(POLICY)?;
-    let mut ssh = Ssh::open_unregistered(machine, "alice")?;
-    let login = Wanted::event("login").with("USER_NAME", "alice");
-    let login = machine.journal().wait_for(&login, SOON)?;
-    let id = login.field("SESSION_ID").unwrap_or_default().to_owned();
-    ssh.send("(trap '' TERM HUP; setsid sleep 4242 &)\n")?;
-    let detached = "pgrep -fx 'sleep 4242'";
-    wait_until(SOON, "it to run", || machine.run(detached).map(drop))?;
-    let leader = id.trim_start_matches("login-");
-    machine.run(&format!(
-        "systemctl stop session-timeoutd.socket session-timeoutd
-         busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 \
-             org.freedesktop.systemd1.Manager StartTransientUnit 'ssa(sv)a(sa(sv))' \
-             session-timeout-{id}.scope fail 3 Slice s user-$(id -u alice).slice Delegate b true \
-             PIDs au $(cat /sys/fs/cgroup/user.slice/user-$(id -u alice).slice/session-timeout-{id}-*.scope/cgroup.procs | wc -l) \
-             $(cat /sys/fs/cgroup/user.slice/user-$(id -u alice).slice/session-timeout-{id}-*.scope/cgroup.procs) 0
-         until grep -q session-timeout-{id}.scope /proc/{leader}/cgroup; do sleep 0.1; done
-         grep -q session-timeout-{id}.scope /proc/$({detached})/cgroup
-         systemctl start session-timeoutd.socket session-timeoutd"
-    ))?;
-    let closed = ssh.wait_closed(secs(30))?;
-    assert_between(login.at, "the close", closed, secs(20), secs(20 + 3 + 2));
-    let gone = Wanted::event("gone").session(&id);
-    machine.journal().wait_for(&gone, SOON)?;
-    let left = machine.attempt(detached)?;
-    assert_eq!(left.stdout, "");
-    Ok(())
-}
-
 /// A login that the daemon did not end is forgotten when its user has left.
 pub(crate) fn a_login_that_logind_does_not_know_is_over_when_its_user_leaves(
     machine: &Machine,
