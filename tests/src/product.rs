@@ -63,15 +63,20 @@ impl Machine {
     /// # Errors
     /// Where it does not run.
     pub fn daemon_pid(&self) -> Outcome<u32> {
-        let pid = self.run(&format!("systemctl show --property=MainPID --value {UNIT}"))?;
-        let pid = pid
-            .trim()
-            .parse()
-            .context(format!("the daemon's pid {pid}"))?;
-        if pid == 0 {
-            return Err(Failure::new("the daemon does not run"));
+        self.main_pid(UNIT)
+    }
+
+    /// The main process of a service, as the machine numbers it.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn main_pid(&self, unit: &str) -> Outcome<u32> {
+        let pid = self.run(&format!("systemctl show --property=MainPID --value {unit}"))?;
+        let pid = pid.trim().parse();
+        match pid.context(format!("the pid of {unit}"))? {
+            0 => Err(Failure::new(format!("{unit} does not run"))),
+            pid => Ok(pid),
         }
-        Ok(pid)
     }
 
     /// What `session-timeout status --json` says to root.
