@@ -48,14 +48,18 @@ impl Machine {
         self.run(&format!("systemctl reload {UNIT}")).map(drop)
     }
 
-    /// Waits until the daemon is up.
+    /// Waits until the daemon and its helper are up.
     ///
     /// # Errors
-    /// Where it is not soon.
+    /// Where they are not soon.
     pub fn wait_active(&self) -> Outcome {
-        wait_until(SOON, "the daemon to be up", || {
-            self.run(&format!("systemctl is-active {UNIT}")).map(|_| ())
-        })
+        // `is-active` succeeds if one of several units is active.
+        for unit in [UNIT, "session-timeout-terminals.service"] {
+            wait_until(SOON, &format!("{unit} to be up"), || {
+                self.run(&format!("systemctl is-active {unit}")).map(drop)
+            })?;
+        }
+        Ok(())
     }
 
     /// The daemon's process, as the machine numbers it.

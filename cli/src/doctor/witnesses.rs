@@ -41,6 +41,8 @@ pub(crate) struct Witnesses {
     pub(crate) daemon: Result<Status, Error>,
     /// Why the daemon does not run; empty if it runs, or systemd did not reply.
     pub(crate) outcome: unit::Outcome,
+    /// Absent if the daemon does not run, or systemd did not reply.
+    pub(crate) helper: Option<unit::Helper>,
     pub(crate) sessions: Vec<sessions::Facts>,
     /// Our units, with what systemd has of their files; empty where it did not say.
     pub(crate) units: Vec<(&'static str, String)>,
@@ -62,6 +64,7 @@ pub(crate) async fn hear() -> Witnesses {
             return Witnesses {
                 daemon: Err(why),
                 outcome: unit::Outcome::default(),
+                helper: None,
                 sessions: Vec::new(),
                 units: Vec::new(),
                 logind: None,
@@ -92,9 +95,14 @@ pub(crate) async fn hear() -> Witnesses {
         Err(Error::NotRunning) => unit::Outcome::gather(&bus).await.unwrap_or_default(),
         _ => unit::Outcome::default(),
     };
+    let helper = match daemon {
+        Ok(_) => unit::Helper::gather(&bus).await,
+        Err(_) => None,
+    };
     Witnesses {
         daemon,
         outcome,
+        helper,
         sessions,
         units: units(&bus).await,
         logind,
