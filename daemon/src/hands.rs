@@ -1,6 +1,6 @@
 //! What the engine's actions mean in the world.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,7 +13,6 @@ use session_timeout_policy::{
 use session_timeout_terminals as terminals;
 use session_timeout_texts::Language;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::agents::{Agents, Outlook};
@@ -46,10 +45,6 @@ pub(crate) struct Hands {
     endings: Endings,
     prober: Prober,
     errands: Errands,
-    /// The sessions that have a warning in force.
-    warned: HashSet<SessionKey>,
-    /// Keeps the helper running while there are any: its start would take too long for a last line.
-    kept: Option<AbortHandle>,
     teller: Teller,
     unwarned: Unwarned,
     language: Language,
@@ -98,25 +93,10 @@ impl Hands {
             endings: means.endings,
             prober: means.prober,
             errands,
-            warned: HashSet::new(),
-            kept: None,
             teller: means.teller,
             unwarned,
             language: means.language,
         }
-    }
-
-    /// Executes this action, or starts its execution.
-    pub(crate) fn perform(&mut self, engine: &Engine, action: &Action) {
-        self.perform_one(engine, action);
-        let key = action.key();
-        let stands = engine.session_of(key).is_some() && !engine.warnings(&key.id).is_empty();
-        if stands {
-            self.warned.insert(key.clone());
-        } else {
-            self.warned.remove(key);
-        }
-        self.keep_helper();
     }
 
     /// The sessions whose last warning nobody received.
@@ -138,11 +118,7 @@ impl Hands {
     pub(crate) fn watch_again(&mut self, engine: &Engine) {
         for session in engine.sessions() {
             let key = &session.facts.key;
-            let warnings = engine.warnings(&key.id);
-            if !warnings.is_empty() {
-                self.warned.insert(key.clone());
-            }
-            if is_watched(&warnings)
+            if is_watched(&engine.warnings(&key.id))
                 && let Some(instance) = self.watcher.lend()
             {
                 self.errands.run(Errand {
@@ -151,7 +127,6 @@ impl Hands {
                 });
             }
         }
-        self.keep_helper();
     }
 
     /// Registers these watches for this session, unless its warning has been withdrawn meanwhile.
@@ -164,17 +139,6 @@ impl Hands {
         }
     }
 
-    fn keep_helper(&mut self) {
-        if self.warned.is_empty() {
-            if let Some(kept) = self.kept.take() {
-                kept.abort();
-            }
-        } else if self.kept.as_ref().is_none_or(AbortHandle::is_finished) {
-            let keep = tokio::spawn(self.errands.helper.clone().keep());
-            self.kept = Some(keep.abort_handle());
-        }
-    }
-
     /// Resumes waiting for the ends of the logins that logind has no session for.
     pub(crate) fn adopt_again(&self, engine: &Engine) {
         let sessions = engine.sessions().map(|session| session.facts);
@@ -182,7 +146,8 @@ impl Hands {
         kept.for_each(|facts| self.ends.adopt(facts));
     }
 
-    fn perform_one(&mut self, engine: &Engine, action: &Action) {
+    /// Executes this action, or starts its execution.
+    pub(crate) fn perform(&mut self, engine: &Engine, action: &Action) {
         let key = action.key();
         if let Action::Left(facts, departure) = action {
             self.watcher.remove(key);

@@ -1,7 +1,8 @@
 //! `session-timeout-terminals`: writes to terminals for the daemon, and watches them for input.
 //!
-//! systemd starts it when the daemon connects, and it exits when idle. It never opens a terminal
-//! itself: worker processes of the same program do, and a worker that a terminal blocks is killed.
+//! systemd starts it with the daemon: to start it on demand takes a job of PID 1, which users can
+//! delay by calls. At rest it has no workers and is not woken. It never opens a terminal itself:
+//! worker processes of the same program do, and a worker that a terminal blocks is killed.
 
 #![forbid(unsafe_code)]
 
@@ -23,7 +24,7 @@ use crate::pool::Pool;
 /// The argument that starts a worker.
 const WORKER: &str = "--worker";
 
-/// The program exits after being idle for this long.
+/// Workers exit after nobody has been connected for this long.
 const IDLE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -51,6 +52,6 @@ fn run() -> io::Result<()> {
         .build()?;
     runtime.block_on(async {
         let pool = Pool::new("/proc/self/exe", &[WORKER]);
-        server::serve(UnixListener::from_std(listener)?, Arc::new(pool), IDLE).await
+        Err(server::serve(UnixListener::from_std(listener)?, Arc::new(pool), IDLE).await)
     })
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use session_timeout_terminals::{Outcome, Shown};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::worker::Job;
@@ -42,7 +42,6 @@ pub(crate) struct Pool {
     deadline: Duration,
     at_once: Semaphore,
     state: Mutex<State>,
-    freed: Notify,
 }
 
 #[derive(Default)]
@@ -68,7 +67,6 @@ impl Pool {
             deadline: DEADLINE,
             at_once: Semaphore::new(AT_ONCE),
             state: Mutex::default(),
-            freed: Notify::new(),
         }
     }
 
@@ -107,14 +105,17 @@ impl Pool {
         }
     }
 
-    /// The number of stuck workers.
-    pub(crate) fn stuck(&self) -> usize {
-        self.state().stuck.values().sum()
+    /// Whether there are workers without a job.
+    pub(crate) fn has_spare(&self) -> bool {
+        !self.state().spare.is_empty()
     }
 
-    /// Waits until one of the stuck workers has exited.
-    pub(crate) async fn freed(&self) {
-        self.freed.notified().await;
+    /// Ends the workers without a job.
+    pub(crate) async fn end_spare(&self) {
+        let spare = std::mem::take(&mut self.state().spare);
+        for mut worker in spare {
+            let _ = worker.child.kill().await;
+        }
     }
 
     /// The semaphore for a user's texts; `None` if the queue is full.
@@ -175,7 +176,6 @@ impl Pool {
         tokio::spawn(async move {
             let _ = child.wait().await;
             lower(&mut pool.state().stuck, user);
-            pool.freed.notify_one();
         });
     }
 
@@ -222,7 +222,7 @@ fn lower(counts: &mut HashMap<u32, usize>, user: u32) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Instant;
 
     use session_timeout_terminals::{Mesg, Terminal};
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     /// Accepts every text but "hang", which blocks it, and "die", which makes it exit.
-    const FAKE: &[&str] = &[
+    pub(crate) const FAKE: &[&str] = &[
         "-c",
         r#"while read -r line; do case $line in
             *hang*) exec tail -f /dev/null;;
@@ -276,7 +276,6 @@ mod tests {
             assert_eq!(pool.write(&job(1, text)).await.outcome, outcome);
             assert!(pool.state().spare.len() <= 1);
         }
-        assert_eq!(pool.stuck(), 0);
         let state = pool.state();
         assert!(state.waiting.is_empty() && state.stuck.is_empty());
     }

@@ -17,27 +17,19 @@ use crate::worker::Job;
 /// Maximum number of concurrent connections; further ones wait in the socket's backlog.
 const CONNECTIONS: usize = 128;
 
-/// Serves until nobody has been connected for this time, and no worker is stuck.
-///
-/// # Errors
-/// The socket failed.
-pub(crate) async fn serve(
-    listener: UnixListener,
-    pool: Arc<Pool>,
-    idle: Duration,
-) -> io::Result<()> {
+/// Serves until the socket fails, and returns the error. The workers are ended when nobody has been
+/// connected for this time; after that nothing wakes the program but the next connection.
+pub(crate) async fn serve(listener: UnixListener, pool: Arc<Pool>, idle: Duration) -> io::Error {
     let mut connections = JoinSet::new();
     loop {
         let nobody = connections.is_empty();
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => {
-                let (stream, _) = accepted?;
-                connections.spawn(attend(stream, Arc::clone(&pool)));
-            }
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(attend(stream, Arc::clone(&pool)))),
+                Err(error) => return error,
+            },
             _ = connections.join_next(), if !nobody => {}
-            () = pool.freed() => {}
-            // A stuck worker would remain in the unit's control group, and prevent its next start.
-            () = tokio::time::sleep(idle), if nobody && pool.stuck() == 0 => return Ok(()),
+            () = tokio::time::sleep(idle), if nobody && pool.has_spare() => pool.end_spare().await,
         }
     }
 }
@@ -114,6 +106,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::pool::tests::FAKE;
 
     const IDLE: Duration = Duration::from_millis(50);
     const SOON: Duration = Duration::from_secs(10);
@@ -131,13 +124,23 @@ mod tests {
         }
     }
 
+    async fn ask(stream: &mut UnixStream, question: &Question) -> Answer {
+        send(stream, question, None).await.unwrap();
+        receive::<Answer>(stream).await.unwrap().unwrap().0
+    }
+
+    fn write_to(path: &str) -> Question {
+        let (text, mesg) = ("x".to_owned(), Mesg::Ignored);
+        question(path, Wish::Write { text, mesg })
+    }
+
     #[tokio::test]
-    async fn it_answers_and_ends_when_nobody_is_connected() {
+    async fn each_question_has_its_answer() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let pool = Arc::new(Pool::new("/bin/false", &[]));
-        let mut serving = tokio::spawn(serve(listener, pool, IDLE));
+        let _serving = tokio::spawn(serve(listener, pool, SOON));
 
         let mut stream = UnixStream::connect(&path).await.unwrap();
         let instance = inotify::init(inotify::CreateFlags::empty()).unwrap();
@@ -147,17 +150,32 @@ mod tests {
             let answer = receive::<Answer>(&mut stream).await.unwrap().unwrap().0;
             assert_eq!(answer, Answer::Watched(vec![None]));
         }
-        let text = "x".to_owned();
-        let mesg = Mesg::Ignored;
-        let write = question("/dev/pts/none", Wish::Write { text, mesg });
-        send(&mut stream, &write, None).await.unwrap();
-        let answer = receive::<Answer>(&mut stream).await.unwrap().unwrap().0;
+        let answer = ask(&mut stream, &write_to("/dev/pts/none")).await;
         let refused = Shown::only(Outcome::Refused);
         assert_eq!(answer, Answer::Written(vec![refused]));
+    }
 
-        let still = timeout(4 * IDLE, &mut serving).await;
-        assert!(still.is_err(), "somebody is connected");
-        drop(stream);
-        timeout(SOON, serving).await.unwrap().unwrap().unwrap();
+    #[tokio::test]
+    async fn workers_are_ended_when_nobody_is_connected_and_the_next_one_is_served() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let pool = Arc::new(Pool::new("/bin/sh", FAKE));
+        let _serving = tokio::spawn(serve(listener, Arc::clone(&pool), IDLE));
+        let ended = async || {
+            while pool.has_spare() {
+                tokio::time::sleep(IDLE / 10).await;
+            }
+        };
+        for _ in 0..2 {
+            let mut stream = UnixStream::connect(&path).await.unwrap();
+            let answer = ask(&mut stream, &write_to("/dev/pts/0")).await;
+            let written = Shown::only(Outcome::Written);
+            assert_eq!(answer, Answer::Written(vec![written]));
+            let still = timeout(4 * IDLE, ended()).await;
+            assert!(still.is_err(), "somebody is connected");
+            drop(stream);
+            timeout(SOON, ended()).await.unwrap();
+        }
     }
 }

@@ -48,14 +48,18 @@ impl Machine {
         self.run(&format!("systemctl reload {UNIT}")).map(drop)
     }
 
-    /// Waits until the daemon is up.
+    /// Waits until the daemon and its helper are up.
     ///
     /// # Errors
-    /// Where it is not soon.
+    /// Where they are not soon.
     pub fn wait_active(&self) -> Outcome {
-        wait_until(SOON, "the daemon to be up", || {
-            self.run(&format!("systemctl is-active {UNIT}")).map(|_| ())
-        })
+        // `is-active` succeeds if one of several units is active.
+        for unit in [UNIT, "session-timeout-terminals.service"] {
+            wait_until(SOON, &format!("{unit} to be up"), || {
+                self.run(&format!("systemctl is-active {unit}")).map(drop)
+            })?;
+        }
+        Ok(())
     }
 
     /// The daemon's process, as the machine numbers it.
@@ -63,15 +67,20 @@ impl Machine {
     /// # Errors
     /// Where it does not run.
     pub fn daemon_pid(&self) -> Outcome<u32> {
-        let pid = self.run(&format!("systemctl show --property=MainPID --value {UNIT}"))?;
-        let pid = pid
-            .trim()
-            .parse()
-            .context(format!("the daemon's pid {pid}"))?;
-        if pid == 0 {
-            return Err(Failure::new("the daemon does not run"));
+        self.main_pid(UNIT)
+    }
+
+    /// The main process of a service, as the machine numbers it.
+    ///
+    /// # Errors
+    /// Where it does not run.
+    pub fn main_pid(&self, unit: &str) -> Outcome<u32> {
+        let pid = self.run(&format!("systemctl show --property=MainPID --value {unit}"))?;
+        let pid = pid.trim().parse();
+        match pid.context(format!("the pid of {unit}"))? {
+            0 => Err(Failure::new(format!("{unit} does not run"))),
+            pid => Ok(pid),
         }
-        Ok(pid)
     }
 
     /// What `session-timeout status --json` says to root.

@@ -139,7 +139,7 @@ on_both_suites! {
     Installed dropins::a_drop_in_hides_the_one_of_its_name_that_the_vendor_ships,
     Installed dropins::a_drop_in_that_cannot_be_taken_fails_the_reload_and_changes_nothing,
     Installed ends::a_flood_of_logind_delays_no_end,
-    Installed ends::a_flood_of_pid_1_delays_no_end,
+    Installed ends::a_flood_of_pid_1_delays_no_warning_and_no_end,
     Installed ends::a_login_that_pam_moved_elsewhere_is_warned_and_ended,
     Installed ends::an_end_comes_while_logind_and_the_bus_are_stopped,
     Installed ends::an_end_comes_while_logind_hangs,

@@ -12,8 +12,30 @@ use crate::text::{listed, one_line};
 pub(crate) struct Facts {
     /// `NCurrentSessions` and `SessionsMax`; absent if logind did not report them.
     pub(crate) places: Option<Places>,
-    /// The user of each session in the state `closing`; absent if logind did not reply in time.
-    pub(crate) closing: Option<Vec<String>>,
+    /// Absent if logind was not asked, since it had not replied before.
+    pub(crate) closing: Option<Closing>,
+}
+
+/// The sessions in the state `closing`, as far as logind replied in time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// It did not list its sessions.
+    Unknown,
+    Known {
+        /// The user of each of them.
+        users: Vec<String>,
+        /// The number of sessions whose state it did not report.
+        unknown: usize,
+    },
+}
+
+impl Facts {
+    fn closing_users(&self) -> &[String] {
+        match &self.closing {
+            Some(Closing::Known { users, .. }) => users,
+            Some(Closing::Unknown) | None => &[],
+        }
+    }
 }
 
 /// The number of sessions, and the maximum.
@@ -26,7 +48,7 @@ pub(crate) struct Places {
 /// All findings about logind's capacity.
 pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     let places = facts.places.map(|places| sessions_max(places, facts));
-    let closing = facts.closing.as_deref().map(closing);
+    let closing = facts.closing.as_ref().map(closing);
     places.into_iter().chain(closing).collect()
 }
 
@@ -45,7 +67,7 @@ fn sessions_max(places: Places, facts: &Facts) -> Finding {
         let beyond = "logins beyond that get no session of logind's";
         Finding::warning(check, &format!("{what}: {beyond}"))
     };
-    let left_behind = match facts.closing.as_deref().unwrap_or_default() {
+    let left_behind = match facts.closing_users() {
         [] => String::new(),
         closing => format!(
             "end what {} left behind, with loginctl kill-session, or ",
@@ -58,8 +80,29 @@ fn sessions_max(places: Places, facts: &Facts) -> Finding {
 }
 
 /// Processes that survive a logout keep their session in logind's table.
-fn closing(users: &[String]) -> Finding {
+fn closing(closing: &Closing) -> Finding {
     let check = Check::LogindClosing;
+    let (users, unknown) = match closing {
+        Closing::Unknown => {
+            let what = "logind did not say in time which sessions wait for what their users left \
+                        behind (closing)";
+            return Finding::note(check, what);
+        }
+        Closing::Known { users, unknown } => (users, *unknown),
+    };
+    let unsaid = match unknown {
+        0 => String::new(),
+        1 => "logind did not say in time whether 1 session waits for what its user left behind \
+              (closing)"
+            .to_owned(),
+        n => format!(
+            "logind did not say in time whether {n} sessions wait for what their users left behind \
+             (closing)"
+        ),
+    };
+    if users.is_empty() && unknown > 0 {
+        return Finding::note(check, &unsaid);
+    }
     let left_behind = match users.len() {
         0 => {
             let what = "no session waits for what its user left behind (closing)";
@@ -73,7 +116,11 @@ fn closing(users: &[String]) -> Finding {
              SessionsMax= each"
         ),
     };
-    Finding::note(check, &format!("{left_behind}: {}", by_user(users)))
+    let what = format!("{left_behind}: {}", by_user(users));
+    if unknown > 0 {
+        return Finding::note(check, &format!("{what}; {unsaid}"));
+    }
+    Finding::note(check, &what)
 }
 
 /// `alice (12), bob (3) and carol (1)`, sorted by descending number.
@@ -101,8 +148,34 @@ mod tests {
     fn facts(taken: u64, closing: &[&str]) -> Facts {
         Facts {
             places: Some(Places { taken, all: 100 }),
-            closing: Some(closing.iter().map(|&user| user.to_owned()).collect()),
+            closing: Some(known(closing, 0)),
         }
+    }
+
+    fn known(users: &[&str], unknown: usize) -> Closing {
+        let users = users.iter().map(|&user| user.to_owned()).collect();
+        Closing::Known { users, unknown }
+    }
+
+    #[test]
+    fn what_logind_did_not_say_in_time_is_said() {
+        let alice = "1 session waits for what its user left behind (closing), and takes a place of \
+                     SessionsMax=: alice (1)";
+        let three = "logind did not say in time whether 3 sessions wait for what their users left \
+                     behind (closing)";
+        for (told, level, expected) in [
+            (known(&[], 0), Level::Ok, "no session waits"),
+            (known(&["alice"], 0), Level::Note, alice),
+            (known(&[], 3), Level::Note, three),
+            (known(&["alice"], 3), Level::Note, three),
+            (Closing::Unknown, Level::Note, "did not say in time which"),
+        ] {
+            let finding = closing(&told);
+            assert_eq!(finding.level, level, "{told:?}");
+            assert!(finding.what.contains(expected), "{finding:?}");
+        }
+        let both = closing(&known(&["alice"], 3)).what;
+        assert_eq!(both, format!("{alice}; {three}"));
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(crate) enum Check {
     DaemonEnabled,
     DaemonVersion,
     DaemonSocket,
+    DaemonTerminals,
     DaemonLogind,
     DaemonRejectedFrames,
     PolicyState,
@@ -105,6 +106,7 @@ impl Check {
             Self::DaemonEnabled => "daemon.enabled",
             Self::DaemonVersion => "daemon.version",
             Self::DaemonSocket => "daemon.socket",
+            Self::DaemonTerminals => "daemon.terminals",
             Self::DaemonLogind => "daemon.logind",
             Self::DaemonRejectedFrames => "daemon.rejected-frames",
             Self::PolicyState => "policy.state",
@@ -154,6 +156,7 @@ impl Check {
             | Self::DaemonEnabled
             | Self::DaemonVersion
             | Self::DaemonSocket
+            | Self::DaemonTerminals
             | Self::DaemonLogind
             | Self::DaemonRejectedFrames
             | Self::PolicyState

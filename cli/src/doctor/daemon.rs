@@ -8,7 +8,7 @@ use session_timeout_config::{CheckStatus, Checked, Minima, Sources};
 use super::checks::Check;
 use super::finding::Finding;
 use super::root::Root;
-use super::unit::Outcome;
+use super::unit::{Helper, Outcome};
 use crate::error::Error;
 use crate::status::{Policy, Status};
 use crate::text::listed;
@@ -20,6 +20,9 @@ const START: &str = "systemctl enable --now session-timeoutd.socket session-time
 const SEE_WHY: &str = "see why: journalctl -b -u session-timeoutd; then: \
     systemctl enable --now session-timeoutd.socket session-timeoutd.service";
 const RELOAD: &str = "systemctl reload session-timeoutd";
+/// Both, as of the daemon's.
+const RESTART_HELPER: &str =
+    "systemctl restart session-timeout-terminals.socket session-timeout-terminals.service";
 
 /// The login socket, as the file system has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +130,34 @@ pub(crate) fn enabled(units: &[(&str, String)]) -> Option<Finding> {
             Finding::warning(check, &what).run_this(START)
         }
     })
+}
+
+/// Whether warnings come to terminals. The helper is stopped with the daemon, so this is of interest
+/// while that runs.
+pub(crate) fn terminals(helper: &Helper) -> Finding {
+    let check = Check::DaemonTerminals;
+    let states = (helper.socket.as_str(), helper.service.as_str());
+    let finding = match states {
+        ("active", "active") => {
+            return Finding::ok(
+                check,
+                "session-timeout-terminals runs, for warnings on terminals",
+            );
+        }
+        ("active", state) => {
+            let what = format!(
+                "session-timeout-terminals.service is {state}: warnings on terminals wait until \
+                 systemd has started it, and users can delay that"
+            );
+            Finding::warning(check, &what)
+        }
+        (state, _) => {
+            let what =
+                format!("session-timeout-terminals.socket is {state}: no terminal shows a warning");
+            Finding::error(check, &what)
+        }
+    };
+    finding.run_this(RESTART_HELPER)
 }
 
 fn login_socket(socket: Socket) -> Finding {
@@ -360,6 +391,24 @@ mod tests {
         assert_eq!(disabled.what, "b.service is not started at the next boot");
         assert_eq!(disabled.mend, Some(Mend::Run(START.into())));
         assert_eq!(enabled(&[]), None);
+    }
+
+    #[test]
+    fn a_helper_that_does_not_run_is_said_and_can_be_started_as_the_mend_says() {
+        for (socket, service, level) in [
+            ("active", "active", Level::Ok),
+            ("active", "inactive", Level::Warning),
+            ("active", "failed", Level::Warning),
+            ("active", "activating", Level::Warning),
+            ("inactive", "inactive", Level::Error),
+            ("failed", "active", Level::Error),
+        ] {
+            let (socket, service) = (socket.to_owned(), service.to_owned());
+            let finding = terminals(&Helper { socket, service });
+            assert_eq!(finding.level, level, "{finding:?}");
+            let mend = (level > Level::Ok).then(|| Mend::Run(RESTART_HELPER.into()));
+            assert_eq!(finding.mend, mend);
+        }
     }
 
     #[test]

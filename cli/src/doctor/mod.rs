@@ -80,6 +80,7 @@ pub(crate) async fn examine() -> Diagnosis {
         &witnesses.outcome,
     ));
     findings.extend(daemon::enabled(&witnesses.units));
+    findings.extend(witnesses.helper.as_ref().map(daemon::terminals));
     findings.extend(files.settings().map(by_type::examine));
     // Without the daemon nobody knows which there are, and that has been said.
     if witnesses.daemon.is_ok() {

@@ -1,4 +1,4 @@
-//! systemd's state of a daemon that does not run.
+//! systemd's state of the units.
 
 use zbus::OwnedVariant;
 
@@ -6,8 +6,11 @@ use crate::bus::Bus;
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-/// The unit's object path (`bus_label_escape()`), which works for units that are not loaded, too.
-const UNIT: &str = "/org/freedesktop/systemd1/unit/session_2dtimeoutd_2eservice";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+/// The units' object paths (`bus_label_escape()`), which work for units that are not loaded, too.
+const DAEMON: &str = "/org/freedesktop/systemd1/unit/session_2dtimeoutd_2eservice";
+const HELPER: &str = "/org/freedesktop/systemd1/unit/session_2dtimeout_2dterminals_2eservice";
+const HELPER_SOCKET: &str = "/org/freedesktop/systemd1/unit/session_2dtimeout_2dterminals_2esocket";
 
 /// The reason why the daemon does not run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,13 +26,12 @@ impl Outcome {
     /// Queries systemd; `None` if it does not reply.
     pub(crate) async fn gather(bus: &Bus) -> Option<Self> {
         const SERVICE: &str = "org.freedesktop.systemd1.Service";
-        let result = property(bus, SERVICE, "Result").await?;
-        let restarts = property(bus, SERVICE, "NRestarts").await?;
-        let state = property(bus, "org.freedesktop.systemd1.Unit", "ActiveState").await?;
+        let result = property(bus, DAEMON, SERVICE, "Result").await?;
+        let restarts = property(bus, DAEMON, SERVICE, "NRestarts").await?;
         Some(Self {
             result: String::try_from(result).ok()?,
             restarts: u32::try_from(restarts).ok()?,
-            state: String::try_from(state).ok()?,
+            state: state(bus, DAEMON).await?,
         })
     }
 
@@ -51,13 +53,35 @@ impl Outcome {
     }
 }
 
+/// `ActiveState` of the units of session-timeout-terminals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Helper {
+    pub(crate) socket: String,
+    pub(crate) service: String,
+}
+
+impl Helper {
+    /// Queries systemd; `None` if it does not reply.
+    pub(crate) async fn gather(bus: &Bus) -> Option<Self> {
+        Some(Self {
+            socket: state(bus, HELPER_SOCKET).await?,
+            service: state(bus, HELPER).await?,
+        })
+    }
+}
+
+async fn state(bus: &Bus, unit: &str) -> Option<String> {
+    let state = property(bus, unit, UNIT, "ActiveState").await?;
+    String::try_from(state).ok()
+}
+
 /// Queried one by one instead of all at once: the properties about executed programs have types
 /// that not every client can parse.
-async fn property(bus: &Bus, interface: &str, name: &str) -> Option<OwnedVariant> {
+async fn property(bus: &Bus, unit: &str, interface: &str, name: &str) -> Option<OwnedVariant> {
     let about = &(interface, name);
     let answer = bus.patiently(async {
         let connection = bus.connection();
-        let call = connection.call_method(Some(SYSTEMD), UNIT, Some(PROPERTIES), "Get", about);
+        let call = connection.call_method(Some(SYSTEMD), unit, Some(PROPERTIES), "Get", about);
         call.await?.body().deserialize()
     });
     answer.await.ok()

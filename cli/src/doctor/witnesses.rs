@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::process::Command;
 use zbus::{OwnedObjectPath, OwnedVariant};
 
-use super::capacity::{self, Places};
+use super::capacity::{self, Closing, Places};
 use super::desktop::Desktop;
 use super::logind::InForce;
 use super::notifications::Notifications;
@@ -41,6 +41,8 @@ pub(crate) struct Witnesses {
     pub(crate) daemon: Result<Status, Error>,
     /// Why the daemon does not run; empty if it runs, or systemd did not reply.
     pub(crate) outcome: unit::Outcome,
+    /// Absent if the daemon does not run, or systemd did not reply.
+    pub(crate) helper: Option<unit::Helper>,
     pub(crate) sessions: Vec<sessions::Facts>,
     /// Our units, with what systemd has of their files; empty where it did not say.
     pub(crate) units: Vec<(&'static str, String)>,
@@ -62,6 +64,7 @@ pub(crate) async fn hear() -> Witnesses {
             return Witnesses {
                 daemon: Err(why),
                 outcome: unit::Outcome::default(),
+                helper: None,
                 sessions: Vec::new(),
                 units: Vec::new(),
                 logind: None,
@@ -77,7 +80,7 @@ pub(crate) async fn hear() -> Witnesses {
         places: logind.as_ref().and_then(|in_force| in_force.places),
         // A service that timed out once is not queried again.
         closing: match logind {
-            Some(_) => closing(&bus).await,
+            Some(_) => Some(closing(&bus, PATIENCE).await),
             None => None,
         },
     };
@@ -92,9 +95,14 @@ pub(crate) async fn hear() -> Witnesses {
         Err(Error::NotRunning) => unit::Outcome::gather(&bus).await.unwrap_or_default(),
         _ => unit::Outcome::default(),
     };
+    let helper = match daemon {
+        Ok(_) => unit::Helper::gather(&bus).await,
+        Err(_) => None,
+    };
     Witnesses {
         daemon,
         outcome,
+        helper,
         sessions,
         units: units(&bus).await,
         logind,
@@ -169,9 +177,8 @@ async fn logind(bus: &Bus) -> Option<InForce> {
     })
 }
 
-/// The users of the sessions in the state `closing`, one entry for each session whose state logind
-/// reported in time.
-async fn closing(bus: &Bus) -> Option<Vec<String>> {
+/// The sessions in the state `closing`, of those whose state logind reports within this time.
+async fn closing(bus: &Bus, patience: Duration) -> Closing {
     type Listed = (String, u32, String, String, OwnedObjectPath);
     let sessions = bus.patiently(async {
         let (name, path) = LOGIND;
@@ -179,15 +186,22 @@ async fn closing(bus: &Bus) -> Option<Vec<String>> {
         let call = connection.call_method(Some(name), path, manager, "ListSessions", &());
         call.await?.body().deserialize()
     });
-    let sessions: Vec<Listed> = sessions.await.ok()?;
-    let states = stream::iter(sessions).map(async |(_, _, user, _, path)| {
-        let state = state(bus, &path).await;
-        (state.as_deref() == Some("closing")).then_some(user)
-    });
-    let in_time = states
-        .buffer_unordered(AT_ONCE)
-        .take_until(tokio::time::sleep(PATIENCE));
-    Some(in_time.filter_map(async |user| user).collect().await)
+    let sessions: Result<Vec<Listed>, _> = sessions.await;
+    let Ok(sessions) = sessions else {
+        return Closing::Unknown;
+    };
+    let listed = sessions.len();
+    let states = stream::iter(sessions)
+        .map(async |(_, _, user, _, path)| (user, state(bus, &path).await))
+        .buffer_unordered(AT_ONCE);
+    let in_time = states.take_until(tokio::time::sleep(patience));
+    let replies: Vec<_> = in_time.collect().await;
+    let unknown = listed - replies.len();
+    // A session that is gone meanwhile has no state.
+    let closing = |state: &Option<String>| state.as_deref() == Some("closing");
+    let closing = replies.into_iter().filter(|(_, state)| closing(state));
+    let users = closing.map(|(user, _)| user).collect();
+    Closing::Known { users, unknown }
 }
 
 /// The state of a session, as in org.freedesktop.login1(5).

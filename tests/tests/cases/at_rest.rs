@@ -13,6 +13,9 @@ use super::{SOON, secs};
 
 const SESSIONS: usize = 100;
 
+/// It writes to terminals, and nobody is warned here.
+const HELPER: &str = "session-timeout-terminals.service";
+
 /// Limits that are far away, and of every kind that there is.
 const POLICY: &str = r#"[default]
     session-timeout = "24h"
@@ -29,10 +32,11 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     let first = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(first.session())?;
     let alone = resting(machine)?;
-    let memory_of_one = memory(machine)?;
+    let memory_of_one = memory(machine, UNIT)?;
     // What the daemon takes of the memory; some 1.5 MB of libc's beside it are there anyway.
     let own = memory_of_one.get("Pss").copied().unwrap_or(u64::MAX);
     assert!(own <= 4 * 1024, "{memory_of_one:?}");
+    let helper = Work::of(machine, HELPER)?;
 
     let crowd = crowd(machine, SESSIONS - 1)?;
     wait_until(SOON, "a hundred sessions", || {
@@ -46,10 +50,15 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     })?;
     let before = resting(machine)?;
     hold_for(secs(60), "a minute to pass", || Ok::<_, Failure>(()))?;
-    let after = Work::of_daemon(machine)?;
+    let after = Work::of(machine, UNIT)?;
     assert_eq!(after, before, "the daemon has done something");
+    let helper_after = Work::of(machine, HELPER)?;
+    assert_eq!(helper_after, helper, "the helper has done something");
+    let memory_of_helper = memory(machine, HELPER)?;
+    let own = memory_of_helper.get("Pss").copied().unwrap_or(u64::MAX);
+    assert!(own <= 2 * 1024, "{memory_of_helper:?}");
 
-    let memory_of_all = memory(machine)?;
+    let memory_of_all = memory(machine, UNIT)?;
     for (part, most) in [("Rss", 8 * 1024), ("Private_Dirty", 4 * 1024)] {
         let used = memory_of_all.get(part).copied().unwrap_or(u64::MAX);
         assert!(used <= most, "{part}: {used} kB");
@@ -57,13 +66,14 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     let asked = Instant::now();
     machine.status()?;
     let asked = asked.elapsed();
-    let answered = Work::of_daemon(machine)?;
+    let answered = Work::of(machine, UNIT)?;
     // Every session is looked at when an inhibitor lock is taken, and again when it is released.
     machine.run("systemd-inhibit --what=idle sleep 2")?;
     let looked = resting(machine)?;
     eprintln!(
         "{}: with 1 session {memory_of_one:?} kB, {alone:?}; \
          with {SESSIONS} {memory_of_all:?} kB, {before:?}; \
+         the helper {memory_of_helper:?} kB, {helper:?}; \
          status took {} ms, for {} us of which the daemon worked; a look takes {} us",
         machine.suite(),
         asked.as_millis(),
@@ -85,7 +95,7 @@ pub(crate) fn all_the_sessions_that_logind_can_have_fit_into_20_mib(machine: &Ma
     // others, the C library and its own text, is there once and not its sessions'.
     for (occasion, most) in [("all at once", 28), ("from the state", 18)] {
         let work = resting(machine)?;
-        let memory = memory(machine)?;
+        let memory = memory(machine, UNIT)?;
         eprintln!(
             "{}: {ALL} sessions {occasion}: known after {} ms, {work:?}, {memory:?} kB",
             machine.suite(),
@@ -178,7 +188,7 @@ fn restart(machine: &Machine) -> Outcome<Duration> {
     Ok(started.elapsed())
 }
 
-/// What the daemon has done so far.
+/// What a service has done so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Work {
     /// How often one of its threads was woken or had to wait for a processor.
@@ -189,12 +199,12 @@ struct Work {
 }
 
 impl Work {
-    fn of_daemon(machine: &Machine) -> Outcome<Self> {
-        let pid = machine.daemon_pid()?;
+    fn of(machine: &Machine, unit: &str) -> Outcome<Self> {
+        let pid = machine.main_pid(unit)?;
         let statuses = machine.run(&format!("cat /proc/{pid}/task/*/status"))?;
         let lines = || statuses.lines();
         let switches = lines().filter(|line| line.contains("ctxt_switches"));
-        let group = format!("/sys/fs/cgroup/system.slice/{UNIT}");
+        let group = format!("/sys/fs/cgroup/system.slice/{unit}");
         let used = machine.run(&format!("grep usage_usec {group}/cpu.stat"))?;
         Ok(Self {
             switches: switches.map(number).sum::<Outcome<_>>()?,
@@ -208,9 +218,9 @@ impl Work {
 /// after ten seconds.
 fn resting(machine: &Machine) -> Outcome<Work> {
     wait_until(secs(60), "the daemon to be at rest", || {
-        let before = Work::of_daemon(machine)?;
+        let before = Work::of(machine, UNIT)?;
         hold_for(secs(12), "a pause", || Ok::<_, Failure>(()))?;
-        let after = Work::of_daemon(machine)?;
+        let after = Work::of(machine, UNIT)?;
         if after == before {
             Ok(after)
         } else {
@@ -242,9 +252,9 @@ fn crowd(machine: &Machine, count: usize) -> Outcome<Vec<Ssh>> {
     })
 }
 
-/// The daemon's memory in kB, by the kernel's words for its parts.
-fn memory(machine: &Machine) -> Outcome<BTreeMap<String, u64>> {
-    let pid = machine.daemon_pid()?;
+/// The memory of a service in kB, by the kernel's words for its parts.
+fn memory(machine: &Machine, unit: &str) -> Outcome<BTreeMap<String, u64>> {
+    let pid = machine.main_pid(unit)?;
     let parts = machine.run(&format!("cat /proc/{pid}/smaps_rollup"))?;
     let wanted = ["Rss:", "Pss:", "Private_Dirty:"];
     parts

@@ -367,6 +367,17 @@ pub(crate) fn a_daemon_that_is_away_is_brought_back_by_the_mend(machine: &Machin
     machine.wait_active()?;
     assert_well(machine)?;
 
+    machine.run("systemctl stop session-timeout-terminals.service")?;
+    let alone = Diagnosis::of(machine)?;
+    alone.assert_only(1, "daemon.terminals", "warning");
+    alone.run_the_mend(machine, "daemon.terminals")?;
+    assert_well(machine)?;
+    machine.run("systemctl stop session-timeout-terminals.socket")?;
+    let mute = Diagnosis::of(machine)?;
+    mute.assert_only(2, "daemon.terminals", "error");
+    mute.run_the_mend(machine, "daemon.terminals")?;
+    assert_well(machine)?;
+
     machine.run("systemctl disable session-timeoutd.service")?;
     let disabled = Diagnosis::of(machine)?;
     disabled.assert_only(1, "daemon.enabled", "warning");

@@ -202,29 +202,38 @@ pub(crate) fn very_many_processes_that_are_killed_delay_no_kill_of_anothers(
 }
 
 pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Machine) -> Outcome {
-    const HELPER: &str = "session-timeout-terminals";
+    const HELPER: &str = "session-timeout-terminals.service";
     machine.policy(POLICY)?;
+    let pid = machine.main_pid(HELPER)?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ssh.terminal()
         .wait_for("this session ends in 10 s", secs(40))?;
-    // It runs while a warning is in force, so that the last line is on time.
-    let pid = machine.run(&format!(
-        "systemctl show --property=MainPID --value {HELPER}"
-    ))?;
-    // 0 if it does not run, which kill(1) takes for its own process group.
-    assert_ne!(pid.trim(), "0", "{HELPER} does not run");
-    machine.run(&format!("kill -STOP {}", pid.trim()))?;
+    machine.run(&format!("kill -STOP {pid}"))?;
     assert_ends_on_time(machine, &ssh)?;
-    machine.run(&format!("kill -CONT {}", pid.trim()))?;
-    wait_until(secs(30), "it to end when nobody is warned", || {
-        let state = machine.attempt(&format!("systemctl is-active {HELPER}"))?;
-        match state.stdout.trim() {
-            "inactive" => Ok(()),
-            state => Err(Failure::new(state)),
+    machine.run(&format!("kill -CONT {pid}"))?;
+    let group = format!("/sys/fs/cgroup/system.slice/{HELPER}/cgroup.procs");
+    wait_until(secs(30), "its workers to end when nobody is warned", || {
+        let processes = machine.run(&format!("cat {group}"))?;
+        if processes.trim() == pid.to_string() {
+            Ok(())
+        } else {
+            Err(Failure::new(processes))
         }
     })?;
 
-    machine.run(&format!("systemctl stop {HELPER}.socket"))?;
+    // One that was killed is started again by itself, with the socket that it had.
+    machine.run(&format!("kill -KILL {pid}"))?;
+    wait_until(SOON, "it to run again", || {
+        let next = machine.main_pid(HELPER)?;
+        if next == pid {
+            Err(Failure::new("the old one"))
+        } else {
+            Ok(())
+        }
+    })?;
+
+    // It is stopped with its socket.
+    machine.run("systemctl stop session-timeout-terminals.socket")?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     assert_ends_on_time(machine, &ssh)?;
     let warned = Wanted::event("warning").session(ssh.session());

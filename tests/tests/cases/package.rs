@@ -6,6 +6,9 @@ use session_timeout_tests::{
 
 use super::{SOON, assert_not_ended};
 
+const HELPER: &str = "session-timeout-terminals.service";
+const HELPER_SOCKET: &str = "session-timeout-terminals.socket";
+
 pub(crate) fn installing_ends_no_session_and_enforces_the_shipped_limit(
     machine: &Machine,
 ) -> Outcome {
@@ -87,9 +90,18 @@ pub(crate) fn upgrading_keeps_the_deadline_of_a_live_session(machine: &Machine) 
         Ok::<_, session_timeout_tests::Failure>(left + uptime.trim().parse::<i64>().unwrap_or(0))
     };
     let (pid, before) = (machine.daemon_pid()?, deadline()?);
+    let helper = machine.main_pid(HELPER)?;
     Package::built()?.install_on(machine)?;
     machine.wait_active()?;
     assert_ne!(machine.daemon_pid()?, pid, "the new daemon does not run");
+    wait_until(SOON, "the new helper to run", || {
+        let now = machine.main_pid(HELPER)?;
+        if now == helper {
+            Err(Failure::new("the old one runs"))
+        } else {
+            Ok(())
+        }
+    })?;
     let after = deadline()?;
     assert!((before - after).abs() <= 2, "{before} s became {after} s");
     assert!(ssh.terminal().is_open());
@@ -116,7 +128,7 @@ pub(crate) fn removing_leaves_logins_working_and_purging_leaves_nothing(
     machine.run("dpkg --remove session-timeout")?;
     assert_eq!(pam_modules(machine)?, was);
     let active = machine.attempt(&format!(
-        "systemctl is-active {UNIT} session-timeoutd.socket"
+        "systemctl is-active {UNIT} session-timeoutd.socket {HELPER} {HELPER_SOCKET}"
     ))?;
     assert!(
         !active.stdout.lines().any(|state| state == "active"),
