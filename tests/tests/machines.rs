@@ -221,6 +221,7 @@ on_both_suites! {
     Installed restart::a_restart_of_logind_moves_no_deadline,
     Installed restart::a_restart_of_the_bus_moves_no_deadline,
     Installed restart::a_restarted_daemon_keeps_deadlines_and_repeats_no_warning,
+    Installed restart::a_session_that_is_over_and_that_logind_keeps_is_not_ended_again,
     Installed restart::killing_the_daemon_moves_no_deadline_and_repeats_no_warning,
     Installed rules::a_reload_that_shortens_a_rule_still_gives_its_shortest_warning,
     Installed rules::a_rule_for_a_group_holds_for_its_members_and_ends_their_sessions,
