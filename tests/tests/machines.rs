@@ -223,6 +223,7 @@ on_both_suites! {
     Installed restart::a_restart_of_logind_moves_no_deadline,
     Installed restart::a_restart_of_the_bus_moves_no_deadline,
     Installed restart::a_restarted_daemon_keeps_deadlines_and_repeats_no_warning,
+    Installed restart::a_session_that_is_over_and_that_logind_keeps_is_not_ended_again,
     Installed restart::a_warning_that_is_being_written_when_the_daemon_stops_is_in_the_journal,
     Installed restart::killing_the_daemon_moves_no_deadline_and_repeats_no_warning,
     Installed rules::a_reload_that_shortens_a_rule_still_gives_its_shortest_warning,

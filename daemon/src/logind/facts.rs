@@ -52,6 +52,18 @@ impl Properties {
         }
     }
 
+    /// Whether nothing of this session is left where logind looks. logind drops such a session, but
+    /// looks at it only when something happens to it (`session_add_to_gc_queue()`): one whose end it
+    /// missed, as under a flood of calls, stays `closing`. A session that is over counts as dropped,
+    /// so that processes that have left its scope are still looked for.
+    pub(crate) fn is_over(&self, facts: &SessionFacts) -> bool {
+        let leads = |leader| Process::before(leader, facts.started).is_some();
+        self.state() == State::Closing
+            && !facts.leader.is_some_and(leads)
+            && facts.invocation.is_none()
+            && scope::unit(&facts.key.id).is_some_and(|unit| scope::is_empty(&unit, facts.uid))
+    }
+
     /// The session in the engine's words.
     pub(crate) fn facts(&self, now: Clocks) -> Option<SessionFacts> {
         let (uid, key) = (self.uid()?, self.key()?);
@@ -188,6 +200,8 @@ fn boot_time(wall: WallTime, monotonic: u64, now: Clocks) -> BootTime {
 
 #[cfg(test)]
 mod tests {
+    use zbus::wire::{ObjectPath, Variant};
+
     use super::*;
 
     const SECOND: u64 = 1_000_000;
@@ -229,6 +243,42 @@ mod tests {
         let now = clocks(1000, 700, 1000);
         assert_eq!(taken_at(0, 400, now), 400);
         assert_eq!(taken_at(5000, 400, now), 700);
+    }
+
+    /// A session that this machine has no scope of.
+    fn left_behind(state: &str, leader: u32) -> Properties {
+        let object = OwnedObjectPath::from(ObjectPath::from_static_str_unchecked("/x"));
+        let stamp = || Variant::from(Clocks::now().monotonic);
+        let all = [
+            ("Id", Variant::from("over1")),
+            ("User", Variant::from((4_242_424_u32, object))),
+            ("Timestamp", Variant::from(1_u64)),
+            ("TimestampMonotonic", stamp()),
+            ("Class", Variant::from("user")),
+            ("Type", Variant::from("tty")),
+            ("State", Variant::from(state)),
+            ("Leader", Variant::from(leader)),
+        ];
+        let all =
+            all.map(|(name, value)| (name.to_owned(), OwnedVariant::try_from(value).unwrap()));
+        Properties::new(all.into())
+    }
+
+    #[test]
+    fn a_closing_session_without_a_leader_and_a_scope_is_over() {
+        let own = std::process::id();
+        // No process has the highest number: the ids end below it (PID_MAX_LIMIT of the kernel).
+        for (state, leader, expected) in [
+            ("closing", 0, true),
+            ("closing", u32::MAX >> 1, true),
+            ("closing", own, false),
+            ("active", 0, false),
+            ("online", u32::MAX >> 1, false),
+        ] {
+            let properties = left_behind(state, leader);
+            let facts = properties.facts(Clocks::now()).unwrap();
+            assert_eq!(properties.is_over(&facts), expected, "{state} {leader}");
+        }
     }
 
     #[test]

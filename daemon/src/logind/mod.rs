@@ -199,13 +199,18 @@ async fn find(link: &Link, inputs: &mpsc::Sender<Input>, id: &str) -> zbus::Resu
     Ok(())
 }
 
-/// The facts of the session at this path; a session that is gone meanwhile is normal.
+/// The facts of the session at this path; a session that is gone meanwhile is normal, and one that
+/// is over counts as gone.
 ///
 /// # Errors
 /// logind does not answer, which says nothing about the session.
 async fn describe(link: &Link, path: &OwnedObjectPath) -> zbus::Result<Option<SessionFacts>> {
     match get_all(link, path).await {
-        Ok(all) => Ok(Properties::new(all).facts(Clocks::now())),
+        Ok(all) => {
+            let properties = Properties::new(all);
+            let facts = properties.facts(Clocks::now());
+            Ok(facts.filter(|facts| !properties.is_over(facts)))
+        }
         Err(error) if is_unknown(&error) => Ok(None),
         Err(error) => Err(error),
     }

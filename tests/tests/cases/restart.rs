@@ -1,9 +1,11 @@
 //! Restarts: of the daemon, of logind, of the bus. No deadline moves, and nobody is warned twice.
 
+use std::fs;
 use std::time::Instant;
 
 use session_timeout_tests::{
-    Account, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, hold_for, wait_until,
+    Account, Context as _, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, hold_for,
+    wait_until,
 };
 
 use super::{SOON, assert_after, assert_between, login_of, secs};
@@ -48,6 +50,33 @@ pub(crate) fn a_restarted_daemon_keeps_deadlines_and_repeats_no_warning(
         let pid = machine.daemon_pid()?;
         machine.run(&format!("systemctl restart {UNIT}"))?;
         assert_ne!(machine.daemon_pid()?, pid);
+        Ok(())
+    })
+}
+
+/// A logind that has missed the end of a scope has the session for good.
+pub(crate) fn a_session_that_is_over_and_that_logind_keeps_is_not_ended_again(
+    machine: &Machine,
+) -> Outcome {
+    machine.policy(POLICY)?;
+    let crowd = fs::read(env!("CARGO_BIN_EXE_crowd")).context("read the crowd")?;
+    machine.write("/var/tmp/crowd", crowd)?;
+    machine.run("systemctl mask --quiet --runtime --now systemd-logind.service")?;
+    machine.run("chmod 755 /var/tmp/crowd && systemd-run --quiet /var/tmp/crowd 2 1")?;
+    machine.run(&format!("systemctl restart {UNIT}"))?;
+    machine.wait_known("crowd0")?;
+    let gone = Wanted::event("gone").session("crowd0");
+    machine.journal().wait_for(&gone, secs(60))?;
+    machine.run(&format!("systemctl restart {UNIT}"))?;
+    machine.wait_active()?;
+    // It would be ended as soon as its user is warned for the shortest lead.
+    hold_for(secs(10), "the session that is over", || {
+        for event in ["warning", "end", "gone"] {
+            let again = Wanted::event(event).session("crowd1");
+            if let Some(told) = machine.journal().all(&again).first() {
+                return Err(Failure::new(told.to_string()));
+            }
+        }
         Ok(())
     })
 }

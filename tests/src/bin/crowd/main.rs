@@ -1,5 +1,5 @@
-//! A logind with as many sessions as are wanted: `crowd NUMBER`, as root, on the system bus of a
-//! machine whose own logind is stopped.
+//! A logind with as many sessions as are wanted: `crowd NUMBER [CLOSING]`, as root, on the system bus
+//! of a machine whose own logind is stopped. The last CLOSING sessions are over, and it keeps them.
 //!
 //! Thousands of real logins would take hours, and the memory of a whole cluster.
 
@@ -14,17 +14,20 @@ const PATH: &str = "/org/freedesktop/login1";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> zbus::Result<()> {
-    let number = std::env::args()
-        .nth(1)
-        .and_then(|number| number.parse().ok());
-    let sessions: u32 = number.unwrap_or(1);
+    let number = |place| std::env::args().nth(place)?.parse::<u32>().ok();
+    let sessions = number(1).unwrap_or(1);
+    let open = sessions.saturating_sub(number(2).unwrap_or(0));
     let bus = Connection::system().await?;
     let server = bus.object_server();
     let started = Stamps::now();
     for number in 0..sessions {
-        server
-            .at(path_of(number), Session { number, started })
-            .await?;
+        let state = if number < open { "active" } else { "closing" };
+        let session = Session {
+            number,
+            started,
+            state,
+        };
+        server.at(path_of(number), session).await?;
     }
     server.at(PATH, Manager { sessions }).await?;
     bus.request_name("org.freedesktop.login1").await?;
@@ -126,6 +129,7 @@ impl Manager {
 struct Session {
     number: u32,
     started: Stamps,
+    state: &'static str,
 }
 
 #[interface(name = "org.freedesktop.login1.Session")]
@@ -193,7 +197,7 @@ impl Session {
 
     #[zbus(property)]
     fn state(&self) -> &str {
-        "active"
+        self.state
     }
 
     #[zbus(property)]
