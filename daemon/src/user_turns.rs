@@ -38,6 +38,8 @@ impl UserTurns {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -48,7 +50,8 @@ mod tests {
             let turns = turns.clone();
             tokio::spawn(async move { turns.of(Uid::new(1)).await })
         };
-        assert!(turns.of(Uid::new(2)).await.is_some());
+        let other = tokio::time::timeout(Duration::from_secs(5), turns.of(Uid::new(2)));
+        assert!(matches!(other.await, Ok(Some(_))));
         assert!(!second.is_finished());
         drop(first);
         assert!(second.await.unwrap().is_some());

@@ -183,7 +183,6 @@ on_both_suites! {
     Installed hostile::a_flood_of_calls_and_forged_signals_delays_nobody,
     Installed hostile::an_agent_that_never_answers_keeps_nobody_elses_session,
     Installed hostile::a_user_with_very_many_processes_delays_nobody,
-    Installed hostile::very_many_processes_that_are_killed_delay_no_kill_of_anothers,
     Installed hostile::an_end_waits_for_no_program_that_writes_to_terminals,
     Installed hostile::terminals_that_block_every_process_that_opens_them_delay_nobody,
     Installed inactivity::a_console_login_is_announced_warned_and_ended,

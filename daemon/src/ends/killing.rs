@@ -204,7 +204,8 @@ mod tests {
         let known = children
             .iter()
             .filter_map(|one| Process::of(Pid::new(one.id())));
-        kill_all(&aside, Uid::new(1), known.collect()).await;
+        let killing = kill_all(&aside, Uid::new(1), known.collect());
+        let _ = tokio::time::timeout(PAUSE, killing).await;
         for one in &mut children {
             assert_eq!(end_of(one), Some(nix::libc::SIGKILL));
         }

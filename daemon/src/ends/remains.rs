@@ -213,7 +213,7 @@ mod tests {
     use crate::journal::Journal;
     use crate::tell::Teller;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_login_is_not_gone_while_its_processes_cannot_be_read() {
         let (journal, _writer) = Journal::start().unwrap();
         let (inputs, _queue) = mpsc::channel(1);

@@ -14,8 +14,6 @@ use session_timeout_tests::{
 use super::mallory::{self, FLOOD};
 use super::{SOON, assert_after, assert_between, late, login_of, secs};
 
-const KEEP_OUT: &str = include_str!("../../hostile/keep-out.sh");
-
 /// Desktops of the hostile user: eight questions a second, of which the bus lets 128 be open.
 const DESKTOPS: usize = 8;
 
@@ -163,41 +161,6 @@ pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -
     Ok(())
 }
 
-/// All are due within some seconds. A process that has left every scope is killed by the daemon alone.
-pub(crate) fn very_many_processes_that_are_killed_delay_no_kill_of_anothers(
-    machine: &Machine,
-) -> Outcome {
-    machine.policy(
-        r#"[default]
-        session-timeout = "30s"
-        session-warnings = ["5s"]
-        grace = "3s""#,
-    )?;
-    mallory::install(machine)?;
-    machine.write("/var/tmp/keep-out.sh", KEEP_OUT)?;
-    let crowd = compiled(machine, "crowd")?;
-    let open = |_| {
-        let mut attack = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
-        attack.send(&format!("(trap '' TERM HUP; {crowd} {EACH} {FLOOD} &)\n"))?;
-        attack.terminal().wait_for("crowd of ", secs(30))?;
-        Ok(attack)
-    };
-    let attacks = (0..CROWDS).map(open);
-    let attacks: Vec<_> = attacks.collect::<Outcome<_>>()?;
-    let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    ssh.send("trap '' TERM HUP; sh /var/tmp/keep-out.sh 45\n")?;
-    ssh.terminal().wait_for("kept out by", SOON)?;
-    let login = login_of(machine, ssh.session())?;
-    let closed = ssh.wait_closed(secs(60))?;
-    let took = closed.saturating_duration_since(login.at);
-    eprintln!("{}: closed {took:?} after the login", machine.suite());
-    assert_between(login.at, "the close", closed, secs(30), secs(30 + 3 + 2));
-    for attack in &attacks {
-        machine.wait_session_gone(attack.session(), secs(60))?;
-    }
-    Ok(())
-}
-
 pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Machine) -> Outcome {
     const HELPER: &str = "session-timeout-terminals.service";
     machine.policy(POLICY)?;
@@ -245,11 +208,6 @@ pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Mac
 
 /// Enough processes to keep the daemon busy for most of a second.
 const PROCESSES: u32 = 15_000;
-
-/// Sessions with very many processes each.
-const CROWDS: u32 = 6;
-/// The processes of each.
-const EACH: u32 = 2_500;
 
 /// Builds a hostile program and copies it into the machine; returns its path there.
 fn compiled(machine: &Machine, name: &str) -> Outcome<String> {
