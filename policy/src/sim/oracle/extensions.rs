@@ -1,6 +1,6 @@
 //! More time: what may be granted, and why it may be refused.
 
-use super::{Cause, Oracle, Standing, Verdict, What, broken};
+use super::{Cause, Oracle, Standing, Tables, Verdict, What, broken};
 use crate::sim::history::{History, LockFact, Moment};
 use crate::sim::oracle::locks::Held;
 use crate::sim::promise::Promise;
@@ -63,6 +63,33 @@ impl Oracle<'_> {
         } else {
             broken(Promise::Extensions, "there is no reason to refuse it")
         }
+    }
+
+    /// A shorter limit that had no time for its warning before the end may have it before the
+    /// extended end: then it holds, with that end.
+    pub(super) fn extends_shorter_limits(&mut self, at: usize) {
+        let Some(policy) = self.policies.get(self.policy) else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(at) else {
+            return;
+        };
+        let history = &mut session.history;
+        let tables = &mut self.tables;
+        let length = |tables: &Tables, standing| match standing {
+            Standing::Under(id) => tables.get(id).map(|terms| terms.absolute.length),
+            Standing::Undecided | Standing::Exempt => None,
+        };
+        let mut held = length(tables, history.standing());
+        while let Some(standing) = tables.judge_past((self.policy, policy), history, self.now)
+            && let (Some(new), Some(old)) = (length(tables, standing), held)
+            && new < old
+            && let Some((_, extension)) = history.extensions.last_mut()
+        {
+            extension.total += old - new;
+            held = Some(new);
+        }
+        self.judge_all();
     }
 
     /// It was held until right after the answer.

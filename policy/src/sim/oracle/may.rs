@@ -41,6 +41,9 @@ impl Oracle<'_> {
         if let Action::Report(_, Finding::GroupsUnavailable) = action {
             self.gives_up_groups_of(at);
         }
+        if let Action::Extended(..) = action {
+            self.extends_shorter_limits(at);
+        }
         Ok(())
     }
 
