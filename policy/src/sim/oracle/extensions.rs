@@ -1,4 +1,4 @@
-//! More time: what may be granted, and why it may be refused.
+//! Checks of extensions: which may be granted, and why they may be refused.
 
 use super::{Cause, Oracle, Standing, Tables, Verdict, What, broken};
 use crate::sim::history::{History, LockFact, Moment};
@@ -9,7 +9,7 @@ use crate::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
 impl Oracle<'_> {
     pub(super) fn may_extend(&self, history: &History, extended: Extended) -> Verdict {
         self.was_asked(history)?;
-        if self.is_decided_anew(history) {
+        if self.is_decided_again(history) {
             return Ok(());
         }
         let terms = match self.terms(history) {
@@ -45,7 +45,7 @@ impl Oracle<'_> {
         let ending = history.end().is_some() || !history.is_open();
         let right = match (self.terms(history), refusal) {
             _ if ending => refusal == Refusal::Ending,
-            _ if self.is_decided_anew(history) => true,
+            _ if self.is_decided_again(history) => true,
             (None, _) => refusal == Refusal::NoLimit,
             (Some(_), _) if self.held(history) == Held::Yes || self.was_held(history) => true,
             (Some(terms), Refusal::NotAllowed) => terms.extensions.times == 0,
@@ -99,7 +99,7 @@ impl Oracle<'_> {
     }
 
     /// Something else was decided about the session right after the answer.
-    fn is_decided_anew(&self, history: &History) -> bool {
+    fn is_decided_again(&self, history: &History) -> bool {
         let last = history.standings.last();
         last.is_none_or(|(moment, standing)| {
             self.is_new(*moment) || *standing == Standing::Undecided
@@ -150,7 +150,7 @@ impl Oracle<'_> {
         if !history.replied.is_some_and(new) {
             return broken(Promise::Extensions, "no answer to a wish for more time");
         }
-        if self.is_decided_anew(history) {
+        if self.is_decided_again(history) {
             return Ok(());
         }
         let withdrawn = history.withdrawals.last();
