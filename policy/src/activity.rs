@@ -164,14 +164,14 @@ impl Activity {
     /// Whether there was activity since this was the last, other than a repeated report of the
     /// same.
     pub(crate) fn is_later_than(&self, before: BootTime) -> bool {
-        let told_anew = match self.source {
+        let tolerance = match self.source {
             IdleSource::Agent => HINT_JITTER,
             IdleSource::Terminals
             | IdleSource::Output
             | IdleSource::Logind
             | IdleSource::Unknown => Duration::ZERO,
         };
-        self.latest() > before.saturating_add(told_anew)
+        self.latest() > before.saturating_add(tolerance)
     }
 
     /// Input was seen at this moment.

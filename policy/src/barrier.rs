@@ -8,6 +8,7 @@
 //! are none either. The inactivity limit follows the current properties.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::countdown::Countdown;
 use crate::locking::Hold;
@@ -226,6 +227,24 @@ impl Tracked {
         };
         let barrier = self.earliest(now, candidates, begun);
         (standing, barrier)
+    }
+
+    /// The absolute limit of this length was extended until then. A shorter limit did not hold if
+    /// its warning would have come too late; if there is time for it before the extended end, the
+    /// shorter limit holds from now on, with the same end.
+    pub(crate) fn extend_shorter_limits(
+        &mut self,
+        now: BootTime,
+        terms: &Terms,
+        (mut length, until): (Duration, BootTime),
+    ) {
+        while let (_, Some(barrier)) = self.verdict_now(now, terms)
+            && barrier.limits.absolute.length < length
+        {
+            length = barrier.limits.absolute.length;
+            let span = until.since(self.ends_count_from());
+            self.granted.total = span.saturating_sub(length);
+        }
     }
 
     /// Whether the limits depend on groups of the user that are not known.

@@ -117,12 +117,8 @@ impl Tracked {
 
     /// Evaluates the policy again. Warnings under a limit that does not hold any more are
     /// withdrawn, and the new limit starts with its warnings.
-    fn rejudge(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
-        let held = self.terms(LimitKind::Absolute);
-        let (standing, barrier) = self.verdict(now, terms, |limits| {
-            let same = held == Some((&limits.absolute, limits.end_action));
-            same.then_some(&self.absolute)
-        });
+    pub(crate) fn rejudge(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
+        let (standing, barrier) = self.verdict_now(now, terms);
         // The limits stay in force while groups are resolved.
         if standing == Standing::Undecided || (standing == self.standing && barrier == self.barrier)
         {
@@ -161,6 +157,19 @@ impl Tracked {
             self.stage = Countdown::default();
         }
         self.unknown_reported = false;
+    }
+
+    /// The result of the policy, where the absolute limit that holds has begun to count down.
+    pub(crate) fn verdict_now(
+        &self,
+        now: BootTime,
+        terms: &Terms,
+    ) -> (Standing, Option<Box<Barrier>>) {
+        let held = self.terms(LimitKind::Absolute);
+        self.verdict(now, terms, |limits| {
+            let same = held == Some((&limits.absolute, limits.end_action));
+            same.then_some(&self.absolute)
+        })
     }
 
     /// What the countdown of this kind depends on: if it changes, the countdown restarts.

@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_never_given_up_and_never_a_storm() {
+    fn an_end_is_never_given_up_and_is_repeated_with_growing_pauses() {
         let seen = run(Stage::Terminate, 3600, |_| true);
         assert_eq!(seen.first(), Some(&(0, "terminate")));
         assert!(seen.iter().any(|(_, name)| *name == "kill"));

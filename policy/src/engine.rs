@@ -103,7 +103,7 @@ impl Engine {
             Event::EndFailed(key) => {
                 self.with(&key, &mut out, |session, now, _| session.end_failed(now));
             }
-            Event::ExtensionAsked(key) => self.with(&key, &mut out, Tracked::extend),
+            Event::ExtensionAsked(key) => self.extend(&key, &mut out),
             Event::GroupsResolved(key, groups) => {
                 self.decide(&key, &mut out, |session, _, _| session.told(groups));
             }
@@ -244,6 +244,13 @@ impl Engine {
     ) {
         if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
             act(session, self.now, out);
+            session.tick(self.now, &self.terms, out);
+        }
+    }
+
+    fn extend(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
+        if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
+            session.extend(self.now, &self.terms, out);
             session.tick(self.now, &self.terms, out);
         }
     }

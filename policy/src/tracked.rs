@@ -195,12 +195,16 @@ impl Tracked {
     }
 
     /// An extension is requested.
-    pub(crate) fn extend(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn extend(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
         let key = self.facts.key.clone();
+        let length = self.absolute_limits().map(|limits| limits.absolute.length);
         match self.extended(now) {
             Ok(extended) => {
                 self.withdraw(LimitKind::Absolute, out);
                 out.push(Action::Extended(key, extended));
+                let length = length.unwrap_or_default();
+                self.extend_shorter_limits(now, terms, (length, extended.until));
+                self.rejudge(now, terms, out);
             }
             Err(refusal) => out.push(Action::ExtensionRefused(key, refusal)),
         }

@@ -1,5 +1,5 @@
-//! Properties: whatever happens, in whatever order, the engine keeps its promises. Most of them
-//! are in `support/oracle.rs`, which judges every call.
+//! Properties: any events in any order keep the engine's promises. Most are in `support/judge.rs`,
+//! which checks every call.
 
 #![allow(
     clippy::expect_used,

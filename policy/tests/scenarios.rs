@@ -1,9 +1,8 @@
-//! Scenarios: what happens on a machine, and what the engine makes of it, as text that needs no
-//! programmer. Each file in `scenarios/` claims one thing, and its name is the claim;
-//! `support/script.rs` says how one is written.
+//! Scenarios: text files with events and the actions that the engine must return. Each file in
+//! `scenarios/` makes one claim, which is its name; `support/script.rs` describes the format.
 //!
-//! `UPDATE=1 cargo test -p session-timeout-policy --test scenarios` writes what came out into the
-//! files, to be read again before it is believed.
+//! `UPDATE=1 cargo test -p session-timeout-policy --test scenarios` writes the actual result into
+//! the files; read it before you commit it.
 
 #![allow(
     clippy::expect_used,

@@ -1,6 +1,6 @@
-//! The simulation, for as long as a test may take; `make simulate` goes on for longer.
+//! The simulation as a test of limited length; `make simulate` runs longer.
 //!
-//! Stories that broke a promise once are in `regressions/`, and are told again first.
+//! Stories that broke a promise once are in `regressions/`, and run first.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What stands of the warnings of a session (`Engine::warnings`), after all that can become of
-//! them. Whoever shows them anew, as to a desktop whose agent was restarted, shows just these.
+//! Which warnings of a session are in force (`Engine::warnings`), in all cases. An agent that is
+//! restarted shows just these.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
-//! Lives through whole machines and checks every promise of the engine: `make simulate`.
+//! `simulate`: runs stories of whole machines and checks every promise of the engine (`make
+//! simulate`).
 //!
-//! Each seed is one story. Stories are told until the time is up, or so many days of sessions have
-//! been lived through; the first that breaks a promise is made as short as can be and printed as
-//! text that goes into `tests/regressions/`.
+//! Each seed is one story. Stories run until the time is up, or until sessions have lasted this
+//! many days; the first one that breaks a promise is shortened and printed as text for
+//! `tests/regressions/`.
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::process::ExitCode;
@@ -15,10 +16,10 @@ use session_timeout_policy::sim::{Failure, Report, simulate};
 const USAGE: &str = "\
 usage: simulate [--seconds N | --session-days N] [--seed S] [--threads N] [--json]
 
-  --seconds N       go on for so many seconds (60)
-  --session-days N  go on until sessions have lasted so many days, all together
-  --seed S          begin with this seed (0); with --session-days 0, it alone
-  --threads N       use so many processors (all)
+  --seconds N       run for this many seconds (60)
+  --session-days N  run until sessions have lasted this many days in total
+  --seed S          start with this seed (0); with --session-days 0, only this one
+  --threads N       use this many threads (one per processor)
   --json            print one JSON document
 
 The exit status is 0 where every promise was kept, 1 where one was broken, 2 for a wrong command
@@ -190,7 +191,7 @@ impl Shared {
                 "\r{} s: {seeds} seeds, {days} session-days",
                 elapsed.as_secs()
             );
-            // Only a picture for whoever watches.
+            // Progress is only for an interactive terminal.
             let _ = stderr().flush();
         }
     }

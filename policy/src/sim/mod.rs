@@ -1,13 +1,13 @@
-//! The simulation: machines on which everything happens that can happen, and a judge.
+//! The simulation: generated machines with faults, and an oracle that checks every promise.
 //!
-//! One seed is one story (`draw/`): a machine, the people who log in on it for some days, the
-//! policies that are in force, and what goes wrong. The machine (`world/`) and the daemon on it
-//! (`driver/`) play the story without waiting for anything. A judge (`oracle/`) keeps the whole
-//! history of each session (`history/`), shares no line with the engine but its public words, and
-//! works out at each step what the engine may and must do.
+//! Each seed generates one story (`draw/`): a machine, the people who log in on it for some days,
+//! the policies in force, and the faults. The machine (`world/`) and the daemon on it (`driver/`)
+//! run the story in simulated time. The oracle (`oracle/`) records the whole history of each
+//! session (`history/`), shares only the public types with the engine, and computes at each step
+//! what the engine may and must do.
 //!
-//! A story that breaks a promise is made shorter (`shrink.rs`) and written down (`text/`), so that
-//! it can be told again for ever.
+//! A story that breaks a promise is shortened (`shrink.rs`) and written as text (`text/`), so that
+//! it can be replayed.
 
 mod draw;
 mod driver;
@@ -61,7 +61,7 @@ pub fn simulate(seed: u64, report: &mut Report) -> Result<(), Box<Failure>> {
     }))
 }
 
-/// Plays a story that was written down, and compares it with one that has crashes where it is calm.
+/// Replays a story from its text, and compares a story without faults with one that has crashes.
 ///
 /// # Errors
 ///
@@ -78,7 +78,7 @@ pub fn replay(story: &str) -> Result<Result<(), Violation>, TextError> {
     }))
 }
 
-/// Tells a story as its seed wants it: some are told twice.
+/// Runs a story; some are run twice.
 fn tell(seed: u64, plan: &Plan, report: &mut Report) -> Result<(), Violation> {
     if seed % 8 == 5 && plan.is_calm() {
         twin::compare(plan, report)
@@ -87,7 +87,7 @@ fn tell(seed: u64, plan: &Plan, report: &mut Report) -> Result<(), Violation> {
     }
 }
 
-/// A closer look takes long, and one story in so many is enough.
+/// A detailed check takes long, so only one story in this many gets it.
 fn scrutiny(seed: u64) -> Scrutiny {
     if seed.is_multiple_of(64) {
         Scrutiny::Close

@@ -1,5 +1,5 @@
-//! What happens on one machine, hour by hour: all that is left to chance is drawn before it
-//! starts, so that a story can be told again, written down and made shorter.
+//! The plan of a story: everything random is drawn before the story starts, so that it can be
+//! replayed, written as text and shortened.
 
 use std::time::Duration;
 
@@ -29,28 +29,28 @@ pub(super) struct Op {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Who(pub(super) u16);
 
-/// What can happen. What a fault does is in `world/`; all of them go by for themselves.
+/// The events of a story. The effect of a fault is in `world/`; all faults end by themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// The agent in the session's desktop ends, or is started again.
     Agent(Who, Presence),
     /// The user asks for more time.
     AsksMore(Who),
-    /// The daemon gets no processor for so long; the rest of the machine does.
+    /// The daemon gets no processor for this time; the rest of the machine does.
     Busy(Duration),
-    /// The user has logind believe something else of the session.
+    /// The user changes a property of the session in logind.
     Changes(Who, Change),
     /// A terminal of the session is closed.
     Closes(Who, Nth),
-    /// The daemon dies, and is there again after so long.
+    /// The daemon crashes, and is started again after this time.
     Crashes(Duration, Memory),
     /// logind drops the session, and its leader lives on.
     Drops(Who),
-    /// logind fails whoever asks it to end, hang up or lock a session, for so long.
+    /// Requests to logind to end, hang up or lock a session fail for this time.
     EndsFail(Duration),
     /// The leader leaves the scope: when that is ended, logind drops the session.
     Escapes(Who),
-    /// Nobody answers for so long, or not as they should, which groups a user is in.
+    /// The question for the groups of a user has no reply, or a faulty one, for this time.
     Groups(Trouble, Duration),
     /// The user takes or releases an inhibitor lock on `idle`.
     Inhibits(Who, Inhibitor),
@@ -60,7 +60,7 @@ pub(super) enum What {
     Lists,
     /// The user locks the screen.
     Locks(Who),
-    /// logind is restarted and is away for so long. It forgets hints.
+    /// logind is restarted and is away for this time. It forgets hints.
     Logind(Duration),
     /// Somebody logs in.
     LogsIn(Box<Person>),
@@ -72,13 +72,13 @@ pub(super) enum What {
     Opens(Who),
     /// A program writes to a terminal.
     Prints(Who, Nth, Pattern),
-    /// No reading comes for so long, or not as it should.
+    /// Probes fail, or are late, for this time.
     Probes(Trouble, Duration),
     /// The home directory is there: a session of class `user-incomplete` becomes one of a user.
     Ready(Who),
     /// The administrator puts the policy with this number in force.
     Reloads(usize),
-    /// What logind and PAM tell does not come as it should, for so long.
+    /// Signals of logind and PAM are lost, late or doubled for this time.
     Signals(Mail, Duration),
     /// The wall clock is set.
     Steps(Step),
@@ -90,13 +90,13 @@ pub(super) enum What {
     Types(Who, Nth, Pattern),
     /// The user unlocks the screen, if it is locked.
     Unlocks(Who),
-    /// Nobody says for so long, or not as they should, whether anything of a session is left.
+    /// The question what remains of a session has no reply, or a faulty one, for this time.
     Verifies(Trouble, Duration),
     /// Input is not noticed, though a warning stands.
     Unwatched(Duration),
 }
 
-/// What a user can have logind believe.
+/// A property that a user can change in logind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Terminal(String),
@@ -107,14 +107,14 @@ pub(super) enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Nth(pub(super) usize);
 
-/// At once, and then again and again.
+/// Something periodic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
     pub(super) every: Duration,
     pub(super) lasts: Duration,
 }
 
-/// What a daemon that comes up again finds of its state.
+/// What a restarted daemon finds of its state file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Memory {
     /// All of it.
@@ -125,7 +125,7 @@ pub(super) enum Memory {
     Lost,
 }
 
-/// How a question comes to no good.
+/// How a question fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// There is an error at once.
@@ -136,12 +136,12 @@ pub(super) enum Trouble {
     Late(Duration),
 }
 
-/// How news travel.
+/// How signals are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mail {
     /// Everything comes twice.
     Doubled,
-    /// Every other word comes so late, and so behind what came after it.
+    /// Every second signal is late by this time, and so arrives after later ones.
     Late(Duration),
     /// Nothing comes. When that is over, the daemon looks at everything that logind has.
     Lost,
@@ -167,7 +167,7 @@ pub(super) enum Step {
     Forward(Duration),
 }
 
-/// Old news, all of which are to be ignored.
+/// Outdated events, which the engine has to ignore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stray {
     ActivitySeen,
@@ -184,7 +184,7 @@ pub(super) enum Stray {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) who: Who,
-    /// logind's id. One that is in use is taken away from whoever has it.
+    /// logind's id. If another session has it, that one is gone.
     pub(super) id: String,
     pub(super) user: String,
     pub(super) uid: Uid,
@@ -207,7 +207,7 @@ pub(super) struct Person {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     Always,
-    /// Not before so long after the login; the daemon keeps it until then.
+    /// Not before this time after the login; the daemon keeps it until then.
     Late(Duration),
     Never,
 }
@@ -223,18 +223,18 @@ pub(super) enum Pam {
     Second(Duration),
 }
 
-/// Who knows the idle time.
+/// The source of the idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Idle {
-    /// So many terminals, opened with the session.
+    /// This many terminals, opened with the session.
     Terminals(usize),
     /// One terminal, which logind looks at, too.
     Console,
-    /// The desktop says so when there was no input for so long.
+    /// The desktop reports when there was no input for this time.
     Hint(Duration),
-    /// There is an agent in the desktop, which may tell logind after so long, too.
+    /// There is an agent in the desktop; the desktop may report after this time, too.
     Agent(Agent, Option<Duration>),
-    /// Nobody: a connection without a terminal, or a desktop that does not say.
+    /// None: a connection without a terminal, or a desktop that does not report.
     Nobody,
 }
 
@@ -254,7 +254,7 @@ pub(super) enum Presence {
     There,
 }
 
-/// What becomes of a wish to lock.
+/// The result of a request to lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Screen {
     /// There is none.
@@ -267,7 +267,7 @@ pub(super) enum Screen {
     LocksMutely(Duration),
 }
 
-/// What becomes of a wish to end.
+/// The result of a request to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
     /// How long after being asked the session is gone; `None`: it stays.

@@ -1,4 +1,4 @@
-//! What is promised, each promise by its name.
+//! The promises that the oracle checks, each with its name.
 
 use std::fmt;
 
@@ -45,9 +45,9 @@ pub enum Promise {
     RightAction,
     /// A limit that is only reported is so once per passing, and in time.
     Reported,
-    /// An end goes from stage to stage in its time, is never given up and never a storm.
+    /// An end goes from stage to stage in its time, is never given up, and is repeated with pauses.
     EndStages,
-    /// A session that is held has nothing to fear, and is asked to lock again at its limit.
+    /// A session that is held is not ended, and is asked to lock again at its limit.
     Held,
     /// The first stage locks once, in time and only where there is something to lock.
     StageLock,

@@ -1,5 +1,5 @@
-//! The generator that a seed starts. It is our own because its stream must never change: a seed
-//! that somebody wrote down names the same world for ever, whatever library is in fashion.
+//! The random generator of a story. It is our own because its output must never change: a seed that
+//! was reported has to give the same story with any version of any library.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Random {
 
     /// A number below `end`; 0 where there is none.
     pub(super) fn below(&mut self, end: u64) -> u64 {
-        // The bias of 2^-64 times the range is of no interest here.
+        // The bias of 2^-64 times the range does not matter here.
         let wide = u128::from(self.next()) * u128::from(end);
         u64::try_from(wide >> 64).unwrap_or_default()
     }
@@ -38,7 +38,7 @@ impl Random {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
-    /// True in so many of a hundred cases.
+    /// True in this many percent of all cases.
     pub(super) fn percent(&mut self, cases: u64) -> bool {
         self.below(100) < cases
     }

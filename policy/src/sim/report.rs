@@ -1,4 +1,4 @@
-//! What a simulation has done, in numbers.
+//! Statistics of a simulation.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -139,7 +139,7 @@ impl Report {
         self.told.add(17, "timeout", 1);
     }
 
-    /// As JSON (RFC 8259): every key is one of our own words, so nothing needs to be escaped.
+    /// As JSON (RFC 8259): every key is a word of this module, so nothing needs to be escaped.
     #[must_use]
     pub fn json(&self) -> String {
         let list = |items: &mut dyn Iterator<Item = (&'static str, u64)>| {

@@ -1,9 +1,9 @@
-//! Makes a story shorter while it still breaks the same promise.
+//! Shortens a story as long as it still breaks the same promise.
 
 use super::plan::{Op, Plan};
 use super::promise::{Promise, Violation};
 
-/// How often a story is told again at most.
+/// How often a story is run at most.
 const ATTEMPTS: u32 = 4000;
 
 struct Shrink<'t> {
@@ -50,7 +50,7 @@ impl Shrink<'_> {
         }
     }
 
-    /// Nothing after the broken promise is of interest.
+    /// Nothing after the broken promise matters.
     fn cut(&mut self, best: &mut (Plan, Violation)) {
         let mut plan = best.0.clone();
         let end = best.1.at.saturating_add(std::time::Duration::from_secs(5));

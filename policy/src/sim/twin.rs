@@ -1,5 +1,5 @@
-//! A story in which nothing goes wrong, told twice: the second time the daemon crashes now and
-//! then, and is there again at once. Everybody ends as before.
+//! Compares a story without faults with the same story with crashes of the daemon: all sessions
+//! have to end as before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,10 +50,10 @@ pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation>
     Ok(())
 }
 
-/// Without all by which a small delay becomes a great one, which is not the daemon's doing: who
-/// answers to warnings and locks does so at another time when those come at another; a terminal
-/// that is closed takes along what no look has found; and of a session that tells nothing only
-/// that input is known which comes while it is watched.
+/// Removes events by which a small delay becomes a large one, which is not an error of the daemon:
+/// users who react to warnings and locks do so at another time if these come at another time; a
+/// terminal that is closed takes along input that no probe has found; and if a session has no
+/// source of idle time, only input during a warning is known.
 fn simplified(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     plan.ops.retain(|op| match &op.what {
@@ -72,9 +72,9 @@ fn simplified(plan: &Plan) -> Plan {
     plan
 }
 
-/// Whether nobody knows when input was that came before the last look, as with an agent that is
-/// only called: each look begins anew to wait, and after a crash there are others. An end that comes
-/// too late for that is found by the oracle all the same.
+/// Whether the time of input before the last probe is unknown, as with an agent that only reports
+/// the absence of input: each probe restarts its timer, and a crash adds probes. The oracle still
+/// finds ends that come too late.
 fn is_dated_by_looks(plan: &Plan, session: &SessionKey) -> bool {
     plan.ops.iter().any(|op| match &op.what {
         What::LogsIn(person) => {

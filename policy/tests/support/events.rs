@@ -1,4 +1,4 @@
-//! Anything at all: events in an order that no machine would bring them, at times that jump, with
+//! Random events for the properties: in an order that no machine produces, at times that jump, with
 //! restarts in between.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ const WALL: u64 = 1_800_000_000;
 pub(crate) enum Op {
     /// The driver calls when it was asked to.
     Deadline,
-    /// The driver calls so many microseconds too early.
+    /// The driver calls this many microseconds too early.
     Early(u64),
     /// A look is answered; the reading is made when its time has come.
     Probed(SessionKey, Look),
@@ -41,7 +41,7 @@ pub(crate) struct Look {
     ahead: u64,
     /// How many seconds ago each terminal was read from.
     ages: BTreeMap<StampSource, u64>,
-    /// Idle for so many seconds, or active.
+    /// Idle for this many seconds, or active.
     hint: Option<Option<u64>>,
     inhibited: bool,
     locked: Option<bool>,

@@ -1,4 +1,4 @@
-//! The judge: what the engine may never do, whatever it is told and in whatever order.
+//! The judge of the properties: actions that the engine may never return, after any events.
 //!
 //! It follows the events and the actions, and panics at the first action that does not follow from
 //! what came before. Which limits hold it takes from the engine: whether those are the right ones,

@@ -1,4 +1,4 @@
-//! The engine's whole world, simulated: what the scenarios and the properties share.
+//! The simulated machine and daemon that scenarios and properties share.
 
 pub(crate) mod judge;
 pub(crate) mod sim;

@@ -1,4 +1,4 @@
-//! Policies of every kind.
+//! Random policies for the properties.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A scenario: its text, played.
+//! The text format of scenarios: parser and player.
 //!
 //! ```text
 //! # Typing during the warning withdraws it.

@@ -1,8 +1,8 @@
-//! A daemon without a machine: drives the engine as the real one does, and jumps in time from one
-//! event to the next.
+//! A simulated daemon: it drives the engine as the real one does, and jumps in time from one event
+//! to the next.
 //!
-//! It is a poor daemon on purpose: after a restart it does not watch the terminals of sessions
-//! that were warned before, and a probe may never come back.
+//! It is a weak daemon on purpose: after a restart it does not watch the terminals of sessions that
+//! were warned before, and a probe may have no reply.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

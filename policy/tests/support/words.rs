@@ -1,4 +1,4 @@
-//! What the engine did, in words that need no programmer.
+//! The actions of the engine in plain words, for scenarios.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The machine that the engine believes it serves: its clocks, its logind, its users and what the
-//! kernel notes down of their input.
+//! The simulated machine: its clocks, its logind, its users, and what the kernel records of their
+//! input.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(crate) struct World {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Up,
-    /// Whoever asks is told that it is not there.
+    /// Requests fail at once: logind is not on the bus.
     Away,
     /// Nothing reaches it.
     Silent,

@@ -1,5 +1,5 @@
-//! What goes wrong. Each story has a few kinds of fault, so that they meet in every pair and none
-//! hides behind the others for long.
+//! Draws faults. Each story has a few kinds of fault, so that all pairs occur and no kind hides the
+//! others.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn mail(random: &mut Random) -> Mail {
     random.pick(Mail::Doubled, &[late, Mail::Lost])
 }
 
-/// A step of less than two seconds is none: clocks drift apart as far.
+/// A step of less than two seconds is not one: clocks drift that far.
 fn step(random: &mut Random) -> Step {
     let by = random.span(SECOND * 3, DAY);
     random.pick(Step::Forward(by), &[Step::Back(by)])

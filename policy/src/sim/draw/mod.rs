@@ -1,6 +1,6 @@
-//! Draws a story from a seed: who logs in when and does what, under which policies, and what goes
-//! wrong. Each story has its own idea of how much goes wrong: in some nothing does, and every
-//! promise about time is kept to the second there; others are hell.
+//! Draws a story from a seed: the logins, their input, the policies and the faults. The number of
+//! faults differs: some stories have none, and there every promise about time is exact to the
+//! second; others have very many.
 
 mod faults;
 mod people;
@@ -58,7 +58,7 @@ pub(super) fn plan(seed: u64) -> Plan {
     }
 }
 
-/// Where limits are short there is much to tell of a short time.
+/// With short limits, a short time has many events.
 fn longest(policies: &[Policy]) -> Duration {
     const TURNS: u32 = 250;
     let of = |limits: &Limits| {

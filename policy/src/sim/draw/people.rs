@@ -1,4 +1,4 @@
-//! Who logs in, and what they do all day.
+//! Draws users: their logins and what they do.
 
 use std::time::Duration;
 
@@ -120,7 +120,7 @@ fn desktop(random: &mut Random, person: &mut Person) {
     };
 }
 
-/// In the calm every id is its own; otherwise logind may hand one out again.
+/// Without faults every id is unique; otherwise logind may reuse one.
 fn id(random: &mut Random, who: Who, mood: Mood) -> String {
     if mood == Mood::Hell && random.percent(40) {
         format!("c{}", random.below(3))
@@ -177,7 +177,7 @@ fn habits(random: &mut Random) -> Habits {
     }
 }
 
-/// What logind believes is changed, again and again, for a while or only once in a while.
+/// The properties of the session in logind are changed repeatedly, or once.
 fn changes(
     random: &mut Random,
     story: &mut Story,
@@ -251,7 +251,7 @@ fn prints(
     }
 }
 
-/// What is done now and then: terminals, inhibitors, locks, wishes.
+/// Occasional events: terminals, inhibitors, locks, requests.
 fn extras(
     random: &mut Random,
     story: &mut Story,

@@ -1,4 +1,4 @@
-//! Policies, with all that can stand in one.
+//! Draws policies with all possible settings.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the story says happens, and what was under way comes.
+//! Performs the events of the story, and delivers what was under way.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ impl Driver<'_> {
                     return Ok(());
                 };
                 let said = Event::HungUp(key);
-                // PAM and the daemon's own word come in any order.
+                // PAM's report and the daemon's own come in any order.
                 if self.now.as_micros().is_multiple_of(2) && run == self.run {
                     self.tell(said.clone(), &Truth::new())?;
                 }
@@ -161,7 +161,7 @@ impl Driver<'_> {
         }
     }
 
-    /// The agent tells that there was no input for as long as it was to watch for.
+    /// The agent reports that there was no input for the time that it was to watch for.
     fn calls(&mut self, who: Who, call: Call) -> Done {
         let (now, clock) = (self.now, self.world.clock.clone());
         let Some(session) = self.world.who(who) else {

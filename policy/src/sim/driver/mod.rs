@@ -1,4 +1,4 @@
-//! The daemon and its machine without the waiting: it jumps from what happens to what happens.
+//! The simulated daemon and its machine: time jumps from one event to the next.
 
 mod happens;
 mod queue;
@@ -168,7 +168,7 @@ impl<'p> Driver<'p> {
         self.happen(what)
     }
 
-    /// A call that nobody needed changes nothing.
+    /// A call that is not needed changes nothing.
     fn spurious(&mut self) -> Result<(), Violation> {
         let due = self.deadline.as_ref().map_or(FAR, |deadline| deadline.at);
         let Some(engine) = &mut self.engine else {
@@ -199,7 +199,7 @@ impl<'p> Driver<'p> {
         self.follow(&said)
     }
 
-    /// Tells the engine, or whoever is there to hear it later.
+    /// Sends the event to the engine, or queues it while the daemon is busy.
     fn tell(&mut self, event: Event, truth: &Truth) -> Result<(), Violation> {
         if self.engine.is_none() {
             return Ok(());
@@ -260,7 +260,7 @@ impl<'p> Driver<'p> {
         Ok(())
     }
 
-    /// Whoever was warned before a restart is watched again after it: the warning still stands.
+    /// After a restart, sessions with a warning in force are watched again.
     fn watch_again(&mut self) {
         let engine = self.engine.iter();
         let warned: Vec<SessionKey> = engine
@@ -273,7 +273,7 @@ impl<'p> Driver<'p> {
         }
     }
 
-    /// What the daemon keeps by itself it knows again when it is up: what is there, and what is not.
+    /// After a restart, the daemon looks up the sessions that it keeps: which of them still exist.
     fn tell_of_the_kept(&mut self) -> Result<(), Violation> {
         for facts in self.world.kept_by(KeptBy::Daemon) {
             self.tell(Event::SessionSeen(facts), &Truth::new())?;

@@ -1,4 +1,4 @@
-//! What is under way: answers, signals and consequences, each with its time.
+//! The queue of what is under way: replies, signals and consequences, each with its time.
 
 use crate::sim::plan::{Memory, Who};
 use crate::sim::world::Call;

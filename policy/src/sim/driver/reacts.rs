@@ -1,4 +1,4 @@
-//! What comes of what the engine asks for.
+//! Performs the actions of the engine.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -162,11 +162,11 @@ impl Driver<'_> {
         self.tell(event, &Truth::new())
     }
 
-    /// Whether logind takes a wish; if not, whoever wished is told.
+    /// Whether logind accepts a request; if not, the engine is told.
     fn takes(&mut self, key: &SessionKey) -> bool {
         let keeper = self.world.find(key).map(|session| session.keeper);
         if matches!(keeper, Some(KeptBy::Daemon | KeptBy::Nobody)) {
-            // The daemon needs no logind for what it keeps itself.
+            // The daemon needs no logind for sessions that it keeps itself.
             return true;
         }
         if self.now < self.world.troubles.away {

@@ -1,4 +1,5 @@
-//! A closer look at the engine than its answers allow. It takes long, so few stories get one.
+//! Detailed checks of the engine: a second instance, and the records after each call. Few stories
+//! use them, since they take long.
 
 use super::Driver;
 use crate::sim::promise::{Promise, Violation};

@@ -1,4 +1,4 @@
-//! What is known of a session's idle time, and how often nobody could tell.
+//! The idle time of a session in its history: what is known, and failed probes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(in crate::sim) enum Idle {
     Unasked,
     /// Somebody has asked then, and there is no answer.
     Asked(BootTime),
-    /// The last readings failed: so many in a row, and so many of those one after the other, with
+    /// The last probes failed: this many in a row, and this many of those one after the other, with
     /// the pauses that are due between them.
     Failed {
         at: BootTime,
@@ -41,7 +41,7 @@ struct Failures {
 /// A reading that is not answered in this time is given up.
 pub(in crate::sim) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many failures in a row make the idle time unknown.
+/// After this many failures in a row the idle time counts as unknown.
 pub(in crate::sim) const FAILURES: usize = 4;
 
 /// How long to wait after a reading failed, the first time, the second and so on.
@@ -85,7 +85,7 @@ impl History {
             row,
             ..Failures::default()
         };
-        // Another daemon counts anew, and so may be done under other terms.
+        // A restarted daemon counts from zero, and so may one under other limits.
         let changed = self.standings.last().map(|(moment, _)| *moment);
         let from = self.restored.max(changed);
         let own = |look: &&Look| look.came.map(|(moment, _)| moment) > from;
@@ -97,7 +97,7 @@ impl History {
                 next.is_some_and(|next| next <= asked && asked <= next.saturating_add(late))
             };
             let on_time = |next: Option<BootTime>| {
-                !look.anew && next.is_some_and(|next| next.saturating_add(self.lag) == asked)
+                !look.new_reason && next.is_some_and(|next| next.saturating_add(self.lag) == asked)
             };
             let next_round = |round, in_turn| if in_turn { round + 1 } else { 1 };
             failures.round = next_round(failures.round, in_turn(before));
@@ -126,7 +126,7 @@ impl History {
         (unknown || self.failures().most >= FAILURES).then_some(last)
     }
 
-    /// Whether it may be taken for unknown: so many failed in all since one did not.
+    /// Whether it may count as unknown: this many probes failed since one succeeded.
     pub(in crate::sim) fn idle_may_be_unknown(&self) -> Option<BootTime> {
         let (last, told) = self.last_told()?;
         let unknown = told == Some(Outcome::Unknown);

@@ -1,4 +1,4 @@
-//! What a reading can tell at best: between which two times the last activity must lie.
+//! The last activity in a session's history, as two times between which it must lie.
 //!
 //! The world says when the input behind each stamp really came. Where the wall clock was not set
 //! meanwhile, a reading has to find that, to the end of the window of eight seconds. Where it was,

@@ -1,4 +1,4 @@
-//! What became of a session's lock.
+//! The lock of a session's screen in its history.
 
 use super::{History, LockFact, Moment};
 use crate::{BootTime, LimitKind, LockCause};
@@ -36,8 +36,8 @@ pub(in crate::sim) struct Again {
 pub(super) struct LockStory {
     pub(super) hold: Option<HoldNow>,
     pub(super) renewed: Option<Moment>,
-    /// When the limits began to count anew: what was said before is for nothing.
-    pub(super) anew: Moment,
+    /// When the limits were restarted; warnings from before that do not count.
+    pub(super) restarted: Moment,
 }
 
 impl LockStory {
@@ -47,7 +47,7 @@ impl LockStory {
             (LockFact::Unlocked, Some(_)) => {
                 self.hold = None;
                 self.renewed = Some(moment);
-                self.anew = moment;
+                self.restarted = moment;
             }
             (LockFact::Dropped, _) => self.hold = None,
             // While it is asked to lock again that is no news.
@@ -94,7 +94,7 @@ impl LockStory {
     }
 
     fn holds(&mut self, moment: Moment) {
-        self.anew = moment;
+        self.restarted = moment;
         self.hold = Some(HoldNow {
             since: moment.at,
             firm: true,
@@ -135,7 +135,7 @@ impl History {
         self.lock_story(u32::MAX).hold
     }
 
-    /// When the user authenticated anew, after the last hold.
+    /// When the user unlocked the screen after the last hold.
     pub(in crate::sim) fn renewed(&self) -> Option<Moment> {
         self.lock_story(u32::MAX).renewed
     }
@@ -157,9 +157,9 @@ impl History {
             .unwrap_or(false)
     }
 
-    /// When the limits began to count that count.
+    /// Since when the limits count.
     pub(in crate::sim) fn counts_from(&self) -> Moment {
-        self.lock_story(u32::MAX).anew
+        self.lock_story(u32::MAX).restarted
     }
 
     /// For which limit the session was locked in this call, and whether it was unlocked in it.

@@ -1,5 +1,5 @@
-//! Everything that was ever told and said about one session, with its times. Nothing is kept of
-//! what follows from it: whoever wants to know reads the whole of it again (`queries.rs`).
+//! The history of one session: every event and action with its time. Results are not stored; they
+//! are computed from the whole history (`queries.rs`).
 //!
 //! What an engine cannot know, because it came up with an old state, is not in the history either:
 //! for the promises it is as if that had never happened.
@@ -103,8 +103,8 @@ pub(super) struct Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) asked: Option<Moment>,
-    /// Asked for when something came due that was not when the one before failed.
-    pub(super) anew: bool,
+    /// Probed because something came due that was not due when the probe before failed.
+    pub(super) new_reason: bool,
     pub(super) came: Option<(Moment, Outcome)>,
 }
 
@@ -179,8 +179,8 @@ pub(super) struct Fixed {
     pub(super) since: BootTime,
     /// Since when what is granted counts.
     pub(super) granted_from: Option<Moment>,
-    /// What was said before is for nothing.
-    pub(super) anew: Moment,
+    /// Warnings from before that do not count.
+    pub(super) restarted: Moment,
 }
 
 /// What a session was before.

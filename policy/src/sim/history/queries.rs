@@ -1,4 +1,4 @@
-//! What follows from a history. Each answer is worked out from the whole of it.
+//! Results computed from a history. Each is computed from the whole of it.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use super::{EndFact, Extension, History, Known, Moment, Request};
 use crate::sim::oracle::{Standing, Terms};
 use crate::{BootTime, Finding, LimitKind, Warning};
 
-/// What is told anew of the same input is within this.
-const TOLD_ANEW: Duration = Duration::from_secs(1);
+/// Reports of input within this time of each other are about the same input.
+const SAME_INPUT: Duration = Duration::from_secs(1);
 
 /// How far an end has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl History {
             .map(|(_, extension)| extension)
     }
 
-    /// Since when what is granted counts: the user has authenticated anew, and the limit began to
-    /// count anew with that or with the end of one that no lock put off.
+    /// Since when extensions count: the user has unlocked the screen after a hold, and the limit
+    /// was restarted by that, or by the end of a limit that no lock delays.
     pub(in crate::sim) fn granted_from(&self) -> Option<Moment> {
         if let Some(fixed) = self.fixed {
             return fixed.granted_from;
@@ -134,10 +134,11 @@ impl History {
         let unfixed = self.unfixed.filter(|(moment, _)| moment.seq >= call);
         let fixed = self.fixed.or(unfixed.map(|(_, fixed)| fixed));
         let fixed = fixed.filter(|_| kind == LimitKind::Absolute);
-        let anew = fixed.map_or_else(|| self.lock_story(call).anew, |fixed| fixed.anew);
+        let restarted =
+            fixed.map_or_else(|| self.lock_story(call).restarted, |fixed| fixed.restarted);
         let mut withdrawn = self.withdrawals.iter().rev();
         let withdrawn = withdrawn.find_map(|(moment, other)| (*other == kind).then_some(*moment));
-        let void = withdrawn.unwrap_or_default().max(anew);
+        let void = withdrawn.unwrap_or_default().max(restarted);
         let warnings = self.warnings.iter().rev();
         warnings
             .take_while(move |(moment, _)| *moment > void)
@@ -190,7 +191,7 @@ impl History {
                     None,
                 ) => {}
                 (EndFact::Unreached, Some(end)) => {
-                    // Nobody was asked, so that the stage begins anew.
+                    // No request has reached logind, so that the stage restarts.
                     end.unreached = true;
                     end.reachable = false;
                     end.away = end.away.or(Some(moment.at));
@@ -214,7 +215,7 @@ impl History {
         let (low, high) = self.known_at(moment.seq);
         let (now_low, now_high) = self.known_now();
         // An agent tells of the same input a little later each time.
-        let certain = now_low > high.saturating_add(TOLD_ANEW);
+        let certain = now_low > high.saturating_add(SAME_INPUT);
         (certain, (now_low, now_high) != (low, high))
     }
 

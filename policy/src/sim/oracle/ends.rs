@@ -1,4 +1,4 @@
-//! How a session ends: what is asked for first, and then what, and when.
+//! Checks of ends: the stages, their order and their times.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ pub(super) const REPEATED: Duration = Duration::from_secs(30);
 /// What is left of a session whose leader was asked first has no longer than this.
 const LEFT_BEHIND: Duration = Duration::from_secs(2);
 
-/// How long to wait after so many wishes.
+/// How long to wait after this many requests.
 pub(super) fn pause(times: u32) -> Duration {
     Duration::from_secs(2u64.saturating_pow(times.max(1)).min(60))
 }
 
-/// When a wish that failed then is made again: after so many wishes, where logind has been away
-/// since then, or answers by now.
+/// When a request that failed then is repeated: after this many requests, if logind has been away
+/// since then, or replies again.
 pub(super) fn again(
     failed: BootTime,
     times: u32,

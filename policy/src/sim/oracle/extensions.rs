@@ -1,6 +1,6 @@
-//! More time: what may be granted, and why it may be refused.
+//! Checks of extensions: which may be granted, and why they may be refused.
 
-use super::{Cause, Oracle, Standing, Verdict, What, broken};
+use super::{Cause, Oracle, Standing, Tables, Verdict, What, broken};
 use crate::sim::history::{History, LockFact, Moment};
 use crate::sim::oracle::locks::Held;
 use crate::sim::promise::Promise;
@@ -9,7 +9,7 @@ use crate::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
 impl Oracle<'_> {
     pub(super) fn may_extend(&self, history: &History, extended: Extended) -> Verdict {
         self.was_asked(history)?;
-        if self.is_decided_anew(history) {
+        if self.is_decided_again(history) {
             return Ok(());
         }
         let terms = match self.terms(history) {
@@ -45,7 +45,7 @@ impl Oracle<'_> {
         let ending = history.end().is_some() || !history.is_open();
         let right = match (self.terms(history), refusal) {
             _ if ending => refusal == Refusal::Ending,
-            _ if self.is_decided_anew(history) => true,
+            _ if self.is_decided_again(history) => true,
             (None, _) => refusal == Refusal::NoLimit,
             (Some(_), _) if self.held(history) == Held::Yes || self.was_held(history) => true,
             (Some(terms), Refusal::NotAllowed) => terms.extensions.times == 0,
@@ -65,6 +65,33 @@ impl Oracle<'_> {
         }
     }
 
+    /// A shorter limit that had no time for its warning before the end may have it before the
+    /// extended end: then it holds, with that end.
+    pub(super) fn extends_shorter_limits(&mut self, at: usize) {
+        let Some(policy) = self.policies.get(self.policy) else {
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(at) else {
+            return;
+        };
+        let history = &mut session.history;
+        let tables = &mut self.tables;
+        let length = |tables: &Tables, standing| match standing {
+            Standing::Under(id) => tables.get(id).map(|terms| terms.absolute.length),
+            Standing::Undecided | Standing::Exempt => None,
+        };
+        let mut held = length(tables, history.standing());
+        while let Some(standing) = tables.judge_past((self.policy, policy), history, self.now)
+            && let (Some(new), Some(old)) = (length(tables, standing), held)
+            && new < old
+            && let Some((_, extension)) = history.extensions.last_mut()
+        {
+            extension.total += old - new;
+            held = Some(new);
+        }
+        self.judge_all();
+    }
+
     /// It was held until right after the answer.
     fn was_held(&self, history: &History) -> bool {
         let last = history.locks.last();
@@ -72,7 +99,7 @@ impl Oracle<'_> {
     }
 
     /// Something else was decided about the session right after the answer.
-    fn is_decided_anew(&self, history: &History) -> bool {
+    fn is_decided_again(&self, history: &History) -> bool {
         let last = history.standings.last();
         last.is_none_or(|(moment, standing)| {
             self.is_new(*moment) || *standing == Standing::Undecided
@@ -123,7 +150,7 @@ impl Oracle<'_> {
         if !history.replied.is_some_and(new) {
             return broken(Promise::Extensions, "no answer to a wish for more time");
         }
-        if self.is_decided_anew(history) {
+        if self.is_decided_again(history) {
             return Ok(());
         }
         let withdrawn = history.withdrawals.last();

@@ -1,4 +1,4 @@
-//! Groups are asked for where they decide, and nothing is done before they are told.
+//! Checks of groups: they are resolved if limits depend on them, and awaited.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ impl Oracle<'_> {
             let since = history.fixed.unwrap_or(Fixed {
                 since: history.anchor(),
                 granted_from: history.granted_from(),
-                anew: history.counts_from(),
+                restarted: history.counts_from(),
             });
             if let Some(before) = history.fixed.filter(|_| !fixed) {
                 history.unfixed = Some((now, before));

@@ -1,4 +1,4 @@
-//! Locks: as the first stage, instead of an end, and again at each limit while the session is held.
+//! Checks of locks: as the first stage, instead of an end, and repeated while the session is held.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! When a reading may be asked for, and what may only be done on one.
+//! Checks of probes: when they may be asked for, and what needs one.
 
 use super::may::WHOLE;
 use super::{Cause, Oracle, Terms, Verdict, What, broken};

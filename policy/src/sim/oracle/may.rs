@@ -1,4 +1,4 @@
-//! What the engine may say: each action is only allowed where the history gives a reason for it.
+//! Checks of actions: each is only allowed if the history gives a reason for it.
 
 use super::locks::Held;
 use super::terms::Change;
@@ -40,6 +40,9 @@ impl Oracle<'_> {
         self.write_down(at, action);
         if let Action::Report(_, Finding::GroupsUnavailable) = action {
             self.gives_up_groups_of(at);
+        }
+        if let Action::Extended(..) = action {
+            self.extends_shorter_limits(at);
         }
         Ok(())
     }
@@ -132,7 +135,7 @@ impl Oracle<'_> {
         let ended = history.ended_for();
         let right = match (departure, ended) {
             (Departure::Ended(kind), Some(ended)) => kind == ended,
-            // Whoever comes up again may have forgotten that it was being ended.
+            // A restarted daemon may have forgotten that the session was being ended.
             (Departure::Ended(kind), None) => history.forgot_end == Some(kind),
             (Departure::Own, None) => true,
             (Departure::Own, Some(_)) => false,
@@ -188,12 +191,12 @@ impl Oracle<'_> {
         let mut heard = history.heard(kind).map(|(_, other)| other.lead);
         // Other leads may have come with another policy; the shortest has to be given anyway.
         let missed = warning.lead == shortest && history.heard(kind).all(|h| h.1.lead != shortest);
-        // Another daemon begins anew where it cannot have got as far under its leads.
-        let anew = history.heard(kind).next().is_some_and(|(said, _)| {
+        // A restarted daemon restarts a countdown that does not fit its leads.
+        let restarted = history.heard(kind).next().is_some_and(|(said, _)| {
             let changed = self.changed_since(history, kind, *said) != Change::None;
             changed && history.restored > Some(*said)
         });
-        if !missed && !anew && heard.any(|lead| lead <= warning.lead) {
+        if !missed && !restarted && heard.any(|lead| lead <= warning.lead) {
             return broken(Promise::Leads, "it was given, or a shorter one");
         }
         let (low, high) = history.due(kind, terms, clock.length);
@@ -269,7 +272,7 @@ impl Oracle<'_> {
             )
         });
         let (length, anchor, grace) = terms.unwrap_or_default();
-        let anew = self
+        let new_reason = self
             .sessions
             .get(at)
             .is_some_and(|session| self.comes_due(&session.history));
@@ -304,7 +307,7 @@ impl Oracle<'_> {
                 history.forgets_question();
                 history.looks.push(Look {
                     asked: Some(now),
-                    anew,
+                    new_reason,
                     came: None,
                 });
             }

@@ -1,6 +1,6 @@
-//! The judge. It keeps the whole history of each session and knows nothing of how the engine
-//! works: before each call it writes down what the engine is told, after it what the engine says,
-//! and each time it works out anew what that may be (`may.rs`) and what has to come (`must.rs`).
+//! The oracle. It records the whole history of each session and does not use the engine's code:
+//! before each call it records the event, after it the actions, and each time it computes which
+//! actions are allowed (`may.rs`) and which are due (`must.rs`).
 
 mod ends;
 mod extensions;

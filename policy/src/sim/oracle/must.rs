@@ -1,4 +1,4 @@
-//! What the engine has to do next for a session, and by when, if nothing else happens.
+//! Computes the next action that is due for a session, and by when.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What a session was before its user changed that: of the absolute limits that end it the
-//! earliest holds.
+//! Limits of sessions whose user has changed their properties: of the absolute limits that end the
+//! session the earliest holds.
 
 use std::cmp::Reverse;
 use std::time::Duration;

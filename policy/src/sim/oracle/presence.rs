@@ -1,5 +1,5 @@
-//! Which sessions there are: those that logind lists, those that it has dropped and something may be
-//! left of, and those that the daemon keeps.
+//! Arrival and departure of sessions: those that logind lists, those that it has dropped, and those
+//! that the daemon keeps.
 
 use super::told::{LOGIN_KEPT, joined, updated};
 use super::{Judged, Oracle, Standing};
@@ -203,7 +203,7 @@ impl Oracle<'_> {
 }
 
 impl Judged {
-    /// Whoever keeps it has it no longer.
+    /// The session is gone from logind, or from the daemon that kept it.
     fn is_dropped(&mut self, now: super::Moment) {
         if self.history.removal.is_some() {
             return;

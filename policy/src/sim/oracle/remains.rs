@@ -1,4 +1,4 @@
-//! What comes after logind has dropped a session: nobody is said to be gone who may be there.
+//! Checks of sessions that logind has dropped: none is reported as gone that may still exist.
 
 use std::time::Duration;
 

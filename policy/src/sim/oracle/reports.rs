@@ -1,4 +1,4 @@
-//! What is only reported: that a limit passed, or that nobody knows the idle time.
+//! Checks of reports: limits that only report, and unknown idle time.
 
 use super::may::slack;
 use super::terms::Change;
@@ -89,7 +89,7 @@ impl Oracle<'_> {
         if history.idle_may_be_unknown().is_none() {
             return broken(Promise::UnknownIdle, "the idle time is known");
         }
-        // Another daemon may say so once more, and under other terms it is said anew.
+        // A restarted daemon may report it again, and so may one under other limits.
         let reported = history.unknown_was_reported();
         let since = history.standings.last().map(|(moment, _)| *moment);
         let since = since.max(history.restored);

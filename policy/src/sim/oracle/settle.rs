@@ -1,4 +1,4 @@
-//! What has to be there when a call is over, and not later.
+//! Checks at the end of a call: what has to be done in it.
 
 use super::locks::Held;
 use super::may::WHOLE;
@@ -138,7 +138,7 @@ impl Oracle<'_> {
         let Some((said, warning)) = before.filter(|_| !is_past) else {
             return Ok(());
         };
-        // Where other leads came with a restart, the daemon may have begun anew by itself.
+        // If other leads came with a restart, the daemon may have restarted the countdown.
         let restored = history
             .restored
             .filter(|restored| restored > said && !self.is_new(*restored));
@@ -170,7 +170,7 @@ impl Oracle<'_> {
             _ if asked => Some("what was asked for is called off"),
             _ if changed => Some("other terms hold"),
             _ if held.is_some() => Some("it is held"),
-            _ if renewed => Some("its user has authenticated anew"),
+            _ if renewed => Some("its user has authenticated again"),
             _ if closed => Some("the user has logged out"),
             LimitKind::Absolute => history
                 .extensions

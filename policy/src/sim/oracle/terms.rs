@@ -1,4 +1,4 @@
-//! The policies of a story, once more and by hand: which limits hold, and which leads fit.
+//! The limits of a story's policies, computed without the engine's code.
 
 use std::time::Duration;
 
@@ -143,7 +143,7 @@ impl Terms {
             || (graphical && self.lock_after.is_some() && self.action != EndAction::Report)
     }
 
-    /// Whether a limit of this kind is the same here and there, for whoever was warned of it.
+    /// How a limit of this kind differs here and there, for a user who was warned of it.
     pub(in crate::sim) fn changes(&self, other: &Self, kind: LimitKind) -> Change {
         let (Some(old), Some(new)) = (self.clock(kind), other.clock(kind)) else {
             return if self.clock(kind).is_none() && other.clock(kind).is_none() {

@@ -1,5 +1,5 @@
-//! What the engine is told, written into the histories before it hears of it. Which sessions there
-//! are is in `presence.rs`.
+//! Records events in the histories before the engine is told. Arrival and departure of sessions is
+//! in `presence.rs`.
 
 use super::{Cause, Judged, Oracle, Said, What};
 use crate::sim::history::{
@@ -239,7 +239,7 @@ impl Oracle<'_> {
                 Some(look) => look.came = came,
                 None => history.looks.push(Look {
                     asked: None,
-                    anew: false,
+                    new_reason: false,
                     came,
                 }),
             }

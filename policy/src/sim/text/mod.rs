@@ -1,4 +1,4 @@
-//! Stories as text, to be read, kept and told again.
+//! The text form of stories, to be read, stored and replayed.
 //!
 //! ```text
 //! until 2:00:00

@@ -1,4 +1,4 @@
-//! What happens in a story, a line each: when, who, what, and how.
+//! The text form of events, one line each.
 
 use super::person;
 use super::words::{Parsed, Words, number, parse_span, span};

@@ -1,4 +1,4 @@
-//! A login in a story.
+//! The text form of a login.
 
 use std::time::Duration;
 

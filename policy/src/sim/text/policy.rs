@@ -1,4 +1,4 @@
-//! Policies in a story: a line for what holds for all, and one for each rule.
+//! The text form of policies: one line for the default, and one for each rule.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

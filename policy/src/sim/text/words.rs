@@ -1,4 +1,4 @@
-//! Spans, times and names as they stand in a story.
+//! The text form of spans, times and names.
 
 use std::time::Duration;
 

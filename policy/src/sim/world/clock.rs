@@ -1,4 +1,4 @@
-//! The wall clock of the machine, which can be set.
+//! The wall clock of the simulated machine, which can be stepped.
 
 use std::time::Duration;
 

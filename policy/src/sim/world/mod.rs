@@ -1,4 +1,4 @@
-//! The machine: its clock, its sessions, and what of it is broken just now.
+//! The simulated machine: its clock, its sessions, and the faults in force.
 
 mod clock;
 mod session;
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    /// A new session. Whoever had its id has it no longer.
+    /// A new session. If another session has its id, that one is gone.
     pub(super) fn begin(&mut self, now: BootTime, person: &Person) {
         self.sessions.retain(|other| other.person.who != person.who);
         let evicted = self
@@ -133,7 +133,7 @@ impl World {
         self.kept_by(KeptBy::Logind)
     }
 
-    /// What whoever keeps them knows of sessions.
+    /// The properties of the sessions that logind, or the daemon, keeps.
     pub(super) fn kept_by(&self, keeper: KeptBy) -> Vec<SessionFacts> {
         let kept = self.sessions.iter();
         let kept = kept.filter(|session| session.keeper == keeper);

@@ -1,5 +1,5 @@
-//! One session as it really is: what the engine is told of it is worked out from this, late,
-//! rounded or not at all.
+//! The true state of one session. What the engine is told is computed from it: late, rounded, or
+//! not at all.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

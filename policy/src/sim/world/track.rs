@@ -1,6 +1,5 @@
-//! One thing that somebody does again and again: keys on a terminal, what a program writes there,
-//! the pointer of a desktop. Nothing happens at each key; where the last one was is worked out
-//! when somebody looks.
+//! Periodic activity: keys on a terminal, output of a program, the pointer of a desktop. There is
+//! no event for each key; the last one is computed when it is needed.
 
 use std::time::Duration;
 
