@@ -66,7 +66,7 @@ impl Ends {
                 let (ends, noted) = (self.clone(), session.clone());
                 let noting = tokio::spawn(async move { ends.note(&noted, extent).await });
                 // The desktop's units are recorded in the background, so that the end does not wait
-                // for all of it. Once the desktop has begun to stop they can no longer be found.
+                // for all of it. Those that stop before the user's manager answers are not found.
                 let time = if desktop::may_have_one(session) {
                     desktop::PATIENCE
                 } else {

@@ -108,11 +108,14 @@ pub(crate) fn a_screen_with_a_prompt_is_left_to_it(machine: &Machine) -> Outcome
     machine.write(
         &format!("/etc/systemd/system/{getty}.d/once.conf"),
         "[Service]
-         Environment=XDG_SESSION_TYPE=wayland
          ExecStart=
          ExecStart=-sh -c 'mkdir /run/once && exec agetty --autologin alice %I linux; \
              exec agetty %I linux'",
     )?;
+    // A compositor sets the type (SetType of logind); here the PAM stack does.
+    machine.write("/etc/wayland.env", "XDG_SESSION_TYPE=wayland\n")?;
+    machine
+        .run("sed -i '1i session required pam_env.so envfile=/etc/wayland.env' /etc/pam.d/login")?;
     vts.show(Vt::B)?;
     machine.run(&format!(
         "systemctl daemon-reload && systemctl start {getty}"
