@@ -15,7 +15,7 @@
 //! | `agents` | the agents in desktops, which know their input |
 //! | `ends`, `units`, `process` | ends of sessions through logind and PID 1, and remaining processes |
 //! | `unregistered` | logins that logind has no session for |
-//! | `aside` | threads for blocking work that reads many files |
+//! | `aside`, `user_turns` | threads for blocking work that reads many files, and their turns |
 //! | `inhibitors` | inhibitor locks that are taken and released |
 //! | `inotify` | what is watched in the file system |
 //! | `hooks` | the administrator's own programs |
@@ -73,6 +73,7 @@ mod ttys;
 mod units;
 mod unregistered;
 mod unwarned;
+mod user_turns;
 mod walks;
 mod watch;
 mod watchdog;

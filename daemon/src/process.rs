@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use session_timeout_policy::{AuditSession, BootTime, Pid};
@@ -65,6 +67,48 @@ impl Process {
         }
         found
     }
+}
+
+/// The process and all its descendants; empty if it does not run. Some thirty microseconds for each
+/// of them, however many others there are.
+///
+/// The kernel may leave out a child while another one exits (`get_children_pid()`), so a caller that
+/// needs them all looks again, or takes a [`Census`].
+pub(crate) fn family(top: Process) -> BTreeSet<Process> {
+    if !*LISTS_CHILDREN {
+        return Census::take().below(top);
+    }
+    let mut found = BTreeSet::new();
+    let mut waiting = if top.lives() { vec![top] } else { vec![] };
+    while let Some(process) = waiting.pop() {
+        if found.len() < PROCESSES_MAX && found.insert(process) {
+            waiting.extend(children(process));
+        }
+    }
+    found
+}
+
+/// Whether the kernel lists the children of a process (`CONFIG_PROC_CHILDREN`).
+static LISTS_CHILDREN: LazyLock<bool> =
+    LazyLock::new(|| Path::new("/proc/thread-self/children").exists());
+
+/// The children of all threads of a process.
+fn children(parent: Process) -> Vec<Process> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", parent.pid.as_raw()));
+    let tasks = tasks.into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let mut found = Vec::new();
+    for list in lists {
+        let pids = list.split_ascii_whitespace();
+        let pids = pids.filter_map(|pid| pid.parse().ok().map(Pid::new));
+        // The id of a child that has exited may be another process's by now.
+        found.extend(pids.filter_map(|pid| {
+            let stat = Stat::of(pid).filter(|stat| stat.parent == parent.pid)?;
+            stat.alive(pid)
+        }));
+    }
+    // Otherwise they may be the children of a process that has reused its id.
+    if parent.lives() { found } else { Vec::new() }
 }
 
 /// All processes of an audit session. Reads `/proc`: some ten microseconds for each process.
@@ -200,6 +244,8 @@ impl Census {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+
     use super::*;
 
     /// Processes by their id and their parent's.
@@ -269,6 +315,8 @@ mod tests {
         let one = Process::of(Pid::new(child.id())).unwrap();
         let us = Process::of(Pid::new(std::process::id())).unwrap();
         assert!(Census::take().below(us).contains(&one));
+        assert!(family(us).contains(&one));
+        assert_eq!(family(one), [one].into());
         assert!(one.ancestors().contains(&us));
         // It inherits the audit session of the test's caller, if there is one.
         assert_eq!(one.audit_of_login(), None);
@@ -285,5 +333,28 @@ mod tests {
         });
         assert!(ended);
         child.wait().unwrap();
+        assert_eq!(family(one), BTreeSet::new());
+    }
+
+    #[test]
+    fn a_grandchild_is_of_the_family_and_the_parent_is_not() {
+        let script = "sleep 60 & echo $!; wait";
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", script])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut output = BufReader::new(shell.stdout.take().unwrap());
+        output.read_line(&mut said).unwrap();
+        let one = Process::of(Pid::new(shell.id())).unwrap();
+        let below = Process::of(Pid::new(said.trim().parse().unwrap())).unwrap();
+        assert_eq!(family(one), [one, below].into());
+        assert_eq!(family(one), Census::take().below(one));
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        let below = i32::try_from(below.pid.as_raw()).unwrap();
+        let below = nix::unistd::Pid::from_raw(below);
+        nix::sys::signal::kill(below, nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 }

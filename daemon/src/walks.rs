@@ -3,15 +3,13 @@
 //! They run on a pool of few threads, and one at a time for each user: a user with very many
 //! processes delays only reads about that user.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
 use session_timeout_policy::Uid;
-use tokio::sync::Semaphore;
+
+use crate::user_turns::UserTurns;
 
 /// The queues by user. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Walks(Arc<Mutex<HashMap<Uid, Weak<Semaphore>>>>);
+pub(crate) struct Walks(UserTurns);
 
 impl Walks {
     /// Runs this on another thread, after earlier ones of the same user; `None` if it panicked.
@@ -20,8 +18,7 @@ impl Walks {
         user: Uid,
         walk: impl FnOnce() -> R + Send + 'static,
     ) -> Option<R> {
-        let turns = self.turns(user);
-        let turn = turns.acquire_owned().await.ok()?;
+        let turn = self.0.of(user).await?;
         let walk = move || {
             let walked = walk();
             // Released here and not by the caller, which may be cancelled while the thread still
@@ -30,17 +27,6 @@ impl Walks {
             walked
         };
         tokio::task::spawn_blocking(walk).await.ok()
-    }
-
-    fn turns(&self, user: Uid) -> Arc<Semaphore> {
-        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turns) = users.get(&user).and_then(Weak::upgrade) {
-            return turns;
-        }
-        users.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(1));
-        users.insert(user, Arc::downgrade(&turns));
-        turns
     }
 }
 

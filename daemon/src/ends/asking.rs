@@ -5,6 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use session_timeout_policy::{Event, InvocationId, Keeper, SessionFacts};
 
+use super::killing::Latecomers;
 use super::{Ends, Extent, PARTING, Request, desktop, leftovers};
 use crate::bus::Link;
 use crate::logind::{self, End, Ended, Locked, Told};
@@ -82,15 +83,22 @@ impl Ends {
     }
 
     async fn end(&self, session: &SessionFacts, how: End) -> Option<Event> {
-        let failed = {
+        let scope = async {
             let _turn = self.turns.acquire().await;
-            let outside = self.end_outside(session, how);
-            let (failed, outside) = tokio::join!(self.end_scope(session, how), outside);
-            if let Err(error) = outside {
-                self.failed(session, Request::End(how), &error);
-            }
-            failed
+            self.end_scope(session, how).await
         };
+        let outside = async {
+            // It waits for nobody's turn: not in here, nor for an answer.
+            if how == End::Kill {
+                self.kill(session, Latecomers::after_grace(session)).await;
+            }
+            let _turn = self.turns.acquire().await;
+            self.end_outside(session, how).await
+        };
+        let (failed, outside) = tokio::join!(scope, outside);
+        if let Err(error) = outside {
+            self.failed(session, Request::End(how), &error);
+        }
         let failures = failed.err()?;
         Some(self.failure(session, Request::End(how), &failures))
     }
@@ -338,11 +346,16 @@ impl Ends {
         self.teller.request_failed(id, request.verb(), &why);
     }
 
-    /// Adds processes that were forked since to the record of a session.
+    /// Adds the processes of the session to its record.
     pub(super) async fn note_again(&self, session: &SessionFacts) {
-        if let Some(census) = self.censuses.take().await {
-            self.leftovers.note(session, Extent::All, &census);
-        }
+        let processes = match leftovers::leader(session) {
+            Some(leader) => match self.censuses.take().await {
+                Some(census) => census.below(leader),
+                None => return,
+            },
+            None => self.in_audit_session(session).await,
+        };
+        self.leftovers.note(&session.key, Extent::All, processes);
     }
 }
 

@@ -45,8 +45,14 @@ impl Ends {
             stop: Stop::Leisurely,
         };
         for _ in 0..ROUNDS {
-            let mut outside = self.of_kept(session).await?;
-            outside.retain(|process| !scope::holds(&unit, session.uid, process.pid));
+            let mut all = self.of_kept(session).await?;
+            let (unit, user) = (unit.clone(), session.uid);
+            let outside = move || {
+                all.retain(|process| !scope::holds(&unit, user, process.pid));
+                all
+            };
+            let outside = self.aside.soon_of(user, outside).await;
+            let outside = outside.ok_or_else(unreadable)?;
             if outside.is_empty() {
                 return Ok(());
             }
@@ -61,7 +67,7 @@ impl Ends {
         match leftovers::leader(session) {
             Some(leader) => match self.censuses.take().await {
                 Some(census) => Ok(census.below(leader)),
-                None => Err(zbus::Error::Failure("processes cannot be read".to_owned())),
+                None => Err(unreadable()),
             },
             None if session.keeper == Keeper::Daemon(NoSession::Dropped) => {
                 Ok(self.in_audit_session(session).await)
@@ -113,6 +119,10 @@ impl Ends {
         let awaited = self.awaited.lock();
         awaited.is_ok_and(|awaited| awaited.len() > WATCHED)
     }
+}
+
+fn unreadable() -> zbus::Error {
+    zbus::Error::Failure("processes cannot be read".to_owned())
 }
 
 /// A descriptor that becomes readable when the process exits (pidfd_open(2)).

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use session_timeout_policy::{InvocationId, SessionFacts, SessionKey};
 
 use super::desktop;
-use crate::process::{self, Census, Process};
+use crate::process::Process;
 
 /// Which processes of a session must be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,14 +61,15 @@ impl Leftovers {
             .is_some_and(|one| one.extent >= Some(extent))
     }
 
-    /// Records the session's current processes.
-    pub(super) fn note(&self, session: &SessionFacts, extent: Extent, census: &Census) {
-        let processes = match extent {
-            Extent::Leader => leader(session).into_iter().collect(),
-            Extent::All => of_login(session, census),
-        };
+    /// Records these processes of the session.
+    pub(super) fn note(
+        &self,
+        session: &SessionKey,
+        extent: Extent,
+        processes: impl IntoIterator<Item = Process>,
+    ) {
         let mut noted = self.lock();
-        let one = noted.entry(session.key.clone()).or_default();
+        let one = noted.entry(session.clone()).or_default();
         one.extent = one.extent.max(Some(extent));
         one.processes.extend(processes);
     }
@@ -89,7 +90,17 @@ impl Leftovers {
         desktop::processes(&noted.groups)
     }
 
-    /// The recorded processes that still run; only the leader if none were recorded.
+    /// The recorded processes, which may have exited, without those of a desktop. Reads nothing.
+    pub(super) fn noted(&self, session: &SessionKey) -> BTreeSet<Process> {
+        let noted = self.lock();
+        noted
+            .get(session)
+            .map(|one| one.processes.clone())
+            .unwrap_or_default()
+    }
+
+    /// The recorded processes that still run; only the leader if none were recorded. Reads files of
+    /// each, so it is for a thread of its own.
     pub(super) fn alive(&self, session: &SessionFacts) -> BTreeSet<Process> {
         let noted = self.lock().get(&session.key).cloned();
         let mut processes = noted.map(Noted::known).unwrap_or_default();
@@ -135,17 +146,4 @@ impl Leftovers {
 /// The leader of the session, while it runs; a process that has reused its id is not returned.
 pub(super) fn leader(session: &SessionFacts) -> Option<Process> {
     Process::before(session.leader?, session.started)
-}
-
-/// The leader's descendants, in any control group. If the leader is gone (a user may kill it) there
-/// are none; then the processes in the login's audit session.
-///
-/// A process is never included because of its terminal: a user can have terminals with the device
-/// numbers of others' (in a private devpts), and the numbers are reused.
-fn of_login(session: &SessionFacts, census: &Census) -> BTreeSet<Process> {
-    match (leader(session), session.audit) {
-        (Some(leader), _) => census.below(leader),
-        (None, Some(audit)) => process::in_audit_session(audit),
-        (None, None) => BTreeSet::new(),
-    }
 }

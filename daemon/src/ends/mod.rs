@@ -183,8 +183,11 @@ impl Ends {
         if self.leftovers.are_noted(&session.key, extent) {
             return;
         }
-        if let Some(census) = self.censuses.take().await {
-            self.leftovers.note(session, extent, &census);
+        match extent {
+            Extent::Leader => self
+                .leftovers
+                .note(&session.key, extent, leftovers::leader(session)),
+            Extent::All => self.note_again(session).await,
         }
         if extent == Extent::All {
             let groups = self.desktop(session).await;

@@ -38,7 +38,7 @@ impl Ends {
         let hidden = self.hidden(session).await;
         for pause in PAUSES {
             tokio::time::sleep(pause).await;
-            if self.is_over(session) && !hidden.iter().any(|process| process.lives()) {
+            if self.is_over(session).await && !hidden.iter().any(|process| process.lives()) {
                 return Remains::Nothing;
             }
         }
@@ -59,17 +59,19 @@ impl Ends {
         let Some(audit) = session.audit else {
             return BTreeSet::new();
         };
-        let found = self
-            .aside
-            .run(move || process::in_audit_session(audit))
-            .await;
+        let find = move || process::in_audit_session(audit);
+        let found = self.aside.soon_of(session.uid, find).await;
         found.unwrap_or_default()
     }
 
     /// Whether no process is left that this end was meant for.
-    fn is_over(&self, session: &SessionFacts) -> bool {
+    async fn is_over(&self, session: &SessionFacts) -> bool {
         let all = self.leftovers.are_noted(&session.key, Extent::All);
-        self.left_of(session).is_empty() && (!all || has_empty_scope(session))
+        let none_left = self
+            .left_of(session)
+            .await
+            .is_some_and(|left| left.is_empty());
+        none_left && (!all || has_empty_scope(session))
     }
 
     /// Ends the remaining processes, and returns the state afterwards.
@@ -88,7 +90,7 @@ impl Ends {
             }
             self.note_again(session).await;
         }
-        let left = self.left_of(session);
+        let left = self.left_of(session).await.unwrap_or_default();
         if let Err(error) = self.end_processes(session, how, left).await {
             self.failed(session, Request::End(how), &error);
         }
@@ -97,13 +99,16 @@ impl Ends {
 
     /// Ends the processes of the login that are outside its scope.
     pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
-        if how == End::Kill {
-            self.kill(session, Latecomers::after_grace(session)).await;
-        }
         let unit = scope::unit_of(session).unwrap_or_default();
-        let mut outside = self.left_of(session);
-        outside.retain(|process| !scope::holds(&unit, session.uid, process.pid));
-        self.end_processes(session, how, outside).await
+        let (leftovers, facts) = (self.leftovers.clone(), session.clone());
+        let find = move || {
+            let mut outside = leftovers.alive(&facts);
+            outside.retain(|process| !scope::holds(&unit, facts.uid, process.pid));
+            outside
+        };
+        let outside = self.aside.of(session.uid, find).await;
+        self.end_processes(session, how, outside.unwrap_or_default())
+            .await
     }
 
     /// Whether processes that were detached from the session are left alone.
@@ -112,8 +117,11 @@ impl Ends {
         noted(Extent::Leader) && !noted(Extent::All)
     }
 
-    pub(super) fn left_of(&self, session: &SessionFacts) -> BTreeSet<Process> {
-        self.leftovers.alive(session)
+    /// The processes of the session that still run; `None` if that is not known within two seconds.
+    async fn left_of(&self, session: &SessionFacts) -> Option<BTreeSet<Process>> {
+        let (leftovers, facts) = (self.leftovers.clone(), session.clone());
+        let find = move || leftovers.alive(&facts);
+        self.aside.soon_of(session.uid, find).await
     }
 
     /// Stops these processes through PID 1; a desktop is first stopped by its own manager.
@@ -139,12 +147,18 @@ impl Ends {
         }
         // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");
-        processes.retain(|process| !scope::is_in(&prefix, session.uid, process.pid));
+        let name = format!("{prefix}{stamp}.scope");
+        let user = session.uid;
+        let unasked = move || {
+            processes.retain(|process| !scope::is_in(&prefix, user, process.pid));
+            processes
+        };
+        let processes = self.aside.of(user, unasked).await.unwrap_or_default();
         if processes.is_empty() {
             return Ok(());
         }
         let scope = Scope {
-            name: &format!("{prefix}{stamp}.scope"),
+            name: &name,
             description: &format!("What is left of session {id}"),
             user: session.uid,
             stop: Stop::Within(STOPPING),
