@@ -81,6 +81,14 @@ impl Units {
         }
     }
 
+    /// Whether PID 1 has the unit with this name loaded.
+    ///
+    /// # Errors
+    /// PID 1 does not reply.
+    pub(crate) async fn is_loaded(&self, name: &str) -> zbus::Result<bool> {
+        Ok(self.unit(name).await?.is_some())
+    }
+
     /// Moves processes into a new scope in the slice of this user.
     ///
     /// # Errors

@@ -5,11 +5,10 @@
 //! afterwards, and then nothing in the scope is ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::PidfdFlags;
 use session_timeout_policy::{InvocationId, Pid, Uid};
 use tokio::sync::Semaphore;
@@ -24,8 +23,9 @@ const AT_ONCE: usize = 128;
 /// Maximum number of concurrent calls, which bounds the file descriptors in use.
 const CALLS: usize = 2;
 
-/// Retries of a call: one process that exits while it is moved fails the call for all.
-const TRIES: u32 = 3;
+/// Maximum number of calls to move [`AT_ONCE`] processes. One that PID 1 cannot move fails the call
+/// for all of them; then each half is moved by itself. That takes 14 calls for one such process.
+const TRIES: u32 = 48;
 
 /// Pauses while PID 1 starts a scope, which it does in its next event loop iteration.
 const STARTED: [Duration; 7] = [
@@ -80,45 +80,135 @@ impl Holding {
         processes: &[Process],
         mut there: Option<InvocationId>,
     ) -> zbus::Result<Option<InvocationId>> {
-        let _turn = self.turns.acquire().await;
+        let mut parts = Parts::new(processes);
         let mut failure = None;
-        for _ in 0..TRIES {
-            let pins: Vec<Pin> = processes.iter().filter_map(|&one| Pin::of(one)).collect();
-            let pids: Vec<Pid> = pins.iter().map(|pin| pin.process.pid).collect();
-            if pids.is_empty() {
-                return Ok(there);
+        while let Some(part) = parts.next() {
+            match self.hold_part(scope, part, there).await {
+                Ok(held) => there = held,
+                Err(Refusal::OfSome(error)) => {
+                    parts.halve(part);
+                    failure = Some(error);
+                    there = self.units.invocation(scope.name).await?;
+                }
+                Err(Refusal::OfAll(error)) => return Err(error),
             }
-            let asked = match there {
-                Some(_) => self.units.attach(scope.name, &pids).await,
-                None => self.units.hold(scope, &pids).await,
-            };
-            match asked {
-                Ok(()) if there.is_some() => return Ok(there),
-                Ok(()) => return self.started(scope).await.map(Some),
-                Err(error) if units::answered(&error) && pins.iter().any(Pin::has_ended) => {}
-                Err(error) => return Err(error),
-            }
-            failure = Some(zbus::Error::Failure(
-                "the processes come and go too fast".to_owned(),
-            ));
-            there = self.units.invocation(scope.name).await?;
         }
-        failure.map_or(Ok(there), Err)
+        match (failure, parts.refused) {
+            // Those that it was about have ended, or were moved at another try.
+            (_, 0) | (None, _) => Ok(there),
+            (Some(error), refused) if there.is_some() => {
+                let name = scope.name;
+                log::warn!("{refused} processes cannot be put into {name}: {error}");
+                Ok(there)
+            }
+            (Some(error), _) => Err(error),
+        }
+    }
+
+    /// Moves these processes in one call.
+    async fn hold_part(
+        &self,
+        scope: &Scope<'_>,
+        processes: &[Process],
+        there: Option<InvocationId>,
+    ) -> Result<Option<InvocationId>, Refusal> {
+        let _turn = self.turns.acquire().await;
+        let pins: Vec<Pin> = processes.iter().filter_map(|&one| Pin::of(one)).collect();
+        let pids: Vec<Pid> = pins.iter().map(|pin| pin.process.pid).collect();
+        if pids.is_empty() {
+            return Ok(there);
+        }
+        let asked = match there {
+            Some(_) => self.units.attach(scope.name, &pids).await,
+            None => self.units.hold(scope, &pids).await,
+        };
+        match asked {
+            Ok(()) if there.is_some() => Ok(there),
+            // PID 1 has taken the call, and may find out later that it cannot move one of them.
+            Ok(()) => self.started(scope).await.map(Some),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Waits until PID 1 has started the scope: a stop request before that would leave the
     /// processes running.
-    async fn started(&self, scope: &Scope<'_>) -> zbus::Result<InvocationId> {
+    async fn started(&self, scope: &Scope<'_>) -> Result<InvocationId, Refusal> {
         for pause in STARTED {
             if !scope::members(scope.name, scope.user).is_empty()
                 && let Some(invocation) = self.units.invocation(scope.name).await?
             {
                 return Ok(invocation);
             }
+            // A scope that cannot be started is unloaded. While its job waits, it is not.
+            if !self.units.is_loaded(scope.name).await? {
+                let failed = format!("PID 1 cannot start {}", scope.name);
+                return Err(Refusal::OfSome(zbus::Error::Failure(failed)));
+            }
             tokio::time::sleep(pause).await;
         }
         let late = format!("PID 1 does not start {}", scope.name);
-        Err(zbus::Error::Failure(late))
+        Err(Refusal::OfAll(zbus::Error::Failure(late)))
+    }
+}
+
+/// Why processes were not moved.
+enum Refusal {
+    /// PID 1 cannot move one of them at least.
+    OfSome(zbus::Error),
+    /// PID 1 does not reply.
+    OfAll(zbus::Error),
+}
+
+impl From<zbus::Error> for Refusal {
+    fn from(error: zbus::Error) -> Self {
+        if units::answered(&error) {
+            Self::OfSome(error)
+        } else {
+            Self::OfAll(error)
+        }
+    }
+}
+
+/// Processes that are moved in as few calls as possible.
+struct Parts<'a> {
+    waiting: Vec<&'a [Process]>,
+    tries: u32,
+    /// The number of processes that were not moved.
+    refused: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn new(all: &'a [Process]) -> Self {
+        Self {
+            waiting: vec![all],
+            tries: 0,
+            refused: 0,
+        }
+    }
+
+    /// The processes of the next call.
+    fn next(&mut self) -> Option<&'a [Process]> {
+        let part = self.waiting.pop()?;
+        if self.tries == TRIES {
+            let rest = self.waiting.drain(..).map(<[Process]>::len);
+            self.refused += part.len() + rest.sum::<usize>();
+            return None;
+        }
+        self.tries += 1;
+        Some(part)
+    }
+
+    /// The call for this part failed.
+    fn halve(&mut self, part: &'a [Process]) {
+        match part {
+            [] => {}
+            // One that has ended meanwhile is no failure.
+            [one] => self.refused += usize::from(one.lives()),
+            more => {
+                let (first, second) = more.split_at(more.len() / 2);
+                self.waiting.extend([second, first]);
+            }
+        }
     }
 }
 
@@ -137,11 +227,6 @@ impl Pin {
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
         // The id may have been reused before the process was pinned, but not afterwards.
         process.lives().then_some(Self { process, pidfd })
-    }
-
-    fn has_ended(&self) -> bool {
-        let mut ended = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        poll(&mut ended, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
     }
 }
 
@@ -170,18 +255,60 @@ fn no_strangers(scope: &str, user: Uid, processes: &BTreeSet<Process>) -> zbus::
 mod tests {
     use super::*;
 
+    fn sleep() -> std::process::Child {
+        let mut sleep = std::process::Command::new("sleep");
+        sleep.arg("60").spawn().unwrap()
+    }
+
+    fn process(child: &std::process::Child) -> Process {
+        Process::of(Pid::new(child.id())).unwrap()
+    }
+
     #[test]
     fn a_process_is_pinned_while_it_lives() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .spawn()
-            .unwrap();
-        let process = Process::of(Pid::new(child.id())).unwrap();
-        let pin = Pin::of(process).unwrap();
-        assert!(!pin.has_ended());
+        let mut child = sleep();
+        let process = process(&child);
+        assert!(Pin::of(process).is_some());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(pin.has_ended());
         assert!(Pin::of(process).is_none());
+    }
+
+    /// Moves all but those that are refused; returns the moved ones.
+    fn moved(parts: &mut Parts<'_>, refused: &BTreeSet<Process>) -> BTreeSet<Process> {
+        let mut moved = BTreeSet::new();
+        while let Some(part) = parts.next() {
+            if part.iter().any(|one| refused.contains(one)) {
+                parts.halve(part);
+            } else {
+                moved.extend(part);
+            }
+        }
+        moved
+    }
+
+    #[test]
+    fn one_that_cannot_be_moved_keeps_no_other_out() {
+        let mut children: Vec<_> = (0..20).map(|_| sleep()).collect();
+        let all: Vec<Process> = children.iter().map(process).collect();
+        let refused = BTreeSet::from([all[7]]);
+        let mut parts = Parts::new(&all);
+        let found = moved(&mut parts, &refused);
+        assert_eq!(found.len(), 19);
+        assert!(!found.contains(&all[7]));
+        assert_eq!(parts.refused, 1);
+        assert!(parts.tries <= 11, "{}", parts.tries);
+        // Where all are refused, there is an end to it.
+        let mut parts = Parts::new(&all);
+        assert_eq!(moved(&mut parts, &all.iter().copied().collect()).len(), 0);
+        assert_eq!(parts.refused, 20);
+        for child in &mut children {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        // None of them is left out any more.
+        let mut parts = Parts::new(&all);
+        assert_eq!(moved(&mut parts, &refused).len(), 19);
+        assert_eq!(parts.refused, 0);
     }
 }
