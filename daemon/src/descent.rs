@@ -42,7 +42,7 @@ pub(crate) struct Family {
 
 /// Finds the terminals of a login.
 pub(crate) fn terminals(session: &SessionFacts) -> Family {
-    let processes = scope::processes(&session.key.id, session.uid);
+    let processes = scope::processes(session);
     let processes: BTreeMap<_, _> = processes.into_iter().filter_map(with_stat).collect();
     let all = controlled(&processes);
     // If the leader was killed, other processes of the login may still run.
@@ -56,7 +56,7 @@ pub(crate) fn terminals(session: &SessionFacts) -> Family {
     let mut left = all;
     left.retain(|device, _| !own.contains_key(device));
     if !left.is_empty() {
-        let others = scope::processes_beside(&session.key.id, session.uid);
+        let others = scope::processes_beside(session);
         let others = others.into_iter().filter_map(with_stat);
         for device in others.filter_map(|(_, stat)| stat.terminal) {
             left.remove(&device);
@@ -68,7 +68,7 @@ pub(crate) fn terminals(session: &SessionFacts) -> Family {
 /// Whether an X server runs in the session: startx(1) leaves it the console login that it was, and
 /// the keys go to the server instead of the console.
 pub(crate) fn has_x_server(session: &SessionFacts) -> bool {
-    let processes = scope::processes(&session.key.id, session.uid);
+    let processes = scope::processes(session);
     processes.into_iter().any(|process| {
         let name = fs::read_to_string(format!("/proc/{}/comm", process.as_raw()));
         name.is_ok_and(|name| name.trim_end() == "Xorg")

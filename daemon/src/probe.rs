@@ -193,7 +193,7 @@ impl Prober {
             stamps = ttys::input_stamps(terminals);
             if counts_output {
                 stamps.extend(ttys::output_stamps(terminals, &self.writes));
-                let moves = || scope::processor_time(&session.key.id, session.uid);
+                let moves = || scope::processor_time(session);
                 work = terminals.is_empty().then(moves).flatten();
             }
         }

@@ -35,7 +35,17 @@ impl Process {
 
     /// The process with this id, if it started before the session.
     pub(crate) fn before(pid: Pid, began: BootTime) -> Option<Self> {
-        Self::of(pid).filter(|process| process.start.time() <= began.saturating_add(SLACK))
+        Self::of(pid).filter(|process| process.began_before(began))
+    }
+
+    /// Whether it started before the session that began at this time.
+    pub(crate) fn began_before(self, began: BootTime) -> bool {
+        self.start.time() <= began.saturating_add(SLACK)
+    }
+
+    /// Whether it started before this time for certain.
+    pub(crate) fn is_older_than(self, time: BootTime) -> bool {
+        self.start.time() < time.saturating_sub(SLACK)
     }
 
     /// Whether it runs. A zombie does not.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use session_timeout_policy::{InvocationId, Keeper, Pid, SessionFacts, Uid};
+use session_timeout_policy::{BootTime, InvocationId, Keeper, Pid, SessionFacts, Uid};
+
+use crate::process::Process;
 
 /// Where the control groups of systemd are: the unified hierarchy, the one of a hybrid machine,
 /// and systemd's own on an old one.
@@ -17,26 +19,22 @@ const ROOTS: [&str; 3] = [
 
 /// More processes than this are not looked at; a session with more has other troubles.
 const PROCESSES_MAX: usize = 65_536;
+/// Processes of a scope with a former name that are compared with its login.
+const FORMER_MAX: usize = 64;
 /// Control groups below a scope that are looked into, deepest last.
 const DEPTH_MAX: usize = 8;
 
-/// Prefix of the ids of logins that the daemon keeps; no id of logind's has a hyphen.
-const KEPT: &str = "login-";
-
-/// The id of a login that logind has no session for, made of its leader's process id.
+/// The id of a login that logind has no session for, made of its leader's process id; no id of
+/// logind's has a hyphen.
 pub(crate) fn kept(leader: Pid) -> String {
-    format!("{KEPT}{}", leader.as_raw())
+    format!("login-{}", leader.as_raw())
 }
 
-/// The unit of a session's scope; `None` if the id is neither one of logind's
-/// (`session_id_valid()`: ASCII letters and digits) nor one of the daemon's.
+/// The unit of the scope of logind's session with this id; `None` if it is none of logind's
+/// (`session_id_valid()`: ASCII letters and digits).
 pub(crate) fn unit(session: &str) -> Option<String> {
-    let (id, name) = match session.strip_prefix(KEPT) {
-        Some(leader) => (leader, format!("session-timeout-{session}.scope")),
-        None => (session, format!("session-{session}.scope")),
-    };
-    let valid = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    valid.then_some(name)
+    let valid = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    valid.then(|| format!("session-{session}.scope"))
 }
 
 /// The unit of the scope that holds a session's processes: the daemon's if it keeps the login,
@@ -44,8 +42,52 @@ pub(crate) fn unit(session: &str) -> Option<String> {
 pub(crate) fn unit_of(session: &SessionFacts) -> Option<String> {
     match session.keeper {
         Keeper::Logind => unit(&session.key.id),
-        Keeper::Daemon(_) => unit(&kept(session.leader?)),
+        Keeper::Daemon(_) => {
+            let leader = session.leader?;
+            let former = former_unit(leader);
+            if has_scope(&former, session) {
+                return Some(former);
+            }
+            Some(kept_unit(leader, session.key.stamp))
+        }
     }
+}
+
+/// The unit of the scope of a login that the daemon keeps. The process id of the leader may be
+/// reused while processes of the login run on in its scope, so the name has the stamp of the login
+/// as well: the start of the leader, in microseconds since boot, or of the session that logind had
+/// for it.
+fn kept_unit(leader: Pid, stamp: u64) -> String {
+    format!("session-timeout-{}-{stamp}.scope", kept(leader))
+}
+
+/// The name that such a scope had before the daemon was upgraded to this version.
+fn former_unit(leader: Pid) -> String {
+    format!("session-timeout-{}.scope", kept(leader))
+}
+
+/// Whether the scope with a former name is that of this login, and not of an earlier one whose
+/// leader had the same process id.
+fn has_scope(former: &str, session: &SessionFacts) -> bool {
+    let members = members(former, session.uid);
+    // The oldest ones come first.
+    let members = members.into_iter().take(FORMER_MAX);
+    let found: Vec<Process> = members.filter_map(Process::of).collect();
+    began_with(session, &found)
+}
+
+/// Whether there are any, and none is older than the login but for its leader, which may be: a
+/// console's waits for somebody.
+fn began_with(session: &SessionFacts, processes: &[Process]) -> bool {
+    let login = BootTime::from_micros(session.key.stamp);
+    let is_its = |process: &Process| {
+        if Some(process.pid) == session.leader {
+            process.began_before(session.started)
+        } else {
+            !process.is_older_than(login)
+        }
+    };
+    !processes.is_empty() && processes.iter().all(is_its)
 }
 
 /// The `InvocationID` of this unit, while it is loaded. PID 1 keeps a symbolic link for each unit
@@ -56,8 +98,8 @@ pub(crate) fn invocation(unit: &str) -> Option<InvocationId> {
 }
 
 /// The processes in the scope of a session, in no order.
-pub(crate) fn processes(session: &str, uid: Uid) -> Vec<Pid> {
-    unit(session).map_or_else(Vec::new, |unit| members(&unit, uid))
+pub(crate) fn processes(session: &SessionFacts) -> Vec<Pid> {
+    unit_of(session).map_or_else(Vec::new, |unit| members(&unit, session.uid))
 }
 
 /// The processes of a scope in the slice of this user, unordered.
@@ -124,8 +166,8 @@ pub(crate) fn holds(unit: &str, uid: Uid, process: Pid) -> bool {
 }
 
 /// The processes in the scopes of this user's other sessions, unordered.
-pub(crate) fn processes_beside(session: &str, uid: Uid) -> Vec<Pid> {
-    let own = unit(session);
+pub(crate) fn processes_beside(session: &SessionFacts) -> Vec<Pid> {
+    let (own, uid) = (unit_of(session), session.uid);
     let mut found = Vec::new();
     for root in ROOTS {
         let slice = Path::new(root).join(format!("user.slice/user-{uid}.slice"));
@@ -148,8 +190,12 @@ pub(crate) fn processes_beside(session: &str, uid: Uid) -> Vec<Pid> {
 /// The processor time that the processes of a session have used so far, the ones that are gone
 /// included: `usage_usec` in `cpu.stat`, which cgroup v2 has for each group, whatever controllers
 /// are on (Documentation/admin-guide/cgroup-v2.rst).
-pub(crate) fn processor_time(session: &str, uid: Uid) -> Option<Duration> {
-    let below = below(session, uid)?;
+pub(crate) fn processor_time(session: &SessionFacts) -> Option<Duration> {
+    let below = format!(
+        "user.slice/user-{}.slice/{}",
+        session.uid,
+        unit_of(session)?
+    );
     let stat = ROOTS.iter().find_map(|root| {
         let group = Path::new(root).join(&below);
         fs::read_to_string(group.join("cpu.stat")).ok()
@@ -162,12 +208,6 @@ fn usage(stat: &str) -> Option<Duration> {
         .lines()
         .find_map(|line| line.strip_prefix("usage_usec "))?;
     Some(Duration::from_micros(used.parse().ok()?))
-}
-
-/// Where the scope of a session is in the tree of control groups.
-fn below(session: &str, uid: Uid) -> Option<String> {
-    let unit = unit(session)?;
-    Some(format!("user.slice/user-{uid}.slice/{unit}"))
 }
 
 /// The session in whose scope a process runs, by its control group.
@@ -247,29 +287,54 @@ fn collect(group: &Path, depth: usize, found: &mut Vec<Pid>) {
 
 #[cfg(test)]
 mod tests {
+    use session_timeout_policy::NoSession;
+
     use super::*;
 
     #[test]
     fn only_an_id_that_logind_makes_names_a_scope() {
         assert_eq!(unit("c1").as_deref(), Some("session-c1.scope"));
         assert_eq!(unit("42").as_deref(), Some("session-42.scope"));
-        let own = kept(Pid::new(42));
-        assert_eq!(
-            unit(&own).as_deref(),
-            Some("session-timeout-login-42.scope")
-        );
-        for id in [
-            "",
-            "../1",
-            "c1/x",
-            "c1.scope",
-            "c 1",
-            "c1\n",
-            "login-",
-            "login-1-2",
-        ] {
+        for id in ["", "../1", "c1/x", "c1.scope", "c 1", "c1\n", "login-1"] {
             assert_eq!(unit(id), None, "{id:?}");
         }
+    }
+
+    fn login(leader: Pid, stamp: u64) -> SessionFacts {
+        let began = BootTime::from_micros(stamp);
+        let mut login = crate::ttys::tests::session(leader, began);
+        login.keeper = Keeper::Daemon(NoSession::NotInStack);
+        login.key.stamp = stamp;
+        login
+    }
+
+    #[test]
+    fn a_login_whose_leader_has_the_id_of_an_earlier_one_has_a_scope_of_its_own() {
+        let leader = Pid::new(u32::MAX);
+        let unit = |stamp| unit_of(&login(leader, stamp)).unwrap();
+        assert_eq!(unit(7), "session-timeout-login-4294967295-7.scope");
+        assert_ne!(unit(7), unit(8));
+    }
+
+    #[test]
+    fn a_scope_with_a_former_name_is_that_of_a_login_if_nothing_in_it_is_older() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let us = Process::of(Pid::new(std::process::id())).unwrap();
+        let below = Process::of(Pid::new(child.id())).unwrap();
+        let login = |leader: Process, stamp: u64| login(leader.pid, stamp);
+        let stamp = us.started().as_micros();
+        assert!(began_with(&login(us, stamp), &[us, below]));
+        assert!(began_with(&login(us, stamp), &[below]));
+        assert!(!began_with(&login(us, stamp), &[]));
+        // The leader's id is reused, and what the earlier login left is older.
+        let later = below.started().as_micros() + 5_000_000;
+        assert!(!began_with(&login(below, later), &[us]));
+        assert!(!began_with(&login(below, later), &[below, us]));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

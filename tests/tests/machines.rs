@@ -264,6 +264,7 @@ on_both_suites! {
     Installed unregistered::a_login_that_logind_does_not_know_is_over_when_its_user_leaves,
     Installed unregistered::a_login_that_logind_has_no_room_for_is_warned_and_ended,
     Installed unregistered::a_login_without_pam_systemd_survives_the_daemon_and_is_ended,
+    Installed unregistered::a_scope_that_was_named_before_an_upgrade_ends_with_its_login,
     Installed unregistered::a_user_whose_name_systemd_refuses_is_warned_and_ended,
 }
 

@@ -232,7 +232,7 @@ mod tests {
         };
         assert_eq!(logins(&[of_a_users_own, Process::CHILD]).len(), 1);
         let adopted = Process {
-            group: "/user.slice/user-1000.slice/session-timeout-login-20.scope",
+            group: "/user.slice/user-1000.slice/session-timeout-login-20-1234560000.scope",
             ..Process::MONITOR
         };
         assert_eq!(logins(&[adopted, Process::CHILD]).len(), 1);
