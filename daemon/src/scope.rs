@@ -210,11 +210,53 @@ fn usage(stat: &str) -> Option<Duration> {
     Some(Duration::from_micros(used.parse().ok()?))
 }
 
-/// The session in whose scope a process runs, by its control group.
-pub(crate) fn session_of(process: Pid) -> Option<String> {
+/// The scope in a user's slice that a process runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    user: u32,
+    unit: String,
+}
+
+/// Where a process runs, by its control group.
+pub(crate) fn place_of(process: Pid) -> Option<Place> {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw())).ok()?;
     let root = ROOT.as_str();
-    groups.lines().find_map(|line| session_in(line, root))
+    groups.lines().find_map(|line| Place::parse(line, root))
+}
+
+impl Place {
+    /// The place from a line of `/proc/PID/cgroup`.
+    ///
+    /// A user may create groups with any name below `user@.service`. Only the place where systemd
+    /// puts the scopes of sessions counts, where only root can create groups.
+    fn parse(line: &str, root: &str) -> Option<Self> {
+        let below = systemd_group(line)?.strip_prefix(root)?;
+        let mut parts = below.strip_prefix("/user.slice/")?.split('/');
+        let uid = parts.next()?;
+        let uid = uid.strip_prefix("user-")?.strip_suffix(".slice")?;
+        Some(Self {
+            user: uid.parse().ok()?,
+            unit: parts
+                .next()
+                .filter(|unit| unit.ends_with(".scope"))?
+                .to_owned(),
+        })
+    }
+
+    /// The session of logind's whose scope this is.
+    pub(crate) fn session(&self) -> Option<String> {
+        let id = self.unit.strip_prefix("session-")?.strip_suffix(".scope")?;
+        unit(id).is_some().then(|| id.to_owned())
+    }
+
+    /// Whether it is the scope of this login, which the daemon keeps.
+    pub(crate) fn is_kept(&self, session: &SessionFacts) -> bool {
+        let Some(leader) = session.leader.filter(|_| self.user == session.uid.as_raw()) else {
+            return false;
+        };
+        let former = || self.unit == former_unit(leader) && has_scope(&self.unit, session);
+        self.unit == kept_unit(leader, session.key.stamp) || former()
+    }
 }
 
 /// The control group that all units of this machine's PID 1 are below: empty, except in a container
@@ -230,25 +272,6 @@ fn root_in(line: &str) -> Option<String> {
     systemd_group(line)?
         .strip_suffix("/init.scope")
         .map(str::to_owned)
-}
-
-/// The session of a line of `/proc/PID/cgroup`.
-///
-/// A user may create groups with any name below `user@.service`. Only the place where systemd puts
-/// the scopes of sessions counts, where only root can create groups.
-fn session_in(line: &str, root: &str) -> Option<String> {
-    let below = systemd_group(line)?.strip_prefix(root)?;
-    let mut parts = below.strip_prefix("/user.slice/")?.split('/');
-    let uid = parts
-        .next()?
-        .strip_prefix("user-")?
-        .strip_suffix(".slice")?;
-    let id = parts
-        .next()?
-        .strip_prefix("session-")?
-        .strip_suffix(".scope")?;
-    let is_number = uid.parse::<u32>().is_ok();
-    (is_number && unit(id).is_some()).then(|| id.to_owned())
 }
 
 /// The control group of a line of `/proc/PID/cgroup`, if its hierarchy is one of systemd's: the
@@ -343,6 +366,30 @@ mod tests {
         assert_eq!(usage(stat), Some(Duration::from_micros(1_234_567)));
         assert_eq!(usage("nr_periods 0\n"), None);
         assert_eq!(usage("usage_usec much\n"), None);
+    }
+
+    fn session_in(line: &str, root: &str) -> Option<String> {
+        Place::parse(line, root)?.session()
+    }
+
+    #[test]
+    fn the_login_of_a_process_is_read_from_its_control_group() {
+        let (leader, uid) = (Pid::new(u32::MAX), nix::unistd::geteuid());
+        let is_kept = |uid, path: &str| {
+            let line = format!("0::/user.slice/user-{uid}.slice/{path}");
+            let place = Place::parse(&line, "").unwrap();
+            place.is_kept(&login(leader, 7))
+        };
+        let own = "session-timeout-login-4294967295-7.scope";
+        assert!(is_kept(uid.as_raw(), own));
+        assert!(is_kept(uid.as_raw(), &format!("{own}/inner")));
+        assert!(!is_kept(uid.as_raw() + 1, own));
+        for other in [
+            "session-c7.scope",
+            "session-timeout-login-4294967295-8.scope",
+        ] {
+            assert!(!is_kept(uid.as_raw(), other), "{other}");
+        }
     }
 
     #[test]

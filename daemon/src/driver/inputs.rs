@@ -1,6 +1,8 @@
 //! What comes of each input.
 
-use session_timeout_policy::{Action, BootTime, Event, Keeper, Login, Pid, SessionKey, View};
+use session_timeout_policy::{
+    Action, BootTime, Event, Keeper, Login, Pid, SessionFacts, SessionKey, View,
+};
 use session_timeout_protocol::Opened;
 
 use super::{Driver, Logind};
@@ -252,22 +254,57 @@ impl Driver {
 
     /// The outer session of a nested login: the login runs in that session's scope, or descends
     /// from its leader. It ends with that session.
+    ///
+    /// Only files of the login and of its ancestors are read, however many sessions there are.
     fn outer(&self, login: &Unknown) -> Option<String> {
-        let known = |id: &String| self.engine.session(id).is_some();
-        if let Some(outer) = scope::session_of(login.leader.pid).filter(known) {
-            return Some(outer);
+        let place = scope::place_of(login.leader.pid);
+        if let Some(id) = place.as_ref().and_then(scope::Place::session)
+            && self.engine.session(&id).is_some()
+        {
+            return Some(id);
         }
         let above = login.leader.ancestors();
         let mut sessions = self.engine.sessions();
         let outer = sessions.find(|session| {
             let facts = session.facts;
-            let leader = facts
-                .leader
-                .and_then(|pid| Process::before(pid, facts.started));
-            let unit = scope::unit_of(facts).filter(|_| facts.keeper != Keeper::Logind);
-            let kept = unit.is_some_and(|unit| scope::holds(&unit, facts.uid, login.leader.pid));
-            kept || leader.is_some_and(|leader| above.contains(&leader))
+            let kept = facts.keeper != Keeper::Logind
+                && place.as_ref().is_some_and(|place| place.is_kept(facts));
+            kept || descends(&above, facts)
         });
         outer.map(|session| session.facts.key.id.clone())
+    }
+}
+
+/// Whether one of these processes is the leader of the session, and not one that has reused its id.
+fn descends(ancestors: &[Process], session: &SessionFacts) -> bool {
+    let is_leader = |process: &Process| {
+        session.leader == Some(process.pid) && process.began_before(session.started)
+    };
+    ancestors.iter().any(is_leader)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_login_below_the_leader_of_a_session_is_nested_in_it() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let leader = Process::of(Pid::new(std::process::id())).unwrap();
+        let login = Process::of(Pid::new(child.id())).unwrap();
+        let above = login.ancestors();
+        let session = |leader: Process, started| crate::ttys::tests::session(leader.pid, started);
+        let started = leader.started();
+        assert!(descends(&above, &session(leader, started)));
+        let earlier = started.saturating_sub(Duration::from_secs(5));
+        assert!(!descends(&above, &session(leader, earlier)));
+        assert!(!descends(&above, &session(login, login.started())));
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }
