@@ -9,6 +9,7 @@ use super::killing::Latecomers;
 use super::{Ends, Extent, PARTING, Request, desktop, leftovers};
 use crate::bus::Link;
 use crate::logind::{self, End, Ended, Locked, Told};
+use crate::process;
 use crate::scope;
 use crate::units::{self, Found, Scope, Stop};
 
@@ -348,14 +349,22 @@ impl Ends {
 
     /// Adds the processes of the session to its record.
     pub(super) async fn note_again(&self, session: &SessionFacts) {
-        let processes = match leftovers::leader(session) {
-            Some(leader) => match self.censuses.take().await {
-                Some(census) => census.below(leader),
-                None => return,
-            },
-            None => self.in_audit_session(session).await,
+        let note = |processes| self.leftovers.note(&session.key, Extent::All, processes);
+        let Some(leader) = leftovers::leader(session) else {
+            // Not noted where they cannot be read: that is tried again at the next request.
+            if let Some(processes) = self.in_audit_session(session).await {
+                note(processes);
+            }
+            return;
         };
-        self.leftovers.note(&session.key, Extent::All, processes);
+        // First without the processes of others, which may be too many to be read in time.
+        let family = move || process::family(leader);
+        if let Some(family) = self.aside.of(session.uid, family).await {
+            note(family);
+        }
+        if let Some(census) = self.censuses.take().await {
+            note(census.below(leader));
+        }
     }
 }
 

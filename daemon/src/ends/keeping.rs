@@ -24,12 +24,23 @@ const WATCHED: usize = 256;
 /// Longest interval of polling.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// Whether the processes of a login are in its scope, as far as they were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Adopted {
+    All,
+    NotAll,
+}
+
 impl Ends {
     /// Moves the leader and its descendants into a scope.
-    pub(super) async fn adopted(&self, session: &SessionFacts) {
-        if let Err(error) = self.gather(session).await {
-            let id = &session.key.id;
-            log::warn!("cannot put session {id} into a scope, which is tried again: {error}");
+    pub(super) async fn adopted(&self, session: &SessionFacts) -> Adopted {
+        match self.gather(session).await {
+            Ok(()) => Adopted::All,
+            Err(error) => {
+                let id = &session.key.id;
+                log::warn!("cannot put session {id} into a scope, which is tried again: {error}");
+                Adopted::NotAll
+            }
         }
     }
 
@@ -70,7 +81,7 @@ impl Ends {
                 None => Err(unreadable()),
             },
             None if session.keeper == Keeper::Daemon(NoSession::Dropped) => {
-                Ok(self.in_audit_session(session).await)
+                self.in_audit_session(session).await.ok_or_else(unreadable)
             }
             None => Ok(BTreeSet::new()),
         }
@@ -87,11 +98,12 @@ impl Ends {
         }
         let mut pause = Duration::from_millis(100);
         loop {
-            if self.is_gone(session) {
-                self.adopted(session).await;
-                if self.is_gone(session) {
-                    break;
-                }
+            // It may have left the scope, and where that cannot be seen it is not gone.
+            if self.is_gone(session)
+                && self.adopted(session).await == Adopted::All
+                && self.is_gone(session)
+            {
+                break;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);

@@ -29,13 +29,21 @@ const PAUSES: [Duration; 8] = [
     Duration::from_millis(800),
 ];
 
+/// Timeout of the search for processes in the audit session of a login, which reads all of `/proc`.
+const READING: Duration = Duration::from_secs(2);
+
 /// Time between SIGTERM and SIGKILL for the remaining processes.
 const STOPPING: Duration = Duration::from_secs(2);
 
 impl Ends {
-    /// The remaining processes of the session, after two seconds at most.
+    /// The remaining processes of the session, after four seconds at most, and two where processes
+    /// can be read in time.
     pub(super) async fn remains(&self, session: &SessionFacts) -> Remains {
-        let hidden = self.hidden(session).await;
+        let hidden = tokio::time::timeout(READING, self.hidden(session));
+        // Where it is not known that there is nothing, there is something.
+        let Ok(Some(hidden)) = hidden.await else {
+            return Remains::Something;
+        };
         for pause in PAUSES {
             tokio::time::sleep(pause).await;
             if self.is_over(session).await && !hidden.iter().any(|process| process.lives()) {
@@ -47,21 +55,23 @@ impl Ends {
 
     /// The remaining processes of a login that the daemon did not end, whose leader is gone and
     /// that PAM has not closed: a user who killed the leader may still be connected.
-    async fn hidden(&self, session: &SessionFacts) -> BTreeSet<Process> {
+    async fn hidden(&self, session: &SessionFacts) -> Option<BTreeSet<Process>> {
         if self.leftovers.are_any(&session.key) || leftovers::leader(session).is_some() {
-            return BTreeSet::new();
+            return Some(BTreeSet::new());
         }
         self.in_audit_session(session).await
     }
 
-    /// The processes in the audit session of the login.
-    pub(super) async fn in_audit_session(&self, session: &SessionFacts) -> BTreeSet<Process> {
+    /// The processes in the audit session of the login; `None` if they cannot be read.
+    pub(super) async fn in_audit_session(
+        &self,
+        session: &SessionFacts,
+    ) -> Option<BTreeSet<Process>> {
         let Some(audit) = session.audit else {
-            return BTreeSet::new();
+            return Some(BTreeSet::new());
         };
         let find = move || process::in_audit_session(audit);
-        let found = self.aside.soon_of(session.uid, find).await;
-        found.unwrap_or_default()
+        self.aside.of(session.uid, find).await
     }
 
     /// Whether no process is left that this end was meant for.
@@ -172,5 +182,41 @@ impl Ends {
             End::Kill => self.units.kill(unit, Signal::SIGKILL).await,
         }
         .map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use session_timeout_policy::{AuditSession, BootTime, Pid};
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::ends::Means;
+    use crate::journal::Journal;
+    use crate::tell::Teller;
+
+    #[tokio::test]
+    async fn a_login_is_not_gone_while_its_processes_cannot_be_read() {
+        let (journal, _writer) = Journal::start().unwrap();
+        let (inputs, _queue) = mpsc::channel(1);
+        let (_link, bus) = watch::channel(None);
+        let ends = Ends::new(Means {
+            inputs,
+            bus,
+            teller: Teller::new(journal),
+        });
+        // Its leader does not run.
+        let mut session = crate::ttys::tests::session(Pid::new(u32::MAX), BootTime::default());
+        session.audit = AuditSession::new(4711);
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let (aside, user) = (ends.aside.clone(), session.uid);
+        tokio::spawn(async move { aside.of(user, move || gone.recv().is_ok()).await });
+        tokio::task::yield_now().await;
+        // What is read afterwards says nothing of what could not be read.
+        tokio::spawn(async move {
+            tokio::time::sleep(READING * 3 / 2).await;
+            go.send(())
+        });
+        assert_eq!(ends.remains(&session).await, Remains::Something);
     }
 }
