@@ -81,7 +81,7 @@ impl Aside {
     }
 }
 
-/// The turn ends with the work: whoever waits for the result may give up before.
+/// The turn ends with the work: the caller may give up the wait for the result before.
 async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
     turn: OwnedSemaphorePermit,

@@ -1,5 +1,5 @@
-//! What has changed of each session other than by time going on: news for whoever shows how much
-//! time is left.
+//! What has changed about each session other than by the passing of time: for clients that show the
+//! remaining time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -79,7 +79,7 @@ impl Alarm {
     pub(crate) async fn fired(&mut self) -> io::Result<()> {
         loop {
             let mut ready = self.timer.readable().await?;
-            // A timer that was set anew meanwhile has nothing to read; then wait on.
+            // A timer that was set again meanwhile has nothing to read; then wait on.
             match ready.try_io(|timer| Ok(timer.get_ref().get().wait()?)) {
                 Ok(Ok(())) => {
                     self.armed = None;

@@ -1,6 +1,6 @@
 //! The last session of each user that was ended, to be told of at the next login, once.
 //!
-//! Whoever comes back to an ended session finds nothing: the terminal is closed, the screen is
+//! A user who comes back to an ended session finds nothing: the terminal is closed, the screen is
 //! that of the login. So the next login says what happened. A login without a terminal, such as a
 //! transfer, shows nobody anything, and does not use it up. A desktop's agent asks, and says when it
 //! has shown it.

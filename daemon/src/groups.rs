@@ -1,8 +1,8 @@
 //! The uid of a user and the names of the user's groups, as the machine's name services tell them.
 //!
-//! They may come from far (LDAP, SSSD) and the answer may never come. What asks there is foreign
-//! code, loaded into whoever asks (nsswitch.conf(5)): here it is a process of its own, `id`, which
-//! can be killed, and whose faults are its own.
+//! They may come from far (LDAP, SSSD) and the answer may never come. NSS modules are
+//! third-party code, loaded into the caller (nsswitch.conf(5)): here that is a separate process,
+//! `id`, which can be killed, and whose faults are its own.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -97,7 +97,7 @@ impl Groups {
     }
 }
 
-/// We are protected from the kernel's killer when memory runs out; whoever is asked is not.
+/// The daemon is protected from the kernel's OOM killer; this process is not.
 fn spare_others(child: Option<u32>) {
     if let Some(pid) = child
         && let Err(error) = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "0")

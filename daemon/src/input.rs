@@ -19,7 +19,7 @@ pub(crate) enum Input {
     AgentSilent(SessionKey),
     /// Something for the engine.
     Event(Event),
-    /// A connection to the login socket did not send a frame of ours.
+    /// A connection to the login socket did not send a valid frame.
     FrameRejected(FrameError),
     /// Somebody asks why the session with this id stands where it does.
     Explain(String, oneshot::Sender<Option<Explanation>>),

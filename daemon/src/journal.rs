@@ -37,7 +37,7 @@ pub(crate) enum What {
     Extended,
     /// Somebody asked in vain for that.
     ExtensionRefused,
-    /// A connection to the login socket sent something else than a frame of ours.
+    /// A connection to the login socket sent something other than a valid frame.
     FrameRejected,
     /// A session that was ended is gone.
     Gone,
@@ -233,8 +233,8 @@ struct Line {
 /// What the thread is told.
 enum Word {
     Write(Entry),
-    /// That was all. It is told, since what tells may outlive whoever is done with it: a connection
-    /// to the bus and what is offered on it hold each other.
+    /// The last message. The channel does not close by itself: a sender may outlive the driver, since
+    /// a connection to the bus and the objects served on it hold each other.
     Finish,
 }
 
@@ -358,7 +358,7 @@ impl AuthLog {
 }
 
 /// Sends what libraries and this daemon log by the way to the journal, or to the terminal of
-/// whoever tries the daemon out.
+/// a user who runs the daemon by hand.
 pub(crate) fn install_log() {
     let level = log::LevelFilter::Info;
     if connected_to_journal()

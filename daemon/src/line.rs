@@ -38,7 +38,7 @@ impl<K: Copy + Eq + Hash, T> Line<K, T> {
         })))
     }
 
-    /// Takes a free place, or joins the line: whoever has a place takes it from there.
+    /// Takes a free place, or joins the queue: the next free place takes it from there.
     pub(crate) fn enter(&self, whose: K, who: T) -> Option<(Place<K, T>, T)> {
         let mut state = self.state();
         if state.free == 0 || !state.has_room(whose) {
@@ -111,7 +111,7 @@ pub(crate) struct Place<K: Copy + Eq + Hash, T> {
 }
 
 impl<K: Copy + Eq + Hash, T> Place<K, T> {
-    /// Whoever is next. Who is told that there is nobody has to leave the place at once.
+    /// The next item. A caller that gets none has to drop the place at once.
     pub(crate) fn next(&mut self) -> Option<T> {
         let mut state = self.line.state();
         if let Some(whose) = self.whose.take() {

@@ -98,7 +98,7 @@ impl Logins {
     }
 }
 
-/// Whoever has a terminal has seen it.
+/// A user with a terminal has seen it.
 async fn told(endings: Endings, walks: Walks, session: SessionFacts) {
     tokio::time::sleep(SHOWN_AFTER).await;
     let user = session.uid;

@@ -27,8 +27,8 @@ impl<T> Default for Looks<T> {
 }
 
 impl<T> Looks<T> {
-    /// Whoever has the look has to take it; where there is none, somebody does already, and looks
-    /// once more for this.
+    /// A caller that gets the probe has to run it; where there is none, another one runs already, and
+    /// is repeated for this.
     pub(crate) fn begin(&self, key: &SessionKey, what: T) -> (Option<Look<T>>, Over) {
         let mut all = self.all();
         if let Some(state) = all.get_mut(key) {
@@ -85,7 +85,7 @@ impl<T> Drop for Look<T> {
 fn remove<T>(all: &mut HashMap<SessionKey, State<T>>, key: &SessionKey) {
     all.remove(key);
     if all.is_empty() {
-        // What a storm has taken is given back.
+        // Memory of a time with many sessions is given back.
         all.shrink_to_fit();
     }
 }

@@ -28,8 +28,8 @@ const TYPING: Duration = Duration::from_secs(60);
 /// How long polkit may take to answer by itself; it may have to be started for it.
 const THINKING: Duration = Duration::from_secs(5);
 
-/// So many questions may be open: far fewer than the bus lets a peer wait for answers
-/// (`max_replies_per_connection`, 128), of which those about ends must be some.
+/// Maximum number of open questions: far fewer than the answers that the bus lets a peer wait for
+/// (`max_replies_per_connection`, 128), since calls that end sessions need some of them.
 static PLACES: Semaphore = Semaphore::const_new(32);
 
 /// Each question has a name of its own, by which it can be taken back.
@@ -75,7 +75,7 @@ pub(crate) struct Question<'a> {
 pub(crate) enum Denial {
     /// The subject has gone away meanwhile.
     Abandoned,
-    /// Whoever asked for the password was sent away.
+    /// The user closed the dialog for the password.
     Dismissed,
     /// A password would be needed, and the subject did not want to be asked.
     Interactive,

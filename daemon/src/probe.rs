@@ -30,7 +30,7 @@ pub(crate) struct Question {
     pub(crate) session: SessionFacts,
     /// What counts as activity.
     pub(crate) counted: BTreeSet<ActivityKind>,
-    /// For how long without input whoever can is to watch.
+    /// For how long without input the agent is to watch.
     pub(crate) watch: Option<Duration>,
 }
 

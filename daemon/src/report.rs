@@ -1,4 +1,4 @@
-//! Where everything stands, for whoever asks.
+//! The state of the daemon and of its sessions, for D-Bus.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use zbus::names::OwnedUniqueName;
 use crate::agents::{Agents, Source};
 use crate::unwarned::Unwarned;
 
-/// Where the daemon stands, for whoever asks at any time.
+/// The state of the daemon, which can be read at any time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) policy_path: String,
@@ -76,7 +76,7 @@ pub(crate) struct Explanation {
 /// What became of a wish for more time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extension {
-    /// By so much; the session ends in so long, and so many more may be granted.
+    /// The length of the extension, the time that is left then, and how many more may be granted.
     Granted {
         by: Duration,
         ends_in: Duration,

@@ -1,7 +1,7 @@
 //! What users are told at the login and on their terminals.
 //!
-//! It is said in the language of the machine, as by whoever else asks and tells at a login: the
-//! terminals' own languages nobody can know. sshd hears of the client's locale after PAM, and the
+//! It is said in the language of the machine, like every other message at a login: the language of
+//! a terminal is not known. sshd hears of the client's locale after PAM, and the
 //! environment of a process is hidden from a daemon without `CAP_SYS_PTRACE` (proc(5)).
 
 use std::time::Duration;

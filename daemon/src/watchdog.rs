@@ -3,7 +3,7 @@
 //! A keep-alive every few seconds would be all that this daemon ever does. systemd is told instead
 //! when to expect it: before the daemon rests, that it will be heard of soon after its next
 //! deadline, and when it is woken, that it will be soon. `WATCHDOG_USEC` of sd_notify(3) (since
-//! systemd 233) starts the watchdog anew with another time, and 0 stops it.
+//! systemd 233) restarts the watchdog with another time, and 0 stops it.
 
 use std::env;
 use std::io;
@@ -111,7 +111,7 @@ impl Expected {
     }
 
     /// Whether a daemon that hangs from now on is missed soon: then systemd need not be told that
-    /// it is awake, and in a storm is told twice within the margin.
+    /// it is awake; under load it is told twice within the margin.
     fn is_soon(&self, now: Instant) -> bool {
         let left = self.by.map(|by| by.saturating_duration_since(now));
         left.is_some_and(|left| (self.margin / 2..=self.margin).contains(&left))

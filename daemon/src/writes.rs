@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use session_timeout_policy::WallTime;
 
-/// Terminals that are remembered; where there are more, all are forgotten and remembered anew.
+/// Maximum number of remembered terminals; at one more, all are forgotten.
 const TERMINALS_MAX: usize = 8192;
 
 /// The stamps that our own writes have made.

@@ -38,7 +38,7 @@ const INTERFACE: &str = "org.sessiontimeout1.Agent";
 
 /// An agent that takes longer to answer is done without.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Whoever starts an agent again, or ends the session, has done so by then.
+/// By then a service manager has restarted the agent, or the session has ended.
 const MISSED_AFTER: Duration = Duration::from_secs(2);
 /// An agent may come, go and call as fast as the bus allows, and each time costs a look.
 const QUIET: Duration = Duration::from_secs(1);

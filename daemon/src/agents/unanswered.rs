@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
-/// Of one user's agents so many may have something to answer; the others are not asked.
+/// Maximum number of one user's agents with an unanswered question; the others are not asked.
 const OF_ONE_USER: usize = 8;
 
 /// What an agent has answered, once it has: nothing, where it does not know.

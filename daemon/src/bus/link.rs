@@ -1,4 +1,4 @@
-//! The private connection: calls to whoever is trusted, and when it is given up.
+//! The private connection: calls to trusted services, and when it is given up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,10 +11,10 @@ use zbus::{Connection, Message, fdo};
 use super::screen::{Heard, Longest};
 use super::{CALL_TIMEOUT, LONGEST, LONGEST_REPLY, late, socket, timely};
 
-/// So many calls in a row without an answer, and the connection is taken for stuck.
+/// After this many calls in a row without an answer the connection is taken for stuck.
 const STALLS: u32 = 3;
 
-/// So many calls wait for their answers at once, and others for their turn: the reference bus allows
+/// Maximum number of calls that wait for their answers at once; others wait for their turn: the reference bus allows
 /// 128 for each peer (`max_replies_per_connection`), and refuses what is more.
 const AT_ONCE: usize = 64;
 
@@ -81,7 +81,7 @@ impl Link {
         // Nobody closes the semaphore.
         let _turn = self.turns.acquire().await;
         if self.stalls.are_enough() {
-            // Whoever waited for a turn is not to wait for an answer that does not come, too.
+            // A call that waited for its turn does not also wait for an answer that does not come.
             return Err(late());
         }
         let connection = &self.connection;
@@ -95,8 +95,8 @@ impl Link {
         answer.unwrap_or_else(|_elapsed| Err(late()))
     }
 
-    /// Waits until so many calls in a row had no answer that a new connection is worth trying: the
-    /// bus forgets then what it still waits for on this one.
+    /// Waits until `STALLS` calls in a row had no answer. Then a new connection is opened: the bus
+    /// forgets the answers that it still waits for on this one.
     pub(crate) async fn given_up(&self) {
         self.stalls.enough.notified().await;
     }
@@ -134,8 +134,8 @@ impl Stalls {
     }
 }
 
-/// The bus lets a peer wait for so many answers at once (`max_replies_per_connection`), and then
-/// passes on no more of its calls.
+/// Whether the bus refused the call because the peer waits for too many answers
+/// (`max_replies_per_connection`).
 fn is_limit(error: &zbus::Error) -> bool {
     matches!(error, zbus::Error::FDO(error) if matches!(**error, fdo::Error::LimitsExceeded(_)))
 }

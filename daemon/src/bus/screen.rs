@@ -1,8 +1,8 @@
 //! What is let through of the bytes that come from the bus.
 //!
 //! A message may be 32 MiB long (`max_message_size` of the system bus), and is in memory before
-//! anybody has looked at it: none of ours is nearly as long, so whatever is, is left out. And anybody
-//! may send signals here, which the bus queues for us without a word to the sender: what they bring
+//! it is parsed: no message that the daemon uses is nearly as long, so longer ones are dropped. And
+//! every peer may send signals here, which the bus queues without limiting the sender: what they put
 //! in front of an answer makes it late. So those of strangers are left out before anything is made
 //! of them, which takes less time than the bus takes to pass one on.
 
@@ -85,9 +85,9 @@ enum State {
 /// What became of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    /// So many were taken.
+    /// How many bytes were taken.
     pub(super) taken: usize,
-    /// So many came out.
+    /// How many bytes came out.
     pub(super) given: usize,
 }
 

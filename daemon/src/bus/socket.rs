@@ -1,8 +1,8 @@
 //! A socket to the bus that descriptors do not come through, and nothing that is too long or a
 //! stranger's signal.
 //!
-//! Whoever may call the daemon may attach sixteen descriptors to each call, and what is open here
-//! at once is limited: the bus passes none on to a peer that did not say that it takes them.
+//! A peer may attach sixteen descriptors to each call, and the number of open descriptors is
+//! limited: the bus passes none on to a peer that did not say that it takes them.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -14,7 +14,7 @@ use crate::bus::PublicBus;
 /// Two signals about one session are at least so far apart.
 const APART: Duration = Duration::from_secs(1);
 
-/// The sessions that something has changed of, for whoever signals it. Clones are the same.
+/// The sessions with a change that was not signalled yet. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct News(Arc<Waiting>);
 

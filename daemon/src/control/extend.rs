@@ -1,4 +1,4 @@
-//! More time, for whoever may have it.
+//! Extensions, for users who may have them.
 //!
 //! How often and by how much is the engine's to say, for everybody. Who may ask is polkit's, but
 //! for root: a user authenticates again for an own session, and an administrator for those of
@@ -148,7 +148,7 @@ fn interaction(header: &Header<'_>) -> Interaction {
 async fn gone(connection: &Connection, caller: &UniqueName<'_>) {
     let name = caller.to_owned().into();
     if let Err(error) = agents::leaves(connection, &name).await {
-        log::debug!("cannot watch whoever wants more time: {error}");
+        log::debug!("cannot watch the caller that asks for more time: {error}");
         std::future::pending::<()>().await;
     }
 }

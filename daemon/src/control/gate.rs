@@ -14,12 +14,12 @@ use zbus::names::{OwnedUniqueName, UniqueName};
 const OF_CALLER: usize = 16;
 /// Calls in hand of one user: a prompt in each of many shells asks at the same time.
 const OF_USER: usize = 32;
-/// Of those so many are answered at a time, and the others wait.
+/// Of those this many are answered at a time, and the others wait.
 const AT_ONCE: usize = 8;
 /// Calls in hand of all users but root.
 const OF_ALL: usize = 512;
 
-/// Whoever is inside. Clones are the same.
+/// The calls in hand. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Gate(Arc<Mutex<Inside>>);
 

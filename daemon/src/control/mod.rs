@@ -277,7 +277,7 @@ impl Manager {
         }
     }
 
-    /// Connections to the login socket that sent something else than a frame of ours.
+    /// Connections to the login socket that sent something other than a valid frame.
     #[zbus(property(emits_changed_signal = "false"))]
     fn rejected_frames(&self) -> u64 {
         self.status().rejected_frames
@@ -371,7 +371,7 @@ impl Manager {
         match agents.called(&key, sender, call) {
             Ok(()) => {}
             Err(NotTaken::NotTheAgent) => return Err(not_the_agent()),
-            // It may have been asked anew meanwhile, so that this is no mistake of its own.
+            // It may have been asked again meanwhile, so this is no error of the agent.
             Err(NotTaken::Unasked) => return Ok(()),
         }
         let event = match call {
@@ -382,7 +382,7 @@ impl Manager {
         sent.map_err(|_| stopping())
     }
 
-    /// Whether nobody has looked for a while; whoever asks does.
+    /// Whether the session was not probed for a while; then a caller's question has it probed.
     fn is_due(&self, key: &SessionKey) -> bool {
         let now = Instant::now();
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -425,7 +425,7 @@ impl Manager {
     }
 }
 
-/// The uid of whoever calls, by the bus's word.
+/// The uid of the caller, as the bus reports it.
 async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<u32> {
     let sender = header.sender().ok_or_else(unknown_caller)?;
     let bus = fdo::DBusProxy::new(connection).await?;

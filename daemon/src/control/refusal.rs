@@ -1,4 +1,4 @@
-//! The errors of `ExtendSession`: each reason has a name of its own, so that whoever asked can say
+//! The errors of `ExtendSession`: each reason has a name of its own, so that the caller can say
 //! it in the user's language.
 
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::polkit::Denial;
 /// Why there is no more time.
 #[derive(Debug)]
 pub(super) enum NotExtended {
-    /// For this reason; the text is for whoever does not know its name.
+    /// For this reason; the text is for callers that do not know its name.
     Refused(Refused, String),
     /// It did not come to that.
     Bus(fdo::Error),

@@ -61,7 +61,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
             "AgentSource",
             session.agent.map(|source| Variant::from(source.as_str())),
         ),
-        // No secret: whoever is on the bus can see all its names, and each other's users.
+        // No secret: every peer on the bus can see all names, and their users.
         (
             "Agent",
             owned(&session.agent_name.as_ref().map(ToString::to_string)),

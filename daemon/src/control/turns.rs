@@ -1,6 +1,6 @@
 //! Who wants more time, one wish of a user's at a time.
 //!
-//! Whoever may ask as often as the bus allows could fill the journal with refusals, until journald
+//! A user who asks as often as the bus allows could fill the journal with refusals, until journald
 //! drops what the daemon writes about others; and the screen with questions for a password.
 
 use std::collections::HashMap;

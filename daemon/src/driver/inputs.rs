@@ -38,7 +38,7 @@ impl Driver {
                     &self.agents,
                     self.hands.unwarned(),
                 );
-                // Whoever asked may have gone away again.
+                // The caller may have left.
                 drop(answer.send(explained));
             }
             Input::Extend(wish, answer) => drop(answer.send(self.extend(&wish))),

@@ -41,14 +41,14 @@ use crate::watchdog::Watchdog;
 use crate::writes::Writes;
 use crate::{errands, intake, logind};
 
-/// Inputs that may wait for the driver; whoever brings more waits.
+/// Inputs that may wait for the driver; senders of more wait.
 const QUEUE: usize = 256;
 /// Sessions that logind may be asked for out of turn.
 const WANTED: usize = 64;
-/// Two writings of the state are at least so far apart, so that a storm of logins does not become
-/// a storm of writing.
+/// Shortest time between two writes of the state, so that many logins at once do not cause as many
+/// writes.
 const PAUSE: Duration = Duration::from_millis(100);
-/// And so many times as long as one takes, where there are thousands of sessions.
+/// And this many times the duration of a write, where there are thousands of sessions.
 const SHARE: u32 = 10;
 /// Where the state is kept, below systemd's `RuntimeDirectory=`.
 const STATE: &str = "/run/session-timeout/state.json";
@@ -333,8 +333,8 @@ impl Driver {
         self.last.end();
     }
 
-    /// Takes what has come in the meantime: what follows a turn looks at every session, and in a
-    /// storm is to be done for many inputs at once.
+    /// Takes the other queued inputs: what follows a turn reads every session, and is done once for
+    /// many inputs.
     fn take_more(&mut self, queue: &mut mpsc::Receiver<Input>) {
         for _ in 1..QUEUE {
             match queue.try_recv() {
@@ -377,7 +377,7 @@ impl Driver {
         notify(&[NotifyState::Ready]);
     }
 
-    /// Tells whoever asks where the daemon stands.
+    /// Publishes the state of the daemon.
     fn show(&self) {
         let now = Status {
             policy_path: self.file.path.display().to_string(),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Driver, PAUSE};
 use crate::input::Input;
 
-/// Whoever is woken again within this time has not rested, and systemd need not be told of a rest.
+/// A daemon that is woken again within this time has not rested, and systemd is not told of a rest.
 const REST: Duration = Duration::from_secs(1);
 
 /// All that wakes the driver from outside of it.
@@ -99,7 +99,7 @@ impl Driver {
 }
 
 /// Waits for a task to end that never should: by a bug. Without it the daemon would go on and end
-/// nobody; systemd starts it anew instead.
+/// nobody; systemd restarts it instead.
 async fn loss(vital: &mut JoinSet<()>) -> io::Error {
     match vital.join_next().await {
         Some(Err(panic)) => io::Error::other(panic),

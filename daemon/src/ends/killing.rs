@@ -59,7 +59,7 @@ impl Latecomers {
 }
 
 impl Ends {
-    /// Kills whoever is left of the session, wherever it is: first those that were noted when the
+    /// Kills what is left of the session, in any control group: first those that were noted when the
     /// end began, at once. The leader is the last one: what descends from it is found as long as it
     /// lives.
     pub(super) async fn kill(&self, session: &SessionFacts, latecomers: Latecomers) {
@@ -139,7 +139,7 @@ impl Search {
     }
 }
 
-/// A few are killed at once, whoever else's threads there are; what takes longer waits for earlier
+/// A few are killed at once, also while all threads are busy; what takes longer waits for earlier
 /// work of the same user.
 async fn kill_all(aside: &Aside, user: Uid, processes: BTreeSet<Process>) {
     let are_few = processes.len() <= FEW;

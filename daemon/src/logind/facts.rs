@@ -82,7 +82,7 @@ impl Properties {
             leader,
             service: self.text("Service").filter(|service| !service.is_empty()),
             remote_host: self.text("RemoteHost").filter(|host| !host.is_empty()),
-            // Not `Display`: whoever controls a session sets it to what they like (SetDisplay), and
+            // Not `Display`: the controller of a session sets it to any text (SetDisplay), and
             // PAM names the display of a login as its terminal.
             terminal: self.text("TTY").filter(|tty| !tty.is_empty()),
             seat: self.seat(),

@@ -162,9 +162,9 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_about_one_session_is_one_question_and_holds_up_no_other() {
-        let storm = (0..10_000).map(|_| appeared("c1"));
-        let said = heard(storm.chain([appeared("c2"), appeared("c1")]));
+    fn many_signals_about_one_session_are_one_question_and_holds_up_no_other() {
+        let many = (0..10_000).map(|_| appeared("c1"));
+        let said = heard(many.chain([appeared("c2"), appeared("c1")]));
         assert_eq!(said, [appeared("c1"), appeared("c2")]);
     }
 
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn the_last_lock_and_unlock_are_told_in_their_order() {
         use LockHint::{Locked, Unlocked};
-        let storm = [Locked, Unlocked, Locked, Locked, Unlocked].map(|one| hint("c1", one));
-        assert_eq!(heard(storm), [hint("c1", Locked), hint("c1", Unlocked)]);
+        let many = [Locked, Unlocked, Locked, Locked, Unlocked].map(|one| hint("c1", one));
+        assert_eq!(heard(many), [hint("c1", Locked), hint("c1", Unlocked)]);
         let said = heard([hint("c1", Unlocked), appeared("c1"), hint("c1", Locked)]);
         let expected = [appeared("c1"), hint("c1", Unlocked), hint("c1", Locked)];
         assert_eq!(said, expected);

@@ -4,7 +4,7 @@
 //! logind's order: a session is described to the engine before its removal is, never after. When
 //! the bus or logind goes away, or logind does not answer a question about a session, the task
 //! waits with growing pauses and then lists everything afresh, so that a missed signal, a restart
-//! of logind and a restart of ours are the same thing. What logind signals is heard at any time,
+//! of logind and a restart of the daemon are the same thing. What logind signals is heard at any time,
 //! while a question waits for its answer as well.
 
 mod facts;

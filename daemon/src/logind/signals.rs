@@ -3,7 +3,7 @@
 //! Anybody may send a signal to one peer on the system bus, and its headers may say anything but
 //! who sent it: that the bus fills in. A match rule that names `org.freedesktop.login1` is no help
 //! against those: they do not come for the rule, and here nobody can tell whose a well-known name
-//! is. So the very connection that owns it is named, anew for each one that does, and what is sent
+//! is. So the match names the connection that owns it, renewed with each owner, and what is sent
 //! by another is left out before it is a message.
 
 use std::collections::HashMap;
@@ -93,7 +93,7 @@ impl Signals {
         }
     }
 
-    /// Hears whoever is logind now. What it has signalled before that is for a list to tell.
+    /// Receives the signals of the present owner of logind's name. What it has signalled before that is for a list to tell.
     async fn changed_hands(&mut self, owner: Option<OwnedUniqueName>) -> zbus::Result<Signal> {
         self.logind = None;
         let Some(owner) = owner else {
@@ -179,7 +179,7 @@ fn read(message: &Message) -> Option<Owned> {
 
 /// A change of a session. Any user can have logind signal a lock as fast as the bus allows, so
 /// nothing is asked for that: whatever waits behind would wait for it, too. The type and the
-/// class are changed by whoever controls the session's devices, or by logind.
+/// class are changed by the controller of the session's devices, or by logind.
 fn changed(path: &str, message: &Message) -> Option<Signal> {
     let body = message.body();
     let (_, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) =

@@ -135,7 +135,7 @@ impl Teller {
         let facts = session.facts;
         let and_then = match cause {
             LockCause::Again(_) | LockCause::Limit(_) => {
-                "; its limits begin anew when it is unlocked"
+                "; its limits begin again when it is unlocked"
             }
             LockCause::Stage => "",
         };
