@@ -32,8 +32,9 @@ const BY_LISTS: u32 = 4;
 /// A process that was killed is gone in a moment.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Maximum number of processes that are killed without a thread: some 20 microseconds each.
-const FEW: usize = 32;
+/// Maximum number of processes that are killed or read about without a thread: some 20 microseconds
+/// each.
+pub(super) const FEW: usize = 32;
 
 /// Timeout of the searches, after which the leader is killed.
 const LONGEST: Duration = Duration::from_secs(10);

@@ -159,6 +159,14 @@ impl Leftovers {
             .unwrap_or_default()
     }
 
+    /// Whether at most this number of processes have been recorded, and no desktop.
+    pub(super) fn are_at_most(&self, number: usize, session: &SessionKey) -> bool {
+        let noted = self.lock();
+        noted
+            .get(session)
+            .is_none_or(|one| one.processes.len() <= number && one.groups.is_empty())
+    }
+
     /// The recorded processes that still run; only the leader if none were recorded. Reads files of
     /// each, so it is for a thread of its own.
     pub(super) fn alive(&self, session: &SessionFacts) -> BTreeSet<Process> {

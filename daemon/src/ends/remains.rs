@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use session_timeout_policy::{Remains, SessionFacts};
 
 use super::asking::has_empty_scope;
-use super::killing::Latecomers;
+use super::killing::{FEW, Latecomers};
 use super::{Ends, Extent, Request, desktop, leftovers};
 use crate::clock::boot_now;
 use crate::logind::End;
@@ -127,7 +127,11 @@ impl Ends {
             outside.retain(|process| !scope::holds(&unit, facts.uid, process.pid));
             outside
         };
-        let outside = self.aside.of(session.uid, find).await;
+        let outside = if self.leftovers.are_at_most(FEW, &session.key) {
+            Some(find())
+        } else {
+            self.aside.of(session.uid, find).await
+        };
         self.end_processes(session, how, outside.unwrap_or_default())
             .await
     }
@@ -142,6 +146,9 @@ impl Ends {
     async fn left_of(&self, session: &SessionFacts) -> Option<BTreeSet<Process>> {
         let (leftovers, facts) = (self.leftovers.clone(), session.clone());
         let find = move || leftovers.alive(&facts);
+        if self.leftovers.are_at_most(FEW, &session.key) {
+            return Some(find());
+        }
         self.aside.soon_of(session.uid, find).await
     }
 
@@ -176,12 +183,16 @@ impl Ends {
         // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");
         let name = format!("{prefix}{stamp}.scope");
-        let user = session.uid;
+        let (user, are_few) = (session.uid, processes.len() <= FEW);
         let unasked = move || {
             processes.retain(|process| !scope::is_in(&prefix, user, process.pid));
             processes
         };
-        let processes = self.aside.of(user, unasked).await.unwrap_or_default();
+        let processes = if are_few {
+            unasked()
+        } else {
+            self.aside.of(user, unasked).await.unwrap_or_default()
+        };
         if processes.is_empty() {
             return Ok(());
         }
