@@ -41,6 +41,17 @@ pub struct Past {
     /// What an absolute limit that ends the session counts from: the login, or the last time that
     /// the screen was locked for a limit or unlocked by its user while no such limit held.
     pub since: BootTime,
+    /// Where the absolute limit was from when this was recorded, if one held.
+    pub held: Option<Source>,
+}
+
+/// Where limits are from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The default of the policy.
+    Default,
+    /// The rule with this name.
+    Rule(String),
 }
 
 /// The absolute limit that holds for a session whose properties were changed.
@@ -84,6 +95,10 @@ impl Variant {
 }
 
 impl Barrier {
+    pub(crate) fn source(&self) -> Source {
+        self.rule.clone().map_or(Source::Default, Source::Rule)
+    }
+
     const fn weight(&self) -> Weight {
         match self.how {
             EndAction::Report => Weight::Report,
@@ -130,6 +145,7 @@ impl Tracked {
             Box::new(Past {
                 variants: Vec::new(),
                 since,
+                held: None,
             })
         });
         past.variants.retain(|variant| *variant != now);
@@ -289,13 +305,21 @@ impl Tracked {
             let begun = begun(&barrier.limits);
             let end = barrier.ends_at(now, since, self.granted, begun);
             // Of limits that end the session at the same time, the one that has begun continues.
-            ((end, begun.is_none()), barrier)
+            ((end, begun.is_none(), !self.held_before(&barrier)), barrier)
         });
         let (_, barrier) = ends.min_by_key(|(end, _)| *end)?;
         Some(Box::new(Barrier {
             extensions,
             ..barrier
         }))
+    }
+
+    /// Whether this limit held when the session was recorded. That matters after a restart, until
+    /// it is decided which limit holds: a record does not distinguish limits of the same length.
+    fn held_before(&self, barrier: &Barrier) -> bool {
+        let past = self.past.as_deref();
+        let held = past.and_then(|past| past.held.as_ref());
+        self.standing == Standing::Undecided && held == Some(&barrier.source())
     }
 
     /// Forgets one of the recorded properties if there are too many: one with the same limits as

@@ -45,7 +45,7 @@ mod tracked;
 mod view;
 
 pub use activity::{Activity, Hint, IdleSource, Reading, StampSource};
-pub use barrier::{Past, Variant};
+pub use barrier::{Past, Source, Variant};
 pub use countdown::Countdown;
 pub use engine::{Deadline, Engine, Wake};
 pub use event::{

@@ -64,6 +64,10 @@ impl SessionRecord {
             groups: session.groups.clone(),
             past: session.past.as_deref().map(|past| Past {
                 since: session.ends_count_from(),
+                held: match session.barrier.as_deref() {
+                    Some(barrier) => Some(barrier.source()),
+                    None => past.held.clone(),
+                },
                 ..past.clone()
             }),
             activity: session.activity.clone(),

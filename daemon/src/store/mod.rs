@@ -134,6 +134,7 @@ mod tests {
             groups: policy::Groups::Known(BTreeSet::from(["pci".into()])),
             past: Some(policy::Past {
                 since: at(13),
+                held: Some(policy::Source::Rule("terminals".to_owned())),
                 variants: vec![policy::Variant {
                     class: policy::SessionClass::UserEarly,
                     session_type: policy::SessionType::Wayland,

@@ -101,6 +101,16 @@ enum Groups {
 struct Past {
     since: u64,
     variants: Vec<Variant>,
+    /// Where the absolute limit was from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<Source>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Source {
+    Default,
+    Rule(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -283,6 +293,10 @@ impl From<policy::Past> for Past {
         });
         Self {
             since: past.since.as_micros(),
+            held: past.held.map(|held| match held {
+                policy::Source::Default => Source::Default,
+                policy::Source::Rule(name) => Source::Rule(name),
+            }),
             variants: variants.collect(),
         }
     }
@@ -297,6 +311,10 @@ impl From<Past> for policy::Past {
         });
         Self {
             since: policy::BootTime::from_micros(past.since),
+            held: past.held.map(|held| match held {
+                Source::Default => policy::Source::Default,
+                Source::Rule(name) => policy::Source::Rule(name),
+            }),
             variants: variants.collect(),
         }
     }
