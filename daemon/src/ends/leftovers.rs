@@ -55,6 +55,13 @@ impl Desktop {
             Self::Known(groups) => desktop::processes(groups),
         }
     }
+
+    fn has_no_groups(&self) -> bool {
+        match self {
+            Self::NotQueried | Self::Queried | Self::Unknown => true,
+            Self::Known(groups) => groups.is_empty(),
+        }
+    }
 }
 
 impl Noted {
@@ -164,7 +171,7 @@ impl Leftovers {
         let noted = self.lock();
         noted
             .get(session)
-            .is_none_or(|one| one.processes.len() <= number && one.groups.is_empty())
+            .is_none_or(|one| one.processes.len() <= number && one.desktop.has_no_groups())
     }
 
     /// The recorded processes that still run; only the leader if none were recorded. Reads files of
