@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_keeps_a_session_from_growing_idle_is_named() {
+    fn a_lock_that_keeps_a_session_from_growing_idle_is_named() {
         let mut status = sample();
         status.sessions[1].inhibited_by = Some("totem".into());
         let expected = "Session c2 does not grow idle: totem holds an idle inhibitor.";

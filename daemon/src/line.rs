@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_without_asking_leaves_the_line_to_the_next() {
+    fn a_place_that_is_dropped_leaves_the_queue_to_the_next() {
         let line = Line::new(1, 1);
         let (place, _) = line.enter((), 1).unwrap();
         assert!(line.enter((), 2).is_none());

@@ -253,7 +253,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_terminal_of_a_leader_counts_whoever_owns_it() {
+    fn the_terminal_of_a_leader_counts_with_any_owner() {
         let (pty, terminal) = own_pty();
         let mut leader = with_terminal(&pty);
         let device = Some(terminal.device);

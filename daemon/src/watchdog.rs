@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_woken_is_expected_soon_however_long_the_rest_was_to_be() {
+    fn a_daemon_that_is_woken_is_expected_soon_however_long_the_rest_was_to_be() {
         let now = Instant::now();
         let mut expected = Expected::new(now, MARGIN);
         assert!(expected.is_soon(now));
@@ -221,7 +221,7 @@ mod tests {
 
     /// systemd's clock stood still meanwhile, and goes on waiting for as long after the resume.
     #[test]
-    fn whoever_is_woken_after_a_suspend_is_expected_soon() {
+    fn a_daemon_that_is_woken_after_a_suspend_is_expected_soon() {
         let now = Instant::now();
         let mut expected = Expected::new(now, MARGIN);
         // A deadline in 12 hours, of which the machine slept through all but a minute.
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_is_told_of_twice_within_the_margin() {
+    fn many_inputs_are_told_of_twice_within_the_margin() {
         let begin = Instant::now();
         let mut expected = Expected::new(begin, MARGIN);
         let mut told = 0;

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_none_of_ours_is_an_error() {
+    async fn an_unknown_message_is_an_error() {
         let header = |magic: &[u8], length: u32| [magic, &length.to_le_bytes()].concat();
         let too_long = u32::try_from(LONGEST + 1).unwrap();
         for bytes in [

@@ -57,6 +57,16 @@ const WORLD: &[&str] = &[
     "UdpSocket",
 ];
 
+/// Words that make a sentence hard to read, where "a user", "a caller", "again" or a number is meant.
+/// They are in two parts, so that this list is not found itself.
+const UNCLEAR: &[[&str; 2]] = &[
+    ["who", "ever"],
+    ["a", "new"],
+    ["of ", "ours"],
+    ["so ", "many"],
+    ["sto", "rm"],
+];
+
 /// Lines of a file before its tests.
 const LONGEST: usize = 450;
 
@@ -158,6 +168,33 @@ fn no_test_sleeps() {
         tests.filter(|(path, text)| path != "tests/src/wait.rs" && code(text).contains(&call));
     let sleeping: Vec<_> = sleeping.map(|(path, _)| path).collect();
     assert!(sleeping.is_empty(), "{sleeping:#?}");
+}
+
+#[test]
+fn comments_documents_and_names_use_no_unclear_words() {
+    let unclear: Vec<String> = UNCLEAR.iter().map(|parts| parts.concat()).collect();
+    let mut wrong = Vec::new();
+    for (path, text) in files().filter(|(path, _)| path != "Cargo.lock") {
+        for (number, line) in text.lines().enumerate() {
+            let plain = line.to_lowercase().replace('_', " ");
+            if unclear.iter().any(|word| has_word(&plain, word)) {
+                wrong.push(format!("{path}:{}: {line}", number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Whether these words stand in the line, and are no part of longer ones.
+fn has_word(line: &str, words: &str) -> bool {
+    line.match_indices(words).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + words.len()..].chars().next();
+        ![before, after]
+            .into_iter()
+            .flatten()
+            .any(char::is_alphabetic)
+    })
 }
 
 /// Paths of the computer that something was written on, and hosts that packages come from, mean

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_cannot_read_umlauts_reads_english() {
+    fn a_terminal_without_umlauts_shows_english() {
         assert_eq!(of(&[("LANG", "de_DE")]), Language::English);
         assert_eq!(of(&[("LANG", "de_DE.ISO-8859-1")]), Language::English);
     }

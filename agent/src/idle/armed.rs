@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn input_before_the_longer_watch_is_reached_begins_it_anew() {
+    fn input_before_the_longer_watch_is_reached_restarts_it() {
         let mut armed = one_seat();
         armed.idled(at(110), Token(1));
         ask(&mut armed, 112, 30);

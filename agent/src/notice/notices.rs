@@ -626,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn that_the_screen_was_locked_is_there_for_whoever_unlocks_it() {
+    fn that_the_screen_was_locked_is_shown_after_the_unlock() {
         let mut notices = standing(Limit::Inactivity);
         let steps = notices.ends(at(1_000), parting(Limit::Inactivity, End::Locks));
         let (ticket, ..) = shown(&steps);

@@ -68,7 +68,7 @@ async fn what_mutter_calls_back_for_is_reported() {
 }
 
 #[tokio::test]
-async fn it_attaches_anew_to_a_daemon_that_is_restarted() {
+async fn it_attaches_again_to_a_daemon_that_is_restarted() {
     let world = World::with("wayland", Daemon::Taking);
     let mut stage = Stage::set(Desktop::Nothing, world, &[]).await;
     assert_eq!(stage.said().await, attach("none"));

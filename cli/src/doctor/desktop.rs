@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_hangs_is_restarted_by_whoever_started_it() {
+    fn an_agent_that_hangs_is_restarted_by_what_started_it() {
         let unit = Desktop::named("gnome").restart_agent("alice");
         assert!(
             unit.ends_with("systemctl --user restart session-timeout-agent"),

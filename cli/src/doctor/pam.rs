@@ -309,7 +309,7 @@ session optional pam_session_timeout.so
     }
 
     #[test]
-    fn a_line_that_is_missing_is_put_back_by_whoever_keeps_the_file() {
+    fn a_line_that_is_missing_is_put_back_by_the_owner_of_the_file() {
         let without = GOOD.replace("session optional pam_session_timeout.so\n", "");
         let found = with_common(&without);
         let [finding] = found.as_slice() else {

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_is_none_of_ours_means_nothing() {
+    fn an_answer_of_an_unknown_kind_means_nothing() {
         let now = BootTime::from_micros(9_000_000);
         let said = |kind: &str, idle| told(now, Some((kind.to_owned(), idle)));
         let since = BootTime::from_micros(7_500_000);

@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn agents_that_come_and_go_make_no_storm_and_are_told_of_once() {
+    async fn agents_that_come_and_go_cause_no_flood_and_are_told_of_once() {
         let agents = agents();
         let (mut told, mut taken) = (0, 0);
         for _ in 0..100 {
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_agent_that_calls_at_every_question_makes_no_storm() {
+    async fn an_agent_that_calls_at_every_question_causes_no_flood() {
         let agents = agents();
         attach(&agents, ":1.1", Source::ExtIdleNotify);
         let mut taken = 0;

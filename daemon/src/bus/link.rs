@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_waited_for_a_turn_asks_no_more_where_nobody_answers() {
+    fn a_call_that_waited_for_its_turn_is_not_made_where_nobody_answers() {
         let stalls = Stalls::default();
         for _ in 0..STALLS {
             assert!(!stalls.are_enough());

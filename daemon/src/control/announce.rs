@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_storm_of_changes_is_one_signal_at_once_and_one_a_second_later() {
+    fn many_changes_are_one_signal_at_once_and_one_a_second_later() {
         let (mut pace, start) = (Pace::default(), Instant::now());
         let mut told = 0;
         for moment in 0..100 {

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_has_so_many_calls_in_hand_and_others_have_theirs() {
+    fn a_connection_has_a_limit_of_calls_in_hand_and_others_have_theirs() {
         let gate = Gate::default();
         let calls: Vec<_> = (0..100).filter_map(|_| gate.call(&name(1)).ok()).collect();
         assert_eq!(calls.len(), OF_CALLER);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_user_is_answered_so_many_at_a_time_and_others_do_not_wait() {
+    async fn a_user_has_a_limit_of_calls_answered_at_a_time_and_others_do_not_wait() {
         let gate = Gate::default();
         let mut turns = Vec::new();
         while let Some(Ok(turn)) = turn(&gate, 1000).await {

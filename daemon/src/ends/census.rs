@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whoever_asks_at_the_same_time_shares_one() {
+    async fn callers_at_the_same_time_share_one() {
         let censuses = Censuses::default();
         let (first, second) = tokio::join!(censuses.take(), censuses.take());
         assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));

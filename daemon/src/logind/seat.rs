@@ -197,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn whoever_looks_at_something_else_is_not_switched_away() {
+    fn a_user_who_looks_at_another_screen_is_not_switched_away() {
         assert_eq!(chosen(Some(3), &[greeter()]), None);
         assert_eq!(chosen(None, &[greeter()]), None);
     }
 
     #[test]
-    fn whoever_is_there_again_is_not_switched_away() {
+    fn a_user_who_has_come_back_is_not_switched_away() {
         let mut next = one("c2", SessionClass::User, 2);
         next.active = true;
         next.session.stamp = 2;
