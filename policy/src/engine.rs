@@ -129,7 +129,7 @@ impl Engine {
             Event::Unreached(key) => {
                 self.with(&key, &mut out, |session, now, _| session.unreached(now));
             }
-            Event::Unlocked(key) => self.with(&key, &mut out, Tracked::unlocked),
+            Event::Unlocked(key) => self.unlock(&key, &mut out),
             Event::Verified(key, remains) => {
                 self.decide(&key, &mut out, |session, now, out| {
                     session.verified(now, remains, out)
@@ -251,6 +251,15 @@ impl Engine {
     fn extend(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
         if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
             session.extend(self.now, &self.terms, out);
+            session.tick(self.now, &self.terms, out);
+        }
+    }
+
+    /// The limits of the session restart, so that another one than before may end it first.
+    fn unlock(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
+        if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
+            session.unlocked(self.now, out);
+            session.rejudge(self.now, &self.terms, out);
             session.tick(self.now, &self.terms, out);
         }
     }

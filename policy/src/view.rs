@@ -49,6 +49,9 @@ pub struct Earlier<'a> {
     pub rule: Option<&'a str>,
     /// The action at it.
     pub end_action: EndAction,
+    /// Whether it ends the session even if its screen is locked. A lock of what is no desktop any
+    /// more ends it, and does not count from the login.
+    pub fixed: bool,
     /// The extensions that the user may request.
     pub extensions: Extensions,
 }
@@ -155,6 +158,7 @@ impl<'a> View<'a> {
                 limits: &barrier.limits,
                 rule: barrier.rule.as_deref(),
                 end_action: barrier.how.within(session.facts.session_type),
+                fixed: session.is_fixed(),
                 extensions: barrier.extensions,
             }),
             groups: &session.groups,

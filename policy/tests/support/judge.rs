@@ -610,11 +610,10 @@ impl Known {
         self.on_screen = view.facts.seat.is_some() || self.graphical;
         let limits = view.limits_for(LimitKind::Absolute).zip(view.limits);
         let absolute = limits.map(|(absolute, _)| {
-            let earlier = view.earlier.map(|earlier| earlier.end_action);
             Absolute {
                 grace: absolute.grace,
                 how: view.end_action_for(LimitKind::Absolute).expect("it holds"),
-                fixed: earlier.is_some_and(|how| how != EndAction::Lock),
+                fixed: view.earlier.is_some_and(|earlier| earlier.fixed),
             }
         });
         let limits = limits.map(|(absolute, limits)| Limits {
