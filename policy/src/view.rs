@@ -47,11 +47,10 @@ pub struct Earlier<'a> {
     pub limits: &'a Limits,
     /// The rule that they are from; `None` for the default.
     pub rule: Option<&'a str>,
-    /// The action at it.
+    /// The action at it, for the session type that the rule matched. A lock is an end where the
+    /// session is no desktop any more ([`View::end_action_for`]), which an unlock restarts all the
+    /// same.
     pub end_action: EndAction,
-    /// Whether it ends the session even if its screen is locked. A lock of what is no desktop any
-    /// more ends it, and does not count from the login.
-    pub fixed: bool,
     /// The extensions that the user may request.
     pub extensions: Extensions,
 }
@@ -115,9 +114,9 @@ impl View<'_> {
     #[must_use]
     pub fn end_action_for(&self, kind: LimitKind) -> Option<EndAction> {
         let earlier = self.earlier.filter(|_| kind == LimitKind::Absolute);
-        let now = |limits: &Limits| limits.end_action.within(self.facts.session_type);
         let earlier = earlier.map(|earlier| earlier.end_action);
-        earlier.or(self.limits.map(now))
+        let action = earlier.or(self.limits.map(|limits| limits.end_action))?;
+        Some(action.within(self.facts.session_type))
     }
 }
 
@@ -157,8 +156,7 @@ impl<'a> View<'a> {
             earlier: barrier.map(|barrier| Earlier {
                 limits: &barrier.limits,
                 rule: barrier.rule.as_deref(),
-                end_action: barrier.how.within(session.facts.session_type),
-                fixed: session.is_fixed(),
+                end_action: barrier.how,
                 extensions: barrier.extensions,
             }),
             groups: &session.groups,

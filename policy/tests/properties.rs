@@ -21,6 +21,8 @@ mod events;
 #[path = "support/policies.rs"]
 mod policies;
 
+use std::sync::{Mutex, PoisonError};
+
 use events::{Run, Starts};
 use proptest::prelude::*;
 use session_timeout_policy::{Action, BootTime, Engine, Finding};
@@ -35,15 +37,25 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
-/// The judge panics at every step on the way to the shortest sequence; that is only noise.
+/// The judge panics at every step on the way to the shortest sequence. Only the last panic is
+/// printed, with the place of the one before, which is the assertion that failed.
 fn only_the_last_word() {
     std::panic::set_hook(Box::new(|panic| {
+        let mut assertion = ASSERTION.lock().unwrap_or_else(PoisonError::into_inner);
         let why = panic.payload().downcast_ref::<String>();
         if why.is_some_and(|why| why.starts_with("Test failed")) {
-            eprintln!("{panic}");
+            eprintln!("{assertion}: {panic}");
+        } else {
+            *assertion = panic
+                .location()
+                .map(ToString::to_string)
+                .unwrap_or_default();
         }
     }));
 }
+
+/// The place of the last assertion that failed.
+static ASSERTION: Mutex<String> = Mutex::new(String::new());
 
 proptest! {
     #![proptest_config(config(300))]
@@ -94,6 +106,8 @@ proptest! {
         run.settle();
         let mut restarted = run.clone();
         restarted.restart(None);
+        restarted.find_displaced();
+        run.find_displaced();
         prop_assert_eq!(restarted.engine.next_deadline(), run.engine.next_deadline());
         prop_assert!(restarted.engine.records().eq(run.engine.records()));
         for op in &after {

@@ -332,6 +332,20 @@ impl Run {
             }
         }
     }
+
+    /// Answers that something is left of each session whose id belongs to a later one by now. A
+    /// daemon that has started looks for that again.
+    pub(crate) fn find_displaced(&mut self) {
+        let _ = self.timeout();
+        let records = self.engine.records();
+        let keys: Vec<_> = records.map(|record| record.facts.key.clone()).collect();
+        for key in &keys {
+            let later = |other: &SessionKey| other.id == key.id && other.stamp > key.stamp;
+            if keys.iter().any(later) {
+                let _ = self.tell(&Event::Verified(key.clone(), Remains::Something));
+            }
+        }
+    }
 }
 
 impl Look {

@@ -59,6 +59,8 @@ struct Known {
     anchor: BootTime,
     granted: Duration,
     warned: BTreeMap<LimitKind, Warned>,
+    /// What was warned of, of a lock that was under way until this call.
+    under_way: BTreeMap<LimitKind, Warned>,
     /// What was warned of before a restart and may not hold after it.
     stale: BTreeSet<LimitKind>,
     reported: bool,
@@ -302,11 +304,14 @@ impl Judge {
             }
             let wanted = needs_groups(engine, view.facts);
             let locked = |action: &Action| matches!(action, Action::Locked(locked, LockCause::Limit(_)) if locked == key);
-            let stays = view.end_action_for(LimitKind::Absolute) == Some(EndAction::Lock);
+            let stays = view
+                .earlier
+                .is_some_and(|earlier| earlier.end_action == EndAction::Lock);
             let locks = |limits: &Limits| limits.end_action == EndAction::Lock || stays;
             // Where nothing is locked any more instead of being ended, a lock is not waited for.
             let dropped = !view.limits.is_some_and(locks) && !actions.iter().any(locked);
             self.with(key, |known| {
+                known.under_way.clear();
                 known.learns(&view);
                 known.groups_asked.take_if(|_| !wanted);
                 let lock = |ending: &mut Ending| ending.stage <= Stage::Lock;
@@ -319,6 +324,7 @@ impl Judge {
                     // was for a limit that held until now.
                     let withdrawn =
                         |kind: &LimitKind| actions.contains(&Action::Withdraw(key.clone(), *kind));
+                    known.under_way = known.warned.clone();
                     known.warned.retain(|kind, _| withdrawn(kind));
                 }
             });
@@ -511,7 +517,12 @@ impl Judge {
                 warned.is_some_and(|warned| warned.last.lead == lead)
                     || now <= bound.saturating_sub(lead)
             });
-            if changed && fixed(earlier) && known.limits.is_some() && known.ending.is_none() {
+            // A later login may have the key of one that is gone, and what the user is not behind is
+            // another policy that was not decided until the groups were told.
+            let same = earlier.started == known.started;
+            let reloaded = earlier.groups_asked.is_some() && earlier.limits != known.limits;
+            let judged = changed && same && !reloaded;
+            if judged && fixed(earlier) && known.limits.is_some() && known.ending.is_none() {
                 assert!(bound <= named.or(bound), "put off: {earlier:#?} {known:#?}");
             }
         }
@@ -588,6 +599,7 @@ impl Known {
             anchor: view.facts.started,
             granted: Duration::ZERO,
             warned: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             stale: BTreeSet::new(),
             reported: false,
             ending: None,
@@ -609,12 +621,12 @@ impl Known {
         self.has_leader = view.facts.leader.is_some();
         self.on_screen = view.facts.seat.is_some() || self.graphical;
         let limits = view.limits_for(LimitKind::Absolute).zip(view.limits);
-        let absolute = limits.map(|(absolute, _)| {
-            Absolute {
-                grace: absolute.grace,
-                how: view.end_action_for(LimitKind::Absolute).expect("it holds"),
-                fixed: view.earlier.is_some_and(|earlier| earlier.fixed),
-            }
+        let absolute = limits.map(|(absolute, _)| Absolute {
+            grace: absolute.grace,
+            how: view.end_action_for(LimitKind::Absolute).expect("it holds"),
+            fixed: view
+                .earlier
+                .is_some_and(|earlier| earlier.end_action != EndAction::Lock),
         });
         let limits = limits.map(|(absolute, limits)| Limits {
             absolute: absolute.absolute.clone(),
@@ -882,7 +894,7 @@ impl Known {
         let shortest = self.limit(kind).and_then(|limit| limit.leads.shortest());
         // A lock that is asked for again, to make sure, is no news to anybody.
         if let Some(shortest) = shortest.filter(|_| stage != Stage::LockAgain) {
-            let warned = self.warned.get(&kind);
+            let warned = self.warned.get(&kind).or(self.under_way.get(&kind));
             let warned = warned.unwrap_or_else(|| panic!("ended without a warning: {self:#?}"));
             assert_eq!(warned.last.lead, shortest, "{self:#?}");
             let lead_later = warned.at.saturating_add(shortest);
