@@ -93,9 +93,6 @@ impl Tracked {
             self.activity.lose_track(now);
             self.report_unknown(out);
         }
-        if !wanted {
-            self.probe = Inquiry::Idle;
-        }
     }
 
     /// An inhibitor lock was taken or released in any session. Only a probe at this moment shows
@@ -145,7 +142,11 @@ impl Tracked {
         }
         match self.probe.step(now, PATIENCE) {
             Some(Due::GiveUp) => self.probe_failed(now, out),
-            Some(Due::AskAgain) => self.look(now, out),
+            Some(Due::AskAgain) if self.idle_due().is_some_and(|due| due <= now) => {
+                self.look(now, out);
+            }
+            // The pause is over, and nothing is due: the next probe is when something is.
+            Some(Due::AskAgain) => self.probe = Inquiry::Idle,
             None => {}
         }
         if self.idle_due().is_none_or(|due| now < due) {

@@ -66,13 +66,7 @@ impl Driver<'_> {
             What::Probes(trouble, lasts) => {
                 self.world.troubles.probes = Some((*trouble, self.later(*lasts)));
             }
-            What::Ready(who) => {
-                if let Some(session) = self.world.who(*who) {
-                    session.facts.class = crate::SessionClass::User;
-                    let facts = session.facts.clone();
-                    self.signal(Event::SessionSeen(facts))?;
-                }
-            }
+            What::Ready(who) => self.becomes_ready(*who)?,
             What::Reloads(number) => self.reload(*number)?,
             What::Signals(mail, lasts) => {
                 self.world.troubles.signals = Some((*mail, self.later(*lasts)));
@@ -313,6 +307,19 @@ impl Driver<'_> {
         };
         let facts = session.facts.clone();
         self.signal(Event::SessionSeen(facts))
+    }
+
+    /// The manager of the user is up, so that the session gets its class.
+    fn becomes_ready(&mut self, who: Who) -> Done {
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        session.facts.class = crate::SessionClass::User;
+        let facts = session.facts.clone();
+        match session.keeper {
+            KeptBy::Logind | KeptBy::Daemon => self.signal(Event::SessionSeen(facts)),
+            KeptBy::Nobody => Ok(()),
+        }
     }
 
     fn changes(&mut self, who: Who, change: &Change) -> Done {

@@ -172,7 +172,7 @@ impl Oracle<'_> {
             row,
             at_least,
         } = history.idle()
-            && at_least < FAILURES
+            && (at_least < FAILURES || failed < at)
         {
             let again = failed.saturating_add(pause(round.max(row)));
             let what = "another question for a reading";
