@@ -185,7 +185,7 @@ impl Oracle<'_> {
     fn records(&mut self, login: &Login) {
         let now = self.now;
         self.told = 1;
-        let there = self.sessions.iter_mut().find(|session| {
+        let there = self.sessions.iter_mut().rev().find(|session| {
             !session.gone
                 && session.history.facts.key.id == login.id
                 && session
