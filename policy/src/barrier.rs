@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::countdown::Countdown;
+use crate::inquiry::Inquiry;
 use crate::locking::Hold;
 use crate::standing::{Standing, Terms};
 use crate::tracked::Tracked;
@@ -136,8 +137,9 @@ impl Tracked {
         if before == now {
             return;
         }
-        if !self.idle_matters() {
-            // Nothing counts from the last activity now, so the open probe is dropped.
+        if !self.idle_matters() && matches!(self.probe, Inquiry::Asked { .. }) {
+            // Nothing counts from the last activity now, so the open probe is dropped. The pause
+            // after a failed one stays.
             self.forget_question();
         }
         let since = self.ends_count_from();

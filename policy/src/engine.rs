@@ -281,18 +281,26 @@ impl Engine {
     }
 
     fn record(&mut self, login: Login, out: &mut Vec<Action>) {
-        match self.sessions.get_mut(&login.id) {
-            Some(session)
-                if session
-                    .facts
-                    .leader
-                    .is_none_or(|leader| leader == login.leader) =>
-            {
+        let holder = self.sessions.get_mut(&login.id);
+        let holder = holder.filter(|session| {
+            let leader = session.facts.leader;
+            leader.is_none_or(|leader| leader == login.leader)
+        });
+        // The report may be late: logind reuses ids.
+        let mut displaced = self.displaced.iter_mut().rev();
+        let session = holder.or_else(|| {
+            let had = displaced.find(|(key, session)| {
+                key.id == login.id && session.facts.leader == Some(login.leader)
+            });
+            had.map(|(_, session)| session)
+        });
+        match session {
+            Some(session) => {
                 session.record(login);
                 session.settle(self.now, &self.terms, out);
             }
-            // No session has the id, or one that is about to go: logind reuses ids.
-            Some(_) | None => {
+            // The session of this login is not announced yet.
+            None => {
                 self.logins.insert(login.id.clone(), (self.now, login));
             }
         }

@@ -7,7 +7,7 @@ use crate::sim::plan::{
     Change, Inhibitor, Known, Leftovers, Mail, Memory, Nth, Pam, Pattern, Person, Stray, What, Who,
 };
 use crate::sim::promise::Violation;
-use crate::sim::world::{Call, KeptBy, Lock, State, Truth, still};
+use crate::sim::world::{Call, KeptBy, Lock, Session, State, Truth, still};
 use crate::{Event, Keeper, SessionKey};
 
 type Done = Result<(), Violation>;
@@ -322,8 +322,10 @@ impl Driver<'_> {
         }
     }
 
+    /// The user has logind change the session, if logind has it.
     fn changes(&mut self, who: Who, change: &Change) -> Done {
-        let Some(session) = self.world.who(who) else {
+        let by_logind = |session: &&mut Session| session.keeper == KeptBy::Logind;
+        let Some(session) = self.world.who(who).filter(by_logind) else {
             return Ok(());
         };
         match change {
@@ -331,10 +333,7 @@ impl Driver<'_> {
             Change::Type(session_type) => session.facts.session_type = *session_type,
         }
         let facts = session.facts.clone();
-        match session.keeper {
-            KeptBy::Logind => self.signal(Event::SessionSeen(facts)),
-            KeptBy::Daemon | KeptBy::Nobody => Ok(()),
-        }
+        self.signal(Event::SessionSeen(facts))
     }
 
     fn reload(&mut self, number: usize) -> Done {

@@ -1,7 +1,7 @@
 //! Records events in the histories before the engine is told. Arrival and departure of sessions is
 //! in `presence.rs`.
 
-use super::{Cause, Judged, Oracle, Said, What};
+use super::{Cause, Judged, Oracle, Said, Terms, What};
 use crate::sim::history::{
     EndFact, GroupAsk, History, LockFact, Look, Outcome, PATIENCE, Request, Seen,
 };
@@ -98,10 +98,18 @@ impl Oracle<'_> {
         let touched = self.sessions.iter_mut().filter(|session| session.touched);
         let mut unavailable = false;
         for Judged { history, .. } in touched {
-            if history.gives_up_look(now.at)
-                && let Some(look) = history.looks.last_mut()
-            {
-                look.came = Some((now, Outcome::Failed));
+            if history.gives_up_look(now.at) {
+                let terms = match history.standing() {
+                    Standing::Under(id) => self.tables.get(id),
+                    Standing::Undecided | Standing::Exempt => None,
+                };
+                // Where nothing counts from the last activity, nobody waits for it.
+                let counts = |terms: &Terms| terms.counts_activity(history.is_graphical());
+                if terms.is_some_and(counts)
+                    && let Some(look) = history.looks.last_mut()
+                {
+                    look.came = Some((now, Outcome::Failed));
+                }
             }
             if history.gives_up_lock(now.at) {
                 history.drops_lock(now);
@@ -185,7 +193,7 @@ impl Oracle<'_> {
     fn records(&mut self, login: &Login) {
         let now = self.now;
         self.told = 1;
-        let there = self.sessions.iter_mut().find(|session| {
+        let there = self.sessions.iter_mut().rev().find(|session| {
             !session.gone
                 && session.history.facts.key.id == login.id
                 && session
