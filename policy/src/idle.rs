@@ -142,10 +142,8 @@ impl Tracked {
         }
         match self.probe.step(now, PATIENCE) {
             Some(Due::GiveUp) => self.probe_failed(now, out),
-            Some(Due::AskAgain) if self.idle_due().is_some_and(|due| due <= now) => {
-                self.look(now, out);
-            }
-            // The pause is over, and nothing is due: the next probe is when something is.
+            Some(Due::AskAgain) if self.is_worth_repeating(now) => self.look(now, out),
+            // The next probe is when something is due.
             Some(Due::AskAgain) => self.probe = Inquiry::Idle,
             None => {}
         }
@@ -166,6 +164,15 @@ impl Tracked {
         }
         self.tick_stage(now, out);
         self.tick_inactivity(now, out);
+    }
+
+    /// Whether a failed probe is repeated after its pause: where something is due, and once more when
+    /// the idle time counts as unknown, so that a short failure is over soon.
+    fn is_worth_repeating(&self, now: BootTime) -> bool {
+        let due = self.idle_due().is_some_and(|due| due <= now);
+        let just_unknown =
+            matches!(self.probe, Inquiry::Failed { failures, .. } if failures == FAILURES);
+        due || just_unknown
     }
 
     pub(crate) fn idle_wake(&self) -> Option<(BootTime, Wake)> {
