@@ -114,13 +114,16 @@ impl Engine {
                 session.hung_up(now, out);
             }),
             Event::InhibitorsChanged => self.look_for_inhibitors(&mut out),
-            Event::Locked(key) => self.with(&key, &mut out, Tracked::locked),
+            Event::Locked(key) => self.restart_limits(&key, &mut out, Tracked::locked),
             Event::LoginClosed(id) => self.close(&id, &mut out),
             Event::LoginRecorded(login) => self.record(login, &mut out),
             Event::PolicyReplaced(policy) => self.replace_policy(policy, &mut out),
-            Event::Probed(key, reading) => self.with(&key, &mut out, |session, now, out| {
-                session.probed(now, reading, out);
-            }),
+            Event::Probed(key, reading) => {
+                // It may show that the screen is locked.
+                self.restart_limits(&key, &mut out, |session, now, out| {
+                    session.probed(now, reading, out);
+                });
+            }
             Event::ProbeFailed(key) => self.with(&key, &mut out, Tracked::probe_failed),
             Event::Reachable => self.ask_again(&mut out),
             Event::SessionGone(id) => self.lose(&id, &mut out),
@@ -129,7 +132,7 @@ impl Engine {
             Event::Unreached(key) => {
                 self.with(&key, &mut out, |session, now, _| session.unreached(now));
             }
-            Event::Unlocked(key) => self.unlock(&key, &mut out),
+            Event::Unlocked(key) => self.restart_limits(&key, &mut out, Tracked::unlocked),
             Event::Verified(key, remains) => {
                 self.decide(&key, &mut out, |session, now, out| {
                     session.verified(now, remains, out)
@@ -255,11 +258,19 @@ impl Engine {
         }
     }
 
-    /// The limits of the session restart, so that another one than before may end it first.
-    fn unlock(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
+    /// Performs what may restart the limits of a session, so that another one than before may end or
+    /// lock it first.
+    fn restart_limits(
+        &mut self,
+        key: &SessionKey,
+        out: &mut Vec<Action>,
+        act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>),
+    ) {
         if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
-            session.unlocked(self.now, out);
-            session.rejudge(self.now, &self.terms, out);
+            act(session, self.now, out);
+            if session.past.is_some() {
+                session.rejudge(self.now, &self.terms, out);
+            }
             session.tick(self.now, &self.terms, out);
         }
     }
