@@ -78,7 +78,21 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     policies(&[1, 10, 60, 3600, 86_400], &[1, 10, 60, 3600])
 }
 
+/// Keys of sessions: of logind's, and of logins that the daemon keeps, whose ids logind never uses.
 fn keys() -> impl Strategy<Value = SessionKey> {
+    prop_oneof![
+        9 => keys_of_logind(),
+        1 => keys_of_logind().prop_map(kept),
+    ]
+}
+
+/// The key of a login that the daemon keeps.
+fn kept(mut key: SessionKey) -> SessionKey {
+    key.id.insert_str(0, "login-");
+    key
+}
+
+fn keys_of_logind() -> impl Strategy<Value = SessionKey> {
     (
         prop::sample::select(&["c1", "c2", "c3"][..]),
         prop_oneof![5 => Just(1), 1 => Just(2)],
@@ -132,26 +146,36 @@ fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
         1 => Just(Keeper::Daemon(NoSession::Dropped)),
     ];
     let changes = (session_type, terminal, prop::bool::weighted(0.2));
-    (keys(), uid, class, changes, leaders(), started, keeper).prop_map(
-        |(key, uid, class, (session_type, terminal, on_seat), leader, started, keeper)| {
-            SessionFacts {
-                key,
-                user: "somebody".to_owned(),
-                uid: Uid::new(uid),
-                class,
-                session_type,
-                leader,
-                service: None,
-                remote_host: None,
-                terminal: terminal.map(str::to_owned),
-                seat: on_seat.then(|| "seat0".to_owned()),
-                started: secs(started),
-                keeper,
-                invocation: None,
-                audit: None,
-            }
-        },
+    (
+        keys_of_logind(),
+        uid,
+        class,
+        changes,
+        leaders(),
+        started,
+        keeper,
     )
+        .prop_map(
+            |(key, uid, class, (session_type, terminal, on_seat), leader, started, keeper)| {
+                let is_kept = keeper == Keeper::Daemon(NoSession::Full);
+                SessionFacts {
+                    key: if is_kept { kept(key) } else { key },
+                    user: "somebody".to_owned(),
+                    uid: Uid::new(uid),
+                    class,
+                    session_type,
+                    leader,
+                    service: None,
+                    remote_host: None,
+                    terminal: terminal.map(str::to_owned),
+                    seat: on_seat.then(|| "seat0".to_owned()),
+                    started: secs(started),
+                    keeper,
+                    invocation: None,
+                    audit: None,
+                }
+            },
+        )
 }
 
 fn remains() -> impl Strategy<Value = Remains> {
@@ -195,6 +219,7 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
             // An id is only listed once.
             let mut ids = BTreeSet::new();
             listed.retain(|facts| ids.insert(facts.key.id.clone()));
+            listed.retain(|facts| facts.keeper != Keeper::Daemon(NoSession::Full));
             for facts in &mut listed {
                 facts.keeper = Keeper::Logind;
             }
