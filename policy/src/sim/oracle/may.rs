@@ -5,7 +5,7 @@ use super::terms::Change;
 use super::{Broken, Oracle, Standing, Terms, Verdict, broken};
 use crate::sim::history::{Extension, GroupAsk, History, Look, Moment, Request};
 use crate::sim::promise::Promise;
-use crate::{Action, Departure, EndAction, Finding, LimitKind, SessionKey, Warning};
+use crate::{Action, Departure, EndAction, Finding, LimitKind, LockCause, SessionKey, Warning};
 
 use std::time::Duration;
 
@@ -43,6 +43,10 @@ impl Oracle<'_> {
         }
         if let Action::Extended(..) = action {
             self.extends_shorter_limits(at);
+        }
+        if let Action::Locked(_, LockCause::Limit(_)) = action {
+            // The limits count from here, so that another one may be the first.
+            self.judge_all();
         }
         Ok(())
     }
