@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{Driver, Due};
 use crate::sim::plan::{
-    Change, Inhibitor, Known, Leftovers, Mail, Memory, Nth, Pam, Pattern, Person, Stray, What, Who,
+    Inhibitor, Known, Leftovers, Mail, Memory, Nth, Pam, Pattern, Person, Stray, What, Who,
 };
 use crate::sim::promise::Violation;
-use crate::sim::world::{Call, KeptBy, Lock, Session, State, Truth, still};
+use crate::sim::world::{Call, KeptBy, Lock, State, Truth, still};
 use crate::{Event, Keeper, SessionKey};
 
-type Done = Result<(), Violation>;
+pub(super) type Done = Result<(), Violation>;
 
 impl Driver<'_> {
     pub(super) fn happen(&mut self, what: &What) -> Done {
@@ -289,53 +289,6 @@ impl Driver<'_> {
         self.signal(Event::SessionGone(id))
     }
 
-    fn becomes_known(&mut self, who: Who) -> Done {
-        let now = self.now;
-        let stamp = self.world.stamp(now);
-        let Some(session) = self.world.who(who) else {
-            return Ok(());
-        };
-        if session.state != State::Open {
-            return Ok(());
-        }
-        session.keeper = KeptBy::Logind;
-        session.facts.keeper = Keeper::Logind;
-        session.facts.started = now;
-        session.facts.key = SessionKey {
-            id: format!("k{}", who.0),
-            stamp,
-        };
-        let facts = session.facts.clone();
-        self.signal(Event::SessionSeen(facts))
-    }
-
-    /// The manager of the user is up, so that the session gets its class.
-    fn becomes_ready(&mut self, who: Who) -> Done {
-        let Some(session) = self.world.who(who) else {
-            return Ok(());
-        };
-        session.facts.class = crate::SessionClass::User;
-        let facts = session.facts.clone();
-        match session.keeper {
-            KeptBy::Logind | KeptBy::Daemon => self.signal(Event::SessionSeen(facts)),
-            KeptBy::Nobody => Ok(()),
-        }
-    }
-
-    /// The user has logind change the session, if logind has it.
-    fn changes(&mut self, who: Who, change: &Change) -> Done {
-        let by_logind = |session: &&mut Session| session.keeper == KeptBy::Logind;
-        let Some(session) = self.world.who(who).filter(by_logind) else {
-            return Ok(());
-        };
-        match change {
-            Change::Terminal(name) => session.facts.terminal = Some(name.clone()),
-            Change::Type(session_type) => session.facts.session_type = *session_type,
-        }
-        let facts = session.facts.clone();
-        self.signal(Event::SessionSeen(facts))
-    }
-
     fn reload(&mut self, number: usize) -> Done {
         let Some(policy) = self.plan.policies.get(number).cloned() else {
             return Ok(());
@@ -435,7 +388,7 @@ impl Driver<'_> {
     }
 
     /// What logind or PAM tells, if it gets through.
-    fn signal(&mut self, event: Event) -> Done {
+    pub(super) fn signal(&mut self, event: Event) -> Done {
         self.signals += 1;
         match still(self.world.troubles.signals, self.now) {
             Some(Mail::Lost) => Ok(()),

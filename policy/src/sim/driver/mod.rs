@@ -1,5 +1,6 @@
 //! The simulated daemon and its machine: time jumps from one event to the next.
 
+mod changes;
 mod happens;
 mod queue;
 mod reacts;
