@@ -1,6 +1,7 @@
 //! Records events in the histories before the engine is told. Arrival and departure of sessions is
 //! in `presence.rs`.
 
+use super::locks::Held;
 use super::{Cause, Judged, Oracle, Said, Terms, What};
 use crate::sim::history::{
     EndFact, GroupAsk, History, LockFact, Look, Outcome, PATIENCE, Request, Seen,
@@ -95,16 +96,19 @@ impl Oracle<'_> {
     /// What nobody answered in time is given up.
     pub(super) fn time_passed(&mut self) {
         let now = self.moment();
-        let touched = self.sessions.iter_mut().filter(|session| session.touched);
+        let held = |session: &Judged| self.held(&session.history) == Held::Yes;
+        let held: Vec<bool> = self.sessions.iter().map(held).collect();
+        let sessions = self.sessions.iter_mut().zip(held);
+        let touched = sessions.filter(|(session, _)| session.touched);
         let mut unavailable = false;
-        for Judged { history, .. } in touched {
+        for (Judged { history, .. }, held) in touched {
             if history.gives_up_look(now.at) {
                 let terms = match history.standing() {
                     Standing::Under(id) => self.tables.get(id),
                     Standing::Undecided | Standing::Exempt => None,
                 };
                 // Where nothing counts from the last activity, nobody waits for it.
-                let counts = |terms: &Terms| terms.counts_activity(history.is_graphical());
+                let counts = |terms: &Terms| !held && terms.counts_activity(history.is_graphical());
                 if terms.is_some_and(counts)
                     && let Some(look) = history.looks.last_mut()
                 {
