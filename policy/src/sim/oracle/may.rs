@@ -266,7 +266,12 @@ impl Oracle<'_> {
             // More time is granted before anything else is decided.
             let before = self.terms_before(history);
             let length = before.map(|terms| terms.absolute.length);
-            let grace = self.terms(history).map(|terms| terms.grace);
+            let grace = self.terms(history).map(|terms| match action {
+                Action::Lock(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
+                    terms.grace_at(*kind)
+                }
+                _ => terms.grace,
+            });
             let fixed = history.fixed.map(|fixed| fixed.since);
             let anchor = fixed.unwrap_or(history.anchor_before(self.call));
             (
