@@ -25,7 +25,7 @@ test: setup ## Run every test, those on booted Debian machines included (as root
 	@tests/scripts/run-tests
 
 simulate: setup ## Live through simulated days and check every promise [SECONDS=60]
-	@cargo run --quiet --profile simulation -p session-timeout-policy --features sim --bin simulate -- \
+	@cargo run --quiet --profile simulation -p session-timeout-simulation --bin simulate -- \
 		--seconds $(SECONDS)
 
 teeth: setup ## Plant bugs in the engine and see the tests catch each

@@ -36,8 +36,6 @@ mod remains;
 mod rules;
 mod schedule;
 mod session;
-#[cfg(feature = "sim")]
-pub mod sim;
 mod snapshot;
 mod standing;
 mod time;

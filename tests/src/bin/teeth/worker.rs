@@ -23,6 +23,7 @@ const PARTS: &[&str] = &[
     "pam-module",
     "policy",
     "protocol",
+    "simulation",
     "terminals",
     "tests",
     "texts",
@@ -30,10 +31,10 @@ const PARTS: &[&str] = &[
 
 /// The tests, those that take the least time first.
 const STAGES: &[&[&str]] = &[
-    &["--lib"],
-    &["--test", "scenarios"],
-    &["--test", "properties"],
-    &["--test", "simulation"],
+    &["-p", "session-timeout-policy", "--lib"],
+    &["-p", "session-timeout-policy", "--test", "scenarios"],
+    &["-p", "session-timeout-policy", "--test", "properties"],
+    &["-p", "session-timeout-simulation", "--test", "simulation"],
 ];
 
 /// A bug may make a test go on for ever; the longest of them takes a tenth of this.
@@ -143,7 +144,6 @@ impl Worker {
         let seconds = PATIENCE.as_secs().to_string();
         let output = Command::new("timeout")
             .args(["--kill-after=5", &seconds, "cargo", "test", "--quiet"])
-            .args(["-p", "session-timeout-policy", "--features", "sim"])
             .args(stage)
             .current_dir(&self.tree)
             .env("CARGO_TARGET_DIR", &self.target)

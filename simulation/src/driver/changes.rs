@@ -1,0 +1,58 @@
+//! Changes of sessions in logind.
+
+use session_timeout_policy::{Event, Keeper, SessionKey};
+
+use super::Driver;
+use super::happens::Done;
+use crate::plan::{Change, Who};
+use crate::world::{KeptBy, Session, State};
+
+impl Driver<'_> {
+    /// logind announces a session for a login that it had none for.
+    pub(super) fn becomes_known(&mut self, who: Who) -> Done {
+        let now = self.now;
+        let stamp = self.world.stamp(now);
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        if session.state != State::Open {
+            return Ok(());
+        }
+        session.keeper = KeptBy::Logind;
+        session.facts.keeper = Keeper::Logind;
+        session.facts.started = now;
+        session.facts.key = SessionKey {
+            id: format!("k{}", who.0),
+            stamp,
+        };
+        let facts = session.facts.clone();
+        self.signal(Event::SessionSeen(facts))
+    }
+
+    /// The manager of the user is up, so that the session gets its class.
+    pub(super) fn becomes_ready(&mut self, who: Who) -> Done {
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        session.facts.class = session_timeout_policy::SessionClass::User;
+        let facts = session.facts.clone();
+        match session.keeper {
+            KeptBy::Logind | KeptBy::Daemon => self.signal(Event::SessionSeen(facts)),
+            KeptBy::Nobody => Ok(()),
+        }
+    }
+
+    /// The user has logind change the session, if logind has it.
+    pub(super) fn changes(&mut self, who: Who, change: &Change) -> Done {
+        let by_logind = |session: &&mut Session| session.keeper == KeptBy::Logind;
+        let Some(session) = self.world.who(who).filter(by_logind) else {
+            return Ok(());
+        };
+        match change {
+            Change::Terminal(name) => session.facts.terminal = Some(name.clone()),
+            Change::Type(session_type) => session.facts.session_type = *session_type,
+        }
+        let facts = session.facts.clone();
+        self.signal(Event::SessionSeen(facts))
+    }
+}

@@ -1,0 +1,410 @@
+//! Performs the events of the story, and delivers what was under way.
+
+use std::time::Duration;
+
+use session_timeout_policy::{Event, Keeper, SessionKey};
+
+use super::{Driver, Due};
+use crate::plan::{
+    Inhibitor, Known, Leftovers, Mail, Memory, Nth, Pam, Pattern, Person, Stray, What, Who,
+};
+use crate::promise::Violation;
+use crate::world::{Call, KeptBy, Lock, State, Truth, still};
+
+pub(super) type Done = Result<(), Violation>;
+
+impl Driver<'_> {
+    pub(super) fn happen(&mut self, what: &What) -> Done {
+        let now = self.now;
+        match what {
+            What::Agent(who, presence) => {
+                if let Some(session) = self.world.who(*who) {
+                    session.agent_becomes(now, *presence);
+                }
+            }
+            What::AsksMore(who) => self.asks(*who)?,
+            What::Busy(lasts) => self.awake = self.awake.max(self.later(*lasts)),
+            What::Changes(who, change) => self.changes(*who, change)?,
+            What::Drops(who) => self.drops(*who)?,
+            What::Escapes(who) => {
+                if let Some(session) = self.world.who(*who) {
+                    session.escaped = true;
+                }
+            }
+            What::Verifies(trouble, lasts) => {
+                self.world.troubles.verifies = Some((*trouble, self.later(*lasts)));
+            }
+            What::Closes(who, nth) => self.world.close_terminal(*who, *nth),
+            What::Crashes(down, memory) => self.crash(*down, *memory),
+            What::EndsFail(lasts) => self.world.troubles.ends = self.later(*lasts),
+            What::Groups(trouble, lasts) => {
+                self.world.troubles.groups = Some((*trouble, self.later(*lasts)));
+            }
+            What::Inhibits(who, inhibitor) => self.inhibits(*who, *inhibitor)?,
+            What::Keeps => self.keep(),
+            What::Lists => self.list()?,
+            What::Locks(who) => self.comes(Due::Locks(*who))?,
+            What::Logind(down) => {
+                self.world.troubles.away = self.later(*down);
+                self.world.forget_hints(now);
+                self.world.troubles.signals = Some((Mail::Lost, self.later(*down)));
+                self.queue.push(self.later(*down), Due::Back);
+            }
+            What::LogsIn(person) => self.logs_in(person)?,
+            What::LogsOut(who, leftovers) => self.logs_out(*who, *leftovers)?,
+            What::Looks(who) => {
+                if let Some(key) = self.key(*who) {
+                    self.read(&key)?;
+                }
+            }
+            What::Opens(who) => self.world.open_terminal(now, *who),
+            What::Prints(who, nth, pattern) => {
+                let clock = self.world.clock.clone();
+                if let Some(session) = self.world.who(*who) {
+                    session.prints(now, *nth, *pattern, &clock);
+                }
+            }
+            What::Probes(trouble, lasts) => {
+                self.world.troubles.probes = Some((*trouble, self.later(*lasts)));
+            }
+            What::Ready(who) => self.becomes_ready(*who)?,
+            What::Reloads(number) => self.reload(*number)?,
+            What::Signals(mail, lasts) => {
+                self.world.troubles.signals = Some((*mail, self.later(*lasts)));
+                if *mail == Mail::Lost {
+                    self.queue.push(self.later(*lasts), Due::Back);
+                }
+            }
+            What::Steps(step) => {
+                self.world.step(now, *step);
+                self.steps.push(now);
+            }
+            What::Strays(who, stray) => self.strays(*who, *stray)?,
+            What::Suspends(lasts) => self.sleep(*lasts),
+            What::Types(who, nth, pattern) => self.types(*who, *nth, *pattern),
+            What::Unlocks(who) => self.comes(Due::Unlocks(*who))?,
+            What::Unwatched(lasts) => self.world.troubles.watch = self.later(*lasts),
+        }
+        Ok(())
+    }
+
+    pub(super) fn comes(&mut self, due: Due) -> Done {
+        let now = self.now;
+        match due {
+            Due::Asks(who) => self.asks(who),
+            Due::Back => {
+                self.list()?;
+                self.tell(Event::Reachable, &Truth::new())
+            }
+            Due::Calls(who, call) => self.calls(who, call),
+            Due::Deliver(event) => self.tell(*event, &Truth::new()),
+            Due::Exits(who) => self.exits(who),
+            Due::Groups(key, run) if run == self.run => self.resolve_groups(&key),
+            Due::HangsUp(who, run) => {
+                let Some(key) = self.key(who) else {
+                    return Ok(());
+                };
+                let said = Event::HungUp(key);
+                // PAM's report and the daemon's own come in any order.
+                if self.now.as_micros().is_multiple_of(2) && run == self.run {
+                    self.tell(said.clone(), &Truth::new())?;
+                }
+                let leftovers = self.leftovers(who);
+                self.logs_out(who, leftovers)?;
+                if run == self.run {
+                    self.tell(said, &Truth::new())?;
+                }
+                Ok(())
+            }
+            Due::Heeds(who) => {
+                let clock = self.world.clock.clone();
+                if let Some(session) = self.world.who(who) {
+                    session.presses_a_key(now, &clock);
+                    self.queue.push(now, Due::Watches(who));
+                }
+                Ok(())
+            }
+            Due::Known(who) => self.becomes_known(who),
+            Due::Locks(who) => self.locks(who),
+            Due::Pam(who) => {
+                let login = self.world.who(who).and_then(|session| session.login());
+                login.map_or(Ok(()), |login| self.signal(Event::LoginRecorded(login)))
+            }
+            Due::Reads(key, run) if run == self.run => self.read(&key),
+            Due::Reaps(key, run) if run == self.run => self.reap(&key),
+            Due::Verifies(key, run) if run == self.run => self.verified(&key),
+            Due::Replies(event, run) if run == self.run => self.tell(*event, &Truth::new()),
+            Due::Restarts(memory) => self.restart(memory),
+            Due::Unlocks(who) => self.unlocks(who),
+            Due::Watches(who) => self.watches(who),
+            Due::Groups(..)
+            | Due::Reads(..)
+            | Due::Reaps(..)
+            | Due::Replies(..)
+            | Due::Verifies(..) => Ok(()),
+        }
+    }
+
+    pub(super) fn key(&mut self, who: Who) -> Option<SessionKey> {
+        self.world.who(who).map(|session| session.key().clone())
+    }
+
+    fn asks(&mut self, who: Who) -> Done {
+        match self.key(who) {
+            Some(key) => self.tell(Event::ExtensionAsked(key), &Truth::new()),
+            None => Ok(()),
+        }
+    }
+
+    /// The agent reports that there was no input for the time that it was to watch for.
+    fn calls(&mut self, who: Who, call: Call) -> Done {
+        let (now, clock) = (self.now, self.world.clock.clone());
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        let key = session.key().clone();
+        match session.next_call(now, &clock) {
+            Some(next) if next.question == call.question && next.at > now => {
+                self.queue.push(next.at, Due::Calls(who, next));
+                Ok(())
+            }
+            Some(next) if next.question == call.question => self.signal(Event::BecameIdle(key)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn crash(&mut self, down: Duration, memory: Memory) {
+        let Some(engine) = self.engine.take() else {
+            return;
+        };
+        if memory == Memory::Fresh {
+            self.kept = Some((engine.records().collect(), self.oracle.histories()));
+        }
+        self.run.0 += 1;
+        self.deadline = None;
+        self.queue.lose_mail();
+        self.world.unwatch();
+        self.queue.push(self.later(down), Due::Restarts(memory));
+    }
+
+    fn keep(&mut self) {
+        if let Some(engine) = &self.engine {
+            self.kept = Some((engine.records().collect(), self.oracle.histories()));
+        }
+    }
+
+    fn inhibits(&mut self, who: Who, inhibitor: Inhibitor) -> Done {
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        session.inhibited = inhibitor == Inhibitor::Taken;
+        self.tell(Event::InhibitorsChanged, &Truth::new())
+    }
+
+    fn logs_in(&mut self, person: &Person) -> Done {
+        self.world.begin(self.now, person);
+        let Some(session) = self.world.who(person.who) else {
+            return Ok(());
+        };
+        let (facts, login) = (session.facts.clone(), session.login());
+        let seen = Event::SessionSeen(facts);
+        if let Known::Late(after) = person.known {
+            self.queue.push(self.later(after), Due::Known(person.who));
+        }
+        if person.known != Known::Always {
+            return self.tell(seen, &Truth::new());
+        }
+        match (person.pam, login) {
+            (Pam::First, Some(login)) => {
+                self.signal(Event::LoginRecorded(login))?;
+                self.signal(seen)
+            }
+            (Pam::Second(after), _) => {
+                self.queue.push(self.later(after), Due::Pam(person.who));
+                self.signal(seen)
+            }
+            _ => self.signal(seen),
+        }
+    }
+
+    fn leftovers(&mut self, who: Who) -> Leftovers {
+        let session = self.world.who(who);
+        session.map_or(Leftovers::Nothing, |session| session.person.end.leftovers)
+    }
+
+    fn logs_out(&mut self, who: Who, leftovers: Leftovers) -> Done {
+        let Some(session) = self.world.who(who).filter(|s| s.state == State::Open) else {
+            return Ok(());
+        };
+        session.state = State::LoggedOut;
+        let id = session.key().id.clone();
+        let told = session.person.pam != Pam::Silent;
+        if told {
+            self.signal(Event::LoginClosed(id))?;
+        }
+        match leftovers {
+            Leftovers::Nothing => self.exits(who),
+            Leftovers::Tmux => Ok(()),
+        }
+    }
+
+    fn exits(&mut self, who: Who) -> Done {
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        let (keeper, id) = (session.keeper, session.key().id.clone());
+        if session.escaped && session.state == State::Open && keeper == KeptBy::Logind {
+            return self.drops(who);
+        }
+        let key = session.key().clone();
+        self.world.remove(who);
+        match keeper {
+            KeptBy::Logind => self.signal(Event::SessionGone(id)),
+            KeptBy::Daemon => self.tell(Event::SessionGone(id), &Truth::new()),
+            KeptBy::Nobody if self.is_adopted(&key) => {
+                self.tell(Event::SessionGone(id), &Truth::new())
+            }
+            KeptBy::Nobody => Ok(()),
+        }
+    }
+
+    /// Whether the daemon keeps a session that logind has dropped.
+    fn is_adopted(&self, key: &SessionKey) -> bool {
+        let engine = self.engine.as_ref();
+        let known = engine.and_then(|engine| engine.session(&key.id));
+        known.is_some_and(|view| {
+            view.facts.key == *key && matches!(view.facts.keeper, Keeper::Daemon(_))
+        })
+    }
+
+    /// logind has the session no longer, and its leader lives on.
+    fn drops(&mut self, who: Who) -> Done {
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        if session.keeper != KeptBy::Logind || session.state != State::Open {
+            return Ok(());
+        }
+        session.keeper = KeptBy::Nobody;
+        let id = session.key().id.clone();
+        self.signal(Event::SessionGone(id))
+    }
+
+    fn reload(&mut self, number: usize) -> Done {
+        let Some(policy) = self.plan.policies.get(number).cloned() else {
+            return Ok(());
+        };
+        self.policy = number;
+        self.tell(Event::PolicyReplaced(policy), &Truth::new())
+    }
+
+    fn sleep(&mut self, lasts: Duration) {
+        self.world.sleep(self.now, lasts);
+        self.queue.put_off(lasts);
+        self.awake = self.awake.saturating_add(lasts).max(self.later(lasts));
+        self.now = self.later(lasts);
+    }
+
+    fn types(&mut self, who: Who, nth: Nth, pattern: Pattern) {
+        let clock = self.world.clock.clone();
+        if let Some(session) = self.world.who(who) {
+            session.types(self.now, nth, pattern, &clock);
+            if session.watched {
+                self.queue.push(self.now, Due::Watches(who));
+            }
+        }
+    }
+
+    fn locks(&mut self, who: Who) -> Done {
+        let Some(session) = self.world.who(who) else {
+            return Ok(());
+        };
+        session.screen = Lock {
+            locked: true,
+            hint: true,
+        };
+        let (key, unlocks) = (session.key().clone(), session.person.habits.unlocks);
+        if let Some(after) = unlocks {
+            self.queue.push(self.later(after), Due::Unlocks(who));
+        }
+        self.signal(Event::Locked(key))
+    }
+
+    fn unlocks(&mut self, who: Who) -> Done {
+        let (now, clock) = (self.now, self.world.clock.clone());
+        let Some(session) = self.world.who(who).filter(|session| session.screen.locked) else {
+            return Ok(());
+        };
+        let had_hint = session.screen.hint;
+        session.screen = Lock::default();
+        session.presses_a_key(now, &clock);
+        let key = session.key().clone();
+        // Where logind has forgotten that it was locked, it may have nothing to signal.
+        if had_hint || now.as_micros().is_multiple_of(2) {
+            self.signal(Event::Unlocked(key))?;
+        }
+        self.queue.push(now, Due::Watches(who));
+        Ok(())
+    }
+
+    fn watches(&mut self, who: Who) -> Done {
+        let (now, clock) = (self.now, self.world.clock.clone());
+        let blind = now < self.world.troubles.watch;
+        let Some(session) = self.world.who(who).filter(|session| session.watched) else {
+            return Ok(());
+        };
+        if session.last_input(now, &clock) != Some(now) {
+            return Ok(());
+        }
+        let key = session.key().clone();
+        if blind {
+            if let Some(next) = session.next_input(now) {
+                self.queue.push(next, Due::Watches(who));
+            }
+            return Ok(());
+        }
+        session.watched = false;
+        self.tell(Event::ActivitySeen(key), &Truth::new())
+    }
+
+    fn strays(&mut self, who: Who, stray: Stray) -> Done {
+        let Some(key) = self.key(who) else {
+            return Ok(());
+        };
+        let key = SessionKey {
+            stamp: key.stamp + 1,
+            ..key
+        };
+        let event = match stray {
+            Stray::ActivitySeen => Event::ActivitySeen(key),
+            Stray::EndFailed => Event::EndFailed(key),
+            Stray::ExtensionAsked => Event::ExtensionAsked(key),
+            Stray::GroupsUnavailable => Event::GroupsUnavailable(key),
+            Stray::HungUp => Event::HungUp(key),
+            Stray::Locked => Event::Locked(key),
+            Stray::ProbeFailed => Event::ProbeFailed(key),
+            Stray::Unlocked => Event::Unlocked(key),
+        };
+        self.tell(event, &Truth::new())
+    }
+
+    /// What logind or PAM tells, if it gets through.
+    pub(super) fn signal(&mut self, event: Event) -> Done {
+        self.signals += 1;
+        match still(self.world.troubles.signals, self.now) {
+            Some(Mail::Lost) => Ok(()),
+            Some(Mail::Doubled) => {
+                let again = Due::Deliver(Box::new(event.clone()));
+                self.queue
+                    .push(self.later(Duration::from_millis(700)), again);
+                self.tell(event, &Truth::new())
+            }
+            Some(Mail::Late(by)) if self.signals.is_multiple_of(2) => {
+                let late = Due::Deliver(Box::new(event));
+                self.queue.push(self.later(by), late);
+                Ok(())
+            }
+            None | Some(Mail::Late(_)) => self.tell(event, &Truth::new()),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The simulated daemon and its machine: time jumps from one event to the next.
+
+mod changes;
+mod happens;
+mod queue;
+mod reacts;
+mod scrutiny;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use queue::{Due, Queue, Run};
+use scrutiny::Recorded;
+pub(super) use scrutiny::Scrutiny;
+
+use session_timeout_policy::{
+    Action, BootTime, Deadline, Engine, Event, Keeper, LimitKind, Phase, SessionKey, SessionRecord,
+};
+
+use super::history::History;
+use super::oracle::{Oracle, Said};
+use super::plan::{Memory, Plan};
+use super::promise::{Promise, Violation};
+use super::report::Report;
+use super::world::{KeptBy, Truth, World};
+
+/// The ends of a story: who was asked to end, for what and when.
+pub(super) type Ends = Vec<(SessionKey, LimitKind, BootTime)>;
+
+/// Plays a story.
+pub(super) struct Driver<'p> {
+    plan: &'p Plan,
+    next_op: usize,
+    world: World,
+    queue: Queue,
+    engine: Option<Engine>,
+    deadline: Option<Deadline>,
+    oracle: Oracle<'p>,
+    /// Which policy is loaded.
+    policy: usize,
+    run: Run,
+    kept: Option<(Vec<SessionRecord>, Vec<History>)>,
+    now: BootTime,
+    /// The daemon does nothing before.
+    awake: BootTime,
+    steps: Vec<BootTime>,
+    /// How many signals there were.
+    signals: u64,
+    /// How many calls there were at this one time.
+    calls: u32,
+    report: &'p mut Report,
+    trace: Option<String>,
+    scrutiny: Scrutiny,
+    recorded: Recorded,
+    ends: Ends,
+}
+
+impl<'p> Driver<'p> {
+    pub(super) fn new(plan: &'p Plan, report: &'p mut Report) -> Self {
+        let now = BootTime::default();
+        let policy = plan.policies.first().cloned().unwrap_or_default();
+        Self {
+            plan,
+            next_op: 0,
+            world: World::new(),
+            queue: Queue::default(),
+            engine: Some(Engine::new(now, policy)),
+            deadline: None,
+            oracle: Oracle::new(&plan.policies, plan.lag),
+            policy: 0,
+            run: Run::default(),
+            kept: None,
+            now,
+            awake: now,
+            steps: Vec::new(),
+            signals: 0,
+            calls: 0,
+            report,
+            trace: None,
+            scrutiny: Scrutiny::Usual,
+            recorded: None,
+            ends: Ends::new(),
+        }
+    }
+
+    /// Writes down all that is told and said.
+    pub(super) fn tracing(mut self) -> Self {
+        self.trace = Some(String::new());
+        self
+    }
+
+    pub(super) fn scrutinised(mut self, scrutiny: Scrutiny) -> Self {
+        self.scrutiny = scrutiny;
+        self
+    }
+
+    /// What was told and said.
+    pub(super) fn into_trace(self) -> String {
+        self.trace.unwrap_or_default()
+    }
+
+    pub(super) fn into_ends(self) -> Ends {
+        self.ends
+    }
+
+    /// Plays the story to its end, or to the first promise that is broken.
+    pub(super) fn play(&mut self) -> Result<(), Violation> {
+        loop {
+            let op = self.plan.ops.get(self.next_op);
+            let op = op.map_or(FAR, |op| op.at.max(self.now));
+            let due = self.queue.next().unwrap_or(FAR).max(self.now);
+            let timer = self.timer();
+            let next = op.min(due).min(timer);
+            if next > self.plan.until {
+                return self.passes(self.plan.until);
+            }
+            self.passes(next)?;
+            // At one time any of them may come first.
+            let timer_first = self.now.as_micros().is_multiple_of(2);
+            if timer == next && (timer_first || (op > next && due > next)) {
+                self.timeout()?;
+            } else if op == next {
+                self.happens()?;
+            } else if let Some(due) = self.queue.pop() {
+                self.comes(due)?;
+            }
+        }
+    }
+
+    fn timer(&self) -> BootTime {
+        match (&self.engine, &self.deadline) {
+            (Some(_), Some(deadline)) => deadline
+                .at
+                .saturating_add(self.plan.lag)
+                .max(self.now)
+                .max(self.awake),
+            _ => FAR,
+        }
+    }
+
+    /// Time goes on until then.
+    fn passes(&mut self, to: BootTime) -> Result<(), Violation> {
+        if to <= self.now {
+            return Ok(());
+        }
+        if self.engine.is_some() && self.now >= self.awake {
+            self.oracle.passes(to, self.awake)?;
+        }
+        let (known, limited) = self.oracle.count();
+        let passed = to.since(self.now);
+        self.report.session_time += passed * known;
+        self.report.limited_time += passed * limited;
+        self.now = to;
+        self.calls = 0;
+        Ok(())
+    }
+
+    fn happens(&mut self) -> Result<(), Violation> {
+        let Some(op) = self.plan.ops.get(self.next_op) else {
+            return Ok(());
+        };
+        self.next_op += 1;
+        self.spurious()?;
+        let what = &op.what;
+        *self.report.events.entry(what.word()).or_default() += 1;
+        if let Some(fault) = what.fault() {
+            *self.report.faults.entry(fault).or_default() += 1;
+        }
+        self.write(|| format!("    {}", super::text::op(op)));
+        self.happen(what)
+    }
+
+    /// A call that is not needed changes nothing.
+    fn spurious(&mut self) -> Result<(), Violation> {
+        let due = self.deadline.as_ref().map_or(FAR, |deadline| deadline.at);
+        let Some(engine) = &mut self.engine else {
+            return Ok(());
+        };
+        if due <= self.now || self.now < self.awake || !(self.now.as_micros() / 8).is_multiple_of(2)
+        {
+            return Ok(());
+        }
+        let said = engine.handle_timeout(self.now);
+        if said.is_empty() && engine.next_deadline() == self.deadline {
+            return Ok(());
+        }
+        Err(Violation {
+            promise: Promise::Spurious,
+            at: self.now,
+            seen: format!("{said:?}, and {:?}", engine.next_deadline()),
+        })
+    }
+
+    fn timeout(&mut self) -> Result<(), Violation> {
+        self.report.timeout();
+        self.oracle.timeout(self.now);
+        let now = self.now;
+        let said = self.call(|engine| engine.handle_timeout(now))?;
+        let why = self.deadline.as_ref().map(|deadline| deadline.why);
+        self.write(|| format!("  < timeout {why:?}"));
+        self.follow(&said)
+    }
+
+    /// Sends the event to the engine, or queues it while the daemon is busy.
+    fn tell(&mut self, event: Event, truth: &Truth) -> Result<(), Violation> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        if self.now < self.awake {
+            self.queue.push(self.awake, Due::Deliver(Box::new(event)));
+            return Ok(());
+        }
+        self.report.told(&event);
+        let steps = &self.steps;
+        self.oracle.told(self.now, &event, &Said { truth, steps });
+        if let Some(trace) = &mut self.trace {
+            let _ = writeln!(trace, "# {}   < {}", self.now, super::text::event(&event));
+        }
+        let now = self.now;
+        let said = match (self.scrutiny, &mut self.engine) {
+            (Scrutiny::Usual, Some(engine)) => engine.handle(now, event),
+            _ => self.call(|engine| engine.handle(now, event.clone()))?,
+        };
+        self.follow(&said)
+    }
+
+    fn follow(&mut self, said: &[Action]) -> Result<(), Violation> {
+        if self.trace.is_some() {
+            for action in said {
+                self.write(|| format!("    > {}", super::text::action(action)));
+            }
+        }
+        let judged = self.oracle.said(said, self.report);
+        self.deadline = self.engine.as_ref().and_then(Engine::next_deadline);
+        judged?;
+        self.oracle.armed(self.deadline.as_ref())?;
+        self.calls += 1;
+        if self.calls > 5000 {
+            return Err(self.broken(Promise::Bounded, "the engine never rests".to_owned()));
+        }
+        for action in said {
+            self.carry_out(action);
+        }
+        Ok(())
+    }
+
+    /// The daemon comes up again.
+    fn restart(&mut self, memory: Memory) -> Result<(), Violation> {
+        let (records, histories) = match memory {
+            Memory::Lost => (Vec::new(), Vec::new()),
+            Memory::Fresh | Memory::Kept => self.kept.clone().unwrap_or_default(),
+        };
+        let policy = self.plan.policies.get(self.policy).cloned();
+        let policy = policy.unwrap_or_default();
+        self.engine = Some(Engine::restore(self.now, policy, records));
+        self.recorded = None;
+        self.awake = self.now;
+        self.oracle.restored(self.now, self.policy, histories);
+        self.list()?;
+        self.tell_of_the_kept()?;
+        self.watch_again();
+        Ok(())
+    }
+
+    /// After a restart, sessions with a warning in force are watched again.
+    fn watch_again(&mut self) {
+        let engine = self.engine.iter();
+        let warned: Vec<SessionKey> = engine
+            .flat_map(Engine::sessions)
+            .filter(|view| view.phase == Phase::Warned)
+            .map(|view| view.facts.key.clone())
+            .collect();
+        for key in warned {
+            self.watch(&key);
+        }
+    }
+
+    /// After a restart, the daemon looks up the sessions that it keeps: which of them still exist.
+    fn tell_of_the_kept(&mut self) -> Result<(), Violation> {
+        for facts in self.world.kept_by(KeptBy::Daemon) {
+            self.tell(Event::SessionSeen(facts), &Truth::new())?;
+        }
+        let engine = self.engine.iter();
+        let kept: Vec<SessionKey> = engine
+            .flat_map(Engine::sessions)
+            .filter(|view| matches!(view.facts.keeper, Keeper::Daemon(_)))
+            .map(|view| view.facts.key.clone())
+            .collect();
+        for key in kept {
+            if self.world.find(&key).is_none() {
+                self.tell(Event::SessionGone(key.id), &Truth::new())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self) -> Result<(), Violation> {
+        self.tell(Event::SessionsListed(self.world.listed()), &Truth::new())
+    }
+
+    fn write(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            let _ = writeln!(trace, "# {} {}", self.now, line());
+        }
+    }
+
+    fn later(&self, by: Duration) -> BootTime {
+        self.now.saturating_add(by)
+    }
+}
+
+const FAR: BootTime = BootTime::from_micros(u64::MAX);

@@ -1,0 +1,62 @@
+//! Detailed checks of the engine: a second instance, and the records after each call. Few stories
+//! use them, since they take long.
+
+use session_timeout_policy::{Action, Engine, SessionRecord};
+
+use super::Driver;
+use crate::promise::{Promise, Violation};
+
+/// How closely the engine is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scrutiny {
+    /// By what it says.
+    Usual,
+    /// By what another of its kind says to the same, and by its records after each call.
+    Close,
+}
+
+/// The records after the last call, and the revision they had.
+pub(super) type Recorded = Option<(u64, Vec<SessionRecord>)>;
+
+impl Driver<'_> {
+    /// Calls the engine as closely looked at as the story wants.
+    pub(super) fn call(
+        &mut self,
+        mut call: impl FnMut(&mut Engine) -> Vec<Action>,
+    ) -> Result<Vec<Action>, Violation> {
+        let Some(engine) = &mut self.engine else {
+            return Ok(Vec::new());
+        };
+        if self.scrutiny == Scrutiny::Usual {
+            return Ok(call(engine));
+        }
+        let mut twin = engine.clone();
+        let (said, again) = (call(engine), call(&mut twin));
+        let records: Vec<SessionRecord> = engine.records().collect();
+        let revision = engine.revision();
+        let same = engine.next_deadline() == twin.next_deadline()
+            && revision == twin.revision()
+            && twin.records().eq(records.iter().cloned());
+        if said != again || !same {
+            let seen = format!("{said:?}, and another time {again:?}");
+            return Err(self.broken(Promise::Deterministic, seen));
+        }
+        let stale =
+            |(before, known): &(u64, Vec<SessionRecord>)| *before == revision && *known != records;
+        if self.recorded.as_ref().is_some_and(stale) {
+            let seen = format!("revision {revision} is of other records, too");
+            return Err(self.broken(Promise::Revision, seen));
+        }
+        self.recorded = Some((revision, records));
+        self.report.checks += 2;
+        Ok(said)
+    }
+
+    pub(super) fn broken(&self, promise: Promise, seen: String) -> Violation {
+        Violation {
+            promise,
+            at: self.now,
+            seen,
+        }
+    }
+}

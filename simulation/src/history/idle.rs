@@ -1,0 +1,164 @@
+//! The idle time of a session in its history: what is known, and failed probes.
+
+use std::time::Duration;
+
+use session_timeout_policy::{BootTime, Finding};
+
+use super::{History, Look, Moment, Outcome};
+
+/// What is known of the idle time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// Nobody has asked.
+    Unasked,
+    /// Somebody has asked then, and there is no answer.
+    Asked(BootTime),
+    /// The last probes failed: this many in a row, and this many of those one after the other, with
+    /// the pauses that are due between them.
+    Failed {
+        at: BootTime,
+        row: usize,
+        round: usize,
+        /// The same, if what looked like a pause was another reason to ask.
+        at_least: usize,
+    },
+    /// A reading told nothing.
+    Unknown(BootTime),
+    Known(BootTime),
+}
+
+/// How often readings failed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failures {
+    /// In a row.
+    row: usize,
+    /// One after the other, with the pauses that are due between them.
+    round: usize,
+    at_least: usize,
+    /// The most that ever did so in this row.
+    most: usize,
+}
+
+/// A reading that is not answered in this time is given up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After this many failures in a row the idle time counts as unknown.
+pub(crate) const FAILURES: usize = 4;
+
+/// How long to wait after a reading failed, the first time, the second and so on.
+pub(crate) const fn pause(round: usize) -> Duration {
+    Duration::from_secs(match round {
+        0 | 1 => 2,
+        2 => 4,
+        3 => 8,
+        4 => 16,
+        _ => 30,
+    })
+}
+
+impl History {
+    /// What is known of the idle time.
+    pub(crate) fn idle(&self) -> Idle {
+        let Some(last) = self.looks.last() else {
+            return Idle::Unasked;
+        };
+        match last.came {
+            None => Idle::Asked(last.asked.unwrap_or_default().at),
+            Some((moment, Outcome::Known)) => Idle::Known(moment.at),
+            Some((moment, Outcome::Unknown)) => Idle::Unknown(moment.at),
+            Some((moment, Outcome::Failed)) => {
+                let failures = self.failures();
+                Idle::Failed {
+                    at: moment.at,
+                    row: failures.row,
+                    round: failures.round,
+                    at_least: failures.at_least,
+                }
+            }
+        }
+    }
+
+    fn failures(&self) -> Failures {
+        let failed = |look: &&Look| matches!(look.came, Some((_, Outcome::Failed)));
+        let settled = self.settled();
+        let row = settled.iter().rev().take_while(failed).count();
+        let mut failures = Failures {
+            row,
+            ..Failures::default()
+        };
+        // A restarted daemon counts from zero, and so may one under other limits.
+        let changed = self.standings.last().map(|(moment, _)| *moment);
+        let from = self.restored.max(changed);
+        let own = |look: &&Look| look.came.map(|(moment, _)| moment) > from;
+        let (mut before, mut before_strictly) = (None, None);
+        for look in settled.iter().skip(settled.len() - row).filter(own) {
+            let asked = look.asked.unwrap_or_default().at;
+            let in_turn = |next: Option<BootTime>| {
+                let late = Duration::from_secs(1);
+                next.is_some_and(|next| next <= asked && asked <= next.saturating_add(late))
+            };
+            let on_time = |next: Option<BootTime>| {
+                !look.new_reason && next.is_some_and(|next| next.saturating_add(self.lag) == asked)
+            };
+            let next_round = |round, in_turn| if in_turn { round + 1 } else { 1 };
+            failures.round = next_round(failures.round, in_turn(before));
+            failures.at_least = next_round(failures.at_least, on_time(before_strictly));
+            failures.most = failures.most.max(failures.round);
+            let came = look.came.map(|(moment, _)| moment.at);
+            before = came.map(|came| came.saturating_add(pause(failures.round)));
+            before_strictly = came.map(|came| came.saturating_add(pause(failures.at_least)));
+        }
+        failures
+    }
+
+    /// The questions that were answered, or given up; only the last one can be open.
+    fn settled(&self) -> &[Look] {
+        match self.looks.split_last() {
+            Some((last, settled)) if last.came.is_none() => settled,
+            _ => &self.looks,
+        }
+    }
+
+    /// Whether nobody knows the idle time: a reading told nothing, or too many failed one after
+    /// the other.
+    pub(crate) fn idle_is_unknown(&self) -> Option<BootTime> {
+        let (last, told) = self.last_told()?;
+        let unknown = told == Some(Outcome::Unknown) || self.unknown_was_reported().is_some();
+        (unknown || self.failures().most >= FAILURES).then_some(last)
+    }
+
+    /// Whether it may count as unknown: this many probes failed since one succeeded.
+    pub(crate) fn idle_may_be_unknown(&self) -> Option<BootTime> {
+        let (last, told) = self.last_told()?;
+        let unknown = told == Some(Outcome::Unknown);
+        (unknown || self.failures().row >= FAILURES).then_some(last)
+    }
+
+    /// When there was the last reading or failure, and what the last reading told.
+    fn last_told(&self) -> Option<(BootTime, Option<Outcome>)> {
+        let mut settled = self.looks.iter().rev().filter_map(|look| look.came);
+        let (last, _) = settled.clone().next()?;
+        let told = settled.find(|(_, outcome)| *outcome != Outcome::Failed);
+        Some((last.at, told.map(|(_, outcome)| outcome)))
+    }
+
+    /// Whether other terms came after the last question.
+    pub(crate) fn is_asked_under_other_terms(&self) -> bool {
+        let asked = self.looks.last().and_then(|look| look.asked);
+        let changed = self.standings.last().map(|(moment, _)| *moment);
+        asked < changed
+    }
+
+    /// The last reading that told something.
+    pub(crate) fn last_known_reading(&self) -> Option<Moment> {
+        let mut came = self.looks.iter().rev().filter_map(|look| look.came);
+        came.find_map(|(moment, how)| (how == Outcome::Known).then_some(moment))
+    }
+
+    /// When it was reported that the idle time is unknown, if it was not known since.
+    pub(crate) fn unknown_was_reported(&self) -> Option<Moment> {
+        let known = self.last_known_reading();
+        let reported = self.reported(Finding::UnknownIdle);
+        reported.filter(|reported| known.is_none_or(|known| known < *reported))
+    }
+}

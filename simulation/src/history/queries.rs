@@ -1,0 +1,224 @@
+//! Results computed from a history. Each is computed from the whole of it.
+
+use std::time::Duration;
+
+use session_timeout_policy::{BootTime, Finding, LimitKind, Warning};
+
+use super::{EndFact, Extension, History, Known, Moment, Request};
+use crate::oracle::{Standing, Terms};
+
+/// Reports of input within this time of each other are about the same input.
+const SAME_INPUT: Duration = Duration::from_secs(1);
+
+/// How far an end has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndUnderWay {
+    pub(crate) kind: LimitKind,
+    pub(crate) began: Moment,
+    pub(crate) stage: Request,
+    /// When the stage began.
+    pub(crate) since: BootTime,
+    /// When it was asked for last, and how often.
+    pub(crate) last: BootTime,
+    pub(crate) times: u32,
+    /// When the last wish failed.
+    pub(crate) failed: Option<BootTime>,
+    /// logind did not even answer it, so that nothing harder follows from it.
+    pub(crate) unreached: bool,
+    /// Since when that has been so.
+    pub(crate) away: Option<BootTime>,
+    /// logind answers since then.
+    pub(crate) reachable: bool,
+    /// The leader has ended, as it was asked to.
+    pub(crate) leader_ended: bool,
+}
+
+impl History {
+    pub(crate) fn standing(&self) -> Standing {
+        let last = self.standings.last();
+        last.map_or(Standing::Undecided, |(_, standing)| *standing)
+    }
+
+    /// What the limits count from, or the last activity if that is later.
+    pub(crate) fn anchor(&self) -> BootTime {
+        self.anchor_before(u32::MAX)
+    }
+
+    /// The same, whatever became of a lock since this call began.
+    pub(crate) fn anchor_before(&self, call: u32) -> BootTime {
+        let story = self.lock_story(call);
+        let locked = story.hold.map(|hold| hold.since).unwrap_or_default();
+        let renewed = story.renewed.unwrap_or_default().at;
+        self.facts.started.max(locked).max(renewed)
+    }
+
+    /// The extensions that count.
+    pub(crate) fn granted(&self) -> impl Iterator<Item = &Extension> {
+        let from = self.granted_from().unwrap_or_default();
+        let counted = self.extensions.iter().rev();
+        counted
+            .take_while(move |(moment, _)| *moment > from)
+            .map(|(_, extension)| extension)
+    }
+
+    /// Since when extensions count: the user has unlocked the screen after a hold, and the limit
+    /// was restarted by that, or by the end of a limit that no lock delays.
+    pub(crate) fn granted_from(&self) -> Option<Moment> {
+        if let Some(fixed) = self.fixed {
+            return fixed.granted_from;
+        }
+        let renewed = self.renewed();
+        let unfixed = self
+            .unfixed
+            .filter(|(_, fixed)| renewed > fixed.granted_from);
+        renewed.max(unfixed.map(|(moment, _)| moment))
+    }
+
+    /// What the absolute limit counts from.
+    pub(crate) fn ends_count_from(&self) -> BootTime {
+        self.fixed
+            .map_or_else(|| self.anchor(), |fixed| fixed.since)
+    }
+
+    /// When the absolute limit passes.
+    pub(crate) fn absolute_due(&self, terms: &Terms) -> BootTime {
+        self.ends_count_from()
+            .saturating_add(terms.stretched(self.total_granted()))
+    }
+
+    /// All that was granted since the limit counts.
+    pub(crate) fn total_granted(&self) -> Duration {
+        let last = self.granted().next();
+        last.map(|last| last.total).unwrap_or_default()
+    }
+
+    /// Not before when a limit of this kind and length passes, and not after when.
+    pub(crate) fn due(
+        &self,
+        kind: LimitKind,
+        terms: &Terms,
+        length: Duration,
+    ) -> (BootTime, BootTime) {
+        match kind {
+            LimitKind::Absolute => {
+                let due = self.absolute_due(terms);
+                (due, due)
+            }
+            LimitKind::Inactivity => {
+                let (low, high) = self.idle_since();
+                (low.saturating_add(length), high.saturating_add(length))
+            }
+        }
+    }
+
+    /// Between which two times inactivity began.
+    pub(crate) fn idle_since(&self) -> (BootTime, BootTime) {
+        let (low, high) = self.known_now();
+        let anchor = self.anchor();
+        (low.max(anchor), high.max(anchor))
+    }
+
+    /// The warnings of this kind that stand, the last one first.
+    pub(crate) fn heard(&self, kind: LimitKind) -> impl Iterator<Item = &(Moment, Warning)> {
+        self.heard_but_for(kind, u32::MAX)
+    }
+
+    /// The same, whatever was locked or unlocked since this call began.
+    pub(crate) fn heard_but_for(
+        &self,
+        kind: LimitKind,
+        call: u32,
+    ) -> impl Iterator<Item = &(Moment, Warning)> {
+        let unfixed = self.unfixed.filter(|(moment, _)| moment.seq >= call);
+        let fixed = self.fixed.or(unfixed.map(|(_, fixed)| fixed));
+        let fixed = fixed.filter(|_| kind == LimitKind::Absolute);
+        let restarted =
+            fixed.map_or_else(|| self.lock_story(call).restarted, |fixed| fixed.restarted);
+        let mut withdrawn = self.withdrawals.iter().rev();
+        let withdrawn = withdrawn.find_map(|(moment, other)| (*other == kind).then_some(*moment));
+        let void = withdrawn.unwrap_or_default().max(restarted);
+        let warnings = self.warnings.iter().rev();
+        warnings
+            .take_while(move |(moment, _)| *moment > void)
+            .filter(move |(_, warning)| warning.limit == kind)
+    }
+
+    /// The end that is under way.
+    pub(crate) fn end(&self) -> Option<EndUnderWay> {
+        let mut end: Option<EndUnderWay> = None;
+        for (moment, fact) in &self.ends {
+            match (fact, &mut end) {
+                (EndFact::Asked(request, _), Some(end)) if end.stage == *request => {
+                    end.last = moment.at;
+                    end.times += u32::from(!end.unreached);
+                    end.away = end.away.filter(|_| end.unreached);
+                    end.failed = None;
+                    end.unreached = false;
+                    end.reachable = false;
+                }
+                (EndFact::Asked(request, kind), _) => {
+                    end = Some(EndUnderWay {
+                        kind: *kind,
+                        began: end.map_or(*moment, |end| end.began),
+                        stage: *request,
+                        since: moment.at,
+                        last: moment.at,
+                        times: 1,
+                        failed: None,
+                        unreached: false,
+                        away: None,
+                        reachable: false,
+                        leader_ended: false,
+                    });
+                }
+                (EndFact::Failed, Some(end)) => {
+                    end.unreached = false;
+                    end.away = None;
+                    end.reachable = false;
+                    end.failed = Some(moment.at);
+                }
+                (EndFact::Reachable, Some(end)) => end.reachable = end.failed.is_some(),
+                (EndFact::LeaderEnded, Some(end)) => {
+                    end.leader_ended = end.stage == Request::AskLeader;
+                }
+                (
+                    EndFact::Failed
+                    | EndFact::LeaderEnded
+                    | EndFact::Reachable
+                    | EndFact::Unreached,
+                    None,
+                ) => {}
+                (EndFact::Unreached, Some(end)) => {
+                    // No request has reached logind, so that the stage restarts.
+                    end.unreached = true;
+                    end.reachable = false;
+                    end.away = end.away.or(Some(moment.at));
+                    end.failed = Some(moment.at);
+                    end.since = moment.at;
+                }
+                (EndFact::Done, _) => end = None,
+            }
+        }
+        end
+    }
+
+    /// When this was last reported.
+    pub(crate) fn reported(&self, finding: Finding) -> Option<Moment> {
+        let mut findings = self.findings.iter().rev();
+        findings.find_map(|(moment, other)| (*other == finding).then_some(*moment))
+    }
+
+    /// Whether there was activity since this moment: for certain, or perhaps.
+    pub(crate) fn activity_since(&self, moment: Moment) -> (bool, bool) {
+        let (low, high) = self.known_at(moment.seq);
+        let (now_low, now_high) = self.known_now();
+        // An agent tells of the same input a little later each time.
+        let certain = now_low > high.saturating_add(SAME_INPUT);
+        (certain, (now_low, now_high) != (low, high))
+    }
+
+    /// The last change of what is known of activity.
+    pub(crate) fn last_known(&self) -> Option<&Known> {
+        self.known.last()
+    }
+}

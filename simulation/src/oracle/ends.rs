@@ -1,0 +1,299 @@
+//! Checks of ends: the stages, their order and their times.
+
+use std::time::Duration;
+
+use session_timeout_policy::{BootTime, EndAction, LimitKind};
+
+use super::may::slack;
+use super::{Must, Oracle, Standing, Terms, Verdict, broken};
+use crate::history::{EndFact, EndUnderWay, History, Moment, Request};
+use crate::promise::Promise;
+
+/// For how long a wish that fails is repeated before the next stage.
+pub(super) const REPEATED: Duration = Duration::from_secs(30);
+
+/// What is left of a session whose leader was asked first has no longer than this.
+const LEFT_BEHIND: Duration = Duration::from_secs(2);
+
+/// How long to wait after this many requests.
+pub(super) fn pause(times: u32) -> Duration {
+    Duration::from_secs(2u64.saturating_pow(times.max(1)).min(60))
+}
+
+/// When a request that failed then is repeated: after this many requests, if logind has been away
+/// since then, or replies again.
+pub(super) fn again(
+    failed: BootTime,
+    times: u32,
+    away: Option<BootTime>,
+    reachable: bool,
+) -> BootTime {
+    if reachable {
+        return failed;
+    }
+    failed.saturating_add(match away.map(|away| failed.since(away).as_secs()) {
+        None => pause(times),
+        Some(..60) => Duration::from_secs(2),
+        Some(away) => Duration::from_secs((away / 15).min(15)),
+    })
+}
+
+impl History {
+    pub(super) fn asks(&mut self, now: Moment, request: Request, kind: LimitKind) {
+        if self.end().is_none() {
+            // What comes of an open question is of no interest any more.
+            self.forgets_question();
+            self.ends_on_screen = self.is_on_screen();
+        }
+        self.ends.push((now, EndFact::Asked(request, kind)));
+    }
+}
+
+impl Oracle<'_> {
+    pub(super) fn may_hang_up(&self, history: &History, kind: LimitKind) -> Verdict {
+        if let Some(end) = history.end() {
+            return self.may_repeat(history, &end, Request::HangUp, kind);
+        }
+        let terms = self.threatened(history, kind)?;
+        self.in_this_way(history, terms, kind, EndAction::HangUp)?;
+        self.may_end(history, terms, kind)
+    }
+
+    pub(super) fn may_ask_leader(&self, history: &History, kind: LimitKind) -> Verdict {
+        if let Some(end) = history.end() {
+            return self.may_repeat(history, &end, Request::AskLeader, kind);
+        }
+        if !history.is_on_screen() {
+            return broken(Promise::EndStages, "it has no screen");
+        }
+        let terms = self.threatened(history, kind)?;
+        self.in_this_way(history, terms, kind, EndAction::Terminate)?;
+        self.may_end(history, terms, kind)
+    }
+
+    /// That this is what the policy says, and what was said.
+    fn in_this_way(
+        &self,
+        history: &History,
+        terms: &Terms,
+        kind: LimitKind,
+        how: EndAction,
+    ) -> Verdict {
+        let right = terms.action_at(kind, history.is_graphical());
+        if right != how {
+            return broken(Promise::RightAction, format!("{right:?}"));
+        }
+        if !self.said_now(history, how) {
+            return broken(Promise::Confirmed, "nobody has said that it ends");
+        }
+        Ok(())
+    }
+
+    /// Whether it was said in this call that the session ends in this way.
+    pub(super) fn said_now(&self, history: &History, how: EndAction) -> bool {
+        let said = history.way;
+        said.is_some_and(|(at, way)| self.is_new(at) && way == how)
+    }
+
+    pub(super) fn may_begin_to_end(&self, history: &History, how: EndAction) -> Verdict {
+        let right = match history.end() {
+            Some(end) => {
+                let softer = matches!(end.stage, Request::HangUp | Request::Lock);
+                let said = history.way.is_some_and(|(_, way)| way == how);
+                softer && how == EndAction::Terminate && !said
+            }
+            None => !history.way.is_some_and(|(at, _)| self.is_new(at)),
+        };
+        if right {
+            Ok(())
+        } else {
+            broken(
+                Promise::Confirmed,
+                format!("it ends in this way: {:?}", history.way),
+            )
+        }
+    }
+
+    pub(super) fn may_terminate(&self, history: &History, kind: LimitKind) -> Verdict {
+        if let Some(end) = history.end() {
+            return self.may_repeat(history, &end, Request::Terminate, kind);
+        }
+        if history.is_on_screen() {
+            return broken(Promise::EndStages, "its leader is asked first");
+        }
+        let terms = self.threatened(history, kind)?;
+        self.in_this_way(history, terms, kind, EndAction::Terminate)?;
+        self.may_end(history, terms, kind)
+    }
+
+    pub(super) fn may_kill(&self, history: &History, kind: LimitKind) -> Verdict {
+        match history.end() {
+            Some(end) => self.may_repeat(history, &end, Request::Kill, kind),
+            None => broken(Promise::EndStages, "nothing was asked for before"),
+        }
+    }
+
+    /// That an end may begin: the limit has passed, and there was the shortest warning.
+    pub(super) fn may_end(&self, history: &History, terms: &Terms, kind: LimitKind) -> Verdict {
+        let Some(clock) = terms.clock(kind) else {
+            return broken(Promise::RightAction, "there is no such limit");
+        };
+        let (low, _) = history.due(kind, terms, clock.length);
+        let slack = slack(kind);
+        if self.now.saturating_add(slack) < low {
+            return broken(Promise::NeverEarly, format!("{low} is the earliest"));
+        }
+        if kind == LimitKind::Inactivity {
+            self.on_fresh_reading(history, terms)?;
+        }
+        let Some(shortest) = clock.shortest() else {
+            return Ok(());
+        };
+        let warned = history.heard(kind).any(|(said, warning)| {
+            warning.lead == shortest && said.at.saturating_add(shortest) <= self.now
+        });
+        if !warned {
+            let last = history.heard(kind).next();
+            return broken(Promise::Warned, format!("the last warning was {last:?}"));
+        }
+        let named = history.heard(kind).next().map(|(_, last)| last.ends_at);
+        if named.is_some_and(|named| self.now < named) {
+            return broken(Promise::NamedEnd, format!("{named:?} was named"));
+        }
+        Ok(())
+    }
+
+    /// That an end under way may ask for this.
+    pub(super) fn may_repeat(
+        &self,
+        history: &History,
+        end: &EndUnderWay,
+        request: Request,
+        kind: LimitKind,
+    ) -> Verdict {
+        if kind != end.kind {
+            return broken(
+                Promise::EndStages,
+                format!("it is ended for {:?}", end.kind),
+            );
+        }
+        if history.removal.is_some() {
+            return broken(Promise::EndStages, "logind has it no longer");
+        }
+        if request == end.stage {
+            return self.may_ask_again(history, end);
+        }
+        if end.unreached && !end.leader_ended {
+            return broken(Promise::EndStages, "nobody was asked before");
+        }
+        let next = match end.stage {
+            Request::Lock => Request::AskLeader,
+            Request::HangUp | Request::AskLeader => Request::Terminate,
+            Request::Terminate | Request::Kill => Request::Kill,
+        };
+        if request != next {
+            return broken(Promise::EndStages, format!("{:?} comes before", end.stage));
+        }
+        if matches!(end.stage, Request::HangUp | Request::Lock)
+            && !self.said_now(history, EndAction::Terminate)
+        {
+            return broken(Promise::Confirmed, "nobody has said that it ends");
+        }
+        if end.leader_ended {
+            return Ok(());
+        }
+        let over = match end.failed {
+            None => end.last.saturating_add(self.given(history, end)),
+            Some(_) => end.since.saturating_add(self.repeated(history, end)),
+        };
+        if self.now < over {
+            return broken(Promise::EndStages, format!("the grace is over at {over}"));
+        }
+        Ok(())
+    }
+
+    /// For how long a wish that fails is repeated.
+    fn repeated(&self, history: &History, end: &EndUnderWay) -> Duration {
+        match end.stage {
+            Request::AskLeader => self.grace(history, end),
+            _ => REPEATED,
+        }
+    }
+
+    /// How long a session has to do what it was asked for.
+    fn given(&self, history: &History, end: &EndUnderWay) -> Duration {
+        match end.stage {
+            Request::Terminate if history.ends_on_screen => LEFT_BEHIND,
+            _ => self.grace(history, end),
+        }
+    }
+
+    fn may_ask_again(&self, history: &History, end: &EndUnderWay) -> Verdict {
+        let from = match (end.stage, end.failed) {
+            (_, Some(failed)) => again(failed, end.times, end.away, end.reachable),
+            (Request::Kill, None) => end.last.saturating_add(pause(end.times)),
+            (_, None) => return broken(Promise::EndStages, "it did not fail"),
+        };
+        let over = end.since.saturating_add(self.repeated(history, end));
+        let kill = end.stage == Request::Kill;
+        if !end.unreached && !kill && self.now >= over && end.stage == Request::AskLeader {
+            return broken(Promise::EndStages, format!("the grace was over at {over}"));
+        }
+        if self.now < from {
+            return broken(Promise::EndStages, format!("not before {from}"));
+        }
+        Ok(())
+    }
+
+    /// What the end under way has to do next.
+    pub(super) fn must_go_on(&self, history: &History, end: &EndUnderWay) -> Option<Must> {
+        if end.leader_ended {
+            return Some(self.due(self.now, Promise::EndStages, "the end of the rest"));
+        }
+        let due = match (end.stage, end.failed) {
+            (Request::AskLeader, Some(failed)) if !end.unreached => {
+                let over = end.since.saturating_add(self.grace(history, end));
+                again(failed, end.times, end.away, end.reachable).min(over)
+            }
+            (_, Some(failed)) => again(failed, end.times, end.away, end.reachable),
+            (Request::Kill, None) => end.last.saturating_add(pause(end.times)),
+            (_, None) => end.last.saturating_add(self.given(history, end)),
+        };
+        Some(self.due(due, Promise::EndStages, "the next stage of the end"))
+    }
+
+    /// The grace that held when the end began, whatever has held since.
+    fn grace(&self, history: &History, end: &EndUnderWay) -> Duration {
+        let mut standings = history.standings.iter().rev();
+        match standings.find(|(moment, _)| *moment < end.began) {
+            Some((_, Standing::Under(id))) => self.tables.get(*id),
+            Some((_, Standing::Undecided | Standing::Exempt)) | None => None,
+        }
+        .map_or(Duration::ZERO, |terms| terms.grace_at(end.kind))
+    }
+
+    pub(super) fn may_have_hung_up(&self, history: &History, kind: LimitKind) -> Verdict {
+        match history.hung_up {
+            Some((moment, of)) if self.is_new(moment) && of == kind => Ok(()),
+            other => broken(Promise::Confirmed, format!("hung up: {other:?}")),
+        }
+    }
+
+    /// When a session is asked to end, as things stand; `None` where a warning is still missing.
+    pub(super) fn end_due(
+        &self,
+        history: &History,
+        terms: &Terms,
+        kind: LimitKind,
+    ) -> Option<BootTime> {
+        let clock = terms.clock(kind)?;
+        let (_, high) = history.due(kind, terms, clock.length);
+        let Some(shortest) = clock.shortest() else {
+            return Some(high);
+        };
+        let mut heard = history.heard(kind);
+        let (said, _) = heard.find(|(_, warning)| warning.lead == shortest)?;
+        let named = history.heard(kind).next().map(|(_, last)| last.ends_at);
+        Some(high.max(said.at.saturating_add(shortest)).max(named?))
+    }
+}

@@ -1,0 +1,302 @@
+//! Checks of locks: as the first stage, instead of an end, and repeated while the session is held.
+
+use std::time::Duration;
+
+use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind, LockCause};
+
+use super::ends::{REPEATED, again};
+use super::may::WHOLE;
+use super::{Must, Oracle, Terms, Verdict, broken};
+use crate::history::{Again, EndFact, History, LockFact, Moment, Request};
+use crate::promise::Promise;
+
+/// What is not locked within this time was not locked.
+const PROOF: Duration = Duration::from_secs(5);
+
+impl History {
+    /// Writes down a wish to lock. Of a session that is held it is no end.
+    pub(super) fn asks_lock(&mut self, now: Moment, cause: LockCause, grace: Duration) {
+        self.locks.push((now, LockFact::Asked(cause, grace)));
+        match cause {
+            LockCause::Limit(kind) => self.asks(now, Request::Lock, kind),
+            LockCause::Again(_) => self.forgets_question(),
+            LockCause::Stage => {}
+        }
+    }
+
+    /// A lock that stood for an end, or was to, is worth nothing any more.
+    pub(super) fn drops_lock(&mut self, now: Moment) {
+        self.locks.push((now, LockFact::Dropped));
+        if self.end().is_some_and(|end| end.stage == Request::Lock) {
+            self.ends.push((now, EndFact::Done));
+        }
+    }
+
+    /// Whether it was asked to lock again, and has not in its time.
+    pub(super) fn gives_up_lock(&self, now: BootTime) -> bool {
+        let again = self.hold().and_then(|hold| hold.again);
+        again.is_some_and(|again| {
+            now >= match again.refused {
+                None => again.until,
+                Some(_) if again.unreached => return false,
+                Some(refused) => {
+                    let next = next(&again, refused);
+                    next.max(again.since.saturating_add(REPEATED))
+                }
+            }
+        })
+    }
+
+    pub(super) fn is_locked_for(&mut self, now: Moment, cause: LockCause) {
+        match cause {
+            LockCause::Stage => self.locks.push((now, LockFact::Staged)),
+            LockCause::Again(kind) | LockCause::Limit(kind) => {
+                self.locks.push((now, LockFact::Held(kind)));
+                self.ends.push((now, EndFact::Done));
+            }
+        }
+    }
+
+    /// When the first stage asked for a lock of which nothing was heard before this call.
+    fn stage_awaited(&self, call: u32) -> Option<Moment> {
+        let mut before = self.locks.iter().rev();
+        let (moment, fact) = before.find(|(moment, fact)| {
+            moment.seq < call
+                && !matches!(
+                    fact,
+                    LockFact::Failed
+                        | LockFact::Unreached
+                        | LockFact::Reachable
+                        | LockFact::FoundOpen
+                        | LockFact::Dropped
+                        | LockFact::Forgotten
+                )
+        })?;
+        let asked = matches!(fact, LockFact::Asked(LockCause::Stage, _));
+        let reported = self.reported(Finding::NotLocked);
+        (asked && reported.is_none_or(|reported| reported < *moment)).then_some(*moment)
+    }
+}
+
+/// When a lock that was refused then is asked for again.
+fn next(lock: &Again, refused: BootTime) -> BootTime {
+    again(refused, lock.times, lock.away, lock.reachable)
+}
+
+/// Whether a session is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    No,
+    Yes,
+}
+
+impl Oracle<'_> {
+    pub(super) fn held(&self, history: &History) -> Held {
+        match history.hold() {
+            Some(hold) if hold.firm && history.is_graphical() => Held::Yes,
+            _ => Held::No,
+        }
+    }
+
+    pub(super) fn may_lock(&self, history: &History, cause: LockCause) -> Verdict {
+        match cause {
+            LockCause::Stage => self.may_lock_first(history),
+            LockCause::Again(_) => self.may_lock_again(history),
+            LockCause::Limit(kind) => match history.end() {
+                Some(end) => self.may_repeat(history, &end, Request::Lock, kind),
+                None => {
+                    let terms = self.threatened(history, kind)?;
+                    let right = terms.action_at(kind, history.is_graphical());
+                    if right != EndAction::Lock {
+                        return broken(Promise::RightAction, format!("{right:?}"));
+                    }
+                    if !self.said_now(history, EndAction::Lock) {
+                        return broken(Promise::Confirmed, "nobody has said that it ends");
+                    }
+                    self.may_end(history, terms, kind)
+                }
+            },
+        }
+    }
+
+    fn may_lock_first(&self, history: &History) -> Verdict {
+        let terms = self.threatened(history, LimitKind::Absolute)?;
+        let Some(after) = terms.lock_after.filter(|_| history.is_graphical()) else {
+            return broken(Promise::StageLock, "there is no first stage");
+        };
+        if terms.action == EndAction::Report {
+            return broken(Promise::StageLock, "the policy only reports");
+        }
+        if history.is_locked() {
+            return broken(Promise::StageLock, "it is locked");
+        }
+        let again = |asked| {
+            history.activity_since(asked).1
+                || history.standings.last().is_some_and(|(at, _)| *at > asked)
+                || history.locks.iter().any(|(at, fact)| {
+                    let found = matches!(fact, LockFact::Dropped | LockFact::FoundOpen);
+                    *at > asked && (found || matches!(fact, LockFact::Held(_)))
+                })
+        };
+        if history.staged().is_some_and(|asked| !again(asked)) {
+            return broken(
+                Promise::StageLock,
+                "that was asked, and there was no activity",
+            );
+        }
+        let (low, _) = history.idle_since();
+        if self.now.saturating_add(WHOLE) < low.saturating_add(after) {
+            return broken(Promise::NeverEarly, format!("there was activity at {low}"));
+        }
+        self.on_fresh_reading(history, terms)
+    }
+
+    fn may_lock_again(&self, history: &History) -> Verdict {
+        let Some(terms) = self.terms(history).filter(|_| history.is_open()) else {
+            return broken(Promise::ExemptQuiet, "no limit holds");
+        };
+        let due = history.absolute_due(terms);
+        if self.held(history) == Held::No || terms.is_fixed() {
+            return broken(Promise::Held, "it is not held");
+        }
+        match history.hold().and_then(|hold| hold.again) {
+            None if self.now < due => broken(Promise::Held, format!("its limit passes at {due}")),
+            None => Ok(()),
+            Some(Again { refused: None, .. }) => broken(Promise::Held, "that was asked"),
+            Some(
+                again @ Again {
+                    refused: Some(refused),
+                    ..
+                },
+            ) => {
+                let from = next(&again, refused);
+                if self.now < from {
+                    return broken(Promise::Held, format!("not before {from}"));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn may_have_locked(&self, history: &History, cause: LockCause) -> Verdict {
+        let seen = history
+            .locks
+            .iter()
+            .rev()
+            .any(|(moment, fact)| self.is_new(*moment) && *fact == LockFact::Seen);
+        let asked = match cause {
+            LockCause::Stage => history.staged().is_some(),
+            // Nobody is told that what was locked is locked.
+            LockCause::Again(_) => false,
+            LockCause::Limit(kind) => history
+                .end()
+                .is_some_and(|end| end.stage == Request::Lock && end.kind == kind),
+        };
+        match (seen, asked) {
+            (true, true) => Ok(()),
+            (false, _) => broken(Promise::Confirmed, "nobody said so"),
+            (_, false) => broken(Promise::Confirmed, "nobody asked"),
+        }
+    }
+
+    pub(super) fn may_report_not_locked(&self, history: &History) -> Verdict {
+        let reported = history.reported(Finding::NotLocked);
+        let asked = history.staged().filter(|asked| {
+            reported < Some(*asked)
+                && !history
+                    .locks
+                    .iter()
+                    .any(|(at, fact)| at > asked && *fact == LockFact::Seen)
+        });
+        match asked {
+            Some(asked) if self.now >= asked.at.saturating_add(PROOF) => Ok(()),
+            other => broken(Promise::StageLock, format!("it was asked at {other:?}")),
+        }
+    }
+
+    /// That a lock that was seen in this call is said to be what was asked for.
+    pub(super) fn lock_is_said(&self, history: &History) -> Verdict {
+        let new = |wanted: fn(&LockFact) -> bool| {
+            let mut facts = history.locks.iter().rev();
+            facts.any(|(moment, fact)| self.is_new(*moment) && wanted(fact))
+        };
+        if !new(|fact| *fact == LockFact::Seen) || !history.is_open() {
+            return Ok(());
+        }
+        let asked = history.ends.iter().rev().find_map(|(moment, fact)| {
+            matches!(fact, EndFact::Asked(Request::Lock, _)).then_some(*moment)
+        });
+        let seen = history
+            .locks
+            .iter()
+            .rev()
+            .find_map(|(moment, fact)| (*fact == LockFact::Seen).then_some(*moment));
+        if history.end().is_some_and(|end| end.stage == Request::Lock) && seen > asked {
+            return broken(Promise::Confirmed, "it is locked, and still being ended");
+        }
+        let awaited = history.stage_awaited(self.call);
+        let said = new(|fact| matches!(fact, LockFact::Staged | LockFact::Held(_)));
+        let awaited = awaited.filter(|asked| history.restored < Some(*asked));
+        if awaited.is_some_and(|asked| self.now < asked.at.saturating_add(PROOF)) && !said {
+            return broken(Promise::Confirmed, "it is locked, and nothing was said");
+        }
+        Ok(())
+    }
+
+    /// What a session that is held is asked next.
+    pub(super) fn must_lock_again(&self, history: &History, terms: &Terms) -> Option<Must> {
+        let absolute = terms.action_at(LimitKind::Absolute, history.is_graphical());
+        if absolute != EndAction::Lock {
+            return None;
+        }
+        let hold = history.hold()?;
+        Some(match hold.again {
+            None => self.due(
+                history.absolute_due(terms),
+                Promise::Held,
+                "another wish to lock",
+            ),
+            Some(
+                again @ Again {
+                    refused: Some(refused),
+                    ..
+                },
+            ) => {
+                let due = next(&again, refused);
+                self.due(due, Promise::Held, "another wish to lock")
+            }
+            Some(again) => self.due(
+                again.until,
+                Promise::Held,
+                "a warning after a lock that did not come",
+            ),
+        })
+    }
+
+    /// When the first stage has to lock, if it has to.
+    pub(super) fn stage_due(&self, history: &History, terms: &Terms) -> Option<BootTime> {
+        let after = terms.lock_after?;
+        let found_open = |asked| {
+            let mut facts = history.locks.iter().rev();
+            facts.any(|(moment, fact)| *moment > asked && *fact == LockFact::FoundOpen)
+        };
+        let wanted = history.is_graphical()
+            && terms.action != EndAction::Report
+            && !history.is_locked()
+            && history
+                .staged()
+                .is_none_or(|asked| history.activity_since(asked).0 || found_open(asked));
+        let (_, high) = history.idle_since();
+        wanted.then(|| high.saturating_add(after))
+    }
+
+    /// That a lock which did not come is reported.
+    pub(super) fn must_report_not_locked(&self, history: &History) -> Option<Must> {
+        let asked = history.stage_awaited(u32::MAX)?;
+        if history.restored.is_some_and(|restored| restored > asked) {
+            return None;
+        }
+        let due = asked.at.saturating_add(PROOF);
+        Some(self.due(due, Promise::StageLock, "a report that nothing was locked"))
+    }
+}

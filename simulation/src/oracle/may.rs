@@ -1,0 +1,343 @@
+//! Checks of actions: each is only allowed if the history gives a reason for it.
+
+use session_timeout_policy::{
+    Action, Departure, EndAction, Finding, LimitKind, LockCause, SessionKey, Warning,
+};
+
+use super::locks::Held;
+use super::terms::Change;
+use super::{Broken, Oracle, Standing, Terms, Verdict, broken};
+use crate::history::{Extension, GroupAsk, History, Look, Moment, Request};
+use crate::promise::Promise;
+
+use std::time::Duration;
+
+/// A terminal is stamped, and a desktop tells, in whole seconds.
+pub(super) const WHOLE: Duration = Duration::from_secs(1);
+
+/// How far an end for this limit may be from what was told of the last input.
+pub(super) fn slack(kind: LimitKind) -> Duration {
+    match kind {
+        LimitKind::Absolute => Duration::ZERO,
+        LimitKind::Inactivity => WHOLE,
+    }
+}
+
+impl Oracle<'_> {
+    /// Judges an action, and writes it down.
+    pub(super) fn act(&mut self, action: &Action) -> Verdict {
+        let Some(at) = self.index(action.key()) else {
+            return broken(Promise::KnownSession, "there is no such session");
+        };
+        if let Action::Left(facts, departure) = action {
+            return self.leaves(at, &facts.key, *departure);
+        }
+        let Some(judged) = self.sessions.get(at) else {
+            return Ok(());
+        };
+        // With a logout what was warned of is taken back.
+        if judged.gone && !matches!(action, Action::Withdraw(..)) {
+            return broken(Promise::KnownSession, "it is gone");
+        }
+        self.allowed(&judged.history, action)?;
+        self.write_down(at, action);
+        if let Action::Report(_, Finding::GroupsUnavailable) = action {
+            self.gives_up_groups_of(at);
+        }
+        if let Action::Extended(..) = action {
+            self.extends_shorter_limits(at);
+        }
+        if let Action::Locked(_, LockCause::Limit(_)) = action {
+            // The limits count from here, so that another one may be the first.
+            self.judge_all();
+        }
+        Ok(())
+    }
+
+    /// With the end of an end or of a lock, groups that were asked for meanwhile are given up, and
+    /// what the rest of the call is about is decided without them.
+    fn gives_up_groups_of(&mut self, at: usize) {
+        let now = self.moment();
+        let Some(session) = self.sessions.get_mut(at) else {
+            return;
+        };
+        if session.history.gives_up_groups(now.at) {
+            session.history.groups_unavailable(now);
+            self.judge_all();
+        }
+    }
+
+    fn allowed(&self, history: &History, action: &Action) -> Verdict {
+        self.decided(history, action)?;
+        match action {
+            Action::Adopt(_) => self.may_adopt(history),
+            Action::AskLeader(_, kind) => self.may_ask_leader(history, *kind),
+            Action::EndBegins(_, _, how) => self.may_begin_to_end(history, *how),
+            Action::EndRemains(_, kind) => self.may_end_remains(history, *kind),
+            Action::Verify(_) => self.may_verify(history),
+            Action::Began(_) => match history.began {
+                Some(_) => broken(Promise::BeginsOnce, "it has begun"),
+                None => Ok(()),
+            },
+            Action::Extended(_, extended) => self.may_extend(history, *extended),
+            Action::ExtensionRefused(_, refusal) => self.may_refuse(history, *refusal),
+            Action::HangUp(_, kind) => self.may_hang_up(history, *kind),
+            Action::HungUp(_, kind) => self.may_have_hung_up(history, *kind),
+            Action::Kill(_, kind) => self.may_kill(history, *kind),
+            Action::Left(..) => Ok(()),
+            Action::Lock(_, cause) => self.may_lock(history, *cause),
+            Action::Locked(_, cause) => self.may_have_locked(history, *cause),
+            Action::Probe(_) => self.may_probe(history),
+            Action::Report(_, finding) => self.may_report(history, *finding),
+            Action::ResolveGroups(_) => self.may_ask_groups(history),
+            Action::Terminate(_, kind) => self.may_terminate(history, *kind),
+            Action::Warn(_, warning) => self.may_warn(history, warning),
+            Action::Withdraw(_, kind) => self.may_withdraw(history, *kind),
+        }
+    }
+
+    /// Nothing but a few things is ever done about who is undecided, exempt or logged out.
+    fn decided(&self, history: &History, action: &Action) -> Verdict {
+        let always = matches!(
+            action,
+            Action::ExtensionRefused(..)
+                | Action::HungUp(..)
+                | Action::Locked(..)
+                | Action::ResolveGroups(_)
+                | Action::EndRemains(..)
+                | Action::Verify(_)
+                | Action::Report(_, Finding::Survived(_))
+                | Action::Report(_, Finding::GroupsUnavailable)
+        );
+        match history.standing() {
+            Standing::Undecided if !always => broken(
+                Promise::Groups,
+                "nothing is decided before the groups are known",
+            ),
+            Standing::Exempt
+                if !always
+                    && history.end().is_none()
+                    && !matches!(action, Action::Began(_) | Action::Withdraw(..)) =>
+            {
+                broken(Promise::ExemptQuiet, "no limit holds")
+            }
+            _ if history.began.max(history.restored).is_none()
+                && !always
+                && !matches!(action, Action::Began(_)) =>
+            {
+                broken(Promise::BeginsOnce, "it has not begun")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn leaves(&mut self, at: usize, key: &SessionKey, departure: Departure) -> Verdict {
+        let gone = self.sessions.get(at).is_some_and(|session| session.gone);
+        if !gone {
+            return broken(Promise::Leaves, "it is not gone");
+        }
+        let judged = self.sessions.remove(at);
+        self.find_displaced();
+        let history = &judged.history;
+        let ended = history.ended_for();
+        let right = match (departure, ended) {
+            (Departure::Ended(kind), Some(ended)) => kind == ended,
+            // A restarted daemon may have forgotten that the session was being ended.
+            (Departure::Ended(kind), None) => history.forgot_end == Some(kind),
+            (Departure::Own, None) => true,
+            (Departure::Own, Some(_)) => false,
+        };
+        if right && history.facts.key == *key {
+            return Ok(());
+        }
+        broken(Promise::Leaves, format!("it was {ended:?}"))
+    }
+
+    /// That a limit of this kind holds for a session that nothing stands in the way of.
+    pub(super) fn threatened(&self, history: &History, kind: LimitKind) -> Result<&Terms, Broken> {
+        let Some(terms) = self.terms(history) else {
+            return broken(Promise::ExemptQuiet, "no limit holds");
+        };
+        if !history.is_open() {
+            return broken(Promise::ExemptQuiet, "nobody is logged in");
+        }
+        if history.end().is_some() {
+            return broken(Promise::EndStages, "it is being ended");
+        }
+        let held = history.hold();
+        let fixed = kind == LimitKind::Absolute && terms.is_fixed();
+        if held.is_some_and(|hold| hold.firm) && history.is_graphical() && !fixed {
+            return broken(Promise::Held, "it is held");
+        }
+        if terms.clock(kind).is_none() {
+            return broken(Promise::RightAction, "there is no such limit");
+        }
+        Ok(terms)
+    }
+
+    fn may_warn(&self, history: &History, warning: &Warning) -> Verdict {
+        let kind = warning.limit;
+        let terms = self.threatened(history, kind)?;
+        if terms.rule_action(kind) == EndAction::Report {
+            return broken(Promise::RightAction, "the policy only reports");
+        }
+        let Some(clock) = terms.clock(kind) else {
+            return Ok(());
+        };
+        let length = match kind {
+            LimitKind::Absolute => terms.stretched(history.total_granted()),
+            LimitKind::Inactivity => clock.length,
+        };
+        if warning.length != length || !clock.leads.contains(&warning.lead) {
+            return broken(Promise::Leads, format!("the policy says {clock:?}"));
+        }
+        if kind == LimitKind::Inactivity {
+            self.on_fresh_reading(history, terms)?;
+        }
+        let shortest = clock.shortest().unwrap_or_default();
+        let mut heard = history.heard(kind).map(|(_, other)| other.lead);
+        // Other leads may have come with another policy; the shortest has to be given anyway.
+        let missed = warning.lead == shortest && history.heard(kind).all(|h| h.1.lead != shortest);
+        // A restarted daemon restarts a countdown that does not fit its leads.
+        let restarted = history.heard(kind).next().is_some_and(|(said, _)| {
+            let changed = self.changed_since(history, kind, *said) != Change::None;
+            changed && history.restored > Some(*said)
+        });
+        if !missed && !restarted && heard.any(|lead| lead <= warning.lead) {
+            return broken(Promise::Leads, "it was given, or a shorter one");
+        }
+        let (low, high) = history.due(kind, terms, clock.length);
+        let slack = slack(kind);
+        if self.now.saturating_add(warning.lead + slack) < low {
+            return broken(Promise::NeverEarly, format!("{low} is the earliest end"));
+        }
+        let shorter = clock.leads.iter().find(|lead| **lead < warning.lead);
+        let came = |lead: Duration| self.now >= high.saturating_sub(lead).saturating_add(WHOLE);
+        if shorter.is_some_and(|lead| came(*lead)) {
+            return broken(Promise::Leads, "a shorter lead has come");
+        }
+        let earliest = self
+            .now
+            .saturating_add(shortest)
+            .max(low.saturating_sub(slack));
+        let latest = self.now.saturating_add(shortest).max(high);
+        if warning.ends_at < earliest || warning.ends_at > latest {
+            let seen = format!("it ends between {earliest} and {latest}");
+            return broken(Promise::NamedEnd, seen);
+        }
+        Ok(())
+    }
+
+    fn may_withdraw(&self, history: &History, kind: LimitKind) -> Verdict {
+        let Some((said, _)) = history.heard_but_for(kind, self.call).next() else {
+            return broken(Promise::Withdrawn, "nothing stands");
+        };
+        if history.hold_changed(self.call).0 == Some(kind) {
+            return broken(Promise::Withdrawn, "what was said has happened");
+        }
+        let new = |moment: Option<Moment>| moment.is_some_and(|moment| self.is_new(moment));
+        let lock = history.locks.last().map(|(moment, _)| *moment);
+        let mut reason = new(history.closed)
+            || new(history.hung_up.map(|(moment, _)| moment))
+            || new(lock)
+            || new(history.ends.last().map(|(moment, _)| *moment))
+            || self.terms_changed(history, kind) != Change::None
+            // It is a desktop again, and locked as one.
+            || self.held(history) == Held::Yes;
+        reason |= match kind {
+            // It may be said before the extension is; `settle.rs` sees that there is one.
+            LimitKind::Absolute => self.is_asked_for_more(history),
+            LimitKind::Inactivity => {
+                // A key at the very time of the warning is one after it, too.
+                let at_once = history.known_now().1 >= said.at;
+                at_once
+                    || history.activity_since(*said).1
+                    || history.idle_may_be_unknown().is_some()
+            }
+        };
+        if reason {
+            Ok(())
+        } else {
+            broken(Promise::Withdrawn, "what was said holds")
+        }
+    }
+
+    fn write_down(&mut self, at: usize, action: &Action) {
+        let now = self.moment();
+        let terms = self.sessions.get(at).map(|session| {
+            let history = &session.history;
+            // More time is granted before anything else is decided.
+            let before = self.terms_before(history);
+            let length = before.map(|terms| terms.absolute.length);
+            let grace = self.terms(history).map(|terms| match action {
+                Action::Lock(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
+                    terms.grace_at(*kind)
+                }
+                _ => terms.grace,
+            });
+            let fixed = history.fixed.map(|fixed| fixed.since);
+            let anchor = fixed.unwrap_or(history.anchor_before(self.call));
+            (
+                length.unwrap_or_default(),
+                anchor,
+                grace.unwrap_or_default(),
+            )
+        });
+        let (length, anchor, grace) = terms.unwrap_or_default();
+        let new_reason = self
+            .sessions
+            .get(at)
+            .is_some_and(|session| self.comes_due(&session.history));
+        let Some(history) = self.sessions.get_mut(at).map(|session| {
+            session.touched = true;
+            &mut session.history
+        }) else {
+            return;
+        };
+        match action {
+            Action::Adopt(_) => history.adopted = Some(now),
+            Action::AskLeader(_, kind) => history.asks(now, Request::AskLeader, *kind),
+            Action::EndBegins(_, _, how) => history.way = Some((now, *how)),
+            Action::EndRemains(..) | Action::Verify(_) => {
+                Self::writes_removal(history, now, None);
+            }
+            Action::Began(_) => history.began = Some(now),
+            Action::Extended(_, extended) => {
+                let total = extended.until.since(anchor).saturating_sub(length);
+                let extended = *extended;
+                history
+                    .extensions
+                    .push((now, Extension { extended, total }));
+                history.replied = Some(now);
+            }
+            Action::HangUp(_, kind) => history.asks(now, Request::HangUp, *kind),
+            Action::Kill(_, kind) => history.asks(now, Request::Kill, *kind),
+            Action::Terminate(_, kind) => history.asks(now, Request::Terminate, *kind),
+            Action::Lock(_, cause) => history.asks_lock(now, *cause, grace),
+            Action::Locked(_, cause) => history.is_locked_for(now, *cause),
+            Action::Probe(_) => {
+                history.forgets_question();
+                history.looks.push(Look {
+                    asked: Some(now),
+                    new_reason,
+                    came: None,
+                });
+            }
+            Action::Report(_, finding) => {
+                history.findings.push((now, *finding));
+                if matches!(finding, Finding::Survived(_)) {
+                    Self::writes_removal(history, now, Some(*finding));
+                }
+            }
+            Action::ResolveGroups(_) => history.group_asks.push(GroupAsk {
+                asked: now,
+                settled: None,
+            }),
+            Action::Warn(_, warning) => history.warnings.push((now, *warning)),
+            Action::Withdraw(_, kind) => history.withdrawals.push((now, *kind)),
+            Action::ExtensionRefused(..) => history.replied = Some(now),
+            Action::HungUp(..) => history.hang_up_said = Some(now),
+            Action::Left(..) => {}
+        }
+    }
+}

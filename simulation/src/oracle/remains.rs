@@ -1,0 +1,150 @@
+//! Checks of sessions that logind has dropped: none is reported as gone that may still exist.
+
+use std::time::Duration;
+
+use session_timeout_policy::{BootTime, Finding, Keeper, LimitKind, NoSession};
+
+use super::ends::pause;
+use super::{Must, Oracle, Standing, Verdict, broken};
+use crate::history::{History, Moment, Removal};
+use crate::promise::Promise;
+
+/// Without an answer in this time it is asked again, after a pause.
+const ANSWER: Duration = Duration::from_secs(3);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+impl History {
+    /// Whether it matters if something of it is left, and somebody can tell.
+    pub(super) fn is_worth_a_look(&self) -> bool {
+        let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
+        let limited = self.is_open() && matches!(self.standing(), Standing::Under(_));
+        self.facts.leader.is_some() && !told && (limited || self.ended_for().is_some())
+    }
+
+    pub(super) fn is_dropped(&mut self, now: Moment) {
+        self.removal.get_or_insert(Removal {
+            since: now,
+            last: None,
+            times: 0,
+            doubtful: false,
+            survived: None,
+            ended: None,
+            said: false,
+        });
+    }
+}
+
+impl Oracle<'_> {
+    pub(super) fn may_verify(&self, history: &History) -> Verdict {
+        let Some(removal) = history.removal.filter(|removal| removal.survived.is_none()) else {
+            return broken(Promise::Gone, "logind has it");
+        };
+        match removal.last {
+            Some(last) if self.now < self.asked_again(last, removal.times) => {
+                broken(Promise::Gone, format!("that was asked at {last}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn asked_again(&self, last: BootTime, times: u32) -> BootTime {
+        let pause = pause(times).min(PAUSE_MAX);
+        last.saturating_add(ANSWER).saturating_add(pause)
+    }
+
+    pub(super) fn may_end_remains(&self, history: &History, kind: LimitKind) -> Verdict {
+        let survived = history.removal.filter(|removal| removal.survived.is_some());
+        let Some(removal) = survived.filter(|removal| removal.said) else {
+            return broken(Promise::Gone, "nobody has said that anything is left");
+        };
+        if history.ended_for() != Some(kind) {
+            return broken(Promise::EndStages, "it is ended for something else");
+        }
+        match removal.last {
+            Some(last) if self.now < last.saturating_add(pause(removal.times)) => {
+                broken(Promise::EndStages, format!("that was asked at {last}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn may_report_survived(&self, history: &History, kind: LimitKind) -> Verdict {
+        match history.removal {
+            Some(removal)
+                if removal.survived.is_some()
+                    && !removal.said
+                    && history.ended_for() == Some(kind) =>
+            {
+                Ok(())
+            }
+            other => broken(Promise::Gone, format!("{other:?}")),
+        }
+    }
+
+    pub(super) fn may_adopt(&self, history: &History) -> Verdict {
+        let kept = matches!(history.facts.keeper, Keeper::Daemon(_));
+        if !kept || !history.is_open() || history.adopted.is_some() {
+            return broken(
+                Promise::Gone,
+                "the daemon does not keep it, or does already",
+            );
+        }
+        Ok(())
+    }
+
+    /// That what was just said of a session that logind has dropped is done something about.
+    pub(super) fn removal_is_followed(&self, history: &History) -> Verdict {
+        if let Some(removal) = history.removal {
+            let asked = removal.last.is_some();
+            if self.is_new(removal.since) && !asked {
+                return broken(Promise::Gone, "nobody looks whether it is gone");
+            }
+            if removal.survived.is_some_and(|at| self.is_new(at)) && !removal.said {
+                return broken(Promise::Gone, "something is left, and nobody says so");
+            }
+        }
+        let kept = matches!(history.facts.keeper, Keeper::Daemon(_));
+        let limited = history.is_open() && matches!(history.standing(), Standing::Under(_));
+        let told = !history.restored.is_some_and(|at| self.is_new(at));
+        let waits = history.removal.is_some() || history.end().is_some();
+        if kept && limited && told && !waits && history.adopted.is_none() && !self.is_up(history) {
+            return broken(Promise::Gone, "nobody keeps it together");
+        }
+        Ok(())
+    }
+
+    /// A daemon that comes up adopts what it keeps when it knows logind's sessions.
+    fn is_up(&self, history: &History) -> bool {
+        history.restored.is_some()
+    }
+
+    /// What has to be asked next of what logind has dropped.
+    pub(super) fn must_verify(&self, removal: Removal) -> Must {
+        let last = removal.last.unwrap_or(removal.since.at);
+        let (due, what) = match removal.survived {
+            Some(_) => (
+                last.saturating_add(pause(removal.times)),
+                "another end of what is left",
+            ),
+            None => (
+                self.asked_again(last, removal.times),
+                "another question whether it is gone",
+            ),
+        };
+        self.due(due, Promise::Gone, what)
+    }
+}
+
+impl Oracle<'_> {
+    pub(super) fn writes_removal(history: &mut History, now: Moment, finding: Option<Finding>) {
+        let Some(removal) = &mut history.removal else {
+            return;
+        };
+        if finding.is_some() {
+            (removal.said, removal.last, removal.times) = (true, None, 0);
+        } else {
+            removal.last = Some(now.at);
+            removal.times += 1;
+        }
+    }
+}

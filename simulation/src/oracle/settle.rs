@@ -1,0 +1,256 @@
+//! Checks at the end of a call: what has to be done in it.
+
+use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind};
+
+use super::locks::Held;
+use super::may::WHOLE;
+use super::terms::Change;
+use super::{Cause, FAR, Judged, KINDS, Oracle, Standing, Terms, Verdict, What, broken};
+use crate::history::{EndFact, History, Idle, LockFact, Moment};
+use crate::promise::Promise;
+use crate::report::Report;
+
+impl Oracle<'_> {
+    /// Judges the end of a call, and works out what has to come.
+    pub(super) fn settle(&mut self, report: &mut Report) -> Verdict {
+        for at in 0..self.sessions.len() {
+            let Some(judged) = self.sessions.get(at) else {
+                continue;
+            };
+            if judged.gone {
+                let id = &judged.history.facts.key.id;
+                return broken(Promise::Leaves, format!("{id} is gone, and nobody says so"));
+            }
+            if !judged.touched {
+                continue;
+            }
+            self.settled(&judged.history)?;
+            self.look_after_groups(at);
+            let Some(judged) = self.sessions.get(at) else {
+                continue;
+            };
+            let must = self.must(&judged.history);
+            report.checks += 8;
+            if let Some(judged) = self.sessions.get_mut(at) {
+                judged.must = must;
+                judged.history.abridge();
+            }
+        }
+        let musts = self.sessions.iter().filter_map(|session| session.must);
+        self.next = musts.map(|must| must.by).min().unwrap_or(FAR);
+        Ok(())
+    }
+
+    /// With the end of an end or of a lock, what was asked meanwhile may be overdue.
+    fn look_after_groups(&mut self, at: usize) {
+        let (now, call) = (self.moment(), self.call);
+        let Some(Judged { history, .. }) = self.sessions.get_mut(at) else {
+            return;
+        };
+        let ended = history.ends.last().map(|(moment, _)| *moment);
+        let locked = history.locks.last().map(|(moment, _)| *moment);
+        let is_over = ended.max(locked).is_some_and(|moment| moment.seq >= call);
+        if is_over && history.gives_up_groups(now.at) {
+            history.groups_unavailable(now);
+        }
+    }
+
+    fn settled(&self, history: &History) -> Verdict {
+        let named = |verdict: Verdict| {
+            verdict.map_err(|super::Broken(promise, seen)| {
+                super::Broken(promise, format!("{}: {seen}", history.facts.key.id))
+            })
+        };
+        named(self.has_begun(history))?;
+        named(self.extension_is_answered(history))?;
+        named(self.hang_up_is_said(history))?;
+        named(self.lock_is_said(history))?;
+        named(self.removal_is_followed(history))?;
+        named(self.reports_groups(history))?;
+        named(self.is_looked_at(history))?;
+        KINDS
+            .into_iter()
+            .try_for_each(|kind| named(self.is_withdrawn(history, kind)))
+    }
+
+    fn has_begun(&self, history: &History) -> Verdict {
+        // What was decided about when the daemon was away may have been announced or not.
+        if history.restored.is_none()
+            && history.is_open()
+            && history.began.is_none()
+            && history.standing() != Standing::Undecided
+        {
+            return broken(Promise::BeginsOnce, "it does not begin");
+        }
+        Ok(())
+    }
+
+    fn hang_up_is_said(&self, history: &History) -> Verdict {
+        match history.hung_up {
+            Some((moment, _)) if self.is_new(moment) && history.hang_up_said.is_none() => {
+                broken(Promise::Confirmed, "it was hung up, and nobody says so")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where a limit begins to count from the last activity, there is a first look: it is what a
+    /// step of the wall clock shows by. So there is where an inhibitor may have changed.
+    fn is_looked_at(&self, history: &History) -> Verdict {
+        let Some(terms) = self.terms(history) else {
+            return Ok(());
+        };
+        let counts = |terms: &Terms| terms.counts_activity(history.is_graphical());
+        if !counts(terms)
+            || !history.is_open()
+            || history.end().is_some()
+            || self.held(history) == Held::Yes
+        {
+            return Ok(());
+        }
+        let mut standings = history.standings.iter().rev();
+        let begins = history.baseline.is_none()
+            && standings
+                .next()
+                .is_some_and(|(moment, _)| self.is_new(*moment))
+            && !matches!(standings.next(), Some((_, Standing::Under(id)))
+                if self.tables.get(*id).is_some_and(counts));
+        let restored = history.restored.is_some_and(|moment| self.is_new(moment));
+        let inhibitors = self.cause == Cause::Event(What::Inhibitors) && terms.inhibitor;
+        let called = self.cause == Cause::Event(What::BecameIdle(history.stamp()))
+            && terms.action != EndAction::Report
+            && terms.inactivity.is_some();
+        let asked = matches!(history.idle(), Idle::Asked(_));
+        let answered = history.looks.last().and_then(|look| look.came);
+        let answered = answered.is_some_and(|(moment, _)| self.is_new(moment));
+        if ((begins && !restored) || inhibitors || called) && !asked && !answered {
+            return broken(Promise::ProbeInTime, "there is no look");
+        }
+        Ok(())
+    }
+
+    /// What was said before this call and does not hold after it is withdrawn in it.
+    fn is_withdrawn(&self, history: &History, kind: LimitKind) -> Verdict {
+        // Of an end that another daemon does not go on with there is nothing to take back.
+        let forgotten = history.forgot_end.is_some();
+        let is_past = forgotten || history.closed.is_some_and(|closed| !self.is_new(closed));
+        let mut before = history.heard_but_for(kind, self.call);
+        let before = before.find(|(said, _)| !self.is_new(*said));
+        let Some((said, warning)) = before.filter(|_| !is_past) else {
+            return Ok(());
+        };
+        // If other leads came with a restart, the daemon may have restarted the countdown.
+        let restored = history
+            .restored
+            .filter(|restored| restored > said && !self.is_new(*restored));
+        let changed = |at: BootTime| {
+            let mut standings = history.standings.iter();
+            standings.any(|(moment, _)| moment > said && moment.at <= at)
+        };
+        if restored.is_some_and(|restored| changed(restored.at)) {
+            return Ok(());
+        }
+        let new = |moment: Moment| self.is_new(moment);
+        // What was asked for then is what was said would be.
+        let asked = history.ends.iter().any(|(at, fact)| {
+            at > said && matches!(fact, EndFact::Asked(_, limit) if *limit == kind)
+        });
+        if asked && !self.is_called_off(history) {
+            return Ok(());
+        }
+        let (mut held, mut renewed) = history.hold_changed(self.call);
+        if kind == LimitKind::Absolute && history.fixed.is_some() {
+            (held, renewed) = (None, false);
+        }
+        if history.end().is_some() || held == Some(kind) || history.hung_up.is_some() {
+            return Ok(());
+        }
+        let changed = self.terms_changed(history, kind) == Change::Certain;
+        let closed = history.closed.is_some_and(new);
+        let reason = match kind {
+            _ if asked => Some("what was asked for is called off"),
+            _ if changed => Some("other terms hold"),
+            _ if held.is_some() => Some("it is held"),
+            _ if renewed => Some("its user has authenticated again"),
+            _ if closed => Some("the user has logged out"),
+            LimitKind::Absolute => history
+                .extensions
+                .last()
+                .is_some_and(|(moment, _)| new(*moment))
+                .then_some("more time was granted"),
+            LimitKind::Inactivity => self.why_not_idle(history, *said),
+        };
+        match reason {
+            Some(why) => broken(Promise::Withdrawn, format!("{why}, and {warning:?} stands")),
+            None => Ok(()),
+        }
+    }
+
+    /// A lock that was to stand for an end is not wanted any more.
+    fn is_called_off(&self, history: &History) -> bool {
+        let new = |moment: &Moment| self.is_new(*moment);
+        let over = history.ends.last();
+        let dropped = history.locks.iter().rev();
+        over.is_some_and(|(moment, fact)| new(moment) && *fact == EndFact::Done)
+            && dropped
+                .take_while(|(moment, _)| new(moment))
+                .any(|(_, fact)| *fact == LockFact::Dropped)
+    }
+
+    fn why_not_idle(&self, history: &History, said: Moment) -> Option<&'static str> {
+        let (low, _) = history.known_now();
+        if low > said.at.saturating_add(WHOLE)
+            && history
+                .last_known()
+                .is_some_and(|known| self.is_new(known.moment))
+        {
+            return Some("there was activity");
+        }
+        let reported = history.reported(Finding::UnknownIdle);
+        reported
+            .is_some_and(|reported| self.is_new(reported))
+            .then_some("the idle time is unknown")
+    }
+
+    /// How what holds for this limit changed in this call.
+    pub(super) fn terms_changed(&self, history: &History, kind: LimitKind) -> Change {
+        let start = Moment {
+            at: self.now,
+            seq: self.call.saturating_sub(1),
+        };
+        self.changed_since(history, kind, start)
+    }
+
+    /// How what holds for this limit changed since then. While nothing is decided, what held is
+    /// not forgotten.
+    pub(super) fn changed_since(
+        &self,
+        history: &History,
+        kind: LimitKind,
+        since: Moment,
+    ) -> Change {
+        let decided = history.standings.iter();
+        let decided = decided.filter(|(_, standing)| *standing != Standing::Undecided);
+        let mut change = Change::None;
+        let mut before: Option<Standing> = None;
+        for (moment, standing) in decided {
+            if moment.seq > since.seq {
+                change = change.max(self.change(before, *standing, kind));
+            }
+            before = Some(*standing);
+        }
+        change
+    }
+
+    fn change(&self, before: Option<Standing>, after: Standing, kind: LimitKind) -> Change {
+        let terms = |standing| match standing {
+            Standing::Under(id) => self.tables.get(id),
+            Standing::Undecided | Standing::Exempt => None,
+        };
+        match (before.and_then(terms), terms(after)) {
+            (Some(before), Some(after)) => before.changes(after, kind),
+            (None, None) => Change::None,
+            (Some(_), None) | (None, Some(_)) => Change::Certain,
+        }
+    }
+}

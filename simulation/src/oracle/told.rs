@@ -1,0 +1,334 @@
+//! Records events in the histories before the engine is told. Arrival and departure of sessions is
+//! in `presence.rs`.
+
+use session_timeout_policy::{BootTime, Event, Groups, Login, Reading, SessionFacts, SessionKey};
+
+use super::locks::Held;
+use super::{Cause, Judged, Oracle, Said, Terms, What};
+use crate::history::{
+    EndFact, GroupAsk, History, LockFact, Look, Outcome, PATIENCE, Request, Seen,
+};
+use crate::oracle::Standing;
+use crate::oracle::groups::ANSWER;
+
+use std::time::Duration;
+
+/// A login that logind does not tell of within this time is forgotten.
+pub(super) const LOGIN_KEPT: Duration = Duration::from_secs(60);
+
+impl Oracle<'_> {
+    /// The engine is told this, at this time.
+    pub(crate) fn told(&mut self, now: BootTime, event: &Event, said: &Said<'_>) {
+        self.open_call(now, Cause::Event(what(event)));
+        match event {
+            Event::ActivitySeen(key) => self.about(key, History::knows),
+            Event::BecameIdle(key) => self.about(key, |history, now| {
+                history.afresh = Some(now);
+                // Nobody waits any more for one that takes too long.
+                if history.gives_up_look(now.at) {
+                    history.forgets_question();
+                }
+            }),
+            Event::EndFailed(key) => self.about(key, |history, now| {
+                history.ends.push((now, EndFact::Failed));
+                history.locks.push((now, LockFact::Failed));
+            }),
+            Event::ExtensionAsked(key) => self.about(key, |_, _| {}),
+            Event::GroupsResolved(key, groups) => self.about(key, |history, now| {
+                history.groups = Groups::Known(groups.clone());
+                settle_groups(history, now);
+            }),
+            Event::GroupsUnavailable(key) => self.about(key, |history, now| {
+                history.groups_unavailable(now);
+            }),
+            Event::HungUp(key) => self.about(key, |history, now| {
+                if history.removal.is_some() {
+                    return;
+                }
+                history.ends.push((now, EndFact::LeaderEnded));
+                if let Some(end) = history.end().filter(|end| end.stage == Request::HangUp) {
+                    history.hung_up = Some((now, end.kind));
+                    history.ends.push((now, EndFact::Done));
+                }
+            }),
+            Event::InhibitorsChanged | Event::PolicyReplaced(_) => self.about_all(event),
+            Event::Locked(key) => self.about(key, |history, now| {
+                if history.removal.is_some() && history.end().is_some() {
+                    return;
+                }
+                history.locks.push((now, LockFact::Seen));
+            }),
+            Event::LoginClosed(id) => self.closes(id),
+            Event::LoginRecorded(login) => self.records(login),
+            Event::Probed(key, reading) => self.probed(key, reading, said),
+            Event::ProbeFailed(key) => self.about(key, |history, now| {
+                if let Some(look) = history.looks.last_mut().filter(|look| look.came.is_none()) {
+                    look.came = Some((now, Outcome::Failed));
+                }
+            }),
+            Event::Reachable => {
+                let now = self.moment();
+                for session in &mut self.sessions {
+                    session.touched = true;
+                    session.history.ends.push((now, EndFact::Reachable));
+                    session.history.locks.push((now, LockFact::Reachable));
+                }
+            }
+            Event::Verified(key, remains) => self.verified(key, *remains),
+            Event::SessionGone(id) => self.goes(id),
+            Event::SessionSeen(facts) => self.sees(facts),
+            Event::SessionsListed(listed) => self.lists(listed),
+            Event::Unreached(key) => self.about(key, |history, now| {
+                history.ends.push((now, EndFact::Unreached));
+                history.locks.push((now, LockFact::Unreached));
+            }),
+            Event::Unlocked(key) => self.about(key, |history, now| {
+                history.locks.push((now, LockFact::Unlocked));
+                history.knows(now);
+            }),
+        }
+        self.judge_all();
+        // An inhibitor is only a reason to look, and after a logout nothing is of interest.
+        if !matches!(event, Event::InhibitorsChanged | Event::LoginClosed(_)) {
+            self.time_passed();
+        }
+    }
+
+    /// What nobody answered in time is given up.
+    pub(super) fn time_passed(&mut self) {
+        let now = self.moment();
+        let held = |session: &Judged| self.held(&session.history) == Held::Yes;
+        let held: Vec<bool> = self.sessions.iter().map(held).collect();
+        let sessions = self.sessions.iter_mut().zip(held);
+        let touched = sessions.filter(|(session, _)| session.touched);
+        let mut unavailable = false;
+        for (Judged { history, .. }, held) in touched {
+            if history.gives_up_look(now.at) {
+                let terms = match history.standing() {
+                    Standing::Under(id) => self.tables.get(id),
+                    Standing::Undecided | Standing::Exempt => None,
+                };
+                // Where nothing counts from the last activity, nobody waits for it.
+                let counts = |terms: &Terms| !held && terms.counts_activity(history.is_graphical());
+                if terms.is_some_and(counts)
+                    && let Some(look) = history.looks.last_mut()
+                {
+                    look.came = Some((now, Outcome::Failed));
+                }
+            }
+            if history.gives_up_lock(now.at) {
+                history.drops_lock(now);
+            }
+            if history.gives_up_groups(now.at) {
+                history.groups_unavailable(now);
+                unavailable = true;
+            }
+        }
+        if unavailable {
+            self.judge_all();
+        }
+    }
+
+    fn about(&mut self, key: &SessionKey, act: impl FnOnce(&mut History, super::Moment)) {
+        let now = self.moment();
+        self.told = 1;
+        if let Some(at) = self.index(key)
+            && let Some(session) = self.sessions.get_mut(at)
+        {
+            session.touched = true;
+            act(&mut session.history, now);
+        }
+    }
+
+    fn about_all(&mut self, event: &Event) {
+        if let Event::PolicyReplaced(policy) = event {
+            let number = self.policies.iter().position(|other| other == policy);
+            self.policy = number.unwrap_or(self.policy);
+        }
+        let now = self.moment();
+        for session in &mut self.sessions {
+            session.touched = true;
+            if *event == Event::InhibitorsChanged {
+                session.history.afresh = Some(now);
+                let counts = match session.history.standing() {
+                    Standing::Under(id) => self.tables.get(id).is_some_and(|t| t.inhibitor),
+                    Standing::Undecided | Standing::Exempt => false,
+                };
+                if counts && session.history.gives_up_look(now.at) {
+                    // Nobody waits for it any more.
+                    session.history.looks.pop();
+                }
+            }
+        }
+    }
+
+    fn closes(&mut self, id: &str) {
+        let now = self.moment();
+        self.logins.retain(|(_, login)| login.id != id);
+        let there = self.sessions.iter_mut().filter(|session| !session.gone);
+        for session in there.filter(|session| session.history.facts.key.id == id) {
+            session.touched = true;
+            let history = &mut session.history;
+            let is_left = history.removal.is_some() && history.end().is_some();
+            if session.displaced || is_left {
+                continue;
+            }
+            let stage = history.end().map(|end| end.stage);
+            if stage == Some(Request::AskLeader) {
+                history.ends.push((now, EndFact::LeaderEnded));
+            } else if matches!(stage, Some(Request::Terminate | Request::Kill)) {
+                // What is left of it is ended all the same.
+            } else if let Some(end) = history.end().filter(|end| end.stage == Request::HangUp) {
+                history.hung_up = history.hung_up.or(Some((now, end.kind)));
+                history.ends.push((now, EndFact::Done));
+            } else if history.hung_up.is_none() {
+                if history.end().is_some_and(|end| end.stage == Request::Lock) {
+                    // Nobody is there any more who could be locked out.
+                    history.ends.push((now, EndFact::Done));
+                }
+                history.closed = history.closed.or(Some(now));
+            }
+            // Nobody has to look for who has logged out.
+            session.gone |= session.history.removal.is_some()
+                && session.history.ended_for().is_none()
+                && !session.history.is_open();
+        }
+    }
+
+    fn records(&mut self, login: &Login) {
+        let now = self.now;
+        self.told = 1;
+        let there = self.sessions.iter_mut().rev().find(|session| {
+            !session.gone
+                && session.history.facts.key.id == login.id
+                && session
+                    .history
+                    .facts
+                    .leader
+                    .is_none_or(|leader| leader == login.leader)
+        });
+        match there {
+            Some(session) => {
+                session.touched = true;
+                joined(&mut session.history.facts, login);
+            }
+            None => {
+                self.logins.retain(|(_, other)| other.id != login.id);
+                self.logins.push((now, login.clone()));
+            }
+        }
+    }
+
+    fn probed(&mut self, key: &SessionKey, reading: &Reading, said: &Said<'_>) {
+        let terms = self
+            .index(key)
+            .and_then(|at| self.terms(&self.sessions.get(at)?.history).cloned());
+        let seen = Seen {
+            reading,
+            truth: said.truth,
+            steps: said.steps,
+            output: terms.as_ref().is_some_and(|terms| terms.output),
+            inhibitor: terms.as_ref().is_some_and(|terms| terms.inhibitor),
+        };
+        self.about(key, |history, now| {
+            // What is being ended is not saved by anything.
+            let ends = history
+                .end()
+                .filter(|end| end.stage != Request::Lock || reading.locked != Some(true));
+            let saves = ends.is_none();
+            if saves {
+                history.reads(now, &seen);
+            }
+            let tells =
+                !reading.stamps.is_empty() || reading.hint.is_some() || reading.agent.is_some();
+            let outcome = if tells {
+                Outcome::Known
+            } else {
+                Outcome::Unknown
+            };
+            let came = Some((now, outcome));
+            match history.looks.last_mut().filter(|look| look.came.is_none()) {
+                _ if !saves => history.forgets_question(),
+                Some(look) => look.came = came,
+                None => history.looks.push(Look {
+                    asked: None,
+                    new_reason: false,
+                    came,
+                }),
+            }
+            match reading.locked {
+                Some(true) if history.removal.is_some() && history.end().is_some() => {}
+                Some(true) => history.locks.push((now, LockFact::Seen)),
+                Some(false) if history.is_locked() && saves => {
+                    history.locks.push((now, LockFact::FoundOpen));
+                }
+                Some(false) | None => {}
+            }
+        });
+    }
+}
+
+impl History {
+    /// Whether there is a question that nobody has answered in time.
+    pub(super) fn gives_up(&self, now: BootTime) -> bool {
+        self.gives_up_look(now) || self.gives_up_groups(now) || self.gives_up_lock(now)
+    }
+
+    fn gives_up_look(&self, now: BootTime) -> bool {
+        let open = self.looks.last().filter(|look| look.came.is_none());
+        let asked = open.and_then(|look| look.asked);
+        asked.is_some_and(|asked| now >= asked.at.saturating_add(PATIENCE))
+    }
+
+    /// While an end or a lock is under way nobody looks after groups.
+    pub(super) fn gives_up_groups(&self, now: BootTime) -> bool {
+        let open = self.group_asks.last().filter(|ask| ask.settled.is_none());
+        let locks = self.hold().is_some_and(|hold| hold.again.is_some());
+        open.is_some_and(|ask| now >= ask.asked.at.saturating_add(ANSWER))
+            && self.end().is_none()
+            && !locks
+    }
+
+    pub(super) fn groups_unavailable(&mut self, now: super::Moment) {
+        if settle_groups(self, now) && !matches!(self.groups, Groups::Known(_)) {
+            self.groups = Groups::Unavailable;
+        }
+    }
+}
+
+fn settle_groups(history: &mut History, now: super::Moment) -> bool {
+    match history.group_asks.last_mut() {
+        Some(GroupAsk { settled, .. }) if settled.is_none() => {
+            *settled = Some(now);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// What PAM says goes before what logind says.
+pub(super) fn joined(facts: &mut SessionFacts, login: &Login) {
+    facts.service = Some(login.service.clone());
+    facts.remote_host = login.remote_host.clone().or(facts.remote_host.take());
+    facts.terminal = facts.terminal.take().or(login.terminal.clone());
+}
+
+/// What logind no longer says is still known.
+pub(super) fn updated(facts: &mut SessionFacts, newer: &SessionFacts) {
+    let old = std::mem::replace(facts, newer.clone());
+    facts.started = old.started;
+    facts.leader = facts.leader.or(old.leader);
+    facts.service = old.service.or(facts.service.take());
+    facts.remote_host = old.remote_host.or(facts.remote_host.take());
+    facts.terminal = facts.terminal.take().or(old.terminal);
+}
+
+fn what(event: &Event) -> What {
+    match event {
+        Event::BecameIdle(key) => What::BecameIdle(key.stamp),
+        Event::ExtensionAsked(key) => What::ExtensionAsked(key.stamp),
+        Event::InhibitorsChanged => What::Inhibitors,
+        Event::PolicyReplaced(_) => What::Policy,
+        _ => What::Other,
+    }
+}

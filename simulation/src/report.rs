@@ -1,0 +1,186 @@
+//! Statistics of a simulation.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use session_timeout_policy::{Action, Event, Finding, LockCause};
+
+/// Counts of one or many stories.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many stories.
+    pub seeds: u64,
+    /// How long sessions lasted in them, in all.
+    pub session_time: Duration,
+    /// How long of that a limit held, that is, without those that are exempt or locked for good.
+    pub limited_time: Duration,
+    /// What happened, by its kind.
+    pub events: BTreeMap<&'static str, u64>,
+    /// What went wrong, by its kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// What the engine was told, by its kind.
+    pub told: Tally,
+    /// What the engine said, by its kind.
+    pub actions: Tally,
+    /// How many promises were looked at.
+    pub checks: u64,
+}
+
+/// Counts by a kind of which there are few.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally([(&'static str, u64); 32]);
+
+impl Tally {
+    fn add(&mut self, at: usize, word: &'static str, count: u64) {
+        if let Some(slot) = self.0.get_mut(at) {
+            slot.0 = word;
+            slot.1 += count;
+        }
+    }
+
+    /// Each kind that there was, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().copied().filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Report {
+    /// How many days sessions lasted, in all.
+    #[must_use]
+    pub fn session_days(&self) -> u64 {
+        self.session_time.as_secs() / (24 * 60 * 60)
+    }
+
+    /// Adds another.
+    pub fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
+        self.session_time += other.session_time;
+        self.limited_time += other.limited_time;
+        self.checks += other.checks;
+        for (word, count) in &other.events {
+            *self.events.entry(word).or_default() += count;
+        }
+        for (word, count) in &other.faults {
+            *self.faults.entry(word).or_default() += count;
+        }
+        for (at, (word, count)) in other.told.0.iter().enumerate() {
+            if *count > 0 {
+                self.told.add(at, word, *count);
+            }
+        }
+        for (at, (word, count)) in other.actions.0.iter().enumerate() {
+            if *count > 0 {
+                self.actions.add(at, word, *count);
+            }
+        }
+    }
+
+    pub(super) fn action(&mut self, action: &Action) {
+        let (at, word) = match action {
+            Action::Began(_) => (0, "began"),
+            Action::Extended(..) => (1, "extended"),
+            Action::ExtensionRefused(..) => (2, "extension-refused"),
+            Action::HangUp(..) => (3, "hang-up"),
+            Action::HungUp(..) => (4, "hung-up"),
+            Action::Kill(..) => (5, "kill"),
+            Action::Left(..) => (6, "left"),
+            Action::Lock(_, LockCause::Limit(_)) => (7, "lock"),
+            Action::Lock(_, LockCause::Again(_)) => (19, "lock-again"),
+            Action::Lock(_, LockCause::Stage) => (8, "lock-first"),
+            Action::Locked(..) => (9, "locked"),
+            Action::Probe(_) => (10, "probe"),
+            Action::Report(_, Finding::GroupsUnavailable) => (11, "report-groups"),
+            Action::Report(_, Finding::NotLocked) => (12, "report-not-locked"),
+            Action::Report(_, Finding::Passed(_)) => (13, "report-passed"),
+            Action::Report(_, Finding::UnknownIdle) => (14, "report-unknown-idle"),
+            Action::ResolveGroups(_) => (15, "resolve-groups"),
+            Action::Terminate(..) => (16, "terminate"),
+            Action::Warn(..) => (17, "warn"),
+            Action::Withdraw(..) => (18, "withdraw"),
+            Action::Adopt(_) => (20, "adopt"),
+            Action::AskLeader(..) => (21, "ask-leader"),
+            Action::EndBegins(..) => (22, "end-begins"),
+            Action::EndRemains(..) => (23, "end-remains"),
+            Action::Report(_, Finding::Survived(_)) => (24, "report-survived"),
+            Action::Verify(_) => (25, "verify"),
+        };
+        self.actions.add(at, word, 1);
+    }
+
+    pub(super) fn told(&mut self, event: &Event) {
+        let (at, word) = match event {
+            Event::ActivitySeen(_) => (0, "activity-seen"),
+            Event::EndFailed(_) => (1, "end-failed"),
+            Event::ExtensionAsked(_) => (2, "extension-asked"),
+            Event::GroupsResolved(..) => (3, "groups-resolved"),
+            Event::GroupsUnavailable(_) => (4, "groups-unavailable"),
+            Event::HungUp(_) => (5, "hung-up"),
+            Event::InhibitorsChanged => (6, "inhibitors-changed"),
+            Event::Locked(_) => (7, "locked"),
+            Event::LoginClosed(_) => (8, "login-closed"),
+            Event::LoginRecorded(_) => (9, "login-recorded"),
+            Event::PolicyReplaced(_) => (10, "policy-replaced"),
+            Event::Probed(..) => (11, "probed"),
+            Event::ProbeFailed(_) => (12, "probe-failed"),
+            Event::SessionGone(_) => (13, "session-gone"),
+            Event::SessionSeen(_) => (14, "session-seen"),
+            Event::SessionsListed(_) => (15, "sessions-listed"),
+            Event::Unlocked(_) => (16, "unlocked"),
+            Event::Unreached(_) => (18, "unreached"),
+            Event::BecameIdle(_) => (19, "became-idle"),
+            Event::Reachable => (20, "reachable"),
+            Event::Verified(..) => (21, "verified"),
+        };
+        self.told.add(at, word, 1);
+    }
+
+    pub(super) fn timeout(&mut self) {
+        self.told.add(17, "timeout", 1);
+    }
+
+    /// As JSON (RFC 8259): every key is a word of this module, so nothing needs to be escaped.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let list = |items: &mut dyn Iterator<Item = (&'static str, u64)>| {
+            let items: Vec<String> = items.map(|(word, n)| format!("\"{word}\":{n}")).collect();
+            format!("{{{}}}", items.join(","))
+        };
+        format!(
+            "{{\"seeds\":{},\"session_days\":{},\"limited_days\":{},\"checks\":{},\
+             \"events\":{},\"faults\":{},\"told\":{},\"actions\":{}}}",
+            self.seeds,
+            self.session_days(),
+            self.limited_time.as_secs() / (24 * 60 * 60),
+            self.checks,
+            list(&mut self.events.iter().map(|(word, n)| (*word, *n))),
+            list(&mut self.faults.iter().map(|(word, n)| (*word, *n))),
+            list(&mut self.told.iter()),
+            list(&mut self.actions.iter()),
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>14} seeds", self.seeds)?;
+        let limited = self.limited_time.as_secs() / (24 * 60 * 60);
+        writeln!(
+            f,
+            "{:>14} session-days, {limited} of them under a limit",
+            self.session_days()
+        )?;
+        writeln!(f, "{:>14} checks", self.checks)?;
+        let mut part = |title: &str, items: Vec<(&'static str, u64)>| {
+            writeln!(f, "{title}")?;
+            let mut items = items.into_iter();
+            items.try_for_each(|(word, count)| writeln!(f, "{count:>14} {word}"))
+        };
+        let events = self.events.iter().map(|(word, n)| (*word, *n));
+        part("what happened", events.collect())?;
+        let faults = self.faults.iter().map(|(word, n)| (*word, *n));
+        part("what went wrong", faults.collect())?;
+        part("what the engine was told", self.told.iter().collect())?;
+        part("what the engine said", self.actions.iter().collect())
+    }
+}

@@ -1,0 +1,115 @@
+//! The text form of stories, to be read, stored and replayed.
+//!
+//! ```text
+//! until 2:00:00
+//! lag 0s
+//! policy uid-min=1000 absolute=1h:5min,1min action=terminate ...
+//! rule name=card-data group=pci absolute=30min:1min action=lock ...
+//! 0:00:10 s1 logs-in id=c1 user=alice uid=1000 class=user type=tty idle=terminals:1 dies=1s
+//! 0:12:00 s1 types nth=0 every=40s lasts=10min
+//! 0:30:00 daemon crashes lasts=5s memory=fresh
+//! ```
+//!
+//! A line that begins with `#` is for people. The first policy is in force from the start.
+
+mod ops;
+mod person;
+mod policy;
+mod words;
+
+pub(super) use ops::STRAYS;
+pub use words::TextError;
+
+use words::{Parsed, parse_span, parse_time, span, time};
+
+use session_timeout_policy::{Action, BootTime, Event};
+
+use super::plan::{Op, Plan};
+
+pub(super) fn write(plan: &Plan) -> String {
+    let mut text = format!("until {}\nlag {}\n", time(plan.until), span(plan.lag));
+    for policy in &plan.policies {
+        text += &policy::write(policy);
+    }
+    for one in &plan.ops {
+        text += &op(one);
+        text.push('\n');
+    }
+    text
+}
+
+pub(super) fn parse(text: &str) -> Result<Plan, TextError> {
+    let mut plan = Plan {
+        until: BootTime::default(),
+        lag: std::time::Duration::ZERO,
+        policies: Vec::new(),
+        ops: Vec::new(),
+    };
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        parse_line(&mut plan, line).map_err(|why| TextError { line: at + 1, why })?;
+    }
+    Ok(plan)
+}
+
+fn parse_line(plan: &mut Plan, line: &str) -> Parsed<()> {
+    let (first, rest) = line
+        .split_once(' ')
+        .ok_or("a line has two words at least")?;
+    match first {
+        "until" => plan.until = parse_time(rest)?,
+        "lag" => plan.lag = parse_span(rest)?,
+        "policy" => plan.policies.push(policy::parse(rest)?),
+        "rule" => {
+            let last = plan.policies.last_mut().ok_or("a rule without a policy")?;
+            last.rules.push(policy::parse_rule(rest)?);
+        }
+        _ => {
+            let at = parse_time(first)?;
+            let what = ops::parse(rest)?;
+            plan.ops.push(Op { at, what });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn op(op: &Op) -> String {
+    format!("{} {}", time(op.at), ops::write(&op.what))
+}
+
+/// What the engine is told, in short.
+pub(super) fn event(event: &Event) -> String {
+    match event {
+        Event::PolicyReplaced(_) => "PolicyReplaced".to_owned(),
+        Event::SessionSeen(facts) => format!("SessionSeen({})", facts.key.id),
+        Event::SessionsListed(all) => {
+            let ids: Vec<&str> = all.iter().map(|facts| facts.key.id.as_str()).collect();
+            format!("SessionsListed({})", ids.join(", "))
+        }
+        other => short(&format!("{other:?}")),
+    }
+}
+
+/// What the engine says, in short.
+pub(super) fn action(action: &Action) -> String {
+    match action {
+        Action::Left(facts, departure) => format!("Left({}, {departure:?})", facts.key.id),
+        other => short(&format!("{other:?}")),
+    }
+}
+
+/// Keys of sessions by their ids alone.
+fn short(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("SessionKey { id: \"") {
+        out += before;
+        let (id, after) = after.split_once('"').unwrap_or((after, ""));
+        out += id;
+        rest = after.split_once(" }").map_or("", |(_, after)| after);
+    }
+    out + rest
+}

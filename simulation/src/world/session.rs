@@ -1,0 +1,405 @@
+//! The true state of one session. What the engine is told is computed from it: late, rounded, or
+//! not at all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use session_timeout_policy::{
+    BootTime, Hint, Keeper, Login, NoSession, Pid, Reading, SessionFacts, SessionKey, StampSource,
+};
+
+use crate::plan::{Agent, Idle, Known, Nth, Pam, Pattern, Person, Presence, Screen};
+use crate::world::clock::Clock;
+use crate::world::track::Track;
+
+/// A session of the machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) person: Person,
+    /// As logind has it.
+    pub(crate) facts: SessionFacts,
+    pub(crate) state: State,
+    pub(crate) keeper: KeptBy,
+    /// Its leader has left the scope.
+    pub(crate) escaped: bool,
+    /// How often it still outlives being ended.
+    pub(crate) survives: u32,
+    pub(crate) screen: Lock,
+    pub(crate) inhibited: bool,
+    /// How often the user has done what the habits say.
+    pub(crate) heeded: u32,
+    pub(crate) asked: u32,
+    /// The daemon was asked to tell of input.
+    pub(crate) watched: bool,
+    terminals: Vec<Option<Terminal>>,
+    desktop: Option<Desktop>,
+    agent: Option<Watch>,
+}
+
+/// What the agent in a desktop does.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    how: Agent,
+    presence: Presence,
+    /// For how long without input it watches, and since when.
+    length: Option<Duration>,
+    since: BootTime,
+    /// How often it was asked: it calls at most once for each.
+    question: u32,
+}
+
+/// When an agent may call, for which question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) at: BootTime,
+    pub(crate) question: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    /// Its user has logged out; something runs on.
+    LoggedOut,
+}
+
+/// Who knows of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeptBy {
+    Logind,
+    /// The daemon, which tells when it is gone.
+    Daemon,
+    /// Nobody: logind has dropped it, and its leader lives on.
+    Nobody,
+}
+
+/// The screen, and what logind remembers of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lock {
+    pub(crate) locked: bool,
+    pub(crate) hint: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Terminal {
+    device: u64,
+    input: Track,
+    output: Track,
+}
+
+#[derive(Clone, Debug)]
+struct Desktop {
+    input: Track,
+    /// How long without input it takes to tell logind; `None` for one that never does.
+    tells_after: Option<Duration>,
+    /// logind has forgotten what it was told.
+    forgotten: Option<Forgotten>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Forgotten {
+    at: BootTime,
+    was_idle: bool,
+}
+
+/// What really stands behind the stamps of a reading: when the last input or output came.
+pub(crate) type Truth = Vec<(StampSource, BootTime)>;
+
+impl Session {
+    pub(super) fn begin(now: BootTime, person: &Person, key: SessionKey) -> Self {
+        let told = !matches!(person.pam, Pam::Second(_));
+        let facts = SessionFacts {
+            key,
+            user: person.user.clone(),
+            uid: person.uid,
+            class: person.class.clone(),
+            session_type: person.session_type,
+            leader: Some(Pid::new(1000 + u32::from(person.who.0))),
+            service: person.service.clone().filter(|_| told),
+            remote_host: person.host.clone().filter(|_| told),
+            terminal: person.tty.clone(),
+            seat: person.seat.clone(),
+            started: now,
+            keeper: match person.known {
+                Known::Always => Keeper::Logind,
+                Known::Late(_) => Keeper::Daemon(NoSession::Silent),
+                Known::Never => Keeper::Daemon(NoSession::Full),
+            },
+            invocation: None,
+            audit: None,
+        };
+        let tells_after = match person.idle {
+            Idle::Hint(after) => Some(after),
+            Idle::Agent(_, after) => after,
+            Idle::Terminals(_) | Idle::Console | Idle::Nobody => None,
+        };
+        let agent = match person.idle {
+            Idle::Agent(how, _) => Some(Watch {
+                how,
+                presence: Presence::There,
+                length: None,
+                since: now,
+                question: 0,
+            }),
+            Idle::Hint(_) | Idle::Terminals(_) | Idle::Console | Idle::Nobody => None,
+        };
+        let has_desktop =
+            person.screen != Screen::Missing || tells_after.is_some() || agent.is_some();
+        Self {
+            person: person.clone(),
+            facts,
+            state: State::Open,
+            keeper: match person.known {
+                Known::Always => KeptBy::Logind,
+                Known::Late(_) | Known::Never => KeptBy::Daemon,
+            },
+            escaped: false,
+            survives: person.end.survives,
+            screen: Lock::default(),
+            inhibited: false,
+            heeded: 0,
+            asked: 0,
+            watched: false,
+            terminals: Vec::new(),
+            desktop: has_desktop.then(|| Desktop {
+                input: Track::opened(now, &Clock::new()),
+                tells_after,
+                forgotten: None,
+            }),
+            agent,
+        }
+    }
+
+    pub(crate) fn key(&self) -> &SessionKey {
+        &self.facts.key
+    }
+
+    /// What PAM says, if it says anything.
+    pub(crate) fn login(&self) -> Option<Login> {
+        (self.person.pam != Pam::Silent).then(|| Login {
+            id: self.facts.key.id.clone(),
+            leader: Pid::new(1000 + u32::from(self.person.who.0)),
+            service: self.person.service.clone().unwrap_or_default(),
+            remote_host: self.person.host.clone(),
+            terminal: self.person.tty.clone(),
+        })
+    }
+
+    pub(super) fn open(&mut self, now: BootTime, device: u64, clock: &Clock) {
+        self.terminals.push(Some(Terminal {
+            device,
+            input: Track::opened(now, clock),
+            output: Track::opened(now, clock),
+        }));
+    }
+
+    /// Closes a terminal and says which one that was.
+    pub(super) fn close(&mut self, nth: Nth) -> Option<u64> {
+        let terminal = self.terminals.get_mut(nth.0)?.take()?;
+        Some(terminal.device)
+    }
+
+    pub(super) fn devices(&self) -> impl Iterator<Item = u64> + '_ {
+        self.terminals.iter().flatten().map(|one| one.device)
+    }
+
+    pub(crate) fn types(&mut self, now: BootTime, nth: Nth, keys: Pattern, clock: &Clock) {
+        if let Some(desktop) = &mut self.desktop {
+            desktop.input.goes_on(now, keys, clock);
+        } else if let Some(Some(terminal)) = self.terminals.get_mut(nth.0) {
+            terminal.input.goes_on(now, keys, clock);
+        }
+    }
+
+    pub(crate) fn prints(&mut self, now: BootTime, nth: Nth, out: Pattern, clock: &Clock) {
+        if let Some(Some(terminal)) = self.terminals.get_mut(nth.0) {
+            terminal.output.goes_on(now, out, clock);
+        }
+    }
+
+    /// One key, wherever there is one to press.
+    pub(crate) fn presses_a_key(&mut self, now: BootTime, clock: &Clock) {
+        let once = Pattern {
+            every: Duration::from_secs(1),
+            lasts: Duration::ZERO,
+        };
+        let open = self.terminals.iter().position(Option::is_some);
+        self.types(now, Nth(open.unwrap_or_default()), once, clock);
+    }
+
+    /// When there is input next.
+    pub(crate) fn next_input(&self, now: BootTime) -> Option<BootTime> {
+        let terminals = self.terminals.iter().flatten().map(|one| &one.input);
+        let desktop = self.desktop.iter().map(|desktop| &desktop.input);
+        terminals
+            .chain(desktop)
+            .filter_map(|track| track.next(now))
+            .min()
+    }
+
+    /// The last input there was.
+    pub(crate) fn last_input(&mut self, now: BootTime, clock: &Clock) -> Option<BootTime> {
+        self.each_track(|track| track.catch_up(now, clock));
+        let terminals = self.terminals.iter().flatten().map(|one| &one.input);
+        let desktop = self.desktop.iter().map(|desktop| &desktop.input);
+        terminals.chain(desktop).filter_map(Track::last).max()
+    }
+
+    pub(super) fn slept(&mut self, from: BootTime, to: BootTime, clock: &Clock) {
+        self.each_track(|track| track.slept(from, to, clock));
+    }
+
+    /// To be called before the wall clock is set.
+    pub(super) fn catch_up(&mut self, now: BootTime, clock: &Clock) {
+        self.each_track(|track| track.catch_up(now, clock));
+    }
+
+    /// logind has forgotten its hints.
+    pub(super) fn forget_hints(&mut self, now: BootTime, clock: &Clock) {
+        self.screen.hint = false;
+        if let Some(desktop) = &mut self.desktop {
+            desktop.input.catch_up(now, clock);
+            desktop.forgotten = Some(Forgotten {
+                at: now,
+                was_idle: desktop.idle_since(now).is_some(),
+            });
+        }
+    }
+
+    /// The agent ends, or another one begins, which knows nothing of what was before.
+    pub(crate) fn agent_becomes(&mut self, now: BootTime, presence: Presence) {
+        if let Some(agent) = &mut self.agent {
+            agent.presence = presence;
+            agent.length = None;
+            agent.since = now;
+            agent.question += 1;
+        }
+    }
+
+    /// The agent is asked, and watches from now on for so long.
+    fn ask_agent(&mut self, now: BootTime, length: Option<Duration>) -> Option<Hint> {
+        let input = self.desktop.as_ref()?.input.last()?;
+        let agent = self.agent.as_mut()?;
+        agent.question += 1;
+        if agent.length != length {
+            (agent.length, agent.since) = (length, now);
+        }
+        let told = match (agent.presence, agent.how) {
+            (Presence::Gone, _) => return None,
+            (Presence::There, Agent::Asked) => Hint::IdleSince(input),
+            (Presence::There, Agent::Called) => {
+                let since = input.max(agent.since);
+                let idle = length.is_some_and(|length| now >= since.saturating_add(length));
+                if idle {
+                    Hint::IdleSince(since)
+                } else {
+                    Hint::Active
+                }
+            }
+        };
+        Some(told)
+    }
+
+    /// When the agent would call if there were no more input.
+    pub(crate) fn next_call(&mut self, now: BootTime, clock: &Clock) -> Option<Call> {
+        self.each_track(|track| track.catch_up(now, clock));
+        let agent = self
+            .agent
+            .filter(|agent| agent.presence == Presence::There)?;
+        let input = self.desktop.as_ref()?.input.last()?;
+        let since = match agent.how {
+            Agent::Asked => input,
+            Agent::Called => input.max(agent.since),
+        };
+        Some(Call {
+            at: since.saturating_add(agent.length?),
+            question: agent.question,
+        })
+    }
+
+    /// A look at the session, and what really stands behind it. Its agent is to watch for so long
+    /// without input.
+    pub(crate) fn look(
+        &mut self,
+        now: BootTime,
+        clock: &Clock,
+        watch: Option<Duration>,
+    ) -> (Reading, Truth) {
+        self.each_track(|track| track.catch_up(now, clock));
+        let mut stamps = BTreeMap::new();
+        let mut truth = Truth::new();
+        let mut add = |source, track: &Track| {
+            if let Some(last) = track.last() {
+                stamps.insert(source, track.stamp_now());
+                truth.push((source, last));
+            }
+        };
+        for terminal in self.terminals.iter().flatten() {
+            add(StampSource::Terminal(terminal.device), &terminal.input);
+            add(StampSource::Output(terminal.device), &terminal.output);
+        }
+        if self.person.idle == Idle::Console
+            && let Some(Some(console)) = self.terminals.first()
+        {
+            add(StampSource::Logind, &console.input);
+        }
+        let hint = self.desktop.as_mut().and_then(|desktop| desktop.hint(now));
+        let agent = self.ask_agent(now, watch);
+        let reading = Reading {
+            wall: clock.wall(now),
+            stamps,
+            hint,
+            agent,
+            work: None,
+            inhibitor: self.inhibited.then(|| "player".to_owned()),
+            locked: matches!(self.person.screen, Screen::Locks(_) | Screen::Stubborn)
+                .then_some(self.screen.hint),
+        };
+        (reading, truth)
+    }
+
+    fn each_track(&mut self, mut act: impl FnMut(&mut Track)) {
+        for terminal in self.terminals.iter_mut().flatten() {
+            act(&mut terminal.input);
+            act(&mut terminal.output);
+        }
+        if let Some(desktop) = &mut self.desktop {
+            act(&mut desktop.input);
+        }
+    }
+}
+
+impl Desktop {
+    fn idle_since(&self, now: BootTime) -> Option<BootTime> {
+        let since = self.input.last()?.saturating_add(self.tells_after?);
+        (since <= now).then_some(since)
+    }
+
+    fn hint(&mut self, now: BootTime) -> Option<Hint> {
+        self.tells_after?;
+        let idle = self.idle_since(now);
+        if let Some(forgotten) = self.forgotten {
+            let told_since = if forgotten.was_idle {
+                self.input.last().is_some_and(|last| last > forgotten.at)
+            } else {
+                idle.is_some()
+            };
+            if !told_since {
+                return None;
+            }
+            self.forgotten = None;
+        }
+        Some(match idle {
+            None => Hint::Active,
+            Some(since) => Hint::IdleSince(jittered(since, now).min(now)),
+        })
+    }
+}
+
+/// The time of a hint is converted from another clock at each look, to within half a second.
+fn jittered(since: BootTime, now: BootTime) -> BootTime {
+    const MOST: u64 = 400_000;
+    let by = Duration::from_micros(now.as_micros() / 7 % (2 * MOST));
+    since
+        .saturating_add(by)
+        .saturating_sub(Duration::from_micros(MOST))
+}

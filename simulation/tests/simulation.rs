@@ -1,0 +1,45 @@
+//! The simulation as a test of limited length; `make simulate` runs longer.
+//!
+//! Stories that broke a promise once are in `regressions/`, and run first.
+
+use std::fs;
+use std::path::Path;
+
+use session_timeout_simulation::{Report, replay, simulate};
+
+/// What has to be lived through.
+const SESSION_DAYS: u64 = 100_000;
+
+#[test]
+fn stories_that_broke_a_promise_once_break_none() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
+    let mut told = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let story = fs::read_to_string(&path).unwrap();
+        match replay(&story) {
+            Ok(Ok(())) => told += 1,
+            Ok(Err(violation)) => panic!("{}: {violation}", path.display()),
+            Err(error) => panic!("{}: {error}", path.display()),
+        }
+    }
+    assert!(told > 0, "no story was told");
+}
+
+#[test]
+fn a_hundred_thousand_days_of_sessions_break_no_promise() {
+    let mut report = Report::default();
+    let mut seed = 0;
+    while report.session_days() < SESSION_DAYS {
+        if let Err(failure) = simulate(seed, &mut report) {
+            panic!("seed {seed}: {}\n{}", failure.violation, failure.story);
+        }
+        seed += 1;
+    }
+    // What did not happen was not tested either.
+    let kinds = |words: &mut dyn Iterator<Item = (&'static str, u64)>| words.count();
+    assert!(kinds(&mut report.actions.iter()) >= 20, "{report}");
+    assert!(kinds(&mut report.told.iter()) >= 18, "{report}");
+    assert!(report.faults.len() >= 8, "{report}");
+    println!("{report}");
+}
