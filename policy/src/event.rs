@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use crate::extension::{Extended, Refusal};
-use crate::locking::LockCause;
+use crate::session::extension::{Extended, Refusal};
+use crate::session::locking::LockCause;
 use crate::{
     BootTime, EndAction, Groups, LimitKind, Policy, Reading, SessionClass, SessionType, Subject,
     Uid,

@@ -15,53 +15,32 @@
 
 #![forbid(unsafe_code)]
 
-mod activity;
-mod barrier;
-mod countdown;
-mod deciding;
-mod ending;
-mod ends;
 mod engine;
 mod event;
-mod extension;
-mod holding;
-mod idle;
-mod inquiry;
-mod limits;
-mod locking;
-mod matching;
-mod names;
-mod presence;
-mod remains;
-mod rules;
-mod schedule;
+mod login1;
+mod policy;
 mod session;
-mod snapshot;
-mod standing;
 mod time;
-mod tracked;
-mod view;
 
-pub use activity::{Activity, Hint, IdleSource, Reading, StampSource};
-pub use barrier::{Past, Source, Variant};
-pub use countdown::Countdown;
 pub use engine::{Deadline, Engine, Wake};
 pub use event::{
     Action, AuditSession, Departure, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid,
     Remains, SessionFacts, SessionKey, Warning,
 };
-pub use extension::{Extended, Granted, Refusal};
-pub use limits::{
+pub use login1::{SessionClass, SessionType, Uid, systemd_takes};
+pub use policy::limits::{
     ABSOLUTE_MAX, ActivityKind, Bell, EndAction, Extensions, Leads, Limit, LimitKind, Limits, Mesg,
     UnknownIdle,
 };
-pub use locking::{Hold, LockCause, Locking};
-pub use matching::{Host, Match, Network, NetworkError, Outcome, Pattern, Reach};
-pub use names::systemd_takes;
-pub use rules::{Exemption, Groups, Policy, Rule, Subject, Verdict};
-pub use schedule::{Milestone, MilestoneKind};
-pub use session::{SessionClass, SessionType, Uid};
-pub use snapshot::{LimitRecord, SessionRecord};
+pub use policy::matching::{Host, Match, Network, NetworkError, Outcome, Pattern, Reach};
+pub use policy::rules::{Exemption, Groups, Policy, Rule, Subject, Verdict};
+pub use session::LoginState;
+pub use session::activity::{Activity, Hint, IdleSource, Reading, StampSource};
+pub use session::countdown::Countdown;
+pub use session::earlier::{Past, Source, Variant};
+pub use session::extension::{Extended, Granted, Refusal};
+pub use session::locking::{Hold, LockCause, Locking};
+pub use session::schedule::{Milestone, MilestoneKind};
+pub use session::snapshot::{LimitRecord, SessionRecord};
+pub use session::view::{Earlier, Phase, View};
 pub use time::{BootTime, WallTime};
-pub use tracked::LoginState;
-pub use view::{Earlier, Phase, View};

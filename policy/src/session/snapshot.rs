@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::barrier::Past;
-use crate::standing::{Standing, Terms};
-use crate::tracked::{LoginState, Tracked};
+use crate::policy::compiled::{Standing, Terms};
+use crate::session::earlier::Past;
+use crate::session::{LoginState, Tracked};
 use crate::{
     Activity, BootTime, Countdown, EndAction, Granted, Groups, LimitKind, Locking, SessionFacts,
 };

@@ -1,19 +1,35 @@
 //! The state of one session, and what is due for it.
 //!
-//! Other parts of it: idle time in `idle.rs`, groups in `deciding.rs`, earlier properties in
-//! `barrier.rs`, the screen in `holding.rs`, the end in `ends.rs`, and what follows after logind
-//! has dropped it in `remains.rs`.
+//! Other parts of it: idle time in `idle.rs`, groups in `groups.rs`, earlier properties in
+//! `earlier.rs`, the screen in `lock.rs`, the end in `end.rs`, and what follows after logind
+//! has dropped it in `removal.rs`.
 
-use crate::activity::Activity;
-use crate::barrier::{Barrier, Past};
-use crate::countdown::Countdown;
-use crate::deciding::Settled;
-use crate::ending::{Ending, Stage};
-use crate::extension::{Extended, Granted, Refusal};
-use crate::inquiry::Inquiry;
-use crate::locking::Locking;
-use crate::remains::Removal;
-use crate::standing::{Standing, Terms};
+pub(crate) mod activity;
+pub(crate) mod countdown;
+pub(crate) mod earlier;
+mod end;
+mod escalation;
+pub(crate) mod extension;
+mod groups;
+mod idle;
+mod lock;
+pub(crate) mod locking;
+pub(crate) mod removal;
+mod retry;
+pub(crate) mod schedule;
+pub(crate) mod snapshot;
+pub(crate) mod view;
+
+use crate::policy::compiled::{Standing, Terms};
+use crate::session::activity::Activity;
+use crate::session::countdown::Countdown;
+use crate::session::earlier::{Barrier, Past};
+use crate::session::escalation::{Ending, Stage};
+use crate::session::extension::{Extended, Granted, Refusal};
+use crate::session::groups::Settled;
+use crate::session::locking::Locking;
+use crate::session::removal::Removal;
+use crate::session::retry::Inquiry;
 use crate::{
     Action, BootTime, EndAction, Exemption, Groups, Limit, LimitKind, Limits, Login, SessionFacts,
     Wake,

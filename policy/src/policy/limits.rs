@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::SessionType;
-use crate::extension::Granted;
+use crate::session::extension::Granted;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -1,5 +1,9 @@
 //! Properties of a session, with logind's words for them.
 
+mod user_names;
+
+pub use user_names::systemd_takes;
+
 use std::fmt;
 
 /// A user id.

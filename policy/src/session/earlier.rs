@@ -10,11 +10,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::countdown::Countdown;
-use crate::inquiry::Inquiry;
-use crate::locking::Hold;
-use crate::standing::{Standing, Terms};
-use crate::tracked::Tracked;
+use crate::policy::compiled::{Standing, Terms};
+use crate::session::Tracked;
+use crate::session::countdown::Countdown;
+use crate::session::locking::Hold;
+use crate::session::retry::Inquiry;
 use crate::{
     BootTime, EndAction, Extensions, Granted, Groups, Limits, SessionClass, SessionFacts,
     SessionType, Subject, Verdict,

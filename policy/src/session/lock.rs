@@ -1,10 +1,10 @@
 //! Locks and unlocks of one session's screen.
 
-use crate::countdown::Countdown;
-use crate::ending::{Ending, Stage};
-use crate::extension::Granted;
-use crate::locking::LockCause;
-use crate::tracked::Tracked;
+use crate::session::Tracked;
+use crate::session::countdown::Countdown;
+use crate::session::escalation::{Ending, Stage};
+use crate::session::extension::Granted;
+use crate::session::locking::LockCause;
 use crate::{Action, BootTime, Finding, LimitKind};
 
 impl Tracked {

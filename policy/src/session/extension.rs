@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::limits::ABSOLUTE_MAX;
+use crate::policy::limits::ABSOLUTE_MAX;
 use crate::{BootTime, Extensions};
 
 /// Extensions of one session since its absolute limit began to count.

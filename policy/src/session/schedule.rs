@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::countdown::Countdown;
-use crate::standing::fitted;
-use crate::tracked::Tracked;
+use crate::policy::compiled::fitted;
+use crate::session::Tracked;
+use crate::session::countdown::Countdown;
 use crate::{BootTime, EndAction, Limit, LimitKind, Limits, SessionType, Warning};
 
 /// An event that comes if there is no activity and no other policy before it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::matching::{Match, Outcome};
+use crate::policy::matching::{Match, Outcome};
 use crate::{Limits, SessionClass, SessionType, Uid};
 
 /// The policy in force.
@@ -179,7 +179,7 @@ impl fmt::Display for Exemption {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matching::Pattern;
+    use crate::policy::matching::Pattern;
 
     fn subject<'a>(user: &'a str, uid: u32, groups: &'a Groups) -> Subject<'a> {
         Subject {

@@ -1,13 +1,15 @@
-//! The engine: all sessions, and what is due next. Their arrival and departure is in `presence.rs`.
+//! The engine: all sessions, and what is due next. Their arrival and departure is in `sessions.rs`.
+
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::remains::Fate;
-use crate::snapshot::SessionRecord;
-use crate::standing::Terms;
-use crate::tracked::Tracked;
-use crate::view::View;
+use crate::policy::compiled::Terms;
+use crate::session::Tracked;
+use crate::session::removal::Fate;
+use crate::session::snapshot::SessionRecord;
+use crate::session::view::View;
 use crate::{Action, BootTime, Event, LimitKind, Login, Milestone, Policy, SessionKey, Warning};
 
 /// A login without a logind session is forgotten after this time: PAM's report alone is not

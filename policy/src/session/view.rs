@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::standing::Standing;
-use crate::tracked::Tracked;
+use crate::policy::compiled::Standing;
+use crate::session::Tracked;
 use crate::{
     Activity, BootTime, EndAction, Exemption, Extensions, Granted, Groups, LimitKind, Limits,
     Locking, SessionFacts,

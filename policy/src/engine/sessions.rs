@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 
 use crate::engine::Engine;
-use crate::remains::Fate;
-use crate::tracked::{LoginState, Tracked};
+use crate::session::removal::Fate;
+use crate::session::{LoginState, Tracked};
 use crate::{Action, BootTime, Keeper, NoSession, SessionFacts, SessionKey};
 
 impl Engine {

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::countdown::{Countdown, Step};
-use crate::inquiry::{Due, Inquiry, Patience};
-use crate::tracked::Tracked;
+use crate::session::Tracked;
+use crate::session::countdown::{Countdown, Step};
+use crate::session::retry::{Due, Inquiry, Patience};
 use crate::{
     Action, ActivityKind, BootTime, EndAction, Finding, IdleSource, Leads, Limit, LimitKind,
     Reading, UnknownIdle, Wake,

@@ -8,12 +8,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::barrier::Barrier;
-use crate::countdown::Countdown;
-use crate::ending::{Ending, Stage};
-use crate::inquiry::{Due, Inquiry, Patience};
-use crate::standing::{Standing, Terms};
-use crate::tracked::{LoginState, Tracked};
+use crate::policy::compiled::{Standing, Terms};
+use crate::session::countdown::Countdown;
+use crate::session::earlier::Barrier;
+use crate::session::escalation::{Ending, Stage};
+use crate::session::retry::{Due, Inquiry, Patience};
+use crate::session::{LoginState, Tracked};
 use crate::{Action, BootTime, EndAction, Finding, Groups, Limit, LimitKind, LimitRecord, Limits};
 
 /// The daemon itself gives up after two seconds.

@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use crate::ending::pause;
-use crate::inquiry::{Due, Inquiry, Patience};
-use crate::tracked::{LoginState, Tracked};
+use crate::session::escalation::pause;
+use crate::session::retry::{Due, Inquiry, Patience};
+use crate::session::{LoginState, Tracked};
 use crate::{
     Action, BootTime, Departure, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts, Wake,
 };

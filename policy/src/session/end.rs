@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::countdown::{Countdown, Step};
-use crate::ending::{Ending, Pace, Stage};
-use crate::inquiry::Inquiry;
-use crate::tracked::{LoginState, Tracked};
+use crate::session::countdown::{Countdown, Step};
+use crate::session::escalation::{Ending, Pace, Stage};
+use crate::session::retry::Inquiry;
+use crate::session::{LoginState, Tracked};
 use crate::{Action, BootTime, EndAction, Finding, LimitKind, Warning};
 
 impl Tracked {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::locking::LockCause;
+use crate::session::locking::LockCause;
 use crate::{Action, BootTime, EndAction, LimitKind, SessionKey};
 
 /// The first pause before a failed request is repeated, and before a session that still exists is
