@@ -5,9 +5,9 @@ mod sessions;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::policy::compiled::Terms;
-use crate::session::Tracked;
-use crate::session::removal::Fate;
+use crate::policy::compiled::CompiledPolicy;
+use crate::session::Session;
+use crate::session::removal::Gone;
 use crate::session::snapshot::SessionRecord;
 use crate::session::view::View;
 use crate::{Action, BootTime, Event, LimitKind, Login, Milestone, Policy, SessionKey, Warning};
@@ -19,12 +19,12 @@ const LOGIN_KEPT: Duration = Duration::from_secs(60);
 /// Decides when logins are warned and ended. The documentation of the crate says how to drive it.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    pub(crate) terms: Terms,
+    pub(crate) policy: CompiledPolicy,
     /// By logind's id: at most one session has it at any time. In boxes, because a node of the map
     /// has room for eleven, most of which is empty.
-    pub(crate) sessions: BTreeMap<String, Box<Tracked>>,
+    pub(crate) sessions: BTreeMap<String, Box<Session>>,
     /// Sessions that logind has dropped and whose id is in use by another one.
-    pub(crate) displaced: BTreeMap<SessionKey, Box<Tracked>>,
+    pub(crate) displaced: BTreeMap<SessionKey, Box<Session>>,
     /// Logins reported by PAM for sessions that logind has not announced yet.
     pub(crate) logins: BTreeMap<String, (BootTime, Login)>,
     /// The latest time of any call; it never goes back.
@@ -69,7 +69,7 @@ impl Engine {
     #[must_use]
     pub fn new(now: BootTime, policy: Policy) -> Self {
         Self {
-            terms: Terms::new(policy),
+            policy: CompiledPolicy::new(policy),
             sessions: BTreeMap::new(),
             displaced: BTreeMap::new(),
             logins: BTreeMap::new(),
@@ -84,11 +84,11 @@ impl Engine {
     pub fn restore(now: BootTime, policy: Policy, records: Vec<SessionRecord>) -> Self {
         let mut engine = Self::new(now, policy);
         for record in records {
-            let tracked = Box::new(record.restore(now, &engine.terms));
-            engine.keep(tracked);
+            let session = Box::new(record.restore(now, &engine.policy));
+            engine.insert(session);
         }
         for session in engine.displaced.values_mut() {
-            session.is_to_be_verified(now);
+            session.verify_soon(now);
         }
         engine
     }
@@ -100,25 +100,27 @@ impl Engine {
         self.advance(now);
         self.revision += 1;
         match event {
-            Event::ActivitySeen(key) => self.with(&key, &mut out, Tracked::saw_activity),
-            Event::BecameIdle(key) => self.with(&key, &mut out, Tracked::became_idle),
+            Event::ActivitySeen(key) => self.update(&key, &mut out, Session::activity_seen),
+            Event::BecameIdle(key) => self.update(&key, &mut out, Session::became_idle),
             Event::EndFailed(key) => {
-                self.with(&key, &mut out, |session, now, _| session.end_failed(now));
+                self.update(&key, &mut out, |session, now, _| session.end_failed(now));
             }
             Event::ExtensionAsked(key) => self.extend(&key, &mut out),
             Event::GroupsResolved(key, groups) => {
-                self.decide(&key, &mut out, |session, _, _| session.told(groups));
+                self.update_or_remove(&key, &mut out, |session, _, _| {
+                    session.groups_resolved(groups);
+                });
             }
             Event::GroupsUnavailable(key) => {
-                self.decide(&key, &mut out, Tracked::untold);
+                self.update_or_remove(&key, &mut out, Session::groups_unavailable);
             }
-            Event::HungUp(key) => self.with(&key, &mut out, |session, now, out| {
+            Event::HungUp(key) => self.update(&key, &mut out, |session, now, out| {
                 session.hung_up(now, out);
             }),
-            Event::InhibitorsChanged => self.look_for_inhibitors(&mut out),
-            Event::Locked(key) => self.restart_limits(&key, &mut out, Tracked::locked),
-            Event::LoginClosed(id) => self.close(&id, &mut out),
-            Event::LoginRecorded(login) => self.record(login, &mut out),
+            Event::InhibitorsChanged => self.inhibitors_changed(&mut out),
+            Event::Locked(key) => self.restart_limits(&key, &mut out, Session::locked),
+            Event::LoginClosed(id) => self.login_closed(&id, &mut out),
+            Event::LoginRecorded(login) => self.login_recorded(login, &mut out),
             Event::PolicyReplaced(policy) => self.replace_policy(policy, &mut out),
             Event::Probed(key, reading) => {
                 // It may show that the screen is locked.
@@ -126,17 +128,17 @@ impl Engine {
                     session.probed(now, reading, out);
                 });
             }
-            Event::ProbeFailed(key) => self.with(&key, &mut out, Tracked::probe_failed),
-            Event::Reachable => self.ask_again(&mut out),
-            Event::SessionGone(id) => self.lose(&id, &mut out),
-            Event::SessionSeen(facts) => self.see(facts, &mut out),
+            Event::ProbeFailed(key) => self.update(&key, &mut out, Session::probe_failed),
+            Event::Reachable => self.retry_requests(&mut out),
+            Event::SessionGone(id) => self.session_gone(&id, &mut out),
+            Event::SessionSeen(facts) => self.session_seen(facts, &mut out),
             Event::SessionsListed(listed) => self.reconcile(listed, &mut out),
             Event::Unreached(key) => {
-                self.with(&key, &mut out, |session, now, _| session.unreached(now));
+                self.update(&key, &mut out, |session, now, _| session.unreached(now));
             }
-            Event::Unlocked(key) => self.restart_limits(&key, &mut out, Tracked::unlocked),
+            Event::Unlocked(key) => self.restart_limits(&key, &mut out, Session::unlocked),
             Event::Verified(key, remains) => {
-                self.decide(&key, &mut out, |session, now, out| {
+                self.update_or_remove(&key, &mut out, |session, now, out| {
                     session.verified(now, remains, out)
                 });
             }
@@ -149,10 +151,10 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: BootTime) -> Vec<Action> {
         let mut out = Vec::new();
         self.advance(now);
-        for session in all(&mut self.sessions, &mut self.displaced) {
+        for session in all_mut(&mut self.sessions, &mut self.displaced) {
             if session.next_wake().is_some_and(|(due, _)| due <= self.now) {
                 self.revision += 1;
-                session.tick(self.now, &self.terms, &mut out);
+                session.tick(self.now, &self.policy, &mut out);
             }
         }
         out
@@ -162,7 +164,7 @@ impl Engine {
     /// event. The answer changes only with calls of `handle` and `handle_timeout`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
-        self.every()
+        self.all_sessions()
             .filter_map(|session| session.next_wake().map(|(at, why)| (at, why, session)))
             .min_by_key(|(at, _, _)| *at)
             .map(|(at, why, session)| Deadline {
@@ -180,19 +182,19 @@ impl Engine {
 
     /// The state that must survive a restart; see [`Self::restore`].
     pub fn records(&self) -> impl Iterator<Item = SessionRecord> + '_ {
-        self.every().map(SessionRecord::of)
+        self.all_sessions().map(SessionRecord::of)
     }
 
     /// The policy in force.
     #[must_use]
     pub const fn policy(&self) -> &Policy {
-        self.terms.policy()
+        self.policy.source()
     }
 
     /// Every session, by its id. Those that logind has dropped and whose id is in use again come
     /// last.
     pub fn sessions(&self) -> impl Iterator<Item = View<'_>> {
-        self.every().map(View::of)
+        self.all_sessions().map(View::of)
     }
 
     /// The session with this logind id; if the id was reused, the newest one.
@@ -236,27 +238,27 @@ impl Engine {
     }
 
     /// Every known session.
-    fn every(&self) -> impl Iterator<Item = &Tracked> {
+    fn all_sessions(&self) -> impl Iterator<Item = &Session> {
         let sessions = self.sessions.values().chain(self.displaced.values());
         sessions.map(|session| &**session)
     }
 
-    fn with(
+    fn update(
         &mut self,
         key: &SessionKey,
         out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>),
+        act: impl FnOnce(&mut Session, BootTime, &mut Vec<Action>),
     ) {
-        if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
+        if let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) {
             act(session, self.now, out);
-            session.tick(self.now, &self.terms, out);
+            session.tick(self.now, &self.policy, out);
         }
     }
 
     fn extend(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
-        if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
-            session.extend(self.now, &self.terms, out);
-            session.tick(self.now, &self.terms, out);
+        if let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) {
+            session.extend(self.now, &self.policy, out);
+            session.tick(self.now, &self.policy, out);
         }
     }
 
@@ -266,34 +268,34 @@ impl Engine {
         &mut self,
         key: &SessionKey,
         out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>),
+        act: impl FnOnce(&mut Session, BootTime, &mut Vec<Action>),
     ) {
-        if let Some(session) = known(&mut self.sessions, &mut self.displaced, key) {
+        if let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) {
             act(session, self.now, out);
             if session.past.is_some() {
-                session.rejudge(self.now, &self.terms, out);
+                session.update_limits(self.now, &self.policy, out);
             }
-            session.tick(self.now, &self.terms, out);
+            session.tick(self.now, &self.policy, out);
         }
     }
 
     /// Performs what may change the limits of a session, or remove it.
-    pub(crate) fn decide<T: Into<Fate>>(
+    pub(crate) fn update_or_remove<T: Into<Gone>>(
         &mut self,
         key: &SessionKey,
         out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Tracked, BootTime, &mut Vec<Action>) -> T,
+        act: impl FnOnce(&mut Session, BootTime, &mut Vec<Action>) -> T,
     ) {
-        let Some(session) = known(&mut self.sessions, &mut self.displaced, key) else {
+        let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) else {
             return;
         };
         match act(session, self.now, out).into() {
-            Fate::Stays => session.settle(self.now, &self.terms, out),
-            Fate::Gone => self.remove(key, out),
+            Gone::No => session.reevaluate(self.now, &self.policy, out),
+            Gone::Yes => self.remove(key, out),
         }
     }
 
-    fn record(&mut self, login: Login, out: &mut Vec<Action>) {
+    fn login_recorded(&mut self, login: Login, out: &mut Vec<Action>) {
         let holder = self.sessions.get_mut(&login.id);
         let holder = holder.filter(|session| {
             let leader = session.facts.leader;
@@ -310,7 +312,7 @@ impl Engine {
         match session {
             Some(session) => {
                 session.record(login);
-                session.settle(self.now, &self.terms, out);
+                session.reevaluate(self.now, &self.policy, out);
             }
             // The session of this login is not announced yet.
             None => {
@@ -319,58 +321,58 @@ impl Engine {
         }
     }
 
-    fn close(&mut self, id: &str, out: &mut Vec<Action>) {
+    fn login_closed(&mut self, id: &str, out: &mut Vec<Action>) {
         self.logins.remove(id);
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
-        session.close(self.now, out);
-        if session.is_left() {
+        session.logged_out(self.now, out);
+        if session.is_logged_out_and_dropped() {
             let key = session.facts.key.clone();
             self.remove(&key, out);
         }
     }
 
     fn replace_policy(&mut self, policy: Policy, out: &mut Vec<Action>) {
-        self.terms = Terms::new(policy);
-        for session in all(&mut self.sessions, &mut self.displaced) {
-            session.settle(self.now, &self.terms, out);
+        self.policy = CompiledPolicy::new(policy);
+        for session in all_mut(&mut self.sessions, &mut self.displaced) {
+            session.reevaluate(self.now, &self.policy, out);
         }
     }
 
-    fn look_for_inhibitors(&mut self, out: &mut Vec<Action>) {
-        for session in all(&mut self.sessions, &mut self.displaced) {
+    fn inhibitors_changed(&mut self, out: &mut Vec<Action>) {
+        for session in all_mut(&mut self.sessions, &mut self.displaced) {
             session.inhibitors_changed(self.now, out);
         }
     }
 
-    fn ask_again(&mut self, out: &mut Vec<Action>) {
-        for session in all(&mut self.sessions, &mut self.displaced) {
+    fn retry_requests(&mut self, out: &mut Vec<Action>) {
+        for session in all_mut(&mut self.sessions, &mut self.displaced) {
             session.reachable(self.now);
-            session.tick(self.now, &self.terms, out);
+            session.tick(self.now, &self.policy, out);
         }
     }
 }
 
-type ById = BTreeMap<String, Box<Tracked>>;
-type ByKey = BTreeMap<SessionKey, Box<Tracked>>;
+type ById = BTreeMap<String, Box<Session>>;
+type ByKey = BTreeMap<SessionKey, Box<Session>>;
 
 /// The session with exactly this key.
-fn known<'a>(
+fn find_mut<'a>(
     sessions: &'a mut ById,
     displaced: &'a mut ByKey,
     key: &SessionKey,
-) -> Option<&'a mut Tracked> {
+) -> Option<&'a mut Session> {
     let holder = sessions.get_mut(&key.id);
     let holder = holder.filter(|session| session.facts.key == *key);
     let session = holder.or_else(|| displaced.get_mut(key))?;
     Some(session)
 }
 
-fn all<'a>(
+fn all_mut<'a>(
     sessions: &'a mut ById,
     displaced: &'a mut ByKey,
-) -> impl Iterator<Item = &'a mut Tracked> {
+) -> impl Iterator<Item = &'a mut Session> {
     let sessions = sessions.values_mut().chain(displaced.values_mut());
     sessions.map(|session| &mut **session)
 }

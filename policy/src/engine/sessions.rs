@@ -4,12 +4,12 @@
 use std::cmp::Ordering;
 
 use crate::engine::Engine;
-use crate::session::removal::Fate;
-use crate::session::{LoginState, Tracked};
+use crate::session::removal::Gone;
+use crate::session::{LoginState, Session};
 use crate::{Action, BootTime, Keeper, NoSession, SessionFacts, SessionKey};
 
 impl Engine {
-    pub(crate) fn see(&mut self, facts: SessionFacts, out: &mut Vec<Action>) {
+    pub(crate) fn session_seen(&mut self, facts: SessionFacts, out: &mut Vec<Action>) {
         let key = facts.key.clone();
         if !self.sessions.contains_key(&key.id)
             && let Some(session) = self.displaced.remove(&key)
@@ -20,20 +20,20 @@ impl Engine {
             match key.stamp.cmp(&known.facts.key.stamp) {
                 Ordering::Equal => {
                     known.reappeared();
-                    known.update(facts, &self.terms);
-                    known.settle(self.now, &self.terms, out);
+                    known.update(facts, &self.policy);
+                    known.reevaluate(self.now, &self.policy, out);
                     return;
                 }
                 // It was dropped before the one that has its id now was made.
                 Ordering::Less => return,
-                Ordering::Greater => self.drop(&key.id, out),
+                Ordering::Greater => self.session_dropped(&key.id, out),
             }
         } else if self.is_in_logind(&facts) {
             return;
         }
         let started = self.take_over(&facts, out);
-        let mut session = Tracked::new(self.now, facts);
-        session.counts_from(started);
+        let mut session = Session::new(self.now, facts);
+        session.set_earlier_start(started);
         if let Some((_, login)) = self.logins.remove(&key.id)
             && session
                 .facts
@@ -42,13 +42,13 @@ impl Engine {
         {
             session.record(login);
         }
-        session.settle(self.now, &self.terms, out);
-        self.keep(Box::new(session));
+        session.reevaluate(self.now, &self.policy, out);
+        self.insert(Box::new(session));
     }
 
     pub(crate) fn reconcile(&mut self, listed: Vec<SessionFacts>, out: &mut Vec<Action>) {
         let is_listed = |id: &str| listed.iter().any(|facts| facts.key.id == id);
-        let in_logind = |session: &Tracked| session.facts.keeper == Keeper::Logind;
+        let in_logind = |session: &Session| session.facts.keeper == Keeper::Logind;
         let gone: Vec<String> = self
             .sessions
             .iter()
@@ -56,26 +56,26 @@ impl Engine {
             .map(|(id, _)| id.clone())
             .collect();
         for id in gone {
-            self.drop(&id, out);
+            self.session_dropped(&id, out);
         }
         for facts in listed {
-            self.see(facts, out);
+            self.session_seen(facts, out);
         }
-        self.look_after_the_rest(out);
+        self.update_unlisted(out);
     }
 
     /// A session with this id is gone: the one that has the id, or one that had it and that the
     /// daemon keeps.
-    pub(crate) fn lose(&mut self, id: &str, out: &mut Vec<Action>) {
+    pub(crate) fn session_gone(&mut self, id: &str, out: &mut Vec<Action>) {
         let displaced = self.displaced.iter();
-        let kept = displaced.filter(|(key, session)| key.id == id && session.is_kept_on());
+        let kept = displaced.filter(|(key, session)| key.id == id && session.is_kept_after_drop());
         let kept: Vec<SessionKey> = kept.map(|(key, _)| key.clone()).collect();
         if kept.is_empty() {
-            self.drop(id, out);
+            self.session_dropped(id, out);
             return;
         }
         for key in kept {
-            self.decide(&key, out, Tracked::dropped);
+            self.update_or_remove(&key, out, Session::dropped);
         }
         if let Some(holder) = self.sessions.get_mut(id) {
             holder.doubted(self.now, out);
@@ -90,14 +90,14 @@ impl Engine {
             self.displaced.remove(key)
         };
         if let Some(session) = session {
-            let (facts, departure) = session.departs();
+            let (facts, departure) = session.into_end();
             out.push(Action::Left(facts, departure));
         }
-        self.give_back(&key.id);
+        self.restore_displaced(&key.id);
     }
 
     /// Keeps a session. If two have the same id, logind has dropped the older one.
-    pub(crate) fn keep(&mut self, session: Box<Tracked>) {
+    pub(crate) fn insert(&mut self, session: Box<Session>) {
         let key = session.facts.key.clone();
         let other = self
             .sessions
@@ -141,34 +141,34 @@ impl Engine {
 
     /// Handles sessions that are not in logind's list: displaced ones, and those that the daemon
     /// keeps.
-    fn look_after_the_rest(&mut self, out: &mut Vec<Action>) {
+    fn update_unlisted(&mut self, out: &mut Vec<Action>) {
         let displaced = self.displaced.iter();
-        let displaced = displaced.filter(|(_, session)| !session.is_kept_on());
+        let displaced = displaced.filter(|(_, session)| !session.is_kept_after_drop());
         let displaced: Vec<SessionKey> = displaced.map(|(key, _)| key.clone()).collect();
         for key in displaced {
-            self.decide(&key, out, Tracked::dropped);
+            self.update_or_remove(&key, out, Session::dropped);
         }
         for session in self.displaced.values_mut() {
-            session.tick(self.now, &self.terms, out);
+            session.tick(self.now, &self.policy, out);
         }
         for session in self.sessions.values_mut() {
             if session.facts.keeper != Keeper::Logind {
-                session.settle(self.now, &self.terms, out);
+                session.reevaluate(self.now, &self.policy, out);
             } else if session.removal.is_some() {
                 // It has its id again, which another one had until now.
-                session.tick(self.now, &self.terms, out);
+                session.tick(self.now, &self.policy, out);
             }
         }
     }
 
     /// The session with this id is gone from logind, or from the daemon that kept it.
-    fn drop(&mut self, id: &str, out: &mut Vec<Action>) {
+    fn session_dropped(&mut self, id: &str, out: &mut Vec<Action>) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
         match session.dropped(self.now, out) {
-            Fate::Stays => session.settle(self.now, &self.terms, out),
-            Fate::Gone => {
+            Gone::No => session.reevaluate(self.now, &self.policy, out),
+            Gone::Yes => {
                 let key = session.facts.key.clone();
                 self.remove(&key, out);
             }
@@ -176,7 +176,7 @@ impl Engine {
     }
 
     /// If no session has this id any more, it goes back to the last one that had it.
-    fn give_back(&mut self, id: &str) {
+    fn restore_displaced(&mut self, id: &str) {
         if self.sessions.contains_key(id) {
             return;
         }

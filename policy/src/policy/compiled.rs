@@ -7,7 +7,7 @@ use crate::{EndAction, Exemption, Limit, Limits, Policy, Subject, Verdict};
 
 /// The result of the policy for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum EffectiveLimits {
     Exempt(Exemption),
     /// Its limits, with leads that fit, and the rule that they are from.
     Limited {
@@ -20,28 +20,28 @@ pub(crate) enum Standing {
 
 /// The policy in force, and its limits with leads that fit, shared by all sessions.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
-    policy: Policy,
+pub(crate) struct CompiledPolicy {
+    source: Policy,
     default: Option<Arc<Limits>>,
     /// By the name of their rule.
     rules: BTreeMap<String, Arc<Limits>>,
 }
 
-impl Terms {
+impl CompiledPolicy {
     pub(crate) fn new(policy: Policy) -> Self {
-        let share = |limits: &Limits| Arc::new(fitted(limits));
+        let share = |limits: &Limits| Arc::new(clamped(limits));
         let rules = policy.rules.iter();
         Self {
             default: policy.default.as_ref().map(share),
             rules: rules
                 .map(|rule| (rule.name.clone(), share(&rule.limits)))
                 .collect(),
-            policy,
+            source: policy,
         }
     }
 
-    pub(crate) const fn policy(&self) -> &Policy {
-        &self.policy
+    pub(crate) const fn source(&self) -> &Policy {
+        &self.source
     }
 
     fn limits(&self, rule: Option<&str>) -> Option<&Arc<Limits>> {
@@ -52,15 +52,15 @@ impl Terms {
     }
 }
 
-impl Standing {
+impl EffectiveLimits {
     /// Evaluates the policy.
-    pub(crate) fn of(terms: &Terms, subject: &Subject<'_>) -> Self {
-        match terms.policy.judge(subject) {
+    pub(crate) fn of(policy: &CompiledPolicy, subject: &Subject<'_>) -> Self {
+        match policy.source.judge(subject) {
             Verdict::Exempt(why) => Self::Exempt(why),
             Verdict::Limited { limits, rule } => Self::Limited {
-                limits: match terms.limits(rule) {
+                limits: match policy.limits(rule) {
                     Some(shared) => Arc::clone(shared),
-                    None => Arc::new(fitted(limits)),
+                    None => Arc::new(clamped(limits)),
                 },
                 rule: rule.map(str::to_owned),
             },
@@ -70,10 +70,10 @@ impl Standing {
 }
 
 /// Limits with leads that fit. A report has no warnings.
-pub(crate) fn fitted(limits: &Limits) -> Limits {
+pub(crate) fn clamped(limits: &Limits) -> Limits {
     let fit = |limit: &Limit| match limits.end_action {
-        EndAction::HangUp | EndAction::Lock | EndAction::Terminate => limit.fitted(),
-        EndAction::Report => limit.silent(),
+        EndAction::HangUp | EndAction::Lock | EndAction::Terminate => limit.clamped(),
+        EndAction::Report => limit.without_warnings(),
     };
     Limits {
         absolute: fit(&limits.absolute),

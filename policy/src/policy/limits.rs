@@ -71,7 +71,7 @@ pub struct Limit {
 impl Limit {
     /// The limit with leads that fit: a warning cannot come before the time that the limit counts
     /// from. If none fits, the lead is half the limit, so that there is a warning.
-    pub(crate) fn fitted(&self) -> Self {
+    pub(crate) fn clamped(&self) -> Self {
         let mut leads = Leads::new(self.leads.iter().filter(|&lead| lead < self.length));
         if leads.shortest().is_none() && self.leads.shortest().is_some() {
             leads = Leads::new([self.length / 2]);
@@ -83,7 +83,7 @@ impl Limit {
     }
 
     /// The limit without its warnings.
-    pub(crate) fn silent(&self) -> Self {
+    pub(crate) fn without_warnings(&self) -> Self {
         Self {
             length: self.length,
             leads: Leads::default(),
@@ -219,7 +219,7 @@ impl Limits {
     pub fn longest(&self) -> Duration {
         let Extensions { times, by } = self.extensions;
         let total = by.saturating_mul(times);
-        Granted { times, total }.stretched(self.absolute.length)
+        Granted { times, total }.with_extensions(self.absolute.length)
     }
 }
 
@@ -258,9 +258,9 @@ mod tests {
             length: Duration::from_secs(60),
             leads: Leads::new(leads.iter().copied().map(Duration::from_secs)),
         };
-        assert_eq!(limit(&[60, 10]).fitted(), limit(&[10]));
-        assert_eq!(limit(&[300, 60]).fitted(), limit(&[30]));
-        assert_eq!(limit(&[]).fitted(), limit(&[]));
+        assert_eq!(limit(&[60, 10]).clamped(), limit(&[10]));
+        assert_eq!(limit(&[300, 60]).clamped(), limit(&[30]));
+        assert_eq!(limit(&[]).clamped(), limit(&[]));
     }
 
     #[test]

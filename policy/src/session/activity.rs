@@ -13,7 +13,7 @@ use crate::{ActivityKind, BootTime, WallTime};
 
 /// Two clocks drift apart by less than this between two readings unless one was stepped. NTP
 /// slews by at most 500 ppm, which is 1.8 s in an hour.
-const STEP: Duration = Duration::from_secs(2);
+const CLOCK_STEP: Duration = Duration::from_secs(2);
 
 /// The time of a hint is converted at each probe, from clocks that are not read at the same
 /// instant.
@@ -24,10 +24,10 @@ const HINT_JITTER: Duration = Duration::from_secs(1);
 /// (`ServerAliveInterval`) takes 0.1 ms, so that one in 15 s takes 7 us in each second; a transfer
 /// of 10 kB/s takes 40 us. Use of no more than this amount and this share of the time between two
 /// probes does not count as activity.
-const KEPT_UP: Duration = Duration::from_millis(25);
-const KEPT_UP_SHARE: u32 = 40_000;
+const KEEPALIVE_CPU: Duration = Duration::from_millis(25);
+const KEEPALIVE_CPU_SHARE: u32 = 40_000;
 /// The shortest time over which the share is computed.
-const KEPT_UP_LOOKS: Duration = Duration::from_secs(60);
+const KEEPALIVE_WINDOW: Duration = Duration::from_secs(60);
 
 /// The result of one probe of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl IdleSource {
 
 /// Whether processes worked for their user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Worked {
+enum UsedCpu {
     No,
     Yes,
 }
@@ -202,7 +202,7 @@ impl Activity {
         if counted.contains(&ActivityKind::Inhibitor) && held.iter().any(|held| held.is_some()) {
             self.seen(now);
         }
-        if self.take_work(now, reading.work) == Worked::Yes {
+        if self.take_cpu_time(now, reading.work) == UsedCpu::Yes {
             self.output = now;
         }
         if counted.contains(&ActivityKind::Output) {
@@ -249,24 +249,24 @@ impl Activity {
 
     /// Whether the session's processes have used more time since the last probe than an unused
     /// connection does.
-    fn take_work(&mut self, now: BootTime, used: Option<Duration>) -> Worked {
+    fn take_cpu_time(&mut self, now: BootTime, used: Option<Duration>) -> UsedCpu {
         let before = std::mem::replace(&mut self.work, used.map(|used| (now, used)));
         let (Some(used), Some((then, used_then))) = (used, before) else {
-            return Worked::No;
+            return UsedCpu::No;
         };
         let span = now.since(then);
-        if used.saturating_sub(used_then) > KEPT_UP + span / KEPT_UP_SHARE {
-            return Worked::Yes;
+        if used.saturating_sub(used_then) > KEEPALIVE_CPU + span / KEEPALIVE_CPU_SHARE {
+            return UsedCpu::Yes;
         }
         // Consecutive probes add up.
-        if span < KEPT_UP_LOOKS {
+        if span < KEEPALIVE_WINDOW {
             self.work = before;
         }
-        Worked::No
+        UsedCpu::No
     }
 
     /// No source could be read for so long that the idle time counts as unknown.
-    pub(crate) fn lose_track(&mut self, now: BootTime) {
+    pub(crate) fn set_unknown(&mut self, now: BootTime) {
         self.source = IdleSource::Unknown;
         self.fallbacks.clear();
         self.sampled = self.sampled.max(now);
@@ -285,8 +285,8 @@ impl Activity {
             stamps.filter_map(|(source, stamp)| self.news(now, reading.wall, *source, *stamp));
         // A change cannot be from before the last probe, or later than now. (Probes that failed do
         // not count.)
-        let looked = self.clocks.map(|(then, _)| then).unwrap_or_default();
-        news.max().map(|news| news.clamp(looked.min(now), now))
+        let probed = self.clocks.map(|(then, _)| then).unwrap_or_default();
+        news.max().map(|news| news.clamp(probed.min(now), now))
     }
 
     /// The latest time of the input that this stamp shows and that the last probe did not know of,
@@ -299,7 +299,7 @@ impl Activity {
         stamp: WallTime,
     ) -> Option<BootTime> {
         let stepped = self.stepped(now, wall);
-        let placed = placed(now, wall, stamp);
+        let latest_input = latest_input(now, wall, stamp);
         match self.stamps.get(&source) {
             // The last probe was within the window of the stamp, and input in the rest of the
             // window cannot have changed the stamp again.
@@ -308,21 +308,21 @@ impl Activity {
                 let after =
                     WallTime::from_micros(window_end(stamp).as_micros().saturating_add(SECOND));
                 let still_open = |(_, before)| stamp <= before && before < after;
-                (!stepped && self.clocks.is_some_and(still_open)).then_some(placed)
+                (!stepped && self.clocks.is_some_and(still_open)).then_some(latest_input)
             }
             // The stamp changed after the last probe. If it shows an earlier time, the clock was
             // stepped forth and back in between. (logind's stamp may be missing from that probe.)
             Some(_)
                 if source != StampSource::Logind
-                    && self.looked_after(placed.saturating_add(STEP)) =>
+                    && self.probed_after(latest_input.saturating_add(CLOCK_STEP)) =>
             {
                 Some(now)
             }
-            Some(_) | None => Some(if stepped { now } else { placed }),
+            Some(_) | None => Some(if stepped { now } else { latest_input }),
         }
     }
 
-    fn looked_after(&self, time: BootTime) -> bool {
+    fn probed_after(&self, time: BootTime) -> bool {
         self.clocks.is_some_and(|(then, _)| then > time)
     }
 
@@ -330,13 +330,13 @@ impl Activity {
     fn stepped(&self, now: BootTime, wall: WallTime) -> bool {
         self.clocks.is_some_and(|(then, before)| {
             let expected = before.as_micros().saturating_add(micros(now.since(then)));
-            wall.as_micros().abs_diff(expected) > micros(STEP)
+            wall.as_micros().abs_diff(expected) > micros(CLOCK_STEP)
         })
     }
 }
 
 /// The latest time at which the input behind `stamp` can have come.
-fn placed(now: BootTime, wall: WallTime, stamp: WallTime) -> BootTime {
+fn latest_input(now: BootTime, wall: WallTime, stamp: WallTime) -> BootTime {
     now.saturating_sub(wall.since(window_end(stamp).min(wall)))
 }
 
@@ -608,11 +608,11 @@ mod tests {
         let input = BTreeSet::from([ActivityKind::Input]);
         let mut activity = Activity::since_login(at(0));
         activity.observe(at(600), agent_says(600, Hint::Active), &input);
-        let silent = Reading {
+        let without_warnings = Reading {
             wall: wall(EPOCH + 900),
             ..Reading::default()
         };
-        activity.observe(at(900), silent, &input);
+        activity.observe(at(900), without_warnings, &input);
         assert_eq!((activity.last, activity.supposed), (at(600), None));
         assert_eq!(activity.source, IdleSource::Unknown);
     }

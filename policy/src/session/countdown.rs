@@ -32,7 +32,7 @@ impl Countdown {
             return None;
         }
         let end = anchor.saturating_add(limit.length);
-        Some(match self.unheard(limit).next() {
+        Some(match self.remaining_leads(limit).next() {
             Some(lead) => end.saturating_sub(lead),
             None => self.ends_at(anchor, limit),
         })
@@ -52,7 +52,7 @@ impl Countdown {
         }
         let end = anchor.saturating_add(limit.length);
         let Some(lead) = self
-            .unheard(limit)
+            .remaining_leads(limit)
             .take_while(|&lead| end.saturating_sub(lead) <= now)
             .last()
         else {
@@ -72,9 +72,9 @@ impl Countdown {
     /// restart may have run under another policy.
     pub(crate) fn fits(&self, limit: &Limit, end_action: EndAction) -> bool {
         let is_lead = |heard| limit.leads.iter().any(|lead| lead == heard);
-        let heard_all = self.heard.is_some() && self.heard == limit.leads.shortest();
+        let all_warned = self.heard.is_some() && self.heard == limit.leads.shortest();
         self.heard.is_none_or(is_lead)
-            && self.not_before.is_some() == heard_all
+            && self.not_before.is_some() == all_warned
             && (!self.reported || end_action == EndAction::Report)
     }
 
@@ -93,7 +93,10 @@ impl Countdown {
     }
 
     /// The leads that were not warned for yet, longest first.
-    pub(crate) fn unheard<'a>(&self, limit: &'a Limit) -> impl Iterator<Item = Duration> + use<'a> {
+    pub(crate) fn remaining_leads<'a>(
+        &self,
+        limit: &'a Limit,
+    ) -> impl Iterator<Item = Duration> + use<'a> {
         let heard = self.heard.unwrap_or(Duration::MAX);
         limit.leads.iter().filter(move |&lead| lead < heard)
     }

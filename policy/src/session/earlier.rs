@@ -10,18 +10,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::policy::compiled::{Standing, Terms};
-use crate::session::Tracked;
+use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
+use crate::session::Session;
 use crate::session::countdown::Countdown;
 use crate::session::locking::Hold;
-use crate::session::retry::Inquiry;
+use crate::session::request::Request;
 use crate::{
     BootTime, EndAction, Extensions, Granted, Groups, Limits, SessionClass, SessionFacts,
     SessionType, Subject, Verdict,
 };
 
 /// How many earlier properties of a session are recorded. A user can create a hundred.
-const REMEMBERED: usize = 16;
+const MAX_RECORDED: usize = 16;
 
 /// Properties of a session that its user can change, at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum Source {
 
 /// The absolute limit that holds for a session whose properties were changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Barrier {
+pub(crate) struct AbsoluteOverride {
     /// With leads that fit.
     pub(crate) limits: Arc<Limits>,
     /// The rule that they are from; `None` for the default.
@@ -70,7 +70,7 @@ pub(crate) struct Barrier {
 
 /// Order of end actions. Of the highest one, the earliest limit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Weight {
+enum Severity {
     Report,
     Lock,
     End,
@@ -95,16 +95,16 @@ impl Variant {
     }
 }
 
-impl Barrier {
+impl AbsoluteOverride {
     pub(crate) fn source(&self) -> Source {
         self.rule.clone().map_or(Source::Default, Source::Rule)
     }
 
-    const fn weight(&self) -> Weight {
+    const fn severity(&self) -> Severity {
         match self.how {
-            EndAction::Report => Weight::Report,
-            EndAction::Lock => Weight::Lock,
-            EndAction::HangUp | EndAction::Terminate => Weight::End,
+            EndAction::Report => Severity::Report,
+            EndAction::Lock => Severity::Lock,
+            EndAction::HangUp | EndAction::Terminate => Severity::End,
         }
     }
 
@@ -118,31 +118,31 @@ impl Barrier {
         begun: Option<&Countdown>,
     ) -> BootTime {
         let limit = &self.limits.absolute;
-        let end = since.saturating_add(granted.stretched(limit.length));
+        let end = since.saturating_add(granted.with_extensions(limit.length));
         let named = begun.and_then(|begun| begun.not_before);
         let warned = || now.saturating_add(limit.leads.shortest().unwrap_or_default());
         end.max(named.unwrap_or_else(warned))
     }
 }
 
-impl Tracked {
+impl Session {
     /// The current properties of the session.
     pub(crate) fn variant(&self) -> Variant {
         Variant::of(&self.facts)
     }
 
     /// The properties of the session have changed from these.
-    pub(crate) fn remember(&mut self, before: Variant, terms: &Terms) {
+    pub(crate) fn record_earlier_properties(&mut self, before: Variant, policy: &CompiledPolicy) {
         let now = self.variant();
         if before == now {
             return;
         }
-        if !self.idle_matters() && matches!(self.probe, Inquiry::Asked { .. }) {
+        if !self.idle_matters() && matches!(self.probe, Request::Pending { .. }) {
             // Nothing counts from the last activity now, so the open probe is dropped. The pause
             // after a failed one stays.
-            self.forget_question();
+            self.drop_probe();
         }
-        let since = self.ends_count_from();
+        let since = self.absolute_anchor();
         let past = self.past.get_or_insert_with(|| {
             Box::new(Past {
                 variants: Vec::new(),
@@ -155,13 +155,13 @@ impl Tracked {
         if before.class.is_login_of_a_person() && !past.variants.contains(&before) {
             past.variants.push(before);
         }
-        if past.variants.len() > REMEMBERED {
-            self.forget_the_laxest(terms);
+        if past.variants.len() > MAX_RECORDED {
+            self.forget_laxest(policy);
         }
     }
 
     /// PAM completes what logind did not know; the user has changed nothing.
-    pub(crate) fn complete_the_past(&mut self) {
+    pub(crate) fn complete_earlier_properties(&mut self) {
         let Some(past) = &mut self.past else { return };
         for variant in &mut past.variants {
             if variant.terminal.is_none() {
@@ -175,27 +175,31 @@ impl Tracked {
 
     /// What an absolute limit that ends the session counts from. If such a limit holds, or if it is
     /// not decided yet whether one does, that does not change.
-    pub(crate) fn ends_count_from(&self) -> BootTime {
+    pub(crate) fn absolute_anchor(&self) -> BootTime {
         match &self.past {
-            Some(past) if self.is_fixed() || self.standing == Standing::Undecided => past.since,
+            Some(past)
+                if self.ends_despite_lock() || self.effective == EffectiveLimits::Undecided =>
+            {
+                past.since
+            }
             Some(_) | None => self.locking.anchor(self.facts.started),
         }
     }
 
     /// Whether the absolute limit ends the session even if its screen is locked.
-    pub(crate) fn is_fixed(&self) -> bool {
-        let ends = |barrier: &Barrier| barrier.weight() == Weight::End;
-        self.barrier.as_deref().is_some_and(ends)
+    pub(crate) fn ends_despite_lock(&self) -> bool {
+        let ends = |overriding: &AbsoluteOverride| overriding.severity() == Severity::End;
+        self.overriding.as_deref().is_some_and(ends)
     }
 
     /// Whether an unlock of this lock restarts the absolute limit, which clears its extensions. It
     /// does not restart a limit that ends the session. After a restart of the daemon, until it is
     /// decided which limit holds, the one from before the restart counts: if it ended the session,
     /// it counts from a time before the lock.
-    pub(crate) fn is_renewed_by_unlock(&self, lock: Hold) -> bool {
+    pub(crate) fn unlock_restarts_absolute(&self, lock: Hold) -> bool {
         match &self.past {
-            Some(past) if self.standing == Standing::Undecided => past.since >= lock.since,
-            Some(_) | None => !self.is_fixed(),
+            Some(past) if self.effective == EffectiveLimits::Undecided => past.since >= lock.since,
+            Some(_) | None => !self.ends_despite_lock(),
         }
     }
 
@@ -203,8 +207,8 @@ impl Tracked {
     /// ended the session are cleared if the absolute limit counts from a later unlock now.
     pub(crate) fn forget_extensions_before(&mut self, since: BootTime) {
         let renewed = self.locking.renewed.is_some_and(|renewed| renewed > since);
-        let decided = self.standing != Standing::Undecided;
-        if self.past.is_some() && decided && !self.is_fixed() && renewed {
+        let decided = self.effective != EffectiveLimits::Undecided;
+        if self.past.is_some() && decided && !self.ends_despite_lock() && renewed {
             self.granted = Granted::default();
         }
     }
@@ -212,39 +216,39 @@ impl Tracked {
     /// The result of the policy for the current and the earlier properties of the session. An
     /// absolute limit that has begun to count down, as `begun` says, continues unless another one
     /// ends the session sooner.
-    pub(crate) fn verdict<'c>(
+    pub(crate) fn evaluate<'c>(
         &self,
         now: BootTime,
-        terms: &Terms,
+        policy: &CompiledPolicy,
         begun: impl Fn(&Limits) -> Option<&'c Countdown>,
-    ) -> (Standing, Option<Box<Barrier>>) {
-        let standing = Standing::of(terms, &self.facts.subject(&self.groups));
+    ) -> (EffectiveLimits, Option<Box<AbsoluteOverride>>) {
+        let effective = EffectiveLimits::of(policy, &self.facts.subject(&self.groups));
         let Some(past) = &self.past else {
-            return (standing, None);
+            return (effective, None);
         };
-        let mut candidates: Vec<Barrier> = Vec::new();
-        candidates.extend(barrier_of(&standing, self.facts.session_type));
-        let mut undecided = standing == Standing::Undecided;
+        let mut candidates: Vec<AbsoluteOverride> = Vec::new();
+        candidates.extend(override_of(&effective, self.facts.session_type));
+        let mut undecided = effective == EffectiveLimits::Undecided;
         for variant in &past.variants {
             let subject = variant.subject(&self.facts, &self.groups);
-            let standing = Standing::of(terms, &subject);
-            undecided |= standing == Standing::Undecided;
-            candidates.extend(barrier_of(&standing, variant.session_type));
+            let effective = EffectiveLimits::of(policy, &subject);
+            undecided |= effective == EffectiveLimits::Undecided;
+            candidates.extend(override_of(&effective, variant.session_type));
         }
         if undecided {
-            return (Standing::Undecided, None);
+            return (EffectiveLimits::Undecided, None);
         }
-        let standing = match standing {
-            Standing::Exempt(_) => {
-                strictest(&candidates).map_or(standing, |barrier| Standing::Limited {
-                    limits: Arc::clone(&barrier.limits),
-                    rule: barrier.rule.clone(),
+        let effective = match effective {
+            EffectiveLimits::Exempt(_) => {
+                strictest(&candidates).map_or(effective, |overriding| EffectiveLimits::Limited {
+                    limits: Arc::clone(&overriding.limits),
+                    rule: overriding.rule.clone(),
                 })
             }
             limited => limited,
         };
-        let barrier = self.earliest(now, candidates, begun);
-        (standing, barrier)
+        let overriding = self.earliest(now, candidates, begun);
+        (effective, overriding)
     }
 
     /// The absolute limit of this length was extended until then. A shorter limit did not hold if
@@ -253,22 +257,23 @@ impl Tracked {
     pub(crate) fn extend_shorter_limits(
         &mut self,
         now: BootTime,
-        terms: &Terms,
+        policy: &CompiledPolicy,
         (mut length, until): (Duration, BootTime),
     ) {
-        while let (_, Some(barrier)) = self.verdict_now(now, terms)
-            && barrier.limits.absolute.length < length
+        while let (_, Some(overriding)) = self.evaluate_now(now, policy)
+            && overriding.limits.absolute.length < length
         {
-            length = barrier.limits.absolute.length;
-            let span = until.since(self.ends_count_from());
+            length = overriding.limits.absolute.length;
+            let span = until.since(self.absolute_anchor());
             self.granted.total = span.saturating_sub(length);
         }
     }
 
     /// Whether the limits depend on groups of the user that are not known.
-    pub(crate) fn depends_on_groups(&self, terms: &Terms) -> bool {
+    pub(crate) fn depends_on_groups(&self, policy: &CompiledPolicy) -> bool {
         let unasked = &Groups::Untold;
-        let depends = |subject: &Subject<'_>| terms.policy().judge(subject) == Verdict::NeedsGroups;
+        let depends =
+            |subject: &Subject<'_>| policy.source().judge(subject) == Verdict::NeedsGroups;
         let past = self.past.iter().flat_map(|past| &past.variants);
         depends(&self.facts.subject(unasked))
             || past
@@ -280,68 +285,73 @@ impl Tracked {
     fn earliest<'c>(
         &self,
         now: BootTime,
-        mut candidates: Vec<Barrier>,
+        mut candidates: Vec<AbsoluteOverride>,
         begun: impl Fn(&Limits) -> Option<&'c Countdown>,
-    ) -> Option<Box<Barrier>> {
-        let weight = candidates.iter().map(Barrier::weight).max()?;
-        let since = match weight {
-            Weight::Report => return None,
-            Weight::Lock => self.locking.anchor(self.facts.started),
-            Weight::End => self.ends_count_from(),
+    ) -> Option<Box<AbsoluteOverride>> {
+        let severity = candidates.iter().map(AbsoluteOverride::severity).max()?;
+        let since = match severity {
+            Severity::Report => return None,
+            Severity::Lock => self.locking.anchor(self.facts.started),
+            Severity::End => self.absolute_anchor(),
         };
-        candidates.retain(|barrier| barrier.weight() == weight);
-        let allowed = candidates.iter().map(|barrier| barrier.limits.extensions);
+        candidates.retain(|overriding| overriding.severity() == severity);
+        let allowed = candidates
+            .iter()
+            .map(|overriding| overriding.limits.extensions);
         let extensions = Extensions {
             times: allowed.clone().map(|allowed| allowed.times).min()?,
             by: allowed.map(|allowed| allowed.by).min()?,
         };
-        let mut going = candidates.iter();
-        let going = going.find(|barrier| begun(&barrier.limits).is_some());
-        let going = going.map(|barrier| barrier.limits.absolute.length);
+        let mut running = candidates.iter();
+        let running = running.find(|overriding| begun(&overriding.limits).is_some());
+        let running = running.map(|overriding| overriding.limits.absolute.length);
         // Only a shorter limit replaces the one that has begun to count down.
-        candidates.retain(|barrier| {
-            let shorter = |length| barrier.limits.absolute.length < length;
-            begun(&barrier.limits).is_some() || going.is_none_or(shorter)
+        candidates.retain(|overriding| {
+            let shorter = |length| overriding.limits.absolute.length < length;
+            begun(&overriding.limits).is_some() || running.is_none_or(shorter)
         });
-        let ends = candidates.into_iter().map(|barrier| {
-            let begun = begun(&barrier.limits);
-            let end = barrier.ends_at(now, since, self.granted, begun);
+        let ends = candidates.into_iter().map(|overriding| {
+            let begun = begun(&overriding.limits);
+            let end = overriding.ends_at(now, since, self.granted, begun);
             // Of limits that end the session at the same time, the one that has begun continues.
-            ((end, begun.is_none(), !self.held_before(&barrier)), barrier)
+            (
+                (end, begun.is_none(), !self.held_before(&overriding)),
+                overriding,
+            )
         });
-        let (_, barrier) = ends.min_by_key(|(end, _)| *end)?;
-        Some(Box::new(Barrier {
+        let (_, overriding) = ends.min_by_key(|(end, _)| *end)?;
+        Some(Box::new(AbsoluteOverride {
             extensions,
-            ..barrier
+            ..overriding
         }))
     }
 
     /// Whether this limit held when the session was recorded. That matters after a restart, until
     /// it is decided which limit holds: a record does not distinguish limits of the same length.
-    fn held_before(&self, barrier: &Barrier) -> bool {
+    fn held_before(&self, overriding: &AbsoluteOverride) -> bool {
         let past = self.past.as_deref();
         let held = past.and_then(|past| past.held.as_ref());
-        self.standing == Standing::Undecided && held == Some(&barrier.source())
+        self.effective == EffectiveLimits::Undecided && held == Some(&overriding.source())
     }
 
     /// Forgets one of the recorded properties if there are too many: one with the same limits as
     /// another, or else the one with the least strict limit.
-    fn forget_the_laxest(&mut self, terms: &Terms) {
+    fn forget_laxest(&mut self, policy: &CompiledPolicy) {
         let Some(past) = &mut self.past else { return };
         let facts = (&self.facts, &self.groups);
         let judged = |variant: &Variant| {
-            let standing = Standing::of(terms, &variant.subject(facts.0, facts.1));
-            barrier_of(&standing, variant.session_type)
+            let effective = EffectiveLimits::of(policy, &variant.subject(facts.0, facts.1));
+            override_of(&effective, variant.session_type)
         };
-        let judged: Vec<Option<Barrier>> = past.variants.iter().map(judged).collect();
+        let judged: Vec<Option<AbsoluteOverride>> = past.variants.iter().map(judged).collect();
         let double = (1..judged.len()).rev().find(|at| {
             let (before, one) = judged.split_at(*at);
             before.iter().any(|other| Some(other) == one.first())
         });
         let strictness = |at: &usize| {
-            let barrier = judged.get(*at)?.as_ref()?;
-            let length = barrier.limits.absolute.length;
-            Some((barrier.weight(), std::cmp::Reverse(length)))
+            let overriding = judged.get(*at)?.as_ref()?;
+            let length = overriding.limits.absolute.length;
+            Some((overriding.severity(), std::cmp::Reverse(length)))
         };
         let laxest = || (0..judged.len()).min_by_key(strictness);
         if let Some(at) = double.or_else(laxest) {
@@ -351,25 +361,25 @@ impl Tracked {
 }
 
 /// The absolute limit of a session of this type.
-fn barrier_of(standing: &Standing, session_type: SessionType) -> Option<Barrier> {
-    match standing {
-        Standing::Limited { limits, rule } => Some(Barrier {
+fn override_of(effective: &EffectiveLimits, session_type: SessionType) -> Option<AbsoluteOverride> {
+    match effective {
+        EffectiveLimits::Limited { limits, rule } => Some(AbsoluteOverride {
             limits: Arc::clone(limits),
             rule: rule.clone(),
             how: limits.end_action.within(session_type),
             extensions: limits.extensions,
         }),
-        Standing::Exempt(_) | Standing::Undecided => None,
+        EffectiveLimits::Exempt(_) | EffectiveLimits::Undecided => None,
     }
 }
 
-fn strictest(candidates: &[Barrier]) -> Option<&Barrier> {
+fn strictest(candidates: &[AbsoluteOverride]) -> Option<&AbsoluteOverride> {
     let mut candidates = candidates.iter().rev();
     let first = candidates.next()?;
     Some(candidates.fold(first, |strictest, other| {
-        let order = |one: &Barrier| {
+        let order = |one: &AbsoluteOverride| {
             let length = one.limits.absolute.length;
-            (one.weight(), std::cmp::Reverse(length))
+            (one.severity(), std::cmp::Reverse(length))
         };
         if order(other) >= order(strictest) {
             other

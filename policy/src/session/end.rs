@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use crate::session::countdown::{Countdown, Step};
-use crate::session::escalation::{Ending, Pace, Stage};
-use crate::session::retry::Inquiry;
-use crate::session::{LoginState, Tracked};
+use crate::session::escalation::{Escalation, Stage, Timing};
+use crate::session::request::Request;
+use crate::session::{LoginState, Session};
 use crate::{Action, BootTime, EndAction, Finding, LimitKind, Warning};
 
-impl Tracked {
+impl Session {
     /// The user has logged out. An end that has begun continues, except for a hang-up, which is
     /// complete.
-    pub(crate) fn close(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn logged_out(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.hung_up(now, out) || self.login != LoginState::Open {
             return;
         }
-        let locks = |ending: &Ending| ending.stage().locks();
+        let locks = |ending: &Escalation| ending.stage().locks();
         if !self.ending.as_ref().is_none_or(locks) {
             // The daemon ends the session, and continues with what remains of it.
             return;
         }
-        self.groups_inquiry = Inquiry::Idle;
+        self.groups_request = Request::Idle;
         self.withdraw(LimitKind::Absolute, out);
         self.withdraw(LimitKind::Inactivity, out);
         // There is no user left to lock the screen for.
@@ -40,14 +40,14 @@ impl Tracked {
         {
             return true;
         }
-        let hanging = |ending: &mut Ending| ending.stage() == Stage::HangUp;
+        let hanging = |ending: &mut Escalation| ending.stage() == Stage::HangUp;
         let Some(ending) = self.ending.take_if(hanging) else {
             return false;
         };
         self.login = LoginState::HungUp(ending.limit);
         // The warnings have come true.
         (self.absolute, self.inactivity) = (Countdown::default(), Countdown::default());
-        self.groups_inquiry = Inquiry::Idle;
+        self.groups_request = Request::Idle;
         out.push(Action::HungUp(self.facts.key.clone(), ending.limit));
         true
     }
@@ -73,11 +73,11 @@ impl Tracked {
 
     /// Whether an end is under way. A lock that is repeated for confirmation is none.
     pub(crate) fn is_ending(&self) -> bool {
-        let ends = |ending: &Ending| ending.stage() != Stage::LockAgain;
+        let ends = |ending: &Escalation| ending.stage() != Stage::LockAgain;
         self.survived().is_some() || self.ending.as_ref().is_some_and(ends)
     }
 
-    pub(crate) fn perform(
+    pub(crate) fn act_on(
         &mut self,
         now: BootTime,
         kind: LimitKind,
@@ -101,15 +101,15 @@ impl Tracked {
             }
             Step::End => match self.first_stage(kind) {
                 Some(stage) => {
-                    let pace = if self.has_a_screen() {
-                        Pace::by_leader(limits.grace)
+                    let timing = if self.has_a_screen() {
+                        Timing::leader_first(limits.grace)
                     } else {
-                        Pace::at_once(limits.grace)
+                        Timing::processes_first(limits.grace)
                     };
-                    let ending = Ending::begin(now, kind, stage, pace, &key, out);
+                    let ending = Escalation::begin(now, kind, stage, timing, &key, out);
                     self.ending = Some(ending);
                     // An open probe is not needed any more.
-                    self.forget_question();
+                    self.drop_probe();
                 }
                 None => {
                     self.countdown(kind).reported = true;

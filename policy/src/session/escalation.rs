@@ -12,36 +12,36 @@ use crate::{Action, BootTime, EndAction, LimitKind, SessionKey};
 
 /// The first pause before a failed request is repeated, and before a session that still exists is
 /// killed again; doubled each time up to the longest.
-const PAUSE: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const BACKOFF: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// Each stage before the kill is given up after this time: logind may refuse it but not the kill.
-const POLITE: Duration = Duration::from_secs(30);
+const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);
 
 /// The time from terminate to kill for what remains of a login whose leader got the first request:
 /// the grace is over then.
-const LEFT_BEHIND: Duration = Duration::from_secs(2);
+const KILL_AFTER_LEADER: Duration = Duration::from_secs(2);
 
 /// The pause before a request that did not reach logind is repeated: the first one while logind has
 /// been away for less than a minute, and then longer, up to the last. When logind is back, an end
 /// must not be late by more than that.
-const AWAY: Duration = Duration::from_secs(2);
-const AWAY_LONG: Duration = Duration::from_secs(60);
-const AWAY_MAX: Duration = Duration::from_secs(15);
+const UNREACHED_BACKOFF: Duration = Duration::from_secs(2);
+const UNREACHED_LONG: Duration = Duration::from_secs(60);
+const UNREACHED_BACKOFF_MAX: Duration = Duration::from_secs(15);
 
 /// A session that is being ended. This is over when the session is gone, or when a lock or a
 /// hang-up is confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ending {
+pub(crate) struct Escalation {
     pub(crate) limit: LimitKind,
     /// The user was warned under other limits than those in force. The warning is withdrawn if the
     /// end is cancelled.
     pub(crate) outdated: bool,
-    pace: Pace,
+    timing: Timing,
     stage: Stage,
     /// When the stage began.
     since: BootTime,
     /// How often this stage was tried, without requests that did not reach logind.
-    tries: u32,
+    attempts: u32,
     answer: Answer,
     /// Since when no request has reached logind.
     unreached: Option<BootTime>,
@@ -50,18 +50,18 @@ pub(crate) struct Ending {
 
 /// The duration of the stages of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
+pub(crate) struct Timing {
     /// From one stage to the next.
     grace: Duration,
     /// From terminate to kill.
-    killed_after: Duration,
+    kill_after: Duration,
 }
 
 /// The result of the last request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     /// It is under way, or was accepted.
-    Taken,
+    Accepted,
     Refused,
     Unreached,
 }
@@ -78,46 +78,46 @@ pub(crate) enum Stage {
     Kill,
 }
 
-impl Pace {
+impl Timing {
     /// For a session whose processes get the first request.
-    pub(crate) const fn at_once(grace: Duration) -> Self {
+    pub(crate) const fn processes_first(grace: Duration) -> Self {
         Self {
             grace,
-            killed_after: grace,
+            kill_after: grace,
         }
     }
 
     /// For a session whose leader gets the first request.
-    pub(crate) const fn by_leader(grace: Duration) -> Self {
+    pub(crate) const fn leader_first(grace: Duration) -> Self {
         Self {
             grace,
-            killed_after: LEFT_BEHIND,
+            kill_after: KILL_AFTER_LEADER,
         }
     }
 }
 
-impl Ending {
+impl Escalation {
     /// Begins the end of a session with this stage.
     pub(crate) fn begin(
         now: BootTime,
         limit: LimitKind,
         stage: Stage,
-        pace: Pace,
+        timing: Timing,
         key: &SessionKey,
         out: &mut Vec<Action>,
     ) -> Self {
         let mut ending = Self {
             limit,
             outdated: false,
-            pace,
+            timing,
             stage,
             since: now,
-            tries: 1,
-            answer: Answer::Taken,
+            attempts: 1,
+            answer: Answer::Accepted,
             unreached: None,
             next: now,
         };
-        ending.tell(key, out);
+        ending.announce(key, out);
         ending.request(now, key, out);
         ending
     }
@@ -135,10 +135,10 @@ impl Ending {
     pub(crate) fn failed(&mut self, now: BootTime) {
         self.answer = Answer::Refused;
         self.unreached = None;
-        let again = now.saturating_add(pause(self.tries));
+        let again = now.saturating_add(backoff(self.attempts));
         self.next = match self.stage {
             // The next stage comes in its time, whether this one was refused or not.
-            Stage::AskLeader => again.min(self.since.saturating_add(self.pace.grace)),
+            Stage::AskLeader => again.min(self.since.saturating_add(self.timing.grace)),
             _ => again,
         };
     }
@@ -149,10 +149,10 @@ impl Ending {
         self.answer = Answer::Unreached;
         self.since = now;
         let away = now.since(*self.unreached.get_or_insert(now));
-        let pause = if away < AWAY_LONG {
-            AWAY
+        let pause = if away < UNREACHED_LONG {
+            UNREACHED_BACKOFF
         } else {
-            Duration::from_secs(away.as_secs() / 15).min(AWAY_MAX)
+            Duration::from_secs(away.as_secs() / 15).min(UNREACHED_BACKOFF_MAX)
         };
         self.next = now.saturating_add(pause);
     }
@@ -161,7 +161,7 @@ impl Ending {
     pub(crate) fn reachable(&mut self, now: BootTime) {
         match self.answer {
             Answer::Refused | Answer::Unreached => self.next = self.next.min(now),
-            Answer::Taken => {}
+            Answer::Accepted => {}
         }
     }
 
@@ -182,18 +182,18 @@ impl Ending {
     }
 
     /// Whether the next stage is due.
-    pub(crate) fn escalates(&self, now: BootTime) -> bool {
-        now >= self.next && !self.asks_again(now)
+    pub(crate) fn is_escalation_due(&self, now: BootTime) -> bool {
+        now >= self.next && !self.repeats(now)
     }
 
     pub(crate) fn tick(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
         if now < self.next {
             return;
         }
-        if !self.asks_again(now) {
+        if !self.repeats(now) {
             self.escalate(now, key, out);
         } else if self.answer != Answer::Unreached {
-            self.tries += 1;
+            self.attempts += 1;
         }
         self.request(now, key, out);
     }
@@ -202,34 +202,34 @@ impl Ending {
         // The request before was accepted.
         self.unreached = None;
         let before = self.stage;
-        self.stage = before.harder();
+        self.stage = before.next();
         if self.stage == before {
-            self.tries += 1;
+            self.attempts += 1;
             return;
         }
-        (self.tries, self.since) = (1, now);
+        (self.attempts, self.since) = (1, now);
         if matches!(before, Stage::Lock | Stage::HangUp) {
             // The request before had no result, and the end continues in another way.
-            self.tell(key, out);
+            self.announce(key, out);
         }
     }
 
     /// A failed request is repeated for some time before the next stage.
-    fn asks_again(&self, now: BootTime) -> bool {
-        let polite = match self.stage {
+    fn repeats(&self, now: BootTime) -> bool {
+        let retry_for = match self.stage {
             Stage::Kill => Duration::ZERO,
-            Stage::AskLeader => self.pace.grace,
-            Stage::LockAgain | Stage::Lock | Stage::HangUp | Stage::Terminate => POLITE,
+            Stage::AskLeader => self.timing.grace,
+            Stage::LockAgain | Stage::Lock | Stage::HangUp | Stage::Terminate => SOFT_RETRY_FOR,
         };
         match self.answer {
-            Answer::Taken => false,
-            Answer::Refused => now < self.since.saturating_add(polite),
+            Answer::Accepted => false,
+            Answer::Refused => now < self.since.saturating_add(retry_for),
             Answer::Unreached => true,
         }
     }
 
     /// Announces how the session ends from now on. A repeated lock is no end.
-    fn tell(&self, key: &SessionKey, out: &mut Vec<Action>) {
+    fn announce(&self, key: &SessionKey, out: &mut Vec<Action>) {
         let how = match self.stage {
             Stage::LockAgain => return,
             Stage::Lock => EndAction::Lock,
@@ -249,18 +249,20 @@ impl Ending {
             Stage::Terminate => Action::Terminate(key, limit),
             Stage::Kill => Action::Kill(key, limit),
         });
-        self.answer = Answer::Taken;
+        self.answer = Answer::Accepted;
         self.next = now.saturating_add(match self.stage {
-            Stage::LockAgain | Stage::Lock | Stage::HangUp | Stage::AskLeader => self.pace.grace,
-            Stage::Terminate => self.pace.killed_after,
-            Stage::Kill => pause(self.tries),
+            Stage::LockAgain | Stage::Lock | Stage::HangUp | Stage::AskLeader => self.timing.grace,
+            Stage::Terminate => self.timing.kill_after,
+            Stage::Kill => backoff(self.attempts),
         });
     }
 }
 
 /// The pause after this many tries.
-pub(crate) fn pause(tries: u32) -> Duration {
-    PAUSE.saturating_mul(1 << tries.min(6)).min(PAUSE_MAX)
+pub(crate) fn backoff(attempts: u32) -> Duration {
+    BACKOFF
+        .saturating_mul(1 << attempts.min(6))
+        .min(BACKOFF_MAX)
 }
 
 impl Stage {
@@ -269,7 +271,7 @@ impl Stage {
         matches!(self, Self::LockAgain | Self::Lock)
     }
 
-    const fn harder(self) -> Self {
+    const fn next(self) -> Self {
         match self {
             // Only a desktop is locked, and its leader gets the first request.
             Self::LockAgain | Self::Lock => Self::AskLeader,
@@ -298,12 +300,12 @@ mod tests {
     /// Ticks at each deadline until `end`; every request fails if `failing` says so.
     fn run(stage: Stage, end: u64, fails: impl Fn(BootTime) -> bool) -> Vec<(u64, &'static str)> {
         let grace = Duration::from_secs(10);
-        let pace = match stage {
-            Stage::LockAgain | Stage::Lock | Stage::AskLeader => Pace::by_leader(grace),
-            Stage::HangUp | Stage::Terminate | Stage::Kill => Pace::at_once(grace),
+        let timing = match stage {
+            Stage::LockAgain | Stage::Lock | Stage::AskLeader => Timing::leader_first(grace),
+            Stage::HangUp | Stage::Terminate | Stage::Kill => Timing::processes_first(grace),
         };
         let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
-        let mut ending = Ending::begin(at(0), kind, stage, pace, &key(), &mut out);
+        let mut ending = Escalation::begin(at(0), kind, stage, timing, &key(), &mut out);
         let (mut now, mut seen) = (at(0), Vec::new());
         while now < at(end) {
             for action in out.drain(..) {
@@ -351,8 +353,8 @@ mod tests {
     #[test]
     fn what_is_left_when_the_leader_has_ended_is_terminated_at_once() {
         let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
-        let pace = Pace::by_leader(Duration::from_secs(10));
-        let mut ending = Ending::begin(at(0), kind, Stage::AskLeader, pace, &key(), &mut out);
+        let timing = Timing::leader_first(Duration::from_secs(10));
+        let mut ending = Escalation::begin(at(0), kind, Stage::AskLeader, timing, &key(), &mut out);
         assert!(ending.leader_ended(at(3), &key(), &mut out));
         assert!(!ending.leader_ended(at(3), &key(), &mut out));
         assert!(matches!(out.last(), Some(Action::Terminate(..))));
@@ -369,12 +371,12 @@ mod tests {
             (Stage::Terminate, &[EndAction::Terminate]),
         ] {
             let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
-            let pace = Pace::by_leader(Duration::from_secs(10));
-            let mut ending = Ending::begin(at(0), kind, stage, pace, &key(), &mut out);
+            let timing = Timing::leader_first(Duration::from_secs(10));
+            let mut ending = Escalation::begin(at(0), kind, stage, timing, &key(), &mut out);
             for _ in 0..20 {
                 ending.failed(ending.next());
                 // A lock that is repeated for confirmation is given up; no other stage follows.
-                if stage != Stage::LockAgain || !ending.escalates(ending.next()) {
+                if stage != Stage::LockAgain || !ending.is_escalation_due(ending.next()) {
                     ending.tick(ending.next(), &key(), &mut out);
                 }
             }
@@ -408,8 +410,8 @@ mod tests {
     fn nothing_harder_is_asked_while_logind_cannot_be_reached() {
         let mut out = Vec::new();
         let limit = LimitKind::Absolute;
-        let pace = Pace::at_once(Duration::from_secs(10));
-        let mut ending = Ending::begin(at(0), limit, Stage::HangUp, pace, &key(), &mut out);
+        let timing = Timing::processes_first(Duration::from_secs(10));
+        let mut ending = Escalation::begin(at(0), limit, Stage::HangUp, timing, &key(), &mut out);
         let (mut now, mut pauses) = (at(0), Vec::new());
         while now < at(900) {
             ending.unreached(now);
@@ -438,8 +440,8 @@ mod tests {
     #[test]
     fn what_was_not_taken_is_asked_for_at_once_when_logind_is_back() {
         let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
-        let pace = Pace::at_once(Duration::from_secs(10));
-        let mut ending = Ending::begin(at(0), kind, Stage::Terminate, pace, &key(), &mut out);
+        let timing = Timing::processes_first(Duration::from_secs(10));
+        let mut ending = Escalation::begin(at(0), kind, Stage::Terminate, timing, &key(), &mut out);
         ending.reachable(at(1));
         assert_eq!(ending.next(), at(10), "it was taken");
         ending.unreached(at(1));

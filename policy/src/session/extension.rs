@@ -78,7 +78,7 @@ impl Granted {
                 times: allowed.times,
             });
         }
-        let used = self.stretched(length).saturating_add(late);
+        let used = self.with_extensions(length).saturating_add(late);
         let room = ABSOLUTE_MAX.saturating_sub(used);
         let by = allowed.by.min(room);
         if by.is_zero() {
@@ -90,7 +90,7 @@ impl Granted {
     }
 
     /// A limit of this length with all extensions.
-    pub(crate) fn stretched(&self, length: Duration) -> Duration {
+    pub(crate) fn with_extensions(&self, length: Duration) -> Duration {
         length
             .saturating_add(self.total)
             .min(ABSOLUTE_MAX.max(length))
@@ -113,7 +113,7 @@ mod tests {
         let mut granted = Granted::default();
         assert_eq!(granted.extend(HOUR, LATE, allowed(2, HOUR)), Ok(HOUR));
         assert_eq!(granted.extend(HOUR, LATE, allowed(2, HOUR)), Ok(HOUR));
-        assert_eq!(granted.stretched(HOUR), 3 * HOUR);
+        assert_eq!(granted.with_extensions(HOUR), 3 * HOUR);
         assert_eq!(
             granted.extend(HOUR, LATE, allowed(2, HOUR)),
             Err(Refusal::UsedUp { times: 2 })
@@ -122,7 +122,7 @@ mod tests {
             granted.extend(HOUR, LATE, allowed(0, HOUR)),
             Err(Refusal::NotAllowed)
         );
-        assert_eq!(granted.stretched(HOUR), 3 * HOUR);
+        assert_eq!(granted.with_extensions(HOUR), 3 * HOUR);
     }
 
     #[test]
@@ -132,7 +132,7 @@ mod tests {
             granted.extend(23 * HOUR, LATE, allowed(9, 2 * HOUR)),
             Ok(HOUR)
         );
-        assert_eq!(granted.stretched(23 * HOUR), ABSOLUTE_MAX);
+        assert_eq!(granted.with_extensions(23 * HOUR), ABSOLUTE_MAX);
         assert_eq!(
             granted.extend(23 * HOUR, LATE, allowed(9, 2 * HOUR)),
             Err(Refusal::Longest)
@@ -146,10 +146,10 @@ mod tests {
             times: 1,
             total: 20 * HOUR,
         };
-        assert_eq!(granted.stretched(HOUR), 21 * HOUR);
-        assert_eq!(granted.stretched(20 * HOUR), ABSOLUTE_MAX);
+        assert_eq!(granted.with_extensions(HOUR), 21 * HOUR);
+        assert_eq!(granted.with_extensions(20 * HOUR), ABSOLUTE_MAX);
         // A longer limit is not cut short.
-        assert_eq!(granted.stretched(30 * HOUR), 30 * HOUR);
+        assert_eq!(granted.with_extensions(30 * HOUR), 30 * HOUR);
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
     fn an_extension_adds_to_an_end_that_comes_late() {
         let mut granted = Granted::default();
         assert_eq!(granted.extend(HOUR, 2 * HOUR, allowed(3, HOUR)), Ok(HOUR));
-        assert_eq!(granted.stretched(HOUR), 4 * HOUR);
+        assert_eq!(granted.with_extensions(HOUR), 4 * HOUR);
         assert_eq!(
             granted.extend(HOUR, 20 * HOUR, allowed(3, HOUR)),
             Err(Refusal::Longest)

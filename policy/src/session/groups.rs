@@ -8,16 +8,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::policy::compiled::{Standing, Terms};
+use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
 use crate::session::countdown::Countdown;
-use crate::session::earlier::Barrier;
-use crate::session::escalation::{Ending, Stage};
-use crate::session::retry::{Due, Inquiry, Patience};
-use crate::session::{LoginState, Tracked};
+use crate::session::earlier::AbsoluteOverride;
+use crate::session::escalation::{Escalation, Stage};
+use crate::session::request::{Due, Request, RetryPolicy};
+use crate::session::{LoginState, Session};
 use crate::{Action, BootTime, EndAction, Finding, Groups, Limit, LimitKind, LimitRecord, Limits};
 
 /// The daemon itself gives up after two seconds.
-const PATIENCE: Patience = Patience {
+const RETRY: RetryPolicy = RetryPolicy {
     timeout: Duration::from_secs(3),
     pause: Duration::from_secs(30),
     pause_max: Duration::from_secs(15 * 60),
@@ -25,62 +25,73 @@ const PATIENCE: Patience = Patience {
 
 /// Whether everything that is due was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settled {
+pub(crate) enum AllDone {
     Yes,
     No,
 }
 
-impl Tracked {
+impl Session {
     /// Evaluates the policy, announces a new session, and performs what is due.
-    pub(crate) fn settle(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
-        self.withdraw_stale(out);
-        self.rejudge(now, terms, out);
+    pub(crate) fn reevaluate(
+        &mut self,
+        now: BootTime,
+        policy: &CompiledPolicy,
+        out: &mut Vec<Action>,
+    ) {
+        self.withdraw_stale_warnings(out);
+        self.update_limits(now, policy, out);
         // A lock is only repeated if the limit locks: the session was a desktop before.
         let locks = |limit| self.end_action(limit) == Some(EndAction::Lock);
-        let again = |ending: &Ending| ending.stage() == Stage::LockAgain && !locks(ending.limit);
+        let again =
+            |ending: &Escalation| ending.stage() == Stage::LockAgain && !locks(ending.limit);
         if self.ending.as_ref().is_some_and(again) {
             self.ending = None;
         }
         if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
             // It was no desktop for some time, and is one that is locked again.
-            self.withdraw_for_a_lock(out);
+            self.withdraw_at_lock(out);
         }
-        self.ask_for_groups(now, terms, out);
-        if !self.began && self.standing != Standing::Undecided {
-            self.began = true;
+        self.request_groups(now, policy, out);
+        if !self.announced && self.effective != EffectiveLimits::Undecided {
+            self.announced = true;
             out.push(Action::Began(self.facts.key.clone()));
         }
         self.adopt(out);
-        self.tick(now, terms, out);
+        self.tick(now, policy, out);
         // Groups that were overdue may have changed whether a probe is needed.
-        self.take_baseline(now, out);
+        self.probe_baseline(now, out);
     }
 
     /// Evaluates the policy for a session that is restored from a record with this absolute limit.
-    pub(crate) fn judge(&mut self, now: BootTime, terms: &Terms, held: &LimitRecord) {
+    pub(crate) fn evaluate_restored(
+        &mut self,
+        now: BootTime,
+        policy: &CompiledPolicy,
+        held: &LimitRecord,
+    ) {
         let countdown = &held.countdown;
-        let (standing, barrier) = self.verdict(now, terms, |limits| {
+        let (effective, overriding) = self.evaluate(now, policy, |limits| {
             let (limit, action) = (&limits.absolute, limits.end_action);
             let same = held.length == Some(limit.length) && countdown.fits(limit, action);
             same.then_some(countdown)
         });
-        let since = self.ends_count_from();
-        (self.standing, self.barrier) = (standing, barrier);
+        let since = self.absolute_anchor();
+        (self.effective, self.overriding) = (effective, overriding);
         self.forget_extensions_before(since);
-        if self.standing != Standing::Undecided && self.locks() != Some(true) {
+        if self.effective != EffectiveLimits::Undecided && self.locks() != Some(true) {
             self.locking.hold = None;
         }
     }
 
     /// The groups of the user are known.
-    pub(crate) fn told(&mut self, groups: BTreeSet<String>) {
+    pub(crate) fn groups_resolved(&mut self, groups: BTreeSet<String>) {
         self.groups = Groups::Known(groups);
-        self.groups_inquiry = Inquiry::Idle;
+        self.groups_request = Request::Idle;
     }
 
     /// The groups of the user cannot be resolved.
-    pub(crate) fn untold(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.groups_inquiry.fail(now, PATIENCE).is_none() || self.groups != Groups::Untold {
+    pub(crate) fn groups_unavailable(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        if self.groups_request.fail(now, RETRY).is_none() || self.groups != Groups::Untold {
             return;
         }
         self.groups = Groups::Unavailable;
@@ -92,46 +103,52 @@ impl Tracked {
     pub(crate) fn tick_groups(
         &mut self,
         now: BootTime,
-        terms: &Terms,
+        policy: &CompiledPolicy,
         out: &mut Vec<Action>,
-    ) -> Settled {
-        match self.groups_inquiry.step(now, PATIENCE) {
-            Some(Due::GiveUp) => {
-                self.untold(now, out);
-                self.settle(now, terms, out);
-                return Settled::Yes;
+    ) -> AllDone {
+        match self.groups_request.step(now, RETRY) {
+            Some(Due::TimedOut) => {
+                self.groups_unavailable(now, out);
+                self.reevaluate(now, policy, out);
+                return AllDone::Yes;
             }
-            Some(Due::AskAgain) => {
-                self.groups_inquiry.ask(now);
+            Some(Due::Retry) => {
+                self.groups_request.send(now);
                 out.push(Action::ResolveGroups(self.facts.key.clone()));
             }
             None => {}
         }
-        Settled::No
+        AllDone::No
     }
 
     /// When the groups are overdue, or are to be resolved again.
     pub(crate) fn groups_due(&self) -> Option<BootTime> {
-        self.groups_inquiry.due(PATIENCE)
+        self.groups_request.due(RETRY)
     }
 
     /// Evaluates the policy again. Warnings under a limit that does not hold any more are
     /// withdrawn, and the new limit starts with its warnings.
-    pub(crate) fn rejudge(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
-        let (standing, barrier) = self.verdict_now(now, terms);
+    pub(crate) fn update_limits(
+        &mut self,
+        now: BootTime,
+        policy: &CompiledPolicy,
+        out: &mut Vec<Action>,
+    ) {
+        let (effective, overriding) = self.evaluate_now(now, policy);
         // The limits stay in force while groups are resolved.
-        if standing == Standing::Undecided || (standing == self.standing && barrier == self.barrier)
+        if effective == EffectiveLimits::Undecided
+            || (effective == self.effective && overriding == self.overriding)
         {
             return;
         }
         if self.idle_due().is_none() {
             // No probe was needed, so that a missing reply proves nothing.
-            self.forget_question();
+            self.drop_probe();
         }
-        let stage = self.stage_limit();
-        let since = self.ends_count_from();
-        let before = std::mem::replace(&mut self.standing, standing);
-        let barrier_before = std::mem::replace(&mut self.barrier, barrier);
+        let stage = self.lock_after_limit();
+        let since = self.absolute_anchor();
+        let before = std::mem::replace(&mut self.effective, effective);
+        let overriding_before = std::mem::replace(&mut self.overriding, overriding);
         if let Some(past) = &mut self.past {
             past.since = since;
         }
@@ -145,74 +162,74 @@ impl Tracked {
             }
         }
         for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
-            let before = terms_of(&before, barrier_before.as_deref(), kind);
-            if before != self.terms(kind) {
+            let before = countdown_basis_of(&before, overriding_before.as_deref(), kind);
+            if before != self.countdown_basis(kind) {
                 self.withdraw(kind, out);
                 // A lock is repeated at the limit that holds now.
                 self.ending
                     .take_if(|ending| ending.stage() == Stage::LockAgain && ending.limit == kind);
             }
         }
-        if self.stage_limit() != stage {
+        if self.lock_after_limit() != stage {
             self.stage = Countdown::default();
         }
         self.unknown_reported = false;
     }
 
     /// The result of the policy, where the absolute limit that holds has begun to count down.
-    pub(crate) fn verdict_now(
+    pub(crate) fn evaluate_now(
         &self,
         now: BootTime,
-        terms: &Terms,
-    ) -> (Standing, Option<Box<Barrier>>) {
-        let held = self.terms(LimitKind::Absolute);
-        self.verdict(now, terms, |limits| {
+        policy: &CompiledPolicy,
+    ) -> (EffectiveLimits, Option<Box<AbsoluteOverride>>) {
+        let held = self.countdown_basis(LimitKind::Absolute);
+        self.evaluate(now, policy, |limits| {
             let same = held == Some((&limits.absolute, limits.end_action));
             same.then_some(&self.absolute)
         })
     }
 
     /// What the countdown of this kind depends on: if it changes, the countdown restarts.
-    pub(crate) fn terms(&self, kind: LimitKind) -> Option<(&Limit, EndAction)> {
-        terms_of(&self.standing, self.barrier.as_deref(), kind)
+    pub(crate) fn countdown_basis(&self, kind: LimitKind) -> Option<(&Limit, EndAction)> {
+        countdown_basis_of(&self.effective, self.overriding.as_deref(), kind)
     }
 
     /// Whether a limit locks the session instead of ending it.
     fn locks(&self) -> Option<bool> {
         let limits = self.limits()?;
-        let barrier = self.barrier.as_deref();
-        let locks = barrier.is_some_and(|barrier| barrier.how == EndAction::Lock);
+        let overriding = self.overriding.as_deref();
+        let locks = overriding.is_some_and(|overriding| overriding.how == EndAction::Lock);
         Some(locks || limits.end_action == EndAction::Lock)
     }
 
     /// Resolves the groups if the policy depends on them, and stops if it does not.
-    fn ask_for_groups(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
+    fn request_groups(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
         if matches!(self.groups, Groups::Known(_)) {
             return;
         }
-        let wanted = self.depends_on_groups(terms) && self.login == LoginState::Open;
-        match (wanted, self.groups_inquiry) {
-            (true, Inquiry::Idle) => {
-                self.groups_inquiry.ask(now);
+        let wanted = self.depends_on_groups(policy) && self.login == LoginState::Open;
+        match (wanted, self.groups_request) {
+            (true, Request::Idle) => {
+                self.groups_request.send(now);
                 out.push(Action::ResolveGroups(self.facts.key.clone()));
             }
-            (false, _) => self.groups_inquiry = Inquiry::Idle,
+            (false, _) => self.groups_request = Request::Idle,
             (true, _) => {}
         }
     }
 }
 
 /// What the countdown of this kind depends on.
-fn terms_of<'a>(
-    standing: &'a Standing,
-    barrier: Option<&'a Barrier>,
+fn countdown_basis_of<'a>(
+    effective: &'a EffectiveLimits,
+    overriding: Option<&'a AbsoluteOverride>,
     kind: LimitKind,
 ) -> Option<(&'a Limit, EndAction)> {
-    let Standing::Limited { limits, .. } = standing else {
+    let EffectiveLimits::Limited { limits, .. } = effective else {
         return None;
     };
-    let limits: &Limits = match (kind, barrier) {
-        (LimitKind::Absolute, Some(barrier)) => &barrier.limits,
+    let limits: &Limits = match (kind, overriding) {
+        (LimitKind::Absolute, Some(overriding)) => &overriding.limits,
         (LimitKind::Absolute, None) | (LimitKind::Inactivity, _) => limits,
     };
     let limit = limits.get(kind)?;

@@ -5,16 +5,16 @@
 
 use std::time::Duration;
 
-use crate::session::Tracked;
+use crate::session::Session;
 use crate::session::countdown::{Countdown, Step};
-use crate::session::retry::{Due, Inquiry, Patience};
+use crate::session::request::{Due, Request, RetryPolicy};
 use crate::{
     Action, ActivityKind, BootTime, EndAction, Finding, IdleSource, Leads, Limit, LimitKind,
     Reading, UnknownIdle, Wake,
 };
 
 /// The probes of the daemon give up sooner.
-const PATIENCE: Patience = Patience {
+const RETRY: RetryPolicy = RetryPolicy {
     timeout: Duration::from_secs(10),
     pause: Duration::from_secs(1),
     pause_max: Duration::from_secs(30),
@@ -23,18 +23,18 @@ const PATIENCE: Patience = Patience {
 /// After this many failures in a row the idle time counts as unknown, until a probe succeeds.
 const FAILURES: u32 = 4;
 
-impl Tracked {
+impl Session {
     /// Probes the session as soon as its idle time matters, so that a step of the wall clock before
     /// its first deadline is detected.
-    pub(crate) fn take_baseline(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        let looked = self.activity.clocks.is_some() || self.probe != Inquiry::Idle;
-        if self.idle_matters() && !looked && self.ending.is_none() {
-            self.look(now, out);
+    pub(crate) fn probe_baseline(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let probed = self.activity.clocks.is_some() || self.probe != Request::Idle;
+        if self.idle_matters() && !probed && self.ending.is_none() {
+            self.send_probe(now, out);
         }
     }
 
     /// Input was seen just now. It does not stop an end.
-    pub(crate) fn saw_activity(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn activity_seen(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.is_ending() {
             return;
         }
@@ -46,10 +46,10 @@ impl Tracked {
     }
 
     pub(crate) fn probed(&mut self, now: BootTime, reading: Reading, out: &mut Vec<Action>) {
-        self.probe = Inquiry::Idle;
+        self.probe = Request::Idle;
         match reading.locked {
             Some(true) => self.locked(now, out),
-            Some(false) if !self.is_ending() => self.found_open(),
+            Some(false) if !self.is_ending() => self.found_unlocked(),
             Some(false) | None => {}
         }
         if self.is_ending() {
@@ -63,11 +63,11 @@ impl Tracked {
             self.withdraw(LimitKind::Inactivity, out);
         }
         // The result is acted on after overdue groups.
-        self.unknown_reported &= self.is_unenforceable();
+        self.unknown_reported &= self.is_idle_unenforced();
     }
 
     /// The screen is not locked, although no unlock was signalled.
-    fn found_open(&mut self) {
+    fn found_unlocked(&mut self) {
         if self.locking.locked {
             // What the first stage was for is due again.
             self.stage = Countdown::default();
@@ -76,7 +76,7 @@ impl Tracked {
             // A repeated lock is under way: it is confirmed, or the hold ends.
             self.locking.locked = false;
         } else {
-            self.locking.found_open();
+            self.locking.found_unlocked();
         }
     }
 
@@ -84,13 +84,13 @@ impl Tracked {
         if self.ending.is_some() {
             return;
         }
-        let Some(failures) = self.probe.fail(now, PATIENCE) else {
+        let Some(failures) = self.probe.fail(now, RETRY) else {
             return;
         };
-        self.look_again = false;
+        self.probe_again = false;
         let wanted = self.idle_due().is_some_and(|due| due <= now);
         if failures >= FAILURES && wanted {
-            self.activity.lose_track(now);
+            self.activity.set_unknown(now);
             self.report_unknown(out);
         }
     }
@@ -102,28 +102,30 @@ impl Tracked {
             .limits()
             .is_some_and(|limits| limits.activity.contains(&ActivityKind::Inhibitor));
         if counts {
-            self.look_afresh(now, out);
+            self.request_fresh_probe(now, out);
         }
     }
 
     /// The agent reports that there was no input for the time that it was to watch for.
     pub(crate) fn became_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.idle_due().is_some() {
-            self.look_afresh(now, out);
+            self.request_fresh_probe(now, out);
         }
     }
 
     /// Probes, even if a probe is under way.
-    fn look_afresh(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    fn request_fresh_probe(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if !self.idle_matters() || self.ending.is_some() {
             return;
         }
         match self.probe {
             // An overdue probe does not prevent another.
-            Inquiry::Asked { .. } if self.probe.step(now, PATIENCE).is_none() => {
-                self.look_again = true;
+            Request::Pending { .. } if self.probe.step(now, RETRY).is_none() => {
+                self.probe_again = true;
             }
-            Inquiry::Asked { .. } | Inquiry::Idle | Inquiry::Failed { .. } => self.look(now, out),
+            Request::Pending { .. } | Request::Idle | Request::Failed { .. } => {
+                self.send_probe(now, out);
+            }
         }
     }
 
@@ -131,20 +133,20 @@ impl Tracked {
         if self.ending.is_some() {
             return;
         }
-        if self.probe == Inquiry::Idle
-            && std::mem::take(&mut self.look_again)
+        if self.probe == Request::Idle
+            && std::mem::take(&mut self.probe_again)
             && self.idle_matters()
         {
-            self.look(now, out);
+            self.send_probe(now, out);
         }
         if self.idle_due().is_none() {
             return;
         }
-        match self.probe.step(now, PATIENCE) {
-            Some(Due::GiveUp) => self.probe_failed(now, out),
-            Some(Due::AskAgain) if self.is_worth_repeating(now) => self.look(now, out),
+        match self.probe.step(now, RETRY) {
+            Some(Due::TimedOut) => self.probe_failed(now, out),
+            Some(Due::Retry) if self.is_retry_needed(now) => self.send_probe(now, out),
             // The next probe is when something is due.
-            Some(Due::AskAgain) => self.probe = Inquiry::Idle,
+            Some(Due::Retry) => self.probe = Request::Idle,
             None => {}
         }
         if self.idle_due().is_none_or(|due| now < due) {
@@ -153,32 +155,32 @@ impl Tracked {
         // An older probe is no proof, even one after that time: if a reload has shortened the
         // limit, there may have been input since.
         if self.activity.sampled < now {
-            if self.probe == Inquiry::Idle {
-                self.look(now, out);
+            if self.probe == Request::Idle {
+                self.send_probe(now, out);
             }
             return;
         }
-        if self.is_unenforceable() {
+        if self.is_idle_unenforced() {
             self.report_unknown(out);
             return;
         }
-        self.tick_stage(now, out);
+        self.tick_lock_after(now, out);
         self.tick_inactivity(now, out);
     }
 
     /// Whether a failed probe is repeated after its pause: where something is due, and once more when
     /// the idle time counts as unknown, so that a short failure is over soon.
-    fn is_worth_repeating(&self, now: BootTime) -> bool {
+    fn is_retry_needed(&self, now: BootTime) -> bool {
         let due = self.idle_due().is_some_and(|due| due <= now);
         let just_unknown =
-            matches!(self.probe, Inquiry::Failed { failures, .. } if failures == FAILURES);
+            matches!(self.probe, Request::Failed { failures, .. } if failures == FAILURES);
         due || just_unknown
     }
 
     pub(crate) fn idle_wake(&self) -> Option<(BootTime, Wake)> {
         let due = self.idle_due()?;
-        Some(match self.probe.due(PATIENCE) {
-            None => (due, self.idle_why()),
+        Some(match self.probe.due(RETRY) {
+            None => (due, self.idle_wake_reason()),
             Some(due) => (due, Wake::Probe),
         })
     }
@@ -190,7 +192,7 @@ impl Tracked {
             let first = limit.leads.iter().next();
             limit.length.saturating_sub(first.unwrap_or_default())
         });
-        let stage = self.stage_limit().map(|stage| stage.length);
+        let stage = self.lock_after_limit().map(|stage| stage.length);
         warned.into_iter().chain(stage).min()
     }
 
@@ -200,7 +202,7 @@ impl Tracked {
     }
 
     /// Whether the inactivity limit is not enforced because no source knows the idle time.
-    pub(crate) fn is_unenforceable(&self) -> bool {
+    pub(crate) fn is_idle_unenforced(&self) -> bool {
         self.activity.source == IdleSource::Unknown
             && self
                 .limits()
@@ -208,7 +210,7 @@ impl Tracked {
     }
 
     /// The lock of the first stage, as a limit; only for sessions with a screen.
-    pub(crate) fn stage_limit(&self) -> Option<Limit> {
+    pub(crate) fn lock_after_limit(&self) -> Option<Limit> {
         let limits = self.limits()?;
         let length = limits.lock_after?;
         let wanted = self.facts.session_type.is_graphical();
@@ -221,16 +223,16 @@ impl Tracked {
     /// Whether anything counts from the last activity.
     pub(crate) fn idle_matters(&self) -> bool {
         let limited = |limits: &crate::Limits| limits.inactivity.is_some();
-        self.limits().is_some_and(limited) || self.stage_limit().is_some()
+        self.limits().is_some_and(limited) || self.lock_after_limit().is_some()
     }
 
     /// When something that counts from the last activity is due: a probe first.
     pub(crate) fn idle_due(&self) -> Option<BootTime> {
-        let due = self.counted_due()?;
+        let due = self.nominal_due()?;
         let said = self.unknown_reported && self.activity.sampled >= due;
-        if said && self.is_unenforceable() {
+        if said && self.is_idle_unenforced() {
             // A probe found no source. A desktop may report later, so the probe is repeated.
-            let stage = self.stage_limit();
+            let stage = self.lock_after_limit();
             let limit = self.limits()?.inactivity.as_ref().or(stage.as_ref())?;
             Some(self.activity.sampled.saturating_add(limit.length))
         } else {
@@ -239,35 +241,35 @@ impl Tracked {
     }
 
     /// The same, whether the idle time is known or not.
-    fn counted_due(&self) -> Option<BootTime> {
-        let (end, stage) = self.counted_dues();
+    fn nominal_due(&self) -> Option<BootTime> {
+        let (end, stage) = self.nominal_dues();
         end.into_iter().chain(stage).min()
     }
 
     /// When the inactivity limit or the first stage is due.
-    fn counted_dues(&self) -> (Option<BootTime>, Option<BootTime>) {
+    fn nominal_dues(&self) -> (Option<BootTime>, Option<BootTime>) {
         if self.is_held() {
             return (None, None);
         }
         let since = self.idle_since();
         let limit = self.limits().and_then(|limits| limits.inactivity.as_ref());
         let end = limit.and_then(|limit| self.inactivity.due(since, limit));
-        let stage = self.stage_limit();
+        let stage = self.lock_after_limit();
         let stage = stage.and_then(|limit| self.stage.due(since, &limit));
         (end, stage)
     }
 
-    fn idle_why(&self) -> Wake {
-        match self.counted_dues() {
+    fn idle_wake_reason(&self) -> Wake {
+        match self.nominal_dues() {
             (Some(end), Some(stage)) if stage < end => Wake::Stage,
             (None, Some(_)) => Wake::Stage,
             (Some(_) | None, Some(_) | None) => Wake::Limit(LimitKind::Inactivity),
         }
     }
 
-    fn tick_stage(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    fn tick_lock_after(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let since = self.idle_since();
-        let Some(limit) = self.stage_limit() else {
+        let Some(limit) = self.lock_after_limit() else {
             return;
         };
         if self.stage.step(now, since, &limit) != Some(Step::End) {
@@ -289,23 +291,24 @@ impl Tracked {
             return;
         };
         if let Some(step) = self.inactivity.step(now, since, &limit) {
-            self.perform(now, LimitKind::Inactivity, step, limit.length, out);
+            self.act_on(now, LimitKind::Inactivity, step, limit.length, out);
         }
     }
 
     /// After a restart under other limits: the report counts only if the session was probed when it
     /// was due now.
-    pub(crate) fn recall_report(&mut self) {
-        let looked = |due| self.activity.sampled >= due;
-        self.unknown_reported &= self.is_unenforceable() && self.counted_due().is_some_and(looked);
+    pub(crate) fn restore_unknown_report(&mut self) {
+        let probed = |due| self.activity.sampled >= due;
+        self.unknown_reported &=
+            self.is_idle_unenforced() && self.nominal_due().is_some_and(probed);
     }
 
     fn report_unknown(&mut self, out: &mut Vec<Action>) {
-        if !self.is_unenforceable() {
+        if !self.is_idle_unenforced() {
             self.unknown_reported = false;
             return;
         }
-        let Some(due) = self.counted_due() else {
+        let Some(due) = self.nominal_due() else {
             return;
         };
         if !self.unknown_reported && self.activity.sampled >= due {
@@ -319,14 +322,14 @@ impl Tracked {
     }
 
     /// Drops a probe that is open, and its repetition.
-    pub(crate) fn forget_question(&mut self) {
-        self.look_again = false;
-        self.probe = Inquiry::Idle;
+    pub(crate) fn drop_probe(&mut self) {
+        self.probe_again = false;
+        self.probe = Request::Idle;
     }
 
-    fn look(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        self.look_again = false;
-        self.probe.ask(now);
+    fn send_probe(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        self.probe_again = false;
+        self.probe.send(now);
         out.push(Action::Probe(self.facts.key.clone()));
     }
 }

@@ -1,13 +1,13 @@
 //! Locks and unlocks of one session's screen.
 
-use crate::session::Tracked;
+use crate::session::Session;
 use crate::session::countdown::Countdown;
-use crate::session::escalation::{Ending, Stage};
+use crate::session::escalation::{Escalation, Stage};
 use crate::session::extension::Granted;
 use crate::session::locking::LockCause;
 use crate::{Action, BootTime, Finding, LimitKind};
 
-impl Tracked {
+impl Session {
     /// The screen is locked.
     pub(crate) fn locked(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.removal.is_some() && self.is_ending() {
@@ -15,14 +15,14 @@ impl Tracked {
             return;
         }
         let key = self.facts.key.clone();
-        let locking = |ending: &mut Ending| ending.stage().locks();
+        let locking = |ending: &mut Escalation| ending.stage().locks();
         let Some(ending) = self.ending.take_if(locking) else {
             let held = self.is_held();
             let cause = self.locking.locked();
             out.extend(cause.map(|cause| Action::Locked(key, cause)));
             if self.is_held() && !held {
                 // The hold was in doubt, and the user was warned in that time.
-                self.withdraw_for_a_lock(out);
+                self.withdraw_at_lock(out);
             }
             return;
         };
@@ -32,10 +32,10 @@ impl Tracked {
             out.push(Action::Locked(key, LockCause::Limit(limit)));
         }
         // The warning has come true; the other limit restarts with this one.
-        if limit == LimitKind::Inactivity || !self.is_fixed() {
+        if limit == LimitKind::Inactivity || !self.ends_despite_lock() {
             *self.countdown(limit) = Countdown::default();
         }
-        self.withdraw_for_a_lock(out);
+        self.withdraw_at_lock(out);
     }
 
     /// The user has unlocked the screen, and is present.
@@ -44,7 +44,7 @@ impl Tracked {
         self.ending
             .take_if(|ending| ending.stage() == Stage::LockAgain);
         let hold = self.locking.unlocked(now);
-        let renewed = hold.is_some_and(|hold| self.is_renewed_by_unlock(hold));
+        let renewed = hold.is_some_and(|hold| self.unlock_restarts_absolute(hold));
         if renewed {
             self.granted = Granted::default();
         }
@@ -59,9 +59,9 @@ impl Tracked {
             return;
         }
         if hold.is_some() {
-            self.withdraw_for_a_lock(out);
+            self.withdraw_at_lock(out);
         }
-        self.saw_activity(now, out);
+        self.activity_seen(now, out);
     }
 
     /// Whether the session is locked instead of ended, so that no limit ends it.
@@ -70,18 +70,21 @@ impl Tracked {
     }
 
     /// A lock is in force instead of an end: warnings of limits that it restarts are withdrawn.
-    pub(crate) fn withdraw_for_a_lock(&mut self, out: &mut Vec<Action>) {
-        if !self.is_fixed() {
+    pub(crate) fn withdraw_at_lock(&mut self, out: &mut Vec<Action>) {
+        if !self.ends_despite_lock() {
             self.withdraw(LimitKind::Absolute, out);
         }
         self.withdraw(LimitKind::Inactivity, out);
     }
 
     /// Reports a desktop that the first stage asked to lock and that has not locked.
-    pub(crate) fn tick_proof(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        let overdue = self.locking.proof_due().is_some_and(|due| due <= now);
+    pub(crate) fn tick_lock_confirmation(&mut self, now: BootTime, out: &mut Vec<Action>) {
+        let overdue = self
+            .locking
+            .confirmation_due()
+            .is_some_and(|due| due <= now);
         if overdue && self.limits().is_some() {
-            self.locking.miss();
+            self.locking.set_unconfirmed();
             out.push(Action::Report(self.facts.key.clone(), Finding::NotLocked));
         }
     }

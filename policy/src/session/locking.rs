@@ -13,7 +13,7 @@ use crate::{BootTime, LimitKind};
 
 /// A desktop that does not report a lock within this time has not locked. GNOME and KDE report in
 /// well under a second; the first lock after a login loads the locker.
-const PROOF: Duration = Duration::from_secs(5);
+const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a session is to be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,7 +111,7 @@ impl Locking {
     }
 
     /// A probe found the screen unlocked. Returns the hold that is in doubt now, if there is one.
-    pub(crate) fn found_open(&mut self) -> Option<Hold> {
+    pub(crate) fn found_unlocked(&mut self) -> Option<Hold> {
         self.locked = false;
         let hold = self.hold.as_mut().filter(|hold| !hold.doubted)?;
         hold.doubted = true;
@@ -132,14 +132,14 @@ impl Locking {
     }
 
     /// The lock that was asked for was not confirmed in time.
-    pub(crate) fn miss(&mut self) {
+    pub(crate) fn set_unconfirmed(&mut self) {
         self.asked = None;
         self.missed = true;
     }
 
     /// Until when a lock that the first stage asked for has to be confirmed.
-    pub(crate) fn proof_due(&self) -> Option<BootTime> {
-        self.asked.map(|asked| asked.saturating_add(PROOF))
+    pub(crate) fn confirmation_due(&self) -> Option<BootTime> {
+        self.asked.map(|asked| asked.saturating_add(CONFIRM_WITHIN))
     }
 }
 
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn a_hint_that_is_gone_is_no_unlock_but_ends_the_hold() {
         let mut locking = held(100);
-        assert!(locking.found_open().is_some());
-        assert_eq!(locking.found_open(), None);
+        assert!(locking.found_unlocked().is_some());
+        assert_eq!(locking.found_unlocked(), None);
         assert_eq!(locking.held(), None);
         assert_eq!(locking.anchor(at(7)), at(100));
         // The signal comes late: the user did unlock.
@@ -192,9 +192,9 @@ mod tests {
             asked: Some(at(100)),
             ..Locking::default()
         };
-        locking.miss();
+        locking.set_unconfirmed();
         assert_eq!((locking.asked, locking.missed), (None, true));
-        let _ = locking.found_open();
+        let _ = locking.found_unlocked();
         assert!(locking.missed);
         let (mut seen, mut unlocked, mut held) = (locking, locking, locking);
         let _ = seen.locked();
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_lock_that_is_seen_again_ends_the_doubt() {
         let mut locking = held(100);
-        let _ = locking.found_open();
+        let _ = locking.found_unlocked();
         let _ = locking.locked();
         assert_eq!(locking.held().map(|hold| hold.since), Some(at(100)));
     }

@@ -15,21 +15,21 @@ mod idle;
 mod lock;
 pub(crate) mod locking;
 pub(crate) mod removal;
-mod retry;
+mod request;
 pub(crate) mod schedule;
 pub(crate) mod snapshot;
 pub(crate) mod view;
 
-use crate::policy::compiled::{Standing, Terms};
+use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
 use crate::session::activity::Activity;
 use crate::session::countdown::Countdown;
-use crate::session::earlier::{Barrier, Past};
-use crate::session::escalation::{Ending, Stage};
+use crate::session::earlier::{AbsoluteOverride, Past};
+use crate::session::escalation::{Escalation, Stage};
 use crate::session::extension::{Extended, Granted, Refusal};
-use crate::session::groups::Settled;
+use crate::session::groups::AllDone;
 use crate::session::locking::Locking;
 use crate::session::removal::Removal;
-use crate::session::retry::Inquiry;
+use crate::session::request::Request;
 use crate::{
     Action, BootTime, EndAction, Exemption, Groups, Limit, LimitKind, Limits, Login, SessionFacts,
     Wake,
@@ -41,20 +41,20 @@ use crate::{
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own, and no two exclude each other"
 )]
-pub(crate) struct Tracked {
+pub(crate) struct Session {
     pub(crate) facts: SessionFacts,
     /// Whether PAM has reported the login, too.
     pub(crate) recorded: bool,
     pub(crate) login: LoginState,
     /// Whether the session was announced.
-    pub(crate) began: bool,
+    pub(crate) announced: bool,
     pub(crate) groups: Groups,
-    pub(crate) groups_inquiry: Inquiry,
-    pub(crate) standing: Standing,
+    pub(crate) groups_request: Request,
+    pub(crate) effective: EffectiveLimits,
     /// Earlier properties of the session, if a user has changed them.
     pub(crate) past: Option<Box<Past>>,
     /// The absolute limit that holds for a session whose properties were changed.
-    pub(crate) barrier: Option<Box<Barrier>>,
+    pub(crate) overriding: Option<Box<AbsoluteOverride>>,
     pub(crate) activity: Activity,
     pub(crate) absolute: Countdown,
     pub(crate) inactivity: Countdown,
@@ -64,16 +64,16 @@ pub(crate) struct Tracked {
     pub(crate) locking: Locking,
     /// Unknown idle time was reported. It is reported again only after the idle time was known.
     pub(crate) unknown_reported: bool,
-    pub(crate) probe: Inquiry,
+    pub(crate) probe: Request,
     /// What the last probe saw may have changed while it was under way.
-    pub(crate) look_again: bool,
-    pub(crate) ending: Option<Ending>,
+    pub(crate) probe_again: bool,
+    pub(crate) ending: Option<Escalation>,
     /// logind has dropped it, and it is being verified that nothing remains.
     pub(crate) removal: Option<Removal>,
     /// The daemon was asked to move the login into a scope.
     pub(crate) adopted: bool,
     /// Warnings from before a restart that do not hold any more.
-    pub(crate) stale: Vec<LimitKind>,
+    pub(crate) stale_warnings: Vec<LimitKind>,
 }
 
 /// Whether the user is logged in; processes that run on after a logout are no login.
@@ -88,7 +88,7 @@ pub enum LoginState {
     LoggedOut,
 }
 
-impl Tracked {
+impl Session {
     /// A session with these properties; the policy is not evaluated yet.
     pub(crate) fn new(now: BootTime, facts: SessionFacts) -> Self {
         // A start in the future, which is an error of the source, would keep the session for ever.
@@ -99,29 +99,29 @@ impl Tracked {
             facts,
             recorded: false,
             login: LoginState::Open,
-            began: false,
+            announced: false,
             groups: Groups::Untold,
-            groups_inquiry: Inquiry::Idle,
-            standing: Standing::Undecided,
+            groups_request: Request::Idle,
+            effective: EffectiveLimits::Undecided,
             past: None,
-            barrier: None,
+            overriding: None,
             absolute: Countdown::default(),
             inactivity: Countdown::default(),
             stage: Countdown::default(),
             granted: Granted::default(),
             locking: Locking::default(),
             unknown_reported: false,
-            probe: Inquiry::Idle,
-            look_again: false,
+            probe: Request::Idle,
+            probe_again: false,
             ending: None,
             removal: None,
             adopted: false,
-            stale: Vec::new(),
+            stale_warnings: Vec::new(),
         }
     }
 
     /// It began at this time, if that is earlier than what is known.
-    pub(crate) fn counts_from(&mut self, started: Option<BootTime>) {
+    pub(crate) fn set_earlier_start(&mut self, started: Option<BootTime>) {
         self.facts.started = self
             .facts
             .started
@@ -130,17 +130,21 @@ impl Tracked {
 
     /// The limits that hold now, if any.
     pub(crate) fn limits(&self) -> Option<&Limits> {
-        match &self.standing {
-            Standing::Limited { limits, .. } if self.login == LoginState::Open => Some(limits),
-            Standing::Limited { .. } | Standing::Exempt(_) | Standing::Undecided => None,
+        match &self.effective {
+            EffectiveLimits::Limited { limits, .. } if self.login == LoginState::Open => {
+                Some(limits)
+            }
+            EffectiveLimits::Limited { .. }
+            | EffectiveLimits::Exempt(_)
+            | EffectiveLimits::Undecided => None,
         }
     }
 
     /// The limits that the absolute limit is from.
     pub(crate) fn absolute_limits(&self) -> Option<&Limits> {
         let limits = self.limits()?;
-        let barrier = self.barrier.as_deref();
-        Some(barrier.map_or(limits, |barrier| &barrier.limits))
+        let overriding = self.overriding.as_deref();
+        Some(overriding.map_or(limits, |overriding| &overriding.limits))
     }
 
     /// The limits that the limit of this kind is from.
@@ -154,25 +158,27 @@ impl Tracked {
     /// The action at the limit of this kind.
     pub(crate) fn end_action(&self, kind: LimitKind) -> Option<EndAction> {
         let limits = self.limits()?;
-        let barrier = self.barrier.as_deref();
-        let barrier = barrier.filter(|_| kind == LimitKind::Absolute);
-        let action = barrier.map_or(limits.end_action, |barrier| barrier.how);
+        let overriding = self.overriding.as_deref();
+        let overriding = overriding.filter(|_| kind == LimitKind::Absolute);
+        let action = overriding.map_or(limits.end_action, |overriding| overriding.how);
         Some(action.within(self.facts.session_type))
     }
 
     /// Why no limit holds, if that will not change.
     pub(crate) fn exemption(&self) -> Option<Exemption> {
-        match &self.standing {
-            Standing::Exempt(why) => Some(*why),
-            Standing::Limited { .. } | Standing::Undecided if self.login != LoginState::Open => {
+        match &self.effective {
+            EffectiveLimits::Exempt(why) => Some(*why),
+            EffectiveLimits::Limited { .. } | EffectiveLimits::Undecided
+                if self.login != LoginState::Open =>
+            {
                 Some(Exemption::LoggedOut)
             }
-            Standing::Limited { .. } | Standing::Undecided => None,
+            EffectiveLimits::Limited { .. } | EffectiveLimits::Undecided => None,
         }
     }
 
     /// logind, or the daemon that keeps the session, reports its properties again.
-    pub(crate) fn update(&mut self, facts: SessionFacts, terms: &Terms) {
+    pub(crate) fn update(&mut self, facts: SessionFacts, policy: &CompiledPolicy) {
         let started = self.facts.started;
         let before = self.variant();
         let service = facts.service.or_else(|| self.facts.service.take());
@@ -193,7 +199,7 @@ impl Tracked {
             audit,
             ..facts
         };
-        self.remember(before, terms);
+        self.record_earlier_properties(before, policy);
     }
 
     /// PAM reports the login.
@@ -206,12 +212,12 @@ impl Tracked {
         }
         if self.facts.terminal.is_none() {
             self.facts.terminal = login.terminal;
-            self.complete_the_past();
+            self.complete_earlier_properties();
         }
     }
 
     /// An extension is requested.
-    pub(crate) fn extend(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
+    pub(crate) fn extend(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
         let key = self.facts.key.clone();
         let length = self.absolute_limits().map(|limits| limits.absolute.length);
         match self.extended(now) {
@@ -219,23 +225,23 @@ impl Tracked {
                 self.withdraw(LimitKind::Absolute, out);
                 out.push(Action::Extended(key, extended));
                 let length = length.unwrap_or_default();
-                self.extend_shorter_limits(now, terms, (length, extended.until));
-                self.rejudge(now, terms, out);
+                self.extend_shorter_limits(now, policy, (length, extended.until));
+                self.update_limits(now, policy, out);
             }
             Err(refusal) => out.push(Action::ExtensionRefused(key, refusal)),
         }
     }
 
     /// Performs what is due.
-    pub(crate) fn tick(&mut self, now: BootTime, terms: &Terms, out: &mut Vec<Action>) {
-        self.withdraw_stale(out);
+    pub(crate) fn tick(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
+        self.withdraw_stale_warnings(out);
         self.tick_removal(now, out);
         if self.removal.is_some() && self.is_ending() {
             // logind has no session to end.
             return;
         }
         if let Some(ending) = &mut self.ending {
-            if ending.stage() != Stage::LockAgain || !ending.escalates(now) {
+            if ending.stage() != Stage::LockAgain || !ending.is_escalation_due(now) {
                 ending.tick(now, &self.facts.key, out);
                 return;
             }
@@ -244,10 +250,10 @@ impl Tracked {
             self.ending = None;
             self.locking.hold = None;
         }
-        if self.tick_groups(now, terms, out) == Settled::Yes {
+        if self.tick_groups(now, policy, out) == AllDone::Yes {
             return;
         }
-        self.tick_proof(now, out);
+        self.tick_lock_confirmation(now, out);
         self.tick_absolute(now, out);
         self.tick_idle(now, out);
     }
@@ -266,8 +272,11 @@ impl Tracked {
                 .min_by_key(|(due, _)| *due);
         }
         let groups = self.groups_due().map(|due| (due, Wake::Groups));
-        let proof = self.locking.proof_due().map(|due| (due, Wake::Proof));
-        let absolute = self.absolute_terms().and_then(|(anchor, limit)| {
+        let proof = self
+            .locking
+            .confirmation_due()
+            .map(|due| (due, Wake::Proof));
+        let absolute = self.absolute_in_force().and_then(|(anchor, limit)| {
             let due = self.absolute.due(anchor, &limit)?;
             Some((due, Wake::Limit(LimitKind::Absolute)))
         });
@@ -284,14 +293,14 @@ impl Tracked {
     pub(crate) fn next_end(&self) -> Option<(LimitKind, BootTime)> {
         let limits = self.limits()?;
         let absolute = self
-            .absolute_terms()
-            .filter(|_| self.threatens(LimitKind::Absolute));
+            .absolute_in_force()
+            .filter(|_| self.will_act(LimitKind::Absolute));
         let absolute = absolute.map(|(anchor, limit)| {
             let end = self.absolute.ends_at(anchor, &limit);
             (LimitKind::Absolute, end)
         });
         let inactivity = limits.inactivity.as_ref();
-        let inactivity = inactivity.filter(|_| self.threatens(LimitKind::Inactivity));
+        let inactivity = inactivity.filter(|_| self.will_act(LimitKind::Inactivity));
         let inactivity = inactivity.map(|limit| {
             let end = self.inactivity.ends_at(self.idle_since(), limit);
             (LimitKind::Inactivity, end)
@@ -304,18 +313,20 @@ impl Tracked {
 
     /// Whether a limit of this kind will act. Limits of a session that is locked instead of ended
     /// do not, except for an absolute limit that ends the session in any case.
-    pub(crate) fn threatens(&self, kind: LimitKind) -> bool {
+    pub(crate) fn will_act(&self, kind: LimitKind) -> bool {
         match kind {
-            LimitKind::Absolute => !self.absolute.reported && (!self.is_held() || self.is_fixed()),
+            LimitKind::Absolute => {
+                !self.absolute.reported && (!self.is_held() || self.ends_despite_lock())
+            }
             LimitKind::Inactivity => {
-                !self.inactivity.reported && !self.is_unenforceable() && !self.is_held()
+                !self.inactivity.reported && !self.is_idle_unenforced() && !self.is_held()
             }
         }
     }
 
     /// Whether a warning of this kind is in force.
     pub(crate) fn is_warned(&self, kind: LimitKind) -> bool {
-        let held = self.is_held() && (kind == LimitKind::Inactivity || !self.is_fixed());
+        let held = self.is_held() && (kind == LimitKind::Inactivity || !self.ends_despite_lock());
         let countdown = match kind {
             LimitKind::Absolute => &self.absolute,
             LimitKind::Inactivity => &self.inactivity,
@@ -325,21 +336,21 @@ impl Tracked {
 
     /// What the absolute limit counts from, and its length with extensions. A session that is held
     /// is not warned: a repeated lock only confirms.
-    pub(crate) fn absolute_terms(&self) -> Option<(BootTime, Limit)> {
+    pub(crate) fn absolute_in_force(&self) -> Option<(BootTime, Limit)> {
         let limit = &self.absolute_limits()?.absolute;
-        let mut limit = if self.is_held() && !self.is_fixed() {
-            limit.silent()
+        let mut limit = if self.is_held() && !self.ends_despite_lock() {
+            limit.without_warnings()
         } else {
             limit.clone()
         };
-        limit.length = self.granted.stretched(limit.length);
-        Some((self.ends_count_from(), limit))
+        limit.length = self.granted.with_extensions(limit.length);
+        Some((self.absolute_anchor(), limit))
     }
 
     /// Withdraws warnings from before a restart that do not hold any more.
-    pub(crate) fn withdraw_stale(&mut self, out: &mut Vec<Action>) {
-        let stale = std::mem::take(&mut self.stale).into_iter();
-        out.extend(stale.map(|kind| Action::Withdraw(self.facts.key.clone(), kind)));
+    pub(crate) fn withdraw_stale_warnings(&mut self, out: &mut Vec<Action>) {
+        let stale_warnings = std::mem::take(&mut self.stale_warnings).into_iter();
+        out.extend(stale_warnings.map(|kind| Action::Withdraw(self.facts.key.clone(), kind)));
     }
 
     /// Restarts a countdown, and withdraws its warnings.
@@ -361,10 +372,10 @@ impl Tracked {
     }
 
     fn tick_absolute(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if let Some((anchor, limit)) = self.absolute_terms()
+        if let Some((anchor, limit)) = self.absolute_in_force()
             && let Some(step) = self.absolute.step(now, anchor, &limit)
         {
-            self.perform(now, LimitKind::Absolute, step, limit.length, out);
+            self.act_on(now, LimitKind::Absolute, step, limit.length, out);
         }
     }
 
@@ -374,16 +385,16 @@ impl Tracked {
         }
         let limits = self.absolute_limits().ok_or(Refusal::NoLimit)?;
         let length = limits.absolute.length;
-        let barrier = self.barrier.as_deref();
-        let allowed = barrier.map_or(limits.extensions, |barrier| barrier.extensions);
-        let (anchor, limit) = self.absolute_terms().ok_or(Refusal::NoLimit)?;
+        let overriding = self.overriding.as_deref();
+        let allowed = overriding.map_or(limits.extensions, |overriding| overriding.extensions);
+        let (anchor, limit) = self.absolute_in_force().ok_or(Refusal::NoLimit)?;
         // If the limit passed while the engine was not called, the end is later than the limit.
         let end = self.absolute.ends_at(anchor, &limit).max(now);
         let late = end.since(anchor.saturating_add(limit.length));
         let by = self.granted.extend(length, late, allowed)?;
         Ok(Extended {
             by,
-            until: anchor.saturating_add(self.granted.stretched(length)),
+            until: anchor.saturating_add(self.granted.with_extensions(length)),
             left: allowed.times.saturating_sub(self.granted.times),
         })
     }

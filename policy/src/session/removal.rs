@@ -7,15 +7,15 @@
 
 use std::time::Duration;
 
-use crate::session::escalation::pause;
-use crate::session::retry::{Due, Inquiry, Patience};
-use crate::session::{LoginState, Tracked};
+use crate::session::escalation::backoff;
+use crate::session::request::{Due, Request, RetryPolicy};
+use crate::session::{LoginState, Session};
 use crate::{
     Action, BootTime, Departure, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts, Wake,
 };
 
 /// A check may fail for a moment.
-const PATIENCE: Patience = Patience {
+const RETRY: RetryPolicy = RetryPolicy {
     timeout: Duration::from_secs(3),
     pause: Duration::from_secs(1),
     pause_max: Duration::from_secs(30),
@@ -25,28 +25,28 @@ const PATIENCE: Patience = Patience {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
     /// It is being verified whether anything remains.
-    Asked(Inquiry),
+    Verifying(Request),
     /// The same, if another session with its id may be the one that is gone.
-    Doubted(Inquiry),
+    VerifyingEither(Request),
     /// It was ended for this limit, and something remains. That was ended `tries` times, and is
     /// ended again at `next`.
     Survived {
         limit: LimitKind,
-        tries: u32,
+        attempts: u32,
         next: BootTime,
     },
 }
 
 impl Removal {
-    const fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked(_) | Self::Doubted(_))
+    const fn is_verifying(&self) -> bool {
+        matches!(self, Self::Verifying(_) | Self::VerifyingEither(_))
     }
 
     /// The same, with the new state of the question.
-    const fn with(self, inquiry: Inquiry) -> Self {
+    const fn with_request(self, request: Request) -> Self {
         match self {
-            Self::Asked(_) => Self::Asked(inquiry),
-            Self::Doubted(_) => Self::Doubted(inquiry),
+            Self::Verifying(_) => Self::Verifying(request),
+            Self::VerifyingEither(_) => Self::VerifyingEither(request),
             Self::Survived { .. } => self,
         }
     }
@@ -54,34 +54,34 @@ impl Removal {
 
 /// Whether a session is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Gone,
-    Stays,
+pub(crate) enum Gone {
+    Yes,
+    No,
 }
 
-impl From<()> for Fate {
+impl From<()> for Gone {
     /// An event without a result does not remove the session.
     fn from((): ()) -> Self {
-        Self::Stays
+        Self::No
     }
 }
 
-impl Tracked {
+impl Session {
     /// logind, or the daemon that kept the session, reports that it is gone.
-    pub(crate) fn dropped(&mut self, now: BootTime, out: &mut Vec<Action>) -> Fate {
+    pub(crate) fn dropped(&mut self, now: BootTime, out: &mut Vec<Action>) -> Gone {
         if self.removal.is_some() {
-            return Fate::Stays;
+            return Gone::No;
         }
-        if !self.is_worth_a_look() {
-            return Fate::Gone;
+        if !self.needs_verification() {
+            return Gone::Yes;
         }
-        self.removal = Some(Removal::Asked(self.verify(now, out)));
-        Fate::Stays
+        self.removal = Some(Removal::Verifying(self.verify(now, out)));
+        Gone::No
     }
 
     /// It was dropped before this engine was started: it is verified as soon as possible.
-    pub(crate) fn is_to_be_verified(&mut self, now: BootTime) {
-        self.removal = Some(Removal::Asked(Inquiry::Failed {
+    pub(crate) fn verify_soon(&mut self, now: BootTime) {
+        self.removal = Some(Removal::Verifying(Request::Failed {
             retry_at: now,
             failures: 0,
         }));
@@ -89,18 +89,18 @@ impl Tracked {
 
     /// It, or another session with its id, is gone.
     pub(crate) fn doubted(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.removal.is_none() && self.is_worth_a_look() {
-            self.removal = Some(Removal::Doubted(self.verify(now, out)));
+        if self.removal.is_none() && self.needs_verification() {
+            self.removal = Some(Removal::VerifyingEither(self.verify(now, out)));
         }
     }
 
     /// logind still has it, as far as is known.
     pub(crate) fn reappeared(&mut self) {
-        self.removal.take_if(|removal| removal.is_asked());
+        self.removal.take_if(|removal| removal.is_verifying());
     }
 
     /// Whether the daemon keeps it because logind has dropped it.
-    pub(crate) fn is_kept_on(&self) -> bool {
+    pub(crate) fn is_kept_after_drop(&self) -> bool {
         self.facts.keeper == Keeper::Daemon(NoSession::Dropped)
     }
 
@@ -110,29 +110,31 @@ impl Tracked {
         now: BootTime,
         remains: Remains,
         out: &mut Vec<Action>,
-    ) -> Fate {
+    ) -> Gone {
         let Some(removal) = self.removal else {
-            return Fate::Stays;
+            return Gone::No;
         };
         match (remains, removal, self.ended_for()) {
-            (Remains::Nothing, _, _) => Fate::Gone,
-            (Remains::Something, Removal::Survived { .. }, _) => Fate::Stays,
-            (Remains::Something, Removal::Doubted(_), _) => {
+            (Remains::Nothing, _, _) => Gone::Yes,
+            (Remains::Something, Removal::Survived { .. }, _) => Gone::No,
+            (Remains::Something, Removal::VerifyingEither(_), _) => {
                 self.removal = None;
-                Fate::Stays
+                Gone::No
             }
-            (Remains::Something, Removal::Asked(_), Some(limit)) => {
+            (Remains::Something, Removal::Verifying(_), Some(limit)) => {
                 let finding = Finding::Survived(limit);
                 out.push(Action::Report(self.facts.key.clone(), finding));
                 self.end_remains(now, limit, 0, out);
-                Fate::Stays
+                Gone::No
             }
-            (Remains::Something, Removal::Asked(_), None) if self.limits().is_none() => Fate::Gone,
-            (Remains::Something, Removal::Asked(_), None) => {
+            (Remains::Something, Removal::Verifying(_), None) if self.limits().is_none() => {
+                Gone::Yes
+            }
+            (Remains::Something, Removal::Verifying(_), None) => {
                 self.removal = None;
                 self.facts.keeper = Keeper::Daemon(NoSession::Dropped);
                 self.adopted = false;
-                Fate::Stays
+                Gone::No
             }
         }
     }
@@ -149,20 +151,26 @@ impl Tracked {
     /// Performs what is due for a session that was dropped.
     pub(crate) fn tick_removal(&mut self, now: BootTime, out: &mut Vec<Action>) {
         match self.removal {
-            Some(removal @ (Removal::Asked(mut inquiry) | Removal::Doubted(mut inquiry))) => {
-                if inquiry.step(now, PATIENCE) == Some(Due::GiveUp) {
+            Some(
+                removal @ (Removal::Verifying(mut request) | Removal::VerifyingEither(mut request)),
+            ) => {
+                if request.step(now, RETRY) == Some(Due::TimedOut) {
                     // The pause counts from when it was due, however late this call is.
-                    let due = inquiry.due(PATIENCE).unwrap_or(now);
-                    let _ = inquiry.fail(due, PATIENCE);
+                    let due = request.due(RETRY).unwrap_or(now);
+                    let _ = request.fail(due, RETRY);
                 }
-                if inquiry.step(now, PATIENCE) == Some(Due::AskAgain) {
-                    inquiry.ask(now);
+                if request.step(now, RETRY) == Some(Due::Retry) {
+                    request.send(now);
                     out.push(Action::Verify(self.facts.key.clone()));
                 }
-                self.removal = Some(removal.with(inquiry));
+                self.removal = Some(removal.with_request(request));
             }
-            Some(Removal::Survived { limit, tries, next }) if now >= next => {
-                self.end_remains(now, limit, tries, out);
+            Some(Removal::Survived {
+                limit,
+                attempts,
+                next,
+            }) if now >= next => {
+                self.end_remains(now, limit, attempts, out);
             }
             Some(Removal::Survived { .. }) | None => {}
         }
@@ -171,8 +179,8 @@ impl Tracked {
     /// When something is due for a session that was dropped.
     pub(crate) fn removal_wake(&self) -> Option<(BootTime, Wake)> {
         Some(match self.removal? {
-            Removal::Asked(inquiry) | Removal::Doubted(inquiry) => {
-                (inquiry.due(PATIENCE)?, Wake::Verify)
+            Removal::Verifying(request) | Removal::VerifyingEither(request) => {
+                (request.due(RETRY)?, Wake::Verify)
             }
             Removal::Survived { next, .. } => (next, Wake::Remains),
         })
@@ -182,17 +190,17 @@ impl Tracked {
     pub(crate) const fn survived(&self) -> Option<LimitKind> {
         match self.removal {
             Some(Removal::Survived { limit, .. }) => Some(limit),
-            Some(Removal::Asked(_) | Removal::Doubted(_)) | None => None,
+            Some(Removal::Verifying(_) | Removal::VerifyingEither(_)) | None => None,
         }
     }
 
     /// Whether it was dropped, and its user has logged out.
-    pub(crate) fn is_left(&self) -> bool {
+    pub(crate) fn is_logged_out_and_dropped(&self) -> bool {
         self.removal.is_some() && self.ended_for().is_none() && self.limits().is_none()
     }
 
     /// The session is gone, for this reason.
-    pub(crate) fn departs(self) -> (SessionFacts, Departure) {
+    pub(crate) fn into_end(self) -> (SessionFacts, Departure) {
         let departure = self.ended_for().map_or(Departure::Own, Departure::Ended);
         (self.facts, departure)
     }
@@ -208,25 +216,31 @@ impl Tracked {
     }
 
     /// Whether it is to be verified that nothing remains.
-    fn is_worth_a_look(&self) -> bool {
+    fn needs_verification(&self) -> bool {
         let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
         let matters = self.ended_for().is_some() || self.limits().is_some();
         !told && matters && self.facts.leader.is_some()
     }
 
-    fn verify(&self, now: BootTime, out: &mut Vec<Action>) -> Inquiry {
-        let mut inquiry = Inquiry::Idle;
-        inquiry.ask(now);
+    fn verify(&self, now: BootTime, out: &mut Vec<Action>) -> Request {
+        let mut request = Request::Idle;
+        request.send(now);
         out.push(Action::Verify(self.facts.key.clone()));
-        inquiry
+        request
     }
 
-    fn end_remains(&mut self, now: BootTime, limit: LimitKind, tries: u32, out: &mut Vec<Action>) {
-        let tries = tries.saturating_add(1);
+    fn end_remains(
+        &mut self,
+        now: BootTime,
+        limit: LimitKind,
+        attempts: u32,
+        out: &mut Vec<Action>,
+    ) {
+        let attempts = attempts.saturating_add(1);
         self.removal = Some(Removal::Survived {
             limit,
-            tries,
-            next: now.saturating_add(pause(tries)),
+            attempts,
+            next: now.saturating_add(backoff(attempts)),
         });
         out.push(Action::EndRemains(self.facts.key.clone(), limit));
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::policy::compiled::fitted;
-use crate::session::Tracked;
+use crate::policy::compiled::clamped;
+use crate::session::Session;
 use crate::session::countdown::Countdown;
 use crate::{BootTime, EndAction, Limit, LimitKind, Limits, SessionType, Warning};
 
@@ -32,7 +32,7 @@ impl Limits {
     /// activity after that, in order.
     #[must_use]
     pub fn schedule(&self, start: BootTime, session_type: SessionType) -> Vec<Milestone> {
-        let limits = fitted(self);
+        let limits = clamped(self);
         let fresh = Countdown::default();
         let mut milestones = Vec::new();
         for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
@@ -49,7 +49,7 @@ impl Limits {
     }
 }
 
-impl Tracked {
+impl Session {
     /// The next events, in order: none while the session is being ended or is locked for a limit.
     pub(crate) fn schedule(&self) -> Vec<Milestone> {
         let Some(limits) = self.limits() else {
@@ -59,21 +59,21 @@ impl Tracked {
             return Vec::new();
         }
         let mut milestones = Vec::new();
-        let absolute = self.absolute_terms();
-        if let Some((anchor, limit)) = absolute.filter(|_| self.threatens(LimitKind::Absolute)) {
+        let absolute = self.absolute_in_force();
+        if let Some((anchor, limit)) = absolute.filter(|_| self.will_act(LimitKind::Absolute)) {
             let kind = LimitKind::Absolute;
             milestones.extend(of_countdown(kind, anchor, &limit, &self.absolute));
         }
         let since = self.idle_since();
         let inactivity = limits.inactivity.as_ref();
-        if let Some(limit) = inactivity.filter(|_| self.threatens(LimitKind::Inactivity)) {
+        if let Some(limit) = inactivity.filter(|_| self.will_act(LimitKind::Inactivity)) {
             let kind = LimitKind::Inactivity;
             milestones.extend(of_countdown(kind, since, limit, &self.inactivity));
         }
         if self.is_held() {
             return in_order(milestones);
         }
-        let stage = self.stage_limit();
+        let stage = self.lock_after_limit();
         let stage = stage.filter(|_| !self.stage.reported && !self.locking.locked);
         milestones.extend(stage.map(|limit| Milestone {
             at: since.saturating_add(limit.length),
@@ -83,7 +83,7 @@ impl Tracked {
     }
 }
 
-impl Tracked {
+impl Session {
     /// The warnings in force: the last one for each limit. There is none while the session is being
     /// ended, or is locked for a limit.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
@@ -93,7 +93,7 @@ impl Tracked {
         if self.ending.is_some() {
             return Vec::new();
         }
-        let standing = |kind, countdown: &Countdown, anchor, limit: &Limit| {
+        let effective = |kind, countdown: &Countdown, anchor, limit: &Limit| {
             let lead = countdown.heard?;
             Some(Warning {
                 limit: kind,
@@ -102,15 +102,15 @@ impl Tracked {
                 ends_at: countdown.ends_at(anchor, limit),
             })
         };
-        let fixed = !self.is_held() || self.is_fixed();
-        let absolute = self.absolute_terms().filter(|_| fixed);
+        let fixed = !self.is_held() || self.ends_despite_lock();
+        let absolute = self.absolute_in_force().filter(|_| fixed);
         let absolute = absolute.and_then(|(anchor, limit)| {
-            standing(LimitKind::Absolute, &self.absolute, anchor, &limit)
+            effective(LimitKind::Absolute, &self.absolute, anchor, &limit)
         });
         let inactivity = limits.inactivity.as_ref().filter(|_| !self.is_held());
         let inactivity = inactivity.and_then(|limit| {
             let kind = LimitKind::Inactivity;
-            standing(kind, &self.inactivity, self.idle_since(), limit)
+            effective(kind, &self.inactivity, self.idle_since(), limit)
         });
         absolute.into_iter().chain(inactivity).collect()
     }
@@ -123,7 +123,7 @@ fn of_countdown(
     countdown: &Countdown,
 ) -> Vec<Milestone> {
     let end = countdown.ends_at(anchor, limit);
-    let warnings = countdown.unheard(limit).map(|lead| Milestone {
+    let warnings = countdown.remaining_leads(limit).map(|lead| Milestone {
         at: end.saturating_sub(lead),
         what: MilestoneKind::Warning(kind, lead),
     });

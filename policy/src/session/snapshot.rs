@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::policy::compiled::{Standing, Terms};
+use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
 use crate::session::earlier::Past;
-use crate::session::{LoginState, Tracked};
+use crate::session::{LoginState, Session};
 use crate::{
     Activity, BootTime, Countdown, EndAction, Granted, Groups, LimitKind, Locking, SessionFacts,
 };
@@ -52,7 +52,7 @@ pub struct LimitRecord {
 }
 
 impl SessionRecord {
-    pub(crate) fn of(session: &Tracked) -> Self {
+    pub(crate) fn of(session: &Session) -> Self {
         let record = |kind, countdown: &Countdown| LimitRecord {
             length: length_of(session, kind),
             countdown: countdown.clone(),
@@ -63,9 +63,9 @@ impl SessionRecord {
             login: session.login,
             groups: session.groups.clone(),
             past: session.past.as_deref().map(|past| Past {
-                since: session.ends_count_from(),
-                held: match session.barrier.as_deref() {
-                    Some(barrier) => Some(barrier.source()),
+                since: session.absolute_anchor(),
+                held: match session.overriding.as_deref() {
+                    Some(overriding) => Some(overriding.source()),
                     None => past.held.clone(),
                 },
                 ..past.clone()
@@ -75,7 +75,7 @@ impl SessionRecord {
             absolute: record(LimitKind::Absolute, &session.absolute),
             inactivity: record(LimitKind::Inactivity, &session.inactivity),
             stage: LimitRecord {
-                length: session.stage_limit().map(|limit| limit.length),
+                length: session.lock_after_limit().map(|limit| limit.length),
                 countdown: session.stage.clone(),
             },
             granted: session.granted,
@@ -88,11 +88,11 @@ impl SessionRecord {
         }
     }
 
-    pub(crate) fn restore(self, now: BootTime, terms: &Terms) -> Tracked {
-        let mut session = Tracked::new(now, self.facts);
+    pub(crate) fn restore(self, now: BootTime, policy: &CompiledPolicy) -> Session {
+        let mut session = Session::new(now, self.facts);
         session.recorded = self.recorded;
         session.login = self.login;
-        session.began = true;
+        session.announced = true;
         session.groups = self.groups;
         session.granted = self.granted;
         session.locking = self.locking.no_later_than(now);
@@ -102,28 +102,28 @@ impl SessionRecord {
                 ..past
             })
         });
-        session.judge(now, terms, &self.absolute);
+        session.evaluate_restored(now, policy, &self.absolute);
         session.activity = self.activity;
         // A record may be from a clock that is ahead.
         session.activity.last = session.activity.last.min(now);
         session.activity.output = session.activity.output.min(now);
         session.activity.supposed = session.activity.supposed.map(|time| time.min(now));
         session.activity.sampled = session.activity.sampled.min(now);
-        let undecided = session.standing == Standing::Undecided;
-        let mut stale = Vec::new();
-        let mut countdown = |kind, record: LimitRecord| match session.terms(kind) {
+        let undecided = session.effective == EffectiveLimits::Undecided;
+        let mut stale_warnings = Vec::new();
+        let mut countdown = |kind, record: LimitRecord| match session.countdown_basis(kind) {
             Some((limit, end_action))
                 if record.length == Some(limit.length)
                     && record.countdown.fits(limit, end_action) =>
             {
                 record.countdown.resumed(now)
             }
-            terms => {
-                let holds = terms.is_some_and(|(limit, end_action)| {
+            basis => {
+                let holds = basis.is_some_and(|(limit, end_action)| {
                     record.length == Some(limit.length) && end_action != EndAction::Report
                 });
                 if record.countdown.is_warned() && !holds && !undecided {
-                    stale.push(kind);
+                    stale_warnings.push(kind);
                 }
                 Countdown::default()
             }
@@ -135,19 +135,19 @@ impl SessionRecord {
         );
         session.absolute = absolute;
         session.inactivity = inactivity;
-        session.stale = stale;
-        let same_stage = self.stage.length == session.stage_limit().map(|limit| limit.length);
+        session.stale_warnings = stale_warnings;
+        let same_stage = self.stage.length == session.lock_after_limit().map(|limit| limit.length);
         if same_stage {
             session.stage = self.stage.countdown;
         }
         session.unknown_reported = self.unknown_reported;
         if !(same_stage && same_limit) {
-            session.recall_report();
+            session.restore_unknown_report();
         }
         session
     }
 }
 
-fn length_of(session: &Tracked, kind: LimitKind) -> Option<Duration> {
-    session.terms(kind).map(|(limit, _)| limit.length)
+fn length_of(session: &Session, kind: LimitKind) -> Option<Duration> {
+    session.countdown_basis(kind).map(|(limit, _)| limit.length)
 }

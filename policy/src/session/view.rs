@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::policy::compiled::Standing;
-use crate::session::Tracked;
+use crate::policy::compiled::EffectiveLimits;
+use crate::session::Session;
 use crate::{
     Activity, BootTime, EndAction, Exemption, Extensions, Granted, Groups, LimitKind, Limits,
     Locking, SessionFacts,
@@ -82,7 +82,7 @@ impl View<'_> {
     pub fn length(&self, kind: LimitKind) -> Option<Duration> {
         let length = self.limits_for(kind)?.get(kind)?.length;
         Some(match kind {
-            LimitKind::Absolute => self.granted.stretched(length),
+            LimitKind::Absolute => self.granted.with_extensions(length),
             LimitKind::Inactivity => length,
         })
     }
@@ -122,10 +122,10 @@ impl View<'_> {
 
 impl<'a> View<'a> {
     /// The view of this session.
-    pub(crate) fn of(session: &'a Tracked) -> Self {
-        let (limits, rule) = match &session.standing {
-            Standing::Limited { rule, .. } => (session.limits(), rule.as_deref()),
-            Standing::Exempt(_) | Standing::Undecided => (None, None),
+    pub(crate) fn of(session: &'a Session) -> Self {
+        let (limits, rule) = match &session.effective {
+            EffectiveLimits::Limited { rule, .. } => (session.limits(), rule.as_deref()),
+            EffectiveLimits::Exempt(_) | EffectiveLimits::Undecided => (None, None),
         };
         let ending = session.ending.as_ref().filter(|_| session.is_ending());
         let warned = |kind| session.is_warned(kind);
@@ -146,18 +146,18 @@ impl<'a> View<'a> {
         } else {
             Phase::Running
         };
-        let barrier = session.barrier.as_deref().filter(|_| limits.is_some());
+        let overriding = session.overriding.as_deref().filter(|_| limits.is_some());
         Self {
             facts: &session.facts,
             recorded: session.recorded,
             phase,
             limits,
             rule,
-            earlier: barrier.map(|barrier| Earlier {
-                limits: &barrier.limits,
-                rule: barrier.rule.as_deref(),
-                end_action: barrier.how,
-                extensions: barrier.extensions,
+            earlier: overriding.map(|overriding| Earlier {
+                limits: &overriding.limits,
+                rule: overriding.rule.as_deref(),
+                end_action: overriding.how,
+                extensions: overriding.extensions,
             }),
             groups: &session.groups,
             granted: session.granted,

@@ -6,7 +6,7 @@ use crate::BootTime;
 
 /// Timeout and pauses of a question.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct RetryPolicy {
     /// A reply that takes longer than this counts as a failure.
     pub(crate) timeout: Duration,
     /// The pause after the first failure is twice this; it is doubled with each.
@@ -17,23 +17,23 @@ pub(crate) struct Patience {
 
 /// The state of one question, which is asked at most once at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Inquiry {
+pub(crate) enum Request {
     /// The question is not open.
     Idle,
     /// It was asked, after this many failures in a row.
-    Asked { since: BootTime, failures: u32 },
+    Pending { since: BootTime, failures: u32 },
     /// It failed this many times in a row, and is to be repeated.
     Failed { retry_at: BootTime, failures: u32 },
 }
 
-impl Inquiry {
+impl Request {
     /// Asks, or repeats the question after failures.
-    pub(crate) fn ask(&mut self, now: BootTime) {
+    pub(crate) fn send(&mut self, now: BootTime) {
         let failures = match *self {
             Self::Idle => 0,
-            Self::Asked { failures, .. } | Self::Failed { failures, .. } => failures,
+            Self::Pending { failures, .. } | Self::Failed { failures, .. } => failures,
         };
-        *self = Self::Asked {
+        *self = Self::Pending {
             since: now,
             failures,
         };
@@ -41,15 +41,15 @@ impl Inquiry {
 
     /// The question has failed. Returns how many times in a row; `None` if it was not open, since
     /// it had timed out.
-    pub(crate) fn fail(&mut self, now: BootTime, patience: Patience) -> Option<u32> {
-        let Self::Asked { failures, .. } = *self else {
+    pub(crate) fn fail(&mut self, now: BootTime, retry: RetryPolicy) -> Option<u32> {
+        let Self::Pending { failures, .. } = *self else {
             return None;
         };
         let failures = failures.saturating_add(1);
-        let pause = patience
+        let pause = retry
             .pause
             .saturating_mul(1 << failures.min(5))
-            .min(patience.pause_max);
+            .min(retry.pause_max);
         *self = Self::Failed {
             retry_at: now.saturating_add(pause),
             failures,
@@ -58,37 +58,37 @@ impl Inquiry {
     }
 
     /// When the question times out, or is repeated.
-    pub(crate) fn due(&self, patience: Patience) -> Option<BootTime> {
+    pub(crate) fn due(&self, retry: RetryPolicy) -> Option<BootTime> {
         match *self {
             Self::Idle => None,
-            Self::Asked { since, .. } => Some(since.saturating_add(patience.timeout)),
+            Self::Pending { since, .. } => Some(since.saturating_add(retry.timeout)),
             Self::Failed { retry_at, .. } => Some(retry_at),
         }
     }
 
     /// What is due now.
-    pub(crate) fn step(&self, now: BootTime, patience: Patience) -> Option<Due> {
-        let due = self.due(patience).is_some_and(|due| due <= now);
+    pub(crate) fn step(&self, now: BootTime, retry: RetryPolicy) -> Option<Due> {
+        let due = self.due(retry).is_some_and(|due| due <= now);
         match self {
-            Self::Asked { .. } if due => Some(Due::GiveUp),
-            Self::Failed { .. } if due => Some(Due::AskAgain),
-            Self::Idle | Self::Asked { .. } | Self::Failed { .. } => None,
+            Self::Pending { .. } if due => Some(Due::TimedOut),
+            Self::Failed { .. } if due => Some(Due::Retry),
+            Self::Idle | Self::Pending { .. } | Self::Failed { .. } => None,
         }
     }
 }
 
-/// What is due for an [`Inquiry`].
+/// What is due for a [`Request`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
-    GiveUp,
-    AskAgain,
+    TimedOut,
+    Retry,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const RETRY: RetryPolicy = RetryPolicy {
         timeout: Duration::from_secs(10),
         pause: Duration::from_secs(1),
         pause_max: Duration::from_secs(30),
@@ -100,13 +100,13 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_the_longest() {
-        let (mut inquiry, mut now, mut pauses) = (Inquiry::Idle, at(0), Vec::new());
+        let (mut request, mut now, mut pauses) = (Request::Idle, at(0), Vec::new());
         for _ in 0..6 {
-            inquiry.ask(now);
-            assert!(inquiry.fail(now, PATIENCE).is_some());
-            let due = inquiry.due(PATIENCE).unwrap();
+            request.send(now);
+            assert!(request.fail(now, RETRY).is_some());
+            let due = request.due(RETRY).unwrap();
             pauses.push(due.since(now).as_secs());
-            assert_eq!(inquiry.step(due, PATIENCE), Some(Due::AskAgain));
+            assert_eq!(request.step(due, RETRY), Some(Due::Retry));
             now = due;
         }
         assert_eq!(pauses, [2, 4, 8, 16, 30, 30]);
@@ -114,12 +114,12 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_come_is_given_up_once() {
-        let mut inquiry = Inquiry::Idle;
-        assert_eq!(inquiry.fail(at(0), PATIENCE), None);
-        inquiry.ask(at(0));
-        assert_eq!(inquiry.step(at(9), PATIENCE), None);
-        assert_eq!(inquiry.step(at(10), PATIENCE), Some(Due::GiveUp));
-        assert_eq!(inquiry.fail(at(10), PATIENCE), Some(1));
-        assert_eq!(inquiry.fail(at(10), PATIENCE), None);
+        let mut request = Request::Idle;
+        assert_eq!(request.fail(at(0), RETRY), None);
+        request.send(at(0));
+        assert_eq!(request.step(at(9), RETRY), None);
+        assert_eq!(request.step(at(10), RETRY), Some(Due::TimedOut));
+        assert_eq!(request.fail(at(10), RETRY), Some(1));
+        assert_eq!(request.fail(at(10), RETRY), None);
     }
 }
