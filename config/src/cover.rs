@@ -191,7 +191,7 @@ fn covers_name(wide: &Pattern, narrow: &Pattern, budget: &mut Budget) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use session_timeout_policy::{Groups, Outcome, Subject, Uid};
+    use session_timeout_policy::{Groups, MatchResult, Subject, Uid};
 
     use super::*;
 
@@ -244,7 +244,7 @@ mod tests {
         let from = |host| Subject {
             user: "alice",
             uid: Uid::new(1000),
-            groups: &Groups::Untold,
+            groups: &Groups::Unknown,
             class: &SessionClass::User,
             session_type: SessionType::Tty,
             service: None,
@@ -253,8 +253,8 @@ mod tests {
             seat: None,
         };
         for name in LOCAL_NAMES {
-            assert_eq!(local.test(&from(name)), Outcome::Matches, "{name}");
+            assert_eq!(local.test(&from(name)), MatchResult::Matches, "{name}");
         }
-        assert_eq!(local.test(&from("127.0.0.1")), Outcome::Differs);
+        assert_eq!(local.test(&from("127.0.0.1")), MatchResult::Differs);
     }
 }

@@ -82,7 +82,7 @@ fn judged(settings: &Settings, login: &Login<'_>) -> (Option<String>, Limits) {
         terminal: None,
         seat: login.seat,
     };
-    match policy.judge(&subject) {
+    match policy.evaluate(&subject) {
         Verdict::Limited { limits, rule } => (rule.map(str::to_owned), limits.clone()),
         other => panic!("{other:?}"),
     }

@@ -392,7 +392,7 @@ match = { remote = true, from = "10.0.0.0/8" }
     );
     let policy = found.policy(Uid::new(500));
     assert_eq!(policy.first_regular_uid, Uid::new(500));
-    let groups = Groups::Untold;
+    let groups = Groups::Unknown;
     let rule_of = |user, remote_host| {
         let subject = Subject {
             user,
@@ -405,7 +405,7 @@ match = { remote = true, from = "10.0.0.0/8" }
             terminal: None,
             seat: None,
         };
-        match policy.judge(&subject) {
+        match policy.evaluate(&subject) {
             Verdict::Limited { rule, .. } => rule,
             other => panic!("{other:?}"),
         }

@@ -188,10 +188,10 @@ impl Hands {
                 self.teller.killing(facts, *limit);
                 self.ends.request(facts, Request::End(End::Kill));
             }
-            Action::Lock(_, LockCause::Again(_) | LockCause::Limit(_)) => {
+            Action::Lock(_, LockCause::Verify(_) | LockCause::Limit(_)) => {
                 self.ends.request(facts, Request::Lock);
             }
-            Action::Lock(_, LockCause::Stage) => {
+            Action::Lock(_, LockCause::LockAfter) => {
                 self.teller.locking(&session);
                 self.ends.request(facts, Request::Lock);
             }

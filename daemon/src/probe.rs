@@ -206,7 +206,7 @@ impl Prober {
             stamps,
             hint: properties.and_then(|known| known.hint(now)),
             agent: None,
-            work,
+            cpu_time: work,
             inhibitor: None,
             locked: properties.and_then(logind::Properties::locked),
         }

@@ -124,7 +124,7 @@ impl SessionReport {
             idle: known.then(|| now.since(activity.latest())),
             idle_source,
             idle_fallbacks: activity.fallbacks.iter().copied().collect(),
-            looked: activity.clocks.map(|_| now.since(activity.sampled)),
+            looked: activity.clocks.map(|_| now.since(activity.probed_at)),
             agent: agents.source_of(&session.facts.key),
             agent_name: agents.name_of(&session.facts.key),
             inhibitor: activity.inhibitor.clone().filter(|_| inhibits),
@@ -138,12 +138,12 @@ impl SessionReport {
                 .limits_for(LimitKind::Absolute)
                 .map(|limits| limits.absolute.length),
             absolute_rule: session
-                .earlier
-                .map(|earlier| earlier.rule.unwrap_or_default().to_owned()),
+                .overriding
+                .map(|limit| limit.rule.unwrap_or_default().to_owned()),
             extensions: session.extensions(),
             granted: session.granted,
             locked: session.locking.locked,
-            lock_missed: session.locking.missed,
+            lock_missed: session.locking.unconfirmed,
             unwarned: unwarned.has(&session.facts.key),
         }
     }

@@ -73,7 +73,7 @@ pub(crate) fn end(language: Language, session: &View<'_>, limit: LimitKind) -> S
 
 /// What a session ends for by this limit.
 pub(crate) fn cause(session: &View<'_>, limit: LimitKind) -> Cause {
-    match (limit, session.locking.renewed) {
+    match (limit, session.locking.unlocked_at) {
         (LimitKind::Inactivity, _) => Cause::Input,
         (LimitKind::Absolute, None) => Cause::Login,
         (LimitKind::Absolute, Some(_)) => Cause::Unlock,
@@ -223,7 +223,7 @@ mod tests {
             end(Language::English, &session, LimitKind::Absolute)
                 .ends_with(", 24 h after the login (rule \"card data\").\r\n")
         );
-        session.locking.renewed = Some(BootTime::default());
+        session.locking.unlocked_at = Some(BootTime::default());
         assert!(
             end(Language::German, &session, LimitKind::Absolute)
                 .ends_with(", 24 h nach dem letzten Entsperren (Regel „card data“).\r\n")

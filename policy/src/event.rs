@@ -89,7 +89,7 @@ pub enum Action {
     /// Kill what remains of the session after its grace.
     Kill(SessionKey, LimitKind),
     /// The session is gone. For the journal.
-    Left(SessionFacts, Departure),
+    Left(SessionFacts, EndReason),
     /// Lock the session's screen, and send [`Event::Locked`] when it is locked, or if it is
     /// already.
     Lock(SessionKey, LockCause),
@@ -182,11 +182,11 @@ pub enum Remains {
 
 /// Why a session is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Departure {
+pub enum EndReason {
     /// The daemon ended it for this limit.
-    Ended(LimitKind),
+    Limit(LimitKind),
     /// The user logged out, or something else ended it.
-    Own,
+    Other,
 }
 
 /// Identifies one session: logind reuses ids such as `c1` after a restart of its own, but never

@@ -24,23 +24,23 @@ mod time;
 
 pub use engine::{Deadline, Engine, Wake};
 pub use event::{
-    Action, AuditSession, Departure, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid,
+    Action, AuditSession, EndReason, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid,
     Remains, SessionFacts, SessionKey, Warning,
 };
-pub use login1::{SessionClass, SessionType, Uid, systemd_takes};
+pub use login1::{SessionClass, SessionType, Uid, is_systemd_user_name};
 pub use policy::limits::{
     ABSOLUTE_MAX, ActivityKind, Bell, EndAction, Extensions, Leads, Limit, LimitKind, Limits, Mesg,
     UnknownIdle,
 };
-pub use policy::matching::{Host, Match, Network, NetworkError, Outcome, Pattern, Reach};
+pub use policy::matching::{Host, Match, MatchResult, Network, NetworkError, Pattern, Reach};
 pub use policy::rules::{Exemption, Groups, Policy, Rule, Subject, Verdict};
 pub use session::LoginState;
 pub use session::activity::{Activity, Hint, IdleSource, Reading, StampSource};
 pub use session::countdown::Countdown;
-pub use session::earlier::{Past, Source, Variant};
+pub use session::earlier::{ChangeableProperties, EarlierProperties, LimitsSource};
 pub use session::extension::{Extended, Granted, Refusal};
 pub use session::locking::{Hold, LockCause, Locking};
 pub use session::schedule::{Milestone, MilestoneKind};
 pub use session::snapshot::{LimitRecord, SessionRecord};
-pub use session::view::{Earlier, Phase, View};
+pub use session::view::{OverrideView, Phase, View};
 pub use time::{BootTime, WallTime};

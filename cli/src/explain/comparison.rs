@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use session_timeout_policy::{
-    Exemption, Match, Outcome, Policy, Reach, SessionClass, Subject, Verdict,
+    Exemption, Match, MatchResult, Policy, Reach, SessionClass, Subject, Verdict,
 };
 
 use super::PassedOver;
@@ -15,7 +15,7 @@ use crate::text::{listed, one_line};
 /// Every rule that was asked before one held, and why it did not hold.
 pub(super) fn passed_over(policy: &Policy, subject: &Subject<'_>) -> Vec<PassedOver> {
     let asked = Asked::of(policy, subject);
-    let held = match policy.judge(subject) {
+    let held = match policy.evaluate(subject) {
         Verdict::Limited { rule, .. } => rule,
         Verdict::Exempt(_) | Verdict::NeedsGroups => None,
     };
@@ -45,7 +45,7 @@ impl Asked {
             rules: Vec::new(),
             ..policy.clone()
         };
-        match bare.judge(subject) {
+        match bare.evaluate(subject) {
             Verdict::Limited { .. } | Verdict::NeedsGroups => Self::All,
             Verdict::Exempt(Exemption::Root | Exemption::SystemAccount) => Self::Naming,
             Verdict::Exempt(Exemption::Class | Exemption::LoggedOut | Exemption::NoPolicy) => {
@@ -120,9 +120,9 @@ fn objections(matching: &Match, subject: &Subject<'_>) -> Vec<String> {
     let answers = questions.into_iter().zip(said);
     answers
         .filter_map(|(question, said)| match question.test(subject) {
-            Outcome::Matches => None,
-            Outcome::Differs => Some(said),
-            Outcome::DependsOnGroups => Some("the groups are unknown".to_owned()),
+            MatchResult::Matches => None,
+            MatchResult::Differs => Some(said),
+            MatchResult::DependsOnGroups => Some("the groups are unknown".to_owned()),
         })
         .collect()
 }
@@ -290,7 +290,7 @@ mod tests {
                 for names in [&["pci"] as &[&str], &[]] {
                     let groups = groups(names);
                     let subject = alice(&groups);
-                    let before = match policy.judge(&subject) {
+                    let before = match policy.evaluate(&subject) {
                         Verdict::Limited { rule, .. } => policy
                             .rules
                             .iter()

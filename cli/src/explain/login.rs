@@ -7,7 +7,7 @@ use std::time::Duration;
 use session_timeout_config::Settings;
 use session_timeout_policy::{
     BootTime, Groups, LimitKind, Limits, Milestone, MilestoneKind, NoSession, SessionClass,
-    SessionType, Subject, Uid, Verdict, systemd_takes,
+    SessionType, Subject, Uid, Verdict, is_systemd_user_name,
 };
 
 use super::comparison::passed_over;
@@ -37,7 +37,7 @@ pub(crate) fn explanation(
     let groups = Groups::Known(candidate.account.groups.clone());
     let subject = candidate.subject(&groups);
     let policy = settings.policy(first_regular_uid);
-    let (holds, limits, values) = match policy.judge(&subject) {
+    let (holds, limits, values) = match policy.evaluate(&subject) {
         Verdict::Limited { limits, rule } => {
             let holds = rule.map_or(Holds::Default, |name| Holds::Rule(one_line(name)));
             (holds, Some(limits), settings.explain(rule))
@@ -76,7 +76,7 @@ pub(crate) fn explanation(
         groups_state: None,
         holds,
         end_action: limits.map(|limits| {
-            let action = limits.end_action.within(candidate.session_type);
+            let action = limits.end_action.for_session_type(candidate.session_type);
             action.as_str().to_owned()
         }),
         settings: values
@@ -110,7 +110,7 @@ impl Candidate {
 
 /// Why logind would create no session for a user with this name, if it would not.
 fn no_session(user: &str) -> Option<&'static str> {
-    (!systemd_takes(user)).then_some(NoSession::NameRefused.as_str())
+    (!is_systemd_user_name(user)).then_some(NoSession::NameRefused.as_str())
 }
 
 /// How long the session may last at most, where that is longer than its limit.

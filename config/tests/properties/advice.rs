@@ -109,7 +109,7 @@ proptest! {
             said("of `[default]` never holds"),
         );
         for session in sessions {
-            let winner = match policy.judge(&session.subject()) {
+            let winner = match policy.evaluate(&session.subject()) {
                 Verdict::Limited { rule, .. } => rule,
                 Verdict::Exempt(_) => continue,
                 Verdict::NeedsGroups => panic!("groups are known, or cannot be"),

@@ -133,7 +133,7 @@ pub(super) fn explained(explanation: Explanation) -> Row {
         .map(|(what, left)| {
             let (what, limit) = match what {
                 MilestoneKind::End(limit) => ("end", LockCause::Limit(limit)),
-                MilestoneKind::Lock => ("lock", LockCause::Stage),
+                MilestoneKind::Lock => ("lock", LockCause::LockAfter),
                 MilestoneKind::Warning(limit, _) => ("warning", LockCause::Limit(limit)),
             };
             (what.to_owned(), limit.to_string(), micros(left))
@@ -173,8 +173,8 @@ fn head(session: &SessionReport) -> Row {
     ]);
     let groups = match session.groups {
         Groups::Unavailable => Some("unavailable"),
-        Groups::Untold if session.phase == Phase::Undecided => Some("asked"),
-        Groups::Untold | Groups::Known(_) => None,
+        Groups::Unknown if session.phase == Phase::Undecided => Some("asked"),
+        Groups::Unknown | Groups::Known(_) => None,
     };
     let exemption = match session.phase {
         Phase::Exempt(why) => Some(why),
@@ -191,7 +191,9 @@ fn head(session: &SessionReport) -> Row {
         (
             "EndAction",
             limits.map(|limits| {
-                let action = limits.end_action.within(session.facts.session_type);
+                let action = limits
+                    .end_action
+                    .for_session_type(session.facts.session_type);
                 Variant::from(action.as_str())
             }),
         ),

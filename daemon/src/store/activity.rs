@@ -81,8 +81,8 @@ impl From<policy::Activity> for Activity {
         Self {
             last: activity.last.as_micros(),
             output: activity.output.as_micros(),
-            supposed: activity.supposed.map(policy::BootTime::as_micros),
-            sampled: activity.sampled.as_micros(),
+            supposed: activity.assumed.map(policy::BootTime::as_micros),
+            sampled: activity.probed_at.as_micros(),
             source: activity.source.into(),
             fallbacks: activity.fallbacks.into_iter().map(Into::into).collect(),
             logind: stamp(policy::StampSource::Logind),
@@ -93,7 +93,7 @@ impl From<policy::Activity> for Activity {
                 .map(|(boot, wall)| (boot.as_micros(), wall.as_micros())),
             inhibitor: activity.inhibitor,
             work: activity
-                .work
+                .cpu_time
                 .map(|(then, used)| (then.as_micros(), micros(used))),
         }
     }
@@ -117,14 +117,14 @@ impl From<Activity> for policy::Activity {
         Self {
             last: boot(activity.last),
             output: boot(activity.output),
-            supposed: activity.supposed.map(boot),
-            sampled: boot(activity.sampled),
+            assumed: activity.supposed.map(boot),
+            probed_at: boot(activity.sampled),
             source: activity.source.into(),
             fallbacks: activity.fallbacks.into_iter().map(Into::into).collect(),
             stamps: terminals.chain(outputs).chain(logind).collect(),
             clocks: activity.clocks.map(|(then, real)| (boot(then), wall(real))),
             inhibitor: activity.inhibitor,
-            work: activity
+            cpu_time: activity
                 .work
                 .map(|(then, used)| (boot(then), Duration::from_micros(used))),
         }

@@ -132,10 +132,10 @@ mod tests {
             recorded: true,
             login: policy::LoginState::HungUp(policy::LimitKind::Inactivity),
             groups: policy::Groups::Known(BTreeSet::from(["pci".into()])),
-            past: Some(policy::Past {
-                since: at(13),
-                held: Some(policy::Source::Rule("terminals".to_owned())),
-                variants: vec![policy::Variant {
+            earlier: Some(policy::EarlierProperties {
+                counts_from: at(13),
+                previous_source: Some(policy::LimitsSource::Rule("terminals".to_owned())),
+                properties: vec![policy::ChangeableProperties {
                     class: policy::SessionClass::UserEarly,
                     session_type: policy::SessionType::Wayland,
                     terminal: Some("pts/4".into()),
@@ -144,8 +144,8 @@ mod tests {
             activity: policy::Activity {
                 last: at(14),
                 output: at(11),
-                supposed: Some(at(12)),
-                sampled: at(15),
+                assumed: Some(at(12)),
+                probed_at: at(15),
                 source: policy::IdleSource::Terminals,
                 fallbacks: BTreeSet::from([policy::IdleSource::Logind]),
                 stamps: BTreeMap::from([
@@ -155,19 +155,19 @@ mod tests {
                 ]),
                 clocks: Some((at(15), wall(18))),
                 inhibitor: Some("mpv".into()),
-                work: Some((at(10), Duration::from_millis(3))),
+                cpu_time: Some((at(10), Duration::from_millis(3))),
             },
             unknown_reported: true,
             absolute: policy::LimitRecord {
                 length: Some(Duration::from_secs(60)),
                 countdown: policy::Countdown {
-                    heard: Some(Duration::from_secs(5)),
+                    last_lead: Some(Duration::from_secs(5)),
                     not_before: Some(at(19)),
                     reported: false,
                 },
             },
             inactivity: policy::LimitRecord::default(),
-            stage: policy::LimitRecord {
+            lock_after: policy::LimitRecord {
                 length: Some(Duration::from_secs(7)),
                 countdown: policy::Countdown {
                     reported: true,
@@ -183,11 +183,11 @@ mod tests {
                 hold: Some(policy::Hold {
                     limit: policy::LimitKind::Absolute,
                     since: at(9),
-                    doubted: true,
+                    in_doubt: true,
                 }),
-                renewed: Some(at(10)),
-                asked: None,
-                missed: false,
+                unlocked_at: Some(at(10)),
+                requested_at: None,
+                unconfirmed: false,
             },
         }
     }

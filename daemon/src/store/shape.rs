@@ -160,17 +160,17 @@ impl From<policy::SessionRecord> for Session {
             recorded: record.recorded,
             login: record.login.into(),
             groups: record.groups.into(),
-            past: record.past.map(Into::into),
+            past: record.earlier.map(Into::into),
             activity: record.activity.into(),
             unknown_reported: record.unknown_reported,
             absolute: record.absolute.into(),
             inactivity: record.inactivity.into(),
-            stage: record.stage.into(),
+            stage: record.lock_after.into(),
             extensions: record.granted.times,
             extended: micros(record.granted.total),
             locked: record.locking.locked,
             hold: record.locking.hold.map(Into::into),
-            renewed: record.locking.renewed.map(policy::BootTime::as_micros),
+            renewed: record.locking.unlocked_at.map(policy::BootTime::as_micros),
         }
     }
 }
@@ -205,12 +205,12 @@ impl From<Session> for policy::SessionRecord {
             recorded: session.recorded,
             login: session.login.into(),
             groups: session.groups.into(),
-            past: session.past.map(Into::into),
+            earlier: session.past.map(Into::into),
             activity: session.activity.into(),
             unknown_reported: session.unknown_reported,
             absolute: session.absolute.into(),
             inactivity: session.inactivity.into(),
-            stage: session.stage.into(),
+            lock_after: session.stage.into(),
             granted: policy::Granted {
                 times: session.extensions,
                 total: Duration::from_micros(session.extended),
@@ -218,9 +218,9 @@ impl From<Session> for policy::SessionRecord {
             locking: policy::Locking {
                 locked: session.locked,
                 hold: session.hold.map(Into::into),
-                renewed: session.renewed.map(policy::BootTime::from_micros),
-                asked: None,
-                missed: false,
+                unlocked_at: session.renewed.map(policy::BootTime::from_micros),
+                requested_at: None,
+                unconfirmed: false,
             },
         }
     }
@@ -267,7 +267,7 @@ impl From<Kind> for policy::LimitKind {
 impl From<policy::Groups> for Groups {
     fn from(groups: policy::Groups) -> Self {
         match groups {
-            policy::Groups::Untold => Self::Untold,
+            policy::Groups::Unknown => Self::Untold,
             policy::Groups::Unavailable => Self::Unavailable,
             policy::Groups::Known(names) => Self::Known(names),
         }
@@ -277,45 +277,48 @@ impl From<policy::Groups> for Groups {
 impl From<Groups> for policy::Groups {
     fn from(groups: Groups) -> Self {
         match groups {
-            Groups::Untold => Self::Untold,
+            Groups::Untold => Self::Unknown,
             Groups::Unavailable => Self::Unavailable,
             Groups::Known(names) => Self::Known(names),
         }
     }
 }
 
-impl From<policy::Past> for Past {
-    fn from(past: policy::Past) -> Self {
-        let variants = past.variants.into_iter().map(|variant| Variant {
+impl From<policy::EarlierProperties> for Past {
+    fn from(past: policy::EarlierProperties) -> Self {
+        let variants = past.properties.into_iter().map(|variant| Variant {
             class: variant.class.as_str().to_owned(),
             r#type: variant.session_type.as_str().to_owned(),
             terminal: variant.terminal,
         });
         Self {
-            since: past.since.as_micros(),
-            held: past.held.map(|held| match held {
-                policy::Source::Default => Source::Default,
-                policy::Source::Rule(name) => Source::Rule(name),
+            since: past.counts_from.as_micros(),
+            held: past.previous_source.map(|held| match held {
+                policy::LimitsSource::Default => Source::Default,
+                policy::LimitsSource::Rule(name) => Source::Rule(name),
             }),
             variants: variants.collect(),
         }
     }
 }
 
-impl From<Past> for policy::Past {
+impl From<Past> for policy::EarlierProperties {
     fn from(past: Past) -> Self {
-        let variants = past.variants.into_iter().map(|variant| policy::Variant {
-            class: policy::SessionClass::parse(&variant.class),
-            session_type: policy::SessionType::parse(&variant.r#type),
-            terminal: variant.terminal,
-        });
+        let variants = past
+            .variants
+            .into_iter()
+            .map(|variant| policy::ChangeableProperties {
+                class: policy::SessionClass::parse(&variant.class),
+                session_type: policy::SessionType::parse(&variant.r#type),
+                terminal: variant.terminal,
+            });
         Self {
-            since: policy::BootTime::from_micros(past.since),
-            held: past.held.map(|held| match held {
-                Source::Default => policy::Source::Default,
-                Source::Rule(name) => policy::Source::Rule(name),
+            counts_from: policy::BootTime::from_micros(past.since),
+            previous_source: past.held.map(|held| match held {
+                Source::Default => policy::LimitsSource::Default,
+                Source::Rule(name) => policy::LimitsSource::Rule(name),
             }),
-            variants: variants.collect(),
+            properties: variants.collect(),
         }
     }
 }
@@ -325,7 +328,7 @@ impl From<policy::Hold> for Hold {
         Self {
             limit: hold.limit.into(),
             since: hold.since.as_micros(),
-            doubted: hold.doubted,
+            doubted: hold.in_doubt,
         }
     }
 }
@@ -335,7 +338,7 @@ impl From<Hold> for policy::Hold {
         Self {
             limit: hold.limit.into(),
             since: policy::BootTime::from_micros(hold.since),
-            doubted: hold.doubted,
+            in_doubt: hold.doubted,
         }
     }
 }
@@ -344,7 +347,7 @@ impl From<policy::LimitRecord> for Limit {
     fn from(record: policy::LimitRecord) -> Self {
         Self {
             length: record.length.map(micros),
-            heard: record.countdown.heard.map(micros),
+            heard: record.countdown.last_lead.map(micros),
             not_before: record.countdown.not_before.map(policy::BootTime::as_micros),
             reported: record.countdown.reported,
         }
@@ -356,7 +359,7 @@ impl From<Limit> for policy::LimitRecord {
         Self {
             length: limit.length.map(Duration::from_micros),
             countdown: policy::Countdown {
-                heard: limit.heard.map(Duration::from_micros),
+                last_lead: limit.heard.map(Duration::from_micros),
                 not_before: limit.not_before.map(policy::BootTime::from_micros),
                 reported: limit.reported,
             },

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use log::Level;
 use session_timeout_policy::{
-    Departure, EndAction, Exemption, Finding, LimitKind, Limits, LockCause, NoSession, Phase,
+    EndAction, EndReason, Exemption, Finding, LimitKind, Limits, LockCause, NoSession, Phase,
     SessionFacts, View,
 };
 use session_timeout_protocol::Opened;
@@ -134,10 +134,10 @@ impl Teller {
     pub(crate) fn locked(&self, session: &View<'_>, cause: LockCause) {
         let facts = session.facts;
         let and_then = match cause {
-            LockCause::Again(_) | LockCause::Limit(_) => {
+            LockCause::Verify(_) | LockCause::Limit(_) => {
                 "; its limits begin again when it is unlocked"
             }
-            LockCause::Stage => "",
+            LockCause::LockAfter => "",
         };
         let message = format!(
             "Session {} of {} is locked{and_then}",
@@ -174,13 +174,13 @@ impl Teller {
         );
     }
 
-    pub(crate) fn left(&self, facts: &SessionFacts, departure: Departure) {
+    pub(crate) fn left(&self, facts: &SessionFacts, departure: EndReason) {
         if !facts.class.is_login_of_a_person() {
             return;
         }
         let (what, verb) = match departure {
-            Departure::Ended(_) => (What::Gone, "was ended"),
-            Departure::Own => (What::Logout, "is over"),
+            EndReason::Limit(_) => (What::Gone, "was ended"),
+            EndReason::Other => (What::Logout, "is over"),
         };
         let message = format!("Session {} of {} {verb}", facts.key.id, facts.user);
         self.0
@@ -329,7 +329,7 @@ fn was_to_be_locked(session: &View<'_>) -> bool {
     let session_type = session.facts.session_type;
     let action = session
         .limits
-        .map(|limits| limits.end_action.within(session_type));
+        .map(|limits| limits.end_action.for_session_type(session_type));
     action == Some(EndAction::Lock)
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use session_timeout_policy::{NoSession, systemd_takes};
+use session_timeout_policy::{NoSession, is_systemd_user_name};
 use session_timeout_protocol::Opened;
 
 use crate::aside::Aside;
@@ -23,7 +23,7 @@ const ASKING: Duration = Duration::from_secs(1);
 
 /// The reason, after two seconds at most.
 pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
-    if !systemd_takes(&opened.user) {
+    if !is_systemd_user_name(&opened.user) {
         return NoSession::NameRefused;
     }
     let service = opened.service.clone();

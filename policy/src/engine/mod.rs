@@ -55,11 +55,11 @@ pub enum Wake {
     /// A probe without a reply, or one to be repeated.
     Probe,
     /// A lock that is not confirmed.
-    Proof,
+    LockConfirmation,
     /// What remains of a session that logind has dropped is ended again.
     Remains,
     /// The lock of the first stage, or the probe before it.
-    Stage,
+    LockAfter,
     /// A `Verify` without a reply, or one to be repeated.
     Verify,
 }
@@ -272,7 +272,7 @@ impl Engine {
     ) {
         if let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) {
             act(session, self.now, out);
-            if session.past.is_some() {
+            if session.earlier.is_some() {
                 session.update_limits(self.now, &self.policy, out);
             }
             session.tick(self.now, &self.policy, out);

@@ -78,7 +78,7 @@ impl Engine {
             self.update_or_remove(&key, out, Session::dropped);
         }
         if let Some(holder) = self.sessions.get_mut(id) {
-            holder.doubted(self.now, out);
+            holder.in_doubt(self.now, out);
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod user_names;
 
-pub use user_names::systemd_takes;
+pub use user_names::is_systemd_user_name;
 
 use std::fmt;
 

@@ -4,7 +4,7 @@
 /// have created, except those that could be taken for something else (`valid_user_group_name()`
 /// with `VALID_USER_RELAX` in `src/basic/user-util.c`, systemd 252 and 257; systemd.io/USER_NAMES).
 #[must_use]
-pub fn systemd_takes(name: &str) -> bool {
+pub fn is_systemd_user_name(name: &str) -> bool {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let is_separator = |byte: u8| byte.is_ascii_control() || matches!(byte, b':' | b'/');
     let unsigned = name.strip_prefix('-').unwrap_or(name);
@@ -36,7 +36,7 @@ mod tests {
             ".",
             "..",
         ] {
-            assert!(!systemd_takes(refused), "{refused:?}");
+            assert!(!is_systemd_user_name(refused), "{refused:?}");
         }
         for taken in [
             "alice",
@@ -49,7 +49,7 @@ mod tests {
             "svc$",
             "a.b",
         ] {
-            assert!(systemd_takes(taken), "{taken:?}");
+            assert!(is_systemd_user_name(taken), "{taken:?}");
         }
     }
 }

@@ -55,7 +55,7 @@ impl CompiledPolicy {
 impl EffectiveLimits {
     /// Evaluates the policy.
     pub(crate) fn of(policy: &CompiledPolicy, subject: &Subject<'_>) -> Self {
-        match policy.source.judge(subject) {
+        match policy.source.evaluate(subject) {
             Verdict::Exempt(why) => Self::Exempt(why),
             Verdict::Limited { limits, rule } => Self::Limited {
                 limits: match policy.limits(rule) {

@@ -121,7 +121,7 @@ impl EndAction {
 
     /// The action for a session of this type: a session without a screen cannot be locked.
     #[must_use]
-    pub const fn within(self, session_type: SessionType) -> Self {
+    pub const fn for_session_type(self, session_type: SessionType) -> Self {
         match self {
             Self::Lock if !session_type.is_graphical() => Self::Terminate,
             Self::HangUp | Self::Lock | Self::Report | Self::Terminate => self,

@@ -36,7 +36,7 @@ pub struct Match {
 
 /// The result of a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MatchResult {
     /// The rule holds for the session.
     Matches,
     /// It does not.
@@ -48,15 +48,17 @@ pub enum Outcome {
 impl Match {
     /// Whether the rule holds for this subject.
     #[must_use]
-    pub fn test(&self, subject: &Subject<'_>) -> Outcome {
+    pub fn test(&self, subject: &Subject<'_>) -> MatchResult {
         if !self.holds_but_for_groups(subject) {
-            return Outcome::Differs;
+            return MatchResult::Differs;
         }
         match (&self.group, subject.groups) {
-            (None, _) => Outcome::Matches,
-            (Some(wanted), Groups::Known(groups)) if in_one_of(wanted, groups) => Outcome::Matches,
-            (Some(_), Groups::Known(_)) => Outcome::Differs,
-            (Some(_), Groups::Untold | Groups::Unavailable) => Outcome::DependsOnGroups,
+            (None, _) => MatchResult::Matches,
+            (Some(wanted), Groups::Known(groups)) if in_one_of(wanted, groups) => {
+                MatchResult::Matches
+            }
+            (Some(_), Groups::Known(_)) => MatchResult::Differs,
+            (Some(_), Groups::Unknown | Groups::Unavailable) => MatchResult::DependsOnGroups,
         }
     }
 
@@ -392,8 +394,8 @@ mod tests {
             tty: None,
             seat: None,
         };
-        assert_eq!(Match::default().test(&subject), Outcome::Matches);
-        assert_eq!(all.test(&subject), Outcome::Matches);
+        assert_eq!(Match::default().test(&subject), MatchResult::Matches);
+        assert_eq!(all.test(&subject), MatchResult::Matches);
         for other in [
             Match {
                 user: patterns(&["bob"]),
@@ -432,7 +434,7 @@ mod tests {
                 ..all.clone()
             },
         ] {
-            assert_eq!(other.test(&subject), Outcome::Differs, "{other:?}");
+            assert_eq!(other.test(&subject), MatchResult::Differs, "{other:?}");
         }
     }
 
@@ -443,13 +445,13 @@ mod tests {
             service: patterns(&["sshd"]),
             ..Match::default()
         };
-        for groups in [Groups::Untold, Groups::Unavailable] {
-            assert_eq!(rule.test(&alice(&groups)), Outcome::DependsOnGroups);
+        for groups in [Groups::Unknown, Groups::Unavailable] {
+            assert_eq!(rule.test(&alice(&groups)), MatchResult::DependsOnGroups);
             let console = Subject {
                 service: Some("login"),
                 ..alice(&groups)
             };
-            assert_eq!(rule.test(&console), Outcome::Differs);
+            assert_eq!(rule.test(&console), MatchResult::Differs);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::policy::matching::{Match, Outcome};
+use crate::policy::matching::{Match, MatchResult};
 use crate::{Limits, SessionClass, SessionType, Uid};
 
 /// The policy in force.
@@ -49,7 +49,7 @@ impl Policy {
     /// neither that rule nor a later one is applied, since the first match holds. Then the default
     /// holds.
     #[must_use]
-    pub fn judge(&self, subject: &Subject<'_>) -> Verdict<'_> {
+    pub fn evaluate(&self, subject: &Subject<'_>) -> Verdict<'_> {
         if !subject.class.is_login_of_a_person() {
             return Verdict::Exempt(Exemption::Class);
         }
@@ -60,15 +60,15 @@ impl Policy {
         let rules = self.rules.iter();
         for rule in rules.filter(|rule| exemption.is_none() || rule.matching.names(subject.user)) {
             match (rule.matching.test(subject), subject.groups) {
-                (Outcome::Matches, _) => {
+                (MatchResult::Matches, _) => {
                     return Verdict::Limited {
                         limits: &rule.limits,
                         rule: Some(&rule.name),
                     };
                 }
-                (Outcome::Differs, _) => {}
-                (Outcome::DependsOnGroups, Groups::Untold) => return Verdict::NeedsGroups,
-                (Outcome::DependsOnGroups, Groups::Known(_) | Groups::Unavailable) => break,
+                (MatchResult::Differs, _) => {}
+                (MatchResult::DependsOnGroups, Groups::Unknown) => return Verdict::NeedsGroups,
+                (MatchResult::DependsOnGroups, Groups::Known(_) | Groups::Unavailable) => break,
             }
         }
         match exemption {
@@ -126,7 +126,7 @@ pub struct Subject<'a> {
 pub enum Groups {
     /// They were not resolved yet.
     #[default]
-    Untold,
+    Unknown,
     /// They could not be resolved, or not in time.
     Unavailable,
     /// The names.
@@ -223,7 +223,7 @@ mod tests {
 
     /// The name of the rule that matches, `default`, `asks`, or why no limit holds.
     fn winner(policy: &Policy, subject: &Subject<'_>) -> String {
-        match policy.judge(subject) {
+        match policy.evaluate(subject) {
             Verdict::Limited { rule, .. } => rule.unwrap_or("default").to_owned(),
             Verdict::Exempt(why) => why.to_string(),
             Verdict::NeedsGroups => "asks".to_owned(),
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn without_a_policy_nothing_is_enforced() {
-        let subject = subject("alice", 1000, &Groups::Untold);
+        let subject = subject("alice", 1000, &Groups::Unknown);
         assert_eq!(winner(&Policy::of(None), &subject), "no policy");
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let judged = |uid, class: &SessionClass| {
             let subject = Subject {
                 class,
-                ..subject("somebody", uid, &Groups::Untold)
+                ..subject("somebody", uid, &Groups::Unknown)
             };
             winner(&Policy::default(), &subject)
         };
@@ -264,12 +264,12 @@ mod tests {
             ],
             ..Policy::default()
         };
-        let untold = &Groups::Untold;
-        assert_eq!(winner(&policy, &subject("bob", 1001, untold)), "bob");
-        assert_eq!(winner(&policy, &subject("alice", 1000, untold)), "ssh");
+        let unknown = &Groups::Unknown;
+        assert_eq!(winner(&policy, &subject("bob", 1001, unknown)), "bob");
+        assert_eq!(winner(&policy, &subject("alice", 1000, unknown)), "ssh");
         let console = Subject {
             service: Some("login"),
-            ..subject("alice", 1000, untold)
+            ..subject("alice", 1000, unknown)
         };
         assert_eq!(winner(&policy, &console), "all");
     }
@@ -283,10 +283,10 @@ mod tests {
             ],
             ..Policy::default()
         };
-        let untold = &Groups::Untold;
-        assert_eq!(winner(&policy, &subject("root", 0, untold)), "root");
-        assert_eq!(winner(&policy, &subject("backup", 34, untold)), "backup");
-        let robot = subject("robot", 998, untold);
+        let unknown = &Groups::Unknown;
+        assert_eq!(winner(&policy, &subject("root", 0, unknown)), "root");
+        assert_eq!(winner(&policy, &subject("backup", 34, unknown)), "backup");
+        let robot = subject("robot", 998, unknown);
         assert_eq!(winner(&policy, &robot), "system account");
     }
 
@@ -301,8 +301,8 @@ mod tests {
             ..Policy::default()
         };
         let won = |user: &str, groups: &Groups| winner(&policy, &subject(user, 1000, groups));
-        assert_eq!(won("bob", &Groups::Untold), "bob");
-        assert_eq!(won("alice", &Groups::Untold), "asks");
+        assert_eq!(won("bob", &Groups::Unknown), "bob");
+        assert_eq!(won("alice", &Groups::Unknown), "asks");
         let known = |group: &str| Groups::Known(BTreeSet::from([group.to_owned()]));
         let (pci, users) = (known("pci"), known("users"));
         assert_eq!(won("alice", &pci), "pci");

@@ -43,7 +43,7 @@ pub struct Reading {
     pub agent: Option<Hint>,
     /// The processor time that the processes of a session without terminals have used so far.
     /// Transfers use some, and the kernel offers no other counter without a privilege.
-    pub work: Option<Duration>,
+    pub cpu_time: Option<Duration>,
     /// The inhibitor lock on `idle` that the user holds, by its holder, if there is one.
     pub inhibitor: Option<String>,
     /// Whether the screen is locked, if known.
@@ -119,9 +119,9 @@ pub struct Activity {
     pub output: BootTime,
     /// The last probe at which the agent could only report that there had been input recently. That
     /// counts as activity until the agent reports when the input was.
-    pub supposed: Option<BootTime>,
+    pub assumed: Option<BootTime>,
     /// When the session was last probed; the login, before the first probe.
-    pub sampled: BootTime,
+    pub probed_at: BootTime,
     /// The source at the last probe.
     pub source: IdleSource,
     /// The other sources at the last probe.
@@ -134,7 +134,7 @@ pub struct Activity {
     pub inhibitor: Option<String>,
     /// The processor time that the session had used at the last probe that showed activity by it,
     /// or that was the first after a long time.
-    pub work: Option<(BootTime, Duration)>,
+    pub cpu_time: Option<(BootTime, Duration)>,
 }
 
 impl Activity {
@@ -143,22 +143,22 @@ impl Activity {
         Self {
             last: started,
             output: started,
-            supposed: None,
-            sampled: started,
+            assumed: None,
+            probed_at: started,
             source: IdleSource::Unknown,
             fallbacks: BTreeSet::new(),
             stamps: BTreeMap::new(),
             clocks: None,
             inhibitor: None,
-            work: None,
+            cpu_time: None,
         }
     }
 
     /// The last activity, known or assumed.
     #[must_use]
     pub fn latest(&self) -> BootTime {
-        self.supposed
-            .map_or(self.last, |supposed| self.last.max(supposed))
+        self.assumed
+            .map_or(self.last, |assumed| self.last.max(assumed))
     }
 
     /// Whether there was activity since this was the last, other than a repeated report of the
@@ -202,7 +202,7 @@ impl Activity {
         if counted.contains(&ActivityKind::Inhibitor) && held.iter().any(|held| held.is_some()) {
             self.seen(now);
         }
-        if self.take_cpu_time(now, reading.work) == UsedCpu::Yes {
+        if self.take_cpu_time(now, reading.cpu_time) == UsedCpu::Yes {
             self.output = now;
         }
         if counted.contains(&ActivityKind::Output) {
@@ -212,7 +212,7 @@ impl Activity {
         self.source = sources.pop_first().unwrap_or(IdleSource::Unknown);
         self.fallbacks = sources;
         self.inhibitor = reading.inhibitor;
-        self.sampled = self.sampled.max(now);
+        self.probed_at = self.probed_at.max(now);
         // Stamps of terminals that were closed are kept: a stamp that is unchanged is no activity.
         self.stamps.extend(reading.stamps);
         self.clocks = Some((now, reading.wall));
@@ -220,9 +220,9 @@ impl Activity {
 
     fn take_agent(&mut self, now: BootTime, told: Hint) {
         match told {
-            Hint::Active => self.supposed = Some(now),
+            Hint::Active => self.assumed = Some(now),
             Hint::IdleSince(since) => {
-                self.supposed = None;
+                self.assumed = None;
                 self.seen(since.min(now));
             }
         }
@@ -230,8 +230,8 @@ impl Activity {
 
     fn take_hint(&mut self, now: BootTime, hint: Option<Hint>) {
         // No source will report any more when that was.
-        if let Some(supposed) = self.supposed.take() {
-            self.seen(supposed);
+        if let Some(assumed) = self.assumed.take() {
+            self.seen(assumed);
         }
         match hint {
             Some(Hint::Active) => self.seen(now),
@@ -239,7 +239,7 @@ impl Activity {
             // after a probe that found the user active is a different one.
             Some(Hint::IdleSince(since))
                 if since > self.last.saturating_add(HINT_JITTER)
-                    || (self.last == self.sampled && since > self.last) =>
+                    || (self.last == self.probed_at && since > self.last) =>
             {
                 self.seen(since.min(now));
             }
@@ -250,7 +250,7 @@ impl Activity {
     /// Whether the session's processes have used more time since the last probe than an unused
     /// connection does.
     fn take_cpu_time(&mut self, now: BootTime, used: Option<Duration>) -> UsedCpu {
-        let before = std::mem::replace(&mut self.work, used.map(|used| (now, used)));
+        let before = std::mem::replace(&mut self.cpu_time, used.map(|used| (now, used)));
         let (Some(used), Some((then, used_then))) = (used, before) else {
             return UsedCpu::No;
         };
@@ -260,7 +260,7 @@ impl Activity {
         }
         // Consecutive probes add up.
         if span < KEEPALIVE_WINDOW {
-            self.work = before;
+            self.cpu_time = before;
         }
         UsedCpu::No
     }
@@ -269,7 +269,7 @@ impl Activity {
     pub(crate) fn set_unknown(&mut self, now: BootTime) {
         self.source = IdleSource::Unknown;
         self.fallbacks.clear();
-        self.sampled = self.sampled.max(now);
+        self.probed_at = self.probed_at.max(now);
     }
 
     /// The latest of these stamps that have changed.
@@ -365,7 +365,7 @@ fn sources_of(reading: &Reading) -> BTreeSet<IdleSource> {
     let logind = reading.stamps.contains_key(&StampSource::Logind) || reading.hint.is_some();
     add(IdleSource::Agent, reading.agent.is_some());
     add(IdleSource::Terminals, terminals);
-    add(IdleSource::Output, reading.work.is_some());
+    add(IdleSource::Output, reading.cpu_time.is_some());
     add(IdleSource::Logind, logind);
     sources
 }
@@ -613,7 +613,7 @@ mod tests {
             ..Reading::default()
         };
         activity.observe(at(900), without_warnings, &input);
-        assert_eq!((activity.last, activity.supposed), (at(600), None));
+        assert_eq!((activity.last, activity.assumed), (at(600), None));
         assert_eq!(activity.source, IdleSource::Unknown);
     }
 
@@ -650,7 +650,7 @@ mod tests {
     fn worked(now: u64, millis: u64) -> Reading {
         Reading {
             wall: wall(EPOCH + now),
-            work: Some(Duration::from_millis(millis)),
+            cpu_time: Some(Duration::from_millis(millis)),
             ..Reading::default()
         }
     }

@@ -11,7 +11,7 @@ use crate::{BootTime, EndAction, Limit};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Countdown {
     /// The shortest lead that was warned for. Longer leads were warned for or skipped.
-    pub heard: Option<Duration>,
+    pub last_lead: Option<Duration>,
     /// The end that the warning for the shortest lead named.
     pub not_before: Option<BootTime>,
     /// The limit was passed, and that was reported; nothing else is due.
@@ -58,7 +58,7 @@ impl Countdown {
         else {
             return Some(Step::End);
         };
-        self.heard = Some(lead);
+        self.last_lead = Some(lead);
         if limit.leads.shortest() == Some(lead) {
             self.not_before = Some(end.max(now.saturating_add(lead)));
         }
@@ -71,16 +71,16 @@ impl Countdown {
     /// Whether a countdown under this limit can have reached this state. A countdown from before a
     /// restart may have run under another policy.
     pub(crate) fn fits(&self, limit: &Limit, end_action: EndAction) -> bool {
-        let is_lead = |heard| limit.leads.iter().any(|lead| lead == heard);
-        let all_warned = self.heard.is_some() && self.heard == limit.leads.shortest();
-        self.heard.is_none_or(is_lead)
+        let is_lead = |last_lead| limit.leads.iter().any(|lead| lead == last_lead);
+        let all_warned = self.last_lead.is_some() && self.last_lead == limit.leads.shortest();
+        self.last_lead.is_none_or(is_lead)
             && self.not_before.is_some() == all_warned
             && (!self.reported || end_action == EndAction::Report)
     }
 
     /// The countdown after a restart at `now`: the end that was named is at most one lead away.
     pub(crate) fn resumed(self, now: BootTime) -> Self {
-        let latest = self.heard.map(|lead| now.saturating_add(lead));
+        let latest = self.last_lead.map(|lead| now.saturating_add(lead));
         Self {
             not_before: self.not_before.min(latest),
             ..self
@@ -89,7 +89,7 @@ impl Countdown {
 
     /// Whether the user has been warned.
     pub(crate) const fn is_warned(&self) -> bool {
-        self.heard.is_some()
+        self.last_lead.is_some()
     }
 
     /// The leads that were not warned for yet, longest first.
@@ -97,8 +97,8 @@ impl Countdown {
         &self,
         limit: &'a Limit,
     ) -> impl Iterator<Item = Duration> + use<'a> {
-        let heard = self.heard.unwrap_or(Duration::MAX);
-        limit.leads.iter().filter(move |&lead| lead < heard)
+        let last_lead = self.last_lead.unwrap_or(Duration::MAX);
+        limit.leads.iter().filter(move |&lead| lead < last_lead)
     }
 }
 
@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_countdown_from_before_a_restart_fits_only_terms_that_it_can_have_run_under() {
-        let heard = |lead, not_before: Option<u64>| Countdown {
-            heard: Some(secs(lead)),
+        let last_lead = |lead, not_before: Option<u64>| Countdown {
+            last_lead: Some(secs(lead)),
             not_before: not_before.map(at),
             reported: false,
         };
@@ -187,11 +187,11 @@ mod tests {
             countdown.fits(&limit(100, leads), EndAction::Terminate)
         };
         assert!(fits(Countdown::default(), &[]));
-        assert!(fits(heard(20, None), &[20, 5]));
-        assert!(fits(heard(5, Some(100)), &[20, 5]));
-        assert!(!fits(heard(20, None), &[20]));
-        assert!(!fits(heard(5, Some(100)), &[20, 5, 1]));
-        assert!(!fits(heard(20, None), &[30, 5]));
+        assert!(fits(last_lead(20, None), &[20, 5]));
+        assert!(fits(last_lead(5, Some(100)), &[20, 5]));
+        assert!(!fits(last_lead(20, None), &[20]));
+        assert!(!fits(last_lead(5, Some(100)), &[20, 5, 1]));
+        assert!(!fits(last_lead(20, None), &[30, 5]));
 
         let reported = Countdown {
             reported: true,
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn an_end_named_by_a_clock_that_was_ahead_is_no_further_off_than_the_lead() {
         let countdown = |not_before| Countdown {
-            heard: Some(secs(5)),
+            last_lead: Some(secs(5)),
             not_before: Some(at(not_before)),
             reported: false,
         };

@@ -25,7 +25,7 @@ const MAX_RECORDED: usize = 16;
 
 /// Properties of a session that its user can change, at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variant {
+pub struct ChangeableProperties {
     /// The class of the login.
     pub class: SessionClass,
     /// The type of the session.
@@ -36,19 +36,19 @@ pub struct Variant {
 
 /// Earlier properties of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Past {
+pub struct EarlierProperties {
     /// All earlier properties, each once, without the current ones.
-    pub variants: Vec<Variant>,
+    pub properties: Vec<ChangeableProperties>,
     /// What an absolute limit that ends the session counts from: the login, or the last time that
     /// the screen was locked for a limit or unlocked by its user while no such limit held.
-    pub since: BootTime,
+    pub counts_from: BootTime,
     /// Where the absolute limit was from when this was recorded, if one held.
-    pub held: Option<Source>,
+    pub previous_source: Option<LimitsSource>,
 }
 
 /// Where limits are from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum LimitsSource {
     /// The default of the policy.
     Default,
     /// The rule with this name.
@@ -63,7 +63,7 @@ pub(crate) struct AbsoluteOverride {
     /// The rule that they are from; `None` for the default.
     pub(crate) rule: Option<String>,
     /// The end action for the session type that the rule matched.
-    pub(crate) how: EndAction,
+    pub(crate) end_action: EndAction,
     /// The fewest extensions that any of the matching limits allows.
     pub(crate) extensions: Extensions,
 }
@@ -76,7 +76,7 @@ enum Severity {
     End,
 }
 
-impl Variant {
+impl ChangeableProperties {
     fn of(facts: &SessionFacts) -> Self {
         Self {
             class: facts.class.clone(),
@@ -96,12 +96,14 @@ impl Variant {
 }
 
 impl AbsoluteOverride {
-    pub(crate) fn source(&self) -> Source {
-        self.rule.clone().map_or(Source::Default, Source::Rule)
+    pub(crate) fn source(&self) -> LimitsSource {
+        self.rule
+            .clone()
+            .map_or(LimitsSource::Default, LimitsSource::Rule)
     }
 
     const fn severity(&self) -> Severity {
-        match self.how {
+        match self.end_action {
             EndAction::Report => Severity::Report,
             EndAction::Lock => Severity::Lock,
             EndAction::HangUp | EndAction::Terminate => Severity::End,
@@ -127,13 +129,17 @@ impl AbsoluteOverride {
 
 impl Session {
     /// The current properties of the session.
-    pub(crate) fn variant(&self) -> Variant {
-        Variant::of(&self.facts)
+    pub(crate) fn properties(&self) -> ChangeableProperties {
+        ChangeableProperties::of(&self.facts)
     }
 
     /// The properties of the session have changed from these.
-    pub(crate) fn record_earlier_properties(&mut self, before: Variant, policy: &CompiledPolicy) {
-        let now = self.variant();
+    pub(crate) fn record_earlier_properties(
+        &mut self,
+        before: ChangeableProperties,
+        policy: &CompiledPolicy,
+    ) {
+        let now = self.properties();
         if before == now {
             return;
         }
@@ -143,44 +149,46 @@ impl Session {
             self.drop_probe();
         }
         let since = self.absolute_anchor();
-        let past = self.past.get_or_insert_with(|| {
-            Box::new(Past {
-                variants: Vec::new(),
-                since,
-                held: None,
+        let earlier = self.earlier.get_or_insert_with(|| {
+            Box::new(EarlierProperties {
+                properties: Vec::new(),
+                counts_from: since,
+                previous_source: None,
             })
         });
-        past.variants.retain(|variant| *variant != now);
+        earlier.properties.retain(|properties| *properties != now);
         // No limit can hold for other classes.
-        if before.class.is_login_of_a_person() && !past.variants.contains(&before) {
-            past.variants.push(before);
+        if before.class.is_login_of_a_person() && !earlier.properties.contains(&before) {
+            earlier.properties.push(before);
         }
-        if past.variants.len() > MAX_RECORDED {
+        if earlier.properties.len() > MAX_RECORDED {
             self.forget_laxest(policy);
         }
     }
 
     /// PAM completes what logind did not know; the user has changed nothing.
     pub(crate) fn complete_earlier_properties(&mut self) {
-        let Some(past) = &mut self.past else { return };
-        for variant in &mut past.variants {
-            if variant.terminal.is_none() {
-                variant.terminal.clone_from(&self.facts.terminal);
+        let Some(earlier) = &mut self.earlier else {
+            return;
+        };
+        for properties in &mut earlier.properties {
+            if properties.terminal.is_none() {
+                properties.terminal.clone_from(&self.facts.terminal);
             }
         }
-        let now = Variant::of(&self.facts);
-        past.variants.retain(|variant| *variant != now);
-        past.variants.dedup();
+        let now = ChangeableProperties::of(&self.facts);
+        earlier.properties.retain(|properties| *properties != now);
+        earlier.properties.dedup();
     }
 
     /// What an absolute limit that ends the session counts from. If such a limit holds, or if it is
     /// not decided yet whether one does, that does not change.
     pub(crate) fn absolute_anchor(&self) -> BootTime {
-        match &self.past {
-            Some(past)
+        match &self.earlier {
+            Some(earlier)
                 if self.ends_despite_lock() || self.effective == EffectiveLimits::Undecided =>
             {
-                past.since
+                earlier.counts_from
             }
             Some(_) | None => self.locking.anchor(self.facts.started),
         }
@@ -197,8 +205,10 @@ impl Session {
     /// decided which limit holds, the one from before the restart counts: if it ended the session,
     /// it counts from a time before the lock.
     pub(crate) fn unlock_restarts_absolute(&self, lock: Hold) -> bool {
-        match &self.past {
-            Some(past) if self.effective == EffectiveLimits::Undecided => past.since >= lock.since,
+        match &self.earlier {
+            Some(earlier) if self.effective == EffectiveLimits::Undecided => {
+                earlier.counts_from >= lock.since
+            }
             Some(_) | None => !self.ends_despite_lock(),
         }
     }
@@ -206,9 +216,12 @@ impl Session {
     /// The limits have changed; the ones before counted from `since`. Extensions of a limit that
     /// ended the session are cleared if the absolute limit counts from a later unlock now.
     pub(crate) fn forget_extensions_before(&mut self, since: BootTime) {
-        let renewed = self.locking.renewed.is_some_and(|renewed| renewed > since);
+        let is_restarted = self
+            .locking
+            .unlocked_at
+            .is_some_and(|unlocked_at| unlocked_at > since);
         let decided = self.effective != EffectiveLimits::Undecided;
-        if self.past.is_some() && decided && !self.ends_despite_lock() && renewed {
+        if self.earlier.is_some() && decided && !self.ends_despite_lock() && is_restarted {
             self.granted = Granted::default();
         }
     }
@@ -223,17 +236,17 @@ impl Session {
         begun: impl Fn(&Limits) -> Option<&'c Countdown>,
     ) -> (EffectiveLimits, Option<Box<AbsoluteOverride>>) {
         let effective = EffectiveLimits::of(policy, &self.facts.subject(&self.groups));
-        let Some(past) = &self.past else {
+        let Some(earlier) = &self.earlier else {
             return (effective, None);
         };
         let mut candidates: Vec<AbsoluteOverride> = Vec::new();
         candidates.extend(override_of(&effective, self.facts.session_type));
         let mut undecided = effective == EffectiveLimits::Undecided;
-        for variant in &past.variants {
-            let subject = variant.subject(&self.facts, &self.groups);
+        for properties in &earlier.properties {
+            let subject = properties.subject(&self.facts, &self.groups);
             let effective = EffectiveLimits::of(policy, &subject);
             undecided |= effective == EffectiveLimits::Undecided;
-            candidates.extend(override_of(&effective, variant.session_type));
+            candidates.extend(override_of(&effective, properties.session_type));
         }
         if undecided {
             return (EffectiveLimits::Undecided, None);
@@ -271,14 +284,14 @@ impl Session {
 
     /// Whether the limits depend on groups of the user that are not known.
     pub(crate) fn depends_on_groups(&self, policy: &CompiledPolicy) -> bool {
-        let unasked = &Groups::Untold;
+        let unasked = &Groups::Unknown;
         let depends =
-            |subject: &Subject<'_>| policy.source().judge(subject) == Verdict::NeedsGroups;
-        let past = self.past.iter().flat_map(|past| &past.variants);
+            |subject: &Subject<'_>| policy.source().evaluate(subject) == Verdict::NeedsGroups;
+        let earlier = self.earlier.iter().flat_map(|earlier| &earlier.properties);
         depends(&self.facts.subject(unasked))
-            || past
+            || earlier
                 .into_iter()
-                .any(|variant| depends(&variant.subject(&self.facts, unasked)))
+                .any(|properties| depends(&properties.subject(&self.facts, unasked)))
     }
 
     /// Of all absolute limits that match, the one that holds.
@@ -329,33 +342,36 @@ impl Session {
     /// Whether this limit held when the session was recorded. That matters after a restart, until
     /// it is decided which limit holds: a record does not distinguish limits of the same length.
     fn held_before(&self, overriding: &AbsoluteOverride) -> bool {
-        let past = self.past.as_deref();
-        let held = past.and_then(|past| past.held.as_ref());
+        let earlier = self.earlier.as_deref();
+        let held = earlier.and_then(|earlier| earlier.previous_source.as_ref());
         self.effective == EffectiveLimits::Undecided && held == Some(&overriding.source())
     }
 
     /// Forgets one of the recorded properties if there are too many: one with the same limits as
     /// another, or else the one with the least strict limit.
     fn forget_laxest(&mut self, policy: &CompiledPolicy) {
-        let Some(past) = &mut self.past else { return };
-        let facts = (&self.facts, &self.groups);
-        let judged = |variant: &Variant| {
-            let effective = EffectiveLimits::of(policy, &variant.subject(facts.0, facts.1));
-            override_of(&effective, variant.session_type)
+        let Some(earlier) = &mut self.earlier else {
+            return;
         };
-        let judged: Vec<Option<AbsoluteOverride>> = past.variants.iter().map(judged).collect();
-        let double = (1..judged.len()).rev().find(|at| {
-            let (before, one) = judged.split_at(*at);
+        let facts = (&self.facts, &self.groups);
+        let candidates_of = |properties: &ChangeableProperties| {
+            let effective = EffectiveLimits::of(policy, &properties.subject(facts.0, facts.1));
+            override_of(&effective, properties.session_type)
+        };
+        let candidates_of: Vec<Option<AbsoluteOverride>> =
+            earlier.properties.iter().map(candidates_of).collect();
+        let double = (1..candidates_of.len()).rev().find(|at| {
+            let (before, one) = candidates_of.split_at(*at);
             before.iter().any(|other| Some(other) == one.first())
         });
         let strictness = |at: &usize| {
-            let overriding = judged.get(*at)?.as_ref()?;
+            let overriding = candidates_of.get(*at)?.as_ref()?;
             let length = overriding.limits.absolute.length;
             Some((overriding.severity(), std::cmp::Reverse(length)))
         };
-        let laxest = || (0..judged.len()).min_by_key(strictness);
+        let laxest = || (0..candidates_of.len()).min_by_key(strictness);
         if let Some(at) = double.or_else(laxest) {
-            past.variants.remove(at);
+            earlier.properties.remove(at);
         }
     }
 }
@@ -366,7 +382,7 @@ fn override_of(effective: &EffectiveLimits, session_type: SessionType) -> Option
         EffectiveLimits::Limited { limits, rule } => Some(AbsoluteOverride {
             limits: Arc::clone(limits),
             rule: rule.clone(),
-            how: limits.end_action.within(session_type),
+            end_action: limits.end_action.for_session_type(session_type),
             extensions: limits.extensions,
         }),
         EffectiveLimits::Exempt(_) | EffectiveLimits::Undecided => None,

@@ -242,7 +242,7 @@ impl Escalation {
     fn request(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
         let (key, limit) = (key.clone(), self.limit);
         out.push(match self.stage {
-            Stage::LockAgain => Action::Lock(key, LockCause::Again(limit)),
+            Stage::LockAgain => Action::Lock(key, LockCause::Verify(limit)),
             Stage::Lock => Action::Lock(key, LockCause::Limit(limit)),
             Stage::HangUp => Action::HangUp(key, limit),
             Stage::AskLeader => Action::AskLeader(key, limit),

@@ -91,7 +91,7 @@ impl Session {
 
     /// The groups of the user cannot be resolved.
     pub(crate) fn groups_unavailable(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.groups_request.fail(now, RETRY).is_none() || self.groups != Groups::Untold {
+        if self.groups_request.fail(now, RETRY).is_none() || self.groups != Groups::Unknown {
             return;
         }
         self.groups = Groups::Unavailable;
@@ -145,12 +145,12 @@ impl Session {
             // No probe was needed, so that a missing reply proves nothing.
             self.drop_probe();
         }
-        let stage = self.lock_after_limit();
+        let lock_after = self.lock_after_limit();
         let since = self.absolute_anchor();
         let before = std::mem::replace(&mut self.effective, effective);
         let overriding_before = std::mem::replace(&mut self.overriding, overriding);
-        if let Some(past) = &mut self.past {
-            past.since = since;
+        if let Some(earlier) = &mut self.earlier {
+            earlier.counts_from = since;
         }
         self.forget_extensions_before(since);
         if self.locks() != Some(true) {
@@ -170,8 +170,8 @@ impl Session {
                     .take_if(|ending| ending.stage() == Stage::LockAgain && ending.limit == kind);
             }
         }
-        if self.lock_after_limit() != stage {
-            self.stage = Countdown::default();
+        if self.lock_after_limit() != lock_after {
+            self.lock_after = Countdown::default();
         }
         self.unknown_reported = false;
     }
@@ -198,7 +198,7 @@ impl Session {
     fn locks(&self) -> Option<bool> {
         let limits = self.limits()?;
         let overriding = self.overriding.as_deref();
-        let locks = overriding.is_some_and(|overriding| overriding.how == EndAction::Lock);
+        let locks = overriding.is_some_and(|overriding| overriding.end_action == EndAction::Lock);
         Some(locks || limits.end_action == EndAction::Lock)
     }
 

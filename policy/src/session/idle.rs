@@ -70,7 +70,7 @@ impl Session {
     fn found_unlocked(&mut self) {
         if self.locking.locked {
             // What the first stage was for is due again.
-            self.stage = Countdown::default();
+            self.lock_after = Countdown::default();
         }
         if self.ending.is_some() {
             // A repeated lock is under way: it is confirmed, or the hold ends.
@@ -154,7 +154,7 @@ impl Session {
         }
         // An older probe is no proof, even one after that time: if a reload has shortened the
         // limit, there may have been input since.
-        if self.activity.sampled < now {
+        if self.activity.probed_at < now {
             if self.probe == Request::Idle {
                 self.send_probe(now, out);
             }
@@ -192,8 +192,8 @@ impl Session {
             let first = limit.leads.iter().next();
             limit.length.saturating_sub(first.unwrap_or_default())
         });
-        let stage = self.lock_after_limit().map(|stage| stage.length);
-        warned.into_iter().chain(stage).min()
+        let lock_after = self.lock_after_limit().map(|lock_after| lock_after.length);
+        warned.into_iter().chain(lock_after).min()
     }
 
     /// What the inactivity limit counts from.
@@ -229,12 +229,12 @@ impl Session {
     /// When something that counts from the last activity is due: a probe first.
     pub(crate) fn idle_due(&self) -> Option<BootTime> {
         let due = self.nominal_due()?;
-        let said = self.unknown_reported && self.activity.sampled >= due;
+        let said = self.unknown_reported && self.activity.probed_at >= due;
         if said && self.is_idle_unenforced() {
             // A probe found no source. A desktop may report later, so the probe is repeated.
-            let stage = self.lock_after_limit();
-            let limit = self.limits()?.inactivity.as_ref().or(stage.as_ref())?;
-            Some(self.activity.sampled.saturating_add(limit.length))
+            let lock_after = self.lock_after_limit();
+            let limit = self.limits()?.inactivity.as_ref().or(lock_after.as_ref())?;
+            Some(self.activity.probed_at.saturating_add(limit.length))
         } else {
             Some(due)
         }
@@ -242,8 +242,8 @@ impl Session {
 
     /// The same, whether the idle time is known or not.
     fn nominal_due(&self) -> Option<BootTime> {
-        let (end, stage) = self.nominal_dues();
-        end.into_iter().chain(stage).min()
+        let (end, lock_after) = self.nominal_dues();
+        end.into_iter().chain(lock_after).min()
     }
 
     /// When the inactivity limit or the first stage is due.
@@ -254,15 +254,15 @@ impl Session {
         let since = self.idle_since();
         let limit = self.limits().and_then(|limits| limits.inactivity.as_ref());
         let end = limit.and_then(|limit| self.inactivity.due(since, limit));
-        let stage = self.lock_after_limit();
-        let stage = stage.and_then(|limit| self.stage.due(since, &limit));
-        (end, stage)
+        let lock_after = self.lock_after_limit();
+        let lock_after = lock_after.and_then(|limit| self.lock_after.due(since, &limit));
+        (end, lock_after)
     }
 
     fn idle_wake_reason(&self) -> Wake {
         match self.nominal_dues() {
-            (Some(end), Some(stage)) if stage < end => Wake::Stage,
-            (None, Some(_)) => Wake::Stage,
+            (Some(end), Some(lock_after)) if lock_after < end => Wake::LockAfter,
+            (None, Some(_)) => Wake::LockAfter,
             (Some(_) | None, Some(_) | None) => Wake::Limit(LimitKind::Inactivity),
         }
     }
@@ -272,14 +272,14 @@ impl Session {
         let Some(limit) = self.lock_after_limit() else {
             return;
         };
-        if self.stage.step(now, since, &limit) != Some(Step::End) {
+        if self.lock_after.step(now, since, &limit) != Some(Step::End) {
             return;
         }
         // Once, until there is activity again.
-        self.stage.reported = true;
+        self.lock_after.reported = true;
         if !self.locking.locked {
-            self.locking.asked = Some(now);
-            let cause = crate::LockCause::Stage;
+            self.locking.requested_at = Some(now);
+            let cause = crate::LockCause::LockAfter;
             out.push(Action::Lock(self.facts.key.clone(), cause));
         }
     }
@@ -298,7 +298,7 @@ impl Session {
     /// After a restart under other limits: the report counts only if the session was probed when it
     /// was due now.
     pub(crate) fn restore_unknown_report(&mut self) {
-        let probed = |due| self.activity.sampled >= due;
+        let probed = |due| self.activity.probed_at >= due;
         self.unknown_reported &=
             self.is_idle_unenforced() && self.nominal_due().is_some_and(probed);
     }
@@ -311,12 +311,12 @@ impl Session {
         let Some(due) = self.nominal_due() else {
             return;
         };
-        if !self.unknown_reported && self.activity.sampled >= due {
+        if !self.unknown_reported && self.activity.probed_at >= due {
             self.unknown_reported = true;
             // The first stage has locked, or failed to, in any case.
-            let stage = std::mem::take(&mut self.stage);
+            let lock_after = std::mem::take(&mut self.lock_after);
             self.withdraw(LimitKind::Inactivity, out);
-            self.stage = stage;
+            self.lock_after = lock_after;
             out.push(Action::Report(self.facts.key.clone(), Finding::UnknownIdle));
         }
     }

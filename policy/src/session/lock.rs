@@ -44,13 +44,13 @@ impl Session {
         self.ending
             .take_if(|ending| ending.stage() == Stage::LockAgain);
         let hold = self.locking.unlocked(now);
-        let renewed = hold.is_some_and(|hold| self.unlock_restarts_absolute(hold));
-        if renewed {
+        let unlocked_at = hold.is_some_and(|hold| self.unlock_restarts_absolute(hold));
+        if unlocked_at {
             self.granted = Granted::default();
         }
         if self.ending.is_some() {
             // This does not stop an end; but if the end is cancelled, the limits count from here.
-            if renewed {
+            if unlocked_at {
                 self.absolute = Countdown::default();
             }
             if hold.is_some() {

@@ -19,18 +19,18 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LockCause {
     /// To confirm a lock that was made instead of an end by this limit.
-    Again(LimitKind),
+    Verify(LimitKind),
     /// Instead of an end by this limit.
     Limit(LimitKind),
     /// As the first stage, before an end.
-    Stage,
+    LockAfter,
 }
 
 impl fmt::Display for LockCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Again(kind) | Self::Limit(kind) => kind.fmt(f),
-            Self::Stage => f.write_str("lock-after"),
+            Self::Verify(kind) | Self::Limit(kind) => kind.fmt(f),
+            Self::LockAfter => f.write_str("lock-after"),
         }
     }
 }
@@ -43,7 +43,7 @@ pub struct Hold {
     /// When the session was locked for it.
     pub since: BootTime,
     /// The hint was found to be false, and no signal has reported that it became false.
-    pub doubted: bool,
+    pub in_doubt: bool,
 }
 
 /// What is known of a session's lock.
@@ -54,58 +54,58 @@ pub struct Locking {
     /// The lock instead of an end, until the unlock.
     pub hold: Option<Hold>,
     /// When the user unlocked the screen after the last hold.
-    pub renewed: Option<BootTime>,
+    pub unlocked_at: Option<BootTime>,
     /// When the first stage asked for a lock that is not confirmed yet.
-    pub asked: Option<BootTime>,
+    pub requested_at: Option<BootTime>,
     /// The last lock that the first stage asked for was not confirmed in time, and the screen was
     /// not seen to be locked since.
-    pub missed: bool,
+    pub unconfirmed: bool,
 }
 
 impl Locking {
     /// The hold, unless it is in doubt.
     pub(crate) fn held(&self) -> Option<Hold> {
-        self.hold.filter(|hold| !hold.doubted)
+        self.hold.filter(|hold| !hold.in_doubt)
     }
 
     /// What a limit counts from, if it counts from `start` without locks.
     pub(crate) fn anchor(&self, start: BootTime) -> BootTime {
         let lock = self.hold.map(|hold| hold.since);
-        start.max(lock.or(self.renewed).unwrap_or_default())
+        start.max(lock.or(self.unlocked_at).unwrap_or_default())
     }
 
     /// The screen is locked for this limit.
     pub(crate) fn hold(&mut self, now: BootTime, limit: LimitKind) {
         self.locked = true;
-        self.asked = None;
-        self.missed = false;
+        self.requested_at = None;
+        self.unconfirmed = false;
         self.hold = Some(Hold {
             limit,
             since: now,
-            doubted: false,
+            in_doubt: false,
         });
     }
 
     /// The screen is locked. Returns whether the first stage asked for that.
     pub(crate) fn locked(&mut self) -> Option<LockCause> {
         self.locked = true;
-        self.missed = false;
+        self.unconfirmed = false;
         if let Some(hold) = &mut self.hold {
-            hold.doubted = false;
+            hold.in_doubt = false;
         }
-        self.asked.take().map(|_| LockCause::Stage)
+        self.requested_at.take().map(|_| LockCause::LockAfter)
     }
 
     /// The user has unlocked the screen. Returns the hold, if there was one: then the limits
     /// restart.
     pub(crate) fn unlocked(&mut self, now: BootTime) -> Option<Hold> {
         self.locked = false;
-        self.asked = None;
+        self.requested_at = None;
         // A screen that is unlocked was locked.
-        self.missed = false;
+        self.unconfirmed = false;
         let hold = self.hold.take();
         if hold.is_some() {
-            self.renewed = Some(now);
+            self.unlocked_at = Some(now);
         }
         hold
     }
@@ -113,8 +113,8 @@ impl Locking {
     /// A probe found the screen unlocked. Returns the hold that is in doubt now, if there is one.
     pub(crate) fn found_unlocked(&mut self) -> Option<Hold> {
         self.locked = false;
-        let hold = self.hold.as_mut().filter(|hold| !hold.doubted)?;
-        hold.doubted = true;
+        let hold = self.hold.as_mut().filter(|hold| !hold.in_doubt)?;
+        hold.in_doubt = true;
         Some(*hold)
     }
 
@@ -126,20 +126,21 @@ impl Locking {
         });
         Self {
             hold,
-            renewed: self.renewed.map(|renewed| renewed.min(now)),
+            unlocked_at: self.unlocked_at.map(|unlocked_at| unlocked_at.min(now)),
             ..self
         }
     }
 
     /// The lock that was asked for was not confirmed in time.
     pub(crate) fn set_unconfirmed(&mut self) {
-        self.asked = None;
-        self.missed = true;
+        self.requested_at = None;
+        self.unconfirmed = true;
     }
 
     /// Until when a lock that the first stage asked for has to be confirmed.
     pub(crate) fn confirmation_due(&self) -> Option<BootTime> {
-        self.asked.map(|asked| asked.saturating_add(CONFIRM_WITHIN))
+        self.requested_at
+            .map(|asked| asked.saturating_add(CONFIRM_WITHIN))
     }
 }
 
@@ -189,18 +190,18 @@ mod tests {
     #[test]
     fn a_lock_that_was_missed_is_so_until_one_is_seen() {
         let mut locking = Locking {
-            asked: Some(at(100)),
+            requested_at: Some(at(100)),
             ..Locking::default()
         };
         locking.set_unconfirmed();
-        assert_eq!((locking.asked, locking.missed), (None, true));
+        assert_eq!((locking.requested_at, locking.unconfirmed), (None, true));
         let _ = locking.found_unlocked();
-        assert!(locking.missed);
+        assert!(locking.unconfirmed);
         let (mut seen, mut unlocked, mut held) = (locking, locking, locking);
         let _ = seen.locked();
         let _ = unlocked.unlocked(at(200));
         held.hold(at(200), LimitKind::Absolute);
-        assert!(!seen.missed && !unlocked.missed && !held.missed);
+        assert!(!seen.unconfirmed && !unlocked.unconfirmed && !held.unconfirmed);
     }
 
     #[test]

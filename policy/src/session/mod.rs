@@ -23,7 +23,7 @@ pub(crate) mod view;
 use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
 use crate::session::activity::Activity;
 use crate::session::countdown::Countdown;
-use crate::session::earlier::{AbsoluteOverride, Past};
+use crate::session::earlier::{AbsoluteOverride, EarlierProperties};
 use crate::session::escalation::{Escalation, Stage};
 use crate::session::extension::{Extended, Granted, Refusal};
 use crate::session::groups::AllDone;
@@ -52,14 +52,14 @@ pub(crate) struct Session {
     pub(crate) groups_request: Request,
     pub(crate) effective: EffectiveLimits,
     /// Earlier properties of the session, if a user has changed them.
-    pub(crate) past: Option<Box<Past>>,
+    pub(crate) earlier: Option<Box<EarlierProperties>>,
     /// The absolute limit that holds for a session whose properties were changed.
     pub(crate) overriding: Option<Box<AbsoluteOverride>>,
     pub(crate) activity: Activity,
     pub(crate) absolute: Countdown,
     pub(crate) inactivity: Countdown,
     /// The countdown to the lock of the first stage.
-    pub(crate) stage: Countdown,
+    pub(crate) lock_after: Countdown,
     pub(crate) granted: Granted,
     pub(crate) locking: Locking,
     /// Unknown idle time was reported. It is reported again only after the idle time was known.
@@ -100,14 +100,14 @@ impl Session {
             recorded: false,
             login: LoginState::Open,
             announced: false,
-            groups: Groups::Untold,
+            groups: Groups::Unknown,
             groups_request: Request::Idle,
             effective: EffectiveLimits::Undecided,
-            past: None,
+            earlier: None,
             overriding: None,
             absolute: Countdown::default(),
             inactivity: Countdown::default(),
-            stage: Countdown::default(),
+            lock_after: Countdown::default(),
             granted: Granted::default(),
             locking: Locking::default(),
             unknown_reported: false,
@@ -160,8 +160,8 @@ impl Session {
         let limits = self.limits()?;
         let overriding = self.overriding.as_deref();
         let overriding = overriding.filter(|_| kind == LimitKind::Absolute);
-        let action = overriding.map_or(limits.end_action, |overriding| overriding.how);
-        Some(action.within(self.facts.session_type))
+        let action = overriding.map_or(limits.end_action, |overriding| overriding.end_action);
+        Some(action.for_session_type(self.facts.session_type))
     }
 
     /// Why no limit holds, if that will not change.
@@ -180,7 +180,7 @@ impl Session {
     /// logind, or the daemon that keeps the session, reports its properties again.
     pub(crate) fn update(&mut self, facts: SessionFacts, policy: &CompiledPolicy) {
         let started = self.facts.started;
-        let before = self.variant();
+        let before = self.properties();
         let service = facts.service.or_else(|| self.facts.service.take());
         let remote_host = facts.remote_host.or_else(|| self.facts.remote_host.take());
         let terminal = facts.terminal.or_else(|| self.facts.terminal.take());
@@ -275,7 +275,7 @@ impl Session {
         let proof = self
             .locking
             .confirmation_due()
-            .map(|due| (due, Wake::Proof));
+            .map(|due| (due, Wake::LockConfirmation));
         let absolute = self.absolute_in_force().and_then(|(anchor, limit)| {
             let due = self.absolute.due(anchor, &limit)?;
             Some((due, Wake::Limit(LimitKind::Absolute)))
@@ -356,7 +356,7 @@ impl Session {
     /// Restarts a countdown, and withdraws its warnings.
     pub(crate) fn withdraw(&mut self, kind: LimitKind, out: &mut Vec<Action>) {
         if kind == LimitKind::Inactivity {
-            self.stage = Countdown::default();
+            self.lock_after = Countdown::default();
         }
         let countdown = std::mem::take(self.countdown(kind));
         if !countdown.is_warned() {

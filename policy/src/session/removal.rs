@@ -11,7 +11,7 @@ use crate::session::escalation::backoff;
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::session::{LoginState, Session};
 use crate::{
-    Action, BootTime, Departure, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts, Wake,
+    Action, BootTime, EndReason, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts, Wake,
 };
 
 /// A check may fail for a moment.
@@ -88,7 +88,7 @@ impl Session {
     }
 
     /// It, or another session with its id, is gone.
-    pub(crate) fn doubted(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn in_doubt(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.removal.is_none() && self.needs_verification() {
             self.removal = Some(Removal::VerifyingEither(self.verify(now, out)));
         }
@@ -200,8 +200,8 @@ impl Session {
     }
 
     /// The session is gone, for this reason.
-    pub(crate) fn into_end(self) -> (SessionFacts, Departure) {
-        let departure = self.ended_for().map_or(Departure::Own, Departure::Ended);
+    pub(crate) fn into_end(self) -> (SessionFacts, EndReason) {
+        let departure = self.ended_for().map_or(EndReason::Other, EndReason::Limit);
         (self.facts, departure)
     }
 

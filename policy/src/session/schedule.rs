@@ -73,9 +73,9 @@ impl Session {
         if self.is_held() {
             return in_order(milestones);
         }
-        let stage = self.lock_after_limit();
-        let stage = stage.filter(|_| !self.stage.reported && !self.locking.locked);
-        milestones.extend(stage.map(|limit| Milestone {
+        let lock_after = self.lock_after_limit();
+        let lock_after = lock_after.filter(|_| !self.lock_after.reported && !self.locking.locked);
+        milestones.extend(lock_after.map(|limit| Milestone {
             at: since.saturating_add(limit.length),
             what: MilestoneKind::Lock,
         }));
@@ -94,7 +94,7 @@ impl Session {
             return Vec::new();
         }
         let effective = |kind, countdown: &Countdown, anchor, limit: &Limit| {
-            let lead = countdown.heard?;
+            let lead = countdown.last_lead?;
             Some(Warning {
                 limit: kind,
                 length: limit.length,

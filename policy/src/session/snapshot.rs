@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
-use crate::session::earlier::Past;
+use crate::session::earlier::EarlierProperties;
 use crate::session::{LoginState, Session};
 use crate::{
     Activity, BootTime, Countdown, EndAction, Granted, Groups, LimitKind, Locking, SessionFacts,
@@ -24,7 +24,7 @@ pub struct SessionRecord {
     /// The user's groups, as far as known.
     pub groups: Groups,
     /// Earlier properties of the session, if a user has changed them.
-    pub past: Option<Past>,
+    pub earlier: Option<EarlierProperties>,
     /// The last activity.
     pub activity: Activity,
     /// Whether it was reported that the idle time is unknown.
@@ -34,7 +34,7 @@ pub struct SessionRecord {
     /// The inactivity limit that held, and its progress.
     pub inactivity: LimitRecord,
     /// The time until the first stage's lock, and its progress.
-    pub stage: LimitRecord,
+    pub lock_after: LimitRecord,
     /// The extensions of the absolute limit.
     pub granted: Granted,
     /// The state of the screen's lock.
@@ -62,27 +62,27 @@ impl SessionRecord {
             recorded: session.recorded,
             login: session.login,
             groups: session.groups.clone(),
-            past: session.past.as_deref().map(|past| Past {
-                since: session.absolute_anchor(),
-                held: match session.overriding.as_deref() {
+            earlier: session.earlier.as_deref().map(|earlier| EarlierProperties {
+                counts_from: session.absolute_anchor(),
+                previous_source: match session.overriding.as_deref() {
                     Some(overriding) => Some(overriding.source()),
-                    None => past.held.clone(),
+                    None => earlier.previous_source.clone(),
                 },
-                ..past.clone()
+                ..earlier.clone()
             }),
             activity: session.activity.clone(),
             unknown_reported: session.unknown_reported,
             absolute: record(LimitKind::Absolute, &session.absolute),
             inactivity: record(LimitKind::Inactivity, &session.inactivity),
-            stage: LimitRecord {
+            lock_after: LimitRecord {
                 length: session.lock_after_limit().map(|limit| limit.length),
-                countdown: session.stage.clone(),
+                countdown: session.lock_after.clone(),
             },
             granted: session.granted,
             // The next engine does not know whether a lock was asked for.
             locking: Locking {
-                asked: None,
-                missed: false,
+                requested_at: None,
+                unconfirmed: false,
                 ..session.locking
             },
         }
@@ -96,10 +96,10 @@ impl SessionRecord {
         session.groups = self.groups;
         session.granted = self.granted;
         session.locking = self.locking.no_later_than(now);
-        session.past = self.past.map(|past| {
-            Box::new(Past {
-                since: past.since.min(now),
-                ..past
+        session.earlier = self.earlier.map(|earlier| {
+            Box::new(EarlierProperties {
+                counts_from: earlier.counts_from.min(now),
+                ..earlier
             })
         });
         session.evaluate_restored(now, policy, &self.absolute);
@@ -107,8 +107,8 @@ impl SessionRecord {
         // A record may be from a clock that is ahead.
         session.activity.last = session.activity.last.min(now);
         session.activity.output = session.activity.output.min(now);
-        session.activity.supposed = session.activity.supposed.map(|time| time.min(now));
-        session.activity.sampled = session.activity.sampled.min(now);
+        session.activity.assumed = session.activity.assumed.map(|time| time.min(now));
+        session.activity.probed_at = session.activity.probed_at.min(now);
         let undecided = session.effective == EffectiveLimits::Undecided;
         let mut stale_warnings = Vec::new();
         let mut countdown = |kind, record: LimitRecord| match session.countdown_basis(kind) {
@@ -136,12 +136,13 @@ impl SessionRecord {
         session.absolute = absolute;
         session.inactivity = inactivity;
         session.stale_warnings = stale_warnings;
-        let same_stage = self.stage.length == session.lock_after_limit().map(|limit| limit.length);
-        if same_stage {
-            session.stage = self.stage.countdown;
+        let same_lock_after =
+            self.lock_after.length == session.lock_after_limit().map(|limit| limit.length);
+        if same_lock_after {
+            session.lock_after = self.lock_after.countdown;
         }
         session.unknown_reported = self.unknown_reported;
-        if !(same_stage && same_limit) {
+        if !(same_lock_after && same_limit) {
             session.restore_unknown_report();
         }
         session

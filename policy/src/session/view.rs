@@ -24,7 +24,7 @@ pub struct View<'a> {
     pub rule: Option<&'a str>,
     /// The absolute limit that holds instead of the one in `limits`, because the properties of the
     /// session were changed.
-    pub earlier: Option<Earlier<'a>>,
+    pub overriding: Option<OverrideView<'a>>,
     /// The user's groups, as far as known.
     pub groups: &'a Groups,
     /// The extensions of the absolute limit.
@@ -42,7 +42,7 @@ pub struct View<'a> {
 /// An absolute limit that matched a session before a user changed its type, class or terminal, and
 /// that ends it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Earlier<'a> {
+pub struct OverrideView<'a> {
     /// The limits that it is from; their absolute limit, grace and texts hold.
     pub limits: &'a Limits,
     /// The rule that they are from; `None` for the default.
@@ -90,15 +90,17 @@ impl View<'_> {
     /// The limits that the limit of this kind is from.
     #[must_use]
     pub fn limits_for(&self, kind: LimitKind) -> Option<&Limits> {
-        let earlier = self.earlier.filter(|_| kind == LimitKind::Absolute);
-        earlier.map(|earlier| earlier.limits).or(self.limits)
+        let overriding = self.overriding.filter(|_| kind == LimitKind::Absolute);
+        overriding
+            .map(|overriding| overriding.limits)
+            .or(self.limits)
     }
 
     /// The rule that the limit of this kind is from; `None` for the default.
     #[must_use]
     pub fn rule_for(&self, kind: LimitKind) -> Option<&str> {
-        match self.earlier.filter(|_| kind == LimitKind::Absolute) {
-            Some(earlier) => earlier.rule,
+        match self.overriding.filter(|_| kind == LimitKind::Absolute) {
+            Some(overriding) => overriding.rule,
             None => self.rule,
         }
     }
@@ -106,17 +108,17 @@ impl View<'_> {
     /// The extensions of the absolute limit that the user may request.
     #[must_use]
     pub fn extensions(&self) -> Option<Extensions> {
-        let earlier = self.earlier.map(|earlier| earlier.extensions);
-        earlier.or(self.limits.map(|limits| limits.extensions))
+        let overriding = self.overriding.map(|overriding| overriding.extensions);
+        overriding.or(self.limits.map(|limits| limits.extensions))
     }
 
     /// The action at the limit of this kind; `None` if it does not hold.
     #[must_use]
     pub fn end_action_for(&self, kind: LimitKind) -> Option<EndAction> {
-        let earlier = self.earlier.filter(|_| kind == LimitKind::Absolute);
-        let earlier = earlier.map(|earlier| earlier.end_action);
-        let action = earlier.or(self.limits.map(|limits| limits.end_action))?;
-        Some(action.within(self.facts.session_type))
+        let overriding = self.overriding.filter(|_| kind == LimitKind::Absolute);
+        let overriding = overriding.map(|overriding| overriding.end_action);
+        let action = overriding.or(self.limits.map(|limits| limits.end_action))?;
+        Some(action.for_session_type(self.facts.session_type))
     }
 }
 
@@ -153,10 +155,10 @@ impl<'a> View<'a> {
             phase,
             limits,
             rule,
-            earlier: overriding.map(|overriding| Earlier {
+            overriding: overriding.map(|overriding| OverrideView {
                 limits: &overriding.limits,
                 rule: overriding.rule.as_deref(),
-                end_action: overriding.how,
+                end_action: overriding.end_action,
                 extensions: overriding.extensions,
             }),
             groups: &session.groups,

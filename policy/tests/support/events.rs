@@ -389,7 +389,7 @@ impl Look {
                 None => Hint::Active,
             }),
             agent: None,
-            work: None,
+            cpu_time: None,
             inhibitor: self.inhibited.then(|| "mpv".to_owned()),
             locked: self.locked,
         }

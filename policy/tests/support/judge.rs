@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use session_timeout_policy::{
-    ABSOLUTE_MAX, Action, BootTime, Departure, EndAction, Engine, Event, Extended, Finding, Hint,
+    ABSOLUTE_MAX, Action, BootTime, EndAction, EndReason, Engine, Event, Extended, Finding, Hint,
     Keeper, LimitKind, Limits, LockCause, Milestone, MilestoneKind, NoSession, Phase, Remains,
     SessionFacts, SessionKey, SessionRecord, Subject, UnknownIdle, Verdict, View, Wake, Warning,
 };
@@ -191,7 +191,7 @@ impl Judge {
                 (LimitKind::Absolute, &record.absolute),
                 (LimitKind::Inactivity, &record.inactivity),
             ] {
-                let heard = limit.countdown.heard;
+                let heard = limit.countdown.last_lead;
                 let holds = known.warned.get(&kind).map(|warned| warned.last.lead) == heard;
                 let same = known.limit(kind).is_some_and(|now| {
                     let known = heard.is_some_and(|heard| now.leads.iter().any(|one| one == heard));
@@ -305,7 +305,7 @@ impl Judge {
             let wanted = needs_groups(engine, view.facts);
             let locked = |action: &Action| matches!(action, Action::Locked(locked, LockCause::Limit(_)) if locked == key);
             let stays = view
-                .earlier
+                .overriding
                 .is_some_and(|earlier| earlier.end_action == EndAction::Lock);
             let locks = |limits: &Limits| limits.end_action == EndAction::Lock || stays;
             // Where nothing is locked any more instead of being ended, a lock is not waited for.
@@ -368,7 +368,7 @@ impl Judge {
             let ended = ending.map(|ending| ending.limit).or(known.hung_up);
             assert_eq!(
                 *departure,
-                ended.map_or(Departure::Own, Departure::Ended),
+                ended.map_or(EndReason::Other, EndReason::Limit),
                 "{known:#?}"
             );
             return;
@@ -411,12 +411,12 @@ impl Judge {
                 known.warned.clear();
             }
             Action::Kill(_, kind) => known.is_asked(now, *kind, Stage::Kill),
-            Action::Lock(_, LockCause::Again(kind)) => {
+            Action::Lock(_, LockCause::Verify(kind)) => {
                 known.is_asked(now, *kind, Stage::LockAgain);
             }
             Action::Lock(_, LockCause::Limit(kind)) => known.is_asked(now, *kind, Stage::Lock),
-            Action::Lock(_, LockCause::Stage) => known.is_staged(now),
-            Action::Locked(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
+            Action::Lock(_, LockCause::LockAfter) => known.is_staged(now),
+            Action::Locked(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
                 let ending = known.ending.take().expect("nobody asked for a lock");
                 assert_eq!((ending.stage, ending.limit), (Stage::Lock, *kind));
                 // What was warned of has come about, but for an end that no lock puts off.
@@ -425,7 +425,7 @@ impl Judge {
                     known.warned.remove(kind);
                 }
             }
-            Action::Locked(_, LockCause::Stage) => {
+            Action::Locked(_, LockCause::LockAfter) => {
                 assert!(std::mem::take(&mut known.lock_asked), "{known:#?}");
             }
             Action::Probe(_) => {
@@ -613,10 +613,10 @@ impl Known {
 
     fn learns(&mut self, view: &View<'_>) {
         let locking = view.locking;
-        let renewed = locking.hold.map(|hold| hold.since).or(locking.renewed);
+        let renewed = locking.hold.map(|hold| hold.since).or(locking.unlocked_at);
         self.anchor = self.started.max(renewed.unwrap_or_default());
         self.granted = view.granted.total;
-        self.held = locking.hold.is_some_and(|hold| !hold.doubted);
+        self.held = locking.hold.is_some_and(|hold| !hold.in_doubt);
         self.graphical = view.facts.session_type.is_graphical();
         self.has_leader = view.facts.leader.is_some();
         self.on_screen = view.facts.seat.is_some() || self.graphical;
@@ -625,7 +625,7 @@ impl Known {
             grace: absolute.grace,
             how: view.end_action_for(LimitKind::Absolute).expect("it holds"),
             fixed: view
-                .earlier
+                .overriding
                 .is_some_and(|earlier| earlier.end_action != EndAction::Lock),
         });
         let limits = limits.map(|(absolute, limits)| Limits {
@@ -924,19 +924,19 @@ impl Known {
 /// Whether it depends on groups that nobody has told what holds for a session as it is, or as it
 /// was before.
 fn needs_groups(engine: &Engine, facts: &SessionFacts) -> bool {
-    let untold = session_timeout_policy::Groups::Untold;
-    let needs = |subject: &Subject<'_>| engine.policy().judge(subject) == Verdict::NeedsGroups;
+    let unknown = session_timeout_policy::Groups::Unknown;
+    let needs = |subject: &Subject<'_>| engine.policy().evaluate(subject) == Verdict::NeedsGroups;
     let mut records = engine.records();
     let record = records.find(|record| record.facts.key == facts.key);
-    let past = record.and_then(|record| record.past);
-    let past = past.into_iter().flat_map(|past| past.variants);
-    needs(&facts.subject(&untold))
+    let past = record.and_then(|record| record.earlier);
+    let past = past.into_iter().flat_map(|past| past.properties);
+    needs(&facts.subject(&unknown))
         || past.into_iter().any(|variant| {
             needs(&Subject {
                 class: &variant.class,
                 session_type: variant.session_type,
                 terminal: variant.terminal.as_deref(),
-                ..facts.subject(&untold)
+                ..facts.subject(&unknown)
             })
         })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, BootTime, Departure, EndAction, Finding, LimitKind, LockCause, Phase, View,
+    Action, BootTime, EndAction, EndReason, Finding, LimitKind, LockCause, Phase, View,
 };
 
 /// An action: who it is about, and what was done.
@@ -42,17 +42,17 @@ pub(crate) fn of_action(
         Action::ExtensionRefused(_, why) => format!("is given no more time: {why}"),
         Action::HangUp(..) => "is asked to hang up".into(),
         Action::HungUp(_, kind) => format!("is hung up, by the {kind} limit"),
-        Action::Lock(_, LockCause::Again(_)) => "is asked whether it is still locked".into(),
+        Action::Lock(_, LockCause::Verify(_)) => "is asked whether it is still locked".into(),
         Action::Lock(_, LockCause::Limit(_)) => "is asked to lock".into(),
-        Action::Lock(_, LockCause::Stage) => "is to be locked, as a first stage".into(),
-        Action::Locked(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
+        Action::Lock(_, LockCause::LockAfter) => "is to be locked, as a first stage".into(),
+        Action::Locked(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
             format!("is locked, by the {kind} limit")
         }
-        Action::Locked(_, LockCause::Stage) => "is locked, as a first stage".into(),
+        Action::Locked(_, LockCause::LockAfter) => "is locked, as a first stage".into(),
         Action::ResolveGroups(_) => "has its groups asked for".into(),
         Action::Kill(..) => "is killed".into(),
-        Action::Left(_, Departure::Ended(kind)) => format!("is gone, by the {kind} limit"),
-        Action::Left(_, Departure::Own) => "is gone, by itself".into(),
+        Action::Left(_, EndReason::Limit(kind)) => format!("is gone, by the {kind} limit"),
+        Action::Left(_, EndReason::Other) => "is gone, by itself".into(),
         Action::Probe(_) => "is looked at".into(),
         Action::Report(_, Finding::GroupsUnavailable) => {
             "report: nobody can tell its groups".into()
@@ -107,7 +107,7 @@ pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
         format!("{service}{}", from.unwrap_or_default())
     });
     let rule = view.rule.map(|rule| format!("by rule {rule}"));
-    let earlier = view.earlier.map(|earlier| {
+    let earlier = view.overriding.map(|earlier| {
         let rule = earlier.rule.unwrap_or("[default]");
         format!("absolute limit by {rule}")
     });

@@ -59,7 +59,7 @@ impl LockStory {
                     hold.since = moment.at;
                 }
             }
-            (LockFact::Asked(LockCause::Again(_), grace), Some(hold)) => {
+            (LockFact::Asked(LockCause::Verify(_), grace), Some(hold)) => {
                 let before = hold.again;
                 hold.again = Some(Again {
                     since: before.map_or(moment.at, |again| again.since),
@@ -177,7 +177,7 @@ impl History {
     pub(crate) fn staged(&self) -> Option<Moment> {
         let mut facts = self.locks.iter().rev();
         facts.find_map(|(moment, fact)| {
-            matches!(fact, LockFact::Asked(LockCause::Stage, _)).then_some(*moment)
+            matches!(fact, LockFact::Asked(LockCause::LockAfter, _)).then_some(*moment)
         })
     }
 }

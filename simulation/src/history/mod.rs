@@ -244,7 +244,7 @@ impl History {
             ends_on_screen: false,
             way: None,
             adopted: None,
-            groups: Groups::Untold,
+            groups: Groups::Unknown,
             group_asks: Vec::new(),
             known: vec![Known {
                 moment: now,

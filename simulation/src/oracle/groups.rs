@@ -128,8 +128,8 @@ impl Oracle<'_> {
     /// Whether it depends on groups that nobody has told what holds.
     pub(super) fn needs_groups(&self, history: &History) -> bool {
         let policy = self.policies.get(self.policy);
-        let untold = !matches!(history.groups, Groups::Known(_));
-        untold
+        let unknown = !matches!(history.groups, Groups::Known(_));
+        unknown
             && policy.is_some_and(|policy| {
                 self.tables
                     .depends_on_groups((self.policy, policy), history)

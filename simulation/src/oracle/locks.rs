@@ -19,8 +19,8 @@ impl History {
         self.locks.push((now, LockFact::Asked(cause, grace)));
         match cause {
             LockCause::Limit(kind) => self.asks(now, Request::Lock, kind),
-            LockCause::Again(_) => self.forgets_question(),
-            LockCause::Stage => {}
+            LockCause::Verify(_) => self.forgets_question(),
+            LockCause::LockAfter => {}
         }
     }
 
@@ -49,8 +49,8 @@ impl History {
 
     pub(super) fn is_locked_for(&mut self, now: Moment, cause: LockCause) {
         match cause {
-            LockCause::Stage => self.locks.push((now, LockFact::Staged)),
-            LockCause::Again(kind) | LockCause::Limit(kind) => {
+            LockCause::LockAfter => self.locks.push((now, LockFact::Staged)),
+            LockCause::Verify(kind) | LockCause::Limit(kind) => {
                 self.locks.push((now, LockFact::Held(kind)));
                 self.ends.push((now, EndFact::Done));
             }
@@ -72,7 +72,7 @@ impl History {
                         | LockFact::Forgotten
                 )
         })?;
-        let asked = matches!(fact, LockFact::Asked(LockCause::Stage, _));
+        let asked = matches!(fact, LockFact::Asked(LockCause::LockAfter, _));
         let reported = self.reported(Finding::NotLocked);
         (asked && reported.is_none_or(|reported| reported < *moment)).then_some(*moment)
     }
@@ -100,8 +100,8 @@ impl Oracle<'_> {
 
     pub(super) fn may_lock(&self, history: &History, cause: LockCause) -> Verdict {
         match cause {
-            LockCause::Stage => self.may_lock_first(history),
-            LockCause::Again(_) => self.may_lock_again(history),
+            LockCause::LockAfter => self.may_lock_first(history),
+            LockCause::Verify(_) => self.may_lock_again(history),
             LockCause::Limit(kind) => match history.end() {
                 Some(end) => self.may_repeat(history, &end, Request::Lock, kind),
                 None => {
@@ -185,9 +185,9 @@ impl Oracle<'_> {
             .rev()
             .any(|(moment, fact)| self.is_new(*moment) && *fact == LockFact::Seen);
         let asked = match cause {
-            LockCause::Stage => history.staged().is_some(),
+            LockCause::LockAfter => history.staged().is_some(),
             // Nobody is told that what was locked is locked.
-            LockCause::Again(_) => false,
+            LockCause::Verify(_) => false,
             LockCause::Limit(kind) => history
                 .end()
                 .is_some_and(|end| end.stage == Request::Lock && end.kind == kind),

@@ -1,7 +1,7 @@
 //! Checks of actions: each is only allowed if the history gives a reason for it.
 
 use session_timeout_policy::{
-    Action, Departure, EndAction, Finding, LimitKind, LockCause, SessionKey, Warning,
+    Action, EndAction, EndReason, Finding, LimitKind, LockCause, SessionKey, Warning,
 };
 
 use super::locks::Held;
@@ -131,7 +131,7 @@ impl Oracle<'_> {
         }
     }
 
-    fn leaves(&mut self, at: usize, key: &SessionKey, departure: Departure) -> Verdict {
+    fn leaves(&mut self, at: usize, key: &SessionKey, departure: EndReason) -> Verdict {
         let gone = self.sessions.get(at).is_some_and(|session| session.gone);
         if !gone {
             return broken(Promise::Leaves, "it is not gone");
@@ -141,11 +141,11 @@ impl Oracle<'_> {
         let history = &judged.history;
         let ended = history.ended_for();
         let right = match (departure, ended) {
-            (Departure::Ended(kind), Some(ended)) => kind == ended,
+            (EndReason::Limit(kind), Some(ended)) => kind == ended,
             // A restarted daemon may have forgotten that the session was being ended.
-            (Departure::Ended(kind), None) => history.forgot_end == Some(kind),
-            (Departure::Own, None) => true,
-            (Departure::Own, Some(_)) => false,
+            (EndReason::Limit(kind), None) => history.forgot_end == Some(kind),
+            (EndReason::Other, None) => true,
+            (EndReason::Other, Some(_)) => false,
         };
         if right && history.facts.key == *key {
             return Ok(());
@@ -270,7 +270,7 @@ impl Oracle<'_> {
             let before = self.terms_before(history);
             let length = before.map(|terms| terms.absolute.length);
             let grace = self.terms(history).map(|terms| match action {
-                Action::Lock(_, LockCause::Again(kind) | LockCause::Limit(kind)) => {
+                Action::Lock(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
                     terms.grace_at(*kind)
                 }
                 _ => terms.grace,

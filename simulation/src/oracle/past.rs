@@ -149,9 +149,11 @@ impl Tables {
         (number, policy): (usize, &Policy),
         history: &History,
     ) -> bool {
-        let untold =
-            |facts: &SessionFacts| self.judge(number, policy, facts, &Groups::Untold).is_none();
+        let unknown = |facts: &SessionFacts| {
+            self.judge(number, policy, facts, &Groups::Unknown)
+                .is_none()
+        };
         let mut past = history.past.iter();
-        untold(&history.facts) || past.any(|was| untold(&was.facts(&history.facts)))
+        unknown(&history.facts) || past.any(|was| unknown(&was.facts(&history.facts)))
     }
 }

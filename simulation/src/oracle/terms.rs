@@ -216,7 +216,7 @@ impl Tables {
         groups: &Groups,
     ) -> Option<Standing> {
         let start = self.starts.get(number).copied().unwrap_or_default();
-        match policy.judge(&facts.subject(groups)) {
+        match policy.evaluate(&facts.subject(groups)) {
             Verdict::Exempt(_) => Some(Standing::Exempt),
             Verdict::NeedsGroups => None,
             Verdict::Limited { rule: None, .. } => Some(Standing::Under(TermsId(start))),

@@ -349,7 +349,7 @@ impl Session {
             stamps,
             hint,
             agent,
-            work: None,
+            cpu_time: None,
             inhibitor: self.inhibited.then(|| "player".to_owned()),
             locked: matches!(self.person.screen, Screen::Locks(_) | Screen::Stubborn)
                 .then_some(self.screen.hint),
