@@ -24,7 +24,7 @@ demo: setup deb ## See a session end on a throw-away machine [SUITE=bookworm|tri
 test: setup ## Run every test, those on booted Debian machines included (as root)
 	@tests/scripts/run-tests
 
-simulate: setup ## Live through simulated days and check every promise [SECONDS=60]
+simulate: setup ## Live through simulated days and check every invariant [SECONDS=60]
 	@cargo run --quiet --profile simulation -p session-timeout-simulation --bin simulate -- \
 		--seconds $(SECONDS)
 

@@ -1,16 +1,10 @@
-//! Properties: any events in any order keep the engine's promises. Most are in `support/judge.rs`,
+//! Properties: any events in any order keep the engine's invariants. Most are in `support/oracle.rs`,
 //! which checks every call.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a panic is how a test fails, in its helpers too"
-)]
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "a panic is how a test fails"
+    reason = "a panic is how a test fails, in its helpers too"
 )]
 
 #[expect(dead_code, reason = "the scenarios use more of it")]
@@ -37,7 +31,7 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
-/// The judge panics at every step on the way to the shortest sequence. Only the last panic is
+/// The oracle panics at every step on the way to the shortest sequence. Only the last panic is
 /// printed, with the place of the one before, which is the assertion that failed.
 fn only_the_last_word() {
     std::panic::set_hook(Box::new(|panic| {
@@ -61,7 +55,7 @@ proptest! {
     #![proptest_config(config(300))]
 
     #[test]
-    fn any_events_in_any_order_break_no_promise(
+    fn any_events_in_any_order_violate_no_invariant(
         policy in events::any_policy(),
         ops in events::ops(Starts::Future, 120),
     ) {

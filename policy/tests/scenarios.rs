@@ -4,17 +4,11 @@
 //! `UPDATE=1 cargo test -p session-timeout-policy --test scenarios` writes the actual result into
 //! the files; read it before you commit it.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a panic is how a test fails, in its helpers too"
-)]
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a panic is how a test fails"
+    reason = "a panic is how a test fails, in its helpers too"
 )]
 
 #[expect(dead_code, reason = "the properties use more of it")]
@@ -88,7 +82,7 @@ fn scenarios() -> Vec<PathBuf> {
     paths
 }
 
-/// A promise that is broken is a panic of the oracle: one such scenario must not hide the others.
+/// A invariant that is broken is a panic of the oracle: one such scenario must not hide the others.
 fn came_out(text: &str) -> Result<(Script<'_>, String), String> {
     let script = Script::parse(text)?;
     let out = catch_unwind(AssertUnwindSafe(|| script.play()));

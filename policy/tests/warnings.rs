@@ -95,10 +95,10 @@ impl Desktop {
         desktop
     }
 
-    /// What comes of an event, looks included.
+    /// What comes of an event, probes included.
     fn tell(&mut self, now: BootTime, event: Event) -> Vec<Action> {
         let actions = self.engine.handle(now, event);
-        self.look(now, actions)
+        self.probe(now, actions)
     }
 
     /// What comes up to this time.
@@ -108,12 +108,12 @@ impl Desktop {
             && deadline.at <= end
         {
             let actions = self.engine.handle_timeout(deadline.at);
-            all.extend(self.look(deadline.at, actions));
+            all.extend(self.probe(deadline.at, actions));
         }
         all
     }
 
-    fn look(&mut self, now: BootTime, mut actions: Vec<Action>) -> Vec<Action> {
+    fn probe(&mut self, now: BootTime, mut actions: Vec<Action>) -> Vec<Action> {
         if actions.contains(&Action::Probe(facts().key)) {
             let reading = Reading {
                 wall: WallTime::from_micros(1_800_000_000_000_000 + now.as_micros()),

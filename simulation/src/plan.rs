@@ -1,11 +1,11 @@
-//! The plan of a story: everything random is drawn before the story starts, so that it can be
+//! The plan of a scenario: everything random is drawn before the scenario starts, so that it can be
 //! replayed, written as text and shortened.
 
 use std::time::Duration;
 
 use session_timeout_policy::{BootTime, Policy, SessionClass, SessionType, Uid};
 
-/// One story.
+/// One scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     /// When it is over.
@@ -22,90 +22,90 @@ pub(super) struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Op {
     pub(super) at: BootTime,
-    pub(super) what: What,
+    pub(super) kind: OpKind,
 }
 
-/// Which login of a story it is about, by its number.
+/// Which login of a scenario it is about, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Who(pub(super) u16);
+pub(super) struct LoginId(pub(super) u16);
 
-/// The events of a story. The effect of a fault is in `world/`; all faults end by themselves.
+/// The events of a scenario. The effect of a fault is in `world/`; all faults end by themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum OpKind {
     /// The agent in the session's desktop ends, or is started again.
-    Agent(Who, Presence),
+    Agent(LoginId, Presence),
     /// The user asks for more time.
-    AsksMore(Who),
+    RequestsExtension(LoginId),
     /// The daemon gets no processor for this time; the rest of the machine does.
     Busy(Duration),
     /// The user changes a property of the session in logind.
-    Changes(Who, Change),
+    Changes(LoginId, PropertyChange),
     /// A terminal of the session is closed.
-    Closes(Who, Nth),
+    Closes(LoginId, TerminalIndex),
     /// The daemon crashes, and is started again after this time.
-    Crashes(Duration, Memory),
+    Crashes(Duration, SavedState),
     /// logind drops the session, and its leader lives on.
-    Drops(Who),
+    Drops(LoginId),
     /// Requests to logind to end, hang up or lock a session fail for this time.
     EndsFail(Duration),
     /// The leader leaves the scope: when that is ended, logind drops the session.
-    Escapes(Who),
+    Escapes(LoginId),
     /// The question for the groups of a user has no reply, or a faulty one, for this time.
-    Groups(Trouble, Duration),
+    Groups(CallFault, Duration),
     /// The user takes or releases an inhibitor lock on `idle`.
-    Inhibits(Who, Inhibitor),
+    Inhibits(LoginId, Inhibitor),
     /// From here on nothing reaches the state file that [`Memory::Kept`] speaks of.
     Keeps,
     /// The daemon looks at everything that logind has.
     Lists,
     /// The user locks the screen.
-    Locks(Who),
+    Locks(LoginId),
     /// logind is restarted and is away for this time. It forgets hints.
     Logind(Duration),
     /// Somebody logs in.
     LogsIn(Box<Person>),
     /// The user logs out.
-    LogsOut(Who, Leftovers),
+    LogsOut(LoginId, Leftovers),
     /// The daemon is given a reading that it did not ask for.
-    Looks(Who),
+    Looks(LoginId),
     /// One more terminal is opened in the session.
-    Opens(Who),
+    Opens(LoginId),
     /// A program writes to a terminal.
-    Prints(Who, Nth, Pattern),
+    Prints(LoginId, TerminalIndex, Pattern),
     /// Probes fail, or are late, for this time.
-    Probes(Trouble, Duration),
+    Probes(CallFault, Duration),
     /// The home directory is there: a session of class `user-incomplete` becomes one of a user.
-    Ready(Who),
+    Ready(LoginId),
     /// The administrator puts the policy with this number in force.
     Reloads(usize),
     /// Signals of logind and PAM are lost, late or doubled for this time.
-    Signals(Mail, Duration),
+    Signals(SignalFault, Duration),
     /// The wall clock is set.
     Steps(Step),
     /// The daemon is told something about a session of this id that is not the one there is.
-    Strays(Who, Stray),
+    Strays(LoginId, StaleEvent),
     /// The machine sleeps.
     Suspends(Duration),
     /// The user types, on a terminal or on the desktop.
-    Types(Who, Nth, Pattern),
+    Types(LoginId, TerminalIndex, Pattern),
     /// The user unlocks the screen, if it is locked.
-    Unlocks(Who),
+    Unlocks(LoginId),
     /// The question what remains of a session has no reply, or a faulty one, for this time.
-    Verifies(Trouble, Duration),
+    Verifies(CallFault, Duration),
     /// Input is not noticed, though a warning stands.
     Unwatched(Duration),
 }
 
 /// A property that a user can change in logind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum PropertyChange {
     Terminal(String),
     Type(SessionType),
 }
 
 /// Which terminal of a session, in the order they were opened. A desktop is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Nth(pub(super) usize);
+pub(super) struct TerminalIndex(pub(super) usize);
 
 /// Something periodic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ pub(super) struct Pattern {
 
 /// What a restarted daemon finds of its state file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Memory {
+pub(super) enum SavedState {
     /// All of it.
     Fresh,
     /// What there was at the last [`What::Keeps`].
@@ -127,7 +127,7 @@ pub(super) enum Memory {
 
 /// How a question fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum CallFault {
     /// There is an error at once.
     Fails,
     /// There is never an answer.
@@ -138,7 +138,7 @@ pub(super) enum Trouble {
 
 /// How signals are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mail {
+pub(super) enum SignalFault {
     /// Everything comes twice.
     Doubled,
     /// Every second signal is late by this time, and so arrives after later ones.
@@ -169,7 +169,7 @@ pub(super) enum Step {
 
 /// Outdated events, which the engine has to ignore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stray {
+pub(super) enum StaleEvent {
     ActivitySeen,
     EndFailed,
     ExtensionAsked,
@@ -183,7 +183,7 @@ pub(super) enum Stray {
 /// Who logs in, in what kind of session, and what that session does when it is told to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Person {
-    pub(super) who: Who,
+    pub(super) who: LoginId,
     /// logind's id. If another session has it, that one is gone.
     pub(super) id: String,
     pub(super) user: String,
@@ -196,8 +196,8 @@ pub(super) struct Person {
     pub(super) tty: Option<String>,
     pub(super) seat: Option<String>,
     pub(super) pam: Pam,
-    pub(super) known: Known,
-    pub(super) idle: Idle,
+    pub(super) known: LogindSession,
+    pub(super) idle: InputSource,
     pub(super) screen: Screen,
     pub(super) end: End,
     pub(super) habits: Habits,
@@ -205,7 +205,7 @@ pub(super) struct Person {
 
 /// Whether logind has a session for a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum LogindSession {
     Always,
     /// Not before this time after the login; the daemon keeps it until then.
     Late(Duration),
@@ -225,7 +225,7 @@ pub(super) enum Pam {
 
 /// The source of the idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Idle {
+pub(super) enum InputSource {
     /// This many terminals, opened with the session.
     Terminals(usize),
     /// One terminal, which logind looks at, too.
@@ -294,41 +294,41 @@ pub(super) struct Habits {
 }
 
 impl Plan {
-    /// Whether nothing goes wrong in it: every promise about time is then kept to the second.
+    /// Whether nothing goes wrong in it: every invariant about time is then kept to the second.
     pub(super) fn is_calm(&self) -> bool {
-        self.ops.iter().all(|op| op.what.fault().is_none())
+        self.ops.iter().all(|op| op.kind.fault().is_none())
     }
 }
 
-impl What {
+impl OpKind {
     /// The word for this kind of fault, if it is one.
     pub(super) const fn fault(&self) -> Option<&'static str> {
         Some(match self {
             Self::Agent(_, Presence::Gone) => "agent-gone",
             Self::Busy(_) => "daemon-busy",
-            Self::Crashes(_, Memory::Fresh) => "crash",
-            Self::Crashes(_, Memory::Kept) => "crash-old-state",
-            Self::Crashes(_, Memory::Lost) => "crash-state-lost",
+            Self::Crashes(_, SavedState::Fresh) => "crash",
+            Self::Crashes(_, SavedState::Kept) => "crash-old-state",
+            Self::Crashes(_, SavedState::Lost) => "crash-state-lost",
             Self::EndsFail(_) => "ends-fail",
-            Self::Groups(Trouble::Fails, _) => "groups-fail",
-            Self::Groups(Trouble::Hangs, _) => "groups-hang",
-            Self::Groups(Trouble::Late(_), _) => "groups-late",
+            Self::Groups(CallFault::Fails, _) => "groups-fail",
+            Self::Groups(CallFault::Hangs, _) => "groups-hang",
+            Self::Groups(CallFault::Late(_), _) => "groups-late",
             Self::Logind(_) => "logind-restart",
-            Self::Probes(Trouble::Fails, _) => "probes-fail",
-            Self::Probes(Trouble::Hangs, _) => "probes-hang",
-            Self::Probes(Trouble::Late(_), _) => "probes-late",
-            Self::Signals(Mail::Doubled, _) => "signals-doubled",
-            Self::Signals(Mail::Late(_), _) => "signals-late",
-            Self::Signals(Mail::Lost, _) => "signals-lost",
+            Self::Probes(CallFault::Fails, _) => "probes-fail",
+            Self::Probes(CallFault::Hangs, _) => "probes-hang",
+            Self::Probes(CallFault::Late(_), _) => "probes-late",
+            Self::Signals(SignalFault::Doubled, _) => "signals-doubled",
+            Self::Signals(SignalFault::Late(_), _) => "signals-late",
+            Self::Signals(SignalFault::Lost, _) => "signals-lost",
             Self::Steps(_) => "clock-step",
             Self::Strays(..) => "stray",
             Self::Suspends(_) => "suspend",
-            Self::Verifies(Trouble::Fails, _) => "verify-fails",
-            Self::Verifies(Trouble::Hangs, _) => "verify-hangs",
-            Self::Verifies(Trouble::Late(_), _) => "verify-late",
+            Self::Verifies(CallFault::Fails, _) => "verify-fails",
+            Self::Verifies(CallFault::Hangs, _) => "verify-hangs",
+            Self::Verifies(CallFault::Late(_), _) => "verify-late",
             Self::Unwatched(_) => "input-unwatched",
             Self::Agent(_, Presence::There)
-            | Self::AsksMore(_)
+            | Self::RequestsExtension(_)
             | Self::Changes(..)
             | Self::Closes(..)
             | Self::Drops(_)
@@ -356,7 +356,7 @@ impl What {
         }
         match self {
             Self::Agent(..) => "agent-there",
-            Self::AsksMore(_) => "asks-more",
+            Self::RequestsExtension(_) => "asks-more",
             Self::Changes(..) => "changes",
             Self::Closes(..) => "closes",
             Self::Drops(_) => "drops",

@@ -1,5 +1,5 @@
-//! The random generator of a story. It is our own because its output must never change: a seed that
-//! was reported has to give the same story with any version of any library.
+//! The random generator of a scenario. It is our own because its output must never change: a seed that
+//! was reported has to give the same scenario with any version of any library.
 
 use std::time::Duration;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use session_timeout_policy::{Action, Event, Finding, LockCause};
 
-/// Counts of one or many stories.
+/// Counts of one or many scenarios.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many stories.
+    /// How many scenarios.
     pub seeds: u64,
     /// How long sessions lasted in them, in all.
     pub session_time: Duration,
@@ -23,7 +23,7 @@ pub struct Report {
     pub told: Tally,
     /// What the engine said, by its kind.
     pub actions: Tally,
-    /// How many promises were looked at.
+    /// How many invariants were looked at.
     pub checks: u64,
 }
 

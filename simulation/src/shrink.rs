@@ -1,26 +1,26 @@
-//! Shortens a story as long as it still breaks the same promise.
+//! Shortens a scenario as long as it still violates the same invariant.
 
+use super::invariant::{Invariant, Violation};
 use super::plan::{Op, Plan};
-use super::promise::{Promise, Violation};
 
-/// How often a story is run at most.
+/// How often a scenario is run at most.
 const ATTEMPTS: u32 = 4000;
 
 struct Shrink<'t> {
-    promise: Promise,
-    tell: &'t mut dyn FnMut(&Plan) -> Option<Violation>,
+    invariant: Invariant,
+    run: &'t mut dyn FnMut(&Plan) -> Option<Violation>,
     left: u32,
 }
 
-/// The shortest story found that breaks this promise, and how it does.
+/// The shortest scenario found that breaks this invariant, and how it does.
 pub(super) fn shrink(
     plan: Plan,
     violation: Violation,
-    tell: &mut dyn FnMut(&Plan) -> Option<Violation>,
+    run: &mut dyn FnMut(&Plan) -> Option<Violation>,
 ) -> (Plan, Violation) {
     let mut shrink = Shrink {
-        promise: violation.promise,
-        tell,
+        invariant: violation.invariant,
+        run,
         left: ATTEMPTS,
     };
     let mut best = (plan, violation);
@@ -41,8 +41,8 @@ impl Shrink<'_> {
             return false;
         }
         self.left -= 1;
-        match (self.tell)(&plan) {
-            Some(violation) if violation.promise == self.promise => {
+        match (self.run)(&plan) {
+            Some(violation) if violation.invariant == self.invariant => {
                 *best = (plan, violation);
                 true
             }
@@ -50,7 +50,7 @@ impl Shrink<'_> {
         }
     }
 
-    /// Nothing after the broken promise matters.
+    /// Nothing after the broken invariant matters.
     fn cut(&mut self, best: &mut (Plan, Violation)) {
         let mut plan = best.0.clone();
         let end = best.1.at.saturating_add(std::time::Duration::from_secs(5));

@@ -1,6 +1,6 @@
 //! The simulation as a test of limited length; `make simulate` runs longer.
 //!
-//! Stories that broke a promise once are in `regressions/`, and run first.
+//! Scenarios that violated an invariant once are in `regressions/`, and run first.
 
 use std::fs;
 use std::path::Path;
@@ -11,28 +11,28 @@ use session_timeout_simulation::{Report, replay, simulate};
 const SESSION_DAYS: u64 = 100_000;
 
 #[test]
-fn stories_that_broke_a_promise_once_break_none() {
+fn regressions_violate_no_invariant() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
     let mut told = 0;
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        let story = fs::read_to_string(&path).unwrap();
-        match replay(&story) {
+        let scenario = fs::read_to_string(&path).unwrap();
+        match replay(&scenario) {
             Ok(Ok(())) => told += 1,
             Ok(Err(violation)) => panic!("{}: {violation}", path.display()),
             Err(error) => panic!("{}: {error}", path.display()),
         }
     }
-    assert!(told > 0, "no story was told");
+    assert!(told > 0, "no scenario was told");
 }
 
 #[test]
-fn a_hundred_thousand_days_of_sessions_break_no_promise() {
+fn a_hundred_thousand_days_of_sessions_violate_no_invariant() {
     let mut report = Report::default();
     let mut seed = 0;
     while report.session_days() < SESSION_DAYS {
         if let Err(failure) = simulate(seed, &mut report) {
-            panic!("seed {seed}: {}\n{}", failure.violation, failure.story);
+            panic!("seed {seed}: {}\n{}", failure.violation, failure.scenario);
         }
         seed += 1;
     }

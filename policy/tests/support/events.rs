@@ -11,7 +11,7 @@ use session_timeout_policy::{
 };
 
 use crate::policies::policies;
-use crate::support::judge::Judge;
+use crate::support::oracle::Oracle;
 
 const BEGIN: u64 = 10_000;
 const WALL: u64 = 1_800_000_000;
@@ -23,8 +23,8 @@ pub(crate) enum Op {
     Deadline,
     /// The driver calls this many microseconds too early.
     Early(u64),
-    /// A look is answered; the reading is made when its time has come.
-    Probed(SessionKey, Look),
+    /// A probe is answered; the reading is made when its time has come.
+    Probed(SessionKey, ProbeData),
     /// The daemon is restarted, perhaps with another policy.
     Restart(Option<Policy>),
     Tell(Event),
@@ -36,7 +36,7 @@ pub(crate) enum Op {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct ProbeData {
     /// The wall clock, in seconds that it is ahead.
     ahead: u64,
     /// How many seconds ago each terminal was read from.
@@ -64,7 +64,7 @@ pub(crate) fn ops(starts: Starts, length: usize) -> impl Strategy<Value = Vec<Op
     let op = prop_oneof![
         12 => Just(Op::Deadline),
         2 => (1_u64..5_000_000).prop_map(Op::Early),
-        8 => (keys(), looks()).prop_map(|(key, look)| Op::Probed(key, look)),
+        8 => (keys(), probes()).prop_map(|(key, probe)| Op::Probed(key, probe)),
         2 => prop::option::weighted(0.5, any_policy()).prop_map(Op::Restart),
         20 => events(starts).prop_map(Op::Tell),
         2 => Just(Op::Timeout),
@@ -103,7 +103,7 @@ fn keys_of_logind() -> impl Strategy<Value = SessionKey> {
         })
 }
 
-fn looks() -> impl Strategy<Value = Look> {
+fn probes() -> impl Strategy<Value = ProbeData> {
     let source = prop_oneof![
         Just(StampSource::Logind),
         (1_u64..3).prop_map(StampSource::Terminal),
@@ -118,7 +118,7 @@ fn looks() -> impl Strategy<Value = Look> {
         prop::bool::weighted(0.2),
         prop::option::weighted(0.3, prop::bool::ANY),
     )
-        .prop_map(|(ahead, ages, hint, inhibited, locked)| Look {
+        .prop_map(|(ahead, ages, hint, inhibited, locked)| ProbeData {
             ahead,
             ages,
             hint,
@@ -228,12 +228,12 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
     ]
 }
 
-/// An engine, its judge, and the time.
+/// An engine, its oracle, and the time.
 #[derive(Clone)]
 pub(crate) struct Run {
     pub(crate) engine: Engine,
     pub(crate) now: BootTime,
-    judge: Judge,
+    oracle: Oracle,
 }
 
 impl Run {
@@ -242,7 +242,7 @@ impl Run {
         Self {
             engine: Engine::new(now, policy),
             now,
-            judge: Judge::new(now),
+            oracle: Oracle::new(now),
         }
     }
 
@@ -259,7 +259,9 @@ impl Run {
                 self.now = self.now.max(early.unwrap_or_default());
                 self.timeout()
             }
-            Op::Probed(key, look) => self.tell(&Event::Probed(key.clone(), look.reading(self.now))),
+            Op::Probed(key, probe) => {
+                self.tell(&Event::Probed(key.clone(), probe.reading(self.now)))
+            }
             Op::Restart(policy) => {
                 self.restart(policy.clone());
                 Vec::new()
@@ -282,7 +284,7 @@ impl Run {
 
     pub(crate) fn tell(&mut self, event: &Event) -> Vec<Action> {
         let actions = self.engine.handle(self.now, event.clone());
-        self.judge
+        self.oracle
             .check(self.now, Some(event), &actions, &self.engine);
         actions
     }
@@ -292,7 +294,7 @@ impl Run {
         let mut actions = Vec::new();
         for _ in 0..4 {
             let done = self.engine.handle_timeout(self.now);
-            self.judge.check(self.now, None, &done, &self.engine);
+            self.oracle.check(self.now, None, &done, &self.engine);
             actions.extend(done);
             if self
                 .engine
@@ -312,10 +314,10 @@ impl Run {
         let records: Vec<_> = self.engine.records().collect();
         let policy = policy.unwrap_or_else(|| self.engine.policy().clone());
         self.engine = Engine::restore(self.now, policy, records.clone());
-        self.judge.restored(self.now, &records, &self.engine);
+        self.oracle.restored(self.now, &records, &self.engine);
     }
 
-    /// Answers every look, and lets go of what is being ended: what no record keeps.
+    /// Answers every probe, and lets go of what is being ended: what no record keeps.
     pub(crate) fn settle(&mut self) {
         // What PAM says of a session that nobody else knows is forgotten after a minute.
         self.now = self.now.saturating_add(Duration::from_secs(61));
@@ -328,31 +330,31 @@ impl Run {
         for key in sessions.clone() {
             let _ = self.tell(&Event::GroupsResolved(key.clone(), BTreeSet::new()));
             let _ = self.tell(&Event::Locked(key.clone()));
-            let look = Look {
+            let probe = ProbeData {
                 ahead: 0,
                 ages: BTreeMap::new(),
                 hint: None,
                 inhibited: false,
                 locked: None,
             };
-            // Twice: a look may have been asked for again while it was on its way.
+            // Twice: a probe may have been asked for again while it was on its way.
             for _ in 0..2 {
-                let _ = self.tell(&Event::Probed(key.clone(), look.reading(self.now)));
+                let _ = self.tell(&Event::Probed(key.clone(), probe.reading(self.now)));
             }
-            if self.judge.is_ending(&key) {
+            if self.oracle.is_ending(&key) {
                 let _ = self.tell(&Event::SessionGone(key.id.clone()));
                 // One that had its id before may be taken for the one that is gone.
                 let others = sessions.iter().filter(|other| other.id == key.id);
                 for other in others.filter(|other| **other != key) {
-                    if self.judge.is_dropped(other) {
+                    if self.oracle.is_dropped(other) {
                         let _ = self.tell(&Event::Verified(other.clone(), Remains::Nothing));
                     }
                 }
-                if self.judge.is_ending(&key) && !self.judge.is_dropped(&key) {
+                if self.oracle.is_ending(&key) && !self.oracle.is_dropped(&key) {
                     let _ = self.tell(&Event::SessionGone(key.id.clone()));
                 }
             }
-            if self.judge.is_dropped(&key) {
+            if self.oracle.is_dropped(&key) {
                 let _ = self.tell(&Event::Verified(key, Remains::Nothing));
             }
         }
@@ -373,7 +375,7 @@ impl Run {
     }
 }
 
-impl Look {
+impl ProbeData {
     fn reading(&self, now: BootTime) -> Reading {
         let wall = now.as_micros() + (WALL + self.ahead) * 1_000_000;
         let age = |secs: u64| WallTime::from_micros((wall / 1_000_000 - secs) * 1_000_000);

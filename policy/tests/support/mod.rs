@@ -1,5 +1,5 @@
 //! The simulated machine and daemon that scenarios and properties share.
 
-pub(crate) mod judge;
+pub(crate) mod oracle;
 pub(crate) mod sim;
 pub(crate) mod world;

@@ -19,12 +19,12 @@ pub(crate) fn policies(
     let first = prop_oneof![6 => Just(1000), 1 => Just(1001)];
     let rules = prop::collection::vec(rule(absolute, inactivity), 0..3);
     let policy = (limits(absolute, inactivity), rules, first);
-    let judged = policy.prop_map(|(default, rules, first)| Policy {
+    let checked = policy.prop_map(|(default, rules, first)| Policy {
         default: Some(default),
         rules,
         first_regular_uid: Uid::new(first),
     });
-    prop_oneof![20 => judged, 1 => Just(Policy::of(None))]
+    prop_oneof![20 => checked, 1 => Just(Policy::of(None))]
 }
 
 fn rule(absolute: &'static [u64], inactivity: &'static [u64]) -> impl Strategy<Value = Rule> {

@@ -14,7 +14,7 @@
 //! The policy is written as in `policy.toml` (`[default]` first, rules from `[[rule]]` on; or
 //! `@name` for a file of `docs/examples/`), plus `UID_MIN` of login.defs(5). A scenario starts
 //! with the wall clock on a whole minute and the daemon running, and goes on until nothing is to
-//! come any more. `out with looks` shows each look at a session, too. The words of `in` are those
+//! come any more. `out with probes` shows each probe at a session, too. The words of `in` are those
 //! of [`Player::does`].
 
 use std::collections::BTreeMap;
@@ -38,11 +38,11 @@ pub(crate) struct Script<'a> {
     pub(crate) out: &'a str,
     policy: Vec<&'a str>,
     lines: Vec<Line<'a>>,
-    looks: Looks,
+    probes: ProbeLines,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Looks {
+enum ProbeLines {
     Hidden,
     Shown,
 }
@@ -62,17 +62,17 @@ impl<'a> Script<'a> {
             .find('\n')
             .map_or(text.len(), |length| start + length + 1);
         let (head, out) = text.split_at(end);
-        let looks = match text[start..end].trim_end() {
-            "out" => Looks::Hidden,
-            "out with looks" => Looks::Shown,
-            other => return Err(format!("`{other}`: expected `out` or `out with looks`")),
+        let probes = match text[start..end].trim_end() {
+            "out" => ProbeLines::Hidden,
+            "out with probes" => ProbeLines::Shown,
+            other => return Err(format!("`{other}`: expected `out` or `out with probes`")),
         };
         let mut script = Self {
             head,
             out,
             policy: Vec::new(),
             lines: Vec::new(),
-            looks,
+            probes,
         };
         let mut part = "";
         for line in text[..start].lines().filter(|line| !line.trim().is_empty()) {
@@ -99,7 +99,7 @@ impl<'a> Script<'a> {
             sim,
             zero,
             settings,
-            looks: self.looks,
+            probes: self.probes,
             out: Vec::new(),
         };
         for line in &self.lines {
@@ -223,7 +223,7 @@ struct Player {
     sim: Sim,
     zero: BootTime,
     settings: Settings,
-    looks: Looks,
+    probes: ProbeLines,
     out: Vec<(Duration, String, String)>,
 }
 
@@ -239,7 +239,7 @@ impl Player {
             "daemon" => self.daemon(line.what),
             "groups" => self.groups(line.what),
             "logind" => self.logind(line.what),
-            "looks" => self.looks(line.what),
+            "probes" => self.probes(line.what),
             "remains" => self.remains(line.what),
             "machine" => self.machine(line.what),
             "policy" => self.policy(line.what),
@@ -267,7 +267,7 @@ impl Player {
             "has something detached" => self.session(id)?.detached = true,
             "inhibits idle" => sim.inhibits(id, true),
             "inhibits idle no more" => sim.inhibits(id, false),
-            "is looked at" => sim.is_looked_at(id),
+            "is probed" => sim.is_probed(id),
             "loses its lock hint" => self.session(id)?.locked = false,
             "is locked by its user" => sim.locks(id),
             "is dropped by logind" => sim.is_dropped(id),
@@ -376,7 +376,7 @@ impl Player {
         Ok(())
     }
 
-    fn looks(&mut self, what: &str) -> Result<(), String> {
+    fn probes(&mut self, what: &str) -> Result<(), String> {
         self.sim.world.probes = answers(what)?;
         Ok(())
     }
@@ -409,7 +409,7 @@ impl Player {
 
     fn writes_down(&mut self) {
         for (at, action) in std::mem::take(&mut self.sim.log) {
-            if self.looks == Looks::Shown || !matches!(action, Action::Probe(_)) {
+            if self.probes == ProbeLines::Shown || !matches!(action, Action::Probe(_)) {
                 let length = |kind| self.sim.length_of(action.key(), kind);
                 let (who, what) = words::of_action(at, &action, length);
                 self.out.push((at.since(self.zero), who, what));

@@ -12,7 +12,7 @@ use session_timeout_policy::{
     SessionFacts, SessionKey, SessionRecord,
 };
 
-use super::judge::Judge;
+use super::oracle::Oracle;
 use super::world::{Place, Probes, Service, Trace, World};
 
 /// How long a session takes to go.
@@ -21,14 +21,14 @@ const GOES_WHEN_KILLED: Duration = Duration::from_secs(1);
 /// How long a connection takes to close, and a desktop to lock.
 const OBEYS: Duration = Duration::from_secs(1);
 
-/// The world, the engine in it, and the judge of what it does.
+/// The world, the engine in it, and the oracle of what it does.
 #[derive(Clone, Debug)]
 pub(crate) struct Sim {
     pub(crate) world: World,
     pub(crate) policy: Policy,
     pub(crate) log: Vec<(BootTime, Action)>,
     daemon: Daemon,
-    judge: Judge,
+    oracle: Oracle,
     /// What is on the way; the number keeps the order.
     queue: BTreeMap<(BootTime, u64), Pending>,
     queued: u64,
@@ -86,7 +86,7 @@ impl Sim {
         let world = World::new();
         Self {
             daemon: Daemon::Up(Box::new(Engine::new(world.now, policy.clone()))),
-            judge: Judge::new(world.now),
+            oracle: Oracle::new(world.now),
             world,
             policy,
             log: Vec::new(),
@@ -208,7 +208,7 @@ impl Sim {
     }
 
     /// Somebody asks how long the session has been idle.
-    pub(crate) fn is_looked_at(&mut self, id: &str) {
+    pub(crate) fn is_probed(&mut self, id: &str) {
         if let Some(session) = self.world.sessions.get(id) {
             let key = session.facts.key.clone();
             if let Some(reading) = self.world.read(&key) {
@@ -322,7 +322,7 @@ impl Sim {
             State::Lost => Vec::new(),
         };
         let engine = Engine::restore(self.world.now, self.policy.clone(), records.clone());
-        self.judge.restored(self.world.now, &records, &engine);
+        self.oracle.restored(self.world.now, &records, &engine);
         self.daemon = Daemon::Up(Box::new(engine));
         if self.world.logind == Service::Up {
             let listed = self.world.listed();
@@ -414,7 +414,7 @@ impl Sim {
         let now = self.world.now;
         if let Daemon::Up(engine) = &mut self.daemon {
             let actions = engine.handle(now, event.clone());
-            self.judge.check(now, Some(&event), &actions, engine);
+            self.oracle.check(now, Some(&event), &actions, engine);
             self.learn_lengths();
             self.perform(actions);
         }
@@ -424,7 +424,7 @@ impl Sim {
         let now = self.world.now;
         if let Daemon::Up(engine) = &mut self.daemon {
             let actions = engine.handle_timeout(now);
-            self.judge.check(now, None, &actions, engine);
+            self.oracle.check(now, None, &actions, engine);
             self.learn_lengths();
             self.perform(actions);
         }
@@ -470,7 +470,7 @@ impl Sim {
                 Action::Locked(key, _) | Action::Withdraw(key, LimitKind::Inactivity) => {
                     self.watched.remove(&key);
                 }
-                Action::Probe(key) => self.look(key),
+                Action::Probe(key) => self.probe(key),
                 Action::Terminate(key, _) => self.end(key, GOES_WHEN_ASKED),
                 Action::Kill(key, _) => {
                     if let Some(session) = self.world.sessions.get_mut(&key.id) {
@@ -482,7 +482,7 @@ impl Sim {
         }
     }
 
-    fn look(&mut self, key: SessionKey) {
+    fn probe(&mut self, key: SessionKey) {
         let answer = match self.world.probes {
             Probes::Work => self.world.read(&key),
             Probes::Fail => None,

@@ -31,7 +31,7 @@ pub(crate) fn of_action(
             format!("{what}, {}", passed(*kind))
         }
         Action::EndRemains(..) => "has its remains ended".into(),
-        Action::Verify(_) => "is looked for".into(),
+        Action::Verify(_) => "is verified".into(),
         Action::Began(_) => "begins".into(),
         Action::Extended(_, extended) => format!(
             "is given {} more: ends in {}, {} left to ask",
@@ -53,7 +53,7 @@ pub(crate) fn of_action(
         Action::Kill(..) => "is killed".into(),
         Action::Left(_, EndReason::Limit(kind)) => format!("is gone, by the {kind} limit"),
         Action::Left(_, EndReason::Other) => "is gone, by itself".into(),
-        Action::Probe(_) => "is looked at".into(),
+        Action::Probe(_) => "is probed".into(),
         Action::Report(_, Finding::GroupsUnavailable) => {
             "report: nobody can tell its groups".into()
         }

@@ -46,7 +46,7 @@ pub(crate) enum Service {
     Silent,
 }
 
-/// What becomes of a question: a look at a session, or one for groups.
+/// What becomes of a question: a probe at a session, or one for groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probes {
     Work,
@@ -263,7 +263,7 @@ impl World {
             .is_some_and(|session| session.facts.key == *key)
     }
 
-    /// A look at a session, if it can be had: without logind its terminals can still tell.
+    /// A probe at a session, if it can be had: without logind its terminals can still tell.
     pub(crate) fn read(&self, key: &SessionKey) -> Option<Reading> {
         let session = self
             .sessions

@@ -1,8 +1,8 @@
-//! `simulate`: runs stories of whole machines and checks every promise of the engine (`make
+//! `simulate`: runs scenarios of whole machines and checks every invariant of the engine (`make
 //! simulate`).
 //!
-//! Each seed is one story. Stories run until the time is up, or until sessions have lasted this
-//! many days; the first one that breaks a promise is shortened and printed as text for
+//! Each seed is one scenario. Scenarios run until the time is up, or until sessions have lasted this
+//! many days; the first one that violates an invariant is shortened and printed as text for
 //! `tests/regressions/`.
 
 use std::io::{IsTerminal as _, Write as _, stderr};
@@ -22,10 +22,10 @@ usage: simulate [--seconds N | --session-days N] [--seed S] [--threads N] [--jso
   --threads N       use this many threads (one per processor)
   --json            print one JSON document
 
-The exit status is 0 where every promise was kept, 1 where one was broken, 2 for a wrong command
+The exit status is 0 where every invariant held, 1 where one was broken, 2 for a wrong command
 line.";
 
-/// Stories that a thread tells before it says how far it is.
+/// Scenarios that a thread tells before it says how far it is.
 const BATCH: u64 = 50;
 
 fn main() -> ExitCode {
@@ -46,20 +46,20 @@ fn main() -> ExitCode {
     }
     match failure {
         None => {
-            eprintln!("simulate: every promise was kept");
+            eprintln!("simulate: every invariant held");
             ExitCode::SUCCESS
         }
         Some(failure) => {
             let Failure {
                 seed,
                 violation,
-                story,
+                scenario,
             } = *failure;
-            eprintln!("simulate: seed {seed} breaks a promise {violation}\n");
+            eprintln!("simulate: seed {seed} violates an invariant {violation}\n");
             eprintln!(
-                "This is the shortest story found; it goes into simulation/tests/regressions/:\n"
+                "This is the shortest scenario found; it goes into simulation/tests/regressions/:\n"
             );
-            eprintln!("{story}");
+            eprintln!("{scenario}");
             ExitCode::FAILURE
         }
     }
@@ -135,7 +135,7 @@ fn run(options: &Options) -> (Report, Option<Box<Failure>>, Duration) {
     };
     std::thread::scope(|scope| {
         for _ in 0..options.threads {
-            scope.spawn(|| shared.tell(options));
+            scope.spawn(|| shared.run(options));
         }
     });
     if stderr().is_terminal() {
@@ -148,7 +148,7 @@ fn run(options: &Options) -> (Report, Option<Box<Failure>>, Duration) {
 }
 
 impl Shared {
-    fn tell(&self, options: &Options) {
+    fn run(&self, options: &Options) {
         while !self.stop.load(Ordering::Relaxed) {
             let from = self.next.fetch_add(BATCH, Ordering::Relaxed);
             let mut report = Report::default();

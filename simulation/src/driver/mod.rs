@@ -1,33 +1,33 @@
 //! The simulated daemon and its machine: time jumps from one event to the next.
 
-mod changes;
-mod happens;
+mod actions;
+mod events;
+mod full_checks;
 mod queue;
-mod reacts;
-mod scrutiny;
+mod session_changes;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
+pub(super) use full_checks::CheckLevel;
+use full_checks::Recorded;
 use queue::{Due, Queue, Run};
-use scrutiny::Recorded;
-pub(super) use scrutiny::Scrutiny;
 
 use session_timeout_policy::{
     Action, BootTime, Deadline, Engine, Event, Keeper, LimitKind, Phase, SessionKey, SessionRecord,
 };
 
 use super::history::History;
-use super::oracle::{Oracle, Said};
-use super::plan::{Memory, Plan};
-use super::promise::{Promise, Violation};
+use super::invariant::{Invariant, Violation};
+use super::oracle::{EventContext, Oracle};
+use super::plan::{Plan, SavedState};
 use super::report::Report;
-use super::world::{KeptBy, Truth, World};
+use super::world::{GroundTruth, KeptBy, World};
 
-/// The ends of a story: who was asked to end, for what and when.
+/// The ends of a scenario: who was asked to end, for what and when.
 pub(super) type Ends = Vec<(SessionKey, LimitKind, BootTime)>;
 
-/// Plays a story.
+/// Plays a scenario.
 pub(super) struct Driver<'p> {
     plan: &'p Plan,
     next_op: usize,
@@ -50,7 +50,7 @@ pub(super) struct Driver<'p> {
     calls: u32,
     report: &'p mut Report,
     trace: Option<String>,
-    scrutiny: Scrutiny,
+    check_level: CheckLevel,
     recorded: Recorded,
     ends: Ends,
 }
@@ -77,7 +77,7 @@ impl<'p> Driver<'p> {
             calls: 0,
             report,
             trace: None,
-            scrutiny: Scrutiny::Usual,
+            check_level: CheckLevel::Usual,
             recorded: None,
             ends: Ends::new(),
         }
@@ -89,8 +89,8 @@ impl<'p> Driver<'p> {
         self
     }
 
-    pub(super) fn scrutinised(mut self, scrutiny: Scrutiny) -> Self {
-        self.scrutiny = scrutiny;
+    pub(super) fn with_checks(mut self, check_level: CheckLevel) -> Self {
+        self.check_level = check_level;
         self
     }
 
@@ -103,7 +103,7 @@ impl<'p> Driver<'p> {
         self.ends
     }
 
-    /// Plays the story to its end, or to the first promise that is broken.
+    /// Plays the scenario to its end, or to the first invariant that is broken.
     pub(super) fn play(&mut self) -> Result<(), Violation> {
         loop {
             let op = self.plan.ops.get(self.next_op);
@@ -161,13 +161,13 @@ impl<'p> Driver<'p> {
         };
         self.next_op += 1;
         self.spurious()?;
-        let what = &op.what;
-        *self.report.events.entry(what.word()).or_default() += 1;
-        if let Some(fault) = what.fault() {
+        let kind = &op.kind;
+        *self.report.events.entry(kind.word()).or_default() += 1;
+        if let Some(fault) = kind.fault() {
             *self.report.faults.entry(fault).or_default() += 1;
         }
         self.write(|| format!("    {}", super::text::op(op)));
-        self.happen(what)
+        self.happen(kind)
     }
 
     /// A call that is not needed changes nothing.
@@ -185,7 +185,7 @@ impl<'p> Driver<'p> {
             return Ok(());
         }
         Err(Violation {
-            promise: Promise::Spurious,
+            invariant: Invariant::Spurious,
             at: self.now,
             seen: format!("{said:?}, and {:?}", engine.next_deadline()),
         })
@@ -202,7 +202,7 @@ impl<'p> Driver<'p> {
     }
 
     /// Sends the event to the engine, or queues it while the daemon is busy.
-    fn tell(&mut self, event: Event, truth: &Truth) -> Result<(), Violation> {
+    fn run(&mut self, event: Event, truth: &GroundTruth) -> Result<(), Violation> {
         if self.engine.is_none() {
             return Ok(());
         }
@@ -212,13 +212,14 @@ impl<'p> Driver<'p> {
         }
         self.report.told(&event);
         let steps = &self.steps;
-        self.oracle.told(self.now, &event, &Said { truth, steps });
+        self.oracle
+            .told(self.now, &event, &EventContext { truth, steps });
         if let Some(trace) = &mut self.trace {
             let _ = writeln!(trace, "# {}   < {}", self.now, super::text::event(&event));
         }
         let now = self.now;
-        let said = match (self.scrutiny, &mut self.engine) {
-            (Scrutiny::Usual, Some(engine)) => engine.handle(now, event),
+        let said = match (self.check_level, &mut self.engine) {
+            (CheckLevel::Usual, Some(engine)) => engine.handle(now, event),
             _ => self.call(|engine| engine.handle(now, event.clone()))?,
         };
         self.follow(&said)
@@ -230,13 +231,13 @@ impl<'p> Driver<'p> {
                 self.write(|| format!("    > {}", super::text::action(action)));
             }
         }
-        let judged = self.oracle.said(said, self.report);
+        let checked = self.oracle.said(said, self.report);
         self.deadline = self.engine.as_ref().and_then(Engine::next_deadline);
-        judged?;
+        checked?;
         self.oracle.armed(self.deadline.as_ref())?;
         self.calls += 1;
         if self.calls > 5000 {
-            return Err(self.broken(Promise::Bounded, "the engine never rests".to_owned()));
+            return Err(self.broken(Invariant::Bounded, "the engine never rests".to_owned()));
         }
         for action in said {
             self.carry_out(action);
@@ -245,10 +246,10 @@ impl<'p> Driver<'p> {
     }
 
     /// The daemon comes up again.
-    fn restart(&mut self, memory: Memory) -> Result<(), Violation> {
+    fn restart(&mut self, memory: SavedState) -> Result<(), Violation> {
         let (records, histories) = match memory {
-            Memory::Lost => (Vec::new(), Vec::new()),
-            Memory::Fresh | Memory::Kept => self.kept.clone().unwrap_or_default(),
+            SavedState::Lost => (Vec::new(), Vec::new()),
+            SavedState::Fresh | SavedState::Kept => self.kept.clone().unwrap_or_default(),
         };
         let policy = self.plan.policies.get(self.policy).cloned();
         let policy = policy.unwrap_or_default();
@@ -257,7 +258,7 @@ impl<'p> Driver<'p> {
         self.awake = self.now;
         self.oracle.restored(self.now, self.policy, histories);
         self.list()?;
-        self.tell_of_the_kept()?;
+        self.announce_kept()?;
         self.watch_again();
         Ok(())
     }
@@ -276,9 +277,9 @@ impl<'p> Driver<'p> {
     }
 
     /// After a restart, the daemon looks up the sessions that it keeps: which of them still exist.
-    fn tell_of_the_kept(&mut self) -> Result<(), Violation> {
+    fn announce_kept(&mut self) -> Result<(), Violation> {
         for facts in self.world.kept_by(KeptBy::Daemon) {
-            self.tell(Event::SessionSeen(facts), &Truth::new())?;
+            self.run(Event::SessionSeen(facts), &GroundTruth::new())?;
         }
         let engine = self.engine.iter();
         let kept: Vec<SessionKey> = engine
@@ -288,14 +289,17 @@ impl<'p> Driver<'p> {
             .collect();
         for key in kept {
             if self.world.find(&key).is_none() {
-                self.tell(Event::SessionGone(key.id), &Truth::new())?;
+                self.run(Event::SessionGone(key.id), &GroundTruth::new())?;
             }
         }
         Ok(())
     }
 
     fn list(&mut self) -> Result<(), Violation> {
-        self.tell(Event::SessionsListed(self.world.listed()), &Truth::new())
+        self.run(
+            Event::SessionsListed(self.world.listed()),
+            &GroundTruth::new(),
+        )
     }
 
     fn write(&mut self, line: impl FnOnce() -> String) {

@@ -2,7 +2,7 @@
 
 use session_timeout_policy::{BootTime, Event, SessionKey};
 
-use crate::plan::{Memory, Who};
+use crate::plan::{LoginId, SavedState};
 use crate::world::Call;
 
 use std::time::Duration;
@@ -10,26 +10,26 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(super) enum Due {
     /// The user asks for more time.
-    Asks(Who),
+    Asks(LoginId),
     /// logind is there again, and the daemon looks at everything.
     Back,
     /// The agent in a desktop may have to call.
-    Calls(Who, Call),
+    Calls(LoginId, Call),
     /// Something that the engine is told.
     Deliver(Box<Event>),
     /// The session is gone.
-    Exits(Who),
+    Exits(LoginId),
     /// The groups of this user, for the daemon that asked.
     Groups(SessionKey, Run),
     /// The session is hung up, and the daemon that asked for it knows.
-    HangsUp(Who, Run),
+    HangsUp(LoginId, Run),
     /// The user presses a key.
-    Heeds(Who),
+    Heeds(LoginId),
     /// logind has a session for the login by now.
-    Known(Who),
-    Locks(Who),
+    LogindSession(LoginId),
+    Locks(LoginId),
     /// PAM tells of the login.
-    Pam(Who),
+    Pam(LoginId),
     /// What is left of the session has been ended once more, for the daemon that asked.
     Reaps(SessionKey, Run),
     /// A reading, for the daemon that asked.
@@ -37,12 +37,12 @@ pub(super) enum Due {
     /// An answer of the daemon's own, for the engine that asked.
     Replies(Box<Event>, Run),
     /// The daemon is there again.
-    Restarts(Memory),
-    Unlocks(Who),
+    Restarts(SavedState),
+    Unlocks(LoginId),
     /// Whether anything is left of the session, for the daemon that asked.
     Verifies(SessionKey, Run),
     /// There is input that the daemon may notice.
-    Watches(Who),
+    Watches(LoginId),
 }
 
 /// Which start of the daemon: what one asked for, the next one is not told.

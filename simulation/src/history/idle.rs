@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, Finding};
 
-use super::{History, Look, Moment, Outcome};
+use super::{History, Moment, Probe, ProbeOutcome};
 
 /// What is known of the idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Idle {
+pub(crate) enum IdleTime {
     /// Nobody has asked.
     Unasked,
     /// Somebody has asked then, and there is no answer.
@@ -40,7 +40,7 @@ struct Failures {
 }
 
 /// A reading that is not answered in this time is given up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After this many failures in a row the idle time counts as unknown.
 pub(crate) const FAILURES: usize = 4;
@@ -58,17 +58,17 @@ pub(crate) const fn pause(round: usize) -> Duration {
 
 impl History {
     /// What is known of the idle time.
-    pub(crate) fn idle(&self) -> Idle {
-        let Some(last) = self.looks.last() else {
-            return Idle::Unasked;
+    pub(crate) fn idle(&self) -> IdleTime {
+        let Some(last) = self.probes.last() else {
+            return IdleTime::Unasked;
         };
         match last.came {
-            None => Idle::Asked(last.asked.unwrap_or_default().at),
-            Some((moment, Outcome::Known)) => Idle::Known(moment.at),
-            Some((moment, Outcome::Unknown)) => Idle::Unknown(moment.at),
-            Some((moment, Outcome::Failed)) => {
+            None => IdleTime::Asked(last.asked.unwrap_or_default().at),
+            Some((moment, ProbeOutcome::Known)) => IdleTime::Known(moment.at),
+            Some((moment, ProbeOutcome::Unknown)) => IdleTime::Unknown(moment.at),
+            Some((moment, ProbeOutcome::Failed)) => {
                 let failures = self.failures();
-                Idle::Failed {
+                IdleTime::Failed {
                     at: moment.at,
                     row: failures.row,
                     round: failures.round,
@@ -79,7 +79,7 @@ impl History {
     }
 
     fn failures(&self) -> Failures {
-        let failed = |look: &&Look| matches!(look.came, Some((_, Outcome::Failed)));
+        let failed = |look: &&Probe| matches!(look.came, Some((_, ProbeOutcome::Failed)));
         let settled = self.settled();
         let row = settled.iter().rev().take_while(failed).count();
         let mut failures = Failures {
@@ -87,9 +87,9 @@ impl History {
             ..Failures::default()
         };
         // A restarted daemon counts from zero, and so may one under other limits.
-        let changed = self.standings.last().map(|(moment, _)| *moment);
+        let changed = self.effective_limits.last().map(|(moment, _)| *moment);
         let from = self.restored.max(changed);
-        let own = |look: &&Look| look.came.map(|(moment, _)| moment) > from;
+        let own = |look: &&Probe| look.came.map(|(moment, _)| moment) > from;
         let (mut before, mut before_strictly) = (None, None);
         for look in settled.iter().skip(settled.len() - row).filter(own) {
             let asked = look.asked.unwrap_or_default().at;
@@ -112,10 +112,10 @@ impl History {
     }
 
     /// The questions that were answered, or given up; only the last one can be open.
-    fn settled(&self) -> &[Look] {
-        match self.looks.split_last() {
+    fn settled(&self) -> &[Probe] {
+        match self.probes.split_last() {
             Some((last, settled)) if last.came.is_none() => settled,
-            _ => &self.looks,
+            _ => &self.probes,
         }
     }
 
@@ -123,36 +123,36 @@ impl History {
     /// the other.
     pub(crate) fn idle_is_unknown(&self) -> Option<BootTime> {
         let (last, told) = self.last_told()?;
-        let unknown = told == Some(Outcome::Unknown) || self.unknown_was_reported().is_some();
+        let unknown = told == Some(ProbeOutcome::Unknown) || self.unknown_was_reported().is_some();
         (unknown || self.failures().most >= FAILURES).then_some(last)
     }
 
     /// Whether it may count as unknown: this many probes failed since one succeeded.
     pub(crate) fn idle_may_be_unknown(&self) -> Option<BootTime> {
         let (last, told) = self.last_told()?;
-        let unknown = told == Some(Outcome::Unknown);
+        let unknown = told == Some(ProbeOutcome::Unknown);
         (unknown || self.failures().row >= FAILURES).then_some(last)
     }
 
     /// When there was the last reading or failure, and what the last reading told.
-    fn last_told(&self) -> Option<(BootTime, Option<Outcome>)> {
-        let mut settled = self.looks.iter().rev().filter_map(|look| look.came);
+    fn last_told(&self) -> Option<(BootTime, Option<ProbeOutcome>)> {
+        let mut settled = self.probes.iter().rev().filter_map(|look| look.came);
         let (last, _) = settled.clone().next()?;
-        let told = settled.find(|(_, outcome)| *outcome != Outcome::Failed);
+        let told = settled.find(|(_, outcome)| *outcome != ProbeOutcome::Failed);
         Some((last.at, told.map(|(_, outcome)| outcome)))
     }
 
     /// Whether other terms came after the last question.
     pub(crate) fn is_asked_under_other_terms(&self) -> bool {
-        let asked = self.looks.last().and_then(|look| look.asked);
-        let changed = self.standings.last().map(|(moment, _)| *moment);
+        let asked = self.probes.last().and_then(|look| look.asked);
+        let changed = self.effective_limits.last().map(|(moment, _)| *moment);
         asked < changed
     }
 
     /// The last reading that told something.
     pub(crate) fn last_known_reading(&self) -> Option<Moment> {
-        let mut came = self.looks.iter().rev().filter_map(|look| look.came);
-        came.find_map(|(moment, how)| (how == Outcome::Known).then_some(moment))
+        let mut came = self.probes.iter().rev().filter_map(|look| look.came);
+        came.find_map(|(moment, how)| (how == ProbeOutcome::Known).then_some(moment))
     }
 
     /// When it was reported that the idle time is unknown, if it was not known since.

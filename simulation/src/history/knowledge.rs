@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, Hint, Reading, StampSource, WallTime};
 
-use super::{History, Known, Moment};
+use super::{ActivityBounds, History, Moment};
 
 const SECOND: u64 = 1_000_000;
 
@@ -165,7 +165,7 @@ impl History {
         let (old_low, old_high) = self.known_now();
         let low = low.max(old_low);
         if (low, high) != (old_low, old_high) {
-            self.known.push(Known {
+            self.known.push(ActivityBounds {
                 moment: now,
                 low,
                 high,

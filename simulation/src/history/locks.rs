@@ -11,12 +11,12 @@ pub(crate) struct HoldNow {
     /// Nothing says otherwise, so that nothing threatens the session.
     pub(crate) firm: bool,
     /// It was asked to lock once more, because its limit passed again.
-    pub(crate) again: Option<Again>,
+    pub(crate) again: Option<LockVerification>,
 }
 
 /// A wish to lock again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Again {
+pub(crate) struct LockVerification {
     /// Since when.
     pub(crate) since: BootTime,
     /// By when it is to be locked.
@@ -34,15 +34,15 @@ pub(crate) struct Again {
 
 /// What became of a lock, from the first word of it to the last.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LockStory {
+pub(super) struct LockState {
     pub(super) hold: Option<HoldNow>,
     pub(super) renewed: Option<Moment>,
     /// When the limits were restarted; warnings from before that do not count.
     pub(super) restarted: Moment,
 }
 
-impl LockStory {
-    fn goes_on(&mut self, moment: Moment, fact: &LockFact) {
+impl LockState {
+    fn continues(&mut self, moment: Moment, fact: &LockFact) {
         match (fact, &mut self.hold) {
             (LockFact::Held(_), _) => self.holds(moment),
             (LockFact::Unlocked, Some(_)) => {
@@ -61,7 +61,7 @@ impl LockStory {
             }
             (LockFact::Asked(LockCause::Verify(_), grace), Some(hold)) => {
                 let before = hold.again;
-                hold.again = Some(Again {
+                hold.again = Some(LockVerification {
                     since: before.map_or(moment.at, |again| again.since),
                     until: moment.at.saturating_add(*grace),
                     refused: None,
@@ -89,7 +89,7 @@ impl LockStory {
                     again.reachable = again.refused.is_some();
                 }
             }
-            (LockFact::Forgotten, Some(hold)) => hold.again = None,
+            (LockFact::ForgottenHint, Some(hold)) => hold.again = None,
             _ => {}
         }
     }
@@ -106,39 +106,39 @@ impl LockStory {
 
 impl History {
     /// What became of the lock until this call.
-    pub(super) fn lock_story(&self, call: u32) -> LockStory {
-        let (from, mut story) = self.told_before;
+    pub(super) fn lock_state(&self, call: u32) -> LockState {
+        let (from, mut scenario) = self.told_before;
         for (moment, fact) in self.locks.iter().skip(from) {
             if moment.seq >= call {
                 break;
             }
-            story.goes_on(*moment, fact);
+            scenario.continues(*moment, fact);
         }
-        story
+        scenario
     }
 
     /// Long ago is not told again each time: what came of it is the same for ever.
     pub(crate) fn abridge(&mut self) {
         /// More than any one call adds.
         const NEWEST: usize = 10;
-        let (mut from, mut story) = self.told_before;
+        let (mut from, mut scenario) = self.told_before;
         while self.locks.len() > from + NEWEST {
             if let Some((moment, fact)) = self.locks.get(from) {
-                story.goes_on(*moment, fact);
+                scenario.continues(*moment, fact);
             }
             from += 1;
         }
-        self.told_before = (from, story);
+        self.told_before = (from, scenario);
     }
 
     /// The lock that stands for an end, if there is one.
     pub(crate) fn hold(&self) -> Option<HoldNow> {
-        self.lock_story(u32::MAX).hold
+        self.lock_state(u32::MAX).hold
     }
 
     /// When the user unlocked the screen after the last hold.
     pub(crate) fn renewed(&self) -> Option<Moment> {
-        self.lock_story(u32::MAX).renewed
+        self.lock_state(u32::MAX).renewed
     }
 
     /// Whether the screen is locked, as far as was told.
@@ -153,14 +153,14 @@ impl History {
                 | LockFact::Unreached
                 | LockFact::Reachable
                 | LockFact::Dropped
-                | LockFact::Forgotten => None,
+                | LockFact::ForgottenHint => None,
             })
             .unwrap_or(false)
     }
 
     /// Since when the limits count.
     pub(crate) fn counts_from(&self) -> Moment {
-        self.lock_story(u32::MAX).restarted
+        self.lock_state(u32::MAX).restarted
     }
 
     /// For which limit the session was locked in this call, and whether it was unlocked in it.

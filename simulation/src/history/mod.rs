@@ -2,7 +2,7 @@
 //! are computed from the whole history (`queries.rs`).
 //!
 //! What an engine cannot know, because it came up with an old state, is not in the history either:
-//! for the promises it is as if that had never happened.
+//! for the invariants it is as if that had never happened.
 
 mod idle;
 mod knowledge;
@@ -11,19 +11,19 @@ mod queries;
 
 use std::time::Duration;
 
-pub(super) use idle::{FAILURES, Idle, PATIENCE, pause};
+pub(super) use idle::{FAILURES, IdleTime, PROBE_TIMEOUT, pause};
 pub(super) use knowledge::Seen;
-pub(super) use locks::Again;
+pub(super) use locks::LockVerification;
 pub(super) use queries::EndUnderWay;
 
-use locks::LockStory;
+use locks::LockState;
 
 use session_timeout_policy::{
     BootTime, EndAction, Extended, Finding, Groups, LimitKind, LockCause, SessionClass,
     SessionFacts, SessionType, StampSource, WallTime, Warning,
 };
 
-use super::oracle::Standing;
+use super::oracle::EffectiveLimits;
 
 /// A time, and a number that tells what came first within it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,13 +42,13 @@ pub(super) struct History {
     pub(super) first: Moment,
     pub(super) began: Option<Moment>,
     /// What held, and from when.
-    pub(super) standings: Vec<(Moment, Standing)>,
+    pub(super) effective_limits: Vec<(Moment, EffectiveLimits)>,
     /// What it was before a user changed that.
-    pub(super) past: Vec<Was>,
+    pub(super) past: Vec<EarlierProperties>,
     /// An absolute limit holds that no lock puts off.
-    pub(super) fixed: Option<Fixed>,
+    pub(super) fixed: Option<FixedAnchor>,
     /// When the last one that did was no more.
-    pub(super) unfixed: Option<(Moment, Fixed)>,
+    pub(super) unfixed: Option<(Moment, FixedAnchor)>,
     pub(super) removal: Option<Removal>,
     /// It has, or had, a screen when its end began.
     pub(super) ends_on_screen: bool,
@@ -56,9 +56,9 @@ pub(super) struct History {
     pub(super) way: Option<(Moment, EndAction)>,
     pub(super) adopted: Option<Moment>,
     pub(super) groups: Groups,
-    pub(super) group_asks: Vec<GroupAsk>,
+    pub(super) groups_requests: Vec<GroupsRequest>,
     /// The last activity that could be known, and from when on.
-    pub(super) known: Vec<Known>,
+    pub(super) known: Vec<ActivityBounds>,
     /// What activity was taken to be not after, but for what an agent could not date.
     pub(super) firm: BootTime,
     /// The newest stamps that were told.
@@ -72,12 +72,12 @@ pub(super) struct History {
     /// When there was last something that only a look from then on can tell of: an inhibitor was
     /// taken or released by anybody, or the agent called.
     pub(super) afresh: Option<Moment>,
-    pub(super) looks: Vec<Look>,
+    pub(super) probes: Vec<Probe>,
     pub(super) warnings: Vec<(Moment, Warning)>,
     pub(super) withdrawals: Vec<(Moment, LimitKind)>,
     pub(super) locks: Vec<(Moment, LockFact)>,
     /// How much of that is told already, and what came of it.
-    told_before: (usize, LockStory),
+    told_before: (usize, LockState),
     pub(super) ends: Vec<(Moment, EndFact)>,
     pub(super) extensions: Vec<(Moment, Extension)>,
     pub(super) findings: Vec<(Moment, Finding)>,
@@ -94,7 +94,7 @@ pub(super) struct History {
 
 /// The last activity is not before `low` and was not taken to be after `high`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct ActivityBounds {
     pub(super) moment: Moment,
     pub(super) low: BootTime,
     pub(super) high: BootTime,
@@ -102,15 +102,15 @@ pub(super) struct Known {
 
 /// A reading that was asked for, or came unasked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct Probe {
     pub(super) asked: Option<Moment>,
     /// Probed because something came due that was not due when the probe before failed.
     pub(super) new_reason: bool,
-    pub(super) came: Option<(Moment, Outcome)>,
+    pub(super) came: Option<(Moment, ProbeOutcome)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ProbeOutcome {
     Failed,
     /// It tells nothing of activity.
     Unknown,
@@ -119,7 +119,7 @@ pub(super) enum Outcome {
 
 /// A question for groups, and when it was clear that there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GroupAsk {
+pub(super) struct GroupsRequest {
     pub(super) asked: Moment,
     pub(super) settled: Option<Moment>,
 }
@@ -143,7 +143,7 @@ pub(super) enum LockFact {
     /// A reading said that it is not locked.
     FoundOpen,
     /// Another daemon does not know what was asked.
-    Forgotten,
+    ForgottenHint,
     /// A lock counts for nothing any more: the policy does not lock, or it did not come again.
     Dropped,
     Unlocked,
@@ -161,7 +161,7 @@ pub(super) enum EndFact {
     /// The leader has ended, as it was asked to.
     LeaderEnded,
     /// It came to its end: hung up, or locked.
-    Done,
+    Checked,
 }
 
 /// The stages of an end, by what is asked for.
@@ -176,7 +176,7 @@ pub(super) enum Request {
 
 /// What an absolute limit counts from that no lock puts off, as it was when that began to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fixed {
+pub(super) struct FixedAnchor {
     pub(super) since: BootTime,
     /// Since when what is granted counts.
     pub(super) granted_from: Option<Moment>,
@@ -186,13 +186,13 @@ pub(super) struct Fixed {
 
 /// What a session was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Was {
+pub(super) struct EarlierProperties {
     pub(super) class: SessionClass,
     pub(super) session_type: SessionType,
     pub(super) terminal: Option<String>,
 }
 
-impl Was {
+impl EarlierProperties {
     /// The session as it would still be.
     pub(super) fn facts(&self, now: &SessionFacts) -> SessionFacts {
         SessionFacts {
@@ -236,7 +236,7 @@ impl History {
             lag,
             first: now,
             began: None,
-            standings: Vec::new(),
+            effective_limits: Vec::new(),
             past: Vec::new(),
             fixed: None,
             unfixed: None,
@@ -245,8 +245,8 @@ impl History {
             way: None,
             adopted: None,
             groups: Groups::Unknown,
-            group_asks: Vec::new(),
-            known: vec![Known {
+            groups_requests: Vec::new(),
+            known: vec![ActivityBounds {
                 moment: now,
                 low: started,
                 high: started,
@@ -258,7 +258,7 @@ impl History {
             inhibited: false,
             output: (started, started),
             afresh: None,
-            looks: Vec::new(),
+            probes: Vec::new(),
             warnings: Vec::new(),
             withdrawals: Vec::new(),
             locks: Vec::new(),
@@ -278,24 +278,24 @@ impl History {
     /// Another engine goes on with what was recorded: questions that were open are forgotten, and
     /// so is how far an end had got.
     pub(super) fn restore(&mut self, now: Moment) {
-        self.forgets_question();
+        self.drops_probe();
         self.forgot_end = self.end().map(|end| end.kind).or(self.forgot_end);
-        if let (Some(_), Some(last)) = (self.idle_is_unknown(), self.looks.last_mut()) {
+        if let (Some(_), Some(last)) = (self.idle_is_unknown(), self.probes.last_mut()) {
             // That nobody knows the idle time is not forgotten.
-            last.came = last.came.map(|(moment, _)| (moment, Outcome::Unknown));
+            last.came = last.came.map(|(moment, _)| (moment, ProbeOutcome::Unknown));
         }
         self.ends.clear();
         self.removal = None;
         self.way = None;
         self.adopted = None;
-        self.locks.push((now, LockFact::Forgotten));
-        self.group_asks.clear();
+        self.locks.push((now, LockFact::ForgottenHint));
+        self.groups_requests.clear();
         self.restored = Some(now);
     }
 
     /// Nobody waits any more for a reading that was asked for.
-    pub(super) fn forgets_question(&mut self) {
-        self.looks.pop_if(|look| look.came.is_none());
+    pub(super) fn drops_probe(&mut self) {
+        self.probes.pop_if(|look| look.came.is_none());
     }
 
     /// What was said before is for nothing, though nothing is taken back.

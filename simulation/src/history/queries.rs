@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, Finding, LimitKind, Warning};
 
-use super::{EndFact, Extension, History, Known, Moment, Request};
-use crate::oracle::{Standing, Terms};
+use super::{ActivityBounds, EndFact, Extension, History, Moment, Request};
+use crate::oracle::{EffectiveLimits, RuleLimits};
 
 /// Reports of input within this time of each other are about the same input.
 const SAME_INPUT: Duration = Duration::from_secs(1);
@@ -34,9 +34,9 @@ pub(crate) struct EndUnderWay {
 }
 
 impl History {
-    pub(crate) fn standing(&self) -> Standing {
-        let last = self.standings.last();
-        last.map_or(Standing::Undecided, |(_, standing)| *standing)
+    pub(crate) fn effective(&self) -> EffectiveLimits {
+        let last = self.effective_limits.last();
+        last.map_or(EffectiveLimits::Undecided, |(_, effective)| *effective)
     }
 
     /// What the limits count from, or the last activity if that is later.
@@ -46,9 +46,9 @@ impl History {
 
     /// The same, whatever became of a lock since this call began.
     pub(crate) fn anchor_before(&self, call: u32) -> BootTime {
-        let story = self.lock_story(call);
-        let locked = story.hold.map(|hold| hold.since).unwrap_or_default();
-        let renewed = story.renewed.unwrap_or_default().at;
+        let scenario = self.lock_state(call);
+        let locked = scenario.hold.map(|hold| hold.since).unwrap_or_default();
+        let renewed = scenario.renewed.unwrap_or_default().at;
         self.facts.started.max(locked).max(renewed)
     }
 
@@ -75,15 +75,15 @@ impl History {
     }
 
     /// What the absolute limit counts from.
-    pub(crate) fn ends_count_from(&self) -> BootTime {
+    pub(crate) fn absolute_anchor(&self) -> BootTime {
         self.fixed
             .map_or_else(|| self.anchor(), |fixed| fixed.since)
     }
 
     /// When the absolute limit passes.
-    pub(crate) fn absolute_due(&self, terms: &Terms) -> BootTime {
-        self.ends_count_from()
-            .saturating_add(terms.stretched(self.total_granted()))
+    pub(crate) fn absolute_due(&self, limits: &RuleLimits) -> BootTime {
+        self.absolute_anchor()
+            .saturating_add(limits.with_extensions(self.total_granted()))
     }
 
     /// All that was granted since the limit counts.
@@ -96,12 +96,12 @@ impl History {
     pub(crate) fn due(
         &self,
         kind: LimitKind,
-        terms: &Terms,
+        limits: &RuleLimits,
         length: Duration,
     ) -> (BootTime, BootTime) {
         match kind {
             LimitKind::Absolute => {
-                let due = self.absolute_due(terms);
+                let due = self.absolute_due(limits);
                 (due, due)
             }
             LimitKind::Inactivity => {
@@ -119,12 +119,15 @@ impl History {
     }
 
     /// The warnings of this kind that stand, the last one first.
-    pub(crate) fn heard(&self, kind: LimitKind) -> impl Iterator<Item = &(Moment, Warning)> {
-        self.heard_but_for(kind, u32::MAX)
+    pub(crate) fn warnings_in_force(
+        &self,
+        kind: LimitKind,
+    ) -> impl Iterator<Item = &(Moment, Warning)> {
+        self.warnings_in_force_before(kind, u32::MAX)
     }
 
     /// The same, whatever was locked or unlocked since this call began.
-    pub(crate) fn heard_but_for(
+    pub(crate) fn warnings_in_force_before(
         &self,
         kind: LimitKind,
         call: u32,
@@ -133,7 +136,7 @@ impl History {
         let fixed = self.fixed.or(unfixed.map(|(_, fixed)| fixed));
         let fixed = fixed.filter(|_| kind == LimitKind::Absolute);
         let restarted =
-            fixed.map_or_else(|| self.lock_story(call).restarted, |fixed| fixed.restarted);
+            fixed.map_or_else(|| self.lock_state(call).restarted, |fixed| fixed.restarted);
         let mut withdrawn = self.withdrawals.iter().rev();
         let withdrawn = withdrawn.find_map(|(moment, other)| (*other == kind).then_some(*moment));
         let void = withdrawn.unwrap_or_default().max(restarted);
@@ -196,7 +199,7 @@ impl History {
                     end.failed = Some(moment.at);
                     end.since = moment.at;
                 }
-                (EndFact::Done, _) => end = None,
+                (EndFact::Checked, _) => end = None,
             }
         }
         end
@@ -218,7 +221,7 @@ impl History {
     }
 
     /// The last change of what is known of activity.
-    pub(crate) fn last_known(&self) -> Option<&Known> {
+    pub(crate) fn last_known(&self) -> Option<&ActivityBounds> {
         self.known.last()
     }
 }

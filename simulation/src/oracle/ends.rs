@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, LimitKind};
 
-use super::may::slack;
-use super::{Must, Oracle, Standing, Terms, Verdict, broken};
+use super::allowed::slack;
+use super::{EffectiveLimits, Oracle, Requirement, RuleLimits, Verdict, broken};
 use crate::history::{EndFact, EndUnderWay, History, Moment, Request};
-use crate::promise::Promise;
+use crate::invariant::Invariant;
 
 /// For how long a wish that fails is repeated before the next stage.
-pub(super) const REPEATED: Duration = Duration::from_secs(30);
+pub(super) const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);
 
 /// What is left of a session whose leader was asked first has no longer than this.
-const LEFT_BEHIND: Duration = Duration::from_secs(2);
+const KILL_AFTER_LEADER: Duration = Duration::from_secs(2);
 
 /// How long to wait after this many requests.
 pub(super) fn pause(times: u32) -> Duration {
@@ -42,7 +42,7 @@ impl History {
     pub(super) fn asks(&mut self, now: Moment, request: Request, kind: LimitKind) {
         if self.end().is_none() {
             // What comes of an open question is of no interest any more.
-            self.forgets_question();
+            self.drops_probe();
             self.ends_on_screen = self.is_on_screen();
         }
         self.ends.push((now, EndFact::Asked(request, kind)));
@@ -54,9 +54,9 @@ impl Oracle<'_> {
         if let Some(end) = history.end() {
             return self.may_repeat(history, &end, Request::HangUp, kind);
         }
-        let terms = self.threatened(history, kind)?;
-        self.in_this_way(history, terms, kind, EndAction::HangUp)?;
-        self.may_end(history, terms, kind)
+        let limits = self.threatened(history, kind)?;
+        self.in_this_way(history, limits, kind, EndAction::HangUp)?;
+        self.may_end(history, limits, kind)
     }
 
     pub(super) fn may_ask_leader(&self, history: &History, kind: LimitKind) -> Verdict {
@@ -64,27 +64,27 @@ impl Oracle<'_> {
             return self.may_repeat(history, &end, Request::AskLeader, kind);
         }
         if !history.is_on_screen() {
-            return broken(Promise::EndStages, "it has no screen");
+            return broken(Invariant::EndStages, "it has no screen");
         }
-        let terms = self.threatened(history, kind)?;
-        self.in_this_way(history, terms, kind, EndAction::Terminate)?;
-        self.may_end(history, terms, kind)
+        let limits = self.threatened(history, kind)?;
+        self.in_this_way(history, limits, kind, EndAction::Terminate)?;
+        self.may_end(history, limits, kind)
     }
 
     /// That this is what the policy says, and what was said.
     fn in_this_way(
         &self,
         history: &History,
-        terms: &Terms,
+        limits: &RuleLimits,
         kind: LimitKind,
         how: EndAction,
     ) -> Verdict {
-        let right = terms.action_at(kind, history.is_graphical());
+        let right = limits.action_at(kind, history.is_graphical());
         if right != how {
-            return broken(Promise::RightAction, format!("{right:?}"));
+            return broken(Invariant::RightAction, format!("{right:?}"));
         }
         if !self.said_now(history, how) {
-            return broken(Promise::Confirmed, "nobody has said that it ends");
+            return broken(Invariant::Confirmed, "nobody has said that it ends");
         }
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Oracle<'_> {
             Ok(())
         } else {
             broken(
-                Promise::Confirmed,
+                Invariant::Confirmed,
                 format!("it ends in this way: {:?}", history.way),
             )
         }
@@ -119,46 +119,54 @@ impl Oracle<'_> {
             return self.may_repeat(history, &end, Request::Terminate, kind);
         }
         if history.is_on_screen() {
-            return broken(Promise::EndStages, "its leader is asked first");
+            return broken(Invariant::EndStages, "its leader is asked first");
         }
-        let terms = self.threatened(history, kind)?;
-        self.in_this_way(history, terms, kind, EndAction::Terminate)?;
-        self.may_end(history, terms, kind)
+        let limits = self.threatened(history, kind)?;
+        self.in_this_way(history, limits, kind, EndAction::Terminate)?;
+        self.may_end(history, limits, kind)
     }
 
     pub(super) fn may_kill(&self, history: &History, kind: LimitKind) -> Verdict {
         match history.end() {
             Some(end) => self.may_repeat(history, &end, Request::Kill, kind),
-            None => broken(Promise::EndStages, "nothing was asked for before"),
+            None => broken(Invariant::EndStages, "nothing was asked for before"),
         }
     }
 
     /// That an end may begin: the limit has passed, and there was the shortest warning.
-    pub(super) fn may_end(&self, history: &History, terms: &Terms, kind: LimitKind) -> Verdict {
-        let Some(clock) = terms.clock(kind) else {
-            return broken(Promise::RightAction, "there is no such limit");
+    pub(super) fn may_end(
+        &self,
+        history: &History,
+        limits: &RuleLimits,
+        kind: LimitKind,
+    ) -> Verdict {
+        let Some(clock) = limits.clock(kind) else {
+            return broken(Invariant::RightAction, "there is no such limit");
         };
-        let (low, _) = history.due(kind, terms, clock.length);
+        let (low, _) = history.due(kind, limits, clock.length);
         let slack = slack(kind);
         if self.now.saturating_add(slack) < low {
-            return broken(Promise::NeverEarly, format!("{low} is the earliest"));
+            return broken(Invariant::NeverEarly, format!("{low} is the earliest"));
         }
         if kind == LimitKind::Inactivity {
-            self.on_fresh_reading(history, terms)?;
+            self.on_fresh_reading(history, limits)?;
         }
         let Some(shortest) = clock.shortest() else {
             return Ok(());
         };
-        let warned = history.heard(kind).any(|(said, warning)| {
+        let warned = history.warnings_in_force(kind).any(|(said, warning)| {
             warning.lead == shortest && said.at.saturating_add(shortest) <= self.now
         });
         if !warned {
-            let last = history.heard(kind).next();
-            return broken(Promise::Warned, format!("the last warning was {last:?}"));
+            let last = history.warnings_in_force(kind).next();
+            return broken(Invariant::Warned, format!("the last warning was {last:?}"));
         }
-        let named = history.heard(kind).next().map(|(_, last)| last.ends_at);
+        let named = history
+            .warnings_in_force(kind)
+            .next()
+            .map(|(_, last)| last.ends_at);
         if named.is_some_and(|named| self.now < named) {
-            return broken(Promise::NamedEnd, format!("{named:?} was named"));
+            return broken(Invariant::NamedEnd, format!("{named:?} was named"));
         }
         Ok(())
     }
@@ -173,18 +181,18 @@ impl Oracle<'_> {
     ) -> Verdict {
         if kind != end.kind {
             return broken(
-                Promise::EndStages,
+                Invariant::EndStages,
                 format!("it is ended for {:?}", end.kind),
             );
         }
         if history.removal.is_some() {
-            return broken(Promise::EndStages, "logind has it no longer");
+            return broken(Invariant::EndStages, "logind has it no longer");
         }
         if request == end.stage {
             return self.may_ask_again(history, end);
         }
         if end.unreached && !end.leader_ended {
-            return broken(Promise::EndStages, "nobody was asked before");
+            return broken(Invariant::EndStages, "nobody was asked before");
         }
         let next = match end.stage {
             Request::Lock => Request::AskLeader,
@@ -192,12 +200,15 @@ impl Oracle<'_> {
             Request::Terminate | Request::Kill => Request::Kill,
         };
         if request != next {
-            return broken(Promise::EndStages, format!("{:?} comes before", end.stage));
+            return broken(
+                Invariant::EndStages,
+                format!("{:?} comes before", end.stage),
+            );
         }
         if matches!(end.stage, Request::HangUp | Request::Lock)
             && !self.said_now(history, EndAction::Terminate)
         {
-            return broken(Promise::Confirmed, "nobody has said that it ends");
+            return broken(Invariant::Confirmed, "nobody has said that it ends");
         }
         if end.leader_ended {
             return Ok(());
@@ -207,7 +218,7 @@ impl Oracle<'_> {
             Some(_) => end.since.saturating_add(self.repeated(history, end)),
         };
         if self.now < over {
-            return broken(Promise::EndStages, format!("the grace is over at {over}"));
+            return broken(Invariant::EndStages, format!("the grace is over at {over}"));
         }
         Ok(())
     }
@@ -216,14 +227,14 @@ impl Oracle<'_> {
     fn repeated(&self, history: &History, end: &EndUnderWay) -> Duration {
         match end.stage {
             Request::AskLeader => self.grace(history, end),
-            _ => REPEATED,
+            _ => SOFT_RETRY_FOR,
         }
     }
 
     /// How long a session has to do what it was asked for.
     fn given(&self, history: &History, end: &EndUnderWay) -> Duration {
         match end.stage {
-            Request::Terminate if history.ends_on_screen => LEFT_BEHIND,
+            Request::Terminate if history.ends_on_screen => KILL_AFTER_LEADER,
             _ => self.grace(history, end),
         }
     }
@@ -232,23 +243,30 @@ impl Oracle<'_> {
         let from = match (end.stage, end.failed) {
             (_, Some(failed)) => again(failed, end.times, end.away, end.reachable),
             (Request::Kill, None) => end.last.saturating_add(pause(end.times)),
-            (_, None) => return broken(Promise::EndStages, "it did not fail"),
+            (_, None) => return broken(Invariant::EndStages, "it did not fail"),
         };
         let over = end.since.saturating_add(self.repeated(history, end));
         let kill = end.stage == Request::Kill;
         if !end.unreached && !kill && self.now >= over && end.stage == Request::AskLeader {
-            return broken(Promise::EndStages, format!("the grace was over at {over}"));
+            return broken(
+                Invariant::EndStages,
+                format!("the grace was over at {over}"),
+            );
         }
         if self.now < from {
-            return broken(Promise::EndStages, format!("not before {from}"));
+            return broken(Invariant::EndStages, format!("not before {from}"));
         }
         Ok(())
     }
 
     /// What the end under way has to do next.
-    pub(super) fn must_go_on(&self, history: &History, end: &EndUnderWay) -> Option<Must> {
+    pub(super) fn must_continue_end(
+        &self,
+        history: &History,
+        end: &EndUnderWay,
+    ) -> Option<Requirement> {
         if end.leader_ended {
-            return Some(self.due(self.now, Promise::EndStages, "the end of the rest"));
+            return Some(self.due(self.now, Invariant::EndStages, "the end of the rest"));
         }
         let due = match (end.stage, end.failed) {
             (Request::AskLeader, Some(failed)) if !end.unreached => {
@@ -259,23 +277,23 @@ impl Oracle<'_> {
             (Request::Kill, None) => end.last.saturating_add(pause(end.times)),
             (_, None) => end.last.saturating_add(self.given(history, end)),
         };
-        Some(self.due(due, Promise::EndStages, "the next stage of the end"))
+        Some(self.due(due, Invariant::EndStages, "the next stage of the end"))
     }
 
     /// The grace that held when the end began, whatever has held since.
     fn grace(&self, history: &History, end: &EndUnderWay) -> Duration {
-        let mut standings = history.standings.iter().rev();
-        match standings.find(|(moment, _)| *moment < end.began) {
-            Some((_, Standing::Under(id))) => self.tables.get(*id),
-            Some((_, Standing::Undecided | Standing::Exempt)) | None => None,
+        let mut effective_limits = history.effective_limits.iter().rev();
+        match effective_limits.find(|(moment, _)| *moment < end.began) {
+            Some((_, EffectiveLimits::Limited(id))) => self.tables.get(*id),
+            Some((_, EffectiveLimits::Undecided | EffectiveLimits::Exempt)) | None => None,
         }
-        .map_or(Duration::ZERO, |terms| terms.grace_at(end.kind))
+        .map_or(Duration::ZERO, |limits| limits.grace_at(end.kind))
     }
 
     pub(super) fn may_have_hung_up(&self, history: &History, kind: LimitKind) -> Verdict {
         match history.hung_up {
             Some((moment, of)) if self.is_new(moment) && of == kind => Ok(()),
-            other => broken(Promise::Confirmed, format!("hung up: {other:?}")),
+            other => broken(Invariant::Confirmed, format!("hung up: {other:?}")),
         }
     }
 
@@ -283,17 +301,20 @@ impl Oracle<'_> {
     pub(super) fn end_due(
         &self,
         history: &History,
-        terms: &Terms,
+        limits: &RuleLimits,
         kind: LimitKind,
     ) -> Option<BootTime> {
-        let clock = terms.clock(kind)?;
-        let (_, high) = history.due(kind, terms, clock.length);
+        let clock = limits.clock(kind)?;
+        let (_, high) = history.due(kind, limits, clock.length);
         let Some(shortest) = clock.shortest() else {
             return Some(high);
         };
-        let mut heard = history.heard(kind);
-        let (said, _) = heard.find(|(_, warning)| warning.lead == shortest)?;
-        let named = history.heard(kind).next().map(|(_, last)| last.ends_at);
+        let mut warnings_in_force = history.warnings_in_force(kind);
+        let (said, _) = warnings_in_force.find(|(_, warning)| warning.lead == shortest)?;
+        let named = history
+            .warnings_in_force(kind)
+            .next()
+            .map(|(_, last)| last.ends_at);
         Some(high.max(said.at.saturating_add(shortest)).max(named?))
     }
 }

@@ -2,10 +2,10 @@
 
 use session_timeout_policy::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
 
-use super::{Cause, Oracle, Standing, Tables, Verdict, What, broken};
+use super::{Cause, EffectiveLimits, EventKind, Oracle, PolicyTables, Verdict, broken};
 use crate::history::{History, LockFact, Moment};
+use crate::invariant::Invariant;
 use crate::oracle::locks::Held;
-use crate::promise::Promise;
 
 impl Oracle<'_> {
     pub(super) fn may_extend(&self, history: &History, extended: Extended) -> Verdict {
@@ -13,15 +13,15 @@ impl Oracle<'_> {
         if self.is_decided_again(history) {
             return Ok(());
         }
-        let terms = match self.terms(history) {
-            Some(terms) if history.is_open() && history.end().is_none() => terms,
-            _ => return broken(Promise::Extensions, "there is nothing to put off"),
+        let limits = match self.limits(history) {
+            Some(limits) if history.is_open() && history.end().is_none() => limits,
+            _ => return broken(Invariant::Extensions, "there is nothing to put off"),
         };
         let used = u32::try_from(history.granted().count()).unwrap_or(u32::MAX);
-        let allowed = terms.extensions;
+        let allowed = limits.extensions;
         if used >= allowed.times || extended.left != allowed.times - used - 1 {
             return broken(
-                Promise::Extensions,
+                Invariant::Extensions,
                 format!("{used} of {allowed:?} are used"),
             );
         }
@@ -31,12 +31,15 @@ impl Oracle<'_> {
             || extended.until > latest.saturating_add(by)
         {
             let seen = format!("it ended between {earliest} and {latest}");
-            return broken(Promise::Extensions, seen);
+            return broken(Invariant::Extensions, seen);
         }
-        let longest = history.ends_count_from().saturating_add(ABSOLUTE_MAX);
+        let longest = history.absolute_anchor().saturating_add(ABSOLUTE_MAX);
         let whole = by == allowed.by || (by < allowed.by && extended.until == longest);
         if by.is_zero() || !whole || extended.until > longest {
-            return broken(Promise::Extensions, format!("{allowed:?}, until {longest}"));
+            return broken(
+                Invariant::Extensions,
+                format!("{allowed:?}, until {longest}"),
+            );
         }
         Ok(())
     }
@@ -44,25 +47,25 @@ impl Oracle<'_> {
     pub(super) fn may_refuse(&self, history: &History, refusal: Refusal) -> Verdict {
         self.was_asked(history)?;
         let ending = history.end().is_some() || !history.is_open();
-        let right = match (self.terms(history), refusal) {
+        let right = match (self.limits(history), refusal) {
             _ if ending => refusal == Refusal::Ending,
             _ if self.is_decided_again(history) => true,
             (None, _) => refusal == Refusal::NoLimit,
             (Some(_), _) if self.held(history) == Held::Yes || self.was_held(history) => true,
-            (Some(terms), Refusal::NotAllowed) => terms.extensions.times == 0,
-            (Some(terms), Refusal::UsedUp { times }) => {
-                times == terms.extensions.times && history.granted().count() >= times as usize
+            (Some(limits), Refusal::NotAllowed) => limits.extensions.times == 0,
+            (Some(limits), Refusal::UsedUp { times }) => {
+                times == limits.extensions.times && history.granted().count() >= times as usize
             }
             (Some(_), Refusal::Longest) => {
                 let (_, latest) = self.end_as_it_stands(history);
-                latest >= history.ends_count_from().saturating_add(ABSOLUTE_MAX)
+                latest >= history.absolute_anchor().saturating_add(ABSOLUTE_MAX)
             }
             (Some(_), Refusal::Ending | Refusal::NoLimit) => false,
         };
         if right {
             Ok(())
         } else {
-            broken(Promise::Extensions, "there is no reason to refuse it")
+            broken(Invariant::Extensions, "there is no reason to refuse it")
         }
     }
 
@@ -77,20 +80,21 @@ impl Oracle<'_> {
         };
         let history = &mut session.history;
         let tables = &mut self.tables;
-        let length = |tables: &Tables, standing| match standing {
-            Standing::Under(id) => tables.get(id).map(|terms| terms.absolute.length),
-            Standing::Undecided | Standing::Exempt => None,
+        let length = |tables: &PolicyTables, effective| match effective {
+            EffectiveLimits::Limited(id) => tables.get(id).map(|limits| limits.absolute.length),
+            EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
         };
-        let mut held = length(tables, history.standing());
-        while let Some(standing) = tables.judge_past((self.policy, policy), history, self.now)
-            && let (Some(new), Some(old)) = (length(tables, standing), held)
+        let mut held = length(tables, history.effective());
+        while let Some(effective) =
+            tables.evaluate_earlier((self.policy, policy), history, self.now)
+            && let (Some(new), Some(old)) = (length(tables, effective), held)
             && new < old
             && let Some((_, extension)) = history.extensions.last_mut()
         {
             extension.total += old - new;
             held = Some(new);
         }
-        self.judge_all();
+        self.evaluate_all();
     }
 
     /// It was held until right after the answer.
@@ -101,22 +105,22 @@ impl Oracle<'_> {
 
     /// Something else was decided about the session right after the answer.
     fn is_decided_again(&self, history: &History) -> bool {
-        let last = history.standings.last();
-        last.is_none_or(|(moment, standing)| {
-            self.is_new(*moment) || *standing == Standing::Undecided
+        let last = history.effective_limits.last();
+        last.is_none_or(|(moment, effective)| {
+            self.is_new(*moment) || *effective == EffectiveLimits::Undecided
         })
     }
 
     pub(super) fn is_asked_for_more(&self, history: &History) -> bool {
-        self.cause == Cause::Event(What::ExtensionAsked(history.stamp()))
+        self.cause == Cause::Event(EventKind::ExtensionAsked(history.stamp()))
     }
 
     fn was_asked(&self, history: &History) -> Verdict {
         if !self.is_asked_for_more(history) {
-            return broken(Promise::Extensions, "nobody asked");
+            return broken(Invariant::Extensions, "nobody asked");
         }
         if history.replied.is_some_and(|replied| self.is_new(replied)) {
-            return broken(Promise::Extensions, "that was answered");
+            return broken(Invariant::Extensions, "that was answered");
         }
         Ok(())
     }
@@ -124,20 +128,20 @@ impl Oracle<'_> {
     /// Between which two times the absolute limit ends the session as things stand: a warning that
     /// comes late puts it off.
     fn end_as_it_stands(&self, history: &History) -> (BootTime, BootTime) {
-        let Some(terms) = self.terms(history) else {
+        let Some(limits) = self.limits(history) else {
             return (self.now, self.now);
         };
-        let due = history.absolute_due(terms);
-        if terms.rule_action(LimitKind::Absolute) == EndAction::Report {
+        let due = history.absolute_due(limits);
+        if limits.rule_action(LimitKind::Absolute) == EndAction::Report {
             // It passed, or will; only what comes on top of that is more time.
             let end = due.max(self.now);
             return (end, end);
         }
-        match self.end_due(history, terms, LimitKind::Absolute) {
+        match self.end_due(history, limits, LimitKind::Absolute) {
             // What is late is late until now.
             Some(end) => (end.max(self.now), end.max(self.now)),
             None => {
-                let shortest = terms.absolute.shortest().unwrap_or_default();
+                let shortest = limits.absolute.shortest().unwrap_or_default();
                 (due, due.max(self.now.saturating_add(shortest)))
             }
         }
@@ -149,7 +153,7 @@ impl Oracle<'_> {
         }
         let new = |moment: Moment| self.is_new(moment);
         if !history.replied.is_some_and(new) {
-            return broken(Promise::Extensions, "no answer to a wish for more time");
+            return broken(Invariant::Extensions, "no answer to a wish for more time");
         }
         if self.is_decided_again(history) {
             return Ok(());
@@ -160,7 +164,7 @@ impl Oracle<'_> {
             && !extended.is_some_and(|(at, _)| new(*at))
         {
             return broken(
-                Promise::Withdrawn,
+                Invariant::Withdrawn,
                 "more time was refused, and a warning withdrawn",
             );
         }

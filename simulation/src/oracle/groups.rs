@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, Finding, Groups, LimitKind};
 
-use super::terms::Change;
-use super::{Broken, Judged, Must, Oracle, Terms, Verdict, broken};
-use crate::history::{Fixed, GroupAsk, History, LockFact, Moment};
-use crate::oracle::Standing;
-use crate::promise::Promise;
+use super::limits::LimitsChange;
+use super::{Broken, CheckedSession, Oracle, Requirement, RuleLimits, Verdict, broken};
+use crate::history::{FixedAnchor, GroupsRequest, History, LockFact, Moment};
+use crate::invariant::Invariant;
+use crate::oracle::EffectiveLimits;
 
 /// Without an answer in this time the groups are unavailable.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
@@ -25,20 +25,20 @@ fn pause(times: usize) -> Duration {
 
 impl History {
     pub(super) fn asks_groups(&self) -> bool {
-        self.group_asks
+        self.groups_requests
             .last()
             .is_some_and(|ask| ask.settled.is_none())
     }
 
     /// How often in a row they were unavailable.
     fn unavailable(&self) -> usize {
-        self.group_asks.len() - usize::from(self.asks_groups())
+        self.groups_requests.len() - usize::from(self.asks_groups())
     }
 }
 
 impl Oracle<'_> {
     /// Judges every session that the call is about.
-    pub(super) fn judge_all(&mut self) {
+    pub(super) fn evaluate_all(&mut self) {
         let now = self.moment();
         let (tables, number) = (&mut self.tables, self.policy);
         let Some(policy) = self.policies.get(number) else {
@@ -49,33 +49,38 @@ impl Oracle<'_> {
             let history = &mut session.history;
             if !tables.depends_on_groups((number, policy), history) {
                 // Nobody waits for them any more.
-                history.group_asks.clear();
+                history.groups_requests.clear();
             }
-            let verdict = tables.judge_past((number, policy), history, now.at);
-            let old = history.standings.last().map(|(_, standing)| *standing);
+            let verdict = tables.evaluate_earlier((number, policy), history, now.at);
+            let old = history
+                .effective_limits
+                .last()
+                .map(|(_, effective)| *effective);
             // What held before holds while the groups are asked for.
-            let standing = verdict.or(old).unwrap_or(Standing::Undecided);
+            let effective = verdict.or(old).unwrap_or(EffectiveLimits::Undecided);
             let locks_again = history.hold().is_some_and(|hold| hold.again.is_some());
-            let stands_for_an_end = match standing {
-                Standing::Under(id) => tables.get(id).is_none_or(|terms| {
-                    let action = terms.action_at(LimitKind::Absolute, history.is_graphical());
+            let stands_for_an_end = match effective {
+                EffectiveLimits::Limited(id) => tables.get(id).is_none_or(|limits| {
+                    let action = limits.action_at(LimitKind::Absolute, history.is_graphical());
                     action == EndAction::Lock
                 }),
-                Standing::Undecided | Standing::Exempt => true,
+                EffectiveLimits::Undecided | EffectiveLimits::Exempt => true,
             };
             if locks_again && !stands_for_an_end {
                 // Nobody makes sure of a lock where it is no end.
-                history.locks.push((now, LockFact::Forgotten));
+                history.locks.push((now, LockFact::ForgottenHint));
             }
-            if old == Some(standing) {
+            if old == Some(effective) {
                 continue;
             }
-            let fixed = match standing {
-                Standing::Under(id) => tables.get(id).is_some_and(Terms::is_fixed),
-                Standing::Undecided => history.fixed.is_some(),
-                Standing::Exempt => false,
+            let fixed = match effective {
+                EffectiveLimits::Limited(id) => {
+                    tables.get(id).is_some_and(RuleLimits::ends_despite_lock)
+                }
+                EffectiveLimits::Undecided => history.fixed.is_some(),
+                EffectiveLimits::Exempt => false,
             };
-            let since = history.fixed.unwrap_or(Fixed {
+            let since = history.fixed.unwrap_or(FixedAnchor {
                 since: history.anchor(),
                 granted_from: history.granted_from(),
                 restarted: history.counts_from(),
@@ -84,27 +89,27 @@ impl Oracle<'_> {
                 history.unfixed = Some((now, before));
             }
             history.fixed = fixed.then_some(since);
-            history.standings.push((now, standing));
-            let locks = match standing {
-                Standing::Under(id) => {
-                    let terms = tables.get(id);
-                    terms.is_some_and(Terms::locks)
+            history.effective_limits.push((now, effective));
+            let locks = match effective {
+                EffectiveLimits::Limited(id) => {
+                    let limits = tables.get(id);
+                    limits.is_some_and(RuleLimits::locks)
                 }
-                Standing::Undecided => true,
-                Standing::Exempt => false,
+                EffectiveLimits::Undecided => true,
+                EffectiveLimits::Exempt => false,
             };
             if !locks {
                 history.drops_lock(now);
             }
-            let terms = |standing| match standing {
-                Standing::Under(id) => tables.get(id),
-                Standing::Undecided | Standing::Exempt => None,
+            let limits = |effective| match effective {
+                EffectiveLimits::Limited(id) => tables.get(id),
+                EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
             };
-            if let (Some(before), Some(after)) = (old.and_then(terms), terms(standing))
-                && before.changes(after, LimitKind::Absolute) != Change::None
+            if let (Some(before), Some(after)) = (old.and_then(limits), limits(effective))
+                && before.changes(after, LimitKind::Absolute) != LimitsChange::None
             {
                 // A lock is made sure of at the limit that holds.
-                history.locks.push((now, LockFact::Forgotten));
+                history.locks.push((now, LockFact::ForgottenHint));
             }
         }
     }
@@ -117,10 +122,12 @@ impl Oracle<'_> {
         let Some(policy) = self.policies.get(number) else {
             return;
         };
-        for Judged { history, .. } in &mut self.sessions {
-            let verdict = tables.judge_past((number, policy), history, now.at);
-            if verdict.is_none() && history.standing() != Standing::Undecided {
-                history.standings.push((now, Standing::Undecided));
+        for CheckedSession { history, .. } in &mut self.sessions {
+            let verdict = tables.evaluate_earlier((number, policy), history, now.at);
+            if verdict.is_none() && history.effective() != EffectiveLimits::Undecided {
+                history
+                    .effective_limits
+                    .push((now, EffectiveLimits::Undecided));
             }
         }
     }
@@ -138,20 +145,20 @@ impl Oracle<'_> {
 
     pub(super) fn may_ask_groups(&self, history: &History) -> Verdict {
         if !self.needs_groups(history) {
-            return broken(Promise::Groups, "no rule needs groups");
+            return broken(Invariant::Groups, "no rule needs groups");
         }
-        match history.group_asks.last() {
+        match history.groups_requests.last() {
             None => Ok(()),
-            Some(GroupAsk { settled: None, .. }) => {
-                broken(Promise::Groups, "they are asked for already")
+            Some(GroupsRequest { settled: None, .. }) => {
+                broken(Invariant::Groups, "they are asked for already")
             }
-            Some(GroupAsk {
+            Some(GroupsRequest {
                 settled: Some(settled),
                 ..
             }) => {
                 let due = settled.at.saturating_add(pause(history.unavailable()));
                 if self.now < due && self.cause == super::Cause::Timeout {
-                    broken(Promise::Groups, format!("not before {due}"))
+                    broken(Invariant::Groups, format!("not before {due}"))
                 } else {
                     Ok(())
                 }
@@ -160,23 +167,23 @@ impl Oracle<'_> {
     }
 
     /// That groups are asked for, and not waited for too long.
-    pub(super) fn must_groups(&self, history: &History) -> Option<Must> {
+    pub(super) fn must_groups(&self, history: &History) -> Option<Requirement> {
         let locks = history.hold().is_some_and(|hold| hold.again.is_some());
         if !self.needs_groups(history) || !history.is_open() || locks {
             return None;
         }
-        let (due, what) = match history.group_asks.last() {
+        let (due, what) = match history.groups_requests.last() {
             // After a restart it may take the longest pause.
             None if history.groups == Groups::Unavailable => (
                 self.now.saturating_add(pause(usize::MAX)),
                 "another question for groups",
             ),
             None => (self.now, "a question for groups"),
-            Some(GroupAsk {
+            Some(GroupsRequest {
                 settled: None,
                 asked,
             }) => (asked.at.saturating_add(ANSWER), "a decision without groups"),
-            Some(GroupAsk {
+            Some(GroupsRequest {
                 settled: Some(settled),
                 ..
             }) => {
@@ -184,7 +191,7 @@ impl Oracle<'_> {
                 (due, "another question for groups")
             }
         };
-        Some(self.due(due, Promise::Groups, what))
+        Some(self.due(due, Invariant::Groups, what))
     }
 
     /// That it is reported once where groups are unavailable.
@@ -200,7 +207,7 @@ impl Oracle<'_> {
         {
             let Moment { at, .. } = settled;
             return broken(
-                Promise::Groups,
+                Invariant::Groups,
                 format!("unavailable since {at}: no report"),
             );
         }
@@ -208,30 +215,35 @@ impl Oracle<'_> {
     }
 
     pub(super) fn settled_now(&self, history: &History) -> Option<Moment> {
-        let settled = history.group_asks.last()?.settled?;
+        let settled = history.groups_requests.last()?.settled?;
         self.is_new(settled).then_some(settled)
     }
 
     pub(super) fn may_report_groups(&self, history: &History) -> Result<(), Broken> {
         let ask = history
-            .group_asks
+            .groups_requests
             .last()
             .filter(|ask| ask.settled.is_none());
         let overdue = ask.is_some_and(|ask| self.now >= ask.asked.at.saturating_add(ANSWER));
         if history.groups != Groups::Unavailable && !overdue {
-            return broken(Promise::Groups, "they are not unavailable");
+            return broken(Invariant::Groups, "they are not unavailable");
         }
         if history.reported(Finding::GroupsUnavailable).is_some() {
-            return broken(Promise::Groups, "that was reported");
+            return broken(Invariant::Groups, "that was reported");
         }
         Ok(())
     }
 
     /// Something that is due then.
-    pub(super) fn due(&self, at: BootTime, promise: Promise, what: &'static str) -> Must {
-        Must {
+    pub(super) fn due(
+        &self,
+        at: BootTime,
+        invariant: Invariant,
+        what: &'static str,
+    ) -> Requirement {
+        Requirement {
             by: at.max(self.now).saturating_add(super::LATE),
-            promise,
+            invariant,
             what,
         }
     }

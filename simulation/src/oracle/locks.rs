@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind, LockCause};
 
-use super::ends::{REPEATED, again};
-use super::may::WHOLE;
-use super::{Must, Oracle, Terms, Verdict, broken};
-use crate::history::{Again, EndFact, History, LockFact, Moment, Request};
-use crate::promise::Promise;
+use super::allowed::WHOLE;
+use super::ends::{SOFT_RETRY_FOR, again};
+use super::{Oracle, Requirement, RuleLimits, Verdict, broken};
+use crate::history::{EndFact, History, LockFact, LockVerification, Moment, Request};
+use crate::invariant::Invariant;
 
 /// What is not locked within this time was not locked.
-const PROOF: Duration = Duration::from_secs(5);
+const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 
 impl History {
     /// Writes down a wish to lock. Of a session that is held it is no end.
@@ -19,7 +19,7 @@ impl History {
         self.locks.push((now, LockFact::Asked(cause, grace)));
         match cause {
             LockCause::Limit(kind) => self.asks(now, Request::Lock, kind),
-            LockCause::Verify(_) => self.forgets_question(),
+            LockCause::Verify(_) => self.drops_probe(),
             LockCause::LockAfter => {}
         }
     }
@@ -28,7 +28,7 @@ impl History {
     pub(super) fn drops_lock(&mut self, now: Moment) {
         self.locks.push((now, LockFact::Dropped));
         if self.end().is_some_and(|end| end.stage == Request::Lock) {
-            self.ends.push((now, EndFact::Done));
+            self.ends.push((now, EndFact::Checked));
         }
     }
 
@@ -41,7 +41,7 @@ impl History {
                 Some(_) if again.unreached => return false,
                 Some(refused) => {
                     let next = next(&again, refused);
-                    next.max(again.since.saturating_add(REPEATED))
+                    next.max(again.since.saturating_add(SOFT_RETRY_FOR))
                 }
             }
         })
@@ -52,13 +52,13 @@ impl History {
             LockCause::LockAfter => self.locks.push((now, LockFact::Staged)),
             LockCause::Verify(kind) | LockCause::Limit(kind) => {
                 self.locks.push((now, LockFact::Held(kind)));
-                self.ends.push((now, EndFact::Done));
+                self.ends.push((now, EndFact::Checked));
             }
         }
     }
 
     /// When the first stage asked for a lock of which nothing was heard before this call.
-    fn stage_awaited(&self, call: u32) -> Option<Moment> {
+    fn lock_after_pending(&self, call: u32) -> Option<Moment> {
         let mut before = self.locks.iter().rev();
         let (moment, fact) = before.find(|(moment, fact)| {
             moment.seq < call
@@ -69,7 +69,7 @@ impl History {
                         | LockFact::Reachable
                         | LockFact::FoundOpen
                         | LockFact::Dropped
-                        | LockFact::Forgotten
+                        | LockFact::ForgottenHint
                 )
         })?;
         let asked = matches!(fact, LockFact::Asked(LockCause::LockAfter, _));
@@ -79,7 +79,7 @@ impl History {
 }
 
 /// When a lock that was refused then is asked for again.
-fn next(lock: &Again, refused: BootTime) -> BootTime {
+fn next(lock: &LockVerification, refused: BootTime) -> BootTime {
     again(refused, lock.times, lock.away, lock.reachable)
 }
 
@@ -100,39 +100,42 @@ impl Oracle<'_> {
 
     pub(super) fn may_lock(&self, history: &History, cause: LockCause) -> Verdict {
         match cause {
-            LockCause::LockAfter => self.may_lock_first(history),
+            LockCause::LockAfter => self.may_lock_after(history),
             LockCause::Verify(_) => self.may_lock_again(history),
             LockCause::Limit(kind) => match history.end() {
                 Some(end) => self.may_repeat(history, &end, Request::Lock, kind),
                 None => {
-                    let terms = self.threatened(history, kind)?;
-                    let right = terms.action_at(kind, history.is_graphical());
+                    let limits = self.threatened(history, kind)?;
+                    let right = limits.action_at(kind, history.is_graphical());
                     if right != EndAction::Lock {
-                        return broken(Promise::RightAction, format!("{right:?}"));
+                        return broken(Invariant::RightAction, format!("{right:?}"));
                     }
                     if !self.said_now(history, EndAction::Lock) {
-                        return broken(Promise::Confirmed, "nobody has said that it ends");
+                        return broken(Invariant::Confirmed, "nobody has said that it ends");
                     }
-                    self.may_end(history, terms, kind)
+                    self.may_end(history, limits, kind)
                 }
             },
         }
     }
 
-    fn may_lock_first(&self, history: &History) -> Verdict {
-        let terms = self.threatened(history, LimitKind::Absolute)?;
-        let Some(after) = terms.lock_after.filter(|_| history.is_graphical()) else {
-            return broken(Promise::StageLock, "there is no first stage");
+    fn may_lock_after(&self, history: &History) -> Verdict {
+        let limits = self.threatened(history, LimitKind::Absolute)?;
+        let Some(after) = limits.lock_after.filter(|_| history.is_graphical()) else {
+            return broken(Invariant::LockAfter, "there is no first stage");
         };
-        if terms.action == EndAction::Report {
-            return broken(Promise::StageLock, "the policy only reports");
+        if limits.action == EndAction::Report {
+            return broken(Invariant::LockAfter, "the policy only reports");
         }
         if history.is_locked() {
-            return broken(Promise::StageLock, "it is locked");
+            return broken(Invariant::LockAfter, "it is locked");
         }
         let again = |asked| {
             history.activity_since(asked).1
-                || history.standings.last().is_some_and(|(at, _)| *at > asked)
+                || history
+                    .effective_limits
+                    .last()
+                    .is_some_and(|(at, _)| *at > asked)
                 || history.locks.iter().any(|(at, fact)| {
                     let found = matches!(fact, LockFact::Dropped | LockFact::FoundOpen);
                     *at > asked && (found || matches!(fact, LockFact::Held(_)))
@@ -140,38 +143,43 @@ impl Oracle<'_> {
         };
         if history.staged().is_some_and(|asked| !again(asked)) {
             return broken(
-                Promise::StageLock,
+                Invariant::LockAfter,
                 "that was asked, and there was no activity",
             );
         }
         let (low, _) = history.idle_since();
         if self.now.saturating_add(WHOLE) < low.saturating_add(after) {
-            return broken(Promise::NeverEarly, format!("there was activity at {low}"));
+            return broken(
+                Invariant::NeverEarly,
+                format!("there was activity at {low}"),
+            );
         }
-        self.on_fresh_reading(history, terms)
+        self.on_fresh_reading(history, limits)
     }
 
     fn may_lock_again(&self, history: &History) -> Verdict {
-        let Some(terms) = self.terms(history).filter(|_| history.is_open()) else {
-            return broken(Promise::ExemptQuiet, "no limit holds");
+        let Some(limits) = self.limits(history).filter(|_| history.is_open()) else {
+            return broken(Invariant::ExemptQuiet, "no limit holds");
         };
-        let due = history.absolute_due(terms);
-        if self.held(history) == Held::No || terms.is_fixed() {
-            return broken(Promise::Held, "it is not held");
+        let due = history.absolute_due(limits);
+        if self.held(history) == Held::No || limits.ends_despite_lock() {
+            return broken(Invariant::Held, "it is not held");
         }
         match history.hold().and_then(|hold| hold.again) {
-            None if self.now < due => broken(Promise::Held, format!("its limit passes at {due}")),
+            None if self.now < due => broken(Invariant::Held, format!("its limit passes at {due}")),
             None => Ok(()),
-            Some(Again { refused: None, .. }) => broken(Promise::Held, "that was asked"),
+            Some(LockVerification { refused: None, .. }) => {
+                broken(Invariant::Held, "that was asked")
+            }
             Some(
-                again @ Again {
+                again @ LockVerification {
                     refused: Some(refused),
                     ..
                 },
             ) => {
                 let from = next(&again, refused);
                 if self.now < from {
-                    return broken(Promise::Held, format!("not before {from}"));
+                    return broken(Invariant::Held, format!("not before {from}"));
                 }
                 Ok(())
             }
@@ -194,8 +202,8 @@ impl Oracle<'_> {
         };
         match (seen, asked) {
             (true, true) => Ok(()),
-            (false, _) => broken(Promise::Confirmed, "nobody said so"),
-            (_, false) => broken(Promise::Confirmed, "nobody asked"),
+            (false, _) => broken(Invariant::Confirmed, "nobody said so"),
+            (_, false) => broken(Invariant::Confirmed, "nobody asked"),
         }
     }
 
@@ -209,8 +217,8 @@ impl Oracle<'_> {
                     .any(|(at, fact)| at > asked && *fact == LockFact::Seen)
         });
         match asked {
-            Some(asked) if self.now >= asked.at.saturating_add(PROOF) => Ok(()),
-            other => broken(Promise::StageLock, format!("it was asked at {other:?}")),
+            Some(asked) if self.now >= asked.at.saturating_add(CONFIRM_WITHIN) => Ok(()),
+            other => broken(Invariant::LockAfter, format!("it was asked at {other:?}")),
         }
     }
 
@@ -232,56 +240,61 @@ impl Oracle<'_> {
             .rev()
             .find_map(|(moment, fact)| (*fact == LockFact::Seen).then_some(*moment));
         if history.end().is_some_and(|end| end.stage == Request::Lock) && seen > asked {
-            return broken(Promise::Confirmed, "it is locked, and still being ended");
+            return broken(Invariant::Confirmed, "it is locked, and still being ended");
         }
-        let awaited = history.stage_awaited(self.call);
+        let awaited = history.lock_after_pending(self.call);
         let said = new(|fact| matches!(fact, LockFact::Staged | LockFact::Held(_)));
         let awaited = awaited.filter(|asked| history.restored < Some(*asked));
-        if awaited.is_some_and(|asked| self.now < asked.at.saturating_add(PROOF)) && !said {
-            return broken(Promise::Confirmed, "it is locked, and nothing was said");
+        if awaited.is_some_and(|asked| self.now < asked.at.saturating_add(CONFIRM_WITHIN)) && !said
+        {
+            return broken(Invariant::Confirmed, "it is locked, and nothing was said");
         }
         Ok(())
     }
 
     /// What a session that is held is asked next.
-    pub(super) fn must_lock_again(&self, history: &History, terms: &Terms) -> Option<Must> {
-        let absolute = terms.action_at(LimitKind::Absolute, history.is_graphical());
+    pub(super) fn must_lock_again(
+        &self,
+        history: &History,
+        limits: &RuleLimits,
+    ) -> Option<Requirement> {
+        let absolute = limits.action_at(LimitKind::Absolute, history.is_graphical());
         if absolute != EndAction::Lock {
             return None;
         }
         let hold = history.hold()?;
         Some(match hold.again {
             None => self.due(
-                history.absolute_due(terms),
-                Promise::Held,
+                history.absolute_due(limits),
+                Invariant::Held,
                 "another wish to lock",
             ),
             Some(
-                again @ Again {
+                again @ LockVerification {
                     refused: Some(refused),
                     ..
                 },
             ) => {
                 let due = next(&again, refused);
-                self.due(due, Promise::Held, "another wish to lock")
+                self.due(due, Invariant::Held, "another wish to lock")
             }
             Some(again) => self.due(
                 again.until,
-                Promise::Held,
+                Invariant::Held,
                 "a warning after a lock that did not come",
             ),
         })
     }
 
     /// When the first stage has to lock, if it has to.
-    pub(super) fn stage_due(&self, history: &History, terms: &Terms) -> Option<BootTime> {
-        let after = terms.lock_after?;
+    pub(super) fn stage_due(&self, history: &History, limits: &RuleLimits) -> Option<BootTime> {
+        let after = limits.lock_after?;
         let found_open = |asked| {
             let mut facts = history.locks.iter().rev();
             facts.any(|(moment, fact)| *moment > asked && *fact == LockFact::FoundOpen)
         };
         let wanted = history.is_graphical()
-            && terms.action != EndAction::Report
+            && limits.action != EndAction::Report
             && !history.is_locked()
             && history
                 .staged()
@@ -291,12 +304,16 @@ impl Oracle<'_> {
     }
 
     /// That a lock which did not come is reported.
-    pub(super) fn must_report_not_locked(&self, history: &History) -> Option<Must> {
-        let asked = history.stage_awaited(u32::MAX)?;
+    pub(super) fn must_report_not_locked(&self, history: &History) -> Option<Requirement> {
+        let asked = history.lock_after_pending(u32::MAX)?;
         if history.restored.is_some_and(|restored| restored > asked) {
             return None;
         }
-        let due = asked.at.saturating_add(PROOF);
-        Some(self.due(due, Promise::StageLock, "a report that nothing was locked"))
+        let due = asked.at.saturating_add(CONFIRM_WITHIN);
+        Some(self.due(
+            due,
+            Invariant::LockAfter,
+            "a report that nothing was locked",
+        ))
     }
 }

@@ -1,42 +1,42 @@
 //! The oracle. It records the whole history of each session and does not use the engine's code:
 //! before each call it records the event, after it the actions, and each time it computes which
-//! actions are allowed (`may.rs`) and which are due (`must.rs`).
+//! actions are allowed (`allowed.rs`) and which are due (`required.rs`).
 
+mod allowed;
+mod completed;
+mod earlier;
 mod ends;
+mod events;
 mod extensions;
 mod groups;
+mod limits;
 mod locks;
-mod looks;
-mod may;
-mod must;
-mod past;
-mod presence;
-mod remains;
+mod probes;
+mod removal;
 mod reports;
-mod settle;
-mod terms;
-mod told;
+mod required;
+mod sessions;
 
 use std::time::Duration;
 
-use terms::Change;
-pub(super) use terms::{Standing, Tables, Terms};
+use limits::LimitsChange;
+pub(super) use limits::{EffectiveLimits, PolicyTables, RuleLimits};
 
 use session_timeout_policy::{Action, BootTime, Deadline, LimitKind, Login, Policy, SessionKey};
 
 use super::history::{History, Moment};
-use super::promise::{Promise, Violation};
+use super::invariant::{Invariant, Violation};
 use super::report::Report;
-use super::world::Truth;
+use super::world::GroundTruth;
 
 /// How late anything may come that is due.
 const LATE: Duration = Duration::from_secs(1);
 
 /// The world's word on an event.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Said<'a> {
+pub(super) struct EventContext<'a> {
     /// What stands behind the stamps of a reading.
-    pub(super) truth: &'a Truth,
+    pub(super) truth: &'a GroundTruth,
     /// When the wall clock was set.
     pub(super) steps: &'a [BootTime],
 }
@@ -45,12 +45,12 @@ pub(super) struct Said<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Oracle<'p> {
     policies: &'p [Policy],
-    tables: Tables,
+    tables: PolicyTables,
     /// How late timers are.
     lag: Duration,
     /// The policy in force, by its number.
     policy: usize,
-    sessions: Vec<Judged>,
+    sessions: Vec<CheckedSession>,
     logins: Vec<(BootTime, Login)>,
     now: BootTime,
     seq: u32,
@@ -67,9 +67,9 @@ pub(super) struct Oracle<'p> {
 
 /// A session, and what has to come next.
 #[derive(Clone, Debug)]
-struct Judged {
+struct CheckedSession {
     history: History,
-    must: Option<Must>,
+    required: Option<Requirement>,
     /// The engine was told that it is gone; it has to say so.
     gone: bool,
     /// This call is about it.
@@ -80,9 +80,9 @@ struct Judged {
 
 /// Something that has to come by a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Must {
+struct Requirement {
     by: BootTime,
-    promise: Promise,
+    invariant: Invariant,
     what: &'static str,
 }
 
@@ -90,13 +90,13 @@ struct Must {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     /// An event about the session with this stamp, or about any.
-    Event(What),
+    Event(EventKind),
     Timeout,
 }
 
 /// What kind of event, where that makes a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+enum EventKind {
     BecameIdle(u64),
     ExtensionAsked(u64),
     Inhibitors,
@@ -104,18 +104,18 @@ enum What {
     Other,
 }
 
-/// A broken promise, before it is known when.
-struct Broken(Promise, String);
+/// A broken invariant, before it is known when.
+struct Broken(Invariant, String);
 
 type Verdict = Result<(), Broken>;
 
-fn broken<T>(promise: Promise, seen: impl Into<String>) -> Result<T, Broken> {
-    Err(Broken(promise, seen.into()))
+fn broken<T>(invariant: Invariant, seen: impl Into<String>) -> Result<T, Broken> {
+    Err(Broken(invariant, seen.into()))
 }
 
 impl<'p> Oracle<'p> {
     pub(super) fn new(policies: &'p [Policy], lag: Duration) -> Self {
-        let tables = Tables::of(policies);
+        let tables = PolicyTables::of(policies);
         Self {
             policies,
             tables,
@@ -141,7 +141,7 @@ impl<'p> Oracle<'p> {
 
     /// Another engine has come up with these histories in its records, under this policy.
     pub(super) fn restored(&mut self, now: BootTime, policy: usize, histories: Vec<History>) {
-        self.open_call(now, Cause::Event(What::Other));
+        self.open_call(now, Cause::Event(EventKind::Other));
         self.policy = policy;
         self.logins.clear();
         self.sessions.clear();
@@ -150,16 +150,16 @@ impl<'p> Oracle<'p> {
             for kind in KINDS {
                 // An end under way took nothing back when other terms came.
                 let changed = history.end().is_some_and(|end| {
-                    self.changed_since(&history, kind, end.began) != Change::None
+                    self.changed_since(&history, kind, end.began) != LimitsChange::None
                 });
                 if changed {
                     history.forgets_warnings(moment, kind);
                 }
             }
             history.restore(moment);
-            self.sessions.push(Judged {
+            self.sessions.push(CheckedSession {
                 history,
-                must: None,
+                required: None,
                 gone: false,
                 touched: true,
                 displaced: false,
@@ -167,13 +167,13 @@ impl<'p> Oracle<'p> {
         }
         self.find_displaced();
         self.forgets_what_held();
-        self.judge_all();
+        self.evaluate_all();
         self.comes_up = true;
         // Where nothing is decided, no warning stands.
         let moment = self.moment();
         for session in &mut self.sessions {
             let history = &mut session.history;
-            if history.standing() == Standing::Undecided {
+            if history.effective() == EffectiveLimits::Undecided {
                 for kind in KINDS {
                     history.forgets_warnings(moment, kind);
                 }
@@ -187,23 +187,24 @@ impl<'p> Oracle<'p> {
             return Ok(());
         }
         let overdue = self.sessions.iter().find_map(|session| {
-            let must = session.must.filter(|must| must.by < to)?;
-            Some((must, session.history.facts.key.id.clone()))
+            let required = session.required.filter(|required| required.by < to)?;
+            Some((required, session.history.facts.key.id.clone()))
         });
-        let Some((must, id)) = overdue else {
+        let Some((required, id)) = overdue else {
             return Ok(());
         };
         Err(Violation {
-            promise: must.promise,
-            at: must.by,
-            seen: format!("{id}: {} did not come", must.what),
+            invariant: required.invariant,
+            at: required.by,
+            seen: format!("{id}: {} did not come", required.what),
         })
     }
 
     /// How many sessions the engine knows, and how many of them a limit holds for.
     pub(super) fn count(&self) -> (u32, u32) {
         let limited = self.sessions.iter().filter(|session| {
-            session.history.is_open() && matches!(session.history.standing(), Standing::Under(_))
+            session.history.is_open()
+                && matches!(session.history.effective(), EffectiveLimits::Limited(_))
         });
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         (count(self.sessions.len()), count(limited.count()))
@@ -227,7 +228,7 @@ impl<'p> Oracle<'p> {
         self.bounded(actions).map_err(|why| self.violation(why))?;
         for action in actions {
             report.action(action);
-            self.act(action)
+            self.check_action(action)
                 .map_err(|why| self.violation(Broken(why.0, said(action, &why.1))))?;
         }
         report.checks += 1 + actions.len() as u64;
@@ -245,11 +246,11 @@ impl<'p> Oracle<'p> {
             .is_some_and(|session| self.has_reason(&session.history));
         if !reason {
             let seen = format!("{} is armed for {:?}", deadline.session.id, deadline.why);
-            return Err(self.violation(Broken(Promise::Armed, seen)));
+            return Err(self.violation(Broken(Invariant::Armed, seen)));
         }
         if self.cause == Cause::Timeout && deadline.at <= self.now {
             let seen = format!("{} is due {:?} again", deadline.session.id, deadline.why);
-            return Err(self.violation(Broken(Promise::Armed, seen)));
+            return Err(self.violation(Broken(Invariant::Armed, seen)));
         }
         Ok(())
     }
@@ -258,10 +259,10 @@ impl<'p> Oracle<'p> {
         if history.removal.is_some() {
             return true;
         }
-        match history.standing() {
-            Standing::Undecided => true,
-            Standing::Exempt => history.end().is_some() || self.needs_groups(history),
-            Standing::Under(_) => history.is_open() || history.end().is_some(),
+        match history.effective() {
+            EffectiveLimits::Undecided => true,
+            EffectiveLimits::Exempt => history.end().is_some() || self.needs_groups(history),
+            EffectiveLimits::Limited(_) => history.is_open() || history.end().is_some(),
         }
     }
 
@@ -269,7 +270,7 @@ impl<'p> Oracle<'p> {
     fn bounded(&self, actions: &[Action]) -> Verdict {
         const EACH: usize = 7;
         if actions.len() > EACH * (self.sessions.len() + self.told) {
-            return broken(Promise::Bounded, format!("{} actions", actions.len()));
+            return broken(Invariant::Bounded, format!("{} actions", actions.len()));
         }
         Ok(())
     }
@@ -307,25 +308,25 @@ impl<'p> Oracle<'p> {
             .position(|s| s.history.stamp() == key.stamp && s.history.facts.key.id == key.id)
     }
 
-    fn terms(&self, history: &History) -> Option<&Terms> {
-        match history.standing() {
-            Standing::Under(id) => self.tables.get(id),
-            Standing::Undecided | Standing::Exempt => None,
+    fn limits(&self, history: &History) -> Option<&RuleLimits> {
+        match history.effective() {
+            EffectiveLimits::Limited(id) => self.tables.get(id),
+            EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
         }
     }
 
     /// What held when the call that is judged began.
-    fn terms_before(&self, history: &History) -> Option<&Terms> {
-        let mut standings = history.standings.iter().rev();
-        match standings.find(|(moment, _)| !self.is_new(*moment))? {
-            (_, Standing::Under(id)) => self.tables.get(*id),
-            (_, Standing::Undecided | Standing::Exempt) => None,
+    fn limits_before(&self, history: &History) -> Option<&RuleLimits> {
+        let mut effective_limits = history.effective_limits.iter().rev();
+        match effective_limits.find(|(moment, _)| !self.is_new(*moment))? {
+            (_, EffectiveLimits::Limited(id)) => self.tables.get(*id),
+            (_, EffectiveLimits::Undecided | EffectiveLimits::Exempt) => None,
         }
     }
 
-    fn violation(&self, Broken(promise, seen): Broken) -> Violation {
+    fn violation(&self, Broken(invariant, seen): Broken) -> Violation {
         Violation {
-            promise,
+            invariant,
             at: self.now,
             seen,
         }

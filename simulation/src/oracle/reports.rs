@@ -2,11 +2,11 @@
 
 use session_timeout_policy::{EndAction, Finding, LimitKind, UnknownIdle};
 
-use super::may::slack;
-use super::terms::Change;
-use super::{Oracle, Standing, Verdict, broken};
+use super::allowed::slack;
+use super::limits::LimitsChange;
+use super::{EffectiveLimits, Oracle, Verdict, broken};
 use crate::history::{History, Moment};
-use crate::promise::Promise;
+use crate::invariant::Invariant;
 
 impl Oracle<'_> {
     pub(super) fn may_report(&self, history: &History, finding: Finding) -> Verdict {
@@ -20,24 +20,24 @@ impl Oracle<'_> {
     }
 
     fn may_report_passed(&self, history: &History, kind: LimitKind) -> Verdict {
-        let terms = self.threatened(history, kind)?;
-        let Some(clock) = terms
+        let limits = self.threatened(history, kind)?;
+        let Some(clock) = limits
             .clock(kind)
-            .filter(|_| terms.rule_action(kind) == EndAction::Report)
+            .filter(|_| limits.rule_action(kind) == EndAction::Report)
         else {
-            return broken(Promise::RightAction, "the policy does not only report");
+            return broken(Invariant::RightAction, "the policy does not only report");
         };
-        let (low, _) = history.due(kind, terms, clock.length);
+        let (low, _) = history.due(kind, limits, clock.length);
         let slack = slack(kind);
         if self.now.saturating_add(slack) < low {
-            return broken(Promise::NeverEarly, format!("{low} is the earliest"));
+            return broken(Invariant::NeverEarly, format!("{low} is the earliest"));
         }
         if kind == LimitKind::Inactivity {
-            self.on_fresh_reading(history, terms)?;
+            self.on_fresh_reading(history, limits)?;
         }
         match history.reported(Finding::Passed(kind)) {
             Some(before) if !self.passes_again(history, kind, before).1 => broken(
-                Promise::Reported,
+                Invariant::Reported,
                 format!("that was reported at {}", before.at),
             ),
             Some(_) | None => Ok(()),
@@ -63,39 +63,39 @@ impl Oracle<'_> {
         };
         // Nothing was decided when a daemon came up, so that it did not know what was reported.
         let undecided = history
-            .standings
+            .effective_limits
             .iter()
-            .any(|(at, standing)| *at > before && *standing == Standing::Undecided);
+            .any(|(at, effective)| *at > before && *effective == EffectiveLimits::Undecided);
         let perhaps = perhaps || undecided;
         (
-            certain || renewed || changed == Change::Certain,
-            perhaps || renewed || changed != Change::None,
+            certain || renewed || changed == LimitsChange::Certain,
+            perhaps || renewed || changed != LimitsChange::None,
         )
     }
 
     fn may_report_unknown(&self, history: &History) -> Verdict {
         // The first stage counts from the last activity, too.
         let stage_only = self
-            .terms(history)
-            .is_some_and(|terms| terms.inactivity.is_none());
+            .limits(history)
+            .is_some_and(|limits| limits.inactivity.is_none());
         let kind = if stage_only {
             LimitKind::Absolute
         } else {
             LimitKind::Inactivity
         };
-        let terms = self.threatened(history, kind)?;
-        if terms.unknown != UnknownIdle::Report {
-            return broken(Promise::UnknownIdle, "the policy counts from the login");
+        let limits = self.threatened(history, kind)?;
+        if limits.unknown != UnknownIdle::Report {
+            return broken(Invariant::UnknownIdle, "the policy counts from the login");
         }
         if history.idle_may_be_unknown().is_none() {
-            return broken(Promise::UnknownIdle, "the idle time is known");
+            return broken(Invariant::UnknownIdle, "the idle time is known");
         }
         // A restarted daemon may report it again, and so may one under other limits.
         let reported = history.unknown_was_reported();
-        let since = history.standings.last().map(|(moment, _)| *moment);
+        let since = history.effective_limits.last().map(|(moment, _)| *moment);
         let since = since.max(history.restored);
         if reported.is_some_and(|reported| since < Some(reported)) {
-            return broken(Promise::UnknownIdle, "that was reported");
+            return broken(Invariant::UnknownIdle, "that was reported");
         }
         Ok(())
     }

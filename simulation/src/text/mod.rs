@@ -1,4 +1,4 @@
-//! The text form of stories, to be read, stored and replayed.
+//! The text form of scenarios, to be read, stored and replayed.
 //!
 //! ```text
 //! until 2:00:00
@@ -69,15 +69,15 @@ fn parse_line(plan: &mut Plan, line: &str) -> Parsed<()> {
         }
         _ => {
             let at = parse_time(first)?;
-            let what = ops::parse(rest)?;
-            plan.ops.push(Op { at, what });
+            let kind = ops::parse(rest)?;
+            plan.ops.push(Op { at, kind });
         }
     }
     Ok(())
 }
 
 pub(super) fn op(op: &Op) -> String {
-    format!("{} {}", time(op.at), ops::write(&op.what))
+    format!("{} {}", time(op.at), ops::write(&op.kind))
 }
 
 /// What the engine is told, in short.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use session_timeout_policy::{SessionClass, SessionType, Uid};
 
 use super::words::{Parsed, Words, number, parse_span, span};
-use crate::plan::{Agent, End, Habits, Idle, Known, Leftovers, Pam, Person, Screen, Who};
+use crate::plan::{
+    Agent, End, Habits, InputSource, Leftovers, LoginId, LogindSession, Pam, Person, Screen,
+};
 
 pub(super) fn write(person: &Person) -> String {
     let mut text = format!(
@@ -37,18 +39,18 @@ pub(super) fn write(person: &Person) -> String {
     add(
         "known",
         match person.known {
-            Known::Always => None,
-            Known::Late(after) => Some(span(after)),
-            Known::Never => Some("never".to_owned()),
+            LogindSession::Always => None,
+            LogindSession::Late(after) => Some(span(after)),
+            LogindSession::Never => Some("never".to_owned()),
         },
     );
     add(
         "idle",
         match person.idle {
-            Idle::Terminals(count) => Some(format!("terminals:{count}")),
-            Idle::Console => Some("console".to_owned()),
-            Idle::Hint(after) => Some(format!("hint:{}", span(after))),
-            Idle::Agent(how, hint) => {
+            InputSource::Terminals(count) => Some(format!("terminals:{count}")),
+            InputSource::Console => Some("console".to_owned()),
+            InputSource::Hint(after) => Some(format!("hint:{}", span(after))),
+            InputSource::Agent(how, hint) => {
                 let how = match how {
                     Agent::Asked => "asked",
                     Agent::Called => "called",
@@ -56,7 +58,7 @@ pub(super) fn write(person: &Person) -> String {
                 let hint = hint.map(|after| format!("+{}", span(after)));
                 Some(format!("agent:{how}{}", hint.unwrap_or_default()))
             }
-            Idle::Nobody => None,
+            InputSource::Nobody => None,
         },
     );
     add(
@@ -96,7 +98,7 @@ fn some_list(items: &[String]) -> Option<String> {
     (!items.is_empty()).then(|| items.join(","))
 }
 
-pub(super) fn parse(who: Who, line: &str) -> Parsed<Person> {
+pub(super) fn parse(who: LoginId, line: &str) -> Parsed<Person> {
     let words = Words::of(line);
     let owned = |key: &str| words.get(key).map(str::to_owned);
     let spans = |key: &str| words.get(key).map(parse_span).transpose();
@@ -128,9 +130,9 @@ pub(super) fn parse(who: Who, line: &str) -> Parsed<Person> {
             Some(after) => Pam::Second(parse_span(after)?),
         },
         known: match words.get("known") {
-            None => Known::Always,
-            Some("never") => Known::Never,
-            Some(after) => Known::Late(parse_span(after)?),
+            None => LogindSession::Always,
+            Some("never") => LogindSession::Never,
+            Some(after) => LogindSession::Late(parse_span(after)?),
         },
         idle: parse_idle(words.get("idle"))?,
         screen: parse_screen(words.get("screen"))?,
@@ -152,18 +154,18 @@ pub(super) fn parse(who: Who, line: &str) -> Parsed<Person> {
     })
 }
 
-fn parse_idle(text: Option<&str>) -> Parsed<Idle> {
+fn parse_idle(text: Option<&str>) -> Parsed<InputSource> {
     match text.map(|text| text.split_once(':').unwrap_or((text, ""))) {
-        None => Ok(Idle::Nobody),
-        Some(("console", _)) => Ok(Idle::Console),
-        Some(("terminals", count)) => Ok(Idle::Terminals(number(count)?)),
-        Some(("hint", after)) => Ok(Idle::Hint(parse_span(after)?)),
+        None => Ok(InputSource::Nobody),
+        Some(("console", _)) => Ok(InputSource::Console),
+        Some(("terminals", count)) => Ok(InputSource::Terminals(number(count)?)),
+        Some(("hint", after)) => Ok(InputSource::Hint(parse_span(after)?)),
         Some(("agent", how)) => parse_agent(how),
         Some((other, _)) => Err(format!("`{other}` knows no idle time")),
     }
 }
 
-fn parse_agent(text: &str) -> Parsed<Idle> {
+fn parse_agent(text: &str) -> Parsed<InputSource> {
     let (how, hint) = text
         .split_once('+')
         .map_or((text, None), |(how, hint)| (how, Some(hint)));
@@ -172,7 +174,7 @@ fn parse_agent(text: &str) -> Parsed<Idle> {
         "called" => Agent::Called,
         other => return Err(format!("no agent is `{other}`")),
     };
-    Ok(Idle::Agent(how, hint.map(parse_span).transpose()?))
+    Ok(InputSource::Agent(how, hint.map(parse_span).transpose()?))
 }
 
 fn parse_screen(text: Option<&str>) -> Parsed<Screen> {

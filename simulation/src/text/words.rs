@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use session_timeout_policy::BootTime;
 
-/// Why a text is no story.
+/// Why a text is no scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextError {
     /// Which line it is, from 1.

@@ -1,23 +1,25 @@
 //! The simulated machine: its clock, its sessions, and the faults in force.
 
+mod activity;
 mod clock;
 mod session;
-mod track;
 
 use std::time::Duration;
 
 pub(super) use clock::Clock;
-pub(super) use session::{Call, KeptBy, Lock, Session, State, Truth};
+pub(super) use session::{Call, GroundTruth, KeptBy, Lock, Session, State};
 
 use session_timeout_policy::{BootTime, SessionFacts, SessionKey};
 
-use super::plan::{Idle, Known, Mail, Nth, Person, Step, Trouble, Who};
+use super::plan::{
+    CallFault, InputSource, LoginId, LogindSession, Person, SignalFault, Step, TerminalIndex,
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) clock: Clock,
     sessions: Vec<Session>,
-    pub(super) troubles: Troubles,
+    pub(super) troubles: CallFaults,
     /// The numbers of the terminals that are open.
     devices: Vec<u64>,
     /// The last one that a session was marked with.
@@ -26,11 +28,11 @@ pub(super) struct World {
 
 /// What does not work, and until when.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Troubles {
-    pub(super) probes: Option<(Trouble, BootTime)>,
-    pub(super) groups: Option<(Trouble, BootTime)>,
-    pub(super) verifies: Option<(Trouble, BootTime)>,
-    pub(super) signals: Option<(Mail, BootTime)>,
+pub(super) struct CallFaults {
+    pub(super) probes: Option<(CallFault, BootTime)>,
+    pub(super) groups: Option<(CallFault, BootTime)>,
+    pub(super) verifies: Option<(CallFault, BootTime)>,
+    pub(super) signals: Option<(SignalFault, BootTime)>,
     pub(super) ends: BootTime,
     /// There is no logind.
     pub(super) away: BootTime,
@@ -39,7 +41,7 @@ pub(super) struct Troubles {
 
 /// What holds of this now.
 pub(super) fn still<T: Copy>(trouble: Option<(T, BootTime)>, now: BootTime) -> Option<T> {
-    trouble.and_then(|(what, until)| (now < until).then_some(what))
+    trouble.and_then(|(kind, until)| (now < until).then_some(kind))
 }
 
 impl World {
@@ -47,7 +49,7 @@ impl World {
         Self {
             clock: Clock::new(),
             sessions: Vec::new(),
-            troubles: Troubles {
+            troubles: CallFaults {
                 probes: None,
                 groups: None,
                 verifies: None,
@@ -75,16 +77,16 @@ impl World {
         }
         let key = SessionKey {
             id: match person.known {
-                Known::Always => person.id.clone(),
-                Known::Late(_) | Known::Never => format!("login-{}", person.id),
+                LogindSession::Always => person.id.clone(),
+                LogindSession::Late(_) | LogindSession::Never => format!("login-{}", person.id),
             },
             stamp: self.stamp(now),
         };
         let mut session = Session::begin(now, person, key);
         let terminals = match person.idle {
-            Idle::Terminals(count) => count,
-            Idle::Console => 1,
-            Idle::Agent(..) | Idle::Hint(_) | Idle::Nobody => 0,
+            InputSource::Terminals(count) => count,
+            InputSource::Console => 1,
+            InputSource::Agent(..) | InputSource::Hint(_) | InputSource::Nobody => 0,
         };
         for _ in 0..terminals {
             session.open(now, self.free_device(), &self.clock);
@@ -92,7 +94,7 @@ impl World {
         self.sessions.push(session);
     }
 
-    pub(super) fn open_terminal(&mut self, now: BootTime, who: Who) {
+    pub(super) fn open_terminal(&mut self, now: BootTime, who: LoginId) {
         let device = self.free_device();
         let clock = self.clock.clone();
         if let Some(session) = self.who(who) {
@@ -100,14 +102,14 @@ impl World {
         }
     }
 
-    pub(super) fn close_terminal(&mut self, who: Who, nth: Nth) {
+    pub(super) fn close_terminal(&mut self, who: LoginId, nth: TerminalIndex) {
         if let Some(device) = self.who(who).and_then(|session| session.close(nth)) {
             self.devices.retain(|other| *other != device);
         }
     }
 
     /// The session of this login, while logind has it.
-    pub(super) fn who(&mut self, who: Who) -> Option<&mut Session> {
+    pub(super) fn who(&mut self, who: LoginId) -> Option<&mut Session> {
         self.sessions
             .iter_mut()
             .find(|session| session.person.who == who)
@@ -121,7 +123,7 @@ impl World {
     }
 
     /// The session is gone, and logind knows.
-    pub(super) fn remove(&mut self, who: Who) -> Option<Session> {
+    pub(super) fn remove(&mut self, who: LoginId) -> Option<Session> {
         let at = self.sessions.iter().position(|s| s.person.who == who)?;
         let gone = self.sessions.remove(at);
         self.devices

@@ -8,9 +8,11 @@ use session_timeout_policy::{
     BootTime, Hint, Keeper, Login, NoSession, Pid, Reading, SessionFacts, SessionKey, StampSource,
 };
 
-use crate::plan::{Agent, Idle, Known, Nth, Pam, Pattern, Person, Presence, Screen};
+use crate::plan::{
+    Agent, InputSource, LogindSession, Pam, Pattern, Person, Presence, Screen, TerminalIndex,
+};
+use crate::world::activity::PeriodicActivity;
 use crate::world::clock::Clock;
-use crate::world::track::Track;
 
 /// A session of the machine.
 #[derive(Clone, Debug)]
@@ -82,27 +84,27 @@ pub(crate) struct Lock {
 #[derive(Clone, Debug)]
 struct Terminal {
     device: u64,
-    input: Track,
-    output: Track,
+    input: PeriodicActivity,
+    output: PeriodicActivity,
 }
 
 #[derive(Clone, Debug)]
 struct Desktop {
-    input: Track,
+    input: PeriodicActivity,
     /// How long without input it takes to tell logind; `None` for one that never does.
     tells_after: Option<Duration>,
     /// logind has forgotten what it was told.
-    forgotten: Option<Forgotten>,
+    forgotten: Option<ForgottenHint>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Forgotten {
+struct ForgottenHint {
     at: BootTime,
     was_idle: bool,
 }
 
 /// What really stands behind the stamps of a reading: when the last input or output came.
-pub(crate) type Truth = Vec<(StampSource, BootTime)>;
+pub(crate) type GroundTruth = Vec<(StampSource, BootTime)>;
 
 impl Session {
     pub(super) fn begin(now: BootTime, person: &Person, key: SessionKey) -> Self {
@@ -120,27 +122,30 @@ impl Session {
             seat: person.seat.clone(),
             started: now,
             keeper: match person.known {
-                Known::Always => Keeper::Logind,
-                Known::Late(_) => Keeper::Daemon(NoSession::Silent),
-                Known::Never => Keeper::Daemon(NoSession::Full),
+                LogindSession::Always => Keeper::Logind,
+                LogindSession::Late(_) => Keeper::Daemon(NoSession::Silent),
+                LogindSession::Never => Keeper::Daemon(NoSession::Full),
             },
             invocation: None,
             audit: None,
         };
         let tells_after = match person.idle {
-            Idle::Hint(after) => Some(after),
-            Idle::Agent(_, after) => after,
-            Idle::Terminals(_) | Idle::Console | Idle::Nobody => None,
+            InputSource::Hint(after) => Some(after),
+            InputSource::Agent(_, after) => after,
+            InputSource::Terminals(_) | InputSource::Console | InputSource::Nobody => None,
         };
         let agent = match person.idle {
-            Idle::Agent(how, _) => Some(Watch {
+            InputSource::Agent(how, _) => Some(Watch {
                 how,
                 presence: Presence::There,
                 length: None,
                 since: now,
                 question: 0,
             }),
-            Idle::Hint(_) | Idle::Terminals(_) | Idle::Console | Idle::Nobody => None,
+            InputSource::Hint(_)
+            | InputSource::Terminals(_)
+            | InputSource::Console
+            | InputSource::Nobody => None,
         };
         let has_desktop =
             person.screen != Screen::Missing || tells_after.is_some() || agent.is_some();
@@ -149,8 +154,8 @@ impl Session {
             facts,
             state: State::Open,
             keeper: match person.known {
-                Known::Always => KeptBy::Logind,
-                Known::Late(_) | Known::Never => KeptBy::Daemon,
+                LogindSession::Always => KeptBy::Logind,
+                LogindSession::Late(_) | LogindSession::Never => KeptBy::Daemon,
             },
             escaped: false,
             survives: person.end.survives,
@@ -161,7 +166,7 @@ impl Session {
             watched: false,
             terminals: Vec::new(),
             desktop: has_desktop.then(|| Desktop {
-                input: Track::opened(now, &Clock::new()),
+                input: PeriodicActivity::opened(now, &Clock::new()),
                 tells_after,
                 forgotten: None,
             }),
@@ -187,13 +192,13 @@ impl Session {
     pub(super) fn open(&mut self, now: BootTime, device: u64, clock: &Clock) {
         self.terminals.push(Some(Terminal {
             device,
-            input: Track::opened(now, clock),
-            output: Track::opened(now, clock),
+            input: PeriodicActivity::opened(now, clock),
+            output: PeriodicActivity::opened(now, clock),
         }));
     }
 
     /// Closes a terminal and says which one that was.
-    pub(super) fn close(&mut self, nth: Nth) -> Option<u64> {
+    pub(super) fn close(&mut self, nth: TerminalIndex) -> Option<u64> {
         let terminal = self.terminals.get_mut(nth.0)?.take()?;
         Some(terminal.device)
     }
@@ -202,17 +207,29 @@ impl Session {
         self.terminals.iter().flatten().map(|one| one.device)
     }
 
-    pub(crate) fn types(&mut self, now: BootTime, nth: Nth, keys: Pattern, clock: &Clock) {
+    pub(crate) fn types(
+        &mut self,
+        now: BootTime,
+        nth: TerminalIndex,
+        keys: Pattern,
+        clock: &Clock,
+    ) {
         if let Some(desktop) = &mut self.desktop {
-            desktop.input.goes_on(now, keys, clock);
+            desktop.input.continues(now, keys, clock);
         } else if let Some(Some(terminal)) = self.terminals.get_mut(nth.0) {
-            terminal.input.goes_on(now, keys, clock);
+            terminal.input.continues(now, keys, clock);
         }
     }
 
-    pub(crate) fn prints(&mut self, now: BootTime, nth: Nth, out: Pattern, clock: &Clock) {
+    pub(crate) fn prints(
+        &mut self,
+        now: BootTime,
+        nth: TerminalIndex,
+        out: Pattern,
+        clock: &Clock,
+    ) {
         if let Some(Some(terminal)) = self.terminals.get_mut(nth.0) {
-            terminal.output.goes_on(now, out, clock);
+            terminal.output.continues(now, out, clock);
         }
     }
 
@@ -223,7 +240,7 @@ impl Session {
             lasts: Duration::ZERO,
         };
         let open = self.terminals.iter().position(Option::is_some);
-        self.types(now, Nth(open.unwrap_or_default()), once, clock);
+        self.types(now, TerminalIndex(open.unwrap_or_default()), once, clock);
     }
 
     /// When there is input next.
@@ -241,7 +258,10 @@ impl Session {
         self.each_track(|track| track.catch_up(now, clock));
         let terminals = self.terminals.iter().flatten().map(|one| &one.input);
         let desktop = self.desktop.iter().map(|desktop| &desktop.input);
-        terminals.chain(desktop).filter_map(Track::last).max()
+        terminals
+            .chain(desktop)
+            .filter_map(PeriodicActivity::last)
+            .max()
     }
 
     pub(super) fn slept(&mut self, from: BootTime, to: BootTime, clock: &Clock) {
@@ -258,7 +278,7 @@ impl Session {
         self.screen.hint = false;
         if let Some(desktop) = &mut self.desktop {
             desktop.input.catch_up(now, clock);
-            desktop.forgotten = Some(Forgotten {
+            desktop.forgotten = Some(ForgottenHint {
                 at: now,
                 was_idle: desktop.idle_since(now).is_some(),
             });
@@ -323,11 +343,11 @@ impl Session {
         now: BootTime,
         clock: &Clock,
         watch: Option<Duration>,
-    ) -> (Reading, Truth) {
+    ) -> (Reading, GroundTruth) {
         self.each_track(|track| track.catch_up(now, clock));
         let mut stamps = BTreeMap::new();
-        let mut truth = Truth::new();
-        let mut add = |source, track: &Track| {
+        let mut truth = GroundTruth::new();
+        let mut add = |source, track: &PeriodicActivity| {
             if let Some(last) = track.last() {
                 stamps.insert(source, track.stamp_now());
                 truth.push((source, last));
@@ -337,7 +357,7 @@ impl Session {
             add(StampSource::Terminal(terminal.device), &terminal.input);
             add(StampSource::Output(terminal.device), &terminal.output);
         }
-        if self.person.idle == Idle::Console
+        if self.person.idle == InputSource::Console
             && let Some(Some(console)) = self.terminals.first()
         {
             add(StampSource::Logind, &console.input);
@@ -357,13 +377,13 @@ impl Session {
         (reading, truth)
     }
 
-    fn each_track(&mut self, mut act: impl FnMut(&mut Track)) {
+    fn each_track(&mut self, mut check_action: impl FnMut(&mut PeriodicActivity)) {
         for terminal in self.terminals.iter_mut().flatten() {
-            act(&mut terminal.input);
-            act(&mut terminal.output);
+            check_action(&mut terminal.input);
+            check_action(&mut terminal.output);
         }
         if let Some(desktop) = &mut self.desktop {
-            act(&mut desktop.input);
+            check_action(&mut desktop.input);
         }
     }
 }

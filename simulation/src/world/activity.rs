@@ -9,8 +9,8 @@ use crate::plan::Pattern;
 use crate::world::clock::Clock;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Track {
-    going: Option<Going>,
+pub(super) struct PeriodicActivity {
+    going: Option<RunningPattern>,
     /// All up to here is in what follows.
     known: BootTime,
     /// The last time.
@@ -20,13 +20,13 @@ pub(super) struct Track {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Going {
+struct RunningPattern {
     start: u64,
     every: u64,
     end: u64,
 }
 
-impl Going {
+impl RunningPattern {
     /// The last time at or before `at`.
     fn last(&self, at: u64) -> Option<u64> {
         let at = at.min(self.end);
@@ -42,7 +42,7 @@ impl Going {
     }
 }
 
-impl Track {
+impl PeriodicActivity {
     /// One that begins with being opened, which stamps it.
     pub(super) fn opened(now: BootTime, clock: &Clock) -> Self {
         Self {
@@ -54,10 +54,10 @@ impl Track {
     }
 
     /// From now on this, and no longer what went on before.
-    pub(super) fn goes_on(&mut self, now: BootTime, pattern: Pattern, clock: &Clock) {
+    pub(super) fn continues(&mut self, now: BootTime, pattern: Pattern, clock: &Clock) {
         self.catch_up(now, clock);
         let start = now.as_micros();
-        self.going = Some(Going {
+        self.going = Some(RunningPattern {
             start,
             every: micros(pattern.every).max(1),
             end: start.saturating_add(micros(pattern.lasts)),
@@ -72,9 +72,9 @@ impl Track {
         self.catch_up(from, clock);
         self.known = to;
         // The first key at the waking machine comes a little later.
-        self.going = self.going.and_then(|Going { every, end, .. }| {
+        self.going = self.going.and_then(|RunningPattern { every, end, .. }| {
             let start = to.as_micros().saturating_add(every);
-            (start <= end).then_some(Going { start, every, end })
+            (start <= end).then_some(RunningPattern { start, every, end })
         });
     }
 
@@ -96,7 +96,7 @@ impl Track {
 
     /// The kernel stamps with the second of the first input in each aligned window of eight
     /// seconds (`tty_update_time()`, drivers/tty/tty_io.c).
-    fn stamp(&mut self, going: &Going, first: u64, last: u64, clock: &Clock) {
+    fn stamp(&mut self, going: &RunningPattern, first: u64, last: u64, clock: &Clock) {
         let window = window_of(clock.wall(BootTime::from_micros(last)));
         let opens = clock
             .boot(WallTime::from_micros(window * SECOND))

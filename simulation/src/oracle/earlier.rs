@@ -8,16 +8,16 @@ use session_timeout_policy::{
     ABSOLUTE_MAX, BootTime, EndAction, Groups, LimitKind, Policy, SessionFacts,
 };
 
-use super::terms::{Earlier, Standing, Tables, Terms};
-use crate::history::{History, Was};
+use super::limits::{Earlier, EffectiveLimits, PolicyTables, RuleLimits};
+use crate::history::{EarlierProperties, History};
 
-/// More than a user of a story makes.
-const REMEMBERED: usize = 16;
+/// More than a user of a scenario makes.
+const MAX_RECORDED: usize = 16;
 
 impl History {
     /// A user has changed something.
     pub(super) fn was(&mut self, before: &SessionFacts) {
-        let was = |facts: &SessionFacts| Was {
+        let was = |facts: &SessionFacts| EarlierProperties {
             class: facts.class.clone(),
             session_type: facts.session_type,
             terminal: facts.terminal.clone(),
@@ -30,97 +30,98 @@ impl History {
         if before.class.is_login_of_a_person() && !self.past.contains(&before) {
             self.past.push(before);
         }
-        assert!(self.past.len() <= REMEMBERED, "too many for a story");
+        assert!(self.past.len() <= MAX_RECORDED, "too many for a scenario");
     }
 }
 
-impl Tables {
+impl PolicyTables {
     /// What the policy with this number says of a session as it is and as it was.
-    pub(super) fn judge_past(
+    pub(super) fn evaluate_earlier(
         &mut self,
         (number, policy): (usize, &Policy),
         history: &History,
         now: BootTime,
-    ) -> Option<Standing> {
+    ) -> Option<EffectiveLimits> {
         let groups = &history.groups;
-        let standing = self.judge(number, policy, &history.facts, groups)?;
+        let effective = self.evaluate(number, policy, &history.facts, groups)?;
         if history.past.is_empty() {
-            return Some(standing);
+            return Some(effective);
         }
         let mut ends = Vec::new();
-        let mut add = |standing: Standing, graphical: bool| {
-            if let Standing::Under(id) = standing
-                && let Some(terms) = self.get(id)
+        let mut add = |effective: EffectiveLimits, graphical: bool| {
+            if let EffectiveLimits::Limited(id) = effective
+                && let Some(limits) = self.get(id)
             {
-                ends.push((id, terms.clone(), graphical));
+                ends.push((id, limits.clone(), graphical));
             }
         };
-        add(standing, history.is_graphical());
+        add(effective, history.is_graphical());
         for was in &history.past {
             let facts = was.facts(&history.facts);
             let graphical = was.session_type.is_graphical();
-            add(self.judge(number, policy, &facts, groups)?, graphical);
+            add(self.evaluate(number, policy, &facts, groups)?, graphical);
         }
-        let weight = |terms: &Terms, graphical: bool| match terms
+        let weight = |limits: &RuleLimits, graphical: bool| match limits
             .action_at(LimitKind::Absolute, graphical)
         {
             EndAction::Report => 0,
             EndAction::Lock => 1,
             EndAction::HangUp | EndAction::Terminate => 2,
         };
-        let Some(top) = ends.iter().map(|(_, terms, g)| weight(terms, *g)).max() else {
-            return Some(standing);
+        let Some(top) = ends.iter().map(|(_, limits, g)| weight(limits, *g)).max() else {
+            return Some(effective);
         };
-        let base = match standing {
-            Standing::Under(id) => id,
+        let base = match effective {
+            EffectiveLimits::Limited(id) => id,
             _ => {
-                let strictest = ends.iter().min_by_key(|(_, terms, graphical)| {
-                    (Reverse(weight(terms, *graphical)), terms.absolute.length)
+                let strictest = ends.iter().min_by_key(|(_, limits, graphical)| {
+                    (Reverse(weight(limits, *graphical)), limits.absolute.length)
                 })?;
                 strictest.0
             }
         };
         let base_terms = self.get(base)?.clone();
         if top == 0 {
-            return Some(Standing::Under(base));
+            return Some(EffectiveLimits::Limited(base));
         }
-        ends.retain(|(_, terms, graphical)| weight(terms, *graphical) == top);
+        ends.retain(|(_, limits, graphical)| weight(limits, *graphical) == top);
         let since = match history.fixed {
             Some(fixed) if top == 2 => fixed.since,
             _ => history.anchor(),
         };
         let mut extensions = ends.first()?.1.extensions;
-        for (_, terms, _) in &ends {
-            extensions.times = extensions.times.min(terms.extensions.times);
-            extensions.by = extensions.by.min(terms.extensions.by);
+        for (_, limits, _) in &ends {
+            extensions.times = extensions.times.min(limits.extensions.times);
+            extensions.by = extensions.by.min(limits.extensions.by);
         }
         let held = self.held_until_now(history);
-        let goes_on = |terms: &Terms| {
+        let continues = |limits: &RuleLimits| {
             held.as_ref().is_some_and(|held| {
                 let action = held.rule_action(LimitKind::Absolute);
-                held.absolute == terms.absolute && action == terms.action
+                held.absolute == limits.absolute && action == limits.action
             })
         };
-        if ends.iter().any(|(_, terms, _)| goes_on(terms)) {
+        if ends.iter().any(|(_, limits, _)| continues(limits)) {
             let length = held.as_ref().map(|held| held.absolute.length)?;
-            ends.retain(|(_, terms, _)| goes_on(terms) || terms.absolute.length < length);
+            ends.retain(|(_, limits, _)| continues(limits) || limits.absolute.length < length);
         }
         let granted = history.total_granted();
-        let (_, chosen, _) = ends.iter().min_by_key(|(_, terms, _)| {
-            let clock = &terms.absolute;
-            let begun = goes_on(terms);
+        let (_, chosen, _) = ends.iter().min_by_key(|(_, limits, _)| {
+            let clock = &limits.absolute;
+            let begun = continues(limits);
             let length = (clock.length + granted).min(ABSOLUTE_MAX.max(clock.length));
             let passes = since.saturating_add(length);
             let shortest = clock.shortest();
-            let mut heard = history.heard(LimitKind::Absolute);
-            let named = heard.find(|(_, warning)| begun && Some(warning.lead) == shortest);
+            let mut warnings_in_force = history.warnings_in_force(LimitKind::Absolute);
+            let named =
+                warnings_in_force.find(|(_, warning)| begun && Some(warning.lead) == shortest);
             let end = match named {
                 Some((_, warning)) => passes.max(warning.ends_at),
                 None => passes.max(now.saturating_add(shortest.unwrap_or(Duration::ZERO))),
             };
             (end, !begun)
         })?;
-        let terms = Terms {
+        let limits = RuleLimits {
             absolute: chosen.absolute.clone(),
             extensions,
             earlier: Some(Earlier {
@@ -130,16 +131,16 @@ impl Tables {
             }),
             ..base_terms
         };
-        Some(Standing::Under(self.find(terms)))
+        Some(EffectiveLimits::Limited(self.find(limits)))
     }
 
     /// What has held until now, decided or not.
-    fn held_until_now(&self, history: &History) -> Option<Terms> {
-        let mut standings = history.standings.iter().rev();
-        let last = standings.find(|(_, standing)| *standing != Standing::Undecided);
+    fn held_until_now(&self, history: &History) -> Option<RuleLimits> {
+        let mut effective_limits = history.effective_limits.iter().rev();
+        let last = effective_limits.find(|(_, effective)| *effective != EffectiveLimits::Undecided);
         match last?.1 {
-            Standing::Under(id) => self.get(id).cloned(),
-            Standing::Undecided | Standing::Exempt => None,
+            EffectiveLimits::Limited(id) => self.get(id).cloned(),
+            EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
         }
     }
 
@@ -150,7 +151,7 @@ impl Tables {
         history: &History,
     ) -> bool {
         let unknown = |facts: &SessionFacts| {
-            self.judge(number, policy, facts, &Groups::Unknown)
+            self.evaluate(number, policy, facts, &Groups::Unknown)
                 .is_none()
         };
         let mut past = history.past.iter();

@@ -4,49 +4,49 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, SessionClass, SessionType, Uid};
 
-use super::{DAY, HOUR, MINUTE, Mood, Story};
+use super::{DAY, FaultLevel, HOUR, MINUTE, Scenario};
 use crate::plan::{
-    Agent, Change, End, Habits, Idle, Inhibitor, Known, Leftovers, Nth, Pam, Pattern, Person,
-    Presence, Screen, What, Who,
+    Agent, End, Habits, Inhibitor, InputSource, Leftovers, LoginId, LogindSession, OpKind, Pam,
+    Pattern, Person, Presence, PropertyChange, Screen, TerminalIndex,
 };
 use crate::random::Random;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-pub(super) fn one(random: &mut Random, story: &mut Story, who: Who, mood: Mood) {
-    let at = story.some_time(random);
+pub(super) fn one(random: &mut Random, scenario: &mut Scenario, who: LoginId, mood: FaultLevel) {
+    let at = scenario.some_time(random);
     let person = person(random, who, mood);
     let stays = random.span(MINUTE * 10, DAY * 3);
-    let leaves = at.saturating_add(stays).min(story.until);
+    let leaves = at.saturating_add(stays).min(scenario.until);
     if person.class == SessionClass::UserIncomplete {
-        story.add(
+        scenario.add(
             at.saturating_add(random.span(SECOND, HOUR)),
-            What::Ready(who),
+            OpKind::Ready(who),
         );
     }
     let busy = random.below(4);
     let terminals = match person.idle {
-        Idle::Terminals(count) => count,
-        Idle::Console => 1,
-        Idle::Agent(..) | Idle::Hint(_) | Idle::Nobody => {
+        InputSource::Terminals(count) => count,
+        InputSource::Console => 1,
+        InputSource::Agent(..) | InputSource::Hint(_) | InputSource::Nobody => {
             usize::from(person.screen != Screen::Missing)
         }
     };
     if terminals > 0 && busy > 0 {
-        works(random, story, who, (at, leaves), terminals);
+        works(random, scenario, who, (at, leaves), terminals);
     }
     if random.percent(30) {
-        prints(random, story, who, (at, leaves), terminals);
+        prints(random, scenario, who, (at, leaves), terminals);
     }
-    extras(random, story, &person, (at, leaves));
-    story.add(at, What::LogsIn(Box::new(person)));
+    extras(random, scenario, &person, (at, leaves));
+    scenario.add(at, OpKind::LogsIn(Box::new(person)));
     if random.percent(50) {
         let how = random.pick(Leftovers::Nothing, &[Leftovers::Nothing, Leftovers::Tmux]);
-        story.add(leaves, What::LogsOut(who, how));
+        scenario.add(leaves, OpKind::LogsOut(who, how));
     }
 }
 
-fn person(random: &mut Random, who: Who, mood: Mood) -> Person {
+fn person(random: &mut Random, who: LoginId, mood: FaultLevel) -> Person {
     let (user, uid, groups) = user(random);
     let mut person = Person {
         who,
@@ -61,8 +61,8 @@ fn person(random: &mut Random, who: Who, mood: Mood) -> Person {
         tty: None,
         seat: None,
         pam: pam(random),
-        known: Known::Always,
-        idle: Idle::Nobody,
+        known: LogindSession::Always,
+        idle: InputSource::Nobody,
         screen: Screen::Missing,
         end: end(random, mood),
         habits: habits(random),
@@ -71,14 +71,14 @@ fn person(random: &mut Random, who: Who, mood: Mood) -> Person {
         0..=5 => ssh(random, &mut person),
         6 | 7 => {
             ssh(random, &mut person);
-            person.idle = Idle::Nobody;
+            person.idle = InputSource::Nobody;
             person.tty = None;
         }
         8..=10 => {
             person.service = Some("login".to_owned());
             person.tty = Some("tty2".to_owned());
             person.seat = Some("seat0".to_owned());
-            person.idle = Idle::Console;
+            person.idle = InputSource::Console;
         }
         11..=17 => desktop(random, &mut person),
         18 => {
@@ -96,12 +96,12 @@ fn person(random: &mut Random, who: Who, mood: Mood) -> Person {
 fn ssh(random: &mut Random, person: &mut Person) {
     if random.percent(8) {
         let after = random.span(SECOND, MINUTE * 2);
-        person.known = random.pick(Known::Never, &[Known::Late(after)]);
+        person.known = random.pick(LogindSession::Never, &[LogindSession::Late(after)]);
     }
     let hosts = ["10.1.2.3", "192.0.2.7", "client.example.org"];
     person.host = Some(random.pick(hosts[0], &hosts[1..]).to_owned());
     person.tty = Some(random.pick("pts/1", &["pts/7"]).to_owned());
-    person.idle = Idle::Terminals(random.pick(1, &[1, 2, 3]));
+    person.idle = InputSource::Terminals(random.pick(1, &[1, 2, 3]));
 }
 
 fn desktop(random: &mut Random, person: &mut Person) {
@@ -110,8 +110,11 @@ fn desktop(random: &mut Random, person: &mut Person) {
     person.session_type = random.pick(SessionType::Wayland, &[SessionType::X11]);
     let delay = random.span(Duration::from_secs(30), MINUTE * 15);
     let how = random.pick(Agent::Asked, &[Agent::Called]);
-    let agent = Idle::Agent(how, random.percent(50).then_some(delay));
-    person.idle = random.pick(Idle::Hint(delay), &[agent, agent, Idle::Nobody]);
+    let agent = InputSource::Agent(how, random.percent(50).then_some(delay));
+    person.idle = random.pick(
+        InputSource::Hint(delay),
+        &[agent, agent, InputSource::Nobody],
+    );
     let takes = random.span(Duration::from_millis(10), SECOND * 2);
     person.screen = match random.below(8) {
         0 => Screen::Stubborn,
@@ -122,8 +125,8 @@ fn desktop(random: &mut Random, person: &mut Person) {
 }
 
 /// Without faults every id is unique; otherwise logind may reuse one.
-fn id(random: &mut Random, who: Who, mood: Mood) -> String {
-    if mood == Mood::Hell && random.percent(40) {
+fn id(random: &mut Random, who: LoginId, mood: FaultLevel) -> String {
+    if mood == FaultLevel::Hell && random.percent(40) {
         format!("c{}", random.below(3))
     } else {
         format!("{}", who.0 + 1)
@@ -148,12 +151,12 @@ fn pam(random: &mut Random) -> Pam {
     }
 }
 
-fn end(random: &mut Random, mood: Mood) -> End {
+fn end(random: &mut Random, mood: FaultLevel) -> End {
     let short = |random: &mut Random| random.span(Duration::from_millis(1), SECOND * 8);
-    let stubborn = random.percent(if mood == Mood::Calm { 15 } else { 30 });
+    let stubborn = random.percent(if mood == FaultLevel::Calm { 15 } else { 30 });
     End {
         exits: (!stubborn).then(|| short(random)),
-        dies: if mood == Mood::Hell && random.percent(10) {
+        dies: if mood == FaultLevel::Hell && random.percent(10) {
             random.span(SECOND, MINUTE * 20)
         } else {
             short(random)
@@ -181,7 +184,7 @@ fn habits(random: &mut Random) -> Habits {
 /// The properties of the session in logind are changed repeatedly, or once.
 fn changes(
     random: &mut Random,
-    story: &mut Story,
+    scenario: &mut Scenario,
     person: &Person,
     (from, to): (BootTime, BootTime),
 ) {
@@ -196,12 +199,12 @@ fn changes(
         }
         let kinds = [SessionType::Tty, SessionType::Wayland, SessionType::X11];
         let change = if random.percent(70) {
-            Change::Type(random.pick(person.session_type, &kinds))
+            PropertyChange::Type(random.pick(person.session_type, &kinds))
         } else {
             let terminals = ["pts/7", "tty2", "tty3"];
-            Change::Terminal(random.pick("pts/1", &terminals).to_owned())
+            PropertyChange::Terminal(random.pick("pts/1", &terminals).to_owned())
         };
-        story.add(at, What::Changes(who, change));
+        scenario.add(at, OpKind::Changes(who, change));
         at = at.saturating_add(random.span(SECOND, every));
     }
 }
@@ -209,8 +212,8 @@ fn changes(
 /// Bursts of typing, and pauses between them.
 fn works(
     random: &mut Random,
-    story: &mut Story,
-    who: Who,
+    scenario: &mut Scenario,
+    who: LoginId,
     (from, to): (BootTime, BootTime),
     terminals: usize,
 ) {
@@ -222,8 +225,9 @@ fn works(
         }
         let lasts = random.span(SECOND, longest);
         let every = random.span(Duration::from_millis(200), MINUTE * 4);
-        let nth = Nth(usize::try_from(random.below(terminals as u64)).unwrap_or_default());
-        story.add(at, What::Types(who, nth, Pattern { every, lasts }));
+        let nth =
+            TerminalIndex(usize::try_from(random.below(terminals as u64)).unwrap_or_default());
+        scenario.add(at, OpKind::Types(who, nth, Pattern { every, lasts }));
         at = at
             .saturating_add(lasts)
             .saturating_add(random.span(MINUTE, HOUR * 6));
@@ -232,8 +236,8 @@ fn works(
 
 fn prints(
     random: &mut Random,
-    story: &mut Story,
-    who: Who,
+    scenario: &mut Scenario,
+    who: LoginId,
     (from, to): (BootTime, BootTime),
     terminals: usize,
 ) {
@@ -244,8 +248,10 @@ fn prints(
         }
         let lasts = random.span(SECOND, HOUR * 5);
         let every = random.span(SECOND, MINUTE * 10);
-        let nth = Nth(usize::try_from(random.below(terminals.max(1) as u64)).unwrap_or_default());
-        story.add(at, What::Prints(who, nth, Pattern { every, lasts }));
+        let nth = TerminalIndex(
+            usize::try_from(random.below(terminals.max(1) as u64)).unwrap_or_default(),
+        );
+        scenario.add(at, OpKind::Prints(who, nth, Pattern { every, lasts }));
         at = at
             .saturating_add(lasts)
             .saturating_add(random.span(MINUTE, HOUR * 6));
@@ -255,7 +261,7 @@ fn prints(
 /// Occasional events: terminals, inhibitors, locks, requests.
 fn extras(
     random: &mut Random,
-    story: &mut Story,
+    scenario: &mut Scenario,
     person: &Person,
     (from, to): (BootTime, BootTime),
 ) {
@@ -264,42 +270,42 @@ fn extras(
         BootTime::from_micros(random.between(from.as_micros(), to.as_micros()))
     };
     if random.percent(20) && person.screen == Screen::Missing {
-        story.add(some_time(random), What::Opens(who));
+        scenario.add(some_time(random), OpKind::Opens(who));
     }
     if random.percent(15) {
-        story.add(some_time(random), What::Closes(who, Nth(0)));
+        scenario.add(some_time(random), OpKind::Closes(who, TerminalIndex(0)));
     }
     if random.percent(20) {
-        changes(random, story, person, (from, to));
+        changes(random, scenario, person, (from, to));
     }
     if random.percent(10) {
-        story.add(some_time(random), What::Escapes(who));
+        scenario.add(some_time(random), OpKind::Escapes(who));
     }
     if random.percent(5) {
-        story.add(some_time(random), What::Drops(who));
+        scenario.add(some_time(random), OpKind::Drops(who));
     }
     if random.percent(25) {
         let at = some_time(random);
-        story.add(at, What::Inhibits(who, Inhibitor::Taken));
+        scenario.add(at, OpKind::Inhibits(who, Inhibitor::Taken));
         let after = at.saturating_add(random.span(SECOND, HOUR * 8));
-        story.add(after, What::Inhibits(who, Inhibitor::Released));
+        scenario.add(after, OpKind::Inhibits(who, Inhibitor::Released));
     }
     if person.screen != Screen::Missing {
         for _ in 0..random.below(3) {
-            story.add(some_time(random), What::Locks(who));
-            story.add(some_time(random), What::Unlocks(who));
+            scenario.add(some_time(random), OpKind::Locks(who));
+            scenario.add(some_time(random), OpKind::Unlocks(who));
         }
     }
-    if matches!(person.idle, Idle::Agent(..)) && random.percent(25) {
+    if matches!(person.idle, InputSource::Agent(..)) && random.percent(25) {
         let at = some_time(random);
-        story.add(at, What::Agent(who, Presence::Gone));
+        scenario.add(at, OpKind::Agent(who, Presence::Gone));
         let after = at.saturating_add(random.span(SECOND, HOUR * 2));
-        story.add(after, What::Agent(who, Presence::There));
+        scenario.add(after, OpKind::Agent(who, Presence::There));
     }
     if random.percent(15) {
-        story.add(some_time(random), What::AsksMore(who));
+        scenario.add(some_time(random), OpKind::RequestsExtension(who));
     }
     if random.percent(15) {
-        story.add(some_time(random), What::Looks(who));
+        scenario.add(some_time(random), OpKind::Looks(who));
     }
 }

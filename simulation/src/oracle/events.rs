@@ -1,14 +1,14 @@
 //! Records events in the histories before the engine is told. Arrival and departure of sessions is
-//! in `presence.rs`.
+//! in `sessions.rs`.
 
 use session_timeout_policy::{BootTime, Event, Groups, Login, Reading, SessionFacts, SessionKey};
 
 use super::locks::Held;
-use super::{Cause, Judged, Oracle, Said, Terms, What};
+use super::{Cause, CheckedSession, EventContext, EventKind, Oracle, RuleLimits};
 use crate::history::{
-    EndFact, GroupAsk, History, LockFact, Look, Outcome, PATIENCE, Request, Seen,
+    EndFact, GroupsRequest, History, LockFact, PROBE_TIMEOUT, Probe, ProbeOutcome, Request, Seen,
 };
-use crate::oracle::Standing;
+use crate::oracle::EffectiveLimits;
 use crate::oracle::groups::ANSWER;
 
 use std::time::Duration;
@@ -18,15 +18,15 @@ pub(super) const LOGIN_KEPT: Duration = Duration::from_secs(60);
 
 impl Oracle<'_> {
     /// The engine is told this, at this time.
-    pub(crate) fn told(&mut self, now: BootTime, event: &Event, said: &Said<'_>) {
+    pub(crate) fn told(&mut self, now: BootTime, event: &Event, said: &EventContext<'_>) {
         self.open_call(now, Cause::Event(what(event)));
         match event {
             Event::ActivitySeen(key) => self.about(key, History::knows),
             Event::BecameIdle(key) => self.about(key, |history, now| {
                 history.afresh = Some(now);
                 // Nobody waits any more for one that takes too long.
-                if history.gives_up_look(now.at) {
-                    history.forgets_question();
+                if history.gives_up_probe(now.at) {
+                    history.drops_probe();
                 }
             }),
             Event::EndFailed(key) => self.about(key, |history, now| {
@@ -36,7 +36,7 @@ impl Oracle<'_> {
             Event::ExtensionAsked(key) => self.about(key, |_, _| {}),
             Event::GroupsResolved(key, groups) => self.about(key, |history, now| {
                 history.groups = Groups::Known(groups.clone());
-                settle_groups(history, now);
+                check_groups(history, now);
             }),
             Event::GroupsUnavailable(key) => self.about(key, |history, now| {
                 history.groups_unavailable(now);
@@ -48,7 +48,7 @@ impl Oracle<'_> {
                 history.ends.push((now, EndFact::LeaderEnded));
                 if let Some(end) = history.end().filter(|end| end.stage == Request::HangUp) {
                     history.hung_up = Some((now, end.kind));
-                    history.ends.push((now, EndFact::Done));
+                    history.ends.push((now, EndFact::Checked));
                 }
             }),
             Event::InhibitorsChanged | Event::PolicyReplaced(_) => self.about_all(event),
@@ -62,8 +62,8 @@ impl Oracle<'_> {
             Event::LoginRecorded(login) => self.records(login),
             Event::Probed(key, reading) => self.probed(key, reading, said),
             Event::ProbeFailed(key) => self.about(key, |history, now| {
-                if let Some(look) = history.looks.last_mut().filter(|look| look.came.is_none()) {
-                    look.came = Some((now, Outcome::Failed));
+                if let Some(look) = history.probes.last_mut().filter(|look| look.came.is_none()) {
+                    look.came = Some((now, ProbeOutcome::Failed));
                 }
             }),
             Event::Reachable => {
@@ -87,7 +87,7 @@ impl Oracle<'_> {
                 history.knows(now);
             }),
         }
-        self.judge_all();
+        self.evaluate_all();
         // An inhibitor is only a reason to look, and after a logout nothing is of interest.
         if !matches!(event, Event::InhibitorsChanged | Event::LoginClosed(_)) {
             self.time_passed();
@@ -97,23 +97,24 @@ impl Oracle<'_> {
     /// What nobody answered in time is given up.
     pub(super) fn time_passed(&mut self) {
         let now = self.moment();
-        let held = |session: &Judged| self.held(&session.history) == Held::Yes;
+        let held = |session: &CheckedSession| self.held(&session.history) == Held::Yes;
         let held: Vec<bool> = self.sessions.iter().map(held).collect();
         let sessions = self.sessions.iter_mut().zip(held);
         let touched = sessions.filter(|(session, _)| session.touched);
         let mut unavailable = false;
-        for (Judged { history, .. }, held) in touched {
-            if history.gives_up_look(now.at) {
-                let terms = match history.standing() {
-                    Standing::Under(id) => self.tables.get(id),
-                    Standing::Undecided | Standing::Exempt => None,
+        for (CheckedSession { history, .. }, held) in touched {
+            if history.gives_up_probe(now.at) {
+                let limits = match history.effective() {
+                    EffectiveLimits::Limited(id) => self.tables.get(id),
+                    EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
                 };
                 // Where nothing counts from the last activity, nobody waits for it.
-                let counts = |terms: &Terms| !held && terms.counts_activity(history.is_graphical());
-                if terms.is_some_and(counts)
-                    && let Some(look) = history.looks.last_mut()
+                let counts =
+                    |limits: &RuleLimits| !held && limits.counts_activity(history.is_graphical());
+                if limits.is_some_and(counts)
+                    && let Some(look) = history.probes.last_mut()
                 {
-                    look.came = Some((now, Outcome::Failed));
+                    look.came = Some((now, ProbeOutcome::Failed));
                 }
             }
             if history.gives_up_lock(now.at) {
@@ -125,18 +126,18 @@ impl Oracle<'_> {
             }
         }
         if unavailable {
-            self.judge_all();
+            self.evaluate_all();
         }
     }
 
-    fn about(&mut self, key: &SessionKey, act: impl FnOnce(&mut History, super::Moment)) {
+    fn about(&mut self, key: &SessionKey, check_action: impl FnOnce(&mut History, super::Moment)) {
         let now = self.moment();
         self.told = 1;
         if let Some(at) = self.index(key)
             && let Some(session) = self.sessions.get_mut(at)
         {
             session.touched = true;
-            act(&mut session.history, now);
+            check_action(&mut session.history, now);
         }
     }
 
@@ -150,13 +151,15 @@ impl Oracle<'_> {
             session.touched = true;
             if *event == Event::InhibitorsChanged {
                 session.history.afresh = Some(now);
-                let counts = match session.history.standing() {
-                    Standing::Under(id) => self.tables.get(id).is_some_and(|t| t.inhibitor),
-                    Standing::Undecided | Standing::Exempt => false,
+                let counts = match session.history.effective() {
+                    EffectiveLimits::Limited(id) => {
+                        self.tables.get(id).is_some_and(|t| t.inhibitor)
+                    }
+                    EffectiveLimits::Undecided | EffectiveLimits::Exempt => false,
                 };
-                if counts && session.history.gives_up_look(now.at) {
+                if counts && session.history.gives_up_probe(now.at) {
                     // Nobody waits for it any more.
-                    session.history.looks.pop();
+                    session.history.probes.pop();
                 }
             }
         }
@@ -180,11 +183,11 @@ impl Oracle<'_> {
                 // What is left of it is ended all the same.
             } else if let Some(end) = history.end().filter(|end| end.stage == Request::HangUp) {
                 history.hung_up = history.hung_up.or(Some((now, end.kind)));
-                history.ends.push((now, EndFact::Done));
+                history.ends.push((now, EndFact::Checked));
             } else if history.hung_up.is_none() {
                 if history.end().is_some_and(|end| end.stage == Request::Lock) {
                     // Nobody is there any more who could be locked out.
-                    history.ends.push((now, EndFact::Done));
+                    history.ends.push((now, EndFact::Checked));
                 }
                 history.closed = history.closed.or(Some(now));
             }
@@ -219,16 +222,16 @@ impl Oracle<'_> {
         }
     }
 
-    fn probed(&mut self, key: &SessionKey, reading: &Reading, said: &Said<'_>) {
-        let terms = self
+    fn probed(&mut self, key: &SessionKey, reading: &Reading, said: &EventContext<'_>) {
+        let limits = self
             .index(key)
-            .and_then(|at| self.terms(&self.sessions.get(at)?.history).cloned());
+            .and_then(|at| self.limits(&self.sessions.get(at)?.history).cloned());
         let seen = Seen {
             reading,
             truth: said.truth,
             steps: said.steps,
-            output: terms.as_ref().is_some_and(|terms| terms.output),
-            inhibitor: terms.as_ref().is_some_and(|terms| terms.inhibitor),
+            output: limits.as_ref().is_some_and(|limits| limits.output),
+            inhibitor: limits.as_ref().is_some_and(|limits| limits.inhibitor),
         };
         self.about(key, |history, now| {
             // What is being ended is not saved by anything.
@@ -242,15 +245,15 @@ impl Oracle<'_> {
             let tells =
                 !reading.stamps.is_empty() || reading.hint.is_some() || reading.agent.is_some();
             let outcome = if tells {
-                Outcome::Known
+                ProbeOutcome::Known
             } else {
-                Outcome::Unknown
+                ProbeOutcome::Unknown
             };
             let came = Some((now, outcome));
-            match history.looks.last_mut().filter(|look| look.came.is_none()) {
-                _ if !saves => history.forgets_question(),
+            match history.probes.last_mut().filter(|look| look.came.is_none()) {
+                _ if !saves => history.drops_probe(),
                 Some(look) => look.came = came,
-                None => history.looks.push(Look {
+                None => history.probes.push(Probe {
                     asked: None,
                     new_reason: false,
                     came,
@@ -271,18 +274,21 @@ impl Oracle<'_> {
 impl History {
     /// Whether there is a question that nobody has answered in time.
     pub(super) fn gives_up(&self, now: BootTime) -> bool {
-        self.gives_up_look(now) || self.gives_up_groups(now) || self.gives_up_lock(now)
+        self.gives_up_probe(now) || self.gives_up_groups(now) || self.gives_up_lock(now)
     }
 
-    fn gives_up_look(&self, now: BootTime) -> bool {
-        let open = self.looks.last().filter(|look| look.came.is_none());
+    fn gives_up_probe(&self, now: BootTime) -> bool {
+        let open = self.probes.last().filter(|look| look.came.is_none());
         let asked = open.and_then(|look| look.asked);
-        asked.is_some_and(|asked| now >= asked.at.saturating_add(PATIENCE))
+        asked.is_some_and(|asked| now >= asked.at.saturating_add(PROBE_TIMEOUT))
     }
 
     /// While an end or a lock is under way nobody looks after groups.
     pub(super) fn gives_up_groups(&self, now: BootTime) -> bool {
-        let open = self.group_asks.last().filter(|ask| ask.settled.is_none());
+        let open = self
+            .groups_requests
+            .last()
+            .filter(|ask| ask.settled.is_none());
         let locks = self.hold().is_some_and(|hold| hold.again.is_some());
         open.is_some_and(|ask| now >= ask.asked.at.saturating_add(ANSWER))
             && self.end().is_none()
@@ -290,15 +296,15 @@ impl History {
     }
 
     pub(super) fn groups_unavailable(&mut self, now: super::Moment) {
-        if settle_groups(self, now) && !matches!(self.groups, Groups::Known(_)) {
+        if check_groups(self, now) && !matches!(self.groups, Groups::Known(_)) {
             self.groups = Groups::Unavailable;
         }
     }
 }
 
-fn settle_groups(history: &mut History, now: super::Moment) -> bool {
-    match history.group_asks.last_mut() {
-        Some(GroupAsk { settled, .. }) if settled.is_none() => {
+fn check_groups(history: &mut History, now: super::Moment) -> bool {
+    match history.groups_requests.last_mut() {
+        Some(GroupsRequest { settled, .. }) if settled.is_none() => {
             *settled = Some(now);
             true
         }
@@ -323,12 +329,12 @@ pub(super) fn updated(facts: &mut SessionFacts, newer: &SessionFacts) {
     facts.terminal = facts.terminal.take().or(old.terminal);
 }
 
-fn what(event: &Event) -> What {
+fn what(event: &Event) -> EventKind {
     match event {
-        Event::BecameIdle(key) => What::BecameIdle(key.stamp),
-        Event::ExtensionAsked(key) => What::ExtensionAsked(key.stamp),
-        Event::InhibitorsChanged => What::Inhibitors,
-        Event::PolicyReplaced(_) => What::Policy,
-        _ => What::Other,
+        Event::BecameIdle(key) => EventKind::BecameIdle(key.stamp),
+        Event::ExtensionAsked(key) => EventKind::ExtensionAsked(key.stamp),
+        Event::InhibitorsChanged => EventKind::Inhibitors,
+        Event::PolicyReplaced(_) => EventKind::Policy,
+        _ => EventKind::Other,
     }
 }

@@ -1,14 +1,14 @@
-//! Detailed checks of the engine: a second instance, and the records after each call. Few stories
+//! Detailed checks of the engine: a second instance, and the records after each call. Few scenarios
 //! use them, since they take long.
 
 use session_timeout_policy::{Action, Engine, SessionRecord};
 
 use super::Driver;
-use crate::promise::{Promise, Violation};
+use crate::invariant::{Invariant, Violation};
 
 /// How closely the engine is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scrutiny {
+pub(crate) enum CheckLevel {
     /// By what it says.
     Usual,
     /// By what another of its kind says to the same, and by its records after each call.
@@ -19,7 +19,7 @@ pub(crate) enum Scrutiny {
 pub(super) type Recorded = Option<(u64, Vec<SessionRecord>)>;
 
 impl Driver<'_> {
-    /// Calls the engine as closely looked at as the story wants.
+    /// Calls the engine as closely looked at as the scenario wants.
     pub(super) fn call(
         &mut self,
         mut call: impl FnMut(&mut Engine) -> Vec<Action>,
@@ -27,7 +27,7 @@ impl Driver<'_> {
         let Some(engine) = &mut self.engine else {
             return Ok(Vec::new());
         };
-        if self.scrutiny == Scrutiny::Usual {
+        if self.check_level == CheckLevel::Usual {
             return Ok(call(engine));
         }
         let mut twin = engine.clone();
@@ -39,22 +39,22 @@ impl Driver<'_> {
             && twin.records().eq(records.iter().cloned());
         if said != again || !same {
             let seen = format!("{said:?}, and another time {again:?}");
-            return Err(self.broken(Promise::Deterministic, seen));
+            return Err(self.broken(Invariant::Deterministic, seen));
         }
         let stale =
             |(before, known): &(u64, Vec<SessionRecord>)| *before == revision && *known != records;
         if self.recorded.as_ref().is_some_and(stale) {
             let seen = format!("revision {revision} is of other records, too");
-            return Err(self.broken(Promise::Revision, seen));
+            return Err(self.broken(Invariant::Revision, seen));
         }
         self.recorded = Some((revision, records));
         self.report.checks += 2;
         Ok(said)
     }
 
-    pub(super) fn broken(&self, promise: Promise, seen: String) -> Violation {
+    pub(super) fn broken(&self, invariant: Invariant, seen: String) -> Violation {
         Violation {
-            promise,
+            invariant,
             at: self.now,
             seen,
         }

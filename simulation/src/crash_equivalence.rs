@@ -1,4 +1,4 @@
-//! Compares a story without faults with the same story with crashes of the daemon: all sessions
+//! Compares a scenario without faults with the same scenario with crashes of the daemon: all sessions
 //! have to end as before.
 
 use std::collections::BTreeMap;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, LimitKind, SessionKey};
 
 use super::driver::{Driver, Ends};
-use super::plan::{Agent, Habits, Idle, Memory, Op, Plan, What};
-use super::promise::{Promise, Violation};
+use super::invariant::{Invariant, Violation};
+use super::plan::{Agent, Habits, InputSource, Op, OpKind, Plan, SavedState};
 use super::report::Report;
 
 /// How far an end for the absolute limit may move.
@@ -16,11 +16,11 @@ const ABSOLUTE: Duration = Duration::from_secs(1);
 /// The same for inactivity: a daemon that has just started watches no terminal of a session that
 /// was warned before, and finds its input only by the kernel's stamp, to the window of 8 s.
 const INACTIVITY: Duration = Duration::from_secs(9);
-/// The crashes, as parts of the story.
+/// The crashes, as parts of the scenario.
 const CRASHES: [u64; 5] = [3, 7, 11, 12, 15];
 const PARTS: u64 = 17;
 
-/// Tells the story with and without crashes.
+/// Tells the scenario with and without crashes.
 ///
 /// # Errors
 /// An end moved, or there is none any more.
@@ -41,7 +41,7 @@ pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation>
         let is_cut_off = plan.until.since(*at) <= slack;
         if !may_move && (is_early || (is_late && !is_cut_off)) {
             return Err(Violation {
-                promise: Promise::CrashProof,
+                invariant: Invariant::CrashProof,
                 at: *at,
                 seen: format!("{session:?} ends for {limit}, and with crashes: {other:?}"),
             });
@@ -57,13 +57,13 @@ pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation>
 /// source of idle time, only input during a warning is known.
 fn simplified(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
-    plan.ops.retain(|op| match &op.what {
-        What::Closes(..) => false,
-        What::LogsIn(person) => person.idle != Idle::Nobody,
+    plan.ops.retain(|op| match &op.kind {
+        OpKind::Closes(..) => false,
+        OpKind::LogsIn(person) => person.idle != InputSource::Nobody,
         _ => true,
     });
     for op in &mut plan.ops {
-        if let What::LogsIn(person) = &mut op.what {
+        if let OpKind::LogsIn(person) = &mut op.kind {
             person.habits = Habits {
                 asks: person.habits.asks,
                 ..Habits::default()
@@ -78,9 +78,9 @@ fn simplified(plan: &Plan) -> Plan {
 /// crash adds probes, so that the date is later or earlier, and the end with it. The oracle, which
 /// knows the input itself, still finds ends that come too early or too late in both runs.
 fn is_dated_by_probes(plan: &Plan, session: &SessionKey) -> bool {
-    plan.ops.iter().any(|op| match &op.what {
-        What::LogsIn(person) => {
-            person.id == session.id && matches!(person.idle, Idle::Agent(Agent::Called, _))
+    plan.ops.iter().any(|op| match &op.kind {
+        OpKind::LogsIn(person) => {
+            person.id == session.id && matches!(person.idle, InputSource::Agent(Agent::Called, _))
         }
         _ => false,
     })
@@ -91,7 +91,7 @@ fn with_crashes(plan: &Plan) -> Plan {
     let part = plan.until.as_micros() / PARTS;
     twin.ops.extend(CRASHES.map(|number| Op {
         at: BootTime::from_micros(part.saturating_mul(number)),
-        what: What::Crashes(Duration::ZERO, Memory::Fresh),
+        kind: OpKind::Crashes(Duration::ZERO, SavedState::Fresh),
     }));
     twin.ops.sort_by_key(|op| op.at);
     twin

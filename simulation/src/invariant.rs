@@ -1,12 +1,12 @@
-//! The promises that the oracle checks, each with its name.
+//! The invariants that the oracle checks, each with its name.
 
 use std::fmt;
 
 use session_timeout_policy::BootTime;
 
-/// A promise of the engine. Two failures are of one kind when they break the same one.
+/// A invariant of the engine. Two failures are of one kind when they violate the same invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Promise {
+pub enum Invariant {
     /// An action is about a session that is there, and no other that had its id.
     KnownSession,
     /// A session that no limit holds for gets nothing.
@@ -50,7 +50,7 @@ pub enum Promise {
     /// A session that is held is not ended, and is asked to lock again at its limit.
     Held,
     /// The first stage locks once, in time and only where there is something to lock.
-    StageLock,
+    LockAfter,
     /// What was done or locked is said.
     Confirmed,
     /// Extensions are granted as the policy says, and are never beyond what any session lasts.
@@ -71,8 +71,8 @@ pub enum Promise {
     Revision,
 }
 
-impl Promise {
-    /// The promise in words.
+impl Invariant {
+    /// The invariant in words.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -97,7 +97,7 @@ impl Promise {
             Self::Reported => "a limit that is only reported is so once, in time",
             Self::EndStages => "an end goes on until the session is gone, stage by stage",
             Self::Held => "a locked session is held, and asked to lock again at its limit",
-            Self::StageLock => "the first stage locks once, in time",
+            Self::LockAfter => "the first stage locks once, in time",
             Self::Confirmed => "what was done is said",
             Self::Extensions => "extensions are granted as the policy says, up to 24 h",
             Self::Groups => "groups are asked for where they decide, and waited for",
@@ -111,17 +111,17 @@ impl Promise {
     }
 }
 
-impl fmt::Display for Promise {
+impl fmt::Display for Invariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }
 
-/// A promise that was not kept.
+/// A invariant that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Which.
-    pub promise: Promise,
+    pub invariant: Invariant,
     /// When that showed.
     pub at: BootTime,
     /// What was seen, and what should have been.
@@ -130,7 +130,14 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { promise, at, seen } = self;
-        write!(f, "at {at}: {seen}\n  promised ({promise:?}): {promise}")
+        let Self {
+            invariant,
+            at,
+            seen,
+        } = self;
+        write!(
+            f,
+            "at {at}: {seen}\n  invariant ({invariant:?}): {invariant}"
+        )
     }
 }

@@ -1,4 +1,4 @@
-//! The judge of the properties: actions that the engine may never return, after any events.
+//! The oracle of the properties: actions that the engine may never return, after any events.
 //!
 //! It follows the events and the actions, and panics at the first action that does not follow from
 //! what came before. Which limits hold it takes from the engine: whether those are the right ones,
@@ -13,18 +13,18 @@ use session_timeout_policy::{
     SessionFacts, SessionKey, SessionRecord, Subject, UnknownIdle, Verdict, View, Wake, Warning,
 };
 
-/// A look that is not answered may be repeated after this time, and not before.
+/// A probe that is not answered may be repeated after this time, and not before.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for the groups of a user.
 const GROUPS_TIMEOUT: Duration = Duration::from_secs(3);
 /// After this time of requests that fail, a harder one may be made.
-const POLITE: Duration = Duration::from_secs(30);
+const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);
 /// The time of a hint is only good to the second.
 const HINT_ERROR: Duration = Duration::from_secs(1);
 
 /// What the engine has been told and has done.
 #[derive(Clone, Debug)]
-pub(crate) struct Judge {
+pub(crate) struct Oracle {
     now: BootTime,
     known: BTreeMap<SessionKey, Known>,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Judge {
 )]
 struct Known {
     began: bool,
-    /// As they stand after the call that is judged.
+    /// As they stand after the call that is checked.
     limits: Option<Limits>,
     /// As they stood before it: what an event says is taken under these.
     before: Option<Limits>,
@@ -138,7 +138,7 @@ impl Stage {
     }
 }
 
-impl Judge {
+impl Oracle {
     pub(crate) fn new(now: BootTime) -> Self {
         Self {
             now,
@@ -162,7 +162,7 @@ impl Judge {
         self.takes(event);
         self.learns(told, actions, engine);
         for action in actions {
-            self.judges(action, event);
+            self.checks(action, event);
             self.comes_back(action, engine);
         }
         self.must_have_withdrawn(&before, event, actions);
@@ -191,10 +191,11 @@ impl Judge {
                 (LimitKind::Absolute, &record.absolute),
                 (LimitKind::Inactivity, &record.inactivity),
             ] {
-                let heard = limit.countdown.last_lead;
-                let holds = known.warned.get(&kind).map(|warned| warned.last.lead) == heard;
+                let last_lead = limit.countdown.last_lead;
+                let holds = known.warned.get(&kind).map(|warned| warned.last.lead) == last_lead;
                 let same = known.limit(kind).is_some_and(|now| {
-                    let known = heard.is_some_and(|heard| now.leads.iter().any(|one| one == heard));
+                    let known = last_lead
+                        .is_some_and(|last_lead| now.leads.iter().any(|one| one == last_lead));
                     limit.length == Some(now.length) && known
                 });
                 let last = known.warned.get(&kind).is_some_and(|warned| {
@@ -349,7 +350,7 @@ impl Judge {
         }
     }
 
-    fn judges(&mut self, action: &Action, event: Option<&Event>) {
+    fn checks(&mut self, action: &Action, event: Option<&Event>) {
         let now = self.now;
         if let Action::Left(facts, departure) = action {
             let known = self.known.remove(&facts.key);
@@ -432,7 +433,7 @@ impl Judge {
                 let early = |asked: BootTime| now < asked.saturating_add(PROBE_TIMEOUT);
                 assert!(!known.asked.is_some_and(early), "asked twice: {known:#?}");
                 let wanted = known.holds(|limits| known.counts_idle_time(limits));
-                assert!(wanted, "a look for nothing: {known:#?}");
+                assert!(wanted, "a probe for nothing: {known:#?}");
                 known.asked = Some(now);
             }
             Action::Report(_, finding) => known.is_reported(now, *finding),
@@ -521,8 +522,8 @@ impl Judge {
             // another policy that was not decided until the groups were told.
             let same = earlier.started == known.started;
             let reloaded = earlier.groups_asked.is_some() && earlier.limits != known.limits;
-            let judged = changed && same && !reloaded;
-            if judged && fixed(earlier) && known.limits.is_some() && known.ending.is_none() {
+            let checked = changed && same && !reloaded;
+            if checked && fixed(earlier) && known.limits.is_some() && known.ending.is_none() {
                 assert!(bound <= named.or(bound), "put off: {earlier:#?} {known:#?}");
             }
         }
@@ -695,7 +696,7 @@ impl Known {
     }
 
     /// The limits of a session that something is done about.
-    fn judged(&self) -> &Limits {
+    fn limits_in_force(&self) -> &Limits {
         let limits = self.limits.as_ref();
         limits.unwrap_or_else(|| panic!("no limit holds for {self:#?}"))
     }
@@ -733,7 +734,7 @@ impl Known {
         assert!(self.ending.is_none(), "{self:#?}");
         assert!(!extended.by.is_zero() && extended.until >= now.saturating_add(extended.by));
         if self.before == self.limits {
-            let most = ABSOLUTE_MAX.max(self.judged().absolute.length);
+            let most = ABSOLUTE_MAX.max(self.limits_in_force().absolute.length);
             let latest = self.anchor.saturating_add(most);
             assert!(extended.until <= latest, "{extended:?}: {self:#?}");
             if self.absolute.is_some_and(|absolute| !absolute.fixed) {
@@ -751,7 +752,7 @@ impl Known {
                 assert!(self.ending.is_none());
                 let how = match kind {
                     LimitKind::Absolute => self.absolute.map(|absolute| absolute.how),
-                    LimitKind::Inactivity => Some(self.judged().end_action),
+                    LimitKind::Inactivity => Some(self.limits_in_force().end_action),
                 };
                 assert_eq!(how, Some(EndAction::Report));
                 assert!(now >= self.end(kind), "{kind} has not passed: {self:#?}");
@@ -808,7 +809,7 @@ impl Known {
     /// A lock that was only to make sure has not come.
     fn gives_up_relock(&mut self, now: BootTime) {
         self.ending.take_if(|ending| {
-            let polite = now < ending.first.saturating_add(POLITE);
+            let polite = now < ending.first.saturating_add(SOFT_RETRY_FOR);
             let outlived = now >= ending.last.saturating_add(ending.grace);
             let over = outlived || (ending.failed && !polite);
             ending.stage == Stage::LockAgain && over && !ending.unreached
@@ -818,7 +819,7 @@ impl Known {
     /// The screen is to be locked as a first stage.
     fn is_staged(&mut self, now: BootTime) {
         assert!(self.ending.is_none() && self.graphical, "{self:#?}");
-        let limits = self.judged();
+        let limits = self.limits_in_force();
         let after = limits.lock_after.expect("no lock was asked for");
         assert_ne!(limits.end_action, EndAction::Report);
         let since = self.anchor.max(self.active);
@@ -834,7 +835,7 @@ impl Known {
         assert_eq!(ending.limit, kind);
         let patience = match ending.stage {
             Stage::AskLeader => ending.grace,
-            _ => POLITE,
+            _ => SOFT_RETRY_FOR,
         };
         let polite = now < ending.first.saturating_add(patience);
         let given = match ending.stage {
@@ -874,7 +875,7 @@ impl Known {
     }
 
     fn begins_to_end(&mut self, now: BootTime, kind: LimitKind, stage: Stage) {
-        let limits = self.judged();
+        let limits = self.limits_in_force();
         let absolute = self.absolute.filter(|_| kind == LimitKind::Absolute);
         let (how, grace) = absolute.map_or((limits.end_action, limits.grace), |absolute| {
             (absolute.how, absolute.grace)

@@ -1,103 +1,104 @@
-//! Performs the events of the story, and delivers what was under way.
+//! Performs the events of the scenario, and delivers what was under way.
 
 use std::time::Duration;
 
 use session_timeout_policy::{Event, Keeper, SessionKey};
 
 use super::{Driver, Due};
+use crate::invariant::Violation;
 use crate::plan::{
-    Inhibitor, Known, Leftovers, Mail, Memory, Nth, Pam, Pattern, Person, Stray, What, Who,
+    Inhibitor, Leftovers, LoginId, LogindSession, OpKind, Pam, Pattern, Person, SavedState,
+    SignalFault, StaleEvent, TerminalIndex,
 };
-use crate::promise::Violation;
-use crate::world::{Call, KeptBy, Lock, State, Truth, still};
+use crate::world::{Call, GroundTruth, KeptBy, Lock, State, still};
 
-pub(super) type Done = Result<(), Violation>;
+pub(super) type Checked = Result<(), Violation>;
 
 impl Driver<'_> {
-    pub(super) fn happen(&mut self, what: &What) -> Done {
+    pub(super) fn happen(&mut self, kind: &OpKind) -> Checked {
         let now = self.now;
-        match what {
-            What::Agent(who, presence) => {
+        match kind {
+            OpKind::Agent(who, presence) => {
                 if let Some(session) = self.world.who(*who) {
                     session.agent_becomes(now, *presence);
                 }
             }
-            What::AsksMore(who) => self.asks(*who)?,
-            What::Busy(lasts) => self.awake = self.awake.max(self.later(*lasts)),
-            What::Changes(who, change) => self.changes(*who, change)?,
-            What::Drops(who) => self.drops(*who)?,
-            What::Escapes(who) => {
+            OpKind::RequestsExtension(who) => self.asks(*who)?,
+            OpKind::Busy(lasts) => self.awake = self.awake.max(self.later(*lasts)),
+            OpKind::Changes(who, change) => self.changes(*who, change)?,
+            OpKind::Drops(who) => self.drops(*who)?,
+            OpKind::Escapes(who) => {
                 if let Some(session) = self.world.who(*who) {
                     session.escaped = true;
                 }
             }
-            What::Verifies(trouble, lasts) => {
+            OpKind::Verifies(trouble, lasts) => {
                 self.world.troubles.verifies = Some((*trouble, self.later(*lasts)));
             }
-            What::Closes(who, nth) => self.world.close_terminal(*who, *nth),
-            What::Crashes(down, memory) => self.crash(*down, *memory),
-            What::EndsFail(lasts) => self.world.troubles.ends = self.later(*lasts),
-            What::Groups(trouble, lasts) => {
+            OpKind::Closes(who, nth) => self.world.close_terminal(*who, *nth),
+            OpKind::Crashes(down, memory) => self.crash(*down, *memory),
+            OpKind::EndsFail(lasts) => self.world.troubles.ends = self.later(*lasts),
+            OpKind::Groups(trouble, lasts) => {
                 self.world.troubles.groups = Some((*trouble, self.later(*lasts)));
             }
-            What::Inhibits(who, inhibitor) => self.inhibits(*who, *inhibitor)?,
-            What::Keeps => self.keep(),
-            What::Lists => self.list()?,
-            What::Locks(who) => self.comes(Due::Locks(*who))?,
-            What::Logind(down) => {
+            OpKind::Inhibits(who, inhibitor) => self.inhibits(*who, *inhibitor)?,
+            OpKind::Keeps => self.keep(),
+            OpKind::Lists => self.list()?,
+            OpKind::Locks(who) => self.comes(Due::Locks(*who))?,
+            OpKind::Logind(down) => {
                 self.world.troubles.away = self.later(*down);
                 self.world.forget_hints(now);
-                self.world.troubles.signals = Some((Mail::Lost, self.later(*down)));
+                self.world.troubles.signals = Some((SignalFault::Lost, self.later(*down)));
                 self.queue.push(self.later(*down), Due::Back);
             }
-            What::LogsIn(person) => self.logs_in(person)?,
-            What::LogsOut(who, leftovers) => self.logs_out(*who, *leftovers)?,
-            What::Looks(who) => {
+            OpKind::LogsIn(person) => self.logs_in(person)?,
+            OpKind::LogsOut(who, leftovers) => self.logs_out(*who, *leftovers)?,
+            OpKind::Looks(who) => {
                 if let Some(key) = self.key(*who) {
                     self.read(&key)?;
                 }
             }
-            What::Opens(who) => self.world.open_terminal(now, *who),
-            What::Prints(who, nth, pattern) => {
+            OpKind::Opens(who) => self.world.open_terminal(now, *who),
+            OpKind::Prints(who, nth, pattern) => {
                 let clock = self.world.clock.clone();
                 if let Some(session) = self.world.who(*who) {
                     session.prints(now, *nth, *pattern, &clock);
                 }
             }
-            What::Probes(trouble, lasts) => {
+            OpKind::Probes(trouble, lasts) => {
                 self.world.troubles.probes = Some((*trouble, self.later(*lasts)));
             }
-            What::Ready(who) => self.becomes_ready(*who)?,
-            What::Reloads(number) => self.reload(*number)?,
-            What::Signals(mail, lasts) => {
+            OpKind::Ready(who) => self.becomes_ready(*who)?,
+            OpKind::Reloads(number) => self.reload(*number)?,
+            OpKind::Signals(mail, lasts) => {
                 self.world.troubles.signals = Some((*mail, self.later(*lasts)));
-                if *mail == Mail::Lost {
+                if *mail == SignalFault::Lost {
                     self.queue.push(self.later(*lasts), Due::Back);
                 }
             }
-            What::Steps(step) => {
+            OpKind::Steps(step) => {
                 self.world.step(now, *step);
                 self.steps.push(now);
             }
-            What::Strays(who, stray) => self.strays(*who, *stray)?,
-            What::Suspends(lasts) => self.sleep(*lasts),
-            What::Types(who, nth, pattern) => self.types(*who, *nth, *pattern),
-            What::Unlocks(who) => self.comes(Due::Unlocks(*who))?,
-            What::Unwatched(lasts) => self.world.troubles.watch = self.later(*lasts),
+            OpKind::Strays(who, stray) => self.strays(*who, *stray)?,
+            OpKind::Suspends(lasts) => self.sleep(*lasts),
+            OpKind::Types(who, nth, pattern) => self.types(*who, *nth, *pattern),
+            OpKind::Unlocks(who) => self.comes(Due::Unlocks(*who))?,
+            OpKind::Unwatched(lasts) => self.world.troubles.watch = self.later(*lasts),
         }
         Ok(())
     }
 
-    pub(super) fn comes(&mut self, due: Due) -> Done {
+    pub(super) fn comes(&mut self, due: Due) -> Checked {
         let now = self.now;
         match due {
             Due::Asks(who) => self.asks(who),
             Due::Back => {
                 self.list()?;
-                self.tell(Event::Reachable, &Truth::new())
+                self.run(Event::Reachable, &GroundTruth::new())
             }
             Due::Calls(who, call) => self.calls(who, call),
-            Due::Deliver(event) => self.tell(*event, &Truth::new()),
+            Due::Deliver(event) => self.run(*event, &GroundTruth::new()),
             Due::Exits(who) => self.exits(who),
             Due::Groups(key, run) if run == self.run => self.resolve_groups(&key),
             Due::HangsUp(who, run) => {
@@ -107,12 +108,12 @@ impl Driver<'_> {
                 let said = Event::HungUp(key);
                 // PAM's report and the daemon's own come in any order.
                 if self.now.as_micros().is_multiple_of(2) && run == self.run {
-                    self.tell(said.clone(), &Truth::new())?;
+                    self.run(said.clone(), &GroundTruth::new())?;
                 }
                 let leftovers = self.leftovers(who);
                 self.logs_out(who, leftovers)?;
                 if run == self.run {
-                    self.tell(said, &Truth::new())?;
+                    self.run(said, &GroundTruth::new())?;
                 }
                 Ok(())
             }
@@ -124,7 +125,7 @@ impl Driver<'_> {
                 }
                 Ok(())
             }
-            Due::Known(who) => self.becomes_known(who),
+            Due::LogindSession(who) => self.becomes_known(who),
             Due::Locks(who) => self.locks(who),
             Due::Pam(who) => {
                 let login = self.world.who(who).and_then(|session| session.login());
@@ -133,7 +134,7 @@ impl Driver<'_> {
             Due::Reads(key, run) if run == self.run => self.read(&key),
             Due::Reaps(key, run) if run == self.run => self.reap(&key),
             Due::Verifies(key, run) if run == self.run => self.verified(&key),
-            Due::Replies(event, run) if run == self.run => self.tell(*event, &Truth::new()),
+            Due::Replies(event, run) if run == self.run => self.run(*event, &GroundTruth::new()),
             Due::Restarts(memory) => self.restart(memory),
             Due::Unlocks(who) => self.unlocks(who),
             Due::Watches(who) => self.watches(who),
@@ -145,19 +146,19 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn key(&mut self, who: Who) -> Option<SessionKey> {
+    pub(super) fn key(&mut self, who: LoginId) -> Option<SessionKey> {
         self.world.who(who).map(|session| session.key().clone())
     }
 
-    fn asks(&mut self, who: Who) -> Done {
+    fn asks(&mut self, who: LoginId) -> Checked {
         match self.key(who) {
-            Some(key) => self.tell(Event::ExtensionAsked(key), &Truth::new()),
+            Some(key) => self.run(Event::ExtensionAsked(key), &GroundTruth::new()),
             None => Ok(()),
         }
     }
 
     /// The agent reports that there was no input for the time that it was to watch for.
-    fn calls(&mut self, who: Who, call: Call) -> Done {
+    fn calls(&mut self, who: LoginId, call: Call) -> Checked {
         let (now, clock) = (self.now, self.world.clock.clone());
         let Some(session) = self.world.who(who) else {
             return Ok(());
@@ -173,11 +174,11 @@ impl Driver<'_> {
         }
     }
 
-    fn crash(&mut self, down: Duration, memory: Memory) {
+    fn crash(&mut self, down: Duration, memory: SavedState) {
         let Some(engine) = self.engine.take() else {
             return;
         };
-        if memory == Memory::Fresh {
+        if memory == SavedState::Fresh {
             self.kept = Some((engine.records().collect(), self.oracle.histories()));
         }
         self.run.0 += 1;
@@ -193,26 +194,27 @@ impl Driver<'_> {
         }
     }
 
-    fn inhibits(&mut self, who: Who, inhibitor: Inhibitor) -> Done {
+    fn inhibits(&mut self, who: LoginId, inhibitor: Inhibitor) -> Checked {
         let Some(session) = self.world.who(who) else {
             return Ok(());
         };
         session.inhibited = inhibitor == Inhibitor::Taken;
-        self.tell(Event::InhibitorsChanged, &Truth::new())
+        self.run(Event::InhibitorsChanged, &GroundTruth::new())
     }
 
-    fn logs_in(&mut self, person: &Person) -> Done {
+    fn logs_in(&mut self, person: &Person) -> Checked {
         self.world.begin(self.now, person);
         let Some(session) = self.world.who(person.who) else {
             return Ok(());
         };
         let (facts, login) = (session.facts.clone(), session.login());
         let seen = Event::SessionSeen(facts);
-        if let Known::Late(after) = person.known {
-            self.queue.push(self.later(after), Due::Known(person.who));
+        if let LogindSession::Late(after) = person.known {
+            self.queue
+                .push(self.later(after), Due::LogindSession(person.who));
         }
-        if person.known != Known::Always {
-            return self.tell(seen, &Truth::new());
+        if person.known != LogindSession::Always {
+            return self.run(seen, &GroundTruth::new());
         }
         match (person.pam, login) {
             (Pam::First, Some(login)) => {
@@ -227,12 +229,12 @@ impl Driver<'_> {
         }
     }
 
-    fn leftovers(&mut self, who: Who) -> Leftovers {
+    fn leftovers(&mut self, who: LoginId) -> Leftovers {
         let session = self.world.who(who);
         session.map_or(Leftovers::Nothing, |session| session.person.end.leftovers)
     }
 
-    fn logs_out(&mut self, who: Who, leftovers: Leftovers) -> Done {
+    fn logs_out(&mut self, who: LoginId, leftovers: Leftovers) -> Checked {
         let Some(session) = self.world.who(who).filter(|s| s.state == State::Open) else {
             return Ok(());
         };
@@ -248,7 +250,7 @@ impl Driver<'_> {
         }
     }
 
-    fn exits(&mut self, who: Who) -> Done {
+    fn exits(&mut self, who: LoginId) -> Checked {
         let Some(session) = self.world.who(who) else {
             return Ok(());
         };
@@ -260,9 +262,9 @@ impl Driver<'_> {
         self.world.remove(who);
         match keeper {
             KeptBy::Logind => self.signal(Event::SessionGone(id)),
-            KeptBy::Daemon => self.tell(Event::SessionGone(id), &Truth::new()),
+            KeptBy::Daemon => self.run(Event::SessionGone(id), &GroundTruth::new()),
             KeptBy::Nobody if self.is_adopted(&key) => {
-                self.tell(Event::SessionGone(id), &Truth::new())
+                self.run(Event::SessionGone(id), &GroundTruth::new())
             }
             KeptBy::Nobody => Ok(()),
         }
@@ -278,7 +280,7 @@ impl Driver<'_> {
     }
 
     /// logind has the session no longer, and its leader lives on.
-    fn drops(&mut self, who: Who) -> Done {
+    fn drops(&mut self, who: LoginId) -> Checked {
         let Some(session) = self.world.who(who) else {
             return Ok(());
         };
@@ -290,12 +292,12 @@ impl Driver<'_> {
         self.signal(Event::SessionGone(id))
     }
 
-    fn reload(&mut self, number: usize) -> Done {
+    fn reload(&mut self, number: usize) -> Checked {
         let Some(policy) = self.plan.policies.get(number).cloned() else {
             return Ok(());
         };
         self.policy = number;
-        self.tell(Event::PolicyReplaced(policy), &Truth::new())
+        self.run(Event::PolicyReplaced(policy), &GroundTruth::new())
     }
 
     fn sleep(&mut self, lasts: Duration) {
@@ -305,7 +307,7 @@ impl Driver<'_> {
         self.now = self.later(lasts);
     }
 
-    fn types(&mut self, who: Who, nth: Nth, pattern: Pattern) {
+    fn types(&mut self, who: LoginId, nth: TerminalIndex, pattern: Pattern) {
         let clock = self.world.clock.clone();
         if let Some(session) = self.world.who(who) {
             session.types(self.now, nth, pattern, &clock);
@@ -315,7 +317,7 @@ impl Driver<'_> {
         }
     }
 
-    fn locks(&mut self, who: Who) -> Done {
+    fn locks(&mut self, who: LoginId) -> Checked {
         let Some(session) = self.world.who(who) else {
             return Ok(());
         };
@@ -330,7 +332,7 @@ impl Driver<'_> {
         self.signal(Event::Locked(key))
     }
 
-    fn unlocks(&mut self, who: Who) -> Done {
+    fn unlocks(&mut self, who: LoginId) -> Checked {
         let (now, clock) = (self.now, self.world.clock.clone());
         let Some(session) = self.world.who(who).filter(|session| session.screen.locked) else {
             return Ok(());
@@ -347,7 +349,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn watches(&mut self, who: Who) -> Done {
+    fn watches(&mut self, who: LoginId) -> Checked {
         let (now, clock) = (self.now, self.world.clock.clone());
         let blind = now < self.world.troubles.watch;
         let Some(session) = self.world.who(who).filter(|session| session.watched) else {
@@ -364,10 +366,10 @@ impl Driver<'_> {
             return Ok(());
         }
         session.watched = false;
-        self.tell(Event::ActivitySeen(key), &Truth::new())
+        self.run(Event::ActivitySeen(key), &GroundTruth::new())
     }
 
-    fn strays(&mut self, who: Who, stray: Stray) -> Done {
+    fn strays(&mut self, who: LoginId, stray: StaleEvent) -> Checked {
         let Some(key) = self.key(who) else {
             return Ok(());
         };
@@ -376,35 +378,35 @@ impl Driver<'_> {
             ..key
         };
         let event = match stray {
-            Stray::ActivitySeen => Event::ActivitySeen(key),
-            Stray::EndFailed => Event::EndFailed(key),
-            Stray::ExtensionAsked => Event::ExtensionAsked(key),
-            Stray::GroupsUnavailable => Event::GroupsUnavailable(key),
-            Stray::HungUp => Event::HungUp(key),
-            Stray::Locked => Event::Locked(key),
-            Stray::ProbeFailed => Event::ProbeFailed(key),
-            Stray::Unlocked => Event::Unlocked(key),
+            StaleEvent::ActivitySeen => Event::ActivitySeen(key),
+            StaleEvent::EndFailed => Event::EndFailed(key),
+            StaleEvent::ExtensionAsked => Event::ExtensionAsked(key),
+            StaleEvent::GroupsUnavailable => Event::GroupsUnavailable(key),
+            StaleEvent::HungUp => Event::HungUp(key),
+            StaleEvent::Locked => Event::Locked(key),
+            StaleEvent::ProbeFailed => Event::ProbeFailed(key),
+            StaleEvent::Unlocked => Event::Unlocked(key),
         };
-        self.tell(event, &Truth::new())
+        self.run(event, &GroundTruth::new())
     }
 
     /// What logind or PAM tells, if it gets through.
-    pub(super) fn signal(&mut self, event: Event) -> Done {
+    pub(super) fn signal(&mut self, event: Event) -> Checked {
         self.signals += 1;
         match still(self.world.troubles.signals, self.now) {
-            Some(Mail::Lost) => Ok(()),
-            Some(Mail::Doubled) => {
+            Some(SignalFault::Lost) => Ok(()),
+            Some(SignalFault::Doubled) => {
                 let again = Due::Deliver(Box::new(event.clone()));
                 self.queue
                     .push(self.later(Duration::from_millis(700)), again);
-                self.tell(event, &Truth::new())
+                self.run(event, &GroundTruth::new())
             }
-            Some(Mail::Late(by)) if self.signals.is_multiple_of(2) => {
+            Some(SignalFault::Late(by)) if self.signals.is_multiple_of(2) => {
                 let late = Due::Deliver(Box::new(event));
                 self.queue.push(self.later(by), late);
                 Ok(())
             }
-            None | Some(Mail::Late(_)) => self.tell(event, &Truth::new()),
+            None | Some(SignalFault::Late(_)) => self.run(event, &GroundTruth::new()),
         }
     }
 }

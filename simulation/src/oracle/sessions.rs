@@ -3,8 +3,8 @@
 
 use session_timeout_policy::{BootTime, Keeper, NoSession, Remains, SessionFacts, SessionKey};
 
-use super::told::{LOGIN_KEPT, joined, updated};
-use super::{Judged, Oracle, Standing};
+use super::events::{LOGIN_KEPT, joined, updated};
+use super::{CheckedSession, EffectiveLimits, Oracle};
 use crate::history::History;
 
 impl Oracle<'_> {
@@ -18,11 +18,11 @@ impl Oracle<'_> {
         }
         if let Some(at) = self.index(&facts.key) {
             let graphical = facts.session_type.is_graphical();
-            let terms = self
+            let limits = self
                 .sessions
                 .get(at)
-                .and_then(|one| self.terms(&one.history));
-            let counts = terms.is_some_and(|terms| terms.counts_activity(graphical));
+                .and_then(|one| self.limits(&one.history));
+            let counts = limits.is_some_and(|limits| limits.counts_activity(graphical));
             if let Some(session) = self.sessions.get_mut(at) {
                 session.touched = true;
                 session.displaced = false;
@@ -38,7 +38,7 @@ impl Oracle<'_> {
                     || before.terminal != history.facts.terminal;
                 if changed && !counts {
                     // Nobody waits for a look any more.
-                    history.forgets_question();
+                    history.drops_probe();
                 }
             }
             return;
@@ -62,9 +62,9 @@ impl Oracle<'_> {
                 joined(&mut history.facts, &login);
             }
         }
-        self.sessions.push(Judged {
+        self.sessions.push(CheckedSession {
             history,
-            must: None,
+            required: None,
             gone: false,
             touched: true,
             displaced: false,
@@ -90,7 +90,7 @@ impl Oracle<'_> {
             session.touched = true;
             if !doubtful {
                 session.is_dropped(now);
-            } else if session.history.removal.is_none() && session.history.is_worth_a_look() {
+            } else if session.history.removal.is_none() && session.history.needs_verification() {
                 session.history.is_dropped(now);
                 if let Some(removal) = &mut session.history.removal {
                     removal.doubtful = true;
@@ -126,7 +126,7 @@ impl Oracle<'_> {
         session.touched = true;
         let history = &mut session.history;
         let (kind, open) = (history.ended_for(), history.is_open());
-        let limited = open && matches!(history.standing(), Standing::Under(_));
+        let limited = open && matches!(history.effective(), EffectiveLimits::Limited(_));
         let Some(removal) = &mut history.removal else {
             return;
         };
@@ -203,13 +203,13 @@ impl Oracle<'_> {
     }
 }
 
-impl Judged {
+impl CheckedSession {
     /// The session is gone from logind, or from the daemon that kept it.
     fn is_dropped(&mut self, now: super::Moment) {
         if self.history.removal.is_some() {
             return;
         }
-        if self.history.is_worth_a_look() {
+        if self.history.needs_verification() {
             self.history.is_dropped(now);
         } else {
             self.gone = true;

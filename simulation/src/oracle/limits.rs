@@ -1,4 +1,4 @@
-//! The limits of a story's policies, computed without the engine's code.
+//! The limits of a scenario's policies, computed without the engine's code.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use session_timeout_policy::{
 
 /// What holds for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum EffectiveLimits {
     /// It depends on groups that nobody has told yet.
     Undecided,
     Exempt,
-    Under(TermsId),
+    Limited(RuleLimitsId),
 }
 
 /// One set of limits of one policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TermsId(usize);
+pub(crate) struct RuleLimitsId(usize);
 
 /// Limits as the judge reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Terms {
+pub(crate) struct RuleLimits {
     pub(crate) action: EndAction,
     pub(crate) grace: Duration,
-    pub(crate) absolute: Clocked,
-    pub(crate) inactivity: Option<Clocked>,
+    pub(crate) absolute: ClampedLimit,
+    pub(crate) inactivity: Option<ClampedLimit>,
     pub(crate) lock_after: Option<Duration>,
     pub(crate) output: bool,
     pub(crate) inhibitor: bool,
@@ -48,12 +48,12 @@ pub(crate) struct Earlier {
 
 /// A limit with the leads that fit into it, longest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Clocked {
+pub(crate) struct ClampedLimit {
     pub(crate) length: Duration,
     pub(crate) leads: Vec<Duration>,
 }
 
-impl Clocked {
+impl ClampedLimit {
     fn of(limit: &Limit) -> Self {
         let asked: Vec<Duration> = limit.leads.iter().collect();
         let mut leads: Vec<Duration> = asked.clone();
@@ -72,13 +72,13 @@ impl Clocked {
     }
 }
 
-impl Terms {
+impl RuleLimits {
     fn of(limits: &Limits) -> Self {
         Self {
             action: limits.end_action,
             grace: limits.grace,
-            absolute: Clocked::of(&limits.absolute),
-            inactivity: limits.inactivity.as_ref().map(Clocked::of),
+            absolute: ClampedLimit::of(&limits.absolute),
+            inactivity: limits.inactivity.as_ref().map(ClampedLimit::of),
             lock_after: limits.lock_after,
             output: limits.activity.contains(&ActivityKind::Output),
             inhibitor: limits.activity.contains(&ActivityKind::Inhibitor),
@@ -101,7 +101,7 @@ impl Terms {
     /// What happens at a limit of this kind: where there is no screen, or where there was none,
     /// nothing is locked.
     pub(crate) fn action_at(&self, kind: LimitKind, graphical: bool) -> EndAction {
-        let screen = graphical && !(kind == LimitKind::Absolute && self.is_fixed());
+        let screen = graphical && !(kind == LimitKind::Absolute && self.ends_despite_lock());
         match self.rule_action(kind) {
             EndAction::Lock if !screen => EndAction::Terminate,
             other => other,
@@ -114,17 +114,17 @@ impl Terms {
     }
 
     /// Whether no lock puts off the absolute limit.
-    pub(crate) fn is_fixed(&self) -> bool {
+    pub(crate) fn ends_despite_lock(&self) -> bool {
         self.earlier.is_some_and(|earlier| earlier.fixed)
     }
 
     /// Whether a lock stands for an end.
     pub(crate) fn locks(&self) -> bool {
         let absolute = self.rule_action(LimitKind::Absolute) == EndAction::Lock;
-        self.action == EndAction::Lock || (absolute && !self.is_fixed())
+        self.action == EndAction::Lock || (absolute && !self.ends_despite_lock())
     }
 
-    pub(crate) fn clock(&self, kind: LimitKind) -> Option<&Clocked> {
+    pub(crate) fn clock(&self, kind: LimitKind) -> Option<&ClampedLimit> {
         match kind {
             LimitKind::Absolute => Some(&self.absolute),
             LimitKind::Inactivity => self.inactivity.as_ref(),
@@ -132,7 +132,7 @@ impl Terms {
     }
 
     /// From the login to the end, with so much granted on top.
-    pub(crate) fn stretched(&self, granted: Duration) -> Duration {
+    pub(crate) fn with_extensions(&self, granted: Duration) -> Duration {
         let length = self.absolute.length;
         (length + granted).min(ABSOLUTE_MAX.max(length))
     }
@@ -144,87 +144,89 @@ impl Terms {
     }
 
     /// How a limit of this kind differs here and there, for a user who was warned of it.
-    pub(crate) fn changes(&self, other: &Self, kind: LimitKind) -> Change {
+    pub(crate) fn changes(&self, other: &Self, kind: LimitKind) -> LimitsChange {
         let (Some(old), Some(new)) = (self.clock(kind), other.clock(kind)) else {
             return if self.clock(kind).is_none() && other.clock(kind).is_none() {
-                Change::None
+                LimitsChange::None
             } else {
-                Change::Certain
+                LimitsChange::Certain
             };
         };
-        let reports = |terms: &Self| terms.rule_action(kind) == EndAction::Report;
+        let reports = |limits: &Self| limits.rule_action(kind) == EndAction::Report;
         if old.length != new.length || reports(self) != reports(other) {
-            Change::Certain
+            LimitsChange::Certain
         } else if old != new || self.rule_action(kind) != other.rule_action(kind) {
-            Change::Possible
+            LimitsChange::Possible
         } else {
-            Change::None
+            LimitsChange::None
         }
     }
 }
 
 /// Whether what a user was told holds under other terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Change {
+pub(crate) enum LimitsChange {
     None,
     /// Other leads or another action: what was said may stand or be taken back.
     Possible,
     Certain,
 }
 
-/// All terms of all policies of a story.
+/// All terms of all policies of a scenario.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tables {
-    terms: Vec<Terms>,
+pub(crate) struct PolicyTables {
+    limits: Vec<RuleLimits>,
     /// Where the terms of each policy begin: its default, and then its rules.
     starts: Vec<usize>,
 }
 
-impl Tables {
+impl PolicyTables {
     pub(crate) fn of(policies: &[Policy]) -> Self {
         let mut tables = Self::default();
         for policy in policies {
-            tables.starts.push(tables.terms.len());
+            tables.starts.push(tables.limits.len());
             let default = policy.default.clone().unwrap_or_default();
-            tables.terms.push(Terms::of(&default));
-            let rules = policy.rules.iter().map(|rule| Terms::of(&rule.limits));
-            tables.terms.extend(rules);
+            tables.limits.push(RuleLimits::of(&default));
+            let rules = policy.rules.iter().map(|rule| RuleLimits::of(&rule.limits));
+            tables.limits.extend(rules);
         }
         tables
     }
 
     /// These terms.
-    pub(crate) fn find(&mut self, terms: Terms) -> TermsId {
-        let at = self.terms.iter().position(|other| *other == terms);
+    pub(crate) fn find(&mut self, limits: RuleLimits) -> RuleLimitsId {
+        let at = self.limits.iter().position(|other| *other == limits);
         let at = at.unwrap_or_else(|| {
-            self.terms.push(terms);
-            self.terms.len() - 1
+            self.limits.push(limits);
+            self.limits.len() - 1
         });
-        TermsId(at)
+        RuleLimitsId(at)
     }
 
-    pub(crate) fn get(&self, id: TermsId) -> Option<&Terms> {
-        self.terms.get(id.0)
+    pub(crate) fn get(&self, id: RuleLimitsId) -> Option<&RuleLimits> {
+        self.limits.get(id.0)
     }
 
     /// What the policy with this number says; `None` where it depends on groups nobody asked for.
-    pub(crate) fn judge(
+    pub(crate) fn evaluate(
         &self,
         number: usize,
         policy: &Policy,
         facts: &SessionFacts,
         groups: &Groups,
-    ) -> Option<Standing> {
+    ) -> Option<EffectiveLimits> {
         let start = self.starts.get(number).copied().unwrap_or_default();
         match policy.evaluate(&facts.subject(groups)) {
-            Verdict::Exempt(_) => Some(Standing::Exempt),
+            Verdict::Exempt(_) => Some(EffectiveLimits::Exempt),
             Verdict::NeedsGroups => None,
-            Verdict::Limited { rule: None, .. } => Some(Standing::Under(TermsId(start))),
+            Verdict::Limited { rule: None, .. } => {
+                Some(EffectiveLimits::Limited(RuleLimitsId(start)))
+            }
             Verdict::Limited {
                 rule: Some(name), ..
             } => {
                 let at = policy.rules.iter().position(|rule| rule.name == name)?;
-                Some(Standing::Under(TermsId(start + 1 + at)))
+                Some(EffectiveLimits::Limited(RuleLimitsId(start + 1 + at)))
             }
         }
     }

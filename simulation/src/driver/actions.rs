@@ -6,9 +6,9 @@ use std::time::Duration;
 use session_timeout_policy::{Action, Event, LimitKind, LockCause, Remains, SessionKey};
 
 use super::{Driver, Due};
-use crate::plan::{Habits, Screen, Trouble};
-use crate::promise::Violation;
-use crate::world::{KeptBy, State, Truth, still};
+use crate::invariant::Violation;
+use crate::plan::{CallFault, Habits, Screen};
+use crate::world::{GroundTruth, KeptBy, State, still};
 
 impl Driver<'_> {
     pub(super) fn carry_out(&mut self, action: &Action) {
@@ -24,7 +24,7 @@ impl Driver<'_> {
                     .push(self.later(after), Due::Reaps(key.clone(), self.run));
             }
             Action::Verify(key) => self.verify(key),
-            Action::Kill(key, _) => self.end(key, Force::Kill),
+            Action::Kill(key, _) => self.end(key, Signal::Kill),
             Action::Lock(key, cause) => {
                 if let LockCause::Limit(kind) = cause {
                     self.ends.push((key.clone(), *kind, self.now));
@@ -35,7 +35,7 @@ impl Driver<'_> {
             Action::ResolveGroups(key) => self.ask_groups(key),
             Action::Terminate(key, kind) => {
                 self.ends.push((key.clone(), *kind, self.now));
-                self.end(key, Force::Ask);
+                self.end(key, Signal::Ask);
             }
             Action::Warn(key, warning) => self.warn(key, warning.limit),
             Action::Withdraw(key, LimitKind::Inactivity) => {
@@ -68,9 +68,9 @@ impl Driver<'_> {
     fn probe(&mut self, key: &SessionKey) {
         let lag = self.plan.lag;
         match still(self.world.troubles.probes, self.now) {
-            Some(Trouble::Fails) => self.replies(lag, Event::ProbeFailed(key.clone())),
-            Some(Trouble::Hangs) => {}
-            Some(Trouble::Late(by)) => {
+            Some(CallFault::Fails) => self.replies(lag, Event::ProbeFailed(key.clone())),
+            Some(CallFault::Hangs) => {}
+            Some(CallFault::Late(by)) => {
                 let reads = Due::Reads(key.clone(), self.run);
                 self.queue.push(self.later(by), reads);
             }
@@ -102,9 +102,9 @@ impl Driver<'_> {
                 if let Some(call) = call {
                     self.queue.push(call.at, Due::Calls(who, call));
                 }
-                self.tell(Event::Probed(key.clone(), reading), &truth)
+                self.run(Event::Probed(key.clone(), reading), &truth)
             }
-            None => self.tell(Event::ProbeFailed(key.clone()), &Truth::new()),
+            None => self.run(Event::ProbeFailed(key.clone()), &GroundTruth::new()),
         }
     }
 
@@ -112,8 +112,8 @@ impl Driver<'_> {
     fn verify(&mut self, key: &SessionKey) {
         let lag = self.plan.lag;
         let after = match still(self.world.troubles.verifies, self.now) {
-            Some(Trouble::Fails | Trouble::Hangs) => return,
-            Some(Trouble::Late(by)) => by,
+            Some(CallFault::Fails | CallFault::Hangs) => return,
+            Some(CallFault::Late(by)) => by,
             None => lag,
         };
         let verifies = Due::Verifies(key.clone(), self.run);
@@ -125,7 +125,7 @@ impl Driver<'_> {
             Some(_) => Remains::Something,
             None => Remains::Nothing,
         };
-        self.tell(Event::Verified(key.clone(), remains), &Truth::new())
+        self.run(Event::Verified(key.clone(), remains), &GroundTruth::new())
     }
 
     /// What is left of a session is ended, and lives or not.
@@ -144,9 +144,9 @@ impl Driver<'_> {
         let lag = self.plan.lag;
         let groups = Due::Groups(key.clone(), self.run);
         match still(self.world.troubles.groups, self.now) {
-            Some(Trouble::Fails) => self.replies(lag, Event::GroupsUnavailable(key.clone())),
-            Some(Trouble::Hangs) => {}
-            Some(Trouble::Late(by)) => self.queue.push(self.later(by), groups),
+            Some(CallFault::Fails) => self.replies(lag, Event::GroupsUnavailable(key.clone())),
+            Some(CallFault::Hangs) => {}
+            Some(CallFault::Late(by)) => self.queue.push(self.later(by), groups),
             None => self.queue.push(self.later(lag), groups),
         }
     }
@@ -160,7 +160,7 @@ impl Driver<'_> {
             Some(groups) => Event::GroupsResolved(key.clone(), groups),
             None => Event::GroupsUnavailable(key.clone()),
         };
-        self.tell(event, &Truth::new())
+        self.run(event, &GroundTruth::new())
     }
 
     /// Whether logind accepts a request; if not, the engine is told.
@@ -181,7 +181,7 @@ impl Driver<'_> {
         !fails
     }
 
-    fn end(&mut self, key: &SessionKey, force: Force) {
+    fn end(&mut self, key: &SessionKey, force: Signal) {
         if !self.takes(key) {
             return;
         }
@@ -191,8 +191,8 @@ impl Driver<'_> {
         let end = session.person.end;
         let who = session.person.who;
         let after = match force {
-            Force::Ask => end.exits,
-            Force::Kill => Some(end.dies),
+            Signal::Ask => end.exits,
+            Signal::Kill => Some(end.dies),
         };
         if let Some(after) = after {
             self.queue.push(self.later(after), Due::Exits(who));
@@ -272,7 +272,7 @@ impl Driver<'_> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Force {
+enum Signal {
     Ask,
     Kill,
 }

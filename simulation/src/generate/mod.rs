@@ -1,5 +1,5 @@
-//! Draws a story from a seed: the logins, their input, the policies and the faults. The number of
-//! faults differs: some stories have none, and there every promise about time is exact to the
+//! Draws a scenario from a seed: the logins, their input, the policies and the faults. The number of
+//! faults differs: some scenarios have none, and there every invariant about time is exact to the
 //! second; others have very many.
 
 mod faults;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, Limits, Policy};
 
-use super::plan::{Op, Plan, What, Who};
+use super::plan::{LoginId, Op, OpKind, Plan};
 use super::random::Random;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How much goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
+enum FaultLevel {
     /// Nothing.
     Calm,
     /// A little, now and then.
@@ -28,27 +28,30 @@ enum Mood {
     Hell,
 }
 
-/// The story of a seed.
+/// The scenario of a seed.
 pub(super) fn plan(seed: u64) -> Plan {
     let mut random = Random::new(seed);
-    let mood = random.pick(Mood::Calm, &[Mood::Mild, Mood::Mild, Mood::Hell]);
+    let mood = random.pick(
+        FaultLevel::Calm,
+        &[FaultLevel::Mild, FaultLevel::Mild, FaultLevel::Hell],
+    );
     let policies = policies::all(&mut random);
     let lasts = random.span(HOUR * 12, DAY * 8);
-    let mut story = Story {
+    let mut scenario = Scenario {
         until: BootTime::default().saturating_add(lasts.min(longest(&policies))),
         ops: Vec::new(),
     };
     if policies.len() > 1 {
-        story.reloads(&mut random, policies.len());
+        scenario.reloads(&mut random, policies.len());
     }
     let logins = random.between(2, 14);
     for number in 0..u16::try_from(logins).unwrap_or_default() {
-        people::one(&mut random, &mut story, Who(number), mood);
+        people::one(&mut random, &mut scenario, LoginId(number), mood);
     }
-    faults::all(&mut random, &mut story, mood, logins);
-    let slow = mood != Mood::Calm && random.percent(50);
+    faults::all(&mut random, &mut scenario, mood, logins);
+    let slow = mood != FaultLevel::Calm && random.percent(50);
     let lag = if slow { 200_000 } else { 3_000 };
-    let Story { until, mut ops } = story;
+    let Scenario { until, mut ops } = scenario;
     ops.retain(|op| op.at <= until);
     ops.sort_by_key(|op| op.at);
     Plan {
@@ -79,14 +82,14 @@ fn longest(policies: &[Policy]) -> Duration {
     shortest.map_or(DAY, |shortest| shortest.saturating_mul(TURNS))
 }
 
-struct Story {
+struct Scenario {
     until: BootTime,
     ops: Vec<Op>,
 }
 
-impl Story {
-    fn add(&mut self, at: BootTime, what: What) {
-        self.ops.push(Op { at, what });
+impl Scenario {
+    fn add(&mut self, at: BootTime, kind: OpKind) {
+        self.ops.push(Op { at, kind });
     }
 
     /// Some time in it, to the microsecond.
@@ -98,7 +101,7 @@ impl Story {
         for _ in 0..random.between(1, 4) {
             let at = self.some_time(random);
             let number = usize::try_from(random.below(policies as u64)).unwrap_or_default();
-            self.add(at, What::Reloads(number));
+            self.add(at, OpKind::Reloads(number));
         }
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, Finding, Keeper, LimitKind, NoSession};
 
 use super::ends::pause;
-use super::{Must, Oracle, Standing, Verdict, broken};
+use super::{EffectiveLimits, Oracle, Requirement, Verdict, broken};
 use crate::history::{History, Moment, Removal};
-use crate::promise::Promise;
+use crate::invariant::Invariant;
 
 /// Without an answer in this time it is asked again, after a pause.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -15,9 +15,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 impl History {
     /// Whether it matters if something of it is left, and somebody can tell.
-    pub(super) fn is_worth_a_look(&self) -> bool {
+    pub(super) fn needs_verification(&self) -> bool {
         let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
-        let limited = self.is_open() && matches!(self.standing(), Standing::Under(_));
+        let limited = self.is_open() && matches!(self.effective(), EffectiveLimits::Limited(_));
         self.facts.leader.is_some() && !told && (limited || self.ended_for().is_some())
     }
 
@@ -37,11 +37,11 @@ impl History {
 impl Oracle<'_> {
     pub(super) fn may_verify(&self, history: &History) -> Verdict {
         let Some(removal) = history.removal.filter(|removal| removal.survived.is_none()) else {
-            return broken(Promise::Gone, "logind has it");
+            return broken(Invariant::Gone, "logind has it");
         };
         match removal.last {
             Some(last) if self.now < self.asked_again(last, removal.times) => {
-                broken(Promise::Gone, format!("that was asked at {last}"))
+                broken(Invariant::Gone, format!("that was asked at {last}"))
             }
             Some(_) | None => Ok(()),
         }
@@ -55,14 +55,14 @@ impl Oracle<'_> {
     pub(super) fn may_end_remains(&self, history: &History, kind: LimitKind) -> Verdict {
         let survived = history.removal.filter(|removal| removal.survived.is_some());
         let Some(removal) = survived.filter(|removal| removal.said) else {
-            return broken(Promise::Gone, "nobody has said that anything is left");
+            return broken(Invariant::Gone, "nobody has said that anything is left");
         };
         if history.ended_for() != Some(kind) {
-            return broken(Promise::EndStages, "it is ended for something else");
+            return broken(Invariant::EndStages, "it is ended for something else");
         }
         match removal.last {
             Some(last) if self.now < last.saturating_add(pause(removal.times)) => {
-                broken(Promise::EndStages, format!("that was asked at {last}"))
+                broken(Invariant::EndStages, format!("that was asked at {last}"))
             }
             Some(_) | None => Ok(()),
         }
@@ -77,7 +77,7 @@ impl Oracle<'_> {
             {
                 Ok(())
             }
-            other => broken(Promise::Gone, format!("{other:?}")),
+            other => broken(Invariant::Gone, format!("{other:?}")),
         }
     }
 
@@ -85,7 +85,7 @@ impl Oracle<'_> {
         let kept = matches!(history.facts.keeper, Keeper::Daemon(_));
         if !kept || !history.is_open() || history.adopted.is_some() {
             return broken(
-                Promise::Gone,
+                Invariant::Gone,
                 "the daemon does not keep it, or does already",
             );
         }
@@ -97,18 +97,19 @@ impl Oracle<'_> {
         if let Some(removal) = history.removal {
             let asked = removal.last.is_some();
             if self.is_new(removal.since) && !asked {
-                return broken(Promise::Gone, "nobody looks whether it is gone");
+                return broken(Invariant::Gone, "nobody looks whether it is gone");
             }
             if removal.survived.is_some_and(|at| self.is_new(at)) && !removal.said {
-                return broken(Promise::Gone, "something is left, and nobody says so");
+                return broken(Invariant::Gone, "something is left, and nobody says so");
             }
         }
         let kept = matches!(history.facts.keeper, Keeper::Daemon(_));
-        let limited = history.is_open() && matches!(history.standing(), Standing::Under(_));
+        let limited =
+            history.is_open() && matches!(history.effective(), EffectiveLimits::Limited(_));
         let told = !history.restored.is_some_and(|at| self.is_new(at));
         let waits = history.removal.is_some() || history.end().is_some();
         if kept && limited && told && !waits && history.adopted.is_none() && !self.is_up(history) {
-            return broken(Promise::Gone, "nobody keeps it together");
+            return broken(Invariant::Gone, "nobody keeps it together");
         }
         Ok(())
     }
@@ -119,7 +120,7 @@ impl Oracle<'_> {
     }
 
     /// What has to be asked next of what logind has dropped.
-    pub(super) fn must_verify(&self, removal: Removal) -> Must {
+    pub(super) fn must_verify(&self, removal: Removal) -> Requirement {
         let last = removal.last.unwrap_or(removal.since.at);
         let (due, what) = match removal.survived {
             Some(_) => (
@@ -131,7 +132,7 @@ impl Oracle<'_> {
                 "another question whether it is gone",
             ),
         };
-        self.due(due, Promise::Gone, what)
+        self.due(due, Invariant::Gone, what)
     }
 }
 

@@ -104,7 +104,7 @@ fn limits(random: &mut Random) -> Limits {
         .then(|| length(random, MINUTE * 5, absolute).min(absolute));
     let lock_after = random.percent(35).then(|| {
         let most = inactivity.unwrap_or(HOUR * 4);
-        // Stories are written in whole microseconds.
+        // Scenarios are written in whole microseconds.
         let half = most / 2;
         let half = half.saturating_sub(Duration::from_nanos((half.subsec_nanos() % 1000).into()));
         length(random, MINUTE * 4, most).min(half)

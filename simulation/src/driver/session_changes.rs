@@ -3,13 +3,13 @@
 use session_timeout_policy::{Event, Keeper, SessionKey};
 
 use super::Driver;
-use super::happens::Done;
-use crate::plan::{Change, Who};
+use super::events::Checked;
+use crate::plan::{LoginId, PropertyChange};
 use crate::world::{KeptBy, Session, State};
 
 impl Driver<'_> {
     /// logind announces a session for a login that it had none for.
-    pub(super) fn becomes_known(&mut self, who: Who) -> Done {
+    pub(super) fn becomes_known(&mut self, who: LoginId) -> Checked {
         let now = self.now;
         let stamp = self.world.stamp(now);
         let Some(session) = self.world.who(who) else {
@@ -30,7 +30,7 @@ impl Driver<'_> {
     }
 
     /// The manager of the user is up, so that the session gets its class.
-    pub(super) fn becomes_ready(&mut self, who: Who) -> Done {
+    pub(super) fn becomes_ready(&mut self, who: LoginId) -> Checked {
         let Some(session) = self.world.who(who) else {
             return Ok(());
         };
@@ -43,14 +43,14 @@ impl Driver<'_> {
     }
 
     /// The user has logind change the session, if logind has it.
-    pub(super) fn changes(&mut self, who: Who, change: &Change) -> Done {
+    pub(super) fn changes(&mut self, who: LoginId, change: &PropertyChange) -> Checked {
         let by_logind = |session: &&mut Session| session.keeper == KeptBy::Logind;
         let Some(session) = self.world.who(who).filter(by_logind) else {
             return Ok(());
         };
         match change {
-            Change::Terminal(name) => session.facts.terminal = Some(name.clone()),
-            Change::Type(session_type) => session.facts.session_type = *session_type,
+            PropertyChange::Terminal(name) => session.facts.terminal = Some(name.clone()),
+            PropertyChange::Type(session_type) => session.facts.session_type = *session_type,
         }
         let facts = session.facts.clone();
         self.signal(Event::SessionSeen(facts))

@@ -5,69 +5,73 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind, UnknownIdle};
 
 use super::locks::Held;
-use super::{Must, Oracle, Standing, Terms};
-use crate::history::{FAILURES, History, Idle, PATIENCE, pause};
-use crate::promise::Promise;
+use super::{EffectiveLimits, Oracle, Requirement, RuleLimits};
+use crate::history::{FAILURES, History, IdleTime, PROBE_TIMEOUT, pause};
+use crate::invariant::Invariant;
 
 impl Oracle<'_> {
     /// What comes first of all that has to come.
-    pub(super) fn must(&self, history: &History) -> Option<Must> {
+    pub(super) fn required(&self, history: &History) -> Option<Requirement> {
         if let Some(removal) = history.removal
             && (history.ended_for().is_some() || !history.is_open())
         {
             return Some(self.must_verify(removal));
         }
         if let Some(end) = history.end() {
-            return self.must_go_on(history, &end);
+            return self.must_continue_end(history, &end);
         }
         let verify = history.removal.map(|removal| self.must_verify(removal));
         sooner(verify, self.must_limits(history))
     }
 
-    fn must_limits(&self, history: &History) -> Option<Must> {
+    fn must_limits(&self, history: &History) -> Option<Requirement> {
         let groups = self.must_groups(history);
-        let terms = match history.standing() {
-            Standing::Under(id) if history.is_open() => self.tables.get(id)?,
-            Standing::Under(_) | Standing::Undecided | Standing::Exempt => return groups,
+        let limits = match history.effective() {
+            EffectiveLimits::Limited(id) if history.is_open() => self.tables.get(id)?,
+            EffectiveLimits::Limited(_) | EffectiveLimits::Undecided | EffectiveLimits::Exempt => {
+                return groups;
+            }
         };
         if self.held(history) == Held::Yes {
-            let absolute = terms.is_fixed().then(|| self.must_absolute(history, terms));
-            let next = absolute.unwrap_or_else(|| self.must_lock_again(history, terms));
+            let absolute = limits
+                .ends_despite_lock()
+                .then(|| self.must_absolute(history, limits));
+            let next = absolute.unwrap_or_else(|| self.must_lock_again(history, limits));
             return sooner(groups, next);
         }
-        let absolute = self.must_absolute(history, terms);
-        let inactivity = self.must_inactivity(history, terms);
-        let stage = self.must_stage(history, terms);
+        let absolute = self.must_absolute(history, limits);
+        let inactivity = self.must_inactivity(history, limits);
+        let stage = self.must_lock_after(history, limits);
         let proof = self.must_report_not_locked(history);
         [absolute, inactivity, stage, proof]
             .into_iter()
             .fold(groups, sooner)
     }
 
-    fn must_absolute(&self, history: &History, terms: &Terms) -> Option<Must> {
-        let (at, promise, what) = self.next_of(history, terms, LimitKind::Absolute)?;
-        Some(self.due(at, promise, what))
+    fn must_absolute(&self, history: &History, limits: &RuleLimits) -> Option<Requirement> {
+        let (at, invariant, what) = self.next_of(history, limits, LimitKind::Absolute)?;
+        Some(self.due(at, invariant, what))
     }
 
-    fn must_inactivity(&self, history: &History, terms: &Terms) -> Option<Must> {
-        let clock = terms.inactivity.as_ref()?;
-        let (at, promise, what) = self.next_of(history, terms, LimitKind::Inactivity)?;
+    fn must_inactivity(&self, history: &History, limits: &RuleLimits) -> Option<Requirement> {
+        let clock = limits.inactivity.as_ref()?;
+        let (at, invariant, what) = self.next_of(history, limits, LimitKind::Inactivity)?;
         let unknown = history.idle_may_be_unknown().or(history.idle_is_unknown());
-        if let (Some(since), UnknownIdle::Report) = (unknown, terms.unknown) {
+        if let (Some(since), UnknownIdle::Report) = (unknown, limits.unknown) {
             return self.must_report_unknown(history, since, at, clock.length);
         }
-        Some(self.after_a_look(history, at, promise, what))
+        Some(self.after_a_probe(history, at, invariant, what))
     }
 
-    fn must_stage(&self, history: &History, terms: &Terms) -> Option<Must> {
-        let at = self.stage_due(history, terms)?;
+    fn must_lock_after(&self, history: &History, limits: &RuleLimits) -> Option<Requirement> {
+        let at = self.stage_due(history, limits)?;
         if history.idle_may_be_unknown().is_some() {
             return None;
         }
-        Some(self.after_a_look(
+        Some(self.after_a_probe(
             history,
             at,
-            Promise::StageLock,
+            Invariant::LockAfter,
             "the lock of the first stage",
         ))
     }
@@ -76,51 +80,54 @@ impl Oracle<'_> {
     fn next_of(
         &self,
         history: &History,
-        terms: &Terms,
+        limits: &RuleLimits,
         kind: LimitKind,
-    ) -> Option<(BootTime, Promise, &'static str)> {
-        let clock = terms.clock(kind)?;
-        let (_, high) = history.due(kind, terms, clock.length);
-        if terms.rule_action(kind) == EndAction::Report {
+    ) -> Option<(BootTime, Invariant, &'static str)> {
+        let clock = limits.clock(kind)?;
+        let (_, high) = history.due(kind, limits, clock.length);
+        if limits.rule_action(kind) == EndAction::Report {
             let reported = history.reported(Finding::Passed(kind));
             let again = reported.is_none_or(|at| self.passes_again(history, kind, at).0);
-            return again.then_some((high, Promise::Reported, "a report that a limit passed"));
+            return again.then_some((high, Invariant::Reported, "a report that a limit passed"));
         }
-        if let Some(end) = self.end_due(history, terms, kind) {
-            return Some((end, Promise::NeverLate, "the end"));
+        if let Some(end) = self.end_due(history, limits, kind) {
+            return Some((end, Invariant::NeverLate, "the end"));
         }
-        let least = history.heard(kind).map(|(_, warning)| warning.lead).min();
+        let least = history
+            .warnings_in_force(kind)
+            .map(|(_, warning)| warning.lead)
+            .min();
         let mut leads = clock.leads.iter().copied();
         let next = leads.find(|lead| least.is_none_or(|least| *lead < least));
         let lead = next.or(clock.shortest())?;
         let due = high.saturating_sub(lead);
-        Some((due, Promise::WarnedInTime, "a warning"))
+        Some((due, Invariant::WarnedInTime, "a warning"))
     }
 
     /// What counts from the last activity waits for a reading.
-    fn after_a_look(
+    fn after_a_probe(
         &self,
         history: &History,
         at: BootTime,
-        promise: Promise,
+        invariant: Invariant,
         what: &'static str,
-    ) -> Must {
-        let probe = |at| self.due(at, Promise::ProbeInTime, "a question for a reading");
+    ) -> Requirement {
+        let probe = |at| self.due(at, Invariant::ProbeInTime, "a question for a reading");
         // Under other terms there is another look.
-        let changed = history.standings.last();
+        let changed = history.effective_limits.last();
         let at = changed.map_or(at, |(moment, _)| at.max(moment.at));
         match history.idle() {
-            Idle::Unasked => probe(at),
+            IdleTime::Unasked => probe(at),
             // One that was asked under other terms may be forgotten.
-            Idle::Asked(asked) if history.is_asked_under_other_terms() => {
-                probe(at.max(asked.saturating_add(PATIENCE)))
+            IdleTime::Asked(asked) if history.is_asked_under_other_terms() => {
+                probe(at.max(asked.saturating_add(PROBE_TIMEOUT)))
             }
-            Idle::Asked(asked) => self.due(
-                asked.saturating_add(PATIENCE),
-                Promise::ProbeInTime,
+            IdleTime::Asked(asked) => self.due(
+                asked.saturating_add(PROBE_TIMEOUT),
+                Invariant::ProbeInTime,
                 "an end of waiting for a reading",
             ),
-            Idle::Failed {
+            IdleTime::Failed {
                 at: failed,
                 round,
                 row,
@@ -128,11 +135,13 @@ impl Oracle<'_> {
             } if at_least < FAILURES || failed < at => {
                 probe(at.max(failed.saturating_add(pause(round.max(row)))))
             }
-            Idle::Failed { at: looked, .. } | Idle::Unknown(looked) | Idle::Known(looked) => {
+            IdleTime::Failed { at: looked, .. }
+            | IdleTime::Unknown(looked)
+            | IdleTime::Known(looked) => {
                 if looked < at {
                     probe(at)
                 } else {
-                    self.due(at, promise, what)
+                    self.due(at, invariant, what)
                 }
             }
         }
@@ -145,29 +154,30 @@ impl Oracle<'_> {
         since: BootTime,
         at: BootTime,
         length: Duration,
-    ) -> Option<Must> {
+    ) -> Option<Requirement> {
         // Where it was unknown under other terms, too, it may be said at the next look.
-        let changed = history.standings.last().map(|(moment, _)| *moment);
-        let looked_before = history.standings.len() > 1 && changed > history.last_known_reading();
-        if let Idle::Asked(asked) = history.idle()
+        let changed = history.effective_limits.last().map(|(moment, _)| *moment);
+        let looked_before =
+            history.effective_limits.len() > 1 && changed > history.last_known_reading();
+        if let IdleTime::Asked(asked) = history.idle()
             && !history.is_asked_under_other_terms()
         {
-            let due = asked.saturating_add(PATIENCE);
+            let due = asked.saturating_add(PROBE_TIMEOUT);
             let what = "an end of waiting for a reading";
-            return Some(self.due(due, Promise::ProbeInTime, what));
+            return Some(self.due(due, Invariant::ProbeInTime, what));
         }
         if history.unknown_was_reported().is_some() || looked_before {
             let (_, known) = history.idle_since();
-            let about = length + length / 4 + PATIENCE * 6;
+            let about = length + length / 4 + PROBE_TIMEOUT * 6;
             let changed = changed.unwrap_or_default().at;
             let again = since.max(known).max(changed).saturating_add(about);
             return Some(self.due(
                 again,
-                Promise::ProbeInTime,
+                Invariant::ProbeInTime,
                 "another question for a reading",
             ));
         }
-        if let Idle::Failed {
+        if let IdleTime::Failed {
             at: failed,
             round,
             row,
@@ -177,20 +187,20 @@ impl Oracle<'_> {
         {
             let again = failed.saturating_add(pause(round.max(row)));
             let what = "another question for a reading";
-            return Some(self.due(again.max(at), Promise::ProbeInTime, what));
+            return Some(self.due(again.max(at), Invariant::ProbeInTime, what));
         }
         if since < at {
-            return Some(self.due(at, Promise::ProbeInTime, "a question for a reading"));
+            return Some(self.due(at, Invariant::ProbeInTime, "a question for a reading"));
         }
         Some(self.due(
             at,
-            Promise::UnknownIdle,
+            Invariant::UnknownIdle,
             "a report that the idle time is unknown",
         ))
     }
 }
 
-fn sooner(one: Option<Must>, other: Option<Must>) -> Option<Must> {
+fn sooner(one: Option<Requirement>, other: Option<Requirement>) -> Option<Requirement> {
     match (one, other) {
         (Some(one), Some(other)) => Some(if other.by < one.by { other } else { one }),
         (one, other) => one.or(other),

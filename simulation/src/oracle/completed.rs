@@ -2,49 +2,55 @@
 
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind};
 
+use super::allowed::WHOLE;
+use super::limits::LimitsChange;
 use super::locks::Held;
-use super::may::WHOLE;
-use super::terms::Change;
-use super::{Cause, FAR, Judged, KINDS, Oracle, Standing, Terms, Verdict, What, broken};
-use crate::history::{EndFact, History, Idle, LockFact, Moment};
-use crate::promise::Promise;
+use super::{
+    Cause, CheckedSession, EffectiveLimits, EventKind, FAR, KINDS, Oracle, RuleLimits, Verdict,
+    broken,
+};
+use crate::history::{EndFact, History, IdleTime, LockFact, Moment};
+use crate::invariant::Invariant;
 use crate::report::Report;
 
 impl Oracle<'_> {
     /// Judges the end of a call, and works out what has to come.
     pub(super) fn settle(&mut self, report: &mut Report) -> Verdict {
         for at in 0..self.sessions.len() {
-            let Some(judged) = self.sessions.get(at) else {
+            let Some(checked) = self.sessions.get(at) else {
                 continue;
             };
-            if judged.gone {
-                let id = &judged.history.facts.key.id;
-                return broken(Promise::Leaves, format!("{id} is gone, and nobody says so"));
+            if checked.gone {
+                let id = &checked.history.facts.key.id;
+                return broken(
+                    Invariant::Leaves,
+                    format!("{id} is gone, and nobody says so"),
+                );
             }
-            if !judged.touched {
+            if !checked.touched {
                 continue;
             }
-            self.settled(&judged.history)?;
-            self.look_after_groups(at);
-            let Some(judged) = self.sessions.get(at) else {
+            self.settled(&checked.history)?;
+            self.probe_after_groups(at);
+            let Some(checked) = self.sessions.get(at) else {
                 continue;
             };
-            let must = self.must(&judged.history);
+            let required = self.required(&checked.history);
             report.checks += 8;
-            if let Some(judged) = self.sessions.get_mut(at) {
-                judged.must = must;
-                judged.history.abridge();
+            if let Some(checked) = self.sessions.get_mut(at) {
+                checked.required = required;
+                checked.history.abridge();
             }
         }
-        let musts = self.sessions.iter().filter_map(|session| session.must);
-        self.next = musts.map(|must| must.by).min().unwrap_or(FAR);
+        let musts = self.sessions.iter().filter_map(|session| session.required);
+        self.next = musts.map(|required| required.by).min().unwrap_or(FAR);
         Ok(())
     }
 
     /// With the end of an end or of a lock, what was asked meanwhile may be overdue.
-    fn look_after_groups(&mut self, at: usize) {
+    fn probe_after_groups(&mut self, at: usize) {
         let (now, call) = (self.moment(), self.call);
-        let Some(Judged { history, .. }) = self.sessions.get_mut(at) else {
+        let Some(CheckedSession { history, .. }) = self.sessions.get_mut(at) else {
             return;
         };
         let ended = history.ends.last().map(|(moment, _)| *moment);
@@ -57,8 +63,8 @@ impl Oracle<'_> {
 
     fn settled(&self, history: &History) -> Verdict {
         let named = |verdict: Verdict| {
-            verdict.map_err(|super::Broken(promise, seen)| {
-                super::Broken(promise, format!("{}: {seen}", history.facts.key.id))
+            verdict.map_err(|super::Broken(invariant, seen)| {
+                super::Broken(invariant, format!("{}: {seen}", history.facts.key.id))
             })
         };
         named(self.has_begun(history))?;
@@ -67,7 +73,7 @@ impl Oracle<'_> {
         named(self.lock_is_said(history))?;
         named(self.removal_is_followed(history))?;
         named(self.reports_groups(history))?;
-        named(self.is_looked_at(history))?;
+        named(self.is_probed(history))?;
         KINDS
             .into_iter()
             .try_for_each(|kind| named(self.is_withdrawn(history, kind)))
@@ -78,9 +84,9 @@ impl Oracle<'_> {
         if history.restored.is_none()
             && history.is_open()
             && history.began.is_none()
-            && history.standing() != Standing::Undecided
+            && history.effective() != EffectiveLimits::Undecided
         {
-            return broken(Promise::BeginsOnce, "it does not begin");
+            return broken(Invariant::BeginsOnce, "it does not begin");
         }
         Ok(())
     }
@@ -88,7 +94,7 @@ impl Oracle<'_> {
     fn hang_up_is_said(&self, history: &History) -> Verdict {
         match history.hung_up {
             Some((moment, _)) if self.is_new(moment) && history.hang_up_said.is_none() => {
-                broken(Promise::Confirmed, "it was hung up, and nobody says so")
+                broken(Invariant::Confirmed, "it was hung up, and nobody says so")
             }
             _ => Ok(()),
         }
@@ -96,35 +102,35 @@ impl Oracle<'_> {
 
     /// Where a limit begins to count from the last activity, there is a first look: it is what a
     /// step of the wall clock shows by. So there is where an inhibitor may have changed.
-    fn is_looked_at(&self, history: &History) -> Verdict {
-        let Some(terms) = self.terms(history) else {
+    fn is_probed(&self, history: &History) -> Verdict {
+        let Some(limits) = self.limits(history) else {
             return Ok(());
         };
-        let counts = |terms: &Terms| terms.counts_activity(history.is_graphical());
-        if !counts(terms)
+        let counts = |limits: &RuleLimits| limits.counts_activity(history.is_graphical());
+        if !counts(limits)
             || !history.is_open()
             || history.end().is_some()
             || self.held(history) == Held::Yes
         {
             return Ok(());
         }
-        let mut standings = history.standings.iter().rev();
+        let mut effective_limits = history.effective_limits.iter().rev();
         let begins = history.baseline.is_none()
-            && standings
+            && effective_limits
                 .next()
                 .is_some_and(|(moment, _)| self.is_new(*moment))
-            && !matches!(standings.next(), Some((_, Standing::Under(id)))
+            && !matches!(effective_limits.next(), Some((_, EffectiveLimits::Limited(id)))
                 if self.tables.get(*id).is_some_and(counts));
         let restored = history.restored.is_some_and(|moment| self.is_new(moment));
-        let inhibitors = self.cause == Cause::Event(What::Inhibitors) && terms.inhibitor;
-        let called = self.cause == Cause::Event(What::BecameIdle(history.stamp()))
-            && terms.action != EndAction::Report
-            && terms.inactivity.is_some();
-        let asked = matches!(history.idle(), Idle::Asked(_));
-        let answered = history.looks.last().and_then(|look| look.came);
+        let inhibitors = self.cause == Cause::Event(EventKind::Inhibitors) && limits.inhibitor;
+        let called = self.cause == Cause::Event(EventKind::BecameIdle(history.stamp()))
+            && limits.action != EndAction::Report
+            && limits.inactivity.is_some();
+        let asked = matches!(history.idle(), IdleTime::Asked(_));
+        let answered = history.probes.last().and_then(|look| look.came);
         let answered = answered.is_some_and(|(moment, _)| self.is_new(moment));
         if ((begins && !restored) || inhibitors || called) && !asked && !answered {
-            return broken(Promise::ProbeInTime, "there is no look");
+            return broken(Invariant::ProbeInTime, "there is no look");
         }
         Ok(())
     }
@@ -134,7 +140,7 @@ impl Oracle<'_> {
         // Of an end that another daemon does not go on with there is nothing to take back.
         let forgotten = history.forgot_end.is_some();
         let is_past = forgotten || history.closed.is_some_and(|closed| !self.is_new(closed));
-        let mut before = history.heard_but_for(kind, self.call);
+        let mut before = history.warnings_in_force_before(kind, self.call);
         let before = before.find(|(said, _)| !self.is_new(*said));
         let Some((said, warning)) = before.filter(|_| !is_past) else {
             return Ok(());
@@ -144,8 +150,8 @@ impl Oracle<'_> {
             .restored
             .filter(|restored| restored > said && !self.is_new(*restored));
         let changed = |at: BootTime| {
-            let mut standings = history.standings.iter();
-            standings.any(|(moment, _)| moment > said && moment.at <= at)
+            let mut effective_limits = history.effective_limits.iter();
+            effective_limits.any(|(moment, _)| moment > said && moment.at <= at)
         };
         if restored.is_some_and(|restored| changed(restored.at)) {
             return Ok(());
@@ -155,7 +161,7 @@ impl Oracle<'_> {
         let asked = history.ends.iter().any(|(at, fact)| {
             at > said && matches!(fact, EndFact::Asked(_, limit) if *limit == kind)
         });
-        if asked && !self.is_called_off(history) {
+        if asked && !self.is_cancelled(history) {
             return Ok(());
         }
         let (mut held, mut renewed) = history.hold_changed(self.call);
@@ -165,7 +171,7 @@ impl Oracle<'_> {
         if history.end().is_some() || held == Some(kind) || history.hung_up.is_some() {
             return Ok(());
         }
-        let changed = self.terms_changed(history, kind) == Change::Certain;
+        let changed = self.limits_changed(history, kind) == LimitsChange::Certain;
         let closed = history.closed.is_some_and(new);
         let reason = match kind {
             _ if asked => Some("what was asked for is called off"),
@@ -181,17 +187,20 @@ impl Oracle<'_> {
             LimitKind::Inactivity => self.why_not_idle(history, *said),
         };
         match reason {
-            Some(why) => broken(Promise::Withdrawn, format!("{why}, and {warning:?} stands")),
+            Some(why) => broken(
+                Invariant::Withdrawn,
+                format!("{why}, and {warning:?} stands"),
+            ),
             None => Ok(()),
         }
     }
 
     /// A lock that was to stand for an end is not wanted any more.
-    fn is_called_off(&self, history: &History) -> bool {
+    fn is_cancelled(&self, history: &History) -> bool {
         let new = |moment: &Moment| self.is_new(*moment);
         let over = history.ends.last();
         let dropped = history.locks.iter().rev();
-        over.is_some_and(|(moment, fact)| new(moment) && *fact == EndFact::Done)
+        over.is_some_and(|(moment, fact)| new(moment) && *fact == EndFact::Checked)
             && dropped
                 .take_while(|(moment, _)| new(moment))
                 .any(|(_, fact)| *fact == LockFact::Dropped)
@@ -213,7 +222,7 @@ impl Oracle<'_> {
     }
 
     /// How what holds for this limit changed in this call.
-    pub(super) fn terms_changed(&self, history: &History, kind: LimitKind) -> Change {
+    pub(super) fn limits_changed(&self, history: &History, kind: LimitKind) -> LimitsChange {
         let start = Moment {
             at: self.now,
             seq: self.call.saturating_sub(1),
@@ -228,29 +237,34 @@ impl Oracle<'_> {
         history: &History,
         kind: LimitKind,
         since: Moment,
-    ) -> Change {
-        let decided = history.standings.iter();
-        let decided = decided.filter(|(_, standing)| *standing != Standing::Undecided);
-        let mut change = Change::None;
-        let mut before: Option<Standing> = None;
-        for (moment, standing) in decided {
+    ) -> LimitsChange {
+        let decided = history.effective_limits.iter();
+        let decided = decided.filter(|(_, effective)| *effective != EffectiveLimits::Undecided);
+        let mut change = LimitsChange::None;
+        let mut before: Option<EffectiveLimits> = None;
+        for (moment, effective) in decided {
             if moment.seq > since.seq {
-                change = change.max(self.change(before, *standing, kind));
+                change = change.max(self.change(before, *effective, kind));
             }
-            before = Some(*standing);
+            before = Some(*effective);
         }
         change
     }
 
-    fn change(&self, before: Option<Standing>, after: Standing, kind: LimitKind) -> Change {
-        let terms = |standing| match standing {
-            Standing::Under(id) => self.tables.get(id),
-            Standing::Undecided | Standing::Exempt => None,
+    fn change(
+        &self,
+        before: Option<EffectiveLimits>,
+        after: EffectiveLimits,
+        kind: LimitKind,
+    ) -> LimitsChange {
+        let limits = |effective| match effective {
+            EffectiveLimits::Limited(id) => self.tables.get(id),
+            EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
         };
-        match (before.and_then(terms), terms(after)) {
+        match (before.and_then(limits), limits(after)) {
             (Some(before), Some(after)) => before.changes(after, kind),
-            (None, None) => Change::None,
-            (Some(_), None) | (None, Some(_)) => Change::Certain,
+            (None, None) => LimitsChange::None,
+            (Some(_), None) | (None, Some(_)) => LimitsChange::Certain,
         }
     }
 }

@@ -4,11 +4,11 @@ use session_timeout_policy::{
     Action, EndAction, EndReason, Finding, LimitKind, LockCause, SessionKey, Warning,
 };
 
+use super::limits::LimitsChange;
 use super::locks::Held;
-use super::terms::Change;
-use super::{Broken, Oracle, Standing, Terms, Verdict, broken};
-use crate::history::{Extension, GroupAsk, History, Look, Moment, Request};
-use crate::promise::Promise;
+use super::{Broken, EffectiveLimits, Oracle, RuleLimits, Verdict, broken};
+use crate::history::{Extension, GroupsRequest, History, Moment, Probe, Request};
+use crate::invariant::Invariant;
 
 use std::time::Duration;
 
@@ -25,21 +25,21 @@ pub(super) fn slack(kind: LimitKind) -> Duration {
 
 impl Oracle<'_> {
     /// Judges an action, and writes it down.
-    pub(super) fn act(&mut self, action: &Action) -> Verdict {
+    pub(super) fn check_action(&mut self, action: &Action) -> Verdict {
         let Some(at) = self.index(action.key()) else {
-            return broken(Promise::KnownSession, "there is no such session");
+            return broken(Invariant::KnownSession, "there is no such session");
         };
         if let Action::Left(facts, departure) = action {
             return self.leaves(at, &facts.key, *departure);
         }
-        let Some(judged) = self.sessions.get(at) else {
+        let Some(checked) = self.sessions.get(at) else {
             return Ok(());
         };
         // With a logout what was warned of is taken back.
-        if judged.gone && !matches!(action, Action::Withdraw(..)) {
-            return broken(Promise::KnownSession, "it is gone");
+        if checked.gone && !matches!(action, Action::Withdraw(..)) {
+            return broken(Invariant::KnownSession, "it is gone");
         }
-        self.allowed(&judged.history, action)?;
+        self.allowed(&checked.history, action)?;
         self.write_down(at, action);
         if let Action::Report(_, Finding::GroupsUnavailable) = action {
             self.gives_up_groups_of(at);
@@ -49,7 +49,7 @@ impl Oracle<'_> {
         }
         if let Action::Locked(_, LockCause::Limit(_)) = action {
             // The limits count from here, so that another one may be the first.
-            self.judge_all();
+            self.evaluate_all();
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Oracle<'_> {
         };
         if session.history.gives_up_groups(now.at) {
             session.history.groups_unavailable(now);
-            self.judge_all();
+            self.evaluate_all();
         }
     }
 
@@ -76,7 +76,7 @@ impl Oracle<'_> {
             Action::EndRemains(_, kind) => self.may_end_remains(history, *kind),
             Action::Verify(_) => self.may_verify(history),
             Action::Began(_) => match history.began {
-                Some(_) => broken(Promise::BeginsOnce, "it has begun"),
+                Some(_) => broken(Invariant::BeginsOnce, "it has begun"),
                 None => Ok(()),
             },
             Action::Extended(_, extended) => self.may_extend(history, *extended),
@@ -109,23 +109,23 @@ impl Oracle<'_> {
                 | Action::Report(_, Finding::Survived(_))
                 | Action::Report(_, Finding::GroupsUnavailable)
         );
-        match history.standing() {
-            Standing::Undecided if !always => broken(
-                Promise::Groups,
+        match history.effective() {
+            EffectiveLimits::Undecided if !always => broken(
+                Invariant::Groups,
                 "nothing is decided before the groups are known",
             ),
-            Standing::Exempt
+            EffectiveLimits::Exempt
                 if !always
                     && history.end().is_none()
                     && !matches!(action, Action::Began(_) | Action::Withdraw(..)) =>
             {
-                broken(Promise::ExemptQuiet, "no limit holds")
+                broken(Invariant::ExemptQuiet, "no limit holds")
             }
             _ if history.began.max(history.restored).is_none()
                 && !always
                 && !matches!(action, Action::Began(_)) =>
             {
-                broken(Promise::BeginsOnce, "it has not begun")
+                broken(Invariant::BeginsOnce, "it has not begun")
             }
             _ => Ok(()),
         }
@@ -134,11 +134,11 @@ impl Oracle<'_> {
     fn leaves(&mut self, at: usize, key: &SessionKey, departure: EndReason) -> Verdict {
         let gone = self.sessions.get(at).is_some_and(|session| session.gone);
         if !gone {
-            return broken(Promise::Leaves, "it is not gone");
+            return broken(Invariant::Leaves, "it is not gone");
         }
-        let judged = self.sessions.remove(at);
+        let checked = self.sessions.remove(at);
         self.find_displaced();
-        let history = &judged.history;
+        let history = &checked.history;
         let ended = history.ended_for();
         let right = match (departure, ended) {
             (EndReason::Limit(kind), Some(ended)) => kind == ended,
@@ -150,71 +150,81 @@ impl Oracle<'_> {
         if right && history.facts.key == *key {
             return Ok(());
         }
-        broken(Promise::Leaves, format!("it was {ended:?}"))
+        broken(Invariant::Leaves, format!("it was {ended:?}"))
     }
 
     /// That a limit of this kind holds for a session that nothing stands in the way of.
-    pub(super) fn threatened(&self, history: &History, kind: LimitKind) -> Result<&Terms, Broken> {
-        let Some(terms) = self.terms(history) else {
-            return broken(Promise::ExemptQuiet, "no limit holds");
+    pub(super) fn threatened(
+        &self,
+        history: &History,
+        kind: LimitKind,
+    ) -> Result<&RuleLimits, Broken> {
+        let Some(limits) = self.limits(history) else {
+            return broken(Invariant::ExemptQuiet, "no limit holds");
         };
         if !history.is_open() {
-            return broken(Promise::ExemptQuiet, "nobody is logged in");
+            return broken(Invariant::ExemptQuiet, "nobody is logged in");
         }
         if history.end().is_some() {
-            return broken(Promise::EndStages, "it is being ended");
+            return broken(Invariant::EndStages, "it is being ended");
         }
         let held = history.hold();
-        let fixed = kind == LimitKind::Absolute && terms.is_fixed();
+        let fixed = kind == LimitKind::Absolute && limits.ends_despite_lock();
         if held.is_some_and(|hold| hold.firm) && history.is_graphical() && !fixed {
-            return broken(Promise::Held, "it is held");
+            return broken(Invariant::Held, "it is held");
         }
-        if terms.clock(kind).is_none() {
-            return broken(Promise::RightAction, "there is no such limit");
+        if limits.clock(kind).is_none() {
+            return broken(Invariant::RightAction, "there is no such limit");
         }
-        Ok(terms)
+        Ok(limits)
     }
 
     fn may_warn(&self, history: &History, warning: &Warning) -> Verdict {
         let kind = warning.limit;
-        let terms = self.threatened(history, kind)?;
-        if terms.rule_action(kind) == EndAction::Report {
-            return broken(Promise::RightAction, "the policy only reports");
+        let limits = self.threatened(history, kind)?;
+        if limits.rule_action(kind) == EndAction::Report {
+            return broken(Invariant::RightAction, "the policy only reports");
         }
-        let Some(clock) = terms.clock(kind) else {
+        let Some(clock) = limits.clock(kind) else {
             return Ok(());
         };
         let length = match kind {
-            LimitKind::Absolute => terms.stretched(history.total_granted()),
+            LimitKind::Absolute => limits.with_extensions(history.total_granted()),
             LimitKind::Inactivity => clock.length,
         };
         if warning.length != length || !clock.leads.contains(&warning.lead) {
-            return broken(Promise::Leads, format!("the policy says {clock:?}"));
+            return broken(Invariant::Leads, format!("the policy says {clock:?}"));
         }
         if kind == LimitKind::Inactivity {
-            self.on_fresh_reading(history, terms)?;
+            self.on_fresh_reading(history, limits)?;
         }
         let shortest = clock.shortest().unwrap_or_default();
-        let mut heard = history.heard(kind).map(|(_, other)| other.lead);
+        let mut warnings_in_force = history.warnings_in_force(kind).map(|(_, other)| other.lead);
         // Other leads may have come with another policy; the shortest has to be given anyway.
-        let missed = warning.lead == shortest && history.heard(kind).all(|h| h.1.lead != shortest);
+        let missed = warning.lead == shortest
+            && history
+                .warnings_in_force(kind)
+                .all(|h| h.1.lead != shortest);
         // A restarted daemon restarts a countdown that does not fit its leads.
-        let restarted = history.heard(kind).next().is_some_and(|(said, _)| {
-            let changed = self.changed_since(history, kind, *said) != Change::None;
-            changed && history.restored > Some(*said)
-        });
-        if !missed && !restarted && heard.any(|lead| lead <= warning.lead) {
-            return broken(Promise::Leads, "it was given, or a shorter one");
+        let restarted = history
+            .warnings_in_force(kind)
+            .next()
+            .is_some_and(|(said, _)| {
+                let changed = self.changed_since(history, kind, *said) != LimitsChange::None;
+                changed && history.restored > Some(*said)
+            });
+        if !missed && !restarted && warnings_in_force.any(|lead| lead <= warning.lead) {
+            return broken(Invariant::Leads, "it was given, or a shorter one");
         }
-        let (low, high) = history.due(kind, terms, clock.length);
+        let (low, high) = history.due(kind, limits, clock.length);
         let slack = slack(kind);
         if self.now.saturating_add(warning.lead + slack) < low {
-            return broken(Promise::NeverEarly, format!("{low} is the earliest end"));
+            return broken(Invariant::NeverEarly, format!("{low} is the earliest end"));
         }
         let shorter = clock.leads.iter().find(|lead| **lead < warning.lead);
         let came = |lead: Duration| self.now >= high.saturating_sub(lead).saturating_add(WHOLE);
         if shorter.is_some_and(|lead| came(*lead)) {
-            return broken(Promise::Leads, "a shorter lead has come");
+            return broken(Invariant::Leads, "a shorter lead has come");
         }
         let earliest = self
             .now
@@ -223,17 +233,17 @@ impl Oracle<'_> {
         let latest = self.now.saturating_add(shortest).max(high);
         if warning.ends_at < earliest || warning.ends_at > latest {
             let seen = format!("it ends between {earliest} and {latest}");
-            return broken(Promise::NamedEnd, seen);
+            return broken(Invariant::NamedEnd, seen);
         }
         Ok(())
     }
 
     fn may_withdraw(&self, history: &History, kind: LimitKind) -> Verdict {
-        let Some((said, _)) = history.heard_but_for(kind, self.call).next() else {
-            return broken(Promise::Withdrawn, "nothing stands");
+        let Some((said, _)) = history.warnings_in_force_before(kind, self.call).next() else {
+            return broken(Invariant::Withdrawn, "nothing stands");
         };
         if history.hold_changed(self.call).0 == Some(kind) {
-            return broken(Promise::Withdrawn, "what was said has happened");
+            return broken(Invariant::Withdrawn, "what was said has happened");
         }
         let new = |moment: Option<Moment>| moment.is_some_and(|moment| self.is_new(moment));
         let lock = history.locks.last().map(|(moment, _)| *moment);
@@ -241,11 +251,11 @@ impl Oracle<'_> {
             || new(history.hung_up.map(|(moment, _)| moment))
             || new(lock)
             || new(history.ends.last().map(|(moment, _)| *moment))
-            || self.terms_changed(history, kind) != Change::None
+            || self.limits_changed(history, kind) != LimitsChange::None
             // It is a desktop again, and locked as one.
             || self.held(history) == Held::Yes;
         reason |= match kind {
-            // It may be said before the extension is; `settle.rs` sees that there is one.
+            // It may be said before the extension is; `completed.rs` sees that there is one.
             LimitKind::Absolute => self.is_asked_for_more(history),
             LimitKind::Inactivity => {
                 // A key at the very time of the warning is one after it, too.
@@ -258,22 +268,22 @@ impl Oracle<'_> {
         if reason {
             Ok(())
         } else {
-            broken(Promise::Withdrawn, "what was said holds")
+            broken(Invariant::Withdrawn, "what was said holds")
         }
     }
 
     fn write_down(&mut self, at: usize, action: &Action) {
         let now = self.moment();
-        let terms = self.sessions.get(at).map(|session| {
+        let limits = self.sessions.get(at).map(|session| {
             let history = &session.history;
             // More time is granted before anything else is decided.
-            let before = self.terms_before(history);
-            let length = before.map(|terms| terms.absolute.length);
-            let grace = self.terms(history).map(|terms| match action {
+            let before = self.limits_before(history);
+            let length = before.map(|limits| limits.absolute.length);
+            let grace = self.limits(history).map(|limits| match action {
                 Action::Lock(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
-                    terms.grace_at(*kind)
+                    limits.grace_at(*kind)
                 }
-                _ => terms.grace,
+                _ => limits.grace,
             });
             let fixed = history.fixed.map(|fixed| fixed.since);
             let anchor = fixed.unwrap_or(history.anchor_before(self.call));
@@ -283,7 +293,7 @@ impl Oracle<'_> {
                 grace.unwrap_or_default(),
             )
         });
-        let (length, anchor, grace) = terms.unwrap_or_default();
+        let (length, anchor, grace) = limits.unwrap_or_default();
         let new_reason = self
             .sessions
             .get(at)
@@ -316,8 +326,8 @@ impl Oracle<'_> {
             Action::Lock(_, cause) => history.asks_lock(now, *cause, grace),
             Action::Locked(_, cause) => history.is_locked_for(now, *cause),
             Action::Probe(_) => {
-                history.forgets_question();
-                history.looks.push(Look {
+                history.drops_probe();
+                history.probes.push(Probe {
                     asked: Some(now),
                     new_reason,
                     came: None,
@@ -329,7 +339,7 @@ impl Oracle<'_> {
                     Self::writes_removal(history, now, Some(*finding));
                 }
             }
-            Action::ResolveGroups(_) => history.group_asks.push(GroupAsk {
+            Action::ResolveGroups(_) => history.groups_requests.push(GroupsRequest {
                 asked: now,
                 settled: None,
             }),
