@@ -62,6 +62,8 @@ pub enum Wake {
     LockAfter,
     /// A `Verify` without a reply, or one to be repeated.
     Verify,
+    /// A repeated lock that is not confirmed.
+    VerifyLock,
 }
 
 impl Engine {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::session::countdown::{Countdown, Step};
 use crate::session::escalation::{Escalation, Stage, Timing};
 use crate::session::request::Request;
+use crate::session::verify_lock::VerifyLock;
 use crate::session::{LoginState, Session};
 use crate::{Action, BootTime, EndAction, Finding, LimitKind, Warning};
 
@@ -15,7 +16,7 @@ impl Session {
         if self.hung_up(now, out) || self.login != LoginState::Open {
             return;
         }
-        let locks = |ending: &Escalation| ending.stage().locks();
+        let locks = |ending: &Escalation| ending.stage() == Stage::Lock;
         if !self.ending.as_ref().is_none_or(locks) {
             // The daemon ends the session, and continues with what remains of it.
             return;
@@ -25,6 +26,7 @@ impl Session {
         self.withdraw(LimitKind::Inactivity, out);
         // There is no user left to lock the screen for.
         self.ending = None;
+        self.verify_lock = None;
         self.login = LoginState::LoggedOut;
         self.locking.hold = None;
     }
@@ -56,11 +58,17 @@ impl Session {
         if let Some(ending) = &mut self.ending {
             ending.failed(now);
         }
+        if let Some(verification) = &mut self.verify_lock {
+            verification.delivery_mut().failed(now);
+        }
     }
 
     pub(crate) fn unreached(&mut self, now: BootTime) {
         if let Some(ending) = &mut self.ending {
             ending.unreached(now);
+        }
+        if let Some(verification) = &mut self.verify_lock {
+            verification.delivery_mut().unreached(now);
         }
     }
 
@@ -69,12 +77,20 @@ impl Session {
         if let Some(ending) = &mut self.ending {
             ending.reachable(now);
         }
+        if let Some(verification) = &mut self.verify_lock {
+            verification.delivery_mut().reachable(now);
+        }
     }
 
-    /// Whether an end is under way. A lock that is repeated for confirmation is none.
+    /// Whether an end is under way.
     pub(crate) fn is_ending(&self) -> bool {
-        let ends = |ending: &Escalation| ending.stage() != Stage::LockAgain;
-        self.survived().is_some() || self.ending.as_ref().is_some_and(ends)
+        self.survived().is_some() || self.ending.is_some()
+    }
+
+    /// Whether a request to end the session or to lock it again is under way. Until that is over,
+    /// no limit passes.
+    pub(crate) fn is_acting(&self) -> bool {
+        self.ending.is_some() || self.verify_lock.is_some()
     }
 
     pub(crate) fn act_on(
@@ -99,36 +115,46 @@ impl Session {
                 };
                 out.push(Action::Warn(key, warning));
             }
-            Step::End => match self.first_stage(kind) {
-                Some(stage) => {
-                    let timing = if self.has_a_screen() {
-                        Timing::leader_first(limits.grace)
-                    } else {
-                        Timing::processes_first(limits.grace)
-                    };
-                    let ending = Escalation::begin(now, kind, stage, timing, &key, out);
-                    self.ending = Some(ending);
-                    // An open probe is not needed any more.
-                    self.drop_probe();
-                }
-                None => {
-                    self.countdown(kind).reported = true;
-                    out.push(Action::Report(key, Finding::Passed(kind)));
-                }
-            },
+            Step::End => {
+                let grace = limits.grace;
+                self.act_at_limit(now, kind, grace, out);
+            }
         }
     }
 
-    /// The first stage of an end; `None` if the action is only a report.
-    fn first_stage(&self, kind: LimitKind) -> Option<Stage> {
-        match self.end_action(kind)? {
-            EndAction::HangUp => Some(Stage::HangUp),
-            EndAction::Lock if self.is_held() => Some(Stage::LockAgain),
-            EndAction::Lock => Some(Stage::Lock),
-            EndAction::Terminate if self.has_a_screen() => Some(Stage::AskLeader),
-            EndAction::Terminate => Some(Stage::Terminate),
-            EndAction::Report => None,
-        }
+    /// The limit has passed: ends or locks the session, verifies its lock, or reports the limit.
+    fn act_at_limit(
+        &mut self,
+        now: BootTime,
+        kind: LimitKind,
+        grace: Duration,
+        out: &mut Vec<Action>,
+    ) {
+        let key = self.facts.key.clone();
+        let first_stage = match self.end_action(kind) {
+            Some(EndAction::HangUp) => Stage::HangUp,
+            Some(EndAction::Lock) if self.is_held() => {
+                self.verify_lock = Some(VerifyLock::begin(now, kind, grace, &key, out));
+                self.drop_probe();
+                return;
+            }
+            Some(EndAction::Lock) => Stage::Lock,
+            Some(EndAction::Terminate) if self.has_a_screen() => Stage::AskLeader,
+            Some(EndAction::Terminate) => Stage::Terminate,
+            Some(EndAction::Report) | None => {
+                self.countdown(kind).reported = true;
+                out.push(Action::Report(key, Finding::Passed(kind)));
+                return;
+            }
+        };
+        let timing = if self.has_a_screen() {
+            Timing::leader_first(grace)
+        } else {
+            Timing::processes_first(grace)
+        };
+        self.ending = Some(Escalation::begin(now, kind, first_stage, timing, &key, out));
+        // An open probe is not needed any more.
+        self.drop_probe();
     }
 
     /// Whether the session has a screen that its display manager or login program cleans up.

@@ -7,26 +7,13 @@
 
 use std::time::Duration;
 
+use crate::session::delivery::{Delivery, SOFT_RETRY_FOR, backoff};
 use crate::session::locking::LockCause;
 use crate::{Action, BootTime, EndAction, LimitKind, SessionKey};
-
-/// The first pause before a failed request is repeated, and before a session that still exists is
-/// killed again; doubled each time up to the longest.
-const BACKOFF: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
-/// Each stage before the kill is given up after this time: logind may refuse it but not the kill.
-const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);
 
 /// The time from terminate to kill for what remains of a login whose leader got the first request:
 /// the grace is over then.
 const KILL_AFTER_LEADER: Duration = Duration::from_secs(2);
-
-/// The pause before a request that did not reach logind is repeated: the first one while logind has
-/// been away for less than a minute, and then longer, up to the last. When logind is back, an end
-/// must not be late by more than that.
-const UNREACHED_BACKOFF: Duration = Duration::from_secs(2);
-const UNREACHED_LONG: Duration = Duration::from_secs(60);
-const UNREACHED_BACKOFF_MAX: Duration = Duration::from_secs(15);
 
 /// A session that is being ended. This is over when the session is gone, or when a lock or a
 /// hang-up is confirmed.
@@ -38,14 +25,8 @@ pub(crate) struct Escalation {
     pub(crate) outdated: bool,
     timing: Timing,
     stage: Stage,
-    /// When the stage began.
-    since: BootTime,
-    /// How often this stage was tried, without requests that did not reach logind.
-    attempts: u32,
-    answer: Answer,
-    /// Since when no request has reached logind.
-    unreached: Option<BootTime>,
-    next: BootTime,
+    /// The state of the stage's request.
+    delivery: Delivery,
 }
 
 /// The duration of the stages of an end.
@@ -57,20 +38,9 @@ pub(crate) struct Timing {
     kill_after: Duration,
 }
 
-/// The result of the last request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    /// It is under way, or was accepted.
-    Accepted,
-    Refused,
-    Unreached,
-}
-
 /// The stages of an end; each is followed by the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Repeats a lock that is in force, to confirm it.
-    LockAgain,
     Lock,
     HangUp,
     AskLeader,
@@ -111,11 +81,7 @@ impl Escalation {
             outdated: false,
             timing,
             stage,
-            since: now,
-            attempts: 1,
-            answer: Answer::Accepted,
-            unreached: None,
-            next: now,
+            delivery: Delivery::begin(now),
         };
         ending.announce(key, out);
         ending.request(now, key, out);
@@ -128,41 +94,28 @@ impl Escalation {
 
     /// When the next stage is due.
     pub(crate) const fn next(&self) -> BootTime {
-        self.next
+        self.delivery.next()
     }
 
     /// logind refused the last request.
     pub(crate) fn failed(&mut self, now: BootTime) {
-        self.answer = Answer::Refused;
-        self.unreached = None;
-        let again = now.saturating_add(backoff(self.attempts));
-        self.next = match self.stage {
+        self.delivery.failed(now);
+        if self.stage == Stage::AskLeader {
             // The next stage comes in its time, whether this one was refused or not.
-            Stage::AskLeader => again.min(self.since.saturating_add(self.timing.grace)),
-            _ => again,
-        };
+            let end = self.delivery.since().saturating_add(self.timing.grace);
+            self.delivery.no_later_than(end);
+        }
     }
 
     /// The last request did not reach logind. The next stage does not follow from that: this stage
     /// begins when logind replies.
     pub(crate) fn unreached(&mut self, now: BootTime) {
-        self.answer = Answer::Unreached;
-        self.since = now;
-        let away = now.since(*self.unreached.get_or_insert(now));
-        let pause = if away < UNREACHED_LONG {
-            UNREACHED_BACKOFF
-        } else {
-            Duration::from_secs(away.as_secs() / 15).min(UNREACHED_BACKOFF_MAX)
-        };
-        self.next = now.saturating_add(pause);
+        self.delivery.unreached(now);
     }
 
     /// logind replies again: a request that it has not accepted is repeated at once.
     pub(crate) fn reachable(&mut self, now: BootTime) {
-        match self.answer {
-            Answer::Refused | Answer::Unreached => self.next = self.next.min(now),
-            Answer::Accepted => {}
-        }
+        self.delivery.reachable(now);
     }
 
     /// The user is logged out, as the leader was asked to do: the rest is terminated. Returns
@@ -181,57 +134,45 @@ impl Escalation {
         asked
     }
 
-    /// Whether the next stage is due.
-    pub(crate) fn is_escalation_due(&self, now: BootTime) -> bool {
-        now >= self.next && !self.repeats(now)
-    }
-
+    /// Repeats a request that failed, or begins the next stage, if that is due.
     pub(crate) fn tick(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
-        if now < self.next {
+        if now < self.next() {
             return;
         }
-        if !self.repeats(now) {
+        if self.delivery.is_repeated(now, self.retry_for()) {
+            self.delivery.repeat();
+        } else {
             self.escalate(now, key, out);
-        } else if self.answer != Answer::Unreached {
-            self.attempts += 1;
         }
         self.request(now, key, out);
     }
 
     fn escalate(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
-        // The request before was accepted.
-        self.unreached = None;
         let before = self.stage;
         self.stage = before.next();
         if self.stage == before {
-            self.attempts += 1;
+            self.delivery.insist();
             return;
         }
-        (self.attempts, self.since) = (1, now);
+        self.delivery = Delivery::begin(now);
         if matches!(before, Stage::Lock | Stage::HangUp) {
             // The request before had no result, and the end continues in another way.
             self.announce(key, out);
         }
     }
 
-    /// A failed request is repeated for some time before the next stage.
-    fn repeats(&self, now: BootTime) -> bool {
-        let retry_for = match self.stage {
+    /// For how long a failed request is repeated before the next stage.
+    const fn retry_for(&self) -> Duration {
+        match self.stage {
             Stage::Kill => Duration::ZERO,
             Stage::AskLeader => self.timing.grace,
-            Stage::LockAgain | Stage::Lock | Stage::HangUp | Stage::Terminate => SOFT_RETRY_FOR,
-        };
-        match self.answer {
-            Answer::Accepted => false,
-            Answer::Refused => now < self.since.saturating_add(retry_for),
-            Answer::Unreached => true,
+            Stage::Lock | Stage::HangUp | Stage::Terminate => SOFT_RETRY_FOR,
         }
     }
 
-    /// Announces how the session ends from now on. A repeated lock is no end.
+    /// Announces how the session ends from now on.
     fn announce(&self, key: &SessionKey, out: &mut Vec<Action>) {
         let how = match self.stage {
-            Stage::LockAgain => return,
             Stage::Lock => EndAction::Lock,
             Stage::HangUp => EndAction::HangUp,
             Stage::AskLeader | Stage::Terminate | Stage::Kill => EndAction::Terminate,
@@ -242,39 +183,26 @@ impl Escalation {
     fn request(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
         let (key, limit) = (key.clone(), self.limit);
         out.push(match self.stage {
-            Stage::LockAgain => Action::Lock(key, LockCause::Verify(limit)),
             Stage::Lock => Action::Lock(key, LockCause::Limit(limit)),
             Stage::HangUp => Action::HangUp(key, limit),
             Stage::AskLeader => Action::AskLeader(key, limit),
             Stage::Terminate => Action::Terminate(key, limit),
             Stage::Kill => Action::Kill(key, limit),
         });
-        self.answer = Answer::Accepted;
-        self.next = now.saturating_add(match self.stage {
-            Stage::LockAgain | Stage::Lock | Stage::HangUp | Stage::AskLeader => self.timing.grace,
+        let pause = match self.stage {
+            Stage::Lock | Stage::HangUp | Stage::AskLeader => self.timing.grace,
             Stage::Terminate => self.timing.kill_after,
-            Stage::Kill => backoff(self.attempts),
-        });
+            Stage::Kill => backoff(self.delivery.attempts()),
+        };
+        self.delivery.sent(now.saturating_add(pause));
     }
-}
-
-/// The pause after this many tries.
-pub(crate) fn backoff(attempts: u32) -> Duration {
-    BACKOFF
-        .saturating_mul(1 << attempts.min(6))
-        .min(BACKOFF_MAX)
 }
 
 impl Stage {
-    /// Whether this stage locks the screen.
-    pub(crate) const fn locks(self) -> bool {
-        matches!(self, Self::LockAgain | Self::Lock)
-    }
-
     const fn next(self) -> Self {
         match self {
             // Only a desktop is locked, and its leader gets the first request.
-            Self::LockAgain | Self::Lock => Self::AskLeader,
+            Self::Lock => Self::AskLeader,
             // A hang-up was a request to the leader.
             Self::HangUp | Self::AskLeader => Self::Terminate,
             Self::Terminate | Self::Kill => Self::Kill,
@@ -301,7 +229,7 @@ mod tests {
     fn run(stage: Stage, end: u64, fails: impl Fn(BootTime) -> bool) -> Vec<(u64, &'static str)> {
         let grace = Duration::from_secs(10);
         let timing = match stage {
-            Stage::LockAgain | Stage::Lock | Stage::AskLeader => Timing::leader_first(grace),
+            Stage::Lock | Stage::AskLeader => Timing::leader_first(grace),
             Stage::HangUp | Stage::Terminate | Stage::Kill => Timing::processes_first(grace),
         };
         let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
@@ -364,8 +292,7 @@ mod tests {
     #[test]
     fn each_way_of_ending_is_told_once() {
         for (stage, ways) in [
-            (Stage::LockAgain, &[][..]),
-            (Stage::Lock, &[EndAction::Lock, EndAction::Terminate]),
+            (Stage::Lock, &[EndAction::Lock, EndAction::Terminate][..]),
             (Stage::HangUp, &[EndAction::HangUp, EndAction::Terminate]),
             (Stage::AskLeader, &[EndAction::Terminate]),
             (Stage::Terminate, &[EndAction::Terminate]),
@@ -375,10 +302,7 @@ mod tests {
             let mut ending = Escalation::begin(at(0), kind, stage, timing, &key(), &mut out);
             for _ in 0..20 {
                 ending.failed(ending.next());
-                // A lock that is repeated for confirmation is given up; no other stage follows.
-                if stage != Stage::LockAgain || !ending.is_escalation_due(ending.next()) {
-                    ending.tick(ending.next(), &key(), &mut out);
-                }
+                ending.tick(ending.next(), &key(), &mut out);
             }
             let told = out.iter().filter_map(|action| match action {
                 Action::EndBegins(_, _, how) => Some(*how),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
 use crate::session::countdown::Countdown;
 use crate::session::earlier::AbsoluteOverride;
-use crate::session::escalation::{Escalation, Stage};
+use crate::session::escalation::Stage;
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::session::{LoginState, Session};
 use crate::{Action, BootTime, EndAction, Finding, Groups, Limit, LimitKind, LimitRecord, Limits};
@@ -40,12 +40,12 @@ impl Session {
     ) {
         self.withdraw_stale_warnings(out);
         self.update_limits(now, policy, out);
-        // A lock is only repeated if the limit locks: the session was a desktop before.
+        // A lock is only verified if the limit locks: the session was a desktop before.
         let locks = |limit| self.end_action(limit) == Some(EndAction::Lock);
-        let again =
-            |ending: &Escalation| ending.stage() == Stage::LockAgain && !locks(ending.limit);
-        if self.ending.as_ref().is_some_and(again) {
-            self.ending = None;
+        if let Some(verification) = &self.verify_lock
+            && !locks(verification.limit)
+        {
+            self.verify_lock = None;
         }
         if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
             // It was no desktop for some time, and is one that is locked again.
@@ -156,18 +156,21 @@ impl Session {
         if self.locks() != Some(true) {
             // A lock does not count if the policy ends sessions.
             self.locking.hold = None;
-            let off = self.ending.take_if(|ending| ending.stage().locks());
-            if let Some(ending) = off.filter(|ending| ending.outdated) {
-                out.push(Action::Withdraw(self.facts.key.clone(), ending.limit));
+            let ending = self.ending.take_if(|ending| ending.stage() == Stage::Lock);
+            let ending = ending.map(|ending| (ending.limit, ending.outdated));
+            let verification = self.verify_lock.take();
+            let verification = verification.map(|one| (one.limit, one.outdated));
+            if let Some((limit, true)) = ending.or(verification) {
+                out.push(Action::Withdraw(self.facts.key.clone(), limit));
             }
         }
         for kind in [LimitKind::Absolute, LimitKind::Inactivity] {
             let before = countdown_basis_of(&before, overriding_before.as_deref(), kind);
             if before != self.countdown_basis(kind) {
                 self.withdraw(kind, out);
-                // A lock is repeated at the limit that holds now.
-                self.ending
-                    .take_if(|ending| ending.stage() == Stage::LockAgain && ending.limit == kind);
+                // A lock is verified at the limit that holds now.
+                self.verify_lock
+                    .take_if(|verification| verification.limit == kind);
             }
         }
         if self.lock_after_limit() != lock_after {

@@ -28,7 +28,7 @@ impl Session {
     /// its first deadline is detected.
     pub(crate) fn probe_baseline(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let probed = self.activity.clocks.is_some() || self.probe != Request::Idle;
-        if self.idle_matters() && !probed && self.ending.is_none() {
+        if self.idle_matters() && !probed && !self.is_acting() {
             self.send_probe(now, out);
         }
     }
@@ -72,7 +72,7 @@ impl Session {
             // What the first stage was for is due again.
             self.lock_after = Countdown::default();
         }
-        if self.ending.is_some() {
+        if self.verify_lock.is_some() {
             // A repeated lock is under way: it is confirmed, or the hold ends.
             self.locking.locked = false;
         } else {
@@ -81,7 +81,7 @@ impl Session {
     }
 
     pub(crate) fn probe_failed(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.ending.is_some() {
+        if self.is_acting() {
             return;
         }
         let Some(failures) = self.probe.fail(now, RETRY) else {
@@ -115,7 +115,7 @@ impl Session {
 
     /// Probes, even if a probe is under way.
     fn request_fresh_probe(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if !self.idle_matters() || self.ending.is_some() {
+        if !self.idle_matters() || self.is_acting() {
             return;
         }
         match self.probe {
@@ -130,7 +130,7 @@ impl Session {
     }
 
     pub(crate) fn tick_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        if self.ending.is_some() {
+        if self.is_acting() {
             return;
         }
         if self.probe == Request::Idle

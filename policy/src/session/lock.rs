@@ -15,8 +15,13 @@ impl Session {
             return;
         }
         let key = self.facts.key.clone();
-        let locking = |ending: &mut Escalation| ending.stage().locks();
-        let Some(ending) = self.ending.take_if(locking) else {
+        let locking = |ending: &mut Escalation| ending.stage() == Stage::Lock;
+        let ended = self.ending.take_if(locking).map(|ending| ending.limit);
+        let verified = self
+            .verify_lock
+            .take()
+            .map(|verification| verification.limit);
+        let Some(limit) = ended.or(verified) else {
             let held = self.is_held();
             let cause = self.locking.locked();
             out.extend(cause.map(|cause| Action::Locked(key, cause)));
@@ -26,9 +31,8 @@ impl Session {
             }
             return;
         };
-        let limit = ending.limit;
         self.locking.hold(now, limit);
-        if ending.stage() == Stage::Lock {
+        if ended.is_some() {
             out.push(Action::Locked(key, LockCause::Limit(limit)));
         }
         // The warning has come true; the other limit restarts with this one.
@@ -41,8 +45,7 @@ impl Session {
     /// The user has unlocked the screen, and is present.
     pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Vec<Action>) {
         // A lock that the user has opened is not repeated.
-        self.ending
-            .take_if(|ending| ending.stage() == Stage::LockAgain);
+        self.verify_lock = None;
         let hold = self.locking.unlocked(now);
         let unlocked_at = hold.is_some_and(|hold| self.unlock_restarts_absolute(hold));
         if unlocked_at {

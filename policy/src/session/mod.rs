@@ -6,6 +6,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod countdown;
+mod delivery;
 pub(crate) mod earlier;
 mod end;
 mod escalation;
@@ -18,6 +19,7 @@ pub(crate) mod removal;
 mod request;
 pub(crate) mod schedule;
 pub(crate) mod snapshot;
+mod verify_lock;
 pub(crate) mod view;
 
 use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
@@ -30,6 +32,7 @@ use crate::session::groups::AllDone;
 use crate::session::locking::Locking;
 use crate::session::removal::Removal;
 use crate::session::request::Request;
+use crate::session::verify_lock::{Confirmation, VerifyLock};
 use crate::{
     Action, BootTime, EndAction, Exemption, Groups, Limit, LimitKind, Limits, Login, SessionFacts,
     Wake,
@@ -68,6 +71,8 @@ pub(crate) struct Session {
     /// What the last probe saw may have changed while it was under way.
     pub(crate) probe_again: bool,
     pub(crate) ending: Option<Escalation>,
+    /// A lock that is verified. Never while an end is under way.
+    pub(crate) verify_lock: Option<VerifyLock>,
     /// logind has dropped it, and it is being verified that nothing remains.
     pub(crate) removal: Option<Removal>,
     /// The daemon was asked to move the login into a scope.
@@ -114,6 +119,7 @@ impl Session {
             probe: Request::Idle,
             probe_again: false,
             ending: None,
+            verify_lock: None,
             removal: None,
             adopted: false,
             stale_warnings: Vec::new(),
@@ -241,13 +247,16 @@ impl Session {
             return;
         }
         if let Some(ending) = &mut self.ending {
-            if ending.stage() != Stage::LockAgain || !ending.is_escalation_due(now) {
-                ending.tick(now, &self.facts.key, out);
+            ending.tick(now, &self.facts.key, out);
+            return;
+        }
+        if let Some(verification) = &mut self.verify_lock {
+            if verification.tick(now, &self.facts.key, out) == Confirmation::Awaited {
                 return;
             }
-            // The repeated lock was not confirmed. The user was not warned of an end, so none
-            // begins: the limit restarts with its warnings.
-            self.ending = None;
+            // The user was not warned of an end, so none begins: the limit restarts with its
+            // warnings.
+            self.verify_lock = None;
             self.locking.hold = None;
         }
         if self.tick_groups(now, policy, out) == AllDone::Yes {
@@ -264,11 +273,14 @@ impl Session {
         if removal.is_some() && self.is_ending() {
             return removal;
         }
-        if let Some(ending) = &self.ending {
-            let ending = (ending.next(), Wake::Escalate);
+        let ending = self.ending.as_ref();
+        let ending = ending.map(|ending| (ending.next(), Wake::Escalate));
+        let verification = self.verify_lock.as_ref();
+        let verification = verification.map(|verification| (verification.next(), Wake::VerifyLock));
+        if let Some(acting) = ending.or(verification) {
             return removal
                 .into_iter()
-                .chain([ending])
+                .chain([acting])
                 .min_by_key(|(due, _)| *due);
         }
         let groups = self.groups_due().map(|due| (due, Wake::Groups));
@@ -364,10 +376,13 @@ impl Session {
         }
         // An end of the session withdraws nothing, but a lock for one limit withdraws warnings of
         // the other.
-        match &mut self.ending {
-            Some(ending) if ending.limit == kind => ending.outdated = true,
-            Some(ending) if !ending.stage().locks() => {}
-            Some(_) | None => out.push(Action::Withdraw(self.facts.key.clone(), kind)),
+        match (&mut self.ending, &mut self.verify_lock) {
+            (Some(ending), _) if ending.limit == kind => ending.outdated = true,
+            (_, Some(verification)) if verification.limit == kind => verification.outdated = true,
+            (Some(ending), _) if ending.stage() != Stage::Lock => {}
+            (Some(_) | None, Some(_) | None) => {
+                out.push(Action::Withdraw(self.facts.key.clone(), kind));
+            }
         }
     }
 
@@ -380,7 +395,7 @@ impl Session {
     }
 
     fn extended(&mut self, now: BootTime) -> Result<Extended, Refusal> {
-        if self.ending.is_some() || self.login != LoginState::Open {
+        if self.is_acting() || self.login != LoginState::Open {
             return Err(Refusal::Ending);
         }
         let limits = self.absolute_limits().ok_or(Refusal::NoLimit)?;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::session::escalation::backoff;
+use crate::session::delivery::backoff;
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::session::{LoginState, Session};
 use crate::{
@@ -207,8 +207,7 @@ impl Session {
 
     /// The limit for which it is being ended or was hung up.
     fn ended_for(&self) -> Option<LimitKind> {
-        let ending = self.ending.as_ref().filter(|_| self.is_ending());
-        let ending = ending.map(|ending| ending.limit);
+        let ending = self.ending.as_ref().map(|ending| ending.limit);
         match (self.survived().or(ending), self.login) {
             (Some(limit), _) | (None, LoginState::HungUp(limit)) => Some(limit),
             (None, LoginState::Open | LoginState::LoggedOut) => None,

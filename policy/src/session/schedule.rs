@@ -55,7 +55,7 @@ impl Session {
         let Some(limits) = self.limits() else {
             return Vec::new();
         };
-        if self.ending.is_some() {
+        if self.is_acting() {
             return Vec::new();
         }
         let mut milestones = Vec::new();
@@ -90,7 +90,7 @@ impl Session {
         let Some(limits) = self.limits() else {
             return Vec::new();
         };
-        if self.ending.is_some() {
+        if self.is_acting() {
             return Vec::new();
         }
         let effective = |kind, countdown: &Countdown, anchor, limit: &Limit| {

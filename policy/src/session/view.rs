@@ -129,7 +129,7 @@ impl<'a> View<'a> {
             EffectiveLimits::Limited { rule, .. } => (session.limits(), rule.as_deref()),
             EffectiveLimits::Exempt(_) | EffectiveLimits::Undecided => (None, None),
         };
-        let ending = session.ending.as_ref().filter(|_| session.is_ending());
+        let ending = session.ending.as_ref();
         let warned = |kind| session.is_warned(kind);
         let phase = if let Some(limit) = session.survived() {
             Phase::Survived(limit)
