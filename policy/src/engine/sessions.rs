@@ -149,14 +149,12 @@ impl Engine {
             self.update_or_remove(&key, out, Session::dropped);
         }
         for session in self.displaced.values_mut() {
-            session.tick(self.now, &self.policy, out);
+            session.reevaluate(self.now, &self.policy, out);
         }
         for session in self.sessions.values_mut() {
-            if session.facts.keeper != Keeper::Logind {
+            // One with a removal has its id again, which another one had until now.
+            if session.facts.keeper != Keeper::Logind || session.removal.is_some() {
                 session.reevaluate(self.now, &self.policy, out);
-            } else if session.removal.is_some() {
-                // It has its id again, which another one had until now.
-                session.tick(self.now, &self.policy, out);
             }
         }
     }

@@ -47,7 +47,8 @@ impl Session {
         {
             self.verify_lock = None;
         }
-        if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
+        let is_warned = self.absolute.is_warned() || self.inactivity.is_warned();
+        if self.is_held() && is_warned && !self.is_ending() {
             // It was no desktop for some time, and is one that is locked again.
             self.withdraw_at_lock(out);
         }

@@ -23,7 +23,7 @@ use session_timeout_policy::{
     SessionFacts, SessionType, StampSource, WallTime, Warning,
 };
 
-use super::oracle::EffectiveLimits;
+use super::oracle::{AbsoluteFrom, EffectiveLimits};
 
 /// A time, and a number that tells what came first within it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ pub(super) struct History {
     pub(super) effective_limits: Vec<(Moment, EffectiveLimits)>,
     /// What it was before a user changed that.
     pub(super) past: Vec<EarlierProperties>,
+    /// Where the absolute limit is from.
+    pub(super) absolute_from: AbsoluteFrom,
     /// An absolute limit holds that no lock puts off.
     pub(super) fixed: Option<FixedAnchor>,
     /// When the last one that did was no more.
@@ -238,6 +240,7 @@ impl History {
             began: None,
             effective_limits: Vec::new(),
             past: Vec::new(),
+            absolute_from: AbsoluteFrom::default(),
             fixed: None,
             unfixed: None,
             removal: None,

@@ -8,8 +8,22 @@ use session_timeout_policy::{
     ABSOLUTE_MAX, BootTime, EndAction, Groups, LimitKind, Policy, SessionFacts,
 };
 
-use super::limits::{Earlier, EffectiveLimits, PolicyTables, RuleLimits};
+use super::limits::{ClampedLimit, Earlier, EffectiveLimits, PolicyTables, RuleLimits};
 use crate::history::{EarlierProperties, History};
+
+/// How it is known that a limit is the one that has begun to count down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Continuity {
+    /// By the limit: its length, its leads and its action.
+    Limit,
+    /// By the record of an earlier engine, which has the length, which warnings were given, and
+    /// the name of the rule.
+    Record,
+}
+
+/// The rule that an absolute limit is from; `None` for the default of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AbsoluteFrom(Option<String>);
 
 /// More than a user of a scenario makes.
 const MAX_RECORDED: usize = 16;
@@ -34,6 +48,19 @@ impl History {
     }
 }
 
+impl History {
+    /// Whether the record of the absolute limit that held may be one of this limit.
+    fn may_have_counted(&self, held: &RuleLimits, limits: &RuleLimits) -> bool {
+        let (held, limit) = (&held.absolute, &limits.absolute);
+        let given = self.warnings_in_force(LimitKind::Absolute).next();
+        let fits = given.is_none_or(|(_, warning)| {
+            let is_shortest = |clock: &ClampedLimit| clock.shortest() == Some(warning.lead);
+            limit.leads.contains(&warning.lead) && is_shortest(held) == is_shortest(limit)
+        });
+        held.length == limit.length && fits
+    }
+}
+
 impl PolicyTables {
     /// What the policy with this number says of a session as it is and as it was.
     pub(super) fn evaluate_earlier(
@@ -41,11 +68,12 @@ impl PolicyTables {
         (number, policy): (usize, &Policy),
         history: &History,
         now: BootTime,
-    ) -> Option<EffectiveLimits> {
+        continuity: Continuity,
+    ) -> Option<(EffectiveLimits, AbsoluteFrom)> {
         let groups = &history.groups;
         let effective = self.evaluate(number, policy, &history.facts, groups)?;
         if history.past.is_empty() {
-            return Some(effective);
+            return Some((effective, self.source(number, policy, effective)));
         }
         let mut ends = Vec::new();
         let mut add = |effective: EffectiveLimits, graphical: bool| {
@@ -69,7 +97,7 @@ impl PolicyTables {
             EndAction::HangUp | EndAction::Terminate => 2,
         };
         let Some(top) = ends.iter().map(|(_, limits, g)| weight(limits, *g)).max() else {
-            return Some(effective);
+            return Some((effective, self.source(number, policy, effective)));
         };
         let base = match effective {
             EffectiveLimits::Limited(id) => id,
@@ -82,7 +110,8 @@ impl PolicyTables {
         };
         let base_terms = self.get(base)?.clone();
         if top == 0 {
-            return Some(EffectiveLimits::Limited(base));
+            let effective = EffectiveLimits::Limited(base);
+            return Some((effective, self.source(number, policy, effective)));
         }
         ends.retain(|(_, limits, graphical)| weight(limits, *graphical) == top);
         let since = match history.fixed {
@@ -96,9 +125,12 @@ impl PolicyTables {
         }
         let held = self.held_until_now(history);
         let continues = |limits: &RuleLimits| {
-            held.as_ref().is_some_and(|held| {
-                let action = held.rule_action(LimitKind::Absolute);
-                held.absolute == limits.absolute && action == limits.action
+            held.as_ref().is_some_and(|held| match continuity {
+                Continuity::Limit => {
+                    let action = held.rule_action(LimitKind::Absolute);
+                    held.absolute == limits.absolute && action == limits.action
+                }
+                Continuity::Record => history.may_have_counted(held, limits),
             })
         };
         if ends.iter().any(|(_, limits, _)| continues(limits)) {
@@ -106,7 +138,7 @@ impl PolicyTables {
             ends.retain(|(_, limits, _)| continues(limits) || limits.absolute.length < length);
         }
         let granted = history.total_granted();
-        let (_, chosen, _) = ends.iter().min_by_key(|(_, limits, _)| {
+        let (id, chosen, _) = ends.iter().min_by_key(|(id, limits, _)| {
             let clock = &limits.absolute;
             let begun = continues(limits);
             let length = (clock.length + granted).min(ABSOLUTE_MAX.max(clock.length));
@@ -119,8 +151,11 @@ impl PolicyTables {
                 Some((_, warning)) => passes.max(warning.ends_at),
                 None => passes.max(now.saturating_add(shortest.unwrap_or(Duration::ZERO))),
             };
-            (end, !begun)
+            let source = self.source(number, policy, EffectiveLimits::Limited(*id));
+            let recorded = continuity == Continuity::Record && source == history.absolute_from;
+            (end, !begun, !recorded)
         })?;
+        let source = self.source(number, policy, EffectiveLimits::Limited(*id));
         let limits = RuleLimits {
             absolute: chosen.absolute.clone(),
             extensions,
@@ -131,7 +166,17 @@ impl PolicyTables {
             }),
             ..base_terms
         };
-        Some(EffectiveLimits::Limited(self.find(limits)))
+        Some((EffectiveLimits::Limited(self.find(limits)), source))
+    }
+
+    /// Where the limits with this number are from.
+    fn source(&self, number: usize, policy: &Policy, effective: EffectiveLimits) -> AbsoluteFrom {
+        let rule = match effective {
+            EffectiveLimits::Limited(id) => self.rule(number, id),
+            EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
+        };
+        let rule = rule.and_then(|rule| policy.rules.get(rule));
+        AbsoluteFrom(rule.map(|rule| rule.name.clone()))
     }
 
     /// What has held until now, decided or not.

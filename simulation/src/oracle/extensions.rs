@@ -2,6 +2,7 @@
 
 use session_timeout_policy::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
 
+use super::earlier::Continuity;
 use super::{Cause, EffectiveLimits, EventKind, Oracle, PolicyTables, Verdict, broken};
 use crate::history::{History, LockFact, Moment};
 use crate::invariant::Invariant;
@@ -85,8 +86,9 @@ impl Oracle<'_> {
             EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
         };
         let mut held = length(tables, history.effective());
-        while let Some(effective) =
-            tables.evaluate_earlier((self.policy, policy), history, self.now)
+        let policy = (self.policy, policy);
+        let limit = Continuity::Limit;
+        while let Some((effective, _)) = tables.evaluate_earlier(policy, history, self.now, limit)
             && let (Some(new), Some(old)) = (length(tables, effective), held)
             && new < old
             && let Some((_, extension)) = history.extensions.last_mut()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, Finding, Groups, LimitKind};
 
+use super::earlier::Continuity;
 use super::limits::LimitsChange;
 use super::{Broken, CheckedSession, Oracle, Requirement, RuleLimits, Verdict, broken};
 use crate::history::{FixedAnchor, GroupsRequest, History, LockFact, Moment};
@@ -39,6 +40,10 @@ impl History {
 impl Oracle<'_> {
     /// Judges every session that the call is about.
     pub(super) fn evaluate_all(&mut self) {
+        self.judge_all_by(Continuity::Limit);
+    }
+
+    pub(super) fn judge_all_by(&mut self, continuity: Continuity) {
         let now = self.moment();
         let (tables, number) = (&mut self.tables, self.policy);
         let Some(policy) = self.policies.get(number) else {
@@ -51,12 +56,16 @@ impl Oracle<'_> {
                 // Nobody waits for them any more.
                 history.groups_requests.clear();
             }
-            let verdict = tables.evaluate_earlier((number, policy), history, now.at);
+            let verdict = tables.evaluate_earlier((number, policy), history, now.at, continuity);
             let old = history
                 .effective_limits
                 .last()
                 .map(|(_, effective)| *effective);
             // What held before holds while the groups are asked for.
+            let verdict = verdict.map(|(effective, source)| {
+                history.absolute_from = source;
+                effective
+            });
             let effective = verdict.or(old).unwrap_or(EffectiveLimits::Undecided);
             let locks_again = history.hold().is_some_and(|hold| hold.again.is_some());
             let stands_for_an_end = match effective {
@@ -123,7 +132,8 @@ impl Oracle<'_> {
             return;
         };
         for CheckedSession { history, .. } in &mut self.sessions {
-            let verdict = tables.evaluate_earlier((number, policy), history, now.at);
+            let verdict =
+                tables.evaluate_earlier((number, policy), history, now.at, Continuity::Record);
             if verdict.is_none() && history.effective() != EffectiveLimits::Undecided {
                 history
                     .effective_limits

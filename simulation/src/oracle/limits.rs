@@ -203,6 +203,11 @@ impl PolicyTables {
         RuleLimitsId(at)
     }
 
+    /// Which rule of the policy with this number these limits are from, if they are from one.
+    pub(crate) fn rule(&self, number: usize, RuleLimitsId(at): RuleLimitsId) -> Option<usize> {
+        at.checked_sub(self.starts.get(number)? + 1)
+    }
+
     pub(crate) fn get(&self, id: RuleLimitsId) -> Option<&RuleLimits> {
         self.limits.get(id.0)
     }

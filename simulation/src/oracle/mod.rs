@@ -19,6 +19,8 @@ mod sessions;
 
 use std::time::Duration;
 
+pub(super) use earlier::AbsoluteFrom;
+use earlier::Continuity;
 use limits::LimitsChange;
 pub(super) use limits::{EffectiveLimits, PolicyTables, RuleLimits};
 
@@ -167,7 +169,7 @@ impl<'p> Oracle<'p> {
         }
         self.find_displaced();
         self.forgets_what_held();
-        self.evaluate_all();
+        self.judge_all_by(Continuity::Record);
         self.comes_up = true;
         // Where nothing is decided, no warning stands.
         let moment = self.moment();
