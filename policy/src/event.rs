@@ -161,7 +161,7 @@ pub struct Warning {
 pub enum Finding {
     /// The groups of the user cannot be resolved, so that no rule about groups matches.
     GroupsUnavailable,
-    /// The screen was not locked after [`Action::Lock`] of the first stage.
+    /// The screen was not locked after [`Action::Lock`] of `lock-after`.
     NotLocked,
     /// This limit was passed, and the end action is only a report.
     Passed(LimitKind),

@@ -49,7 +49,7 @@ pub enum Invariant {
     EndStages,
     /// A session that is held is not ended, and is asked to lock again at its limit.
     Held,
-    /// The first stage locks once, in time and only where there is something to lock.
+    /// `lock-after` locks once, in time and only where there is something to lock.
     LockAfter,
     /// What was done or locked is said.
     Confirmed,
@@ -97,7 +97,7 @@ impl Invariant {
             Self::Reported => "a limit that is only reported is so once, in time",
             Self::EndStages => "an end goes on until the session is gone, stage by stage",
             Self::Held => "a locked session is held, and asked to lock again at its limit",
-            Self::LockAfter => "the first stage locks once, in time",
+            Self::LockAfter => "lock-after locks once, in time",
             Self::Confirmed => "what was done is said",
             Self::Extensions => "extensions are granted as the policy says, up to 24 h",
             Self::Groups => "groups are asked for where they decide, and waited for",

@@ -58,7 +58,7 @@ pub enum Wake {
     LockConfirmation,
     /// What remains of a session that logind has dropped is ended again.
     Remains,
-    /// The lock of the first stage, or the probe before it.
+    /// The lock of `lock-after`, or the probe before it.
     LockAfter,
     /// A `Verify` without a reply, or one to be repeated.
     Verify,

@@ -183,7 +183,7 @@ pub struct Limits {
     pub absolute: Limit,
     /// The inactivity limit; `None` means off.
     pub inactivity: Option<Limit>,
-    /// The inactivity after which the screen is locked, as a first stage; `None` means off.
+    /// The inactivity after which the screen is locked, before any end; `None` means off.
     pub lock_after: Option<Duration>,
     /// The action when a limit is passed.
     pub end_action: EndAction,

@@ -1,6 +1,6 @@
 //! The idle time of one session: when it is probed, and what follows from the result.
 //!
-//! Two things count from the last activity: the lock of the first stage, and the inactivity limit.
+//! Two things count from the last activity: the lock of `lock-after`, and the inactivity limit.
 //! Each needs a successful probe at the moment when it is due.
 
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Session {
     /// The screen is not locked, although no unlock was signalled.
     fn found_unlocked(&mut self) {
         if self.locking.locked {
-            // What the first stage was for is due again.
+            // What `lock-after` was for is due again.
             self.lock_after = Countdown::default();
         }
         if self.verify_lock.is_some() {
@@ -209,7 +209,7 @@ impl Session {
                 .is_some_and(|limits| limits.unknown_idle == UnknownIdle::Report)
     }
 
-    /// The lock of the first stage, as a limit; only for sessions with a screen.
+    /// The lock of `lock-after`, as a limit; only for sessions with a screen.
     pub(crate) fn lock_after_limit(&self) -> Option<Limit> {
         let limits = self.limits()?;
         let length = limits.lock_after?;
@@ -246,7 +246,7 @@ impl Session {
         end.into_iter().chain(lock_after).min()
     }
 
-    /// When the inactivity limit or the first stage is due.
+    /// When the inactivity limit or `lock-after` is due.
     fn nominal_dues(&self) -> (Option<BootTime>, Option<BootTime>) {
         if self.is_held() {
             return (None, None);
@@ -313,7 +313,7 @@ impl Session {
         };
         if !self.unknown_reported && self.activity.probed_at >= due {
             self.unknown_reported = true;
-            // The first stage has locked, or failed to, in any case.
+            // `lock-after` has locked, or failed to, in any case.
             let lock_after = std::mem::take(&mut self.lock_after);
             self.withdraw(LimitKind::Inactivity, out);
             self.lock_after = lock_after;

@@ -80,7 +80,7 @@ impl Session {
         self.withdraw(LimitKind::Inactivity, out);
     }
 
-    /// Reports a desktop that the first stage asked to lock and that has not locked.
+    /// Reports a desktop that `lock-after` asked to lock and that has not locked.
     pub(crate) fn tick_lock_confirmation(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let overdue = self
             .locking

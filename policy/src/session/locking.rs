@@ -1,4 +1,4 @@
-//! Locks of a session's screen: as a first stage, or instead of an end.
+//! Locks of a session's screen: by `lock-after`, or instead of an end.
 //!
 //! A lock instead of an end *holds* the session: its user has to authenticate again, and both
 //! limits restart at the unlock. Only a signal of logind proves an unlock. If a probe finds
@@ -22,7 +22,7 @@ pub enum LockCause {
     Verify(LimitKind),
     /// Instead of an end by this limit.
     Limit(LimitKind),
-    /// As the first stage, before an end.
+    /// As `lock-after`, before an end.
     LockAfter,
 }
 
@@ -55,9 +55,9 @@ pub struct Locking {
     pub hold: Option<Hold>,
     /// When the user unlocked the screen after the last hold.
     pub unlocked_at: Option<BootTime>,
-    /// When the first stage asked for a lock that is not confirmed yet.
+    /// When `lock-after` asked for a lock that is not confirmed yet.
     pub requested_at: Option<BootTime>,
-    /// The last lock that the first stage asked for was not confirmed in time, and the screen was
+    /// The last lock that `lock-after` asked for was not confirmed in time, and the screen was
     /// not seen to be locked since.
     pub unconfirmed: bool,
 }
@@ -86,7 +86,7 @@ impl Locking {
         });
     }
 
-    /// The screen is locked. Returns whether the first stage asked for that.
+    /// The screen is locked. Returns whether `lock-after` asked for that.
     pub(crate) fn locked(&mut self) -> Option<LockCause> {
         self.locked = true;
         self.unconfirmed = false;
@@ -137,7 +137,7 @@ impl Locking {
         self.unconfirmed = true;
     }
 
-    /// Until when a lock that the first stage asked for has to be confirmed.
+    /// Until when a lock that `lock-after` asked for has to be confirmed.
     pub(crate) fn confirmation_due(&self) -> Option<BootTime> {
         self.requested_at
             .map(|asked| asked.saturating_add(CONFIRM_WITHIN))

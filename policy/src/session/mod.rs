@@ -61,7 +61,7 @@ pub(crate) struct Session {
     pub(crate) activity: Activity,
     pub(crate) absolute: Countdown,
     pub(crate) inactivity: Countdown,
-    /// The countdown to the lock of the first stage.
+    /// The countdown to the lock of `lock-after`.
     pub(crate) lock_after: Countdown,
     pub(crate) granted: Granted,
     pub(crate) locking: Locking,

@@ -21,7 +21,7 @@ pub struct Milestone {
 pub enum MilestoneKind {
     /// The session passes this limit, and its end action is taken.
     End(LimitKind),
-    /// The screen is locked, as the first stage.
+    /// The screen is locked, by `lock-after`.
     Lock,
     /// The user is warned of this limit, this long before.
     Warning(LimitKind, Duration),

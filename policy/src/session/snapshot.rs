@@ -33,7 +33,7 @@ pub struct SessionRecord {
     pub absolute: LimitRecord,
     /// The inactivity limit that held, and its progress.
     pub inactivity: LimitRecord,
-    /// The time until the first stage's lock, and its progress.
+    /// The time until the lock of `lock-after`, and its progress.
     pub lock_after: LimitRecord,
     /// The extensions of the absolute limit.
     pub granted: Granted,

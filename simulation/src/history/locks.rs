@@ -173,7 +173,7 @@ impl History {
         (held, self.renewed().is_some_and(new))
     }
 
-    /// When the lock of the first stage was last asked for.
+    /// When the lock of `lock-after` was last asked for.
     pub(crate) fn staged(&self) -> Option<Moment> {
         let mut facts = self.locks.iter().rev();
         facts.find_map(|(moment, fact)| {

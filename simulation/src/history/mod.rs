@@ -140,7 +140,7 @@ pub(super) enum LockFact {
     Seen,
     /// It is locked for this limit, as was asked.
     Held(LimitKind),
-    /// It is locked as the first stage.
+    /// It is locked by `lock-after`.
     Staged,
     /// A reading said that it is not locked.
     FoundOpen,

@@ -1,4 +1,4 @@
-//! Checks of locks: as the first stage, instead of an end, and repeated while the session is held.
+//! Checks of locks: by `lock-after`, instead of an end, and repeated while the session is held.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl History {
         }
     }
 
-    /// When the first stage asked for a lock of which nothing was heard before this call.
+    /// When `lock-after` asked for a lock of which nothing was heard before this call.
     fn lock_after_pending(&self, call: u32) -> Option<Moment> {
         let mut before = self.locks.iter().rev();
         let (moment, fact) = before.find(|(moment, fact)| {
@@ -122,7 +122,7 @@ impl Oracle<'_> {
     fn may_lock_after(&self, history: &History) -> Verdict {
         let limits = self.threatened(history, LimitKind::Absolute)?;
         let Some(after) = limits.lock_after.filter(|_| history.is_graphical()) else {
-            return broken(Invariant::LockAfter, "there is no first stage");
+            return broken(Invariant::LockAfter, "there is no lock-after");
         };
         if limits.action == EndAction::Report {
             return broken(Invariant::LockAfter, "the policy only reports");
@@ -286,7 +286,7 @@ impl Oracle<'_> {
         })
     }
 
-    /// When the first stage has to lock, if it has to.
+    /// When `lock-after` has to lock, if it has to.
     pub(super) fn stage_due(&self, history: &History, limits: &RuleLimits) -> Option<BootTime> {
         let after = limits.lock_after?;
         let found_open = |asked| {

@@ -76,7 +76,7 @@ impl Oracle<'_> {
     }
 
     fn may_report_unknown(&self, history: &History) -> Verdict {
-        // The first stage counts from the last activity, too.
+        // `lock-after` counts from the last activity, too.
         let stage_only = self
             .limits(history)
             .is_some_and(|limits| limits.inactivity.is_none());

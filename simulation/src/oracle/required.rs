@@ -72,7 +72,7 @@ impl Oracle<'_> {
             history,
             at,
             Invariant::LockAfter,
-            "the lock of the first stage",
+            "the lock of `lock-after`",
         ))
     }
 
