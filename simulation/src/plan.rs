@@ -54,7 +54,7 @@ pub(super) enum OpKind {
     Groups(CallFault, Duration),
     /// The user takes or releases an inhibitor lock on `idle`.
     Inhibits(LoginId, Inhibitor),
-    /// From here on nothing reaches the state file that [`Memory::Kept`] speaks of.
+    /// From here on nothing reaches the state file that [`SavedState::Kept`] speaks of.
     Keeps,
     /// The daemon looks at everything that logind has.
     Lists,
@@ -119,7 +119,7 @@ pub(super) struct Pattern {
 pub(super) enum SavedState {
     /// All of it.
     Fresh,
-    /// What there was at the last [`What::Keeps`].
+    /// What there was at the last [`OpKind::Keeps`].
     Kept,
     /// Nothing.
     Lost,

@@ -145,7 +145,7 @@ pub enum Verdict<'a> {
     },
     /// No limit holds.
     Exempt(Exemption),
-    /// It depends on the groups of the user, which are [`Groups::Untold`].
+    /// It depends on the groups of the user, which are [`Groups::Unknown`].
     NeedsGroups,
 }
 
