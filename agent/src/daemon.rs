@@ -12,10 +12,10 @@ use zbus::names::OwnedUniqueName;
 use zbus::{Connection, Message, MessageStream, fdo};
 
 use crate::bus::{self, timely};
-use crate::control;
 use crate::driver::Input;
 use crate::idle::Report;
 use crate::notice::LastEnding;
+use crate::wire;
 
 pub(crate) const NAME: &str = "org.sessiontimeout1";
 pub(crate) const PATH: &str = "/org/sessiontimeout1";
@@ -182,7 +182,7 @@ pub(crate) async fn last_ending(
 ) -> Option<LastEnding> {
     let call = connection.call_method(Some(daemon), PATH, Some(MANAGER), "LastEnding", &session);
     let answer = timely(call).await.ok()?;
-    control::last_ending(answer.body().deserialize().ok()?)
+    wire::last_ending(answer.body().deserialize().ok()?)
 }
 
 /// Reports to this daemon. Nobody waits for it to take note: it looks by itself when a limit is

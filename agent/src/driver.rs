@@ -10,9 +10,9 @@ use zbus::{Connection, MessageStream};
 
 use crate::bus::{self, timely};
 use crate::cli::Args;
-use crate::control;
 use crate::daemon::{self, Attachment, Refusal};
 use crate::idle::{Answer, Report, Watch};
+use crate::interface;
 use crate::notifier::{self, News};
 use crate::session::{self, LOGIND, MANAGER, MANAGER_PATH, NoSession, Session};
 use crate::source::{Source, Trouble};
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     let (inputs, incoming) = mpsc::channel(QUEUE);
     let failed = |error: zbus::Error| Failure::NoBus(error.to_string());
     let (news, shown) = mpsc::channel(QUEUE);
-    let offered = control::serve(&bus, inputs.clone(), news.clone()).await;
+    let offered = interface::serve(&bus, inputs.clone(), news.clone()).await;
     offered.map_err(failed)?;
     tokio::spawn(notifier::run(bus.clone(), session.id.clone(), shown));
     let removals = removals(&bus).await.map_err(failed)?;

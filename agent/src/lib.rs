@@ -14,14 +14,15 @@
 mod bus;
 mod cli;
 mod clock;
-mod control;
 mod daemon;
 mod driver;
 mod idle;
+mod interface;
 mod notice;
 mod notifier;
 mod session;
 mod source;
+mod wire;
 
 use std::io::Write as _;
 use std::process::ExitCode;

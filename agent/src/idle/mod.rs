@@ -1,15 +1,15 @@
 //! What there is to know of idle time, and how each kind of source comes to know it. Pure: told
 //! the time, and what the desktop says.
 
-mod armed;
-mod asked;
-mod owed;
+mod callback_source;
+mod pending_report;
+mod query_source;
 
 use std::time::Duration;
 
-pub(crate) use armed::{Armed, Step, Token};
-pub(crate) use asked::Asked;
-pub(crate) use owed::Owed;
+pub(crate) use callback_source::{Armed, Step, Token};
+pub(crate) use pending_report::Owed;
+pub(crate) use query_source::Asked;
 
 /// The answer to the daemon's question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 
 use session_timeout_texts::{Language, Sentence};
 
+use super::model::{Extensions, Granted, LastEnding, Limit, Parting, Plain, Urgency, Warning};
 use super::remaining::Remaining;
-use super::told::{Extensions, Granted, LastEnding, Limit, Parting, Plain, Urgency, Warning};
 use crate::clock::Now;
 
 /// What a server can show (`GetCapabilities` of the Desktop Notifications Specification 1.2).
@@ -239,7 +239,7 @@ mod tests {
 
     use super::*;
     use crate::clock::tests::at;
-    use crate::notice::told::End;
+    use crate::notice::model::End;
     use session_timeout_texts::is_harmful;
 
     const WHOLE: Abilities = Abilities {

@@ -2,12 +2,12 @@
 //! says, and what the notification server does.
 
 mod content;
+mod model;
 mod notices;
 mod remaining;
-mod told;
 
 pub(crate) use content::{Abilities, Actions, Button, Content, Stays};
-pub(crate) use notices::{Closed, Id, NotExtended, Notices, Step, Ticket};
-pub(crate) use told::{
+pub(crate) use model::{
     End, Extensions, Granted, LastEnding, Limit, Parting, Plain, Urgency, Warning,
 };
+pub(crate) use notices::{Closed, Id, NotExtended, Notices, Step, Ticket};

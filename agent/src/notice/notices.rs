@@ -5,8 +5,8 @@ use std::time::Duration;
 use session_timeout_texts::{Language, Sentence};
 
 use super::content::{Abilities, Button, Content};
+use super::model::{End, Granted, LastEnding, Limit, Parting, Warning};
 use super::remaining::Remaining;
-use super::told::{End, Granted, LastEnding, Limit, Parting, Warning};
 use crate::clock::{Boot, Now};
 
 /// An extension answers with a span, so that the end that comes of it is never the same to the

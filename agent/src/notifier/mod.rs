@@ -4,7 +4,7 @@
 //! time have to be answered meanwhile. Everything that may take long is a task as well, and what
 //! comes of it is heard like anything else.
 
-mod asking;
+mod button_calls;
 mod lock;
 mod server;
 
@@ -329,7 +329,7 @@ impl Notifier {
             if shown.is_none() {
                 return Some(Outcome::Untold(ending));
             }
-            asking::ending_told(&system, &session).await;
+            button_calls::ending_told(&system, &session).await;
             None
         });
     }
@@ -340,10 +340,10 @@ impl Notifier {
         self.spawn(async move {
             match button {
                 Button::Extend => Some(Outcome::Extended(
-                    asking::extend(language, &bus, &session).await,
+                    button_calls::extend(language, &bus, &session).await,
                 )),
-                Button::SignOut => failed(asking::sign_out(language, &bus, &session).await),
-                Button::Stay => failed(asking::stay(language, &bus, &session).await),
+                Button::SignOut => failed(button_calls::sign_out(language, &bus, &session).await),
+                Button::Stay => failed(button_calls::stay(language, &bus, &session).await),
             }
         });
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::owed::Standing;
+use super::pending_report::Standing;
 use super::{Owed, Report, Watch};
 use crate::clock::{Now, Suspends};
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::owed::Standing;
+use super::pending_report::Standing;
 use super::{Answer, Owed, Report, Watch};
 use crate::clock::{Boot, Now};
 

@@ -11,10 +11,10 @@ use crate::clock::Now;
 use crate::notice::{End, Extensions, LastEnding, Limit, Parting, Plain, Urgency, Warning};
 
 /// What is told, by name. Names that are not known are for agents to come.
-pub(super) type Dictionary = HashMap<String, OwnedVariant>;
+pub(crate) type Dictionary = HashMap<String, OwnedVariant>;
 
 /// What is warned of.
-pub(super) fn warning(now: Now, told: Dictionary) -> fdo::Result<Warning> {
+pub(crate) fn warning(now: Now, told: Dictionary) -> fdo::Result<Warning> {
     let mut told = Told(told);
     let extensions = Extensions {
         left: told.some("ExtensionsLeft").unwrap_or(0),
@@ -36,7 +36,7 @@ pub(super) fn warning(now: Now, told: Dictionary) -> fdo::Result<Warning> {
 }
 
 /// What ends.
-pub(super) fn parting(told: Dictionary) -> fdo::Result<Parting> {
+pub(crate) fn parting(told: Dictionary) -> fdo::Result<Parting> {
     let mut told = Told(told);
     Ok(Parting {
         limit: limit(&told.word("Limit")?)?,
@@ -61,7 +61,7 @@ pub(crate) fn last_ending(told: Dictionary) -> Option<LastEnding> {
 }
 
 /// Which limit this is.
-pub(super) fn limit(word: &str) -> fdo::Result<Limit> {
+pub(crate) fn limit(word: &str) -> fdo::Result<Limit> {
     Limit::parse(word).ok_or_else(|| fdo::Error::InvalidArgs(format!("there is no limit {word:?}")))
 }
 

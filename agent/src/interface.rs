@@ -1,20 +1,17 @@
 //! What the daemon may ask of the agent over D-Bus: `org.sessiontimeout1.Agent`.
 
-mod told;
-
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use zbus::message::Header;
 use zbus::{Connection, fdo, interface};
 
-pub(crate) use self::told::last_ending;
-use self::told::{Dictionary, limit, parting, warning};
 use crate::clock::Now;
 use crate::driver::Input;
 use crate::idle::{Answer, Watch};
 use crate::notifier::News;
 use crate::source::Trouble;
+use crate::wire::{Dictionary, limit, parting, warning};
 
 const PATH: &str = "/org/sessiontimeout1/Agent";
 
