@@ -1,7 +1,6 @@
 //! The daemon: the agent attaches to it, whenever there is a new one, and reports to it.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future;
 use std::time::Duration;
 
@@ -11,15 +10,14 @@ use zbus::message::Flags;
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, Message, MessageStream, fdo};
 
+use session_timeout_protocol::bus::{NAME, manager};
+
+use crate::attachment::{Attachment, Refusal};
 use crate::bus::{self, timely};
-use crate::driver::Input;
 use crate::idle::Report;
+use crate::input::Input;
 use crate::notice::LastEnding;
 use crate::wire;
-
-pub(crate) const NAME: &str = "org.sessiontimeout1";
-pub(crate) const PATH: &str = "/org/sessiontimeout1";
-pub(crate) const MANAGER: &str = "org.sessiontimeout1.Manager";
 
 /// When to try again to attach to a daemon that does not answer, each after the one before. Then
 /// the next one to come is waited for.
@@ -38,53 +36,6 @@ const UNKNOWN: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(3),
 ];
-
-/// Where the agent stands with the daemon.
-#[derive(Debug)]
-pub(crate) enum Attachment {
-    /// This daemon has taken it.
-    Attached(OwnedUniqueName),
-    /// There is no daemon, or none that answers; the agent waits for one.
-    Waiting(Option<Refusal>),
-    /// Another agent speaks for the session.
-    Taken,
-    /// It will never be taken.
-    Refused(Refusal),
-}
-
-/// What the daemon, or the bus before it, says against it.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    Denied(String),
-    NoSuchSession(String),
-    OldDaemon,
-    NoAnswer(String),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Denied(why) => write!(
-                f,
-                "this user may not attach an agent ({why}); if it is the system bus that says so, \
-                 its policy is missing: is there org.sessiontimeout1.conf in \
-                 /usr/share/dbus-1/system.d? Then: systemctl reload dbus"
-            ),
-            Self::NoSuchSession(why) => write!(
-                f,
-                "session-timeoutd does not take this session ({why}); see loginctl, and \
-                 session-timeout status"
-            ),
-            Self::OldDaemon => f.write_str(
-                "session-timeoutd knows no agents, it is older; systemctl restart session-timeoutd",
-            ),
-            Self::NoAnswer(why) => write!(
-                f,
-                "session-timeoutd does not answer ({why}); systemctl status session-timeoutd"
-            ),
-        }
-    }
-}
 
 /// Attaches to each daemon that comes, until one says that it is not wanted.
 pub(crate) async fn follow(
@@ -138,7 +89,13 @@ async fn attach(
     let (mut pauses, mut unknown) = (PAUSES.into_iter(), UNKNOWN.into_iter());
     loop {
         let body = (session, source);
-        let call = connection.call_method(Some(&daemon), PATH, Some(MANAGER), "AttachAgent", &body);
+        let call = connection.call_method(
+            Some(&daemon),
+            manager::PATH,
+            Some(manager::INTERFACE),
+            manager::ATTACH_AGENT,
+            &body,
+        );
         let answer = timely(call).await;
         let refusal = match answer.and_then(|reply| reply.body().deserialize::<bool>()) {
             Ok(true) => return Attachment::Attached(daemon),
@@ -180,7 +137,13 @@ pub(crate) async fn last_ending(
     daemon: &OwnedUniqueName,
     session: &str,
 ) -> Option<LastEnding> {
-    let call = connection.call_method(Some(daemon), PATH, Some(MANAGER), "LastEnding", &session);
+    let call = connection.call_method(
+        Some(daemon),
+        manager::PATH,
+        Some(manager::INTERFACE),
+        manager::LAST_ENDING,
+        &session,
+    );
     let answer = timely(call).await.ok()?;
     wire::last_ending(answer.body().deserialize().ok()?)
 }
@@ -197,12 +160,12 @@ pub(crate) async fn report(
     report: Report,
 ) -> zbus::Result<()> {
     let method = match report {
-        Report::BecameIdle => "BecameIdle",
-        Report::BecameActive => "BecameActive",
+        Report::BecameIdle => manager::BECAME_IDLE,
+        Report::BecameActive => manager::BECAME_ACTIVE,
     };
-    let message = Message::method_call(PATH, method)
+    let message = Message::method_call(manager::PATH, method)
         .destination(daemon)
-        .interface(MANAGER)
+        .interface(manager::INTERFACE)
         .with_flags(Flags::NO_REPLY_EXPECTED)
         .build(&(session,))?;
     timely(connection.send(&message)).await

@@ -8,30 +8,20 @@ use tokio::sync::{mpsc, oneshot};
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, MessageStream};
 
+use crate::attachment::{Attachment, Refusal};
 use crate::bus::{self, timely};
 use crate::cli::Args;
-use crate::daemon::{self, Attachment, Refusal};
+use crate::daemon;
 use crate::idle::{Answer, Report, Watch};
+use crate::input::Input;
 use crate::interface;
+use crate::log::log;
 use crate::notifier::{self, News};
 use crate::session::{self, LOGIND, MANAGER, MANAGER_PATH, NoSession, Session};
 use crate::source::{Source, Trouble};
 
 /// Questions and news that may wait; there is never more than one of a kind.
 const QUEUE: usize = 16;
-
-/// What happens.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// The daemon asks.
-    Question(Option<Watch>, oneshot::Sender<Result<Answer, Trouble>>),
-    /// Where the agent stands with the daemon.
-    Daemon(Attachment),
-    /// logind has removed the session.
-    SessionGone,
-    /// The system bus has gone.
-    BusGone,
-}
 
 /// Why the agent ends other than well.
 #[derive(Debug)]
@@ -160,7 +150,7 @@ impl Driver {
                 Ok(reports) => self.report(reports).await?,
                 // A desktop ends without the agent, and takes nobody's leave.
                 Err(Trouble::Gone(_)) => return Ok(()),
-                Err(trouble) => say(&trouble),
+                Err(trouble) => log(&trouble),
             }
         }
     }
@@ -190,7 +180,7 @@ impl Driver {
         match attachment {
             Attachment::Attached(daemon) => {
                 let (id, name) = (&self.session.id, self.source.name());
-                say(&format!("idle time of session {id} comes from {name}"));
+                log(&format!("idle time of session {id} comes from {name}"));
                 if let Some(news) = self.untold.take() {
                     let (bus, id) = (self.bus.clone(), id.clone());
                     tokio::spawn(tell_last_ending(bus, daemon.clone(), id, news));
@@ -198,7 +188,7 @@ impl Driver {
                 self.daemon = Some(daemon);
             }
             Attachment::Waiting(None) => {}
-            Attachment::Waiting(Some(why)) => say(&why),
+            Attachment::Waiting(Some(why)) => log(&why),
             Attachment::Taken => return Ok(Standing::Leave),
             Attachment::Refused(why) => return Err(Failure::Refused(why)),
         }
@@ -282,9 +272,4 @@ async fn notice_removal(
         }
     }
     let _ = inputs.send(Input::BusGone).await;
-}
-
-/// Standard error of a user's unit is the journal.
-pub(crate) fn say(what: &dyn fmt::Display) {
-    eprintln!("session-timeout-agent: {what}");
 }

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
+use session_timeout_protocol::bus::agent;
 use tokio::sync::{mpsc, oneshot};
 use zbus::message::Header;
 use zbus::{Connection, fdo, interface};
 
 use crate::clock::Now;
-use crate::driver::Input;
 use crate::idle::{Answer, Watch};
+use crate::input::Input;
 use crate::notifier::News;
 use crate::source::Trouble;
 use crate::wire::{Dictionary, limit, parting, warning};
-
-const PATH: &str = "/org/sessiontimeout1/Agent";
 
 /// How long the bus may take to say who calls. The daemon waits for two seconds in all.
 const PATIENCE: Duration = Duration::from_millis(400);
@@ -28,7 +27,10 @@ pub(crate) async fn serve(
     news: mpsc::Sender<News>,
 ) -> zbus::Result<()> {
     let server = connection.object_server();
-    server.at(PATH, Agent { inputs, news }).await.map(drop)
+    server
+        .at(agent::PATH, Agent { inputs, news })
+        .await
+        .map(drop)
 }
 
 struct Agent {
@@ -54,9 +56,9 @@ impl Agent {
         match answered.await.map_err(stopping)? {
             Ok(Answer::Exact(idle)) => {
                 let micros = u64::try_from(idle.as_micros()).unwrap_or(u64::MAX);
-                Ok(("exact", micros))
+                Ok((agent::EXACT, micros))
             }
-            Ok(Answer::Active) => Ok(("active", 0)),
+            Ok(Answer::Active) => Ok((agent::ACTIVE, 0)),
             Err(trouble @ Trouble::NoSource) => Err(fdo::Error::NotSupported(trouble.to_string())),
             Err(trouble) => Err(fdo::Error::Failed(trouble.to_string())),
         }
@@ -130,5 +132,27 @@ async fn only_root(connection: &Connection, header: &Header<'_>) -> fdo::Result<
     match tokio::time::timeout(PATIENCE, uid).await {
         Ok(Ok(0)) => Ok(()),
         _ => Err(denied()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zbus::object_server::Interface as _;
+
+    use super::*;
+
+    /// The attribute of `zbus` takes a literal, and names the members after the functions.
+    #[test]
+    fn the_interface_is_the_one_of_the_protocol() {
+        let interface = Agent {
+            inputs: mpsc::channel(1).0,
+            news: mpsc::channel(1).0,
+        };
+        let mut xml = String::new();
+        interface.introspect_to_writer(&mut xml, 0);
+        let methods = xml.split("<method name=\"").skip(1);
+        let methods: Vec<_> = methods.filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(methods, agent::METHODS);
+        assert_eq!(Agent::name().as_str(), agent::INTERFACE);
     }
 }

@@ -11,13 +11,16 @@
 
 #![forbid(unsafe_code)]
 
+mod attachment;
 mod bus;
 mod cli;
 mod clock;
 mod daemon;
 mod driver;
 mod idle;
+mod input;
 mod interface;
+mod log;
 mod notice;
 mod notifier;
 mod session;
@@ -31,7 +34,8 @@ use std::time::Duration;
 use clap::Parser as _;
 
 use crate::cli::Args;
-use crate::driver::{Failure, say};
+use crate::driver::Failure;
+use crate::log::log;
 use crate::session::NoSession;
 
 /// Starting it again will not help; the unit does not.
@@ -50,7 +54,7 @@ pub fn main() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            say(&error);
+            log(&error);
             return ExitCode::FAILURE;
         }
     };
@@ -67,7 +71,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(&failure);
+            log(&failure);
             status(&failure, &args)
         }
     }

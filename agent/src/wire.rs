@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use session_timeout_protocol::bus::{last_ending, warning};
 use session_timeout_texts::Cause;
 use zbus::fdo;
 use zbus::wire::OwnedVariant;
@@ -17,20 +18,20 @@ pub(crate) type Dictionary = HashMap<String, OwnedVariant>;
 pub(crate) fn warning(now: Now, told: Dictionary) -> fdo::Result<Warning> {
     let mut told = Told(told);
     let extensions = Extensions {
-        left: told.some("ExtensionsLeft").unwrap_or(0),
-        by: told.span("ExtendByUSec").unwrap_or_default(),
+        left: told.some(warning::EXTENSIONS_LEFT).unwrap_or(0),
+        by: told.span(warning::EXTEND_BY_USEC).unwrap_or_default(),
     };
     Ok(Warning {
-        limit: limit(&told.word("Limit")?)?,
-        ends: now.after(told.span("EndsInUSec")?),
-        length: told.span("LengthUSec")?,
-        urgency: match told.needed("Last")? {
+        limit: limit(&told.word(warning::LIMIT)?)?,
+        ends: now.after(told.span(warning::ENDS_IN_USEC)?),
+        length: told.span(warning::LENGTH_USEC)?,
+        urgency: match told.needed(warning::LAST)? {
             true => Urgency::Critical,
             false => Urgency::Normal,
         },
-        end: End::of(&told.word("Action")?),
-        rule: told.plain("Rule"),
-        message: told.plain("Message"),
+        end: End::of(&told.word(warning::ACTION)?),
+        rule: told.plain(warning::RULE),
+        message: told.plain(warning::MESSAGE),
         extensions: (extensions.left > 0).then_some(extensions),
     })
 }
@@ -39,9 +40,9 @@ pub(crate) fn warning(now: Now, told: Dictionary) -> fdo::Result<Warning> {
 pub(crate) fn parting(told: Dictionary) -> fdo::Result<Parting> {
     let mut told = Told(told);
     Ok(Parting {
-        limit: limit(&told.word("Limit")?)?,
-        length: told.span("LengthUSec")?,
-        end: End::of(&told.word("Action")?),
+        limit: limit(&told.word(warning::LIMIT)?)?,
+        length: told.span(warning::LENGTH_USEC)?,
+        end: End::of(&told.word(warning::ACTION)?),
     })
 }
 
@@ -49,14 +50,14 @@ pub(crate) fn parting(told: Dictionary) -> fdo::Result<Parting> {
 pub(crate) fn last_ending(told: Dictionary) -> Option<LastEnding> {
     let mut told = Told(told);
     Some(LastEnding {
-        place: told.plain("Place"),
-        ago: told.span("AgoUSec").ok()?,
-        cause: match told.word("Cause").ok()?.as_str() {
+        place: told.plain(last_ending::PLACE),
+        ago: told.span(last_ending::AGO_USEC).ok()?,
+        cause: match told.word(last_ending::CAUSE).ok()?.as_str() {
             "login" => Cause::Login,
             "unlock" => Cause::Unlock,
             _ => Cause::Input,
         },
-        length: told.span("LengthUSec").ok()?,
+        length: told.span(last_ending::LENGTH_USEC).ok()?,
     })
 }
 
@@ -101,12 +102,12 @@ mod tests {
 
     fn told(more: Vec<(&str, Variant<'static>)>) -> Dictionary {
         let all = [
-            ("Limit", Variant::from("absolute")),
-            ("EndsInUSec", Variant::from(300_000_000_u64)),
-            ("LengthUSec", Variant::from(900_000_000_u64)),
-            ("LeadUSec", Variant::from(300_000_000_u64)),
-            ("Last", Variant::from(false)),
-            ("Action", Variant::from("hang-up")),
+            (warning::LIMIT, Variant::from("absolute")),
+            (warning::ENDS_IN_USEC, Variant::from(300_000_000_u64)),
+            (warning::LENGTH_USEC, Variant::from(900_000_000_u64)),
+            (warning::LEAD_USEC, Variant::from(300_000_000_u64)),
+            (warning::LAST, Variant::from(false)),
+            (warning::ACTION, Variant::from("hang-up")),
         ];
         let all = all.into_iter().chain(more);
         let owned =
@@ -135,13 +136,13 @@ mod tests {
         let told = warning(
             at(100),
             told(vec![
-                ("Limit", Variant::from("inactivity")),
-                ("Action", Variant::from("lock")),
-                ("Last", Variant::from(true)),
-                ("Rule", Variant::from("a\u{202e}b")),
-                ("Message", Variant::from("c\u{1b}d")),
-                ("ExtensionsLeft", Variant::from(2_u32)),
-                ("ExtendByUSec", Variant::from(60_000_000_u64)),
+                (warning::LIMIT, Variant::from("inactivity")),
+                (warning::ACTION, Variant::from("lock")),
+                (warning::LAST, Variant::from(true)),
+                (warning::RULE, Variant::from("a\u{202e}b")),
+                (warning::MESSAGE, Variant::from("c\u{1b}d")),
+                (warning::EXTENSIONS_LEFT, Variant::from(2_u32)),
+                (warning::EXTEND_BY_USEC, Variant::from(60_000_000_u64)),
                 ("Fanfare", Variant::from("loud")),
             ]),
         )
@@ -158,9 +159,9 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         for wrong in [
-            ("Limit", Variant::from("monthly")),
-            ("EndsInUSec", Variant::from("soon")),
-            ("Last", Variant::from(1_u32)),
+            (warning::LIMIT, Variant::from("monthly")),
+            (warning::ENDS_IN_USEC, Variant::from("soon")),
+            (warning::LAST, Variant::from(1_u32)),
         ] {
             let read = warning(at(100), told(vec![wrong.clone()]));
             assert!(read.is_err(), "{wrong:?}");

@@ -10,8 +10,8 @@ use toml::{Table, Value};
 /// Who may depend on whom, of our own crates: down only. `tests` drives what is built, from
 /// outside.
 const CRATES: &[(&str, &[&str])] = &[
-    ("agent", &["texts"]),
-    ("cli", &["config", "policy", "texts"]),
+    ("agent", &["protocol", "texts"]),
+    ("cli", &["config", "policy", "protocol", "texts"]),
     ("config", &["policy", "texts"]),
     (
         "daemon",
@@ -22,7 +22,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("terminals", &[]),
     ("tests", &["protocol"]),
-    ("texts", &[]),
+    ("texts", &["protocol"]),
 ];
 
 /// Crates that may depend on these libraries of others and no more: what is loaded into sshd with

@@ -20,8 +20,10 @@ mod span;
 mod tests;
 mod told;
 
+/// Why an absolute limit is not extended.
+pub use session_timeout_protocol::bus::ExtendError as Refused;
+
 pub use harmless::{harmless, is_harmful};
 pub use language::Language;
-pub use refused::Refused;
 pub use sentence::{Cause, End, Limit, Sentence, State};
 pub use span::{exactly, roughly};

@@ -217,7 +217,7 @@ impl Sentence<'_> {
                 .coarse("by", by)
                 .coarse("left", left)
                 .number("count", count),
-            Self::Refused(why) => T::new(why.id()),
+            Self::Refused(why) => T::new(crate::refused::id(why)),
             Self::AskedOnTerminals { why } => T::new("asked-on-terminals").text("why", why),
             Self::NoTerminalAgent { why } => T::new("no-terminal-agent").text("why", why),
         }

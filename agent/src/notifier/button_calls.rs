@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use session_timeout_texts::{Language, Refused, Sentence};
+use session_timeout_protocol::bus::{self as names, ExtendError, manager};
+use session_timeout_texts::{Language, Sentence};
 use zbus::proxy::{CacheProperties, MethodFlags};
-use zbus::{Connection, DBusError as _, Proxy};
+use zbus::{Connection, DBusError as _, Message, Proxy};
 
 use crate::bus::timely;
 use crate::clock::Now;
-use crate::daemon;
 use crate::notice::{Granted, NotExtended};
 use crate::session::{LOGIND, MANAGER, MANAGER_PATH};
 
@@ -21,9 +21,7 @@ pub(super) async fn stay(
     bus: &Connection,
     session: &str,
 ) -> Result<(), String> {
-    let (name, path, interface) = (daemon::NAME, daemon::PATH, daemon::MANAGER);
-    let call = bus.call_method(Some(name), path, Some(interface), "Stay", &session);
-    let told = timely(call).await;
+    let told = call_daemon(bus, manager::STAY, session).await;
     told.map(drop).map_err(|error| {
         let why = &reason(&error);
         language.say(Sentence::NotHeard { why })
@@ -42,14 +40,14 @@ pub(super) async fn extend(
 ) -> Result<Granted, NotExtended> {
     let asked = async {
         let proxy = zbus::proxy::Builder::<Proxy<'_>>::new(bus)
-            .destination(daemon::NAME)
-            .path(daemon::PATH)
-            .interface(daemon::MANAGER)
+            .destination(names::NAME)
+            .path(manager::PATH)
+            .interface(manager::INTERFACE)
             .cache_properties(CacheProperties::No)
             .build()
             .await?;
         let (flags, body) = (MethodFlags::ALLOW_INTERACTIVE_AUTH, (session,));
-        let reply = proxy.call_with_flags("ExtendSession", flags, &body);
+        let reply = proxy.call_with_flags(manager::EXTEND_SESSION, flags, &body);
         reply.await?.ok_or(zbus::Error::InvalidReply)
     };
     let told: zbus::Result<(u64, u64, u32)> = asked.await;
@@ -83,15 +81,19 @@ pub(super) async fn sign_out(
 
 /// Tells the daemon that its user has been told of the last session.
 pub(super) async fn ending_told(bus: &Connection, session: &str) {
-    let (name, path, interface) = (daemon::NAME, daemon::PATH, daemon::MANAGER);
-    let call = bus.call_method(Some(name), path, Some(interface), "EndingTold", &session);
-    // Then it is told again.
-    let _ = timely(call).await;
+    // After a failure the user is told again.
+    let _ = call_daemon(bus, manager::ENDING_TOLD, session).await;
+}
+
+async fn call_daemon(bus: &Connection, method: &str, session: &str) -> zbus::Result<Message> {
+    let (path, interface) = (manager::PATH, manager::INTERFACE);
+    let call = bus.call_method(Some(names::NAME), path, Some(interface), method, &session);
+    timely(call).await
 }
 
 fn refusal(language: Language, error: &zbus::Error) -> NotExtended {
     let known = match error {
-        zbus::Error::MethodError(name, ..) => Refused::by_error_name(name),
+        zbus::Error::MethodError(name, ..) => ExtendError::by_error_name(name),
         _ => None,
     };
     match known {
@@ -114,12 +116,10 @@ fn reason(error: &zbus::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use zbus::Message;
-
     use super::*;
 
     fn said(name: &'static str) -> NotExtended {
-        let call = Message::method_call("/org/sessiontimeout1", "ExtendSession");
+        let call = Message::method_call(manager::PATH, manager::EXTEND_SESSION);
         let call = call.build(&("c1",)).unwrap();
         let error = Message::error(&call.header(), name);
         refusal(Language::German, &error.build(&("why",)).unwrap().into())
@@ -129,12 +129,12 @@ mod tests {
     fn what_the_policy_refuses_is_final_and_a_missing_authorization_is_not() {
         let never = "alle erlaubten Verlängerungen sind verbraucht";
         assert_eq!(
-            said("org.sessiontimeout1.Error.UsedUp"),
+            said(ExtendError::UsedUp.error_name()),
             NotExtended::Never(never.to_owned())
         );
         let this_time = "die Authentifizierung wurde abgebrochen";
         assert_eq!(
-            said("org.sessiontimeout1.Error.Dismissed"),
+            said(ExtendError::Dismissed.error_name()),
             NotExtended::ThisTime(this_time.to_owned())
         );
     }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn an_error_of_another_daemon_is_told_in_its_own_words() {
         assert_eq!(
-            said("org.sessiontimeout1.Error.Rain"),
+            said("org.freedesktop.DBus.Error.Failed"),
             NotExtended::ThisTime("why".to_owned())
         );
     }

@@ -21,7 +21,7 @@ pub(crate) use server::{Reach, look};
 use self::server::Word;
 use crate::bus::{self, timely};
 use crate::clock::{Alarm, Now};
-use crate::driver::say;
+use crate::log::log;
 use crate::notice::{
     Abilities, Button, Content, Granted, Id, LastEnding, Limit, NotExtended, Notices, Parting,
     Step, Ticket, Warning,
@@ -62,7 +62,7 @@ pub(crate) async fn run(system: Connection, session: String, mut news: mpsc::Rec
     let alarm = Alarm::new();
     let mut alarm = match alarm {
         Ok(alarm) => alarm,
-        Err(error) => return say(&format!("no warning is shown on the screen: {error}")),
+        Err(error) => return log(&format!("no warning is shown on the screen: {error}")),
     };
     let desk = timely(Desk::find()).await;
     let language = Language::of_environment();
@@ -394,7 +394,7 @@ impl Notifier {
     fn say_silent(&mut self, why: &str) {
         if self.silence == Silence::Unsaid {
             self.silence = Silence::Said;
-            say(&format!(
+            log(&format!(
                 "no notification server ({why}): warnings are not shown on this screen until there \
                  is one"
             ));

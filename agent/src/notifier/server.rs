@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use session_timeout_protocol::bus::agent;
 use session_timeout_texts::{Language, Sentence};
 use zbus::names::OwnedUniqueName;
 use zbus::wire::Variant;
@@ -52,9 +53,9 @@ impl Reach {
     /// The word for it, as the daemon's side knows it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Ok => "ok",
-            Self::NoActions => "no-actions",
-            Self::None => "none",
+            Self::Ok => agent::DELIVERED,
+            Self::NoActions => agent::WITHOUT_ACTIONS,
+            Self::None => agent::NOT_DELIVERED,
         }
     }
 }

@@ -9,6 +9,8 @@ use std::fmt;
 use std::future;
 use std::time::Duration;
 
+use session_timeout_protocol::bus::agent::source as bus_source;
+
 use crate::idle::{Answer, Report, Watch};
 use crate::session::{Session, Type};
 
@@ -113,9 +115,9 @@ impl Source {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Wayland(wayland) => wayland.name(),
-            Self::Mutter(_) => "mutter",
-            Self::X11(_) => "x11",
-            Self::None => "none",
+            Self::Mutter(_) => bus_source::MUTTER,
+            Self::X11(_) => bus_source::X11,
+            Self::None => bus_source::NONE,
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 
+use session_timeout_protocol::bus::agent::source as bus_source;
 use wayland_client::backend::WaylandError;
 use wayland_client::protocol::wl_callback::{self, WlCallback};
 use wayland_client::protocol::wl_registry::{self, WlRegistry};
@@ -84,8 +85,8 @@ impl Wayland {
 
     pub(super) fn name(&self) -> &'static str {
         match self.events.notifier {
-            Some(Notifier::Kde(_)) => "kde-idle",
-            Some(Notifier::Ext(_)) | None => "ext-idle-notify",
+            Some(Notifier::Kde(_)) => bus_source::KDE_IDLE,
+            Some(Notifier::Ext(_)) | None => bus_source::EXT_IDLE_NOTIFY,
         }
     }
 
