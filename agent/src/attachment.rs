@@ -4,29 +4,29 @@ use std::fmt;
 
 use zbus::names::OwnedUniqueName;
 
-/// Where the agent stands with the daemon.
+/// Whether the agent is attached to the daemon.
 #[derive(Debug)]
 pub(crate) enum Attachment {
-    /// This daemon has taken it.
+    /// It is attached to the daemon with this unique name.
     Attached(OwnedUniqueName),
-    /// There is no daemon, or none that answers; the agent waits for one.
-    Waiting(Option<Refusal>),
-    /// Another agent speaks for the session.
+    /// No daemon runs, or the running one failed; the agent waits for the next one.
+    Waiting(Option<AttachError>),
+    /// The session has another agent.
     Taken,
-    /// It will never be taken.
-    Refused(Refusal),
+    /// The daemon or the bus rejects the agent permanently.
+    Rejected(AttachError),
 }
 
-/// What the daemon, or the bus before it, says against it.
+/// Why the daemon or the bus did not attach the agent.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum AttachError {
     Denied(String),
     NoSuchSession(String),
     OldDaemon,
     NoAnswer(String),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Denied(why) => write!(

@@ -1,20 +1,20 @@
-//! The inputs of the driver's loop.
+//! The inputs of the driver: what the other tasks of the agent send it.
 
 use tokio::sync::oneshot;
 
 use crate::attachment::Attachment;
 use crate::idle::{Answer, Watch};
-use crate::source::Trouble;
+use crate::source::SourceError;
 
 /// What the driver reacts to.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// The daemon asks.
-    Question(Option<Watch>, oneshot::Sender<Result<Answer, Trouble>>),
-    /// Where the agent stands with the daemon.
-    Daemon(Attachment),
+    /// The daemon probes the idle time; the source also watches for the end of the watch, if any.
+    Probe(Option<Watch>, oneshot::Sender<Result<Answer, SourceError>>),
+    /// The attachment to the daemon has changed.
+    Attachment(Attachment),
     /// logind has removed the session.
     SessionGone,
-    /// The system bus has gone.
+    /// The connection to the system bus has ended.
     BusGone,
 }

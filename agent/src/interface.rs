@@ -1,4 +1,5 @@
-//! What the daemon may ask of the agent over D-Bus: `org.sessiontimeout1.Agent`.
+//! The D-Bus interface of the agent, which the daemon calls
+//! ([`session_timeout_protocol::bus::agent`]).
 
 use std::time::Duration;
 
@@ -10,111 +11,110 @@ use zbus::{Connection, fdo, interface};
 use crate::clock::Now;
 use crate::idle::{Answer, Watch};
 use crate::input::Input;
-use crate::notifier::News;
-use crate::source::Trouble;
-use crate::wire::{Dictionary, limit, parting, warning};
+use crate::notifier::Command;
+use crate::source::SourceError;
+use crate::wire::{self, Dictionary};
 
-/// How long the bus may take to say who calls. The daemon waits for two seconds in all.
-const PATIENCE: Duration = Duration::from_millis(400);
+/// Timeout for the uid of a caller. The daemon waits two seconds for the whole reply.
+const CALLER_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Offers the interface on this connection.
+/// Serves the interface on this connection.
 ///
 /// # Errors
 /// The connection has failed.
 pub(crate) async fn serve(
     connection: &Connection,
     inputs: mpsc::Sender<Input>,
-    news: mpsc::Sender<News>,
+    commands: mpsc::Sender<Command>,
 ) -> zbus::Result<()> {
     let server = connection.object_server();
     server
-        .at(agent::PATH, Agent { inputs, news })
+        .at(agent::PATH, Agent { inputs, commands })
         .await
         .map(drop)
 }
 
 struct Agent {
     inputs: mpsc::Sender<Input>,
-    news: mpsc::Sender<News>,
+    commands: mpsc::Sender<Command>,
 }
 
 #[interface(name = "org.sessiontimeout1.Agent")]
 impl Agent {
-    /// How long nobody has touched anything: `exact` and microseconds, or `active` and zero where
-    /// that is less than the watch and nobody knows. A watch that is not zero, in microseconds,
-    /// is one to report on.
+    /// The idle time, in microseconds, or that it is less than the watch. A watch other than zero,
+    /// in microseconds, is one to report on.
     async fn idle(
         &self,
         watch: u64,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<(&'static str, u64)> {
-        only_root(connection, &header).await?;
-        let (answer, answered) = oneshot::channel();
-        let question = Input::Question(Watch::from_micros(watch), answer);
-        self.inputs.send(question).await.map_err(stopping)?;
-        match answered.await.map_err(stopping)? {
+        require_root(connection, &header).await?;
+        let (reply, replied) = oneshot::channel();
+        let probe = Input::Probe(Watch::from_micros(watch), reply);
+        self.inputs.send(probe).await.map_err(stopping)?;
+        match replied.await.map_err(stopping)? {
             Ok(Answer::Exact(idle)) => {
                 let micros = u64::try_from(idle.as_micros()).unwrap_or(u64::MAX);
                 Ok((agent::EXACT, micros))
             }
             Ok(Answer::Active) => Ok((agent::ACTIVE, 0)),
-            Err(trouble @ Trouble::NoSource) => Err(fdo::Error::NotSupported(trouble.to_string())),
-            Err(trouble) => Err(fdo::Error::Failed(trouble.to_string())),
+            Err(error @ SourceError::NoSource) => Err(fdo::Error::NotSupported(error.to_string())),
+            Err(error) => Err(fdo::Error::Failed(error.to_string())),
         }
     }
 
-    /// The session is going to end.
+    /// Shows a warning.
     async fn warn(
         &self,
-        warned: Dictionary,
+        warning: Dictionary,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<()> {
-        only_root(connection, &header).await?;
-        let warned = warning(Now::read(), warned)?;
-        self.tell(News::Warned(warned)).await
+        require_root(connection, &header).await?;
+        let warning = wire::warning(Now::read(), warning)?;
+        self.send(Command::Warn(warning)).await
     }
 
-    /// What was warned of for this limit will not happen.
+    /// Removes the warning of this limit: it does not apply any more.
     async fn withdraw(
         &self,
-        limit_word: &str,
+        limit: &str,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<()> {
-        only_root(connection, &header).await?;
-        self.tell(News::Withdrawn(limit(limit_word)?)).await
+        require_root(connection, &header).await?;
+        self.send(Command::Withdraw(wire::limit(limit)?)).await
     }
 
-    /// The session ends now, or is locked.
+    /// Shows that the session ends now, or that its screen is locked.
     async fn ending(
         &self,
-        ends: Dictionary,
+        ending: Dictionary,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<()> {
-        only_root(connection, &header).await?;
-        self.tell(News::Ends(parting(ends)?)).await
+        require_root(connection, &header).await?;
+        self.send(Command::End(wire::end_notice(ending)?)).await
     }
 
-    /// How warnings reach the user: `ok`, `no-actions` where there are no buttons, or `none`.
+    /// How warnings are shown to the user.
     async fn notifications(
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<&'static str> {
-        only_root(connection, &header).await?;
-        let (answer, answered) = oneshot::channel();
-        self.tell(News::Reach(answer)).await?;
-        let reach = answered.await.map_err(stopping)?;
-        Ok(reach.as_str())
+        require_root(connection, &header).await?;
+        let (reply, replied) = oneshot::channel();
+        self.send(Command::QueryDelivery(reply)).await?;
+        let delivery = replied.await.map_err(stopping)?;
+        Ok(delivery.as_str())
     }
 }
 
 impl Agent {
-    async fn tell(&self, news: News) -> fdo::Result<()> {
-        self.news.send(news).await.map_err(stopping)
+    async fn send(&self, command: Command) -> fdo::Result<()> {
+        self.commands.send(command).await.map_err(stopping)
     }
 }
 
@@ -122,14 +122,14 @@ fn stopping<T>(_: T) -> fdo::Error {
     fdo::Error::Failed("session-timeout-agent is stopping".to_owned())
 }
 
-/// The bus lets nobody else call either (`org.sessiontimeout1.conf`), as long as its policy is
-/// there.
-async fn only_root(connection: &Connection, header: &Header<'_>) -> fdo::Result<()> {
+/// Rejects callers other than root. The policy of the bus (`org.sessiontimeout1.conf`) does so too,
+/// but may be missing.
+async fn require_root(connection: &Connection, header: &Header<'_>) -> fdo::Result<()> {
     let denied = || fdo::Error::AccessDenied("only root may ask".to_owned());
     let sender = header.sender().ok_or_else(denied)?;
     let bus = fdo::DBusProxy::new(connection).await?;
     let uid = bus.get_connection_unix_user(sender.clone().into());
-    match tokio::time::timeout(PATIENCE, uid).await {
+    match tokio::time::timeout(CALLER_TIMEOUT, uid).await {
         Ok(Ok(0)) => Ok(()),
         _ => Err(denied()),
     }
@@ -141,12 +141,12 @@ mod tests {
 
     use super::*;
 
-    /// The attribute of `zbus` takes a literal, and names the members after the functions.
+    /// The attribute of `zbus` takes only a literal, and derives the members from the functions.
     #[test]
     fn the_interface_is_the_one_of_the_protocol() {
         let interface = Agent {
             inputs: mpsc::channel(1).0,
-            news: mpsc::channel(1).0,
+            commands: mpsc::channel(1).0,
         };
         let mut xml = String::new();
         interface.introspect_to_writer(&mut xml, 0);

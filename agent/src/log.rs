@@ -1,4 +1,4 @@
-//! Messages of the agent on standard error, which systemd sends to the journal for a user unit.
+//! Log messages on standard error, which systemd sends to the journal for a user unit.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What the daemon tells of the end, out of its dictionaries.
+//! Decodes the dictionaries that the daemon sends: warnings, ends, and the end of the last session.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,87 +9,99 @@ use zbus::fdo;
 use zbus::wire::OwnedVariant;
 
 use crate::clock::Now;
-use crate::notice::{End, Extensions, LastEnding, Limit, Parting, Plain, Urgency, Warning};
+use crate::notice::{
+    End, EndNotice, ExtensionOffer, LastEnding, Limit, SanitizedText, Urgency, Warning,
+};
 
-/// What is told, by name. Names that are not known are for agents to come.
+/// An `a{sv}`. Unknown keys are ignored: they are from a newer daemon.
 pub(crate) type Dictionary = HashMap<String, OwnedVariant>;
 
-/// What is warned of.
-pub(crate) fn warning(now: Now, told: Dictionary) -> fdo::Result<Warning> {
-    let mut told = Told(told);
-    let extensions = Extensions {
-        left: told.some(warning::EXTENSIONS_LEFT).unwrap_or(0),
-        by: told.span(warning::EXTEND_BY_USEC).unwrap_or_default(),
+/// Decodes a warning ([`warning`](mod@warning)).
+///
+/// # Errors
+/// A required key is missing, or a value has another type or is unknown.
+pub(crate) fn warning(now: Now, dictionary: Dictionary) -> fdo::Result<Warning> {
+    let mut values = Values(dictionary);
+    let extensions = ExtensionOffer {
+        left: values.optional(warning::EXTENSIONS_LEFT).unwrap_or(0),
+        by: values.duration(warning::EXTEND_BY_USEC).unwrap_or_default(),
     };
     Ok(Warning {
-        limit: limit(&told.word(warning::LIMIT)?)?,
-        ends: now.after(told.span(warning::ENDS_IN_USEC)?),
-        length: told.span(warning::LENGTH_USEC)?,
-        urgency: match told.needed(warning::LAST)? {
+        limit: limit(&values.text(warning::LIMIT)?)?,
+        ends: now.after(values.duration(warning::ENDS_IN_USEC)?),
+        length: values.duration(warning::LENGTH_USEC)?,
+        urgency: match values.required(warning::LAST)? {
             true => Urgency::Critical,
             false => Urgency::Normal,
         },
-        end: End::of(&told.word(warning::ACTION)?),
-        rule: told.plain(warning::RULE),
-        message: told.plain(warning::MESSAGE),
+        end: End::from_action(&values.text(warning::ACTION)?),
+        rule: values.sanitized(warning::RULE),
+        message: values.sanitized(warning::MESSAGE),
         extensions: (extensions.left > 0).then_some(extensions),
     })
 }
 
-/// What ends.
-pub(crate) fn parting(told: Dictionary) -> fdo::Result<Parting> {
-    let mut told = Told(told);
-    Ok(Parting {
-        limit: limit(&told.word(warning::LIMIT)?)?,
-        length: told.span(warning::LENGTH_USEC)?,
-        end: End::of(&told.word(warning::ACTION)?),
+/// Decodes the end of this session.
+///
+/// # Errors
+/// A required key is missing, or a value has another type or is unknown.
+pub(crate) fn end_notice(dictionary: Dictionary) -> fdo::Result<EndNotice> {
+    let mut values = Values(dictionary);
+    Ok(EndNotice {
+        limit: limit(&values.text(warning::LIMIT)?)?,
+        length: values.duration(warning::LENGTH_USEC)?,
+        end: End::from_action(&values.text(warning::ACTION)?),
     })
 }
 
-/// What became of the last session, if anything did.
-pub(crate) fn last_ending(told: Dictionary) -> Option<LastEnding> {
-    let mut told = Told(told);
+/// Decodes the end of the user's last session ([`last_ending`](mod@last_ending)); `None` if the
+/// dictionary is empty.
+pub(crate) fn last_ending(dictionary: Dictionary) -> Option<LastEnding> {
+    let mut values = Values(dictionary);
     Some(LastEnding {
-        place: told.plain(last_ending::PLACE),
-        ago: told.span(last_ending::AGO_USEC).ok()?,
-        cause: match told.word(last_ending::CAUSE).ok()?.as_str() {
+        place: values.sanitized(last_ending::PLACE),
+        ago: values.duration(last_ending::AGO_USEC).ok()?,
+        cause: match values.text(last_ending::CAUSE).ok()?.as_str() {
             "login" => Cause::Login,
             "unlock" => Cause::Unlock,
             _ => Cause::Input,
         },
-        length: told.span(last_ending::LENGTH_USEC).ok()?,
+        length: values.duration(last_ending::LENGTH_USEC).ok()?,
     })
 }
 
-/// Which limit this is.
-pub(crate) fn limit(word: &str) -> fdo::Result<Limit> {
-    Limit::parse(word).ok_or_else(|| fdo::Error::InvalidArgs(format!("there is no limit {word:?}")))
+/// Decodes the name of a limit.
+///
+/// # Errors
+/// The name is unknown.
+pub(crate) fn limit(name: &str) -> fdo::Result<Limit> {
+    Limit::parse(name).ok_or_else(|| fdo::Error::InvalidArgs(format!("there is no limit {name:?}")))
 }
 
-struct Told(Dictionary);
+/// Takes values out of a dictionary by key.
+struct Values(Dictionary);
 
-impl Told {
-    fn some<T: TryFrom<OwnedVariant>>(&mut self, name: &str) -> Option<T> {
-        self.0
-            .remove(name)
-            .and_then(|value| T::try_from(value).ok())
+impl Values {
+    fn optional<T: TryFrom<OwnedVariant>>(&mut self, key: &str) -> Option<T> {
+        self.0.remove(key).and_then(|value| T::try_from(value).ok())
     }
 
-    fn needed<T: TryFrom<OwnedVariant>>(&mut self, name: &str) -> fdo::Result<T> {
-        let missing = || fdo::Error::InvalidArgs(format!("{name} is missing"));
-        self.some(name).ok_or_else(missing)
+    fn required<T: TryFrom<OwnedVariant>>(&mut self, key: &str) -> fdo::Result<T> {
+        let missing = || fdo::Error::InvalidArgs(format!("{key} is missing"));
+        self.optional(key).ok_or_else(missing)
     }
 
-    fn word(&mut self, name: &str) -> fdo::Result<String> {
-        self.needed(name)
+    fn text(&mut self, key: &str) -> fdo::Result<String> {
+        self.required(key)
     }
 
-    fn span(&mut self, name: &str) -> fdo::Result<Duration> {
-        self.needed(name).map(Duration::from_micros)
+    fn duration(&mut self, key: &str) -> fdo::Result<Duration> {
+        self.required(key).map(Duration::from_micros)
     }
 
-    fn plain(&mut self, name: &str) -> Option<Plain> {
-        self.some(name).map(|text: String| Plain::of(&text))
+    fn sanitized(&mut self, key: &str) -> Option<SanitizedText> {
+        self.optional(key)
+            .map(|text: String| SanitizedText::new(&text))
     }
 }
 
@@ -100,7 +112,7 @@ mod tests {
     use super::*;
     use crate::clock::tests::at;
 
-    fn told(more: Vec<(&str, Variant<'static>)>) -> Dictionary {
+    fn dictionary(more: Vec<(&str, Variant<'static>)>) -> Dictionary {
         let all = [
             (warning::LIMIT, Variant::from("absolute")),
             (warning::ENDS_IN_USEC, Variant::from(300_000_000_u64)),
@@ -116,9 +128,9 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_is_read_with_what_is_not_there() {
-        let told = warning(at(100), told(vec![]));
-        let read = Warning {
+    fn a_warning_is_decoded_without_its_optional_keys() {
+        let decoded = warning(at(100), dictionary(vec![]));
+        let expected = Warning {
             limit: Limit::Absolute,
             ends: at(400).after(Duration::ZERO),
             length: Duration::from_secs(900),
@@ -128,14 +140,14 @@ mod tests {
             message: None,
             extensions: None,
         };
-        assert_eq!(told.unwrap(), read);
+        assert_eq!(decoded.unwrap(), expected);
     }
 
     #[test]
-    fn what_is_from_outside_is_made_harmless_when_it_is_read() {
-        let told = warning(
+    fn texts_from_outside_are_sanitized_when_they_are_decoded() {
+        let decoded = warning(
             at(100),
-            told(vec![
+            dictionary(vec![
                 (warning::LIMIT, Variant::from("inactivity")),
                 (warning::ACTION, Variant::from("lock")),
                 (warning::LAST, Variant::from(true)),
@@ -147,26 +159,26 @@ mod tests {
             ]),
         )
         .unwrap();
-        assert_eq!(told.limit, Limit::Inactivity);
-        assert_eq!(told.end, End::Locks);
-        assert_eq!(told.urgency, Urgency::Critical);
-        assert_eq!(told.rule, Some(Plain::of("a\u{fffd}b")));
-        assert_eq!(told.message, Some(Plain::of("c\u{fffd}d")));
+        assert_eq!(decoded.limit, Limit::Inactivity);
+        assert_eq!(decoded.end, End::Locks);
+        assert_eq!(decoded.urgency, Urgency::Critical);
+        assert_eq!(decoded.rule, Some(SanitizedText::new("a\u{fffd}b")));
+        assert_eq!(decoded.message, Some(SanitizedText::new("c\u{fffd}d")));
         let by = Duration::from_secs(60);
-        assert_eq!(told.extensions, Some(Extensions { left: 2, by }));
+        assert_eq!(decoded.extensions, Some(ExtensionOffer { left: 2, by }));
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn wrong_types_and_unknown_values_are_errors() {
         for wrong in [
             (warning::LIMIT, Variant::from("monthly")),
             (warning::ENDS_IN_USEC, Variant::from("soon")),
             (warning::LAST, Variant::from(1_u32)),
         ] {
-            let read = warning(at(100), told(vec![wrong.clone()]));
-            assert!(read.is_err(), "{wrong:?}");
+            let decoded = warning(at(100), dictionary(vec![wrong.clone()]));
+            assert!(decoded.is_err(), "{wrong:?}");
         }
-        assert!(parting(HashMap::new()).is_err());
-        assert!(parting(told(vec![])).is_ok());
+        assert!(end_notice(HashMap::new()).is_err());
+        assert!(end_notice(dictionary(vec![])).is_ok());
     }
 }

@@ -1,111 +1,115 @@
-//! A source that cannot be asked, and only calls back for what it is armed for: Wayland.
+//! The state of a source that cannot be queried and only calls back: Wayland.
 //!
-//! A notification tells when its seat was idle for its timeout, counted from its creation, and
-//! when there is input after that. So between the two the idle time is known exactly, and before
-//! it nobody knows.
+//! A notification of the compositor calls back when its seat was idle for its timeout, counted
+//! from its creation, and at the first input after that. Between the two the idle time is known
+//! exactly; before the first it is unknown.
 
 use std::collections::BTreeMap;
 
-use super::pending_report::Standing;
-use super::{Answer, Owed, Report, Watch};
-use crate::clock::{Boot, Now};
+use super::pending_report::{PendingReport, WatchState};
+use super::watch::{Answer, Report, Watch};
+use crate::clock::{BootTime, Now};
 
-/// Armed for a question without a watch where nothing is armed: the next one has an answer then.
-const SOME_WATCH: Watch = Watch(60_000);
-
-/// A notification of the compositor's; never used twice.
+/// Identifies a notification of the compositor; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Token(u64);
 
-/// What is to be done.
+/// What the caller has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step<S> {
-    /// Have the compositor notify of so much idle time of this seat.
+pub(crate) enum CallbackAction<S> {
+    /// Create a notification with this timeout for this seat.
     Arm(S, Token, Watch),
-    /// Never mind this notification.
-    Drop(Token),
-    /// Tell the daemon.
+    /// Destroy this notification.
+    Disarm(Token),
+    /// Send this report to the daemon.
     Report(Report),
 }
 
-/// The seats of a session, each by its name `S`, and what is owed to the daemon. The session is
-/// idle when all of them are: the newest input counts.
+/// The seats of a session, each with its name `S`, and the pending report. The session is idle if
+/// all its seats are: the most recent input counts.
 #[derive(Debug)]
-pub(crate) struct Armed<S> {
+pub(crate) struct CallbackSource<S> {
     watch: Option<Watch>,
-    owed: Owed,
-    seats: BTreeMap<S, Seat>,
+    pending: PendingReport,
+    seats: BTreeMap<S, SeatState>,
     tokens: Tokens,
 }
 
-impl<S> Default for Armed<S> {
+impl<S> Default for CallbackSource<S> {
     fn default() -> Self {
         Self {
             watch: None,
-            owed: Owed::Nothing,
+            pending: PendingReport::None,
             seats: BTreeMap::new(),
             tokens: Tokens(0),
         }
     }
 }
 
-impl<S: Copy + Ord> Armed<S> {
-    /// A seat is there.
-    pub(crate) fn seat_added(&mut self, seat: S) -> Vec<Step<S>> {
+impl<S: Copy + Ord> CallbackSource<S> {
+    /// The compositor has a new seat.
+    pub(crate) fn seat_added(&mut self, seat: S) -> Vec<CallbackAction<S>> {
         let watch = self.watch;
         let tokens = &mut self.tokens;
-        let added = Seat {
+        let added = SeatState {
             main: watch.map(|watch| tokens.arm(watch)),
             idle: None,
         };
-        let steps = added.main.map(|armed| armed.step(seat));
+        let actions = added.main.map(|armed| armed.arm(seat));
         self.seats.insert(seat, added);
-        self.settled(steps.into_iter().collect())
+        self.with_report(actions.into_iter().collect())
     }
 
-    /// A seat is gone.
-    pub(crate) fn seat_removed(&mut self, seat: S) -> Vec<Step<S>> {
+    /// The compositor has removed a seat.
+    pub(crate) fn seat_removed(&mut self, seat: S) -> Vec<CallbackAction<S>> {
         let removed = self.seats.remove(&seat);
-        let steps = removed.iter().flat_map(Seat::armed).map(Arming::drop_step);
-        let steps = steps.collect();
-        self.settled(steps)
+        let actions = removed
+            .iter()
+            .flat_map(SeatState::armed)
+            .map(ArmedWatch::disarm);
+        let actions = actions.collect();
+        self.with_report(actions)
     }
 
-    /// The daemon asks.
-    pub(crate) fn question(&mut self, now: Now, watch: Option<Watch>) -> (Answer, Vec<Step<S>>) {
-        let mut steps = Vec::new();
+    /// The daemon probes.
+    pub(crate) fn probe(
+        &mut self,
+        now: Now,
+        watch: Option<Watch>,
+    ) -> (Answer, Vec<CallbackAction<S>>) {
+        let mut actions = Vec::new();
         let nothing_armed = self.watch.is_none();
-        if let Some(wanted) = watch.or(nothing_armed.then_some(SOME_WATCH)) {
+        if let Some(wanted) = watch.or(nothing_armed.then_some(Watch::DEFAULT)) {
             self.watch = Some(wanted);
             for (name, seat) in &mut self.seats {
-                steps.extend(seat.arm(*name, now, wanted, &mut self.tokens));
+                actions.extend(seat.arm(*name, now, wanted, &mut self.tokens));
             }
         }
         if let Some(watch) = watch {
-            self.owed = Owed::to(watch, self.standing());
+            self.pending = PendingReport::for_watch(watch, self.watch_state());
         }
-        (self.answer(now), steps)
+        (self.answer(now), actions)
     }
 
-    /// The compositor says that a seat has been idle for as long as a notification was armed for.
-    pub(crate) fn idled(&mut self, now: Now, token: Token) -> Vec<Step<S>> {
-        let mut steps = Vec::new();
+    /// A notification calls back: its seat was idle for the timeout.
+    pub(crate) fn idled(&mut self, now: Now, token: Token) -> Vec<CallbackAction<S>> {
+        let mut actions = Vec::new();
         for seat in self.seats.values_mut() {
-            steps.extend(seat.idled(now, token));
+            actions.extend(seat.idled(now, token));
         }
-        self.settled(steps)
+        self.with_report(actions)
     }
 
-    /// The compositor says that there is input after that.
-    pub(crate) fn resumed(&mut self, token: Token) -> Vec<Step<S>> {
-        let mut steps = Vec::new();
+    /// A notification calls back: there is input after [`Self::idled`].
+    pub(crate) fn resumed(&mut self, token: Token) -> Vec<CallbackAction<S>> {
+        let mut actions = Vec::new();
         let Some(watch) = self.watch else {
-            return steps;
+            return actions;
         };
         for (name, seat) in &mut self.seats {
-            steps.extend(seat.resumed(*name, token, watch, &mut self.tokens));
+            actions.extend(seat.resumed(*name, token, watch, &mut self.tokens));
         }
-        self.settled(steps)
+        self.with_report(actions)
     }
 
     fn answer(&self, now: Now) -> Answer {
@@ -114,83 +118,95 @@ impl<S: Copy + Ord> Armed<S> {
         newest.map_or(Answer::Active, |since| Answer::Exact(now.since(since)))
     }
 
-    fn standing(&self) -> Standing {
+    fn watch_state(&self) -> WatchState {
         let mut seats = self.seats.values();
-        if !self.seats.is_empty() && seats.all(Seat::has_reached) {
-            Standing::Reached
+        if !self.seats.is_empty() && seats.all(SeatState::has_reached) {
+            WatchState::Reached
         } else {
-            Standing::Below
+            WatchState::Below
         }
     }
 
-    fn settled(&mut self, mut steps: Vec<Step<S>>) -> Vec<Step<S>> {
-        let report = self.owed.settle(self.standing());
-        steps.extend(report.map(Step::Report));
-        steps
+    /// Adds the report that is due.
+    fn with_report(&mut self, mut actions: Vec<CallbackAction<S>>) -> Vec<CallbackAction<S>> {
+        let report = self.pending.update(self.watch_state());
+        actions.extend(report.map(CallbackAction::Report));
+        actions
     }
 }
 
-/// What is known of one seat.
+/// The state of one seat.
 #[derive(Debug)]
-struct Seat {
-    /// Tells of idle time and its end.
-    main: Option<Arming>,
-    idle: Option<Idle>,
+struct SeatState {
+    /// The notification for the watch.
+    main: Option<ArmedWatch>,
+    idle: Option<IdlePeriod>,
 }
 
-/// The main notification has called back, and there was no input since.
+/// The idle period after the main notification has called back.
 #[derive(Clone, Copy, Debug)]
-struct Idle {
-    since: Boot,
-    /// Armed for what is left of a watch that is longer than the main notification; `None` when
-    /// it is reached. The main one is kept until there is input: it knows since when.
-    rest: Option<Arming>,
+struct IdlePeriod {
+    since: BootTime,
+    /// The notification for the remainder of a watch that is longer than the main notification;
+    /// `None` if the watch is reached. The main one is kept until there is input, which it reports.
+    remainder: Option<ArmedWatch>,
 }
 
-impl Seat {
-    fn armed(&self) -> impl Iterator<Item = Arming> {
+impl SeatState {
+    fn armed(&self) -> impl Iterator<Item = ArmedWatch> {
         self.main
             .into_iter()
-            .chain(self.idle.and_then(|idle| idle.rest))
+            .chain(self.idle.and_then(|idle| idle.remainder))
     }
 
     fn has_reached(&self) -> bool {
-        self.idle.is_some_and(|idle| idle.rest.is_none())
+        self.idle.is_some_and(|idle| idle.remainder.is_none())
     }
 
-    fn arm<S>(&mut self, name: S, now: Now, watch: Watch, tokens: &mut Tokens) -> Vec<Step<S>>
+    fn arm<S>(
+        &mut self,
+        name: S,
+        now: Now,
+        watch: Watch,
+        tokens: &mut Tokens,
+    ) -> Vec<CallbackAction<S>>
     where
         S: Copy,
     {
-        let mut steps = Vec::new();
+        let mut actions = Vec::new();
         if let Some(idle) = &mut self.idle {
-            steps.extend(idle.rest.map(Arming::drop_step));
-            idle.rest = watch
-                .rest(now.since(idle.since))
-                .map(|rest| tokens.arm(rest));
-            steps.extend(idle.rest.map(|rest| rest.step(name)));
+            actions.extend(idle.remainder.map(ArmedWatch::disarm));
+            idle.remainder = watch
+                .remainder(now.since(idle.since))
+                .map(|remainder| tokens.arm(remainder));
+            actions.extend(idle.remainder.map(|remainder| remainder.arm(name)));
         } else if self.main.is_none_or(|main| main.watch != watch) {
-            steps.extend(self.rearm(name, watch, tokens));
+            actions.extend(self.rearm(name, watch, tokens));
         }
-        steps
+        actions
     }
 
-    fn rearm<S>(&mut self, name: S, watch: Watch, tokens: &mut Tokens) -> Vec<Step<S>> {
-        let before = self.main.map(Arming::drop_step);
+    fn rearm<S>(&mut self, name: S, watch: Watch, tokens: &mut Tokens) -> Vec<CallbackAction<S>> {
+        let before = self.main.map(ArmedWatch::disarm);
         let main = tokens.arm(watch);
         self.main = Some(main);
-        before.into_iter().chain([main.step(name)]).collect()
+        before.into_iter().chain([main.arm(name)]).collect()
     }
 
-    fn idled<S>(&mut self, now: Now, token: Token) -> Option<Step<S>> {
+    fn idled<S>(&mut self, now: Now, token: Token) -> Option<CallbackAction<S>> {
         if let Some(main) = self.main.filter(|main| main.token == token) {
             let since = now.before(main.watch.length());
-            self.idle = Some(Idle { since, rest: None });
+            self.idle = Some(IdlePeriod {
+                since,
+                remainder: None,
+            });
             return None;
         }
         let idle = self.idle.as_mut()?;
-        let rest = idle.rest.take_if(|rest| rest.token == token)?;
-        Some(rest.drop_step())
+        let remainder = idle
+            .remainder
+            .take_if(|remainder| remainder.token == token)?;
+        Some(remainder.disarm())
     }
 
     fn resumed<S>(
@@ -199,33 +215,33 @@ impl Seat {
         token: Token,
         watch: Watch,
         tokens: &mut Tokens,
-    ) -> Vec<Step<S>> {
+    ) -> Vec<CallbackAction<S>> {
         let Some(main) = self.main.filter(|main| main.token == token) else {
             return Vec::new();
         };
-        let rest = self.idle.take().and_then(|idle| idle.rest);
-        let mut steps: Vec<_> = rest.map(Arming::drop_step).into_iter().collect();
+        let remainder = self.idle.take().and_then(|idle| idle.remainder);
+        let mut actions: Vec<_> = remainder.map(ArmedWatch::disarm).into_iter().collect();
         if main.watch != watch {
-            steps.extend(self.rearm(name, watch, tokens));
+            actions.extend(self.rearm(name, watch, tokens));
         }
-        steps
+        actions
     }
 }
 
-/// A notification, and how long it was armed for.
+/// A notification and its timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Arming {
+struct ArmedWatch {
     token: Token,
     watch: Watch,
 }
 
-impl Arming {
-    const fn step<S>(self, seat: S) -> Step<S> {
-        Step::Arm(seat, self.token, self.watch)
+impl ArmedWatch {
+    const fn arm<S>(self, seat: S) -> CallbackAction<S> {
+        CallbackAction::Arm(seat, self.token, self.watch)
     }
 
-    const fn drop_step<S>(self) -> Step<S> {
-        Step::Drop(self.token)
+    const fn disarm<S>(self) -> CallbackAction<S> {
+        CallbackAction::Disarm(self.token)
     }
 }
 
@@ -233,9 +249,9 @@ impl Arming {
 struct Tokens(u64);
 
 impl Tokens {
-    const fn arm(&mut self, watch: Watch) -> Arming {
+    const fn arm(&mut self, watch: Watch) -> ArmedWatch {
         self.0 += 1;
-        Arming {
+        ArmedWatch {
             token: Token(self.0),
             watch,
         }
@@ -255,160 +271,184 @@ mod tests {
         Watch::from_micros(secs * 1_000_000).unwrap()
     }
 
-    fn ask(armed: &mut Armed<u32>, now: u64, secs: u64) -> (Answer, Vec<Step<u32>>) {
-        armed.question(at(now), Watch::from_micros(secs * 1_000_000))
+    fn probe(
+        source: &mut CallbackSource<u32>,
+        now: u64,
+        secs: u64,
+    ) -> (Answer, Vec<CallbackAction<u32>>) {
+        source.probe(at(now), Watch::from_micros(secs * 1_000_000))
     }
 
     /// One seat, armed for ten seconds at 100.
-    fn one_seat() -> Armed<u32> {
-        let mut armed = Armed::default();
-        assert_eq!(armed.seat_added(1), [], "nothing before somebody asks");
-        let (answer, steps) = ask(&mut armed, 100, 10);
+    fn one_seat() -> CallbackSource<u32> {
+        let mut source = CallbackSource::default();
+        assert_eq!(source.seat_added(1), [], "nothing before the first probe");
+        let (answer, actions) = probe(&mut source, 100, 10);
         assert_eq!(answer, Answer::Active);
-        assert_eq!(steps, [Step::Arm(1, Token(1), watch(10))]);
-        armed
+        assert_eq!(actions, [CallbackAction::Arm(1, Token(1), watch(10))]);
+        source
     }
 
     #[test]
     fn the_idle_time_is_exact_from_the_call_back_to_the_next_input() {
-        let mut armed = one_seat();
-        let steps = armed.idled(at(150), Token(1));
-        assert_eq!(steps, [Step::Report(Report::BecameIdle)]);
-        assert_eq!(ask(&mut armed, 155, 0).0, Answer::Exact(secs(15)));
-        let steps = armed.resumed(Token(1));
-        assert_eq!(steps, [Step::Report(Report::BecameActive)]);
-        assert_eq!(ask(&mut armed, 156, 0).0, Answer::Active);
+        let mut source = one_seat();
+        let actions = source.idled(at(150), Token(1));
+        assert_eq!(actions, [CallbackAction::Report(Report::BecameIdle)]);
+        assert_eq!(probe(&mut source, 155, 0).0, Answer::Exact(secs(15)));
+        let actions = source.resumed(Token(1));
+        assert_eq!(actions, [CallbackAction::Report(Report::BecameActive)]);
+        assert_eq!(probe(&mut source, 156, 0).0, Answer::Active);
     }
 
     #[test]
     fn each_report_is_made_once() {
-        let mut armed = one_seat();
-        armed.idled(at(110), Token(1));
-        armed.resumed(Token(1));
-        assert_eq!(armed.idled(at(130), Token(1)), []);
-        assert_eq!(armed.resumed(Token(1)), []);
+        let mut source = one_seat();
+        source.idled(at(110), Token(1));
+        source.resumed(Token(1));
+        assert_eq!(source.idled(at(130), Token(1)), []);
+        assert_eq!(source.resumed(Token(1)), []);
     }
 
     #[test]
     fn the_same_watch_keeps_its_notification() {
-        let mut armed = one_seat();
-        assert_eq!(ask(&mut armed, 105, 10), (Answer::Active, vec![]));
-        armed.idled(at(110), Token(1));
+        let mut source = one_seat();
+        assert_eq!(probe(&mut source, 105, 10), (Answer::Active, vec![]));
+        source.idled(at(110), Token(1));
         let exact = Answer::Exact(secs(20));
-        assert_eq!(ask(&mut armed, 120, 10), (exact, vec![]));
-        let steps = armed.resumed(Token(1));
-        assert_eq!(steps, [Step::Report(Report::BecameActive)]);
+        assert_eq!(probe(&mut source, 120, 10), (exact, vec![]));
+        let actions = source.resumed(Token(1));
+        assert_eq!(actions, [CallbackAction::Report(Report::BecameActive)]);
     }
 
     #[test]
     fn a_changed_watch_replaces_its_notification() {
-        let mut armed = one_seat();
-        let (_, steps) = ask(&mut armed, 105, 20);
-        let replaced = [Step::Drop(Token(1)), Step::Arm(1, Token(2), watch(20))];
-        assert_eq!(steps, replaced);
-        assert_eq!(armed.idled(at(110), Token(1)), [], "it was on its way");
-        assert_eq!(ask(&mut armed, 111, 0).0, Answer::Active);
+        let mut source = one_seat();
+        let (_, actions) = probe(&mut source, 105, 20);
+        let replaced = [
+            CallbackAction::Disarm(Token(1)),
+            CallbackAction::Arm(1, Token(2), watch(20)),
+        ];
+        assert_eq!(actions, replaced);
+        assert_eq!(
+            source.idled(at(110), Token(1)),
+            [],
+            "it was destroyed meanwhile"
+        );
+        assert_eq!(probe(&mut source, 111, 0).0, Answer::Active);
     }
 
     #[test]
-    fn a_longer_watch_loses_nothing_of_what_is_known() {
-        let mut armed = one_seat();
-        armed.idled(at(110), Token(1));
-        let (answer, steps) = ask(&mut armed, 112, 30);
+    fn a_longer_watch_keeps_the_known_idle_time() {
+        let mut source = one_seat();
+        source.idled(at(110), Token(1));
+        let (answer, actions) = probe(&mut source, 112, 30);
         assert_eq!(answer, Answer::Exact(secs(12)));
-        assert_eq!(steps, [Step::Arm(1, Token(2), watch(18))]);
-        let steps = armed.idled(at(130), Token(2));
-        let reached = [Step::Drop(Token(2)), Step::Report(Report::BecameIdle)];
-        assert_eq!(steps, reached);
-        assert_eq!(ask(&mut armed, 131, 0).0, Answer::Exact(secs(31)));
-        let steps = armed.resumed(Token(1));
-        let again = [
-            Step::Drop(Token(1)),
-            Step::Arm(1, Token(3), watch(30)),
-            Step::Report(Report::BecameActive),
+        assert_eq!(actions, [CallbackAction::Arm(1, Token(2), watch(18))]);
+        let actions = source.idled(at(130), Token(2));
+        let reached = [
+            CallbackAction::Disarm(Token(2)),
+            CallbackAction::Report(Report::BecameIdle),
         ];
-        assert_eq!(steps, again);
+        assert_eq!(actions, reached);
+        assert_eq!(probe(&mut source, 131, 0).0, Answer::Exact(secs(31)));
+        let actions = source.resumed(Token(1));
+        let again = [
+            CallbackAction::Disarm(Token(1)),
+            CallbackAction::Arm(1, Token(3), watch(30)),
+            CallbackAction::Report(Report::BecameActive),
+        ];
+        assert_eq!(actions, again);
     }
 
     #[test]
     fn input_before_the_longer_watch_is_reached_restarts_it() {
-        let mut armed = one_seat();
-        armed.idled(at(110), Token(1));
-        ask(&mut armed, 112, 30);
-        let steps = armed.resumed(Token(1));
+        let mut source = one_seat();
+        source.idled(at(110), Token(1));
+        probe(&mut source, 112, 30);
+        let actions = source.resumed(Token(1));
         let again = [
-            Step::Drop(Token(2)),
-            Step::Drop(Token(1)),
-            Step::Arm(1, Token(3), watch(30)),
+            CallbackAction::Disarm(Token(2)),
+            CallbackAction::Disarm(Token(1)),
+            CallbackAction::Arm(1, Token(3), watch(30)),
         ];
-        assert_eq!(steps, again);
-        let steps = armed.idled(at(145), Token(3));
-        assert_eq!(steps, [Step::Report(Report::BecameIdle)]);
-        assert_eq!(ask(&mut armed, 145, 0).0, Answer::Exact(secs(30)));
+        assert_eq!(actions, again);
+        let actions = source.idled(at(145), Token(3));
+        assert_eq!(actions, [CallbackAction::Report(Report::BecameIdle)]);
+        assert_eq!(probe(&mut source, 145, 0).0, Answer::Exact(secs(30)));
     }
 
     #[test]
     fn a_shorter_watch_is_reached_already() {
-        let mut armed = one_seat();
-        armed.idled(at(110), Token(1));
-        assert_eq!(ask(&mut armed, 111, 5), (Answer::Exact(secs(11)), vec![]));
-        let steps = armed.resumed(Token(1));
-        let again = [
-            Step::Drop(Token(1)),
-            Step::Arm(1, Token(2), watch(5)),
-            Step::Report(Report::BecameActive),
-        ];
-        assert_eq!(steps, again);
-    }
-
-    #[test]
-    fn a_question_without_a_watch_leaves_the_watch_alone() {
-        let mut armed = one_seat();
-        assert_eq!(ask(&mut armed, 105, 0), (Answer::Active, vec![]));
-        let steps = armed.idled(at(110), Token(1));
-        assert_eq!(steps, [Step::Report(Report::BecameIdle)]);
-    }
-
-    #[test]
-    fn the_first_question_without_a_watch_makes_the_next_one_answered() {
-        let mut armed = Armed::default();
-        armed.seat_added(1);
-        let (answer, steps) = ask(&mut armed, 100, 0);
-        assert_eq!(answer, Answer::Active);
-        assert_eq!(steps, [Step::Arm(1, Token(1), SOME_WATCH)]);
+        let mut source = one_seat();
+        source.idled(at(110), Token(1));
         assert_eq!(
-            armed.idled(at(160), Token(1)),
-            [],
-            "nobody wanted to be told"
+            probe(&mut source, 111, 5),
+            (Answer::Exact(secs(11)), vec![])
         );
-        assert_eq!(ask(&mut armed, 170, 0).0, Answer::Exact(secs(70)));
-        assert_eq!(armed.resumed(Token(1)), []);
+        let actions = source.resumed(Token(1));
+        let again = [
+            CallbackAction::Disarm(Token(1)),
+            CallbackAction::Arm(1, Token(2), watch(5)),
+            CallbackAction::Report(Report::BecameActive),
+        ];
+        assert_eq!(actions, again);
+    }
+
+    #[test]
+    fn a_probe_without_a_watch_keeps_the_watch() {
+        let mut source = one_seat();
+        assert_eq!(probe(&mut source, 105, 0), (Answer::Active, vec![]));
+        let actions = source.idled(at(110), Token(1));
+        assert_eq!(actions, [CallbackAction::Report(Report::BecameIdle)]);
+    }
+
+    #[test]
+    fn after_a_first_probe_without_a_watch_the_next_one_is_answered() {
+        let mut source = CallbackSource::default();
+        source.seat_added(1);
+        let (answer, actions) = probe(&mut source, 100, 0);
+        assert_eq!(answer, Answer::Active);
+        assert_eq!(actions, [CallbackAction::Arm(1, Token(1), Watch::DEFAULT)]);
+        assert_eq!(
+            source.idled(at(160), Token(1)),
+            [],
+            "no report was requested"
+        );
+        assert_eq!(probe(&mut source, 170, 0).0, Answer::Exact(secs(70)));
+        assert_eq!(source.resumed(Token(1)), []);
     }
 
     #[test]
     fn the_newest_input_of_all_seats_counts() {
-        let mut armed = one_seat();
-        let steps = armed.seat_added(2);
-        assert_eq!(steps, [Step::Arm(2, Token(2), watch(10))]);
-        assert_eq!(armed.idled(at(110), Token(1)), [], "the other is not");
-        assert_eq!(ask(&mut armed, 111, 0).0, Answer::Active);
-        let steps = armed.idled(at(130), Token(2));
-        assert_eq!(steps, [Step::Report(Report::BecameIdle)]);
-        assert_eq!(ask(&mut armed, 130, 0).0, Answer::Exact(secs(10)));
-        let steps = armed.resumed(Token(1));
-        assert_eq!(steps, [Step::Report(Report::BecameActive)]);
+        let mut source = one_seat();
+        let actions = source.seat_added(2);
+        assert_eq!(actions, [CallbackAction::Arm(2, Token(2), watch(10))]);
+        assert_eq!(source.idled(at(110), Token(1)), [], "the other is not");
+        assert_eq!(probe(&mut source, 111, 0).0, Answer::Active);
+        let actions = source.idled(at(130), Token(2));
+        assert_eq!(actions, [CallbackAction::Report(Report::BecameIdle)]);
+        assert_eq!(probe(&mut source, 130, 0).0, Answer::Exact(secs(10)));
+        let actions = source.resumed(Token(1));
+        assert_eq!(actions, [CallbackAction::Report(Report::BecameActive)]);
     }
 
     #[test]
     fn a_seat_that_is_gone_does_not_count() {
-        let mut armed = one_seat();
-        armed.seat_added(2);
-        armed.idled(at(110), Token(1));
-        let steps = armed.seat_removed(2);
-        let reached = [Step::Drop(Token(2)), Step::Report(Report::BecameIdle)];
-        assert_eq!(steps, reached);
-        assert_eq!(ask(&mut armed, 115, 0).0, Answer::Exact(secs(15)));
-        armed.seat_removed(1);
-        assert_eq!(ask(&mut armed, 116, 0).0, Answer::Active, "nobody knows");
+        let mut source = one_seat();
+        source.seat_added(2);
+        source.idled(at(110), Token(1));
+        let actions = source.seat_removed(2);
+        let reached = [
+            CallbackAction::Disarm(Token(2)),
+            CallbackAction::Report(Report::BecameIdle),
+        ];
+        assert_eq!(actions, reached);
+        assert_eq!(probe(&mut source, 115, 0).0, Answer::Exact(secs(15)));
+        source.seat_removed(1);
+        assert_eq!(
+            probe(&mut source, 116, 0).0,
+            Answer::Active,
+            "it is unknown"
+        );
     }
 }

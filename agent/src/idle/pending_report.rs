@@ -1,44 +1,44 @@
-//! What the daemon has still to be told of the watch that it asked for last.
+//! The next report to the daemon about the watch of its last probe.
 
-use super::{Report, Watch};
+use super::watch::{Report, Watch};
 
-/// Idle first, then active: the most that comes of one question.
+/// One probe causes at most two reports: idle, then active.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Owed {
-    /// Everything has been said.
+pub(crate) enum PendingReport {
+    /// No report is pending.
     #[default]
-    Nothing,
-    /// That the watch is reached; then that there is input.
-    Idle(Watch),
-    /// That there is input after the watch was reached.
-    Active(Watch),
+    None,
+    /// `BecameIdle` when the watch is reached; `BecameActive` after that.
+    BecameIdle(Watch),
+    /// `BecameActive` at the next input.
+    BecameActive(Watch),
 }
 
-/// Where the idle time stands.
+/// Whether the idle time has reached a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum WatchState {
     Below,
     Reached,
 }
 
-impl Owed {
-    /// What is owed for a new question.
-    pub(super) const fn to(watch: Watch, standing: Standing) -> Self {
-        match standing {
-            Standing::Below => Self::Idle(watch),
-            Standing::Reached => Self::Active(watch),
+impl PendingReport {
+    /// The pending report after a new probe.
+    pub(super) const fn for_watch(watch: Watch, state: WatchState) -> Self {
+        match state {
+            WatchState::Below => Self::BecameIdle(watch),
+            WatchState::Reached => Self::BecameActive(watch),
         }
     }
 
-    /// Takes note of where the idle time stands; says what is due for it.
-    pub(super) const fn settle(&mut self, standing: Standing) -> Option<Report> {
-        match (*self, standing) {
-            (Self::Idle(watch), Standing::Reached) => {
-                *self = Self::Active(watch);
+    /// Returns the report that is due in this state, and advances to the next one.
+    pub(super) const fn update(&mut self, state: WatchState) -> Option<Report> {
+        match (*self, state) {
+            (Self::BecameIdle(watch), WatchState::Reached) => {
+                *self = Self::BecameActive(watch);
                 Some(Report::BecameIdle)
             }
-            (Self::Active(_), Standing::Below) => {
-                *self = Self::Nothing;
+            (Self::BecameActive(_), WatchState::Below) => {
+                *self = Self::None;
                 Some(Report::BecameActive)
             }
             _ => None,
@@ -51,30 +51,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn idle_then_active_is_the_most_that_comes_of_one_question() {
+    fn one_probe_causes_at_most_idle_and_then_active() {
         let watch = Watch::from_micros(1_000_000).unwrap();
-        let mut owed = Owed::to(watch, Standing::Below);
-        let standings = [
-            Standing::Below,
-            Standing::Reached,
-            Standing::Reached,
-            Standing::Below,
-            Standing::Below,
-            Standing::Reached,
-            Standing::Below,
+        let mut pending = PendingReport::for_watch(watch, WatchState::Below);
+        let states = [
+            WatchState::Below,
+            WatchState::Reached,
+            WatchState::Reached,
+            WatchState::Below,
+            WatchState::Below,
+            WatchState::Reached,
+            WatchState::Below,
         ];
-        let said: Vec<_> = standings
+        let reports: Vec<_> = states
             .into_iter()
-            .filter_map(|standing| owed.settle(standing))
+            .filter_map(|state| pending.update(state))
             .collect();
-        assert_eq!(said, [Report::BecameIdle, Report::BecameActive]);
+        assert_eq!(reports, [Report::BecameIdle, Report::BecameActive]);
     }
 
     #[test]
-    fn who_is_idle_already_is_only_told_of_input() {
+    fn past_the_watch_only_input_is_reported() {
         let watch = Watch::from_micros(1_000_000).unwrap();
-        let mut owed = Owed::to(watch, Standing::Reached);
-        assert_eq!(owed.settle(Standing::Reached), None);
-        assert_eq!(owed.settle(Standing::Below), Some(Report::BecameActive));
+        let mut pending = PendingReport::for_watch(watch, WatchState::Reached);
+        assert_eq!(pending.update(WatchState::Reached), None);
+        assert_eq!(
+            pending.update(WatchState::Below),
+            Some(Report::BecameActive)
+        );
     }
 }

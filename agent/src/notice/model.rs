@@ -1,15 +1,15 @@
-//! What the daemon says of the end that is near.
+//! The data of notifications: warnings, ends and extensions, as the daemon has sent them.
 
 use std::time::Duration;
 
 use session_timeout_texts::{self as texts, Cause, harmless};
 
-use crate::clock::Boot;
+use crate::clock::BootTime;
 
-/// The longest text of others that is shown, in characters.
-const MAX: usize = 400;
+/// Maximum length of a text from outside that is shown, in characters.
+const MAX_TEXT_CHARS: usize = 400;
 
-/// Which limit it is about.
+/// One of the two limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     Absolute,
@@ -17,10 +17,10 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
-    /// Each of them.
+    /// Both limits.
     pub(crate) const ALL: [Self; 2] = [Self::Absolute, Self::Inactivity];
 
-    /// By the daemon's word for it.
+    /// From its name on D-Bus.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         match word {
             "absolute" => Some(Self::Absolute),
@@ -39,7 +39,7 @@ impl From<Limit> for texts::Limit {
     }
 }
 
-/// What becomes of the session at its limit, as its user sees it.
+/// What happens to the session at its limit, as its user sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// It ends.
@@ -49,8 +49,8 @@ pub(crate) enum End {
 }
 
 impl End {
-    /// By the daemon's word for the action. Whatever else there may be one day ends the session.
-    pub(crate) fn of(action: &str) -> Self {
+    /// From the action on D-Bus. An action of a newer daemon counts as the end of the session.
+    pub(crate) fn from_action(action: &str) -> Self {
         match action {
             "lock" => Self::Locks,
             _ => Self::Ends,
@@ -67,73 +67,73 @@ impl From<End> for texts::End {
     }
 }
 
-/// How much it matters that this warning is seen.
+/// The urgency of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
     Normal,
-    /// It is the last one.
+    /// For the last warning, and for the end.
     Critical,
 }
 
-/// That the session is going to end.
+/// A warning that the session ends at `ends`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Warning {
     pub(crate) limit: Limit,
-    pub(crate) ends: Boot,
+    pub(crate) ends: BootTime,
     pub(crate) length: Duration,
     pub(crate) urgency: Urgency,
     pub(crate) end: End,
-    /// The rule that the limit is from, unless it is everybody's.
-    pub(crate) rule: Option<Plain>,
+    /// The rule that sets the limit, unless `[default]` does.
+    pub(crate) rule: Option<SanitizedText>,
     /// The administrator's own text.
-    pub(crate) message: Option<Plain>,
-    pub(crate) extensions: Option<Extensions>,
+    pub(crate) message: Option<SanitizedText>,
+    pub(crate) extensions: Option<ExtensionOffer>,
 }
 
-/// More time that the user may ask for.
+/// The extensions that the user can still request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Extensions {
-    /// How often; at least once.
+pub(crate) struct ExtensionOffer {
+    /// How many; at least one.
     pub(crate) left: u32,
     pub(crate) by: Duration,
 }
 
-/// That the session ends now.
+/// The end of the session, which is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Parting {
+pub(crate) struct EndNotice {
     pub(crate) limit: Limit,
     pub(crate) length: Duration,
     pub(crate) end: End,
 }
 
-/// More time that was granted.
+/// An extension that was granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Granted {
+pub(crate) struct Extension {
     pub(crate) by: Duration,
-    pub(crate) ends: Boot,
+    pub(crate) ends: BootTime,
     pub(crate) left: u32,
 }
 
-/// What became of the user's last session.
+/// How the user's last session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastEnding {
     /// A terminal or a seat.
-    pub(crate) place: Option<Plain>,
-    /// How long ago it was ended.
+    pub(crate) place: Option<SanitizedText>,
+    /// The time since the end.
     pub(crate) ago: Duration,
     pub(crate) cause: Cause,
-    /// How long the limit was.
+    /// The length of the limit.
     pub(crate) length: Duration,
 }
 
-/// Text from outside as it may be shown: nothing in it begins a line, commands anything that shows
-/// it or turns the direction of writing, and it is not endless.
+/// Text from outside that is safe to show: it has no line breaks, control characters or
+/// direction marks, and at most [`MAX_TEXT_CHARS`] characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plain(String);
+pub(crate) struct SanitizedText(String);
 
-impl Plain {
-    pub(crate) fn of(text: &str) -> Self {
-        let shortened: String = text.chars().take(MAX).collect();
+impl SanitizedText {
+    pub(crate) fn new(text: &str) -> Self {
+        let shortened: String = text.chars().take(MAX_TEXT_CHARS).collect();
         Self(harmless(&shortened))
     }
 
@@ -151,10 +151,10 @@ mod tests {
     #[test]
     fn text_from_outside_is_one_line_and_commands_nothing() {
         for hostile in ["\u{1b}[2J", "a\nb", "\u{9b}2J", "\u{202e}abc", "\u{2028}"] {
-            let plain = Plain::of(hostile);
+            let plain = SanitizedText::new(hostile);
             assert!(!plain.as_str().chars().any(is_harmful), "{plain:?}");
         }
-        let long = Plain::of(&"é".repeat(5000));
-        assert_eq!(long.as_str().chars().count(), MAX);
+        let long = SanitizedText::new(&"é".repeat(5000));
+        assert_eq!(long.as_str().chars().count(), MAX_TEXT_CHARS);
     }
 }

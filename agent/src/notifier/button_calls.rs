@@ -1,4 +1,4 @@
-//! What the user's buttons ask for, and of whom.
+//! The calls to the daemon and to logind for the buttons of a notification.
 
 use std::time::Duration;
 
@@ -7,38 +7,37 @@ use session_timeout_texts::{Language, Sentence};
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, DBusError as _, Message, Proxy};
 
-use crate::bus::timely;
+use crate::bus::with_timeout;
 use crate::clock::Now;
-use crate::notice::{Granted, NotExtended};
+use crate::notice::{Extension, NotExtended};
 use crate::session::{LOGIND, MANAGER, MANAGER_PATH};
 
-/// Tells the daemon that the user of this session is there.
+/// Tells the daemon that the user stays, which counts as input.
 ///
 /// # Errors
-/// It does not hear it; a sentence about why.
+/// The call failed; a sentence for the user.
 pub(super) async fn stay(
     language: Language,
     bus: &Connection,
     session: &str,
 ) -> Result<(), String> {
-    let told = call_daemon(bus, manager::STAY, session).await;
-    told.map(drop).map_err(|error| {
+    let reply = call_daemon(bus, manager::STAY, session).await;
+    reply.map(drop).map_err(|error| {
         let why = &reason(&error);
         language.say(Sentence::NotHeard { why })
     })
 }
 
-/// Asks the daemon for more time. The user may have to authenticate for it, which takes as long as
-/// it takes.
+/// Requests an extension. No timeout: the user may have to authenticate.
 ///
 /// # Errors
-/// There is none.
+/// The session was not extended.
 pub(super) async fn extend(
     language: Language,
     bus: &Connection,
     session: &str,
-) -> Result<Granted, NotExtended> {
-    let asked = async {
+) -> Result<Extension, NotExtended> {
+    let call = async {
         let proxy = zbus::proxy::Builder::<Proxy<'_>>::new(bus)
             .destination(names::NAME)
             .path(manager::PATH)
@@ -50,9 +49,9 @@ pub(super) async fn extend(
         let reply = proxy.call_with_flags(manager::EXTEND_SESSION, flags, &body);
         reply.await?.ok_or(zbus::Error::InvalidReply)
     };
-    let told: zbus::Result<(u64, u64, u32)> = asked.await;
-    match told {
-        Ok((by, ends_in, left)) => Ok(Granted {
+    let reply: zbus::Result<(u64, u64, u32)> = call.await;
+    match reply {
+        Ok((by, ends_in, left)) => Ok(Extension {
             by: Duration::from_micros(by),
             ends: Now::read().after(Duration::from_micros(ends_in)),
             left,
@@ -61,10 +60,10 @@ pub(super) async fn extend(
     }
 }
 
-/// Has logind end this session.
+/// Has logind terminate this session.
 ///
 /// # Errors
-/// It does not; a sentence about why.
+/// The call failed; a sentence for the user.
 pub(super) async fn sign_out(
     language: Language,
     bus: &Connection,
@@ -72,14 +71,14 @@ pub(super) async fn sign_out(
 ) -> Result<(), String> {
     let method = "TerminateSession";
     let call = bus.call_method(Some(LOGIND), MANAGER_PATH, Some(MANAGER), method, &session);
-    let told = timely(call).await;
-    told.map(drop).map_err(|error| {
+    let reply = with_timeout(call).await;
+    reply.map(drop).map_err(|error| {
         let why = &reason(&error);
         language.say(Sentence::NotSignedOut { why })
     })
 }
 
-/// Tells the daemon that its user has been told of the last session.
+/// Tells the daemon that the user was shown how the last session ended.
 pub(super) async fn ending_told(bus: &Connection, session: &str) {
     // After a failure the user is told again.
     let _ = call_daemon(bus, manager::ENDING_TOLD, session).await;
@@ -88,7 +87,7 @@ pub(super) async fn ending_told(bus: &Connection, session: &str) {
 async fn call_daemon(bus: &Connection, method: &str, session: &str) -> zbus::Result<Message> {
     let (path, interface) = (manager::PATH, manager::INTERFACE);
     let call = bus.call_method(Some(names::NAME), path, Some(interface), method, &session);
-    timely(call).await
+    with_timeout(call).await
 }
 
 fn refusal(language: Language, error: &zbus::Error) -> NotExtended {
@@ -97,14 +96,14 @@ fn refusal(language: Language, error: &zbus::Error) -> NotExtended {
         _ => None,
     };
     match known {
-        // What the policy says against it holds the next time as well.
-        Some(why) if why.is_final() => NotExtended::Never(language.say(Sentence::Refused(why))),
-        Some(why) => NotExtended::ThisTime(language.say(Sentence::Refused(why))),
-        None => NotExtended::ThisTime(reason(error)),
+        // The policy would refuse later requests as well.
+        Some(why) if why.is_final() => NotExtended::Permanent(language.say(Sentence::Refused(why))),
+        Some(why) => NotExtended::Temporary(language.say(Sentence::Refused(why))),
+        None => NotExtended::Temporary(reason(error)),
     }
 }
 
-/// What an error says to people: the daemon's and logind's words are meant for them.
+/// The text of an error: the errors of the daemon and of logind are written for users.
 fn reason(error: &zbus::Error) -> String {
     let said = match error {
         zbus::Error::FDO(error) => error.description().map(str::to_owned),
@@ -126,24 +125,24 @@ mod tests {
     }
 
     #[test]
-    fn what_the_policy_refuses_is_final_and_a_missing_authorization_is_not() {
+    fn a_refusal_of_the_policy_is_permanent_and_a_missing_authorization_is_not() {
         let never = "alle erlaubten Verlängerungen sind verbraucht";
         assert_eq!(
             said(ExtendError::UsedUp.error_name()),
-            NotExtended::Never(never.to_owned())
+            NotExtended::Permanent(never.to_owned())
         );
         let this_time = "die Authentifizierung wurde abgebrochen";
         assert_eq!(
             said(ExtendError::Dismissed.error_name()),
-            NotExtended::ThisTime(this_time.to_owned())
+            NotExtended::Temporary(this_time.to_owned())
         );
     }
 
     #[test]
-    fn an_error_of_another_daemon_is_told_in_its_own_words() {
+    fn an_unknown_error_is_shown_with_its_own_text() {
         assert_eq!(
             said("org.freedesktop.DBus.Error.Failed"),
-            NotExtended::ThisTime("why".to_owned())
+            NotExtended::Temporary("why".to_owned())
         );
     }
 }
