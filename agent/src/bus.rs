@@ -47,7 +47,8 @@ pub(crate) async fn owner_changes(
     signals(connection, &rule).await
 }
 
-/// The new owner of the name; `Some(None)` if it has none. `None` if the signal is not from the bus.
+/// The new owner of the name; `Some(None)` if it has none. `None` if the signal is not from the
+/// bus.
 pub(crate) fn new_owner(message: &Message) -> Option<Option<OwnedUniqueName>> {
     if message.header().sender()?.as_str() != BUS {
         return None;

@@ -4,7 +4,8 @@
 //! protocol between the PAM module and the daemon, over `/run/session-timeout/login.sock`
 //! ([`LOGIN_SOCKET`]).
 //!
-//! On the login socket one connection carries one [`Request`] and at most one [`Reply`], each in one frame:
+//! On the login socket one connection carries one [`Request`] and at most one [`Reply`], each in
+//! one frame:
 //!
 //! ```text
 //!  0         4          6        8           12

@@ -65,8 +65,8 @@ impl Request {
     /// Encodes the request as a frame.
     ///
     /// # Errors
-    /// [`FrameError::TooLong`] if a text is longer than [`MAX_FIELD`](crate::MAX_FIELD), or the frame
-    /// than [`MAX_FRAME`](crate::MAX_FRAME).
+    /// [`FrameError::TooLong`] if a text is longer than [`MAX_FIELD`](crate::MAX_FIELD), or the
+    /// frame than [`MAX_FRAME`](crate::MAX_FRAME).
     pub fn encode(&self) -> Result<Vec<u8>, FrameError> {
         match self {
             Self::Opened(opened) => Encoder::new(OPENED)

@@ -4,7 +4,8 @@
 //! as long as the terminal's user wants: `O_NONBLOCK` prevents waiting for room, but not waiting
 //! for the lock of the terminal (`tty_lock()`) or of its line discipline (`tty_ldisc_ref_wait()` in
 //! `drivers/tty/tty_ldisc.c`). So the daemon opens none. It sends requests to
-//! `session-timeout-terminals`, which has the required capability and runs them in worker processes.
+//! `session-timeout-terminals`, which has the required capability and runs them in worker
+//! processes.
 //!
 //! A message is a header, which is [`MAGIC`] and the length of the body as a little-endian 32-bit
 //! number, and a JSON body. Each request has one reply; a connection carries any number of them.

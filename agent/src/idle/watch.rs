@@ -1,4 +1,5 @@
-//! What the daemon and the agent exchange about idle time: the watch, the answer to a probe, reports.
+//! What the daemon and the agent exchange about idle time: the watch, the answer to a probe,
+//! reports.
 
 use std::time::Duration;
 

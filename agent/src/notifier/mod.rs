@@ -1,4 +1,5 @@
-//! The notifier: shows the daemon's warnings on the screen, and does what the user's buttons ask for.
+//! The notifier: shows the daemon's warnings on the screen, and does what the user's buttons ask
+//! for.
 //!
 //! It is a task separate from the driver, which has to reply to probes while the notification
 //! server hangs. Each call that may take long is a task as well, and its outcome is an event.

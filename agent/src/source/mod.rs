@@ -21,8 +21,8 @@ use self::probe::ProbeResult;
 use self::wayland::Wayland;
 use self::x11::X11;
 
-/// Timeout for a probe or for processing events. The daemon waits two seconds for the reply. A probe
-/// may query Mutter or X11 several times, each of which normally takes milliseconds.
+/// Timeout for a probe or for processing events. The daemon waits two seconds for the reply. A
+/// probe may query Mutter or X11 several times, each of which normally takes milliseconds.
 const TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// A source of idle time.

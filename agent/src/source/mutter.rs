@@ -1,8 +1,8 @@
 //! The source of GNOME: `org.gnome.Mutter.IdleMonitor` on the session bus.
 //!
-//! `GetIdletime` counts from the last input, also while idleness is inhibited. A watch for idle time
-//! does not fire while it is inhibited (mutter 43 to 48, `meta-idle-monitor.c`), so that the daemon
-//! may notice the idle time only when it probes; a watch for input always fires.
+//! `GetIdletime` counts from the last input, also while idleness is inhibited. A watch for idle
+//! time does not fire while it is inhibited (mutter 43 to 48, `meta-idle-monitor.c`), so that the
+//! daemon may notice the idle time only when it probes; a watch for input always fires.
 
 use std::time::Duration;
 

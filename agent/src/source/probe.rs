@@ -1,4 +1,5 @@
-//! The result and the errors of a probe of the desktop, and a way to call a blocking library for it.
+//! The result and the errors of a probe of the desktop, and a way to call a blocking library for
+//! it.
 
 use std::fmt;
 
