@@ -15,7 +15,7 @@ use session_timeout_config::{
 };
 use session_timeout_policy::Policy;
 
-use crate::replace::{Outlives, replace};
+use crate::sys::atomic_file::{Outlives, replace};
 
 /// Where the policy in force came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

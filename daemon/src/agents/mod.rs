@@ -7,11 +7,11 @@
 //! through the public connection, where it can harm nobody's end.
 
 mod answer;
-pub(crate) mod hears;
-mod leaving;
-mod outlook;
+mod name_watch;
+mod notices;
+mod pending_calls;
+pub(crate) mod reachability;
 mod source;
-mod unanswered;
 
 use std::collections::HashMap;
 use std::future;
@@ -24,14 +24,14 @@ use tokio::time::Instant;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::{Connection, Message};
 
-pub(crate) use leaving::leaves;
-pub(crate) use outlook::Outlook;
+pub(crate) use name_watch::leaves;
+pub(crate) use notices::Outlook;
+use pending_calls::{Turn, Unanswered, Waited};
 pub(crate) use source::Source;
-use unanswered::{Turn, Unanswered, Waited};
 
 use crate::bus::PublicBus;
-use crate::clock::boot_now;
 use crate::input::Input;
+use crate::sys::clock::boot_now;
 
 const PATH: &str = "/org/sessiontimeout1/Agent";
 const INTERFACE: &str = "org.sessiontimeout1.Agent";
@@ -287,7 +287,7 @@ impl Agents {
                 Turn::Asked(asked, answer) => (asked, answer),
                 Turn::Silent => return None,
             };
-            match unanswered::wait(&mut answer, until).await {
+            match pending_calls::wait(&mut answer, until).await {
                 Waited::Told(told) if asked == watch => return told,
                 // Somebody else was told, who wanted it to watch for another time.
                 Waited::Told(_) => {}
@@ -381,7 +381,7 @@ impl Agents {
             .map(|agent| agent.outlook.subscribe());
         let telling = async {
             if let Some(outlook) = agent {
-                outlook::tell(&connection, &name, outlook).await;
+                notices::tell(&connection, &name, outlook).await;
             }
             future::pending::<()>().await;
         };

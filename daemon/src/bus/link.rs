@@ -8,7 +8,7 @@ use zbus::names::UniqueName;
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message, fdo};
 
-use super::screen::{Heard, Longest};
+use super::message_filter::{Heard, Longest};
 use super::{CALL_TIMEOUT, LONGEST, LONGEST_REPLY, late, socket, timely};
 
 /// After this many calls in a row without an answer the connection is taken for stuck.

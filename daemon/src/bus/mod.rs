@@ -6,9 +6,9 @@
 //! manager. The public connection serves the calls of other processes, and calls agents. Each
 //! reconnects by itself when it is lost, without an effect on the other.
 
-mod direct;
 mod link;
-mod screen;
+mod message_filter;
+mod pid1;
 mod socket;
 
 use std::time::Duration;
@@ -16,9 +16,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zbus::Connection;
 
-pub(crate) use direct::Direct;
 pub(crate) use link::{Link, Object};
-use screen::{Heard, Longest};
+use message_filter::{Heard, Longest};
+pub(crate) use pid1::Direct;
 
 /// The private connection while there is one.
 pub(crate) type PrivateBus = watch::Receiver<Option<Link>>;

@@ -16,7 +16,7 @@ use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::{Address, Connection};
 
-use super::screen::{Heard, Longest, Peer, Screen};
+use super::message_filter::{Heard, Longest, Peer, Screen};
 
 /// Some hundred signals of a flood: what is left out is not to cost a read each.
 const BUFFER: usize = 32 << 10;

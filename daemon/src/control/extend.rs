@@ -12,11 +12,11 @@ use zbus::names::UniqueName;
 use zbus::{Connection, fdo};
 
 use super::error::{stopping, unknown_caller};
+use super::polkit::{self, Action, Interaction};
 use super::refusal::NotExtended;
 use super::{Manager, caller, micros};
 use crate::agents;
 use crate::input::{Input, Wish};
-use crate::polkit::{self, Action, Interaction};
 use crate::report::{Extension, SessionReport};
 
 /// Where an id is cut before it is told: logind's are far shorter, and callers send what they like.

@@ -1,13 +1,16 @@
 //! What others may ask of the daemon over D-Bus: `org.sessiontimeout1.Manager`.
 
-mod announce;
+mod changes;
+mod dict;
 mod error;
 mod extend;
-mod gate;
-mod offer;
+mod extend_limiter;
+mod limits;
+mod polkit;
+
 mod refusal;
-mod row;
-mod turns;
+mod serve;
+mod signals;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -22,22 +25,23 @@ use zbus::names::UniqueName;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
 
-pub(crate) use announce::{News, announce};
+pub(crate) use changes::Changes;
+use dict::{Row, explained, left, row};
 use error::{full, no_source, not_the_agent, stopping, too_soon, unknown_caller, unseen};
-use gate::{Call as InHand, Gate, Turn};
-pub(crate) use offer::offer;
+use extend_limiter::Turns;
+use limits::{Call as InHand, Gate, Turn};
 use refusal::NotExtended;
-use row::{Row, explained, left, row};
-use turns::Turns;
+pub(crate) use serve::offer;
+pub(crate) use signals::{News, announce};
 
 use crate::agents::{Agents, Attached, Call, NotTaken, Source};
 use crate::bus::PrivateBus;
-use crate::clock::Clocks;
-use crate::endings::{self, Endings};
+use crate::idle::probe::{Prober, Question};
 use crate::input::{Input, Viewer};
-use crate::probe::{Prober, Question};
+use crate::journal::Teller;
+use crate::pam::last_session::{self, Endings};
 use crate::report::{Explanation, SessionReport, Status};
-use crate::tell::Teller;
+use crate::sys::clock::Clocks;
 
 const BUS_NAME: &str = "org.sessiontimeout1";
 const PATH: &str = "/org/sessiontimeout1";
@@ -208,7 +212,7 @@ impl Manager {
         &self,
         session: String,
         #[zbus(header)] header: Header<'_>,
-    ) -> fdo::Result<endings::Row> {
+    ) -> fdo::Result<last_session::Row> {
         let (_call, user) = self.agents_user(&session, &header)?;
         Ok(self.questions.endings.row(user, Clocks::now().wall))
     }

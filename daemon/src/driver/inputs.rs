@@ -7,12 +7,12 @@ use session_timeout_protocol::Opened;
 
 use super::{Driver, Logind};
 use crate::agents;
-use crate::clock::boot_now;
 use crate::input::{Input, LockHint, Viewer, Wish};
-use crate::logins::Answer;
+use crate::pam::replies::Answer;
 use crate::process::Process;
+use crate::process::cgroup;
 use crate::report::{Extension, SessionReport, explain};
-use crate::scope;
+use crate::sys::clock::boot_now;
 use crate::unregistered::Unknown;
 
 impl Driver {
@@ -168,7 +168,7 @@ impl Driver {
     /// with `user_readenv=1`, as in Debian 12's sshd): only the process that opened a session can
     /// close it.
     fn closed(&mut self, id: Option<String>, process: Pid) {
-        let ids = [id, Some(scope::kept(process))];
+        let ids = [id, Some(cgroup::kept(process))];
         let own = |id: &String| {
             let session = self.engine.session(id);
             session.is_some_and(|session| session.facts.leader == Some(process))
@@ -257,8 +257,8 @@ impl Driver {
     ///
     /// Only files of the login and of its ancestors are read, however many sessions there are.
     fn outer(&self, login: &Unknown) -> Option<String> {
-        let place = scope::place_of(login.leader.pid);
-        if let Some(id) = place.as_ref().and_then(scope::Place::session)
+        let place = cgroup::place_of(login.leader.pid);
+        if let Some(id) = place.as_ref().and_then(cgroup::Place::session)
             && self.engine.session(&id).is_some()
         {
             return Some(id);
@@ -298,7 +298,8 @@ mod tests {
         let leader = Process::of(Pid::new(std::process::id())).unwrap();
         let login = Process::of(Pid::new(child.id())).unwrap();
         let above = login.ancestors();
-        let session = |leader: Process, started| crate::ttys::tests::session(leader.pid, started);
+        let session =
+            |leader: Process, started| crate::terminal::tests::session(leader.pid, started);
         let started = leader.started();
         assert!(descends(&above, &session(leader, started)));
         let earlier = started.saturating_sub(Duration::from_secs(5));

@@ -3,8 +3,9 @@
 //! Nothing in here waits for anything but the next input. What may take time is done by a task of
 //! its own, and its outcome is another input.
 
+mod deferred;
 mod inputs;
-mod waiting;
+mod select;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,29 +18,30 @@ use session_timeout_texts::Language;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use self::waiting::{Signals, Sources, Woken};
+use self::deferred::Last;
+use self::select::{Signals, Sources, Woken};
+use crate::actions::terminal_tasks;
+use crate::actions::{Hands, Means};
 use crate::agents::Agents;
-use crate::changes::Changes;
 use crate::cli::Args;
-use crate::clock::{Alarm, boot_now};
-use crate::control::{self, News, Questions};
-use crate::endings::Endings;
-use crate::hands::{Hands, Means};
-use crate::inhibitors::{Inhibitors, Wanted};
+use crate::control::{self, Changes, News, Questions};
+use crate::idle::inhibitors::{Inhibitors, Wanted};
+use crate::idle::probe::Prober;
 use crate::input::Input;
 use crate::journal::Journal;
-use crate::last::Last;
-use crate::logins::Logins;
+use crate::journal::Teller;
+use crate::logind;
+use crate::pam::last_session::Endings;
+use crate::pam::replies::Logins;
+use crate::pam::socket;
 use crate::policy_file::{Found, Origin, PolicyFile};
-use crate::probe::Prober;
 use crate::report::Status;
 use crate::store::Store;
-use crate::tell::Teller;
+use crate::sys::blocking_pool::Walks;
+use crate::sys::clock::{Alarm, boot_now};
+use crate::sys::watchdog::Watchdog;
+use crate::terminal::own_writes::Writes;
 use crate::unregistered::Unregistered;
-use crate::walks::Walks;
-use crate::watchdog::Watchdog;
-use crate::writes::Writes;
-use crate::{errands, intake, logind};
 
 /// Inputs that may wait for the driver; senders of more wait.
 const QUEUE: usize = 256;
@@ -62,7 +64,7 @@ const ENDINGS: &str = "/run/session-timeout/endings.json";
 /// Runs the daemon until it is told to stop.
 pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io::Result<()> {
     let signals = Signals::new()?;
-    let listener = intake::listener()?;
+    let listener = socket::listener()?;
     let (inputs, queue) = mpsc::channel(QUEUE);
     let (link, private) = watch::channel(None);
     let (connection, public) = watch::channel(None);
@@ -81,7 +83,7 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
     let endings = Endings::load(PathBuf::from(ENDINGS));
     // That of the machine: systemd gives its locale to every service.
     let language = Language::of_environment();
-    let (unfinished, finished) = errands::finished();
+    let (unfinished, finished) = terminal_tasks::finished();
     let hands = Hands::new(Means {
         inputs: inputs.clone(),
         bus: private.clone(),
@@ -117,7 +119,7 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
     let mut vital = JoinSet::new();
     vital.spawn(control::announce(driver.news.clone(), public));
     vital.spawn(control::offer(connection, questions));
-    vital.spawn(intake::serve(listener, inputs.clone()));
+    vital.spawn(socket::serve(listener, inputs.clone()));
     vital.spawn(logind::follow(inputs, link, asked_for));
     notify(&[NotifyState::Ready]);
     let sources = Sources {

@@ -14,10 +14,10 @@ use std::time::Duration;
 use session_timeout_policy::{SessionClass, SessionFacts, SessionType, Uid};
 
 use super::Ends;
-use crate::clock::boot_now;
+use super::units::AsUser;
 use crate::process::Process;
-use crate::scope;
-use crate::units::AsUser;
+use crate::process::cgroup;
+use crate::sys::clock::boot_now;
 
 const TARGET: &str = "graphical-session.target";
 
@@ -126,7 +126,7 @@ impl Ends {
 
 /// The processes in these control groups.
 pub(super) fn processes(groups: &BTreeSet<String>) -> BTreeSet<Process> {
-    let pids = groups.iter().flat_map(|group| scope::inside(group));
+    let pids = groups.iter().flat_map(|group| cgroup::inside(group));
     pids.filter_map(Process::of).collect()
 }
 
@@ -148,7 +148,7 @@ pub(super) fn has_another(session: &SessionFacts) -> bool {
 
 /// Whether the user's manager runs.
 fn has_manager(user: Uid) -> bool {
-    !scope::is_empty(&format!("user@{user}.service"), user)
+    !cgroup::is_empty(&format!("user@{user}.service"), user)
 }
 
 /// The session files, by session id. Beside each is a FIFO (`session_create_fifo()` of logind),

@@ -5,14 +5,15 @@
 //! that is stopped, does not affect that way. Processes of a login that are outside its scope are
 //! moved into a scope of the daemon's own, which PID 1 stops.
 
-mod asking;
-mod census;
+mod adopt;
 mod desktop;
-mod holding;
-mod keeping;
-mod killing;
-mod leftovers;
+mod kill;
 mod remains;
+mod request;
+mod scopes;
+mod snapshots;
+mod targets;
+mod units;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,15 +23,15 @@ use session_timeout_policy::{Event, SessionFacts, SessionKey};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
-use self::census::Censuses;
-use self::holding::Holding;
-use self::leftovers::{Extent, Leftovers};
-use crate::aside::Aside;
+use self::scopes::Holding;
+use self::snapshots::Censuses;
+use self::targets::{Extent, Leftovers};
+use self::units::Units;
 use crate::bus::PrivateBus;
 use crate::input::Input;
+use crate::journal::Teller;
 use crate::logind::{self, End, Screens};
-use crate::tell::Teller;
-use crate::units::Units;
+use crate::sys::threads::Aside;
 
 /// Delay after the last line, in which a process such as sshd passes it on. That process is ended
 /// together with the session, so later output would be lost.
@@ -183,7 +184,7 @@ impl Ends {
         if !self.leftovers.are_noted(&session.key, extent) {
             match extent {
                 Extent::Leader => {
-                    let leader = leftovers::leader(session);
+                    let leader = targets::leader(session);
                     self.leftovers.note(&session.key, extent, leader);
                 }
                 Extent::All => self.note_again(session).await,

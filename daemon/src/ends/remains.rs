@@ -6,14 +6,14 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use session_timeout_policy::{Remains, SessionFacts};
 
-use super::asking::has_empty_scope;
-use super::killing::{FEW, Latecomers};
-use super::{Ends, Extent, Request, desktop, leftovers};
-use crate::clock::boot_now;
+use super::kill::{FEW, Latecomers};
+use super::request::has_empty_scope;
+use super::units::{Scope, Stop};
+use super::{Ends, Extent, Request, desktop, targets};
 use crate::logind::End;
+use crate::process::cgroup;
 use crate::process::{self, Process};
-use crate::scope;
-use crate::units::{Scope, Stop};
+use crate::sys::clock::boot_now;
 
 /// Pauses between the checks whether the remaining processes are gone: the monitor process of sshd
 /// runs for some milliseconds after it has closed the PAM session, a login manager's worker for
@@ -56,7 +56,7 @@ impl Ends {
     /// The remaining processes of a login that the daemon did not end, whose leader is gone and
     /// that PAM has not closed: a user who killed the leader may still be connected.
     async fn hidden(&self, session: &SessionFacts) -> Option<BTreeSet<Process>> {
-        if self.leftovers.are_any(&session.key) || leftovers::leader(session).is_some() {
+        if self.leftovers.are_any(&session.key) || targets::leader(session).is_some() {
             return Some(BTreeSet::new());
         }
         self.in_audit_session(session).await
@@ -120,11 +120,11 @@ impl Ends {
 
     /// Ends the processes of the login that are outside its scope.
     pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
-        let unit = scope::unit_of(session).unwrap_or_default();
+        let unit = cgroup::unit_of(session).unwrap_or_default();
         let (leftovers, facts) = (self.leftovers.clone(), session.clone());
         let find = move || {
             let mut outside = leftovers.alive(&facts);
-            outside.retain(|process| !scope::holds(&unit, facts.uid, process.pid));
+            outside.retain(|process| !cgroup::holds(&unit, facts.uid, process.pid));
             outside
         };
         let outside = if self.leftovers.are_at_most(FEW, &session.key) {
@@ -185,7 +185,7 @@ impl Ends {
         let name = format!("{prefix}{stamp}.scope");
         let (user, are_few) = (session.uid, processes.len() <= FEW);
         let unasked = move || {
-            processes.retain(|process| !scope::is_in(&prefix, user, process.pid));
+            processes.retain(|process| !cgroup::is_in(&prefix, user, process.pid));
             processes
         };
         let processes = if are_few {
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use crate::ends::Means;
     use crate::journal::Journal;
-    use crate::tell::Teller;
+    use crate::journal::Teller;
 
     #[tokio::test]
     async fn a_login_is_not_gone_while_its_processes_cannot_be_read() {
@@ -235,7 +235,7 @@ mod tests {
             teller: Teller::new(journal),
         });
         // Its leader does not run.
-        let mut session = crate::ttys::tests::session(Pid::new(u32::MAX), BootTime::default());
+        let mut session = crate::terminal::tests::session(Pid::new(u32::MAX), BootTime::default());
         session.audit = AuditSession::new(4711);
         let (go, gone) = std::sync::mpsc::channel::<()>();
         let (aside, user) = (ends.aside.clone(), session.uid);

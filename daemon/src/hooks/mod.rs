@@ -5,9 +5,9 @@
 //! the events meanwhile only the newest is kept and the hooks run for it next. So the rate of a
 //! session's events does not raise the load on PID 1.
 
+mod latest;
 mod list;
 mod unit;
-mod waiting;
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -20,9 +20,9 @@ use session_timeout_texts::harmless;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
+use latest::{Served, Waiting};
 use list::Listed;
 use unit::Hook;
-use waiting::{Served, Waiting};
 
 use crate::bus::Direct;
 

@@ -9,7 +9,7 @@ use zbus::wire::Variant;
 use zbus::{DBusError as _, Error};
 
 use crate::bus::Direct;
-use crate::clock::boot_now;
+use crate::sys::clock::boot_now;
 
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";

@@ -7,10 +7,10 @@
 //! of logind and a restart of the daemon are the same thing. What logind signals is heard at any time,
 //! while a question waits for its answer as well.
 
-mod facts;
-mod heard;
+mod properties;
 mod seat;
 mod session;
+mod signal_queue;
 mod signals;
 
 use std::collections::HashMap;
@@ -21,21 +21,21 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
-pub(crate) use facts::Properties;
-use facts::State;
+pub(crate) use properties::Properties;
+use properties::State;
 pub(crate) use seat::{Screens, ask_for_greeter, is_dead, show_greeter};
 pub(crate) use session::{
     End, Ended, Locked, Told, answered, ask_leader, end, idle_inhibitor, is_full, is_open, lock,
     properties,
 };
 
-use heard::Heard;
 use session::is_unknown;
+use signal_queue::Heard;
 use signals::{Signal, Signals};
 
 use crate::bus::{Link, Object, Pauses, timely};
-use crate::clock::Clocks;
 use crate::input::Input;
+use crate::sys::clock::Clocks;
 
 const LOGIND: &str = "org.freedesktop.login1";
 const MANAGER_PATH: &str = "/org/freedesktop/login1";

@@ -14,7 +14,7 @@ use session_timeout_policy::{SessionClass, SessionKey};
 use super::session::{is_unknown, manage};
 use super::{Properties, State, get_all, rows};
 use crate::bus::{Link, Object, timely};
-use crate::scope;
+use crate::process::cgroup;
 
 /// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
 /// and logind gives them to one seat.
@@ -83,7 +83,7 @@ pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
 /// login (systemd-getty-generator(8)).
 fn has_prompt(vt: u32) -> bool {
     let getty = format!("/system.slice/system-getty.slice/getty@tty{vt}.service");
-    !scope::inside(&getty).is_empty()
+    !cgroup::inside(&getty).is_empty()
 }
 
 /// Asks the display manager for a greeter. SDDM and LightDM offer that, for the seat with this

@@ -16,8 +16,8 @@ use session_timeout_policy as policy;
 
 use shape::{OneByOne, Session, State, Written};
 
-use crate::clock::Clocks;
-use crate::replace::{Outlives, replace_with};
+use crate::sys::atomic_file::{Outlives, replace_with};
+use crate::sys::clock::Clocks;
 
 /// The version of the file's shape.
 const VERSION: u32 = 5;

@@ -16,9 +16,9 @@ use tokio::sync::mpsc;
 use crate::bus::PrivateBus;
 use crate::groups::Groups;
 use crate::input::Input;
+use crate::journal::Teller;
 use crate::process::Process;
-use crate::scope;
-use crate::tell::Teller;
+use crate::process::cgroup;
 
 /// Services that open PAM sessions without a person: logind gives jobs of cron(8) the class
 /// `background`, too.
@@ -39,7 +39,7 @@ pub(crate) struct Unknown {
 impl Unknown {
     /// The id that the daemon gives to it.
     pub(crate) fn id(&self) -> String {
-        scope::kept(self.leader.pid)
+        cgroup::kept(self.leader.pid)
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use session_timeout_policy::{NoSession, systemd_takes};
 use session_timeout_protocol::Opened;
 
-use crate::aside::Aside;
 use crate::bus::PrivateBus;
 use crate::logind;
+use crate::sys::threads::Aside;
 
 /// The directories of PAM stacks (pam.d(5)), by precedence.
 const STACKS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"];

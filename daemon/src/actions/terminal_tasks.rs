@@ -1,0 +1,227 @@
+//! Tasks at the terminals of sessions: find them, watch them for input, and write to them.
+//!
+//! A task may take long. It delays only tasks of the same user, and neither the driver nor an end.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_timeout_policy::{SessionFacts, Uid, WallTime};
+use session_timeout_terminals::{Mesg, Outcome, Shown, Terminal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+use crate::agents::Agents;
+use crate::input::Input;
+use crate::journal::{Reached, Telling};
+use crate::pam::last_session::Endings;
+use crate::sys::blocking_pool::Walks;
+use crate::sys::job_queue::{Line, Place};
+use crate::terminal::helper::Helper;
+use crate::terminal::own_writes::Writes;
+use crate::terminal::{self, Terminals};
+use crate::unwarned::Unwarned;
+
+/// Maximum number of concurrent tasks; one for each user.
+const AT_ONCE: usize = 64;
+/// Deadline of a last line, after which the session is gone.
+const PARTING: Duration = Duration::from_secs(5);
+/// Timeout for unfinished tasks when the daemon stops. A terminal that blocks takes two seconds.
+const STOPPING: Duration = Duration::from_secs(3);
+
+/// One task at the terminals of one session.
+pub(crate) struct Errand {
+    pub(crate) session: SessionFacts,
+    pub(crate) task: Task,
+}
+
+/// The kinds of tasks.
+pub(crate) enum Task {
+    /// Watch for input, while a warning is in force.
+    Watch(Arc<OwnedFd>),
+    /// Write a warning, and watch the terminals whose input withdraws it.
+    Warn(Box<Warn>),
+    /// Write the last line.
+    Part(Part),
+}
+
+/// A warning to write.
+pub(crate) struct Warn {
+    pub(crate) text: String,
+    pub(crate) mesg: Mesg,
+    pub(crate) whom: Whom,
+    pub(crate) watch: Option<Arc<OwnedFd>>,
+    pub(crate) telling: Telling,
+    /// After this time the warning is no longer true.
+    pub(crate) until: Instant,
+}
+
+/// A last line to write, and the ending that is kept for the next login.
+pub(crate) struct Part {
+    pub(crate) text: String,
+    pub(crate) whom: Whom,
+    /// The time of the ending.
+    pub(crate) at: WallTime,
+    pub(crate) until: Instant,
+}
+
+impl Part {
+    /// The deadline of a last line that is queued now.
+    pub(crate) fn until() -> Instant {
+        Instant::now() + PARTING
+    }
+}
+
+/// Which terminals are written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// Terminals whose input counts; the warning is about input, which has no effect elsewhere.
+    Counted,
+    /// Also terminals of what the login left in its scope, which ends with the session.
+    All,
+}
+
+/// Runs tasks. Clones share the queue.
+#[derive(Clone)]
+pub(crate) struct Errands {
+    pub(crate) helper: Helper,
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) walks: Walks,
+    pub(crate) writes: Writes,
+    pub(crate) agents: Agents,
+    pub(crate) endings: Endings,
+    pub(crate) unwarned: Unwarned,
+    pub(crate) line: Line<Uid, Errand>,
+    #[expect(dead_code, reason = "each task holds a clone, and nothing is sent")]
+    pub(crate) unfinished: Unfinished,
+}
+
+/// Held by each task until it has finished.
+pub(crate) type Unfinished = mpsc::Sender<Infallible>;
+
+/// Completes when all tasks have finished.
+pub(crate) struct Finished(mpsc::Receiver<Infallible>);
+
+/// The queue for the concurrency limit.
+pub(crate) fn line() -> Line<Uid, Errand> {
+    Line::new(AT_ONCE, 1)
+}
+
+/// The two ends of the wait for unfinished tasks.
+pub(crate) fn finished() -> (Unfinished, Finished) {
+    let (unfinished, finished) = mpsc::channel(1);
+    (unfinished, Finished(finished))
+}
+
+impl Finished {
+    /// Waits for the tasks of a daemon that stops, at most three seconds. The next daemon does not
+    /// repeat a warning, so its journal entry is written now or never.
+    pub(crate) async fn wait(mut self) {
+        // Nothing is ever sent: the channel closes with the last sender.
+        let _ = timeout(STOPPING, self.0.recv()).await;
+    }
+}
+
+impl Errands {
+    /// Runs this task after earlier ones of the same user.
+    pub(crate) fn run(&self, errand: Errand) {
+        if let Some((place, errand)) = self.line.enter(errand.session.uid, errand) {
+            tokio::spawn(self.clone().work(place, errand));
+        }
+    }
+
+    async fn work(self, mut place: Place<Uid, Errand>, errand: Errand) {
+        let mut next = Some(errand);
+        while let Some(errand) = next {
+            self.run_one(errand).await;
+            next = place.next();
+        }
+    }
+
+    async fn run_one(&self, errand: Errand) {
+        let Errand { session, task } = errand;
+        let facts = session.clone();
+        let find = move || terminal::of_session(&facts);
+        let found = self.walks.of(session.uid, find).await.unwrap_or_default();
+        match task {
+            Task::Watch(instance) => self.watch(&session, &found, instance).await,
+            Task::Warn(warn) => self.warn(&session, &found, *warn).await,
+            Task::Part(part) => self.part(&session, &found, &part).await,
+        }
+    }
+
+    async fn warn(&self, session: &SessionFacts, found: &Terminals, warn: Warn) {
+        // Input from now on withdraws the warning, so the watches come before the text.
+        if let Some(instance) = warn.watch {
+            self.watch(session, found, instance).await;
+        }
+        let terminals = warn.whom.among(found);
+        let shown = self
+            .write(session, &terminals, &warn.text, warn.mesg, warn.until)
+            .await;
+        let count = |outcome| shown.iter().filter(|shown| **shown == outcome).count();
+        let (written, spared) = (count(Outcome::Written), count(Outcome::Spared));
+        let reached = Reached {
+            written,
+            spared,
+            missed: terminals.len() - written - spared,
+            agent: self.agents.hears(&session.key),
+        };
+        warn.telling.told(reached, &self.unwarned);
+    }
+
+    async fn part(&self, session: &SessionFacts, found: &Terminals, part: &Part) {
+        // A desktop has terminals as well, but they are not where its user was.
+        let place = found.counted().first().map(terminal::name);
+        let place = place.filter(|_| !session.session_type.is_graphical());
+        if let Some(place) = place {
+            self.endings.set_place(session.uid, part.at, place);
+        }
+        let terminals = part.whom.among(found);
+        // `mesg n` is ignored: the session ends right after this line.
+        self.write(session, &terminals, &part.text, Mesg::Ignored, part.until)
+            .await;
+    }
+
+    /// Has the driver register these watches, and waits until it has.
+    async fn watch(&self, session: &SessionFacts, found: &Terminals, instance: Arc<OwnedFd>) {
+        let terminals = found.counted();
+        let watches = self.helper.watch(session.uid, terminals, &instance).await;
+        let (watched, done) = oneshot::channel();
+        let input = Input::Watched(session.key.clone(), watches, watched);
+        if self.inputs.send(input).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    /// Writes to each of these terminals, until the deadline.
+    async fn write(
+        &self,
+        session: &SessionFacts,
+        terminals: &BTreeSet<Terminal>,
+        text: &str,
+        mesg: Mesg,
+        until: Instant,
+    ) -> Vec<Outcome> {
+        if Instant::now() > until {
+            return Vec::new();
+        }
+        let shown = self.helper.write(session.uid, terminals, text, mesg).await;
+        let noted = |(terminal, shown): &(&Terminal, Shown)| {
+            terminal::note(terminal, shown, &self.writes);
+            shown.outcome
+        };
+        shown.iter().map(noted).collect()
+    }
+}
+
+impl Whom {
+    fn among(self, found: &Terminals) -> BTreeSet<Terminal> {
+        match self {
+            Self::Counted => found.counted().clone(),
+            Self::All => found.all(),
+        }
+    }
+}

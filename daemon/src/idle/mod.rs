@@ -1,0 +1,5 @@
+//! Idle time: probes of sessions, and inhibitor locks.
+
+pub(crate) mod inhibitors;
+mod pending;
+pub(crate) mod probe;
