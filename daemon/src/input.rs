@@ -1,12 +1,12 @@
 //! Everything that can reach the driver.
 
-use session_timeout_policy::{Event, Pid, SessionFacts, SessionKey, Uid};
+use session_timeout_policy::{BootTime, Event, Pid, SessionFacts, SessionKey, Uid};
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
 
 use crate::agents;
+use crate::process::{Process, cgroup};
 use crate::report::{Explanation, Extension, SessionReport};
-use crate::unregistered::Unknown;
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(crate) enum Input {
     /// PAM opened a session in this process. The answer is a line for the user, if there is one.
     Opened(Opened, Pid, oneshot::Sender<Option<String>>),
     /// PAM opened this session a while ago, and logind may have missed it.
-    Unconfirmed(Unknown),
+    Unconfirmed(PamLogin),
     /// PAM closed a session in this process.
     Closed(Closed, Pid),
     /// These watches were added to the terminals of this session; the sender waits for the reply.
@@ -62,6 +62,22 @@ pub(crate) struct Wish {
     pub(crate) session: SessionKey,
     /// Who asks for it.
     pub(crate) by: Uid,
+}
+
+/// A login as PAM has announced it.
+#[derive(Clone, Debug)]
+pub(crate) struct PamLogin {
+    pub(crate) opened: Opened,
+    pub(crate) leader: Process,
+    /// When PAM announced the login.
+    pub(crate) began: BootTime,
+}
+
+impl PamLogin {
+    /// The id that the daemon gives to the session if logind has none.
+    pub(crate) fn id(&self) -> String {
+        cgroup::kept(self.leader.pid)
+    }
 }
 
 /// What became of a screen.

@@ -10,6 +10,7 @@ mod answer;
 mod name_watch;
 mod notices;
 mod pending_calls;
+mod query;
 pub(crate) mod reachability;
 mod source;
 
@@ -18,20 +19,19 @@ use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use session_timeout_policy::{Hint, SessionKey, Uid};
-use tokio::sync::{mpsc, watch};
+use session_timeout_policy::{SessionKey, Uid};
+use tokio::sync::watch;
 use tokio::time::Instant;
+use zbus::Connection;
 use zbus::names::{OwnedUniqueName, UniqueName};
-use zbus::{Connection, Message};
 
 pub(crate) use name_watch::leaves;
 pub(crate) use notices::Outlook;
-use pending_calls::{Turn, Unanswered, Waited};
+use pending_calls::Unanswered;
+pub(crate) use query::BecameSilent;
 pub(crate) use source::Source;
 
 use crate::bus::PublicBus;
-use crate::input::Input;
-use crate::sys::clock::boot_now;
 
 const PATH: &str = "/org/sessiontimeout1/Agent";
 const INTERFACE: &str = "org.sessiontimeout1.Agent";
@@ -80,6 +80,15 @@ pub(crate) enum Arrival {
     News,
     /// It was without one so shortly that nobody was told.
     Back,
+}
+
+/// Whether a session has another agent two seconds after its agent has left the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Succession {
+    /// Another agent speaks for the session, or the session is gone.
+    Succeeded,
+    /// No agent does.
+    Missed,
 }
 
 /// All agents.
@@ -266,137 +275,39 @@ impl Agents {
         Ok(())
     }
 
-    /// Asks the session's agent, which is to watch for so long without input; `None` where nobody
-    /// says anything.
-    pub(crate) async fn ask(
+    /// Sends this agent the notices for its user until it has left the bus, and forgets it then.
+    /// Returns two seconds later whether the session has no agent.
+    pub(crate) async fn serve(
         &self,
-        inputs: &mpsc::Sender<Input>,
-        key: &SessionKey,
-        watch: Option<Duration>,
-    ) -> Option<Hint> {
-        let watch = watch.and_then(|watch| u64::try_from(watch.as_micros()).ok());
-        let watch = watch.unwrap_or_default();
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let question = self.question(key, watch)?;
-            let (asked, mut answer) = match question.turn {
-                Turn::Ask(sender, answer) => {
-                    self.put(key, &question.name, watch, sender);
-                    (watch, answer)
-                }
-                Turn::Asked(asked, answer) => (asked, answer),
-                Turn::Silent => return None,
-            };
-            match pending_calls::wait(&mut answer, until).await {
-                Waited::Told(told) if asked == watch => return told,
-                // Somebody else was told, who wanted it to watch for another time.
-                Waited::Told(_) => {}
-                Waited::Gone => return None,
-                Waited::Late => {
-                    if self.falls_silent(key, &question.name) {
-                        let _ = inputs.send(Input::AgentSilent(key.clone())).await;
-                    }
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn question(&self, key: &SessionKey, watch: u64) -> Option<Question> {
-        let mut all = self.all();
-        let All {
-            agents, unanswered, ..
-        } = &mut *all;
-        let agent = agents.get_mut(key)?;
-        if agent.source == Source::None {
-            return None;
-        }
-        let name = agent.name.clone();
-        let turn = unanswered.turn(&name, agent.user, watch, PATIENCE);
-        if matches!(turn, Turn::Ask(..)) {
-            agent.expects = Expects::Idle;
-        }
-        Some(Question { name, turn })
-    }
-
-    /// Asks, and waits for the answer for as long as the bus does.
-    fn put(
-        &self,
+        connection: &Connection,
         key: &SessionKey,
         name: &OwnedUniqueName,
-        watch: u64,
-        answer: watch::Sender<Option<Option<Hint>>>,
-    ) {
-        let (agents, key, to) = (self.clone(), key.clone(), name.clone());
-        let task = tokio::spawn(async move {
-            let said = agents.call(&to, watch).await;
-            let now = boot_now();
-            let said = said.map(|reply| answer::told(now, reply.body().deserialize().ok()));
-            agents.answered(&key, &to);
-            answer.send_replace(Some(said.unwrap_or_else(|error| {
-                log::debug!("the agent of session {}: {error}", key.id);
-                None
-            })));
-        });
-        self.all().unanswered.awaited_by(name, task.abort_handle());
-    }
-
-    async fn call(&self, name: &OwnedUniqueName, watch: u64) -> zbus::Result<Message> {
-        let connection = self.bus.borrow().clone();
-        let connection =
-            connection.ok_or_else(|| zbus::Error::Failure("the bus is away".to_owned()))?;
-        connection
-            .call_method(Some(name), PATH, Some(INTERFACE), "Idle", &watch)
-            .await
-    }
-
-    /// Whether that is news.
-    fn falls_silent(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
-        let mut all = self.all();
-        let agent = all.agent(key, name);
-        agent.is_some_and(|agent| !std::mem::replace(&mut agent.silent, true))
-    }
-
-    fn answered(&self, key: &SessionKey, name: &OwnedUniqueName) {
-        let mut all = self.all();
-        all.unanswered.answered(name);
-        if let Some(agent) = all.agent(key, name) {
-            agent.silent = false;
-        }
-    }
-
-    /// Tells this agent what its user is to know until it has left the bus, forgets it then, and
-    /// says so where it is missed.
-    pub(crate) async fn watch(
-        self,
-        connection: Connection,
-        inputs: mpsc::Sender<Input>,
-        key: SessionKey,
-        name: OwnedUniqueName,
-    ) {
+    ) -> Succession {
         let agent = self
             .all()
             .agents
-            .get(&key)
+            .get(key)
             .map(|agent| agent.outlook.subscribe());
         let telling = async {
             if let Some(outlook) = agent {
-                notices::tell(&connection, &name, outlook).await;
+                notices::tell(connection, name, outlook).await;
             }
             future::pending::<()>().await;
         };
         tokio::select! {
-            left = leaves(&connection, &name) => if let Err(error) = left {
+            left = leaves(connection, name) => if let Err(error) = left {
                 log::debug!("cannot watch the agent of session {}: {error}", key.id);
             },
             () = telling => {}
         }
-        if !self.left(&key, &name) {
-            return;
+        if !self.left(key, name) {
+            return Succession::Succeeded;
         }
         tokio::time::sleep(MISSED_AFTER).await;
-        if self.source_of(&key).is_none() {
-            let _ = inputs.send(Input::AgentGone(key)).await;
+        if self.source_of(key).is_none() {
+            Succession::Missed
+        } else {
+            Succession::Succeeded
         }
     }
 
@@ -427,18 +338,15 @@ impl All {
     }
 }
 
-/// A question to an agent.
-struct Question {
-    name: OwnedUniqueName,
-    turn: Turn,
-}
-
 fn is_recent(at: Option<Instant>) -> bool {
     at.is_some_and(|at| at.elapsed() < QUIET)
 }
 
 #[cfg(test)]
 mod tests {
+    use session_timeout_policy::Hint;
+
+    use super::pending_calls::Turn;
     use super::*;
 
     fn agents() -> Agents {
@@ -544,16 +452,14 @@ mod tests {
     async fn an_agent_that_does_not_answer_is_asked_one_thing_and_waited_for_once() {
         let agents = agents();
         attach(&agents, ":1.1", Source::X11);
-        let (inputs, mut told) = mpsc::channel(8);
         let open = agents.question(&key(), 0).unwrap();
         assert!(matches!(open.turn, Turn::Ask(..)));
         let begun = Instant::now();
-        for _ in 0..100 {
-            assert_eq!(agents.ask(&inputs, &key(), None).await, None);
+        assert_eq!(agents.ask(&key(), None).await, Err(BecameSilent));
+        for _ in 1..100 {
+            assert_eq!(agents.ask(&key(), None).await, Ok(None));
         }
         assert_eq!(begun.elapsed(), PATIENCE);
-        assert!(matches!(told.try_recv(), Ok(Input::AgentSilent(_))));
-        assert!(told.try_recv().is_err());
         // It is asked again when it has answered.
         agents.answered(&key(), &open.name);
         assert!(asked(&agents));
@@ -563,17 +469,16 @@ mod tests {
     async fn who_asks_while_an_answer_is_due_has_the_same_one() {
         let agents = agents();
         attach(&agents, ":1.1", Source::X11);
-        let (inputs, _told) = mpsc::channel(8);
         let Turn::Ask(answer, _) = agents.question(&key(), 0).unwrap().turn else {
             panic!("it may be asked");
         };
         let key = key();
-        let second = agents.ask(&inputs, &key, None);
+        let second = agents.ask(&key, None);
         let answers = async {
             tokio::time::sleep(PATIENCE / 2).await;
             answer.send_replace(Some(Some(Hint::Active)));
         };
-        assert_eq!(tokio::join!(second, answers).0, Some(Hint::Active));
+        assert_eq!(tokio::join!(second, answers).0, Ok(Some(Hint::Active)));
     }
 
     #[test]

@@ -34,7 +34,7 @@ use refusal::NotExtended;
 pub(crate) use serve::offer;
 pub(crate) use signals::{News, announce};
 
-use crate::agents::{Agents, Attached, Call, NotTaken, Source};
+use crate::agents::{Agents, Attached, Call, NotTaken, Source, Succession};
 use crate::bus::PrivateBus;
 use crate::idle::probe::{Prober, Question};
 use crate::input::{Input, Viewer};
@@ -165,8 +165,12 @@ impl Manager {
             Attached::New(arrival) => arrival,
         };
         let (connection, name) = (connection.clone(), sender.to_owned().into());
-        let key = facts.key.clone();
-        tokio::spawn(agents.watch(connection, inputs.clone(), key, name));
+        let (key, gone) = (facts.key.clone(), inputs.clone());
+        tokio::spawn(async move {
+            if agents.serve(&connection, &key, &name).await == Succession::Missed {
+                let _ = gone.send(Input::AgentGone(key)).await;
+            }
+        });
         let attached = Input::AgentAttached(facts.key, source, arrival);
         inputs.send(attached).await.map_err(|_| stopping())?;
         Ok(true)

@@ -7,13 +7,12 @@ use session_timeout_protocol::Opened;
 
 use super::{Driver, Logind};
 use crate::agents;
-use crate::input::{Input, LockHint, Viewer, Wish};
+use crate::input::{Input, LockHint, PamLogin, Viewer, Wish};
 use crate::pam::replies::Answer;
 use crate::process::Process;
 use crate::process::cgroup;
 use crate::report::{Extension, SessionReport, explain};
 use crate::sys::clock::boot_now;
-use crate::unregistered::Unknown;
 
 impl Driver {
     pub(super) fn take(&mut self, input: Input) {
@@ -194,7 +193,7 @@ impl Driver {
         let Some(leader) = Process::of(leader) else {
             return;
         };
-        let login = Unknown {
+        let login = PamLogin {
             opened,
             leader,
             began: boot_now(),
@@ -206,7 +205,7 @@ impl Driver {
     }
 
     /// PAM opened a session that is logind's according to PAM.
-    fn opened_as(&mut self, id: &str, login: Unknown, answer: Answer) {
+    fn opened_as(&mut self, id: &str, login: PamLogin, answer: Answer) {
         let (opened, leader) = (login.opened.clone(), login.leader.pid);
         self.tell(Event::LoginRecorded(Login {
             id: id.to_owned(),
@@ -228,7 +227,7 @@ impl Driver {
 
     /// logind has had time to announce this login. The session id that PAM reports may have been
     /// set by the user, so only the leader is compared.
-    fn unconfirmed(&mut self, login: Unknown) {
+    fn unconfirmed(&mut self, login: PamLogin) {
         let leader = login.leader;
         let is_its = |session: View<'_>| session.facts.leader == Some(leader.pid);
         let is_known = self.engine.sessions().any(is_its);
@@ -238,7 +237,7 @@ impl Driver {
     }
 
     /// PAM opened a session that logind has none for, or a nested one.
-    fn opened_without(&mut self, login: Unknown, answer: Option<Answer>) {
+    fn opened_without(&mut self, login: PamLogin, answer: Option<Answer>) {
         if let Some(outer) = self.outer(&login) {
             if answer.is_some() {
                 self.teller
@@ -256,7 +255,7 @@ impl Driver {
     /// from its leader. It ends with that session.
     ///
     /// Only files of the login and of its ancestors are read, however many sessions there are.
-    fn outer(&self, login: &Unknown) -> Option<String> {
+    fn outer(&self, login: &PamLogin) -> Option<String> {
         let place = cgroup::place_of(login.leader.pid);
         if let Some(id) = place.as_ref().and_then(cgroup::Place::session)
             && self.engine.session(&id).is_some()

@@ -9,7 +9,7 @@ use session_timeout_policy::{
 use tokio::sync::mpsc;
 
 use super::pending::{Look, Looks, Over};
-use crate::agents::Agents;
+use crate::agents::{Agents, BecameSilent};
 use crate::bus::PrivateBus;
 use crate::input::Input;
 use crate::logind;
@@ -153,8 +153,13 @@ impl Prober {
 
     async fn ask_agent(&self, question: &Question) -> Option<Hint> {
         let key = &question.session.key;
-        let watch = question.watch;
-        self.agents.ask(&self.inputs, key, watch).await
+        match self.agents.ask(key, question.watch).await {
+            Ok(hint) => hint,
+            Err(BecameSilent) => {
+                let _ = self.inputs.send(Input::AgentSilent(key.clone())).await;
+                None
+            }
+        }
     }
 
     /// Without logind the terminals and the agent may still tell; where they do not, nobody does.

@@ -7,6 +7,7 @@
 //! of logind and a restart of the daemon are the same thing. What logind signals is heard at any time,
 //! while a question waits for its answer as well.
 
+mod call;
 mod properties;
 mod seat;
 mod session;
@@ -21,15 +22,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
+pub(crate) use call::answered;
 pub(crate) use properties::Properties;
 use properties::State;
 pub(crate) use seat::{Screens, ask_for_greeter, is_dead, show_greeter};
 pub(crate) use session::{
-    End, Ended, Locked, Told, answered, ask_leader, end, idle_inhibitor, is_full, is_open, lock,
-    properties,
+    End, Ended, Locked, Told, ask_leader, end, idle_inhibitor, is_full, is_open, lock, properties,
 };
 
-use session::is_unknown;
+use call::is_unknown;
 use signal_queue::Heard;
 use signals::{Signal, Signals};
 

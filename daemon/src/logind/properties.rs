@@ -9,7 +9,6 @@ use session_timeout_policy::{
 };
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
-use super::seat::{Screen, Seated};
 use crate::process::Process;
 use crate::process::cgroup;
 use crate::sys::clock::Clocks;
@@ -29,6 +28,25 @@ pub(crate) enum State {
     /// `closing`: the login is over, but something still runs. logind then accepts
     /// `TerminateSession` and does nothing.
     Closing,
+}
+
+/// A virtual terminal with somebody's desktop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Screen {
+    pub(super) session: SessionKey,
+    pub(super) seat: String,
+    pub(super) vt: u32,
+}
+
+/// A session on a seat, as far as it matters for who is to be seen.
+#[derive(Clone, Debug)]
+pub(super) struct Seated {
+    pub(super) session: SessionKey,
+    pub(super) class: SessionClass,
+    pub(super) state: State,
+    pub(super) vt: u32,
+    /// It is the one on the screen.
+    pub(super) active: bool,
 }
 
 impl Properties {

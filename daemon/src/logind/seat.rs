@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_timeout_policy::{SessionClass, SessionKey};
 
-use super::session::{is_unknown, manage};
+use super::call::{is_unknown, manage};
+use super::properties::{Screen, Seated};
 use super::{Properties, State, get_all, rows};
 use crate::bus::{Link, Object, timely};
 use crate::process::cgroup;
@@ -19,14 +20,6 @@ use crate::process::cgroup;
 /// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
 /// and logind gives them to one seat.
 const SHOWN: &str = "/sys/class/tty/tty0/active";
-
-/// A virtual terminal with somebody's desktop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Screen {
-    pub(super) session: SessionKey,
-    pub(super) seat: String,
-    pub(super) vt: u32,
-}
 
 /// The screens of the sessions whose end was asked for, until they are gone. Clones are the same.
 #[derive(Clone, Default)]
@@ -95,17 +88,6 @@ pub(crate) async fn ask_for_greeter(link: &Link) -> zbus::Result<()> {
         interface: "org.freedesktop.DisplayManager.Seat",
     };
     link.call(seat, "SwitchToGreeter", &()).await.map(drop)
-}
-
-/// A session on a seat, as far as it matters for who is to be seen.
-#[derive(Clone, Debug)]
-pub(super) struct Seated {
-    pub(super) session: SessionKey,
-    pub(super) class: SessionClass,
-    pub(super) state: State,
-    pub(super) vt: u32,
-    /// It is the one on the screen.
-    pub(super) active: bool,
 }
 
 async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {

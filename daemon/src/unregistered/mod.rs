@@ -8,17 +8,14 @@ mod reason;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    BootTime, Event, Keeper, Login, SessionClass, SessionFacts, SessionKey, SessionType,
+    Event, Keeper, Login, SessionClass, SessionFacts, SessionKey, SessionType,
 };
-use session_timeout_protocol::Opened;
 use tokio::sync::mpsc;
 
 use crate::bus::PrivateBus;
 use crate::groups::Groups;
-use crate::input::Input;
+use crate::input::{Input, PamLogin};
 use crate::journal::Teller;
-use crate::process::Process;
-use crate::process::cgroup;
 
 /// Services that open PAM sessions without a person: logind gives jobs of cron(8) the class
 /// `background`, too.
@@ -26,22 +23,6 @@ const BACKGROUND: [&str; 5] = ["atd", "cron", "crond", "anacron", "systemd-user"
 
 /// Time for logind to announce a session that it has created.
 const CONFIRMING: Duration = Duration::from_secs(5);
-
-/// A login that PAM has announced and logind has no session for.
-#[derive(Clone, Debug)]
-pub(crate) struct Unknown {
-    pub(crate) opened: Opened,
-    pub(crate) leader: Process,
-    /// When PAM announced the login.
-    pub(crate) began: BootTime,
-}
-
-impl Unknown {
-    /// The id that the daemon gives to it.
-    pub(crate) fn id(&self) -> String {
-        cgroup::kept(self.leader.pid)
-    }
-}
 
 /// Makes sessions of such logins.
 #[derive(Clone)]
@@ -63,7 +44,7 @@ impl Unregistered {
     }
 
     /// Keeps the login from now on. The results are inputs: the session, and the login.
-    pub(crate) fn keep(&self, login: Unknown) {
+    pub(crate) fn keep(&self, login: PamLogin) {
         let one = self.clone();
         tokio::spawn(async move {
             let Some(facts) = one.facts(&login).await else {
@@ -84,7 +65,7 @@ impl Unregistered {
     }
 
     /// Asks the driver, after the time for logind, whether logind has announced the login.
-    pub(crate) fn confirm(&self, login: Unknown) {
+    pub(crate) fn confirm(&self, login: PamLogin) {
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
             tokio::time::sleep(CONFIRMING).await;
@@ -92,7 +73,7 @@ impl Unregistered {
         });
     }
 
-    async fn facts(&self, login: &Unknown) -> Option<SessionFacts> {
+    async fn facts(&self, login: &PamLogin) -> Option<SessionFacts> {
         let opened = &login.opened;
         let reason = reason::of(opened, &self.bus);
         let (uid, why) = tokio::join!(self.names.uid_of(&opened.user), reason);

@@ -1,0 +1,129 @@
+//! Queries of agents: how long there was no input.
+
+use std::time::Duration;
+
+use session_timeout_policy::{Hint, SessionKey};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use zbus::Message;
+use zbus::names::OwnedUniqueName;
+
+use super::pending_calls::{self, Turn, Waited};
+use super::{Agents, All, Expects, INTERFACE, PATH, PATIENCE, Source, answer};
+use crate::sys::clock::boot_now;
+
+/// The agent did not answer a query in time, and had answered the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BecameSilent;
+
+/// A question to an agent.
+pub(super) struct Question {
+    pub(super) name: OwnedUniqueName,
+    pub(super) turn: Turn,
+}
+
+impl Agents {
+    /// Queries the session's agent, and has it call back after this time without input. `None`: there
+    /// is no agent, or it does not know or did not answer in time.
+    ///
+    /// # Errors
+    /// The agent did not answer in time, for the first time since its last answer.
+    pub(crate) async fn ask(
+        &self,
+        key: &SessionKey,
+        watch: Option<Duration>,
+    ) -> Result<Option<Hint>, BecameSilent> {
+        let watch = watch.and_then(|watch| u64::try_from(watch.as_micros()).ok());
+        let watch = watch.unwrap_or_default();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let Some(question) = self.question(key, watch) else {
+                return Ok(None);
+            };
+            let (asked, mut answer) = match question.turn {
+                Turn::Ask(sender, answer) => {
+                    self.put(key, &question.name, watch, sender);
+                    (watch, answer)
+                }
+                Turn::Asked(asked, answer) => (asked, answer),
+                Turn::Silent => return Ok(None),
+            };
+            match pending_calls::wait(&mut answer, until).await {
+                Waited::Told(told) if asked == watch => return Ok(told),
+                // Somebody else was told, who wanted it to watch for another time.
+                Waited::Told(_) => {}
+                Waited::Gone => return Ok(None),
+                Waited::Late => {
+                    return if self.falls_silent(key, &question.name) {
+                        Err(BecameSilent)
+                    } else {
+                        Ok(None)
+                    };
+                }
+            }
+        }
+    }
+
+    pub(super) fn question(&self, key: &SessionKey, watch: u64) -> Option<Question> {
+        let mut all = self.all();
+        let All {
+            agents, unanswered, ..
+        } = &mut *all;
+        let agent = agents.get_mut(key)?;
+        if agent.source == Source::None {
+            return None;
+        }
+        let name = agent.name.clone();
+        let turn = unanswered.turn(&name, agent.user, watch, PATIENCE);
+        if matches!(turn, Turn::Ask(..)) {
+            agent.expects = Expects::Idle;
+        }
+        Some(Question { name, turn })
+    }
+
+    /// Asks, and waits for the answer for as long as the bus does.
+    fn put(
+        &self,
+        key: &SessionKey,
+        name: &OwnedUniqueName,
+        watch: u64,
+        answer: watch::Sender<Option<Option<Hint>>>,
+    ) {
+        let (agents, key, to) = (self.clone(), key.clone(), name.clone());
+        let task = tokio::spawn(async move {
+            let said = agents.call(&to, watch).await;
+            let now = boot_now();
+            let said = said.map(|reply| answer::told(now, reply.body().deserialize().ok()));
+            agents.answered(&key, &to);
+            answer.send_replace(Some(said.unwrap_or_else(|error| {
+                log::debug!("the agent of session {}: {error}", key.id);
+                None
+            })));
+        });
+        self.all().unanswered.awaited_by(name, task.abort_handle());
+    }
+
+    async fn call(&self, name: &OwnedUniqueName, watch: u64) -> zbus::Result<Message> {
+        let connection = self.bus.borrow().clone();
+        let connection =
+            connection.ok_or_else(|| zbus::Error::Failure("the bus is away".to_owned()))?;
+        connection
+            .call_method(Some(name), PATH, Some(INTERFACE), "Idle", &watch)
+            .await
+    }
+
+    /// Whether that is news.
+    fn falls_silent(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
+        let mut all = self.all();
+        let agent = all.agent(key, name);
+        agent.is_some_and(|agent| !std::mem::replace(&mut agent.silent, true))
+    }
+
+    pub(super) fn answered(&self, key: &SessionKey, name: &OwnedUniqueName) {
+        let mut all = self.all();
+        all.unanswered.answered(name);
+        if let Some(agent) = all.agent(key, name) {
+            agent.silent = false;
+        }
+    }
+}
