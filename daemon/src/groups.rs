@@ -17,12 +17,12 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 
 /// How long the whole answer may take. A login goes on meanwhile.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Questions at the same time; more wait, and their time runs.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 /// More than this is no list of groups: Linux has at most 65,536 of them for a process, and
 /// nobody has a hundredth.
-const MAX_BYTES: u64 = 256 * 1024;
+const ANSWER_MAX_BYTES: u64 = 256 * 1024;
 
 /// Asks for groups.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Groups {
     fn asked_of(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
-            turn: Arc::new(Semaphore::new(AT_ONCE)),
+            turn: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         }
     }
 
@@ -64,11 +64,11 @@ impl Groups {
     }
 
     async fn told(&self, what: &str, user: &str) -> io::Result<Vec<u8>> {
-        match tokio::time::timeout(PATIENCE, self.ask(what, user)).await {
+        match tokio::time::timeout(TIMEOUT, self.ask(what, user)).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("no answer within {} s", PATIENCE.as_secs()),
+                format!("no answer within {} s", TIMEOUT.as_secs()),
             )),
         }
     }
@@ -86,7 +86,10 @@ impl Groups {
         spare_others(child.id());
         let mut answer = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            stdout.take(MAX_BYTES).read_to_end(&mut answer).await?;
+            stdout
+                .take(ANSWER_MAX_BYTES)
+                .read_to_end(&mut answer)
+                .await?;
         }
         let status = child.wait().await?;
         // id(1) fails, too, where a group has no name, and then says its number.

@@ -66,9 +66,9 @@ use crate::journal::Journal;
 use crate::sys::watchdog::Watchdog;
 
 /// Maximum number of users whose sessions are probed concurrently.
-const LOOKERS: usize = 4;
+const PROBE_THREADS_MAX: usize = 4;
 /// How long the end of the daemon waits for looks.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the daemon, or what the command line asks for instead.
 #[must_use]
@@ -108,14 +108,14 @@ fn run(args: Args) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // For looks at sessions; they end when there is nothing to look at.
-        .max_blocking_threads(LOOKERS)
+        .max_blocking_threads(PROBE_THREADS_MAX)
         .thread_keep_alive(Duration::from_secs(1))
         .on_thread_unpark(move || woken.woken())
         .build()?;
     let result = runtime.block_on(driver::run(args, journal, watchdog));
     // Tasks that still wait for logind may have something to say; they end with the runtime. A look
     // that hangs is not waited for.
-    runtime.shutdown_timeout(PATIENCE);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     writer.finish();
     result
 }

@@ -25,11 +25,11 @@ use crate::terminal::{self, Terminals};
 use crate::unwarned::Unwarned;
 
 /// Maximum number of concurrent tasks; one for each user.
-const AT_ONCE: usize = 64;
+const MAX_CONCURRENT: usize = 64;
 /// Deadline of a last line, after which the session is gone.
-const PARTING: Duration = Duration::from_secs(5);
+const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Timeout for unfinished tasks when the daemon stops. A terminal that blocks takes two seconds.
-const STOPPING: Duration = Duration::from_secs(3);
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One task at the terminals of one session.
 pub(crate) struct Errand {
@@ -70,7 +70,7 @@ pub(crate) struct Part {
 impl Part {
     /// The deadline of a last line that is queued now.
     pub(crate) fn until() -> Instant {
-        Instant::now() + PARTING
+        Instant::now() + LAST_LINE_TIMEOUT
     }
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct Finished(mpsc::Receiver<Infallible>);
 
 /// The queue for the concurrency limit.
 pub(crate) fn line() -> Line<Uid, Errand> {
-    Line::new(AT_ONCE, 1)
+    Line::new(MAX_CONCURRENT, 1)
 }
 
 /// The two ends of the wait for unfinished tasks.
@@ -120,7 +120,7 @@ impl Finished {
     /// repeat a warning, so its journal entry is written now or never.
     pub(crate) async fn wait(mut self) {
         // Nothing is ever sent: the channel closes with the last sender.
-        let _ = timeout(STOPPING, self.0.recv()).await;
+        let _ = timeout(STOP_TIMEOUT, self.0.recv()).await;
     }
 }
 

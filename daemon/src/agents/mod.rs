@@ -37,11 +37,11 @@ const PATH: &str = "/org/sessiontimeout1/Agent";
 const INTERFACE: &str = "org.sessiontimeout1.Agent";
 
 /// An agent that takes longer to answer is done without.
-const PATIENCE: Duration = Duration::from_secs(2);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// By then a service manager has restarted the agent, or the session has ended.
 const MISSED_AFTER: Duration = Duration::from_secs(2);
 /// An agent may come, go and call as fast as the bus allows, and each time costs a look.
-const QUIET: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an agent calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ impl Agents {
             None => {}
         }
         let past = all.past.get(key).copied();
-        if past.is_some_and(|past| past.came.elapsed() < QUIET) {
+        if past.is_some_and(|past| past.came.elapsed() < MIN_INTERVAL) {
             return Attached::TooSoon;
         }
         let agent = Agent {
@@ -339,7 +339,7 @@ impl All {
 }
 
 fn is_recent(at: Option<Instant>) -> bool {
-    at.is_some_and(|at| at.elapsed() < QUIET)
+    at.is_some_and(|at| at.elapsed() < MIN_INTERVAL)
 }
 
 #[cfg(test)]
@@ -444,7 +444,7 @@ mod tests {
         attach(&agents, ":1.1", Source::X11);
         assert_eq!(stays(), Ok(()));
         assert_eq!(stays(), Err(NotTaken::Unasked));
-        tokio::time::advance(QUIET).await;
+        tokio::time::advance(MIN_INTERVAL).await;
         assert_eq!(stays(), Ok(()));
     }
 
@@ -459,7 +459,7 @@ mod tests {
         for _ in 1..100 {
             assert_eq!(agents.ask(&key(), None).await, Ok(None));
         }
-        assert_eq!(begun.elapsed(), PATIENCE);
+        assert_eq!(begun.elapsed(), QUERY_TIMEOUT);
         // It is asked again when it has answered.
         agents.answered(&key(), &open.name);
         assert!(asked(&agents));
@@ -475,7 +475,7 @@ mod tests {
         let key = key();
         let second = agents.ask(&key, None);
         let answers = async {
-            tokio::time::sleep(PATIENCE / 2).await;
+            tokio::time::sleep(QUERY_TIMEOUT / 2).await;
             answer.send_replace(Some(Some(Hint::Active)));
         };
         assert_eq!(tokio::join!(second, answers).0, Ok(Some(Hint::Active)));

@@ -10,7 +10,7 @@ use zbus::{Connection, MatchRule, MessageStream, fdo};
 const BUS: &str = "org.freedesktop.DBus";
 
 /// A name leaves the bus once.
-const ONE: NonZeroUsize = NonZeroUsize::MIN;
+const QUEUE_MAX: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Waits until this name has left the bus.
 pub(crate) async fn leaves(connection: &Connection, name: &OwnedUniqueName) -> zbus::Result<()> {
@@ -21,7 +21,7 @@ pub(crate) async fn leaves(connection: &Connection, name: &OwnedUniqueName) -> z
         .member("NameOwnerChanged")
         .arg(0, name.as_str())
         .build()?;
-    let mut changes = MessageStream::for_match_rule(rule, connection, Some(ONE)).await?;
+    let mut changes = MessageStream::for_match_rule(rule, connection, Some(QUEUE_MAX)).await?;
     // After subscribing, so that it cannot leave unnoticed.
     let bus = fdo::DBusProxy::new(connection).await?;
     if !bus.name_has_owner(name.clone().into()).await? {

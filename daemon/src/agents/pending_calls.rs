@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
 /// Maximum number of one user's agents with an unanswered question; the others are not asked.
-const OF_ONE_USER: usize = 8;
+const PENDING_PER_USER: usize = 8;
 
 /// What an agent has answered, once it has: nothing, where it does not know.
 pub(super) type Answer = watch::Receiver<Option<Option<Hint>>>;
@@ -67,17 +67,17 @@ impl Unanswered {
         name: &OwnedUniqueName,
         user: Uid,
         watch: u64,
-        patience: Duration,
+        timeout: Duration,
     ) -> Turn {
         if let Some(open) = self.0.get(name) {
-            return if open.at.elapsed() < patience {
+            return if open.at.elapsed() < timeout {
                 Turn::Asked(open.watch, open.answer.clone())
             } else {
                 Turn::Silent
             };
         }
         let others = self.0.values().filter(|open| open.user == user);
-        if others.count() >= OF_ONE_USER {
+        if others.count() >= PENDING_PER_USER {
             return Turn::Silent;
         }
         let (sender, answer) = watch::channel(None);
@@ -117,14 +117,14 @@ impl Unanswered {
 mod tests {
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(2);
+    const TIMEOUT: Duration = Duration::from_secs(2);
 
     fn name(number: usize) -> OwnedUniqueName {
         OwnedUniqueName::try_from(format!(":1.{number}")).unwrap()
     }
 
     fn may_ask(open: &mut Unanswered, number: usize, user: u32) -> bool {
-        let turn = open.turn(&name(number), Uid::new(user), 0, PATIENCE);
+        let turn = open.turn(&name(number), Uid::new(user), 0, TIMEOUT);
         matches!(turn, Turn::Ask(..))
     }
 
@@ -132,10 +132,10 @@ mod tests {
     async fn an_agent_is_asked_one_thing_at_a_time_however_long_it_takes() {
         let mut open = Unanswered::default();
         assert!(may_ask(&mut open, 1, 1000));
-        let turn = open.turn(&name(1), Uid::new(1000), 7, PATIENCE);
+        let turn = open.turn(&name(1), Uid::new(1000), 7, TIMEOUT);
         assert!(matches!(turn, Turn::Asked(0, _)));
-        tokio::time::advance(PATIENCE).await;
-        let turn = open.turn(&name(1), Uid::new(1000), 7, PATIENCE);
+        tokio::time::advance(TIMEOUT).await;
+        let turn = open.turn(&name(1), Uid::new(1000), 7, TIMEOUT);
         assert!(matches!(turn, Turn::Silent));
         open.answered(&name(1));
         assert!(may_ask(&mut open, 1, 1000));
@@ -147,7 +147,7 @@ mod tests {
     fn many_agents_of_one_user_that_do_not_answer_leave_places_for_those_of_others() {
         let mut open = Unanswered::default();
         let asked = (0..200).filter(|number| may_ask(&mut open, *number, 1000));
-        assert_eq!(asked.count(), OF_ONE_USER);
+        assert_eq!(asked.count(), PENDING_PER_USER);
         assert!(may_ask(&mut open, 200, 1001));
     }
 }

@@ -9,7 +9,7 @@ use zbus::Message;
 use zbus::names::OwnedUniqueName;
 
 use super::pending_calls::{self, Turn, Waited};
-use super::{Agents, All, Expects, INTERFACE, PATH, PATIENCE, Source, answer};
+use super::{Agents, All, Expects, INTERFACE, PATH, QUERY_TIMEOUT, Source, answer};
 use crate::sys::clock::boot_now;
 
 /// The agent did not answer a query in time, and had answered the one before.
@@ -35,7 +35,7 @@ impl Agents {
     ) -> Result<Option<Hint>, BecameSilent> {
         let watch = watch.and_then(|watch| u64::try_from(watch.as_micros()).ok());
         let watch = watch.unwrap_or_default();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + QUERY_TIMEOUT;
         loop {
             let Some(question) = self.question(key, watch) else {
                 return Ok(None);
@@ -74,7 +74,7 @@ impl Agents {
             return None;
         }
         let name = agent.name.clone();
-        let turn = unanswered.turn(&name, agent.user, watch, PATIENCE);
+        let turn = unanswered.turn(&name, agent.user, watch, QUERY_TIMEOUT);
         if matches!(turn, Turn::Ask(..)) {
             agent.expects = Expects::Idle;
         }

@@ -9,14 +9,14 @@ use zbus::wire::DynamicType;
 use zbus::{Connection, Message, fdo};
 
 use super::message_filter::{Heard, Longest};
-use super::{CALL_TIMEOUT, LONGEST, LONGEST_REPLY, late, socket, timely};
+use super::{CALL_TIMEOUT, MESSAGE_MAX_BYTES, REPLY_MAX_BYTES, late, socket, timely};
 
 /// After this many calls in a row without an answer the connection is taken for stuck.
-const STALLS: u32 = 3;
+const STALLS_MAX: u32 = 3;
 
 /// Maximum number of calls that wait for their answers at once; others wait for their turn: the reference bus allows
 /// 128 for each peer (`max_replies_per_connection`), and refuses what is more.
-const AT_ONCE: usize = 64;
+const MAX_CONCURRENT: usize = 64;
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +40,14 @@ impl Link {
     /// There is no bus.
     pub(crate) async fn open() -> zbus::Result<Self> {
         let longest = Longest {
-            reply: LONGEST_REPLY,
-            other: LONGEST,
+            reply: REPLY_MAX_BYTES,
+            other: MESSAGE_MAX_BYTES,
         };
         let heard = Heard::default();
         Ok(Self {
             connection: timely(socket::connect(longest, heard.clone())).await?,
             heard,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             stalls: Arc::default(),
         })
     }
@@ -95,7 +95,7 @@ impl Link {
         answer.unwrap_or_else(|_elapsed| Err(late()))
     }
 
-    /// Waits until `STALLS` calls in a row had no answer. Then a new connection is opened: the bus
+    /// Waits until `STALLS_MAX` calls in a row had no answer. Then a new connection is opened: the bus
     /// forgets the answers that it still waits for on this one.
     pub(crate) async fn given_up(&self) {
         self.stalls.enough.notified().await;
@@ -119,14 +119,14 @@ enum Outcome {
 impl Stalls {
     /// Whether the connection is given up.
     fn are_enough(&self) -> bool {
-        self.count.load(Ordering::Relaxed) >= STALLS
+        self.count.load(Ordering::Relaxed) >= STALLS_MAX
     }
 
     fn count(&self, outcome: Outcome) {
         match outcome {
             Outcome::Answered => self.count.store(0, Ordering::Relaxed),
             Outcome::Stalled => {
-                if self.count.fetch_add(1, Ordering::Relaxed) + 1 >= STALLS {
+                if self.count.fetch_add(1, Ordering::Relaxed) + 1 >= STALLS_MAX {
                     self.enough.notify_one();
                 }
             }
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_call_that_waited_for_its_turn_is_not_made_where_nobody_answers() {
         let stalls = Stalls::default();
-        for _ in 0..STALLS {
+        for _ in 0..STALLS_MAX {
             assert!(!stalls.are_enough());
             stalls.count(Outcome::Stalled);
         }

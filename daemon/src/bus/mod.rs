@@ -31,14 +31,14 @@ pub(crate) type PublicBus = watch::Receiver<Option<Connection>>;
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What anybody may send, and what the bus and agents answer, is far shorter.
-const LONGEST: u64 = 64 << 10;
+const MESSAGE_MAX_BYTES: u64 = 64 << 10;
 
 /// logind's list of 8192 sessions takes less than a tenth of this.
-const LONGEST_REPLY: u64 = 16 << 20;
+const REPLY_MAX_BYTES: u64 = 16 << 20;
 
 /// The pause before the first attempt to reach the bus again; doubled each time.
-const PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+const BACKOFF: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// A public connection.
 ///
@@ -46,8 +46,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// There is no bus.
 pub(crate) async fn public() -> zbus::Result<Connection> {
     let longest = Longest {
-        reply: LONGEST,
-        other: LONGEST,
+        reply: MESSAGE_MAX_BYTES,
+        other: MESSAGE_MAX_BYTES,
     };
     timely(socket::connect(longest, Heard::default())).await
 }
@@ -69,14 +69,14 @@ pub(crate) struct Pauses(Duration);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self(PAUSE)
+        Self(BACKOFF)
     }
 }
 
 impl Pauses {
     pub(crate) fn next(&mut self) -> Duration {
         let pause = self.0;
-        self.0 = (pause * 2).min(PAUSE_MAX);
+        self.0 = (pause * 2).min(BACKOFF_MAX);
         pause
     }
 }

@@ -16,7 +16,7 @@ use zbus::wire::DynamicType;
 use zbus::{Connection, Message};
 
 use super::message_filter::Longest;
-use super::{LONGEST, socket};
+use super::{MESSAGE_MAX_BYTES, socket};
 
 /// The socket has existed since systemd 15; systemctl(1) uses it before D-Bus is up and after it is
 /// down.
@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum number of concurrent calls; others queue, and their time in the queue does not count
 /// against the timeout.
-const AT_ONCE: usize = 64;
+const MAX_CONCURRENT: usize = 64;
 
 /// Calls to PID 1. Clones share one connection.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Default for Direct {
         Self {
             shared: Arc::default(),
             connecting: Arc::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         }
     }
 }
@@ -112,8 +112,8 @@ impl Direct {
 
 async fn connect(path: &Path) -> zbus::Result<Connection> {
     let longest = Longest {
-        reply: LONGEST,
-        other: LONGEST,
+        reply: MESSAGE_MAX_BYTES,
+        other: MESSAGE_MAX_BYTES,
     };
     let stream = UnixStream::connect(path).await?;
     socket::pid1(stream, longest).await

@@ -19,7 +19,7 @@ use zbus::{Address, Connection};
 use super::message_filter::{Heard, Longest, Peer, Screen};
 
 /// Some hundred signals of a flood: what is left out is not to cost a read each.
-const BUFFER: usize = 32 << 10;
+const BUFFER_BYTES: usize = 32 << 10;
 
 /// Connects to the system bus.
 pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Connection> {
@@ -59,7 +59,7 @@ impl Socket for Plain {
     fn split(self) -> Split<Reader, Writer> {
         let (read, write) = self.stream.into_split();
         let reader = Reader {
-            stream: BufReader::with_capacity(BUFFER, read),
+            stream: BufReader::with_capacity(BUFFER_BYTES, read),
             screen: self.screen,
         };
         Split::new(reader, Writer(write))

@@ -10,7 +10,7 @@ use session_timeout_policy::{
 
 /// An end that moves by less has not moved: what is told of idle time is a moment old each time,
 /// and never by the same moment.
-const MOVED: Duration = Duration::from_secs(1);
+const JITTER: Duration = Duration::from_secs(1);
 
 /// What was last told of all sessions.
 pub(crate) struct Changes {
@@ -100,7 +100,7 @@ impl Standing {
     fn differs(&self, now: &Self) -> bool {
         let moved = match (self.end, now.end) {
             (Some((limit, then)), Some((other, now))) => {
-                limit != other || then.since(now).max(now.since(then)) >= MOVED
+                limit != other || then.since(now).max(now.since(then)) >= JITTER
             }
             (then, now) => then != now,
         };

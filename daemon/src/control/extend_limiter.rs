@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// After a refusal the next wish of that user waits for so long.
-const PAUSE: Duration = Duration::from_secs(1);
+const BACKOFF: Duration = Duration::from_secs(1);
 
 /// The wishes of all users.
 #[derive(Clone, Default)]
@@ -31,7 +31,7 @@ impl Turns {
             let mut all = self.all();
             all.retain(|_, state| match state {
                 State::Deciding => true,
-                State::Refused(at) => at.elapsed() < PAUSE,
+                State::Refused(at) => at.elapsed() < BACKOFF,
             });
             match all.insert(uid, State::Deciding) {
                 Some(State::Deciding) => return None,
@@ -44,7 +44,7 @@ impl Turns {
             uid,
         };
         if let Some(at) = refused {
-            tokio::time::sleep_until(at + PAUSE).await;
+            tokio::time::sleep_until(at + BACKOFF).await;
         }
         Some(turn)
     }
@@ -99,11 +99,11 @@ mod tests {
         drop(turns.begin(1000).await.unwrap());
         assert_eq!(begun.elapsed(), Duration::ZERO);
         turns.begin(1000).await.unwrap().granted();
-        assert!(begun.elapsed() >= PAUSE);
+        assert!(begun.elapsed() >= BACKOFF);
         let many = Instant::now();
         for _ in 0..10 {
             drop(turns.begin(1000).await.unwrap());
         }
-        assert!(many.elapsed() >= 9 * PAUSE);
+        assert!(many.elapsed() >= 9 * BACKOFF);
     }
 }

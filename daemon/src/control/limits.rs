@@ -11,13 +11,13 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use zbus::names::{OwnedUniqueName, UniqueName};
 
 /// Calls in hand of one connection. Who wants more at once waits for answers.
-const OF_CALLER: usize = 16;
+const CALLER_MAX: usize = 16;
 /// Calls in hand of one user: a prompt in each of many shells asks at the same time.
-const OF_USER: usize = 32;
+const USER_MAX: usize = 32;
 /// Of those this many are answered at a time, and the others wait.
-const AT_ONCE: usize = 8;
+const USER_MAX_CONCURRENT: usize = 8;
 /// Calls in hand of all users but root.
-const OF_ALL: usize = 512;
+const ALL_MAX: usize = 512;
 
 /// The calls in hand. Clones share them.
 #[derive(Clone, Default)]
@@ -55,7 +55,7 @@ impl Gate {
         let name = OwnedUniqueName::from(name.to_owned());
         let mut inside = self.inside();
         let caller = inside.callers.entry(name.clone()).or_default();
-        if caller.calls >= OF_CALLER {
+        if caller.calls >= CALLER_MAX {
             return Err(Full);
         }
         caller.calls += 1;
@@ -87,13 +87,13 @@ impl Gate {
     fn place(&self, user: u32) -> Result<(Place, Arc<Semaphore>), Full> {
         let mut inside = self.inside();
         let calls = inside.users.get(&user).map_or(0, |user| user.calls);
-        if calls >= OF_USER || inside.all >= OF_ALL {
+        if calls >= USER_MAX || inside.all >= ALL_MAX {
             return Err(Full);
         }
         inside.all += 1;
         let known = inside.users.entry(user).or_insert_with(|| User {
             calls: 0,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::new(Semaphore::new(USER_MAX_CONCURRENT)),
         });
         known.calls += 1;
         let turns = Arc::clone(&known.turns);
@@ -171,7 +171,7 @@ mod tests {
     fn a_connection_has_a_limit_of_calls_in_hand_and_others_have_theirs() {
         let gate = Gate::default();
         let calls: Vec<_> = (0..100).filter_map(|_| gate.call(&name(1)).ok()).collect();
-        assert_eq!(calls.len(), OF_CALLER);
+        assert_eq!(calls.len(), CALLER_MAX);
         assert!(gate.call(&name(2)).is_ok());
         drop(calls);
         assert!(gate.call(&name(1)).is_ok());
@@ -185,7 +185,7 @@ mod tests {
         while let Some(Ok(turn)) = turn(&gate, 1000).await {
             turns.push(turn);
         }
-        assert_eq!(turns.len(), AT_ONCE);
+        assert_eq!(turns.len(), USER_MAX_CONCURRENT);
         assert!(matches!(turn(&gate, 1001).await, Some(Ok(Some(_)))));
         turns.pop();
         assert!(matches!(turn(&gate, 1000).await, Some(Ok(Some(_)))));
@@ -195,11 +195,11 @@ mod tests {
     async fn who_has_too_much_waiting_is_turned_away_and_root_never_is() {
         let gate = Gate::default();
         let places: Vec<_> = (0..100).filter_map(|_| gate.place(1000).ok()).collect();
-        assert_eq!(places.len(), OF_USER);
+        assert_eq!(places.len(), USER_MAX);
         assert!(matches!(turn(&gate, 1000).await, Some(Err(Full))));
-        let users = (1001..2000).flat_map(|user| (0..OF_USER).map(move |_| user));
+        let users = (1001..2000).flat_map(|user| (0..USER_MAX).map(move |_| user));
         let others: Vec<_> = users.filter_map(|user| gate.place(user).ok()).collect();
-        assert_eq!(places.len() + others.len(), OF_ALL);
+        assert_eq!(places.len() + others.len(), ALL_MAX);
         assert!(matches!(turn(&gate, 0).await, Some(Ok(None))));
         drop((places, others));
         let inside = gate.inside();

@@ -46,13 +46,13 @@ use crate::sys::clock::Clocks;
 const BUS_NAME: &str = "org.sessiontimeout1";
 const PATH: &str = "/org/sessiontimeout1";
 /// Sessions that are looked at at once for one question.
-const PROBES: usize = 16;
+const PROBES_MAX_CONCURRENT: usize = 16;
 /// What is not known afresh after so long is told as it was.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A session is looked at once in this time, however often it is asked for.
-const FRESH: Duration = Duration::from_secs(1);
+const PROBE_MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// logind's ids are far shorter.
-const LONGEST_ID: usize = 64;
+const ID_MAX_BYTES: usize = 64;
 
 /// Whom the answers come from.
 #[derive(Clone)]
@@ -86,8 +86,8 @@ impl Manager {
     ) -> fdo::Result<Vec<Row>> {
         let guest = self.admit(connection, &header).await?;
         let looks = stream::iter(self.sessions(guest.viewer).await?);
-        let looks = looks.for_each_concurrent(PROBES, |session| self.look(session));
-        let _ = tokio::time::timeout(PATIENCE, looks).await;
+        let looks = looks.for_each_concurrent(PROBES_MAX_CONCURRENT, |session| self.look(session));
+        let _ = tokio::time::timeout(PROBE_TIMEOUT, looks).await;
         Ok(self.sessions(guest.viewer).await?.iter().map(row).collect())
     }
 
@@ -105,7 +105,7 @@ impl Manager {
         let visible = |found: &Explanation| guest.viewer.may_see(&found.session.facts);
         let before = self.explanation(session).await?;
         let before = before.filter(visible).ok_or_else(unknown)?;
-        let _ = tokio::time::timeout(PATIENCE, self.look(before.session)).await;
+        let _ = tokio::time::timeout(PROBE_TIMEOUT, self.look(before.session)).await;
         let after = self.explanation(session).await?;
         after.filter(visible).map(explained).ok_or_else(unknown)
     }
@@ -394,7 +394,7 @@ impl Manager {
     fn is_due(&self, key: &SessionKey) -> bool {
         let now = Instant::now();
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.retain(|_, then| now.duration_since(*then) < FRESH);
+        looked.retain(|_, then| now.duration_since(*then) < PROBE_MIN_INTERVAL);
         let due = !looked.contains_key(key);
         if due {
             looked.insert(key.clone(), now);
@@ -444,10 +444,10 @@ async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<u32
 
 /// The id, where it may be one.
 fn known_id(id: &str) -> fdo::Result<&str> {
-    if id.len() <= LONGEST_ID {
+    if id.len() <= ID_MAX_BYTES {
         return Ok(id);
     }
-    let long = format!("no session's id is longer than {LONGEST_ID} bytes");
+    let long = format!("no session's id is longer than {ID_MAX_BYTES} bytes");
     Err(fdo::Error::InvalidArgs(long))
 }
 

@@ -24,16 +24,16 @@ const AUTHORITY: &str = "org.freedesktop.PolicyKit1.Authority";
 const ALLOW_INTERACTION: u32 = 1;
 
 /// How long somebody may take over a password.
-const TYPING: Duration = Duration::from_secs(60);
+const INTERACTIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long polkit may take to answer by itself; it may have to be started for it.
-const THINKING: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Maximum number of open questions: far fewer than the answers that the bus lets a peer wait for
 /// (`max_replies_per_connection`, 128), since calls that end sessions need some of them.
-static PLACES: Semaphore = Semaphore::const_new(32);
+static PERMITS: Semaphore = Semaphore::const_new(32);
 
 /// Each question has a name of its own, by which it can be taken back.
-static QUESTIONS: AtomicU64 = AtomicU64::new(0);
+static CANCELLATION_IDS: AtomicU64 = AtomicU64::new(0);
 
 /// What somebody wants to do: an action of `org.sessiontimeout1.policy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,13 +120,13 @@ pub(crate) async fn check(
 ) -> Result<(), Denial> {
     let unavailable = |why: &str| Denial::Unavailable(why.to_owned());
     let link = link.ok_or_else(|| unavailable("there is no system bus"))?;
-    let place = PLACES.try_acquire();
+    let place = PERMITS.try_acquire();
     let place = place.map_err(|_| unavailable("too many others are asking"))?;
-    let number = QUESTIONS.fetch_add(1, Ordering::Relaxed);
+    let number = CANCELLATION_IDS.fetch_add(1, Ordering::Relaxed);
     let name = format!("session-timeoutd-{number}");
     let (flags, bound) = match question.interaction {
-        Interaction::Allowed => (ALLOW_INTERACTION, TYPING),
-        Interaction::Unwanted => (0, THINKING),
+        Interaction::Allowed => (ALLOW_INTERACTION, INTERACTIVE_TIMEOUT),
+        Interaction::Unwanted => (0, TIMEOUT),
     };
     let subject = question.subject.to_string();
     let body = (
@@ -158,7 +158,7 @@ pub(crate) async fn check(
     // So that no window asks on for what nobody waits for.
     let body = (name.as_str(),);
     let taken_back = call(&link, "CancelCheckAuthorization", &body);
-    if let Ok(Err(error)) = tokio::time::timeout(THINKING, taken_back).await {
+    if let Ok(Err(error)) = tokio::time::timeout(TIMEOUT, taken_back).await {
         log::debug!("cannot take a question to polkit back: {error}");
     }
     Err(given_up)

@@ -12,7 +12,7 @@ use super::{Manager, PATH};
 use crate::bus::PublicBus;
 
 /// Two signals about one session are at least so far apart.
-const APART: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The sessions with a change that was not signalled yet. Clones share them.
 #[derive(Clone, Default)]
@@ -82,7 +82,8 @@ struct Told {
 impl Told {
     /// When it is to be told, if it is.
     fn when(self) -> Option<Option<Instant>> {
-        self.stale.then(|| self.last.map(|last| last + APART))
+        self.stale
+            .then(|| self.last.map(|last| last + MIN_INTERVAL))
     }
 }
 
@@ -111,8 +112,9 @@ impl Pace {
             }
         }
         // Those that may be told of at once need not be remembered.
-        self.0
-            .retain(|_, told| told.stale || told.last.is_some_and(|last| last + APART > now));
+        self.0.retain(|_, told| {
+            told.stale || told.last.is_some_and(|last| last + MIN_INTERVAL > now)
+        });
         due
     }
 }
@@ -131,12 +133,12 @@ mod tests {
         let mut told = 0;
         for moment in 0..100 {
             pace.changed(ids(["c1"]));
-            told += pace.due(start + moment * APART / 200).len();
+            told += pace.due(start + moment * MIN_INTERVAL / 200).len();
         }
         assert_eq!(told, 1);
         // The last change is told, and not lost.
-        assert_eq!(pace.next(), Some(start + APART));
-        assert_eq!(pace.due(start + APART), ["c1"]);
+        assert_eq!(pace.next(), Some(start + MIN_INTERVAL));
+        assert_eq!(pace.due(start + MIN_INTERVAL), ["c1"]);
         assert_eq!(pace.next(), None);
     }
 
@@ -146,9 +148,9 @@ mod tests {
         pace.changed(ids(["c1"]));
         assert_eq!(pace.due(start), ["c1"]);
         pace.changed(ids(["c1", "c2"]));
-        assert_eq!(pace.due(start + APART / 2), ["c2"]);
-        assert_eq!(pace.due(start + APART), ["c1"]);
-        assert_eq!(pace.due(start + 3 * APART), [""; 0]);
+        assert_eq!(pace.due(start + MIN_INTERVAL / 2), ["c2"]);
+        assert_eq!(pace.due(start + MIN_INTERVAL), ["c1"]);
+        assert_eq!(pace.due(start + 3 * MIN_INTERVAL), [""; 0]);
         assert!(pace.0.is_empty());
     }
 

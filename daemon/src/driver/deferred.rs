@@ -17,10 +17,10 @@ use session_timeout_policy::{Action, SessionKey};
 use tokio::time::Instant;
 
 /// Maximum deferral, however busy the driver is: the load may be caused by the user of the session.
-const LONGEST: Duration = Duration::from_secs(10);
+const DEFERRAL_MAX: Duration = Duration::from_secs(10);
 
 /// Maximum size of the record in bytes; longer ids than logind's are not recorded.
-const ROOM: usize = 256;
+const RECORD_BYTES: usize = 256;
 
 /// The record of the session being processed, and the deferred actions.
 pub(crate) struct Last {
@@ -74,7 +74,7 @@ impl Last {
 
     /// The deadline of the deferred actions; `None` if there are none.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.since.map(|since| since + LONGEST)
+        self.since.map(|since| since + DEFERRAL_MAX)
     }
 
     /// Takes the deferred actions for execution.
@@ -91,11 +91,11 @@ impl Last {
     /// Records that the actions of this session are being executed.
     pub(crate) fn begin(&mut self, key: &SessionKey) {
         let mut line = format!("{} {}\n", key.stamp, key.id).into_bytes();
-        if line.len() > ROOM {
+        if line.len() > RECORD_BYTES {
             return;
         }
         // Overwrites the rest of a longer record.
-        line.resize(ROOM, b'\n');
+        line.resize(RECORD_BYTES, b'\n');
         self.write(|file| file.write_all_at(&line, 0));
     }
 
@@ -129,7 +129,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 fn noted(file: &File) -> io::Result<Option<SessionKey>> {
     let mut text = String::new();
-    let room = u64::try_from(ROOM).unwrap_or(u64::MAX);
+    let room = u64::try_from(RECORD_BYTES).unwrap_or(u64::MAX);
     file.take(room).read_to_string(&mut text)?;
     let key = text.trim_end().split_once(' ').and_then(|(stamp, id)| {
         Some(SessionKey {
@@ -174,7 +174,7 @@ mod tests {
             let began = Instant::now();
             tokio::time::advance(Duration::from_secs(1)).await;
             last.sift(actions());
-            assert_eq!(last.due(), Some(began + LONGEST), "from the first on");
+            assert_eq!(last.due(), Some(began + DEFERRAL_MAX), "from the first on");
             assert_eq!(last.take(), vec![c1; 4]);
             assert_eq!(last.due(), None);
         }
@@ -190,7 +190,14 @@ mod tests {
     fn a_note_that_is_none_puts_nothing_off() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("last");
-        for text in ["", "c1", "x c1", " ", "\u{fffd}", &"1 ".repeat(ROOM)] {
+        for text in [
+            "",
+            "c1",
+            "x c1",
+            " ",
+            "\u{fffd}",
+            &"1 ".repeat(RECORD_BYTES),
+        ] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(Last::load(&path).sift(actions()), actions(), "{text:?}");
         }

@@ -44,31 +44,31 @@ use crate::terminal::own_writes::Writes;
 use crate::unregistered::Unregistered;
 
 /// Inputs that may wait for the driver; senders of more wait.
-const QUEUE: usize = 256;
+const INPUTS_MAX: usize = 256;
 /// Sessions that logind may be asked for out of turn.
-const WANTED: usize = 64;
+const WANTED_MAX: usize = 64;
 /// Shortest time between two writes of the state, so that many logins at once do not cause as many
 /// writes.
-const PAUSE: Duration = Duration::from_millis(100);
+const SAVE_INTERVAL: Duration = Duration::from_millis(100);
 /// And this many times the duration of a write, where there are thousands of sessions.
-const SHARE: u32 = 10;
+const SAVE_COST_FACTOR: u32 = 10;
 /// Where the state is kept, below systemd's `RuntimeDirectory=`.
-const STATE: &str = "/run/session-timeout/state.json";
+const STATE_PATH: &str = "/run/session-timeout/state.json";
 
 /// The file that records which session is being processed.
-const LAST: &str = "/run/session-timeout/at-work";
+const AT_WORK_PATH: &str = "/run/session-timeout/at-work";
 
 /// Where the endings are kept that somebody has yet to be told of.
-const ENDINGS: &str = "/run/session-timeout/endings.json";
+const LAST_SESSIONS_PATH: &str = "/run/session-timeout/endings.json";
 
 /// Runs the daemon until it is told to stop.
 pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io::Result<()> {
     let signals = Signals::new()?;
     let listener = socket::listener()?;
-    let (inputs, queue) = mpsc::channel(QUEUE);
+    let (inputs, queue) = mpsc::channel(INPUTS_MAX);
     let (link, private) = watch::channel(None);
     let (connection, public) = watch::channel(None);
-    let (wanted, asked_for) = mpsc::channel(WANTED);
+    let (wanted, asked_for) = mpsc::channel(WANTED_MAX);
 
     let teller = Teller::new(journal);
     let (writes, walks) = (Writes::default(), Walks::default());
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io:
         writes.clone(),
         walks.clone(),
     );
-    let endings = Endings::load(PathBuf::from(ENDINGS));
+    let endings = Endings::load(PathBuf::from(LAST_SESSIONS_PATH));
     // That of the machine: systemd gives its locale to every service.
     let language = Language::of_environment();
     let (unfinished, finished) = terminal_tasks::finished();
@@ -217,12 +217,12 @@ impl Driver {
         };
         teller.policy(&file.path, &found);
 
-        let store = Store::new(PathBuf::from(STATE));
+        let store = Store::new(PathBuf::from(STATE_PATH));
         let now = boot_now();
         let engine = match store.load() {
             Ok(records) => Engine::restore(now, found.policy, records),
             Err(error) => {
-                log::warn!("cannot use {STATE}, asking logind for everything: {error}");
+                log::warn!("cannot use {STATE_PATH}, asking logind for everything: {error}");
                 Engine::new(now, found.policy)
             }
         };
@@ -238,7 +238,7 @@ impl Driver {
             engine,
             alarm: Alarm::new()?,
             hands,
-            last: Last::load(Path::new(LAST)),
+            last: Last::load(Path::new(AT_WORK_PATH)),
             inhibitors,
             agents,
             teller,
@@ -338,7 +338,7 @@ impl Driver {
     /// Takes the other queued inputs: what follows a turn reads every session, and is done once for
     /// many inputs.
     fn take_more(&mut self, queue: &mut mpsc::Receiver<Input>) {
-        for _ in 1..QUEUE {
+        for _ in 1..INPUTS_MAX {
             match queue.try_recv() {
                 Ok(input) => self.take(input),
                 Err(_) => return,
@@ -405,7 +405,8 @@ impl Driver {
         self.news.tell(self.changes.since(&self.engine));
         self.save();
         let took = boot_now().since(begun);
-        self.kept.next = boot_now().saturating_add(PAUSE.max(took.saturating_mul(SHARE)));
+        self.kept.next =
+            boot_now().saturating_add(SAVE_INTERVAL.max(took.saturating_mul(SAVE_COST_FACTOR)));
     }
 
     fn save(&mut self) {
@@ -415,7 +416,7 @@ impl Driver {
             Ok(()) => self.kept.failing = false,
             Err(error) if !self.kept.failing => {
                 self.kept.failing = true;
-                log::error!("cannot keep the state in {STATE}, going on without: {error}");
+                log::error!("cannot keep the state in {STATE_PATH}, going on without: {error}");
             }
             Err(_) => {}
         }

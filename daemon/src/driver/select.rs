@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Driver, PAUSE};
+use super::{Driver, SAVE_INTERVAL};
 use crate::input::Input;
 
 /// A daemon that is woken again within this time has not rested, and systemd is not told of a rest.
-const REST: Duration = Duration::from_secs(1);
+const REST_MIN: Duration = Duration::from_secs(1);
 
 /// All that wakes the driver from outside of it.
 pub(super) struct Sources {
@@ -68,7 +68,7 @@ impl Driver {
             let to_rest = self.watchdog.owes(deadline);
             let watchdog = self.watchdog.clone();
             // When no input comes for a moment, or at the deadline of the deferral.
-            let quiet = Instant::now() + PAUSE;
+            let quiet = Instant::now() + SAVE_INTERVAL;
             let late = self.last.due().map_or(quiet, |due| due.min(quiet));
             let signals = &mut sources.signals;
             return Ok(tokio::select! {
@@ -91,8 +91,8 @@ impl Driver {
                 // Others were woken, and the rest that was told of is over.
                 () = watchdog.woke(), if !to_rest => continue,
                 () = tokio::time::sleep_until(late), if self.last.due().is_some() => Woken::Late,
-                () = tokio::time::sleep(PAUSE), if to_keep => Woken::Quiet,
-                () = tokio::time::sleep(REST), if to_rest => Woken::Quiet,
+                () = tokio::time::sleep(SAVE_INTERVAL), if to_keep => Woken::Quiet,
+                () = tokio::time::sleep(REST_MIN), if to_rest => Woken::Quiet,
             });
         }
     }

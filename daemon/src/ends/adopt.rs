@@ -16,13 +16,13 @@ use crate::sys::async_fd::Pollable;
 
 /// Number of passes: children may be forked while others are moved; children of moved processes are
 /// in the scope already.
-const ROUNDS: u32 = 5;
+const PASSES_MAX: u32 = 5;
 
 /// Maximum number of leaders that are watched by a pidfd each; the others are polled.
-const WATCHED: usize = 256;
+const PIDFDS_MAX: usize = 256;
 
 /// Longest interval of polling.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const POLL_MAX: Duration = Duration::from_secs(60);
 
 /// Whether the processes of a login are in its scope, as far as they were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Ends {
             user: session.uid,
             stop: Stop::Leisurely,
         };
-        for _ in 0..ROUNDS {
+        for _ in 0..PASSES_MAX {
             let mut all = self.of_kept(session).await?;
             let (unit, user) = (unit.clone(), session.uid);
             let outside = move || {
@@ -106,7 +106,7 @@ impl Ends {
                 break;
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause = (pause * 2).min(POLL_MAX);
         }
         self.awaits_no_more(&session.key);
         true
@@ -123,13 +123,13 @@ impl Ends {
         let mut pause = Duration::from_secs(1);
         while process.lives() {
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause = (pause * 2).min(POLL_MAX);
         }
     }
 
     fn is_crowded(&self) -> bool {
         let awaited = self.awaited.lock();
-        awaited.is_ok_and(|awaited| awaited.len() > WATCHED)
+        awaited.is_ok_and(|awaited| awaited.len() > PIDFDS_MAX)
     }
 }
 

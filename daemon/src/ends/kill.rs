@@ -19,25 +19,25 @@ use crate::process::{self, Census, Process};
 use crate::sys::threads::Aside;
 
 /// Maximum number of searches: a process that is killed may have forked meanwhile.
-const ROUNDS: u32 = 16;
+const SEARCHES_MAX: u32 = 16;
 
 /// Searches in a row that find nothing, after which nothing is left: one may miss a process while
 /// others exit.
-const QUIET: u32 = 2;
+const EMPTY_SEARCHES: u32 = 2;
 
 /// Searches by the kernel's lists of children. Where there is something left after them, it forks,
 /// and all processes are read, which misses none.
-const BY_LISTS: u32 = 4;
+const LIST_SEARCHES: u32 = 4;
 
 /// A process that was killed is gone in a moment.
-const PAUSE: Duration = Duration::from_millis(10);
+const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Maximum number of processes that are killed or read about without a thread: some 20 microseconds
 /// each.
-pub(super) const FEW: usize = 32;
+pub(super) const INLINE_MAX: usize = 32;
 
 /// Timeout of the searches, after which the leader is killed.
-const LONGEST: Duration = Duration::from_secs(10);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who is looked for beside those that were noted when the end began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Ends {
             kill_all(&self.aside, session.uid, noted).await;
             self.kill_latecomers(session, leader, latecomers).await;
         };
-        if tokio::time::timeout(LONGEST, others).await.is_err() {
+        if tokio::time::timeout(SEARCH_TIMEOUT, others).await.is_err() {
             let id = &session.key.id;
             log::warn!("session {id} has more processes than can be killed in time");
         }
@@ -85,8 +85,8 @@ impl Ends {
         latecomers: Latecomers,
     ) {
         let mut quiet = 0;
-        for round in 0..ROUNDS {
-            tokio::time::sleep(PAUSE).await;
+        for round in 0..SEARCHES_MAX {
+            tokio::time::sleep(SEARCH_INTERVAL).await;
             let search = Search {
                 session: session.clone(),
                 leader,
@@ -100,7 +100,7 @@ impl Ends {
                 Some(_) => quiet = 0,
                 None => return,
             }
-            if quiet == QUIET {
+            if quiet == EMPTY_SEARCHES {
                 return;
             }
         }
@@ -132,7 +132,7 @@ impl Search {
     fn found(&self) -> Option<BTreeSet<Process>> {
         let latecomers = self.latecomers?;
         match (self.leader.filter(|leader| leader.lives()), latecomers) {
-            (Some(leader), _) if self.round < BY_LISTS => Some(process::family(leader)),
+            (Some(leader), _) if self.round < LIST_SEARCHES => Some(process::family(leader)),
             (Some(leader), _) => Some(Census::take().below(leader)),
             (None, Latecomers::All) => self.session.audit.map(process::in_audit_session),
             (None, Latecomers::Descendants) => None,
@@ -143,7 +143,7 @@ impl Search {
 /// A few are killed at once, also while all threads are busy; what takes longer waits for earlier
 /// work of the same user.
 async fn kill_all(aside: &Aside, user: Uid, processes: BTreeSet<Process>) {
-    let are_few = processes.len() <= FEW;
+    let are_few = processes.len() <= INLINE_MAX;
     let kill_all = move || processes.into_iter().for_each(kill);
     if are_few {
         kill_all();
@@ -206,7 +206,7 @@ mod tests {
             .iter()
             .filter_map(|one| Process::of(Pid::new(one.id())));
         let killing = kill_all(&aside, Uid::new(1), known.collect());
-        let _ = tokio::time::timeout(PAUSE, killing).await;
+        let _ = tokio::time::timeout(SEARCH_INTERVAL, killing).await;
         for one in &mut children {
             assert_eq!(end_of(one), Some(nix::libc::SIGKILL));
         }

@@ -35,14 +35,14 @@ use crate::sys::threads::Aside;
 
 /// Delay after the last line, in which a process such as sshd passes it on. That process is ended
 /// together with the session, so later output would be lost.
-const PARTING: Duration = Duration::from_millis(250);
+const FLUSH_DELAY: Duration = Duration::from_millis(250);
 
 /// Time for a display manager to start a greeter: GDM takes some seconds.
-const GREETER: Duration = Duration::from_secs(8);
+const GREETER_DELAY: Duration = Duration::from_secs(8);
 
 /// Maximum number of concurrent requests to end sessions, so that the timeout of logind is not
 /// spent in a queue.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENT: usize = 32;
 
 /// Ends, hangs up and locks sessions. Clones share the limits.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl Ends {
             censuses: Censuses::default(),
             leftovers: Leftovers::default(),
             teller: means.teller,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             silence: Arc::default(),
             awaited: Arc::default(),
         }
@@ -148,7 +148,7 @@ impl Ends {
                     log::info!("session {greeter} is shown where session {id} was");
                 }
                 Ok(None) => {
-                    tokio::time::sleep(GREETER).await;
+                    tokio::time::sleep(GREETER_DELAY).await;
                     if !matches!(logind::is_dead(&link, &screen).await, Ok(true)) {
                         return;
                     }
@@ -260,10 +260,10 @@ struct Silence(Mutex<Option<Instant>>);
 
 impl Silence {
     /// How long logind is skipped after a timeout.
-    const TIME: Duration = Duration::from_secs(5);
+    const DURATION: Duration = Duration::from_secs(5);
 
     fn begins(&self) {
-        *self.until() = Some(Instant::now() + Self::TIME);
+        *self.until() = Some(Instant::now() + Self::DURATION);
     }
 
     fn ends(&self) {
@@ -289,7 +289,7 @@ mod tests {
         assert!(!silence.holds());
         silence.begins();
         assert!(silence.holds());
-        tokio::time::advance(Silence::TIME).await;
+        tokio::time::advance(Silence::DURATION).await;
         assert!(!silence.holds());
         silence.begins();
         silence.ends();

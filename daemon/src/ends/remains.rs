@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use session_timeout_policy::{Remains, SessionFacts};
 
-use super::kill::{FEW, Latecomers};
+use super::kill::{INLINE_MAX, Latecomers};
 use super::request::has_empty_scope;
 use super::units::{Scope, Stop};
 use super::{Ends, Extent, Request, desktop, targets};
@@ -18,7 +18,7 @@ use crate::sys::clock::boot_now;
 /// Pauses between the checks whether the remaining processes are gone: the monitor process of sshd
 /// runs for some milliseconds after it has closed the PAM session, a login manager's worker for
 /// longer.
-const PAUSES: [Duration; 8] = [
+const CHECK_DELAYS: [Duration; 8] = [
     Duration::ZERO,
     Duration::from_millis(20),
     Duration::from_millis(50),
@@ -30,21 +30,21 @@ const PAUSES: [Duration; 8] = [
 ];
 
 /// Timeout of the search for processes in the audit session of a login, which reads all of `/proc`.
-const READING: Duration = Duration::from_secs(2);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time between SIGTERM and SIGKILL for the remaining processes.
-const STOPPING: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Ends {
     /// The remaining processes of the session, after four seconds at most, and two where processes
     /// can be read in time.
     pub(super) async fn remains(&self, session: &SessionFacts) -> Remains {
-        let hidden = tokio::time::timeout(READING, self.hidden(session));
+        let hidden = tokio::time::timeout(SEARCH_TIMEOUT, self.hidden(session));
         // Where it is not known that there is nothing, there is something.
         let Ok(Some(hidden)) = hidden.await else {
             return Remains::Something;
         };
-        for pause in PAUSES {
+        for pause in CHECK_DELAYS {
             tokio::time::sleep(pause).await;
             if self.is_over(session).await && !hidden.iter().any(|process| process.lives()) {
                 return Remains::Nothing;
@@ -127,7 +127,7 @@ impl Ends {
             outside.retain(|process| !cgroup::holds(&unit, facts.uid, process.pid));
             outside
         };
-        let outside = if self.leftovers.are_at_most(FEW, &session.key) {
+        let outside = if self.leftovers.are_at_most(INLINE_MAX, &session.key) {
             Some(find())
         } else {
             self.aside.of(session.uid, find).await
@@ -146,7 +146,7 @@ impl Ends {
     async fn left_of(&self, session: &SessionFacts) -> Option<BTreeSet<Process>> {
         let (leftovers, facts) = (self.leftovers.clone(), session.clone());
         let find = move || leftovers.alive(&facts);
-        if self.leftovers.are_at_most(FEW, &session.key) {
+        if self.leftovers.are_at_most(INLINE_MAX, &session.key) {
             return Some(find());
         }
         self.aside.soon_of(session.uid, find).await
@@ -183,7 +183,7 @@ impl Ends {
         // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");
         let name = format!("{prefix}{stamp}.scope");
-        let (user, are_few) = (session.uid, processes.len() <= FEW);
+        let (user, are_few) = (session.uid, processes.len() <= INLINE_MAX);
         let unasked = move || {
             processes.retain(|process| !cgroup::is_in(&prefix, user, process.pid));
             processes
@@ -200,7 +200,7 @@ impl Ends {
             name: &name,
             description: &format!("What is left of session {id}"),
             user: session.uid,
-            stop: Stop::Within(STOPPING),
+            stop: Stop::Within(STOP_TIMEOUT),
         };
         let Some(unit) = self.holding.hold(&scope, &processes).await? else {
             return Ok(());
@@ -243,7 +243,7 @@ mod tests {
         tokio::task::yield_now().await;
         // What is read afterwards says nothing of what could not be read.
         tokio::spawn(async move {
-            tokio::time::sleep(READING * 3 / 2).await;
+            tokio::time::sleep(SEARCH_TIMEOUT * 3 / 2).await;
             go.send(())
         });
         assert_eq!(ends.remains(&session).await, Remains::Something);

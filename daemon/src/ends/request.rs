@@ -7,22 +7,22 @@ use session_timeout_policy::{Event, InvocationId, Keeper, SessionFacts};
 
 use super::kill::Latecomers;
 use super::units::{self, Found, Scope, Stop};
-use super::{Ends, Extent, PARTING, Request, desktop, targets};
+use super::{Ends, Extent, FLUSH_DELAY, Request, desktop, targets};
 use crate::bus::Link;
 use crate::logind::{self, End, Ended, Locked, Told};
 use crate::process;
 use crate::process::cgroup;
 
 /// Timeout of one request to logind, for all its calls together.
-const LOGIND: Duration = Duration::from_secs(1);
+const LOGIND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Timeout of a lock request, for which there is no second way.
-const LOCKING: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Pauses between the checks whether a leader that was sent SIGTERM has exited: sshd takes some 15
 /// ms, a desktop up to some seconds. There is no signal to wait for: logind documents change
 /// signals for `State`, and does not send them (systemd 252 to 257).
-const LEADER_PAUSES: [Duration; 7] = [
+const LEADER_DELAYS: [Duration; 7] = [
     Duration::from_millis(20),
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -34,7 +34,7 @@ const LEADER_PAUSES: [Duration; 7] = [
 
 /// Pauses between the checks whether a session that PID 1 ends is gone, while logind does not
 /// report it.
-const GONE_PAUSES: [Duration; 10] = [
+const GONE_DELAYS: [Duration; 10] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
     Duration::from_millis(200),
@@ -58,7 +58,7 @@ impl Ends {
     pub(super) async fn asked(&self, session: &SessionFacts, request: Request) -> Option<Event> {
         let parting = async {
             if request.parts() {
-                tokio::time::sleep(PARTING).await;
+                tokio::time::sleep(FLUSH_DELAY).await;
             }
         };
         let noting = async {
@@ -68,9 +68,9 @@ impl Ends {
                 // The desktop's units are recorded in the background, so that the end does not wait
                 // for all of it. Those that stop before the user's manager answers are not found.
                 let time = if desktop::may_have_one(session) {
-                    desktop::PATIENCE
+                    desktop::MANAGER_TIMEOUT
                 } else {
-                    PARTING * 2
+                    FLUSH_DELAY * 2
                 };
                 let _ = tokio::time::timeout(time, noting).await;
             }
@@ -181,7 +181,7 @@ impl Ends {
             (Ok(Told::Nobody), _) | (Ok(Told::All), Request::AskLeader) => done(),
             (Ok(Told::All), _) => None,
             (Ok(Told::Leader), _) => {
-                for pause in LEADER_PAUSES {
+                for pause in LEADER_DELAYS {
                     tokio::time::sleep(pause).await;
                     if self.has_left(session).await {
                         return done();
@@ -252,7 +252,7 @@ impl Ends {
 
     async fn lock(&self, session: &SessionFacts) -> Option<Event> {
         let key = &session.key;
-        let locking = self.asking(LOCKING, async |link| logind::lock(&link, key).await);
+        let locking = self.asking(LOCK_TIMEOUT, async |link| logind::lock(&link, key).await);
         match locking.await {
             Ok(Locked::Already) => Some(Event::Locked(key.clone())),
             Ok(Locked::Asked) => None,
@@ -275,7 +275,7 @@ impl Ends {
         if self.silence.holds() {
             return Err(silent());
         }
-        let answer = self.asking(LOGIND, asking).await;
+        let answer = self.asking(LOGIND_TIMEOUT, asking).await;
         match &answer {
             Err(error) if !logind::answered(error) => self.silence.begins(),
             _ => self.silence.ends(),
@@ -309,7 +309,7 @@ impl Ends {
         }
         self.tell(session, async |ends, session| {
             let mut gone = false;
-            for pause in GONE_PAUSES {
+            for pause in GONE_DELAYS {
                 tokio::time::sleep(pause).await;
                 gone = ends.is_gone(&session);
                 if gone {

@@ -18,17 +18,17 @@ use crate::process::Process;
 use crate::process::cgroup;
 
 /// Maximum number of processes that one call moves, and that are pinned meanwhile.
-const AT_ONCE: usize = 128;
+const PROCESSES_PER_CALL: usize = 128;
 
 /// Maximum number of concurrent calls, which bounds the file descriptors in use.
-const CALLS: usize = 2;
+const MAX_CONCURRENT: usize = 2;
 
-/// Maximum number of calls to move [`AT_ONCE`] processes. One that PID 1 cannot move fails the call
+/// Maximum number of calls to move [`PROCESSES_PER_CALL`] processes. One that PID 1 cannot move fails the call
 /// for all of them; then each half is moved by itself. That takes 14 calls for one such process.
-const TRIES: u32 = 48;
+const CALLS_MAX: u32 = 48;
 
 /// Pauses while PID 1 starts a scope, which it does in its next event loop iteration.
-const STARTED: [Duration; 7] = [
+const START_DELAYS: [Duration; 7] = [
     Duration::from_millis(2),
     Duration::from_millis(5),
     Duration::from_millis(20),
@@ -49,7 +49,7 @@ impl Holding {
     pub(super) fn new(units: Units) -> Self {
         Self {
             units,
-            turns: Arc::new(Semaphore::new(CALLS)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         }
     }
 
@@ -65,7 +65,7 @@ impl Holding {
     ) -> zbus::Result<Option<InvocationId>> {
         let mut there = self.units.invocation(scope.name).await?;
         let all: Vec<Process> = processes.iter().copied().collect();
-        for some in all.chunks(AT_ONCE) {
+        for some in all.chunks(PROCESSES_PER_CALL) {
             there = self.hold_some(scope, some, there).await?;
         }
         if there.is_some() {
@@ -133,7 +133,7 @@ impl Holding {
     /// Waits until PID 1 has started the scope: a stop request before that would leave the
     /// processes running.
     async fn started(&self, scope: &Scope<'_>) -> Result<InvocationId, Refusal> {
-        for pause in STARTED {
+        for pause in START_DELAYS {
             if !cgroup::members(scope.name, scope.user).is_empty()
                 && let Some(invocation) = self.units.invocation(scope.name).await?
             {
@@ -189,7 +189,7 @@ impl<'a> Parts<'a> {
     /// The processes of the next call.
     fn next(&mut self) -> Option<&'a [Process]> {
         let part = self.waiting.pop()?;
-        if self.tries == TRIES {
+        if self.tries == CALLS_MAX {
             let rest = self.waiting.drain(..).map(<[Process]>::len);
             self.refused += part.len() + rest.sum::<usize>();
             return None;

@@ -16,7 +16,7 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// Tolerance in microseconds between logind's time stamp of a session and the start of its scope,
 /// which follows it.
-const SAME_START: u64 = 10_000_000;
+const START_TOLERANCE_MICROS: u64 = 10_000_000;
 
 /// Properties of a transient unit, by their D-Bus names.
 type Settings<'a> = Vec<(&'a str, Variant<'a>)>;
@@ -64,7 +64,7 @@ impl Units {
             return Ok(None);
         };
         let began: u64 = self.get(&path, "InactiveExitTimestampMonotonic").await?;
-        if began.abs_diff(session.stamp) > SAME_START {
+        if began.abs_diff(session.stamp) > START_TOLERANCE_MICROS {
             return Ok(None);
         }
         self.invocation_at(&path).await

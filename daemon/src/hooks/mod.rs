@@ -28,9 +28,9 @@ use crate::bus::Direct;
 
 const DIRECTORY: &str = "/etc/session-timeout/hooks.d";
 /// Maximum number of concurrent hooks, each of another session.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT: usize = 16;
 /// Minimum interval between the starts of a session's hooks for two events.
-const PAUSE: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The events that hooks are run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Default for Hooks {
     fn default() -> Self {
         Self {
             waiting: Waiting::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             pid1: Direct::default(),
             told: Arc::default(),
         }
@@ -144,7 +144,7 @@ impl Hooks {
             let begun = Instant::now();
             self.run_each(occasion, &facts).await;
             drop(turn);
-            sleep_until(begun + PAUSE).await;
+            sleep_until(begun + MIN_INTERVAL).await;
         }
     }
 

@@ -18,14 +18,14 @@ const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// Timeout of a hook.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Time between SIGTERM and SIGKILL for a hook that timed out.
-const STOPPING: Duration = Duration::from_secs(5);
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Upper bound of a hook's life in seconds: `TimeoutStopSec=` counts once for SIGTERM and once for
 /// SIGKILL.
-const LONGEST: Duration = Duration::from_secs(50);
+const LIFETIME_MAX: Duration = Duration::from_secs(50);
 
 /// First and longest interval of the queries whether the hook's unit is gone.
-const FIRST: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+const POLL_MIN: Duration = Duration::from_millis(100);
+const POLL_MAX: Duration = Duration::from_secs(1);
 
 /// Properties of a unit, by their D-Bus names.
 type Settings<'a> = Vec<(&'a str, Variant<'a>)>;
@@ -54,10 +54,10 @@ impl Hook<'_> {
         let body = (&unit, "fail", self.settings(program), auxiliary);
         let start = pid1.call(MANAGER_PATH, MANAGER, "StartTransientUnit", &body);
         start.await?;
-        let mut pause = FIRST;
-        while begun.elapsed() < LONGEST {
+        let mut pause = POLL_MIN;
+        while begun.elapsed() < LIFETIME_MAX {
             sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            pause = (pause * 2).min(POLL_MAX);
             let asked = pid1.call(MANAGER_PATH, MANAGER, "GetUnit", &unit).await;
             if asked.is_err_and(|error| is_unknown(&error)) {
                 break;
@@ -83,7 +83,7 @@ impl Hook<'_> {
             // The run time of a oneshot service is its start time.
             ("TimeoutStartUSec", Variant::from(micros(TIMEOUT))),
             // The time after that for processes that ignore SIGTERM.
-            ("TimeoutStopUSec", Variant::from(micros(STOPPING))),
+            ("TimeoutStopUSec", Variant::from(micros(STOP_TIMEOUT))),
             ("CollectMode", Variant::from("inactive-or-failed")),
             ("SyslogIdentifier", Variant::from("session-timeout-hook")),
         ]

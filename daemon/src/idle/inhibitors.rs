@@ -15,10 +15,10 @@ use crate::sys::inotify::Watches;
 
 /// Any user may take and release locks as fast as logind allows, and each change costs a look at
 /// every session that they count for: so changes are told once in this time.
-const QUIET: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where it cannot be watched, that is tried again after so long.
-const AGAIN: Duration = Duration::from_secs(60);
+const BACKOFF: Duration = Duration::from_secs(60);
 
 const DIRECTORY: &str = "/run/systemd/inhibit";
 
@@ -78,12 +78,12 @@ impl Inhibitors {
         tokio::time::sleep_until(self.quiet_until).await;
         if self.wanted == self.watched {
             self.watches.next().await?;
-            self.quiet_until = Instant::now() + QUIET;
+            self.quiet_until = Instant::now() + MIN_INTERVAL;
         } else {
             // Either way there may have been changes meanwhile.
             let pause = match self.begin() {
-                Ok(()) => QUIET,
-                Err(_) => AGAIN,
+                Ok(()) => MIN_INTERVAL,
+                Err(_) => BACKOFF,
             };
             self.quiet_until = Instant::now() + pause;
         }

@@ -22,9 +22,9 @@ use crate::terminal::{self, controlling};
 
 /// Sessions that are looked at at once, however many there are: what ends one is not to wait behind
 /// all looks that a restart calls for.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT: usize = 16;
 /// Concurrency limit of one user, so that a user with a thousand sessions does not delay others.
-const AT_ONCE_OF_USER: usize = 4;
+const MAX_CONCURRENT_PER_USER: usize = 4;
 
 /// What is wanted of a reading.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ impl Prober {
             writes,
             walks,
             looks: Looks::default(),
-            line: Line::new(AT_ONCE, AT_ONCE_OF_USER),
+            line: Line::new(MAX_CONCURRENT, MAX_CONCURRENT_PER_USER),
         }
     }
 

@@ -18,7 +18,7 @@ use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 /// Entries that may wait for journald before the next ones are dropped, and counted: as many
 /// sessions as logind keeps (8192) may be warned and ended at the same time. They take some 10 MB.
-const QUEUE: usize = 16 * 1024;
+const BACKLOG_MAX: usize = 16 * 1024;
 
 /// What happened, for machines: the fields `MESSAGE_ID` and `SESSION_TIMEOUT_EVENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +266,7 @@ impl Journal {
     /// Writes an entry, some time soon.
     pub(crate) fn write(&self, entry: Entry) {
         let before = self.line.waiting.fetch_add(1, Ordering::Relaxed);
-        if before >= QUEUE || self.words.send(Word::Write(entry)).is_err() {
+        if before >= BACKLOG_MAX || self.words.send(Word::Write(entry)).is_err() {
             self.line.waiting.fetch_sub(1, Ordering::Relaxed);
             self.line.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -397,10 +397,10 @@ mod tests {
         };
         let dropped = || line.dropped.load(Ordering::Relaxed);
         let entry = || Entry::new(Level::Info, What::LogindLost, "");
-        (0..QUEUE).for_each(|_| journal.write(entry()));
+        (0..BACKLOG_MAX).for_each(|_| journal.write(entry()));
         assert_eq!(dropped(), 0, "a warning of every session has room");
         journal.write(entry());
         assert_eq!(dropped(), 1);
-        assert_eq!(queue.try_iter().count(), QUEUE);
+        assert_eq!(queue.try_iter().count(), BACKLOG_MAX);
     }
 }

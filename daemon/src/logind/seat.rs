@@ -19,7 +19,7 @@ use crate::process::cgroup;
 
 /// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
 /// and logind gives them to one seat.
-const SHOWN: &str = "/sys/class/tty/tty0/active";
+const ACTIVE_VT: &str = "/sys/class/tty/tty0/active";
 
 /// The screens of the sessions whose end was asked for, until they are gone. Clones are the same.
 #[derive(Clone, Default)]
@@ -107,7 +107,7 @@ async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
 
 /// The number of the virtual terminal that is shown, where there are any.
 fn shown() -> Option<u32> {
-    let name = fs::read_to_string(SHOWN).ok()?;
+    let name = fs::read_to_string(ACTIVE_VT).ok()?;
     name.trim().strip_prefix("tty")?.parse().ok()
 }
 

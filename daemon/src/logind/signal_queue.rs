@@ -14,7 +14,7 @@ use super::signals::Signal;
 use crate::input::LockHint;
 
 /// More than a lock and an unlock, in the order that they came in, say nothing more.
-const HINTS: usize = 2;
+const HINTS_MAX: usize = 2;
 
 /// The signals that wait. Added to at any time, taken out by one task.
 #[derive(Default)]
@@ -122,7 +122,7 @@ impl News {
             return;
         }
         self.hints.push_back(hint);
-        if self.hints.len() > HINTS {
+        if self.hints.len() > HINTS_MAX {
             self.hints.pop_front();
         }
     }

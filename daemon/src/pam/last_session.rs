@@ -20,7 +20,7 @@ use zbus::wire::Variant;
 use crate::sys::atomic_file::{Outlives, replace};
 
 /// What is older has nothing to say to anybody.
-const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Users that are kept in mind; the oldest is forgotten first.
 const USERS_MAX: usize = 4096;
 
@@ -89,7 +89,7 @@ impl Ending {
     }
 
     fn is_old(&self, now: WallTime) -> bool {
-        now.since(WallTime::from_micros(self.at)) > KEPT
+        now.since(WallTime::from_micros(self.at)) > AGE_MAX
     }
 }
 

@@ -21,7 +21,7 @@ use crate::text;
 pub(crate) type Answer = oneshot::Sender<Option<String>>;
 
 /// When a login that shows anything has a terminal to show it on.
-const SHOWN_AFTER: Duration = Duration::from_secs(2);
+const SHOWN_DELAY: Duration = Duration::from_secs(2);
 
 /// The logins that wait, by the id of their session.
 pub(crate) struct Logins {
@@ -101,7 +101,7 @@ impl Logins {
 
 /// A user with a terminal has seen it.
 async fn told(endings: Endings, walks: Walks, session: SessionFacts) {
-    tokio::time::sleep(SHOWN_AFTER).await;
+    tokio::time::sleep(SHOWN_DELAY).await;
     let user = session.uid;
     let has_terminal = move || !terminal::of_session(&session).own.is_empty();
     if walks.of(user, has_terminal).await == Some(true) {

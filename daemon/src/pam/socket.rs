@@ -24,14 +24,14 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use crate::input::Input;
 
 /// Connections that are served at once; the next ones wait in the socket's backlog.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS_MAX: usize = 64;
 /// How long one connection may take. The module gives up after 250 ms.
-const CONNECTION_TIME: Duration = Duration::from_secs(1);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a login waits for what we have to say to the user. Less than the module's patience, so
 /// that a login that logind is slow to tell of is still recorded.
-const ANSWER_TIME: Duration = Duration::from_millis(150);
+const REPLY_TIMEOUT: Duration = Duration::from_millis(150);
 /// The pause when no file descriptor is to be had for another connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The login socket: systemd's, or for trying things out one of our own.
 pub(crate) fn listener() -> io::Result<UnixListener> {
@@ -45,7 +45,7 @@ pub(crate) fn listener() -> io::Result<UnixListener> {
 
 /// Serves the login socket for ever.
 pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
@@ -55,13 +55,13 @@ pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
                 let inputs = inputs.clone();
                 tokio::spawn(async move {
                     // Either way the connection is closed here, and there is nothing more to say.
-                    let _ = tokio::time::timeout(CONNECTION_TIME, attend(stream, &inputs)).await;
+                    let _ = tokio::time::timeout(CONNECTION_TIMEOUT, attend(stream, &inputs)).await;
                     drop(place);
                 });
             }
             Err(error) => {
                 log::warn!("cannot accept a login connection: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
         }
     }
@@ -95,7 +95,7 @@ async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
             {
                 return;
             }
-            tokio::time::timeout(ANSWER_TIME, answered)
+            tokio::time::timeout(REPLY_TIMEOUT, answered)
                 .await
                 .ok()
                 .and_then(Result::ok)

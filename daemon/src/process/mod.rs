@@ -16,7 +16,7 @@ const PROCESSES_MAX: usize = 262_144;
 
 /// Tolerance between the clocks of a leader's start and of its session's, since the leader starts
 /// before its session.
-const SLACK: Duration = Duration::from_secs(1);
+const START_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// One process, identified for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ impl Process {
 
     /// Whether it started before the session that began at this time.
     pub(crate) fn began_before(self, began: BootTime) -> bool {
-        self.start.time() <= began.saturating_add(SLACK)
+        self.start.time() <= began.saturating_add(START_TOLERANCE)
     }
 
     /// Whether it runs. A zombie does not.
@@ -331,7 +331,9 @@ mod tests {
             assert!(in_audit_session(audit).contains(&one));
         }
         assert!(Process::before(one.pid, one.started()).is_some());
-        assert!(Process::before(one.pid, us.start.time().saturating_sub(SLACK * 2)).is_none());
+        assert!(
+            Process::before(one.pid, us.start.time().saturating_sub(START_TOLERANCE * 2)).is_none()
+        );
         child.kill().unwrap();
         // A zombie: it has exited, and the test has not waited for it.
         let ended = (0..1000).any(|_| {

@@ -20,7 +20,7 @@ use tokio::io::unix::AsyncFd;
 use crate::sys::async_fd::Pollable;
 
 /// Buffer for some 250 events: events about the watched file itself carry no name.
-const ROOM: usize = 4096;
+const BUFFER_BYTES: usize = 4096;
 
 /// Files that are watched, each for somebody.
 pub(crate) struct Watches<K> {
@@ -160,7 +160,7 @@ impl<K: Clone> Watches<K> {
 
 /// The pending events: the watch descriptor and the mask of each.
 fn read(instance: &OwnedFd) -> io::Result<Vec<(i32, ReadFlags)>> {
-    let mut room = [MaybeUninit::uninit(); ROOM];
+    let mut room = [MaybeUninit::uninit(); BUFFER_BYTES];
     let mut reader = inotify::Reader::new(instance, &mut room);
     let mut events = Vec::new();
     loop {
@@ -258,7 +258,7 @@ mod tests {
         watches.take_back(&[watch], None);
         assert!(watches.instance.is_none());
         fs::write(&file, "more").unwrap();
-        let mut room = [MaybeUninit::uninit(); ROOM];
+        let mut room = [MaybeUninit::uninit(); BUFFER_BYTES];
         let mut reader = inotify::Reader::new(&lent, &mut room);
         // The last event of this watch.
         assert_eq!(reader.next().unwrap().events(), ReadFlags::IGNORED);

@@ -13,13 +13,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::sys::user_queue::UserTurns;
 
 /// Maximum number of threads for the machine's work at one time.
-const AT_ONCE: usize = 2;
+const MACHINE_MAX_CONCURRENT: usize = 2;
 
 /// Maximum number of users whose work runs at one time, of each user's one piece.
-const USERS: usize = 16;
+const USERS_MAX_CONCURRENT: usize = 16;
 
 /// Timeout of one piece of work, including its time in the queue.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts the threads. Clones share the limits.
 #[derive(Clone, Debug)]
@@ -32,8 +32,8 @@ pub(crate) struct Aside {
 impl Default for Aside {
     fn default() -> Self {
         Self {
-            machine: Arc::new(Semaphore::new(AT_ONCE)),
-            threads: Arc::new(Semaphore::new(USERS)),
+            machine: Arc::new(Semaphore::new(MACHINE_MAX_CONCURRENT)),
+            threads: Arc::new(Semaphore::new(USERS_MAX_CONCURRENT)),
             users: UserTurns::default(),
         }
     }
@@ -49,7 +49,7 @@ impl Aside {
             let turn = Arc::clone(&self.machine).acquire_owned().await.ok()?;
             on_a_thread(work, turn).await
         };
-        tokio::time::timeout(PATIENCE, done).await.ok().flatten()
+        tokio::time::timeout(TIMEOUT, done).await.ok().flatten()
     }
 
     /// The result of work about sessions of this user, after earlier work about them; `None` if no
@@ -77,7 +77,7 @@ impl Aside {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let done = self.of(user, work);
-        tokio::time::timeout(PATIENCE, done).await.ok().flatten()
+        tokio::time::timeout(TIMEOUT, done).await.ok().flatten()
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
         let one = aside.clone();
         works.spawn(async move { one.of(Uid::new(1), long).await == Some(true) });
         // More than there are threads.
-        for _ in 0..USERS * 2 {
+        for _ in 0..USERS_MAX_CONCURRENT * 2 {
             let one = aside.clone();
             works.spawn(async move { one.of(Uid::new(1), || ()).await.is_some() });
         }

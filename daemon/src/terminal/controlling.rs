@@ -25,7 +25,7 @@ const PROCESSES_MAX: usize = 65_536;
 
 /// How much later than logind's time stamp of the session the leader may have started, in clock
 /// ticks of the kernel.
-const LATER: Duration = Duration::from_secs(1);
+const START_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Terminals by device number, each with a process whose controlling terminal it is.
 pub(crate) type Controlled = BTreeMap<u64, Witness>;
@@ -83,7 +83,7 @@ fn leader(session: &SessionFacts, scope: &BTreeMap<Pid, Stat>) -> Option<(Pid, S
     }
     let (_, stat) = with_stat(leader)?;
     // The process id may have been reused by a process that is younger than the session.
-    let latest = session.started.saturating_add(LATER);
+    let latest = session.started.saturating_add(START_TOLERANCE);
     (started(&stat)? <= latest).then_some((leader, stat))
 }
 
@@ -241,7 +241,7 @@ mod tests {
         let now = started(&Stat::of(child.id()).unwrap()).unwrap();
         let mut session = crate::terminal::tests::session(pid, now);
         assert_eq!(leader(&session, &BTreeMap::new()).unwrap().0, pid);
-        session.started = now.saturating_sub(2 * LATER);
+        session.started = now.saturating_sub(2 * START_TOLERANCE);
         assert!(leader(&session, &BTreeMap::new()).is_none());
         child.kill().unwrap();
         child.wait().unwrap();

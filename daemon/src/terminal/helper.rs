@@ -19,9 +19,9 @@ use tokio::time::{Instant, timeout};
 
 /// Timeout of one answer. The helper gives each terminal two seconds, and the last ones of many
 /// wait for the first.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Backoff after a timeout.
-const PAUSE: Duration = Duration::from_secs(10);
+const BACKOFF: Duration = Duration::from_secs(10);
 
 /// The client. Clones share the state.
 #[derive(Clone)]
@@ -100,7 +100,7 @@ impl Helper {
             terminals: terminals.iter().take(TERMINALS_MAX).cloned().collect(),
             wish,
         };
-        let asked = timeout(PATIENCE, self.asked(&question, instance)).await;
+        let asked = timeout(TIMEOUT, self.asked(&question, instance)).await;
         self.note(match asked {
             Ok(answer) => answer,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
@@ -129,7 +129,7 @@ impl Helper {
                 Some(answer)
             }
             Err(error) => {
-                state.away_until = Some(Instant::now() + PAUSE);
+                state.away_until = Some(Instant::now() + BACKOFF);
                 if !std::mem::replace(&mut state.failing, true) {
                     log::warn!(
                         "session-timeout-terminals does not answer, so that no terminal shows \
@@ -196,14 +196,14 @@ mod tests {
         let late = [Outcome::Late, Outcome::Late];
         let began = Instant::now();
         assert_eq!(write(&helper).await, late);
-        assert_eq!(began.elapsed(), PATIENCE);
+        assert_eq!(began.elapsed(), TIMEOUT);
         for _ in 0..100 {
             assert_eq!(write(&helper).await, late);
         }
-        assert_eq!(began.elapsed(), PATIENCE, "nothing waits meanwhile");
-        tokio::time::advance(PAUSE).await;
+        assert_eq!(began.elapsed(), TIMEOUT, "nothing waits meanwhile");
+        tokio::time::advance(BACKOFF).await;
         assert_eq!(write(&helper).await, late);
-        assert_eq!(began.elapsed(), PATIENCE + PAUSE + PATIENCE);
+        assert_eq!(began.elapsed(), TIMEOUT + BACKOFF + TIMEOUT);
     }
 
     #[tokio::test]

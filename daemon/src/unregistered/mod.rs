@@ -19,10 +19,10 @@ use crate::journal::Teller;
 
 /// Services that open PAM sessions without a person: logind gives jobs of cron(8) the class
 /// `background`, too.
-const BACKGROUND: [&str; 5] = ["atd", "cron", "crond", "anacron", "systemd-user"];
+const BACKGROUND_SERVICES: [&str; 5] = ["atd", "cron", "crond", "anacron", "systemd-user"];
 
 /// Time for logind to announce a session that it has created.
-const CONFIRMING: Duration = Duration::from_secs(5);
+const CONFIRM_DELAY: Duration = Duration::from_secs(5);
 
 /// Makes sessions of such logins.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl Unregistered {
     pub(crate) fn confirm(&self, login: PamLogin) {
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(CONFIRMING).await;
+            tokio::time::sleep(CONFIRM_DELAY).await;
             let _ = inputs.send(Input::Unconfirmed(login)).await;
         });
     }
@@ -114,7 +114,7 @@ impl Unregistered {
 }
 
 fn class(service: &str) -> SessionClass {
-    if BACKGROUND.contains(&service) {
+    if BACKGROUND_SERVICES.contains(&service) {
         SessionClass::Background
     } else {
         SessionClass::User

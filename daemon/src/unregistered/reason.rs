@@ -13,13 +13,13 @@ use crate::logind;
 use crate::sys::threads::Aside;
 
 /// The directories of PAM stacks (pam.d(5)), by precedence.
-const STACKS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"];
+const STACK_DIRECTORIES: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"];
 
 /// Maximum number of stack files that are read for one service, which bounds circular includes.
 const FILES_MAX: usize = 32;
 
 /// Timeout of the query for logind's number of sessions.
-const ASKING: Duration = Duration::from_secs(1);
+const LOGIND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The reason, after two seconds at most.
 pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
@@ -35,7 +35,7 @@ pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
     let Some(link) = link else {
         return NoSession::Silent;
     };
-    match tokio::time::timeout(ASKING, logind::is_full(&link)).await {
+    match tokio::time::timeout(LOGIND_TIMEOUT, logind::is_full(&link)).await {
         Ok(Ok(true)) => NoSession::Full,
         Ok(Ok(false)) => NoSession::Unknown,
         Ok(Err(_)) | Err(_) => NoSession::Silent,
@@ -71,7 +71,9 @@ fn read(name: &str) -> Option<String> {
     if name.contains('/') || name.starts_with('.') {
         return None;
     }
-    let stacks = STACKS.iter().map(|stacks| Path::new(stacks).join(name));
+    let stacks = STACK_DIRECTORIES
+        .iter()
+        .map(|stacks| Path::new(stacks).join(name));
     stacks
         .filter_map(|path| fs::read_to_string(path).ok())
         .next()
