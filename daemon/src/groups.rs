@@ -26,12 +26,12 @@ const ANSWER_MAX_BYTES: u64 = 256 * 1024;
 
 /// Asks for groups.
 #[derive(Clone)]
-pub(crate) struct Groups {
+pub(crate) struct NameService {
     program: PathBuf,
     turn: Arc<Semaphore>,
 }
 
-impl Groups {
+impl NameService {
     pub(crate) fn new() -> Self {
         Self::asked_of("/usr/bin/id")
     }
@@ -124,16 +124,19 @@ mod tests {
 
     #[tokio::test]
     async fn the_groups_of_root_are_told() {
-        let groups = Groups::new().of("root").await.unwrap();
+        let groups = NameService::new().of("root").await.unwrap();
         assert!(groups.contains("root"), "{groups:?}");
-        assert_eq!(Groups::new().uid_of("root").await.unwrap(), Uid::new(0));
+        assert_eq!(
+            NameService::new().uid_of("root").await.unwrap(),
+            Uid::new(0)
+        );
     }
 
     #[tokio::test]
     async fn a_user_whom_nobody_knows_has_no_groups_but_an_error() {
-        assert!(Groups::new().of("nobody-has-this-name").await.is_err());
+        assert!(NameService::new().of("nobody-has-this-name").await.is_err());
         // Not an option of id(1).
-        assert!(Groups::new().of("--help").await.is_err());
+        assert!(NameService::new().of("--help").await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -143,7 +146,7 @@ mod tests {
         std::fs::write(&hangs, "#!/bin/sh\nexec /bin/sleep 1000\n").unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&hangs, mode).unwrap();
-        let error = Groups::asked_of(hangs).of("alice").await.unwrap_err();
+        let error = NameService::asked_of(hangs).of("alice").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
     }
 

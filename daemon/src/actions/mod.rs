@@ -17,103 +17,54 @@ use session_timeout_texts::Language;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use self::terminal_tasks::{Errand, Errands, Part, Task, Unfinished, Warn, Whom};
-use crate::agents::{Agents, Outlook};
-use crate::bus::PrivateBus;
-use crate::ends::{self, Ends, Request};
-use crate::groups::Groups;
-use crate::hooks::{Facts, Hooks, Occasion};
-use crate::idle::probe::{Prober, Question};
+use self::terminal_tasks::{
+    LastLineTask, Recipients, TaskKind, TerminalTask, TerminalTasks, WarningTask,
+};
+use crate::agents::{Agents, Notices};
+use crate::ends::{Ends, Request};
+use crate::groups::NameService;
+use crate::hooks::{HookEnvironment, HookEvent, Hooks};
+use crate::idle::ProbeRequest;
+use crate::idle::probe::Prober;
 use crate::input::Input;
-use crate::journal::Teller;
-use crate::logind::End;
-use crate::pam::last_session::{Ending, Endings};
-use crate::sys::blocking_pool::Walks;
+use crate::journal::Journal;
+use crate::logind::EndMethod;
+use crate::pam::last_session::{LastSession, LastSessions};
 use crate::sys::clock::{Clocks, boot_now};
-use crate::terminal::helper::Helper;
-use crate::terminal::input_watch::Watcher;
-use crate::terminal::own_writes::Writes;
+use crate::terminal::input_watch::InputWatch;
 use crate::text;
 use crate::unwarned::Unwarned;
 
 /// Does what the engine says.
-pub(crate) struct Hands {
-    inputs: mpsc::Sender<Input>,
-    ends: Ends,
-    watcher: Watcher,
-    groups: Groups,
-    hooks: Hooks,
-    agents: Agents,
-    endings: Endings,
-    prober: Prober,
-    errands: Errands,
-    teller: Teller,
-    unwarned: Unwarned,
-    language: Language,
-}
-
-/// What it needs for that.
-pub(crate) struct Means {
+pub(crate) struct ActionRunner {
     pub(crate) inputs: mpsc::Sender<Input>,
-    pub(crate) bus: PrivateBus,
-    pub(crate) writes: Writes,
-    pub(crate) walks: Walks,
+    pub(crate) ends: Ends,
+    pub(crate) input_watch: InputWatch,
+    pub(crate) name_service: NameService,
+    pub(crate) hooks: Hooks,
     pub(crate) agents: Agents,
-    pub(crate) endings: Endings,
+    pub(crate) last_sessions: LastSessions,
     pub(crate) prober: Prober,
-    pub(crate) teller: Teller,
-    /// What users are told in.
+    pub(crate) terminal_tasks: TerminalTasks,
+    pub(crate) journal: Journal,
+    /// The language of messages for users.
     pub(crate) language: Language,
-    pub(crate) unfinished: Unfinished,
 }
 
-impl Hands {
-    pub(crate) fn new(means: Means) -> Self {
-        let unwarned = Unwarned::default();
-        let errands = Errands {
-            helper: Helper::new(),
-            inputs: means.inputs.clone(),
-            walks: means.walks,
-            writes: means.writes,
-            agents: means.agents.clone(),
-            endings: means.endings.clone(),
-            unwarned: unwarned.clone(),
-            line: terminal_tasks::line(),
-            unfinished: means.unfinished,
-        };
-        Self {
-            hooks: Hooks::default(),
-            ends: Ends::new(ends::Means {
-                inputs: means.inputs.clone(),
-                bus: means.bus,
-                teller: means.teller.clone(),
-            }),
-            inputs: means.inputs,
-            watcher: Watcher::default(),
-            groups: Groups::new(),
-            agents: means.agents,
-            endings: means.endings,
-            prober: means.prober,
-            errands,
-            teller: means.teller,
-            unwarned,
-            language: means.language,
-        }
-    }
-
+impl ActionRunner {
     /// The sessions whose last warning nobody received.
     pub(crate) const fn unwarned(&self) -> &Unwarned {
-        &self.unwarned
+        &self.terminal_tasks.unwarned
     }
 
     /// Waits for input in a session whose user was warned. Cancel safe.
     pub(crate) async fn activity(&mut self) -> io::Result<BTreeSet<SessionKey>> {
-        self.watcher.next().await
+        self.input_watch.next().await
     }
 
     /// Writes down which users have yet to be told of an end.
-    pub(crate) fn save_endings(&self) {
-        self.endings.save();
+    pub(crate) fn save_last_sessions(&self) {
+        self.last_sessions.save();
     }
 
     /// Watches again for input where a warning stood before the daemon was restarted.
@@ -121,11 +72,11 @@ impl Hands {
         for session in engine.sessions() {
             let key = &session.facts.key;
             if is_watched(&engine.warnings(&key.id))
-                && let Some(instance) = self.watcher.lend()
+                && let Some(instance) = self.input_watch.lend()
             {
-                self.errands.run(Errand {
+                self.terminal_tasks.run(TerminalTask {
                     session: session.facts.clone(),
-                    task: Task::Watch(instance),
+                    task: TaskKind::Watch(instance),
                 });
             }
         }
@@ -135,9 +86,9 @@ impl Hands {
     pub(crate) fn watched(&mut self, engine: &Engine, key: &SessionKey, watches: &[i32]) {
         let warned = engine.session_of(key).is_some() && is_watched(&engine.warnings(&key.id));
         if warned {
-            self.watcher.add(key, watches);
+            self.input_watch.add(key, watches);
         } else {
-            self.watcher.give_up(watches);
+            self.input_watch.give_up(watches);
         }
     }
 
@@ -152,10 +103,10 @@ impl Hands {
     pub(crate) fn perform(&mut self, engine: &Engine, action: &Action) {
         let key = action.key();
         if let Action::Left(facts, departure) = action {
-            self.watcher.remove(key);
+            self.input_watch.remove(key);
             self.agents.forget(key);
-            self.unwarned.forget(key);
-            self.teller.left(facts, *departure);
+            self.terminal_tasks.unwarned.forget(key);
+            self.journal.left(facts, *departure);
             self.ends.left(key);
         }
         // A later action of the same batch may have been the session's end.
@@ -167,12 +118,12 @@ impl Hands {
         };
         let facts = session.facts;
         match action {
-            Action::Began(_) => self.teller.began(&session),
+            Action::Began(_) => self.journal.began(&session),
             // Of extensions the driver tells, which knows who asked.
             Action::Extended(_, extended) => {
                 let left = extended.until.since(boot_now());
-                let told = Facts::of(facts, LimitKind::Absolute).left(left);
-                self.hooks.run(Occasion::Extend, told);
+                let told = HookEnvironment::of(facts, LimitKind::Absolute).left(left);
+                self.hooks.run(HookEvent::Extend, told);
             }
             // The engine's caller has handled these already.
             Action::ExtensionRefused(..) | Action::Left(..) => {}
@@ -183,48 +134,48 @@ impl Hands {
             Action::EndBegins(_, limit, how) => self.end_begins(&session, *how, *limit),
             Action::HangUp(..) => self.ends.request(facts, Request::HangUp),
             Action::HungUp(_, limit) => {
-                self.teller.hung_up(facts, *limit);
+                self.journal.hung_up(facts, *limit);
                 self.ends.show_greeter(key);
             }
             Action::Kill(_, limit) => {
-                self.teller.killing(facts, *limit);
-                self.ends.request(facts, Request::End(End::Kill));
+                self.journal.killing(facts, *limit);
+                self.ends.request(facts, Request::End(EndMethod::Kill));
             }
             Action::Lock(_, LockCause::Again(_) | LockCause::Limit(_)) => {
                 self.ends.request(facts, Request::Lock);
             }
             Action::Lock(_, LockCause::Stage) => {
-                self.teller.locking(&session);
+                self.journal.locking(&session);
                 self.ends.request(facts, Request::Lock);
             }
             Action::Locked(_, cause) => {
-                self.watcher.remove(key);
-                self.teller.locked(&session, *cause);
+                self.input_watch.remove(key);
+                self.journal.locked(&session, *cause);
             }
             Action::Probe(_) => self.probe(&session),
-            Action::Report(_, finding) => self.teller.found(&session, *finding),
+            Action::Report(_, finding) => self.journal.found(&session, *finding),
             Action::ResolveGroups(_) => self.resolve_groups(facts),
-            Action::Terminate(..) => self.ends.request(facts, Request::End(End::Terminate)),
+            Action::Terminate(..) => self.ends.request(facts, Request::End(EndMethod::Terminate)),
             Action::Warn(_, warning) => self.warn(&session, warning),
             Action::Withdraw(_, limit) => {
                 if *limit == LimitKind::Inactivity {
-                    self.watcher.remove(key);
+                    self.input_watch.remove(key);
                 }
                 self.agents
-                    .change_outlook(key, |outlook| outlook.withdraw(*limit));
-                self.teller.withdrawn(facts, *limit);
+                    .change_notices(key, |notices| notices.withdraw(*limit));
+                self.journal.withdrawn(facts, *limit);
             }
         }
     }
 
     /// Looks at a session; what is found is an input.
     pub(crate) fn probe(&self, session: &View<'_>) {
-        drop(self.prober.look(Question::about(session)));
+        drop(self.prober.start(ProbeRequest::about(session)));
     }
 
     /// Asks for the groups of a user; what is told is an input.
     fn resolve_groups(&self, session: &SessionFacts) {
-        let (groups, inputs) = (self.groups.clone(), self.inputs.clone());
+        let (groups, inputs) = (self.name_service.clone(), self.inputs.clone());
         let (key, user) = (session.key.clone(), session.user.clone());
         tokio::spawn(async move {
             let event = match groups.of(&user).await {
@@ -241,11 +192,11 @@ impl Hands {
     /// Reports to the journal, the hooks and the user; the last line on the terminals comes last.
     fn end_begins(&mut self, session: &View<'_>, how: EndAction, limit: LimitKind) {
         let (facts, length) = (session.facts, length_of(session, limit));
-        self.teller.ending(session, how, limit, length);
+        self.journal.ending(session, how, limit, length);
         self.show_end(&facts.key, how, limit, length);
         match how {
             EndAction::HangUp | EndAction::Terminate => {
-                self.watcher.remove(&facts.key);
+                self.input_watch.remove(&facts.key);
                 self.part(session, limit, how, length);
             }
             EndAction::Lock | EndAction::Report => {}
@@ -262,24 +213,24 @@ impl Hands {
         let terminal = facts.terminal.clone();
         let terminal = terminal.filter(|_| !facts.session_type.is_graphical());
         let place = terminal.or_else(|| facts.seat.clone());
-        let ending = Ending::new(place, at, text::cause(session, limit), length);
-        self.endings.add(facts.uid, ending, at);
-        self.errands.run(Errand {
+        let ending = LastSession::new(place, at, text::cause(session, limit), length);
+        self.last_sessions.add(facts.uid, ending, at);
+        self.terminal_tasks.run(TerminalTask {
             session: facts.clone(),
-            task: Task::Part(Part {
+            task: TaskKind::Part(LastLineTask {
                 text: text::end(self.language, session, limit),
-                whom: whom(limit, how),
+                recipients: recipients(limit, how),
                 at,
-                until: Part::until(),
+                until: LastLineTask::until(),
             }),
         });
     }
 
     fn ending_hooks(&self, session: &View<'_>, how: EndAction, limit: LimitKind) {
         let length = length_of(session, limit).as_secs();
-        let told = Facts::of(session.facts, limit).with("ACTION", &how.as_str());
+        let told = HookEnvironment::of(session.facts, limit).with("ACTION", &how.as_str());
         self.hooks
-            .run(Occasion::End, told.with("LIMIT_SEC", &length));
+            .run(HookEvent::End, told.with("LIMIT_SEC", &length));
     }
 
     /// Tells the agent that has just come what its user was warned of.
@@ -287,47 +238,47 @@ impl Hands {
         let key = &session.facts.key;
         let warnings = engine.warnings(&key.id);
         self.agents
-            .look_out(key, Outlook::of(self.language, session, &warnings));
+            .set_notices(key, Notices::of(self.language, session, &warnings));
     }
 
     fn show_end(&self, key: &SessionKey, how: EndAction, limit: LimitKind, length: Duration) {
         self.agents
-            .change_outlook(key, |outlook| outlook.end(limit, length, how));
+            .change_notices(key, |notices| notices.end(limit, length, how));
     }
 
     fn warn(&mut self, session: &View<'_>, warning: &Warning) {
         let Some(limits) = session.limits else { return };
         let left = warning.ends_at.since(boot_now());
         let language = self.language;
-        self.agents.change_outlook(&session.facts.key, |outlook| {
-            outlook.warn(language, session, warning);
+        self.agents.change_notices(&session.facts.key, |notices| {
+            notices.warn(language, session, warning);
         });
         let mesg = match limits.mesg {
             Mesg::Ignored => terminals::Mesg::Ignored,
             Mesg::Respected => terminals::Mesg::Respected,
         };
-        let warn = Warn {
+        let warn = WarningTask {
             text: with_bell(limits.bell, text::warning(language, session, warning, left)),
             mesg,
-            whom: whom(warning.limit, limits.end_action),
+            recipients: recipients(warning.limit, limits.end_action),
             watch: self.watch_for(warning.limit),
-            telling: self.teller.warning(session, warning, left),
+            telling: self.journal.warning(session, warning, left),
             until: Instant::now() + left,
         };
-        self.errands.run(Errand {
+        self.terminal_tasks.run(TerminalTask {
             session: session.facts.clone(),
-            task: Task::Warn(Box::new(warn)),
+            task: TaskKind::Warn(Box::new(warn)),
         });
-        let told = Facts::of(session.facts, warning.limit).left(left);
+        let told = HookEnvironment::of(session.facts, warning.limit).left(left);
         let told = told.with("LIMIT_SEC", &warning.length.as_secs());
-        self.hooks.run(Occasion::Warn, told);
+        self.hooks.run(HookEvent::Warn, told);
     }
 
     /// The inotify instance for the session's terminals, if input withdraws the warning.
     fn watch_for(&mut self, limit: LimitKind) -> Option<Arc<OwnedFd>> {
         match limit {
             LimitKind::Absolute => None,
-            LimitKind::Inactivity => self.watcher.lend(),
+            LimitKind::Inactivity => self.input_watch.lend(),
         }
     }
 }
@@ -341,11 +292,11 @@ fn is_watched(warnings: &[Warning]) -> bool {
 /// The terminals that receive messages about this limit. What a login has left in its scope ends
 /// with it, and is told; but input there does not keep the login while it has terminals of its own,
 /// and after a hang-up it goes on.
-const fn whom(limit: LimitKind, how: EndAction) -> Whom {
+const fn recipients(limit: LimitKind, how: EndAction) -> Recipients {
     match (limit, how) {
-        (LimitKind::Absolute, EndAction::Terminate) => Whom::All,
+        (LimitKind::Absolute, EndAction::Terminate) => Recipients::All,
         (LimitKind::Absolute, EndAction::HangUp | EndAction::Lock | EndAction::Report)
-        | (LimitKind::Inactivity, _) => Whom::Counted,
+        | (LimitKind::Inactivity, _) => Recipients::Counted,
     }
 }
 

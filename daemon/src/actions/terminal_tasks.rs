@@ -8,19 +8,19 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_timeout_policy::{SessionFacts, Uid, WallTime};
+use session_timeout_policy::{SessionFacts, WallTime};
 use session_timeout_terminals::{Mesg, Outcome, Shown, Terminal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::agents::Agents;
 use crate::input::Input;
-use crate::journal::{Reached, Telling};
-use crate::pam::last_session::Endings;
-use crate::sys::blocking_pool::Walks;
-use crate::sys::job_queue::{Line, Place};
+use crate::journal::{Delivery, WarningEntry};
+use crate::pam::last_session::LastSessions;
+use crate::sys::blocking_pool::BlockingPool;
+use crate::sys::job_queue::{JobQueue, Permit};
 use crate::terminal::helper::Helper;
-use crate::terminal::own_writes::Writes;
+use crate::terminal::own_writes::OwnWrites;
 use crate::terminal::{self, Terminals};
 use crate::unwarned::Unwarned;
 
@@ -32,42 +32,42 @@ const LAST_LINE_TIMEOUT: Duration = Duration::from_secs(5);
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One task at the terminals of one session.
-pub(crate) struct Errand {
+pub(crate) struct TerminalTask {
     pub(crate) session: SessionFacts,
-    pub(crate) task: Task,
+    pub(crate) task: TaskKind,
 }
 
 /// The kinds of tasks.
-pub(crate) enum Task {
+pub(crate) enum TaskKind {
     /// Watch for input, while a warning is in force.
     Watch(Arc<OwnedFd>),
     /// Write a warning, and watch the terminals whose input withdraws it.
-    Warn(Box<Warn>),
+    Warn(Box<WarningTask>),
     /// Write the last line.
-    Part(Part),
+    Part(LastLineTask),
 }
 
 /// A warning to write.
-pub(crate) struct Warn {
+pub(crate) struct WarningTask {
     pub(crate) text: String,
     pub(crate) mesg: Mesg,
-    pub(crate) whom: Whom,
+    pub(crate) recipients: Recipients,
     pub(crate) watch: Option<Arc<OwnedFd>>,
-    pub(crate) telling: Telling,
+    pub(crate) telling: WarningEntry,
     /// After this time the warning is no longer true.
     pub(crate) until: Instant,
 }
 
 /// A last line to write, and the ending that is kept for the next login.
-pub(crate) struct Part {
+pub(crate) struct LastLineTask {
     pub(crate) text: String,
-    pub(crate) whom: Whom,
+    pub(crate) recipients: Recipients,
     /// The time of the ending.
     pub(crate) at: WallTime,
     pub(crate) until: Instant,
 }
 
-impl Part {
+impl LastLineTask {
     /// The deadline of a last line that is queued now.
     pub(crate) fn until() -> Instant {
         Instant::now() + LAST_LINE_TIMEOUT
@@ -76,7 +76,7 @@ impl Part {
 
 /// Which terminals are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whom {
+pub(crate) enum Recipients {
     /// Terminals whose input counts; the warning is about input, which has no effect elsewhere.
     Counted,
     /// Also terminals of what the login left in its scope, which ends with the session.
@@ -85,15 +85,15 @@ pub(crate) enum Whom {
 
 /// Runs tasks. Clones share the queue.
 #[derive(Clone)]
-pub(crate) struct Errands {
+pub(crate) struct TerminalTasks {
     pub(crate) helper: Helper,
     pub(crate) inputs: mpsc::Sender<Input>,
-    pub(crate) walks: Walks,
-    pub(crate) writes: Writes,
+    pub(crate) pool: BlockingPool,
+    pub(crate) writes: OwnWrites,
     pub(crate) agents: Agents,
-    pub(crate) endings: Endings,
+    pub(crate) last_sessions: LastSessions,
     pub(crate) unwarned: Unwarned,
-    pub(crate) line: Line<Uid, Errand>,
+    pub(crate) queue: JobQueue<TerminalTask>,
     #[expect(dead_code, reason = "each task holds a clone, and nothing is sent")]
     pub(crate) unfinished: Unfinished,
 }
@@ -105,8 +105,8 @@ pub(crate) type Unfinished = mpsc::Sender<Infallible>;
 pub(crate) struct Finished(mpsc::Receiver<Infallible>);
 
 /// The queue for the concurrency limit.
-pub(crate) fn line() -> Line<Uid, Errand> {
-    Line::new(MAX_CONCURRENT, 1)
+pub(crate) fn queue() -> JobQueue<TerminalTask> {
+    JobQueue::new(MAX_CONCURRENT, 1)
 }
 
 /// The two ends of the wait for unfinished tasks.
@@ -124,62 +124,62 @@ impl Finished {
     }
 }
 
-impl Errands {
+impl TerminalTasks {
     /// Runs this task after earlier ones of the same user.
-    pub(crate) fn run(&self, errand: Errand) {
-        if let Some((place, errand)) = self.line.enter(errand.session.uid, errand) {
-            tokio::spawn(self.clone().work(place, errand));
+    pub(crate) fn run(&self, task: TerminalTask) {
+        if let Some((place, task)) = self.queue.submit(task.session.uid, task) {
+            tokio::spawn(self.clone().work(place, task));
         }
     }
 
-    async fn work(self, mut place: Place<Uid, Errand>, errand: Errand) {
-        let mut next = Some(errand);
-        while let Some(errand) = next {
-            self.run_one(errand).await;
+    async fn work(self, mut place: Permit<TerminalTask>, task: TerminalTask) {
+        let mut next = Some(task);
+        while let Some(task) = next {
+            self.run_one(task).await;
             next = place.next();
         }
     }
 
-    async fn run_one(&self, errand: Errand) {
-        let Errand { session, task } = errand;
+    async fn run_one(&self, task: TerminalTask) {
+        let TerminalTask { session, task } = task;
         let facts = session.clone();
         let find = move || terminal::of_session(&facts);
-        let found = self.walks.of(session.uid, find).await.unwrap_or_default();
+        let found = self.pool.of(session.uid, find).await.unwrap_or_default();
         match task {
-            Task::Watch(instance) => self.watch(&session, &found, instance).await,
-            Task::Warn(warn) => self.warn(&session, &found, *warn).await,
-            Task::Part(part) => self.part(&session, &found, &part).await,
+            TaskKind::Watch(instance) => self.watch(&session, &found, instance).await,
+            TaskKind::Warn(warn) => self.warn(&session, &found, *warn).await,
+            TaskKind::Part(part) => self.part(&session, &found, &part).await,
         }
     }
 
-    async fn warn(&self, session: &SessionFacts, found: &Terminals, warn: Warn) {
+    async fn warn(&self, session: &SessionFacts, found: &Terminals, warn: WarningTask) {
         // Input from now on withdraws the warning, so the watches come before the text.
         if let Some(instance) = warn.watch {
             self.watch(session, found, instance).await;
         }
-        let terminals = warn.whom.among(found);
+        let terminals = warn.recipients.among(found);
         let shown = self
             .write(session, &terminals, &warn.text, warn.mesg, warn.until)
             .await;
         let count = |outcome| shown.iter().filter(|shown| **shown == outcome).count();
         let (written, spared) = (count(Outcome::Written), count(Outcome::Spared));
-        let reached = Reached {
+        let reached = Delivery {
             written,
             spared,
             missed: terminals.len() - written - spared,
-            agent: self.agents.hears(&session.key),
+            agent: self.agents.reachability(&session.key),
         };
         warn.telling.told(reached, &self.unwarned);
     }
 
-    async fn part(&self, session: &SessionFacts, found: &Terminals, part: &Part) {
+    async fn part(&self, session: &SessionFacts, found: &Terminals, part: &LastLineTask) {
         // A desktop has terminals as well, but they are not where its user was.
         let place = found.counted().first().map(terminal::name);
         let place = place.filter(|_| !session.session_type.is_graphical());
         if let Some(place) = place {
-            self.endings.set_place(session.uid, part.at, place);
+            self.last_sessions.set_place(session.uid, part.at, place);
         }
-        let terminals = part.whom.among(found);
+        let terminals = part.recipients.among(found);
         // `mesg n` is ignored: the session ends right after this line.
         self.write(session, &terminals, &part.text, Mesg::Ignored, part.until)
             .await;
@@ -210,14 +210,14 @@ impl Errands {
         }
         let shown = self.helper.write(session.uid, terminals, text, mesg).await;
         let noted = |(terminal, shown): &(&Terminal, Shown)| {
-            terminal::note(terminal, shown, &self.writes);
+            terminal::record_write(terminal, shown, &self.writes);
             shown.outcome
         };
         shown.iter().map(noted).collect()
     }
 }
 
-impl Whom {
+impl Recipients {
     fn among(self, found: &Terminals) -> BTreeSet<Terminal> {
         match self {
             Self::Counted => found.counted().clone(),

@@ -25,9 +25,9 @@ use tokio::time::Instant;
 use zbus::Connection;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
-pub(crate) use name_watch::leaves;
-pub(crate) use notices::Outlook;
-use pending_calls::Unanswered;
+pub(crate) use name_watch::wait_until_gone;
+pub(crate) use notices::Notices;
+use pending_calls::PendingCalls;
 pub(crate) use query::BecameSilent;
 pub(crate) use source::Source;
 
@@ -45,7 +45,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an agent calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub(crate) enum Callback {
     /// There was no input for as long as it was to watch for.
     Idle,
     /// There was input after that.
@@ -54,7 +54,7 @@ pub(crate) enum Call {
 
 /// Why a call is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotTaken {
+pub(crate) enum Refused {
     /// Somebody else speaks for the session, or nobody.
     NotTheAgent,
     /// It was not asked for, or too soon after the one before.
@@ -77,9 +77,9 @@ pub(crate) enum Attached {
 /// Whether it is news that a session has an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    News,
+    New,
     /// It was without one so shortly that nobody was told.
-    Back,
+    Returned,
 }
 
 /// Whether a session has another agent two seconds after its agent has left the bus.
@@ -102,13 +102,13 @@ pub(crate) struct Agents {
 struct All {
     agents: HashMap<SessionKey, Agent>,
     /// Of each session that has or had one.
-    past: HashMap<SessionKey, Past>,
-    unanswered: Unanswered,
+    past: HashMap<SessionKey, History>,
+    pending_calls: PendingCalls,
 }
 
 /// When the last agent came and went.
 #[derive(Clone, Copy)]
-struct Past {
+struct History {
     came: Instant,
     left: Option<Instant>,
 }
@@ -120,13 +120,13 @@ struct Agent {
     expects: Expects,
     called: Option<Instant>,
     stayed: Option<Instant>,
-    /// It has not answered the last question, and that was said.
+    /// It has not answered the last query, and that was said.
     silent: bool,
     /// What its user is to be told; nothing yet for one that is new.
-    outlook: watch::Sender<Option<Outlook>>,
+    notices: watch::Sender<Option<Notices>>,
 }
 
-/// The calls that the last question allows: each once, in this order.
+/// The calls that the last query allows: each once, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expects {
     Nothing,
@@ -171,18 +171,18 @@ impl Agents {
             called: None,
             stayed: None,
             silent: false,
-            outlook: watch::Sender::new(None),
+            notices: watch::Sender::new(None),
         };
         all.agents.insert(key.clone(), agent);
-        let now = Past {
+        let now = History {
             came: Instant::now(),
             left: None,
         };
         all.past.insert(key.clone(), now);
         let left = past.and_then(|past| past.left);
         Attached::New(match left {
-            Some(left) if left.elapsed() < MISSED_AFTER => Arrival::Back,
-            Some(_) | None => Arrival::News,
+            Some(left) if left.elapsed() < MISSED_AFTER => Arrival::Returned,
+            Some(_) | None => Arrival::New,
         })
     }
 
@@ -208,18 +208,18 @@ impl Agents {
     }
 
     /// What the session's agent tells its user from now on, if there is one.
-    pub(crate) fn look_out(&self, key: &SessionKey, outlook: Outlook) {
+    pub(crate) fn set_notices(&self, key: &SessionKey, notices: Notices) {
         if let Some(agent) = self.all().agents.get(key) {
-            agent.outlook.send_replace(Some(outlook));
+            agent.notices.send_replace(Some(notices));
         }
     }
 
     /// The same, by what is different. An agent that is new is told the whole of it soon.
-    pub(crate) fn change_outlook(&self, key: &SessionKey, change: impl FnOnce(&mut Outlook)) {
+    pub(crate) fn change_notices(&self, key: &SessionKey, change: impl FnOnce(&mut Notices)) {
         if let Some(agent) = self.all().agents.get(key) {
-            agent.outlook.send_if_modified(|outlook| match outlook {
-                Some(outlook) => {
-                    change(outlook);
+            agent.notices.send_if_modified(|notices| match notices {
+                Some(notices) => {
+                    change(notices);
                     true
                 }
                 None => false,
@@ -245,17 +245,17 @@ impl Agents {
         &self,
         key: &SessionKey,
         name: &UniqueName<'_>,
-        call: Call,
-    ) -> Result<(), NotTaken> {
+        call: Callback,
+    ) -> Result<(), Refused> {
         let mut all = self.all();
-        let agent = all.agent(key, name).ok_or(NotTaken::NotTheAgent)?;
+        let agent = all.agent(key, name).ok_or(Refused::NotTheAgent)?;
         agent.expects = match (agent.expects, call) {
-            (Expects::Idle, Call::Idle) => Expects::Active,
-            (Expects::Idle | Expects::Active, Call::Active) => Expects::Nothing,
-            (Expects::Nothing | Expects::Active, _) => return Err(NotTaken::Unasked),
+            (Expects::Idle, Callback::Idle) => Expects::Active,
+            (Expects::Idle | Expects::Active, Callback::Active) => Expects::Nothing,
+            (Expects::Nothing | Expects::Active, _) => return Err(Refused::Unasked),
         };
-        if call == Call::Idle && is_recent(agent.called) {
-            return Err(NotTaken::Unasked);
+        if call == Callback::Idle && is_recent(agent.called) {
+            return Err(Refused::Unasked);
         }
         agent.called = Some(Instant::now());
         Ok(())
@@ -265,11 +265,11 @@ impl Agents {
     ///
     /// # Errors
     /// It is not, or too soon after the one before, which counts for it.
-    pub(crate) fn stays(&self, key: &SessionKey, name: &UniqueName<'_>) -> Result<(), NotTaken> {
+    pub(crate) fn stays(&self, key: &SessionKey, name: &UniqueName<'_>) -> Result<(), Refused> {
         let mut all = self.all();
-        let agent = all.agent(key, name).ok_or(NotTaken::NotTheAgent)?;
+        let agent = all.agent(key, name).ok_or(Refused::NotTheAgent)?;
         if is_recent(agent.stayed) {
-            return Err(NotTaken::Unasked);
+            return Err(Refused::Unasked);
         }
         agent.stayed = Some(Instant::now());
         Ok(())
@@ -287,15 +287,15 @@ impl Agents {
             .all()
             .agents
             .get(key)
-            .map(|agent| agent.outlook.subscribe());
+            .map(|agent| agent.notices.subscribe());
         let telling = async {
-            if let Some(outlook) = agent {
-                notices::tell(connection, name, outlook).await;
+            if let Some(notices) = agent {
+                notices::send_changes(connection, name, notices).await;
             }
             future::pending::<()>().await;
         };
         tokio::select! {
-            left = leaves(connection, name) => if let Err(error) = left {
+            left = wait_until_gone(connection, name) => if let Err(error) = left {
                 log::debug!("cannot watch the agent of session {}: {error}", key.id);
             },
             () = telling => {}
@@ -314,7 +314,7 @@ impl Agents {
     /// Whether the session is without an agent for that.
     fn left(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
         let mut all = self.all();
-        all.unanswered.left(name);
+        all.pending_calls.left(name);
         if all.agent(key, name).is_none() {
             return false;
         }
@@ -346,7 +346,7 @@ fn is_recent(at: Option<Instant>) -> bool {
 mod tests {
     use session_timeout_policy::Hint;
 
-    use super::pending_calls::Turn;
+    use super::pending_calls::Begin;
     use super::*;
 
     fn agents() -> Agents {
@@ -366,11 +366,11 @@ mod tests {
 
     /// Whether the agent was asked, and has answered.
     fn asked(agents: &Agents) -> bool {
-        let Some(question) = agents.question(&key(), 0) else {
+        let Some(query) = agents.query(&key(), 0) else {
             return false;
         };
-        agents.answered(&key(), &question.name);
-        matches!(question.turn, Turn::Ask(..))
+        agents.answered(&key(), &query.name);
+        matches!(query.begin, Begin::Ask(..))
     }
 
     fn name(name: &'static str) -> UniqueName<'static> {
@@ -381,11 +381,11 @@ mod tests {
     fn one_agent_speaks_for_a_session_until_it_is_gone() {
         let agents = agents();
         let attach = |who| attach(&agents, who, Source::X11);
-        assert_eq!(attach(":1.1"), Attached::New(Arrival::News));
+        assert_eq!(attach(":1.1"), Attached::New(Arrival::New));
         assert_eq!(attach(":1.1"), Attached::Known);
         assert_eq!(attach(":1.2"), Attached::Taken);
         agents.forget(&key());
-        assert_eq!(attach(":1.2"), Attached::New(Arrival::News));
+        assert_eq!(attach(":1.2"), Attached::New(Arrival::New));
     }
 
     #[tokio::test(start_paused = true)]
@@ -398,29 +398,29 @@ mod tests {
                 continue;
             };
             taken += 1;
-            told += u32::from(arrival == Arrival::News);
+            told += u32::from(arrival == Arrival::New);
             assert!(agents.left(&key(), &name(":1.1").into()));
         }
         assert!((4..=6).contains(&taken), "{taken}");
         assert_eq!(told, 1);
         tokio::time::advance(MISSED_AFTER).await;
         let attached = attach(&agents, ":1.1", Source::X11);
-        assert_eq!(attached, Attached::New(Arrival::News));
+        assert_eq!(attached, Attached::New(Arrival::New));
     }
 
     #[test]
     fn only_the_agent_calls_and_only_as_it_was_asked() {
         let agents = agents();
         let called = |who, call| agents.called(&key(), &name(who), call);
-        assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::NotTheAgent));
+        assert_eq!(called(":1.1", Callback::Idle), Err(Refused::NotTheAgent));
         attach(&agents, ":1.1", Source::X11);
-        assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::Unasked));
+        assert_eq!(called(":1.1", Callback::Idle), Err(Refused::Unasked));
         assert!(asked(&agents));
-        assert_eq!(called(":1.2", Call::Idle), Err(NotTaken::NotTheAgent));
-        assert_eq!(called(":1.1", Call::Idle), Ok(()));
-        assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::Unasked));
-        assert_eq!(called(":1.1", Call::Active), Ok(()));
-        assert_eq!(called(":1.1", Call::Active), Err(NotTaken::Unasked));
+        assert_eq!(called(":1.2", Callback::Idle), Err(Refused::NotTheAgent));
+        assert_eq!(called(":1.1", Callback::Idle), Ok(()));
+        assert_eq!(called(":1.1", Callback::Idle), Err(Refused::Unasked));
+        assert_eq!(called(":1.1", Callback::Active), Ok(()));
+        assert_eq!(called(":1.1", Callback::Active), Err(Refused::Unasked));
     }
 
     #[tokio::test(start_paused = true)]
@@ -430,7 +430,7 @@ mod tests {
         let mut taken = 0;
         for _ in 0..100 {
             assert!(asked(&agents));
-            taken += u32::from(agents.called(&key(), &name(":1.1"), Call::Idle).is_ok());
+            taken += u32::from(agents.called(&key(), &name(":1.1"), Callback::Idle).is_ok());
             tokio::time::advance(Duration::from_millis(50)).await;
         }
         assert!(taken <= 6, "{taken}");
@@ -440,10 +440,10 @@ mod tests {
     async fn an_answer_on_the_screen_counts_once_a_second() {
         let agents = agents();
         let stays = || agents.stays(&key(), &name(":1.1"));
-        assert_eq!(stays(), Err(NotTaken::NotTheAgent));
+        assert_eq!(stays(), Err(Refused::NotTheAgent));
         attach(&agents, ":1.1", Source::X11);
         assert_eq!(stays(), Ok(()));
-        assert_eq!(stays(), Err(NotTaken::Unasked));
+        assert_eq!(stays(), Err(Refused::Unasked));
         tokio::time::advance(MIN_INTERVAL).await;
         assert_eq!(stays(), Ok(()));
     }
@@ -452,8 +452,8 @@ mod tests {
     async fn an_agent_that_does_not_answer_is_asked_one_thing_and_waited_for_once() {
         let agents = agents();
         attach(&agents, ":1.1", Source::X11);
-        let open = agents.question(&key(), 0).unwrap();
-        assert!(matches!(open.turn, Turn::Ask(..)));
+        let open = agents.query(&key(), 0).unwrap();
+        assert!(matches!(open.begin, Begin::Ask(..)));
         let begun = Instant::now();
         assert_eq!(agents.ask(&key(), None).await, Err(BecameSilent));
         for _ in 1..100 {
@@ -469,7 +469,7 @@ mod tests {
     async fn who_asks_while_an_answer_is_due_has_the_same_one() {
         let agents = agents();
         attach(&agents, ":1.1", Source::X11);
-        let Turn::Ask(answer, _) = agents.question(&key(), 0).unwrap().turn else {
+        let Begin::Ask(answer, _) = agents.query(&key(), 0).unwrap().begin else {
             panic!("it may be asked");
         };
         let key = key();

@@ -13,7 +13,10 @@ const BUS: &str = "org.freedesktop.DBus";
 const QUEUE_MAX: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Waits until this name has left the bus.
-pub(crate) async fn leaves(connection: &Connection, name: &OwnedUniqueName) -> zbus::Result<()> {
+pub(crate) async fn wait_until_gone(
+    connection: &Connection,
+    name: &OwnedUniqueName,
+) -> zbus::Result<()> {
     let rule = MatchRule::builder()
         .msg_type(Type::Signal)
         .sender(BUS)

@@ -21,22 +21,22 @@ use crate::text;
 
 /// What is told of each limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outlook {
-    absolute: Prospect,
-    inactivity: Prospect,
+pub(crate) struct Notices {
+    absolute: Notice,
+    inactivity: Notice,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Prospect {
+enum Notice {
     #[default]
     Nothing,
-    Warned(Threat),
-    Ending(End),
+    Warned(WarningNotice),
+    Ending(EndNotice),
 }
 
 /// What a warning says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Threat {
+struct WarningNotice {
     limit: LimitKind,
     length: Duration,
     lead: Duration,
@@ -59,52 +59,52 @@ enum Rank {
 
 /// What an end is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct End {
+struct EndNotice {
     limit: LimitKind,
     length: Duration,
     action: EndAction,
 }
 
-impl Outlook {
+impl Notices {
     /// Of a session whose user was warned so.
     pub(crate) fn of(language: Language, session: &View<'_>, warnings: &[Warning]) -> Self {
-        let mut outlook = Self::default();
+        let mut notices = Self::default();
         for warning in warnings {
-            outlook.warn(language, session, warning);
+            notices.warn(language, session, warning);
         }
-        outlook
+        notices
     }
 
     /// The user is warned.
     pub(crate) fn warn(&mut self, language: Language, session: &View<'_>, warning: &Warning) {
         let Some(limits) = session.limits else { return };
-        let threat = Threat::of(language, session, limits, warning);
-        *self.prospect(warning.limit) = Prospect::Warned(threat);
+        let warning_notice = WarningNotice::of(language, session, limits, warning);
+        *self.notice(warning.limit) = Notice::Warned(warning_notice);
     }
 
     /// That will not happen.
     pub(crate) fn withdraw(&mut self, limit: LimitKind) {
-        *self.prospect(limit) = Prospect::Nothing;
+        *self.notice(limit) = Notice::Nothing;
     }
 
     /// The session ends for this limit, or is locked.
     pub(crate) fn end(&mut self, limit: LimitKind, length: Duration, action: EndAction) {
         *self = Self::default();
-        *self.prospect(limit) = Prospect::Ending(End {
+        *self.notice(limit) = Notice::Ending(EndNotice {
             limit,
             length,
             action,
         });
     }
 
-    fn prospect(&mut self, limit: LimitKind) -> &mut Prospect {
+    fn notice(&mut self, limit: LimitKind) -> &mut Notice {
         match limit {
             LimitKind::Absolute => &mut self.absolute,
             LimitKind::Inactivity => &mut self.inactivity,
         }
     }
 
-    fn prospects(&self) -> [(LimitKind, &Prospect); 2] {
+    fn all(&self) -> [(LimitKind, &Notice); 2] {
         [
             (LimitKind::Absolute, &self.absolute),
             (LimitKind::Inactivity, &self.inactivity),
@@ -112,7 +112,7 @@ impl Outlook {
     }
 }
 
-impl Threat {
+impl WarningNotice {
     fn of(language: Language, session: &View<'_>, limits: &Limits, warning: &Warning) -> Self {
         let allowed = session.extensions().unwrap_or(limits.extensions);
         let left = warning.ends_at.since(boot_now());
@@ -159,7 +159,7 @@ impl Threat {
     }
 }
 
-impl End {
+impl EndNotice {
     fn told(&self) -> Dictionary {
         let (limit, action) = (self.limit.to_string(), self.action.as_str());
         HashMap::from([
@@ -176,45 +176,47 @@ fn micros(span: Duration) -> Variant<'static> {
     Variant::from(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Tells this agent, for as long as there is anything to tell. Before the first outlook is there it
+/// Tells this agent, for as long as there is anything to tell. Before the first notices is there it
 /// is told nothing.
-pub(super) async fn tell(
+pub(super) async fn send_changes(
     connection: &Connection,
     name: &OwnedUniqueName,
-    mut wanted: watch::Receiver<Option<Outlook>>,
+    mut wanted: watch::Receiver<Option<Notices>>,
 ) {
     let mut told = None;
     while wanted.changed().await.is_ok() {
-        let outlook = wanted.borrow_and_update().clone();
-        let Some(outlook) = outlook else { continue };
-        for (limit, prospect) in changes(told.as_ref(), &outlook) {
-            tell_one(connection, name, limit, prospect).await;
+        let notices = wanted.borrow_and_update().clone();
+        let Some(notices) = notices else { continue };
+        for (limit, notice) in changes(told.as_ref(), &notices) {
+            send_notice(connection, name, limit, notice).await;
         }
-        told = Some(outlook);
+        told = Some(notices);
     }
 }
 
 /// What an agent is told that was told that before.
 fn changes<'a>(
-    told: Option<&'a Outlook>,
-    outlook: &'a Outlook,
-) -> impl Iterator<Item = (LimitKind, &'a Prospect)> {
-    let before = told.map(Outlook::prospects);
-    let now = outlook.prospects().into_iter().enumerate();
-    now.filter(move |(index, prospect)| before.is_none_or(|before| before[*index] != *prospect))
-        .map(|(_, prospect)| prospect)
+    told: Option<&'a Notices>,
+    notices: &'a Notices,
+) -> impl Iterator<Item = (LimitKind, &'a Notice)> {
+    let before = told.map(Notices::all);
+    let now = notices.all().into_iter().enumerate();
+    now.filter(move |(index, notice)| before.is_none_or(|before| before[*index] != *notice))
+        .map(|(_, notice)| notice)
 }
 
-async fn tell_one(
+async fn send_notice(
     connection: &Connection,
     name: &OwnedUniqueName,
     limit: LimitKind,
-    prospect: &Prospect,
+    notice: &Notice,
 ) {
-    let told = match prospect {
-        Prospect::Nothing => send(connection, name, "Withdraw", &limit.to_string()).await,
-        Prospect::Warned(threat) => send(connection, name, "Warn", &threat.told()).await,
-        Prospect::Ending(end) => send(connection, name, "Ending", &end.told()).await,
+    let told = match notice {
+        Notice::Nothing => send(connection, name, "Withdraw", &limit.to_string()).await,
+        Notice::Warned(warning_notice) => {
+            send(connection, name, "Warn", &warning_notice.told()).await
+        }
+        Notice::Ending(end) => send(connection, name, "Ending", &end.told()).await,
     };
     if let Err(why) = told {
         log::debug!("agent {name} was not told of the {limit} limit: {why}");
@@ -245,8 +247,8 @@ mod tests {
 
     const LENGTH: Duration = Duration::from_secs(900);
 
-    fn threat(lead: u64) -> Prospect {
-        Prospect::Warned(Threat {
+    fn warning_notice(lead: u64) -> Notice {
+        Notice::Warned(WarningNotice {
             limit: LimitKind::Inactivity,
             length: LENGTH,
             lead: Duration::from_secs(lead),
@@ -259,14 +261,14 @@ mod tests {
         })
     }
 
-    fn warned(lead: u64) -> Outlook {
-        Outlook {
-            absolute: Prospect::Nothing,
-            inactivity: threat(lead),
+    fn warned(lead: u64) -> Notices {
+        Notices {
+            absolute: Notice::Nothing,
+            inactivity: warning_notice(lead),
         }
     }
 
-    fn told(before: Option<&Outlook>, now: &Outlook) -> Vec<LimitKind> {
+    fn told(before: Option<&Notices>, now: &Notices) -> Vec<LimitKind> {
         changes(before, now).map(|(limit, _)| limit).collect()
     }
 
@@ -286,26 +288,26 @@ mod tests {
 
     #[test]
     fn an_end_leaves_nothing_of_what_was_warned_of() {
-        let mut outlook = warned(60);
-        outlook.end(LimitKind::Absolute, LENGTH, EndAction::HangUp);
-        assert_eq!(outlook.inactivity, Prospect::Nothing);
-        let hung_up = outlook.clone();
-        outlook.end(LimitKind::Absolute, LENGTH, EndAction::Terminate);
-        let said = told(Some(&hung_up), &outlook);
+        let mut notices = warned(60);
+        notices.end(LimitKind::Absolute, LENGTH, EndAction::HangUp);
+        assert_eq!(notices.inactivity, Notice::Nothing);
+        let hung_up = notices.clone();
+        notices.end(LimitKind::Absolute, LENGTH, EndAction::Terminate);
+        let said = told(Some(&hung_up), &notices);
         assert_eq!(said, [LimitKind::Absolute], "what comes next is told");
-        outlook.withdraw(LimitKind::Absolute);
-        assert_eq!(outlook, Outlook::default());
+        notices.withdraw(LimitKind::Absolute);
+        assert_eq!(notices, Notices::default());
     }
 
     #[test]
     fn what_is_told_has_every_key_and_no_text_that_is_not_there() {
-        let Prospect::Warned(mut threat) = threat(60) else {
+        let Notice::Warned(mut warning_notice) = warning_notice(60) else {
             panic!("it is a warning")
         };
-        assert_eq!(threat.told().len(), 8);
-        threat.rule = Some("card data".to_owned());
-        threat.message = Some("Go home".to_owned());
-        let told = threat.told();
+        assert_eq!(warning_notice.told().len(), 8);
+        warning_notice.rule = Some("card data".to_owned());
+        warning_notice.message = Some("Go home".to_owned());
+        let told = warning_notice.told();
         assert_eq!(told.len(), 10);
         assert_eq!(told["Limit"], Variant::from("inactivity"));
         assert_eq!(told["Message"], Variant::from("Go home"));

@@ -13,31 +13,31 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use zbus::names::{OwnedUniqueName, UniqueName};
 
-/// Maximum number of one user's agents with an unanswered question; the others are not asked.
+/// Maximum number of one user's agents with a pending query; the others are not queried.
 const PENDING_PER_USER: usize = 8;
 
 /// What an agent has answered, once it has: nothing, where it does not know.
-pub(super) type Answer = watch::Receiver<Option<Option<Hint>>>;
+pub(super) type AnswerReceiver = watch::Receiver<Option<Option<Hint>>>;
 
 /// The questions to agents that are open, by the agent's name on the bus.
 #[derive(Default)]
-pub(super) struct Unanswered(HashMap<OwnedUniqueName, Question>);
+pub(super) struct PendingCalls(HashMap<OwnedUniqueName, PendingCall>);
 
-struct Question {
+struct PendingCall {
     user: Uid,
     watch: u64,
     at: Instant,
-    answer: Answer,
+    answer: AnswerReceiver,
     /// Who waits for the answer.
     task: Option<AbortHandle>,
 }
 
 /// Whether an agent may be asked.
-pub(super) enum Turn {
+pub(super) enum Begin {
     /// It may, and the answer goes there.
-    Ask(watch::Sender<Option<Option<Hint>>>, Answer),
+    Ask(watch::Sender<Option<Option<Hint>>>, AnswerReceiver),
     /// It has been, with this watch, and may yet answer.
-    Asked(u64, Answer),
+    Asked(u64, AnswerReceiver),
     /// It has been, long ago; or too much is open with its user's agents.
     Silent,
 }
@@ -52,7 +52,7 @@ pub(super) enum Waited {
 }
 
 /// Waits for the answer.
-pub(super) async fn wait(answer: &mut Answer, until: Instant) -> Waited {
+pub(super) async fn wait(answer: &mut AnswerReceiver, until: Instant) -> Waited {
     match tokio::time::timeout_at(until, answer.wait_for(Option::is_some)).await {
         Ok(Ok(told)) => Waited::Told(told.flatten()),
         Ok(Err(_)) => Waited::Gone,
@@ -60,28 +60,28 @@ pub(super) async fn wait(answer: &mut Answer, until: Instant) -> Waited {
     }
 }
 
-impl Unanswered {
+impl PendingCalls {
     /// Whose turn it is; an agent that may be asked is taken to be.
-    pub(super) fn turn(
+    pub(super) fn begin(
         &mut self,
         name: &OwnedUniqueName,
         user: Uid,
         watch: u64,
         timeout: Duration,
-    ) -> Turn {
+    ) -> Begin {
         if let Some(open) = self.0.get(name) {
             return if open.at.elapsed() < timeout {
-                Turn::Asked(open.watch, open.answer.clone())
+                Begin::Asked(open.watch, open.answer.clone())
             } else {
-                Turn::Silent
+                Begin::Silent
             };
         }
         let others = self.0.values().filter(|open| open.user == user);
         if others.count() >= PENDING_PER_USER {
-            return Turn::Silent;
+            return Begin::Silent;
         }
         let (sender, answer) = watch::channel(None);
-        let question = Question {
+        let question = PendingCall {
             user,
             watch,
             at: Instant::now(),
@@ -89,7 +89,7 @@ impl Unanswered {
             task: None,
         };
         self.0.insert(name.clone(), question);
-        Turn::Ask(sender, answer)
+        Begin::Ask(sender, answer)
     }
 
     /// This task waits for the answer of this agent.
@@ -123,20 +123,20 @@ mod tests {
         OwnedUniqueName::try_from(format!(":1.{number}")).unwrap()
     }
 
-    fn may_ask(open: &mut Unanswered, number: usize, user: u32) -> bool {
-        let turn = open.turn(&name(number), Uid::new(user), 0, TIMEOUT);
-        matches!(turn, Turn::Ask(..))
+    fn may_ask(open: &mut PendingCalls, number: usize, user: u32) -> bool {
+        let begin = open.begin(&name(number), Uid::new(user), 0, TIMEOUT);
+        matches!(begin, Begin::Ask(..))
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_agent_is_asked_one_thing_at_a_time_however_long_it_takes() {
-        let mut open = Unanswered::default();
+        let mut open = PendingCalls::default();
         assert!(may_ask(&mut open, 1, 1000));
-        let turn = open.turn(&name(1), Uid::new(1000), 7, TIMEOUT);
-        assert!(matches!(turn, Turn::Asked(0, _)));
+        let begin = open.begin(&name(1), Uid::new(1000), 7, TIMEOUT);
+        assert!(matches!(begin, Begin::Asked(0, _)));
         tokio::time::advance(TIMEOUT).await;
-        let turn = open.turn(&name(1), Uid::new(1000), 7, TIMEOUT);
-        assert!(matches!(turn, Turn::Silent));
+        let begin = open.begin(&name(1), Uid::new(1000), 7, TIMEOUT);
+        assert!(matches!(begin, Begin::Silent));
         open.answered(&name(1));
         assert!(may_ask(&mut open, 1, 1000));
         open.left(&name(1));
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn many_agents_of_one_user_that_do_not_answer_leave_places_for_those_of_others() {
-        let mut open = Unanswered::default();
+        let mut open = PendingCalls::default();
         let asked = (0..200).filter(|number| may_ask(&mut open, *number, 1000));
         assert_eq!(asked.count(), PENDING_PER_USER);
         assert!(may_ask(&mut open, 200, 1001));

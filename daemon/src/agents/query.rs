@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use zbus::Message;
 use zbus::names::OwnedUniqueName;
 
-use super::pending_calls::{self, Turn, Waited};
+use super::pending_calls::{self, Begin, Waited};
 use super::{Agents, All, Expects, INTERFACE, PATH, QUERY_TIMEOUT, Source, answer};
 use crate::sys::clock::boot_now;
 
@@ -16,10 +16,10 @@ use crate::sys::clock::boot_now;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BecameSilent;
 
-/// A question to an agent.
-pub(super) struct Question {
+/// A query to an agent.
+pub(super) struct Query {
     pub(super) name: OwnedUniqueName,
-    pub(super) turn: Turn,
+    pub(super) begin: Begin,
 }
 
 impl Agents {
@@ -37,16 +37,16 @@ impl Agents {
         let watch = watch.unwrap_or_default();
         let until = Instant::now() + QUERY_TIMEOUT;
         loop {
-            let Some(question) = self.question(key, watch) else {
+            let Some(query) = self.query(key, watch) else {
                 return Ok(None);
             };
-            let (asked, mut answer) = match question.turn {
-                Turn::Ask(sender, answer) => {
-                    self.put(key, &question.name, watch, sender);
+            let (asked, mut answer) = match query.begin {
+                Begin::Ask(sender, answer) => {
+                    self.put(key, &query.name, watch, sender);
                     (watch, answer)
                 }
-                Turn::Asked(asked, answer) => (asked, answer),
-                Turn::Silent => return Ok(None),
+                Begin::Asked(asked, answer) => (asked, answer),
+                Begin::Silent => return Ok(None),
             };
             match pending_calls::wait(&mut answer, until).await {
                 Waited::Told(told) if asked == watch => return Ok(told),
@@ -54,7 +54,7 @@ impl Agents {
                 Waited::Told(_) => {}
                 Waited::Gone => return Ok(None),
                 Waited::Late => {
-                    return if self.falls_silent(key, &question.name) {
+                    return if self.falls_silent(key, &query.name) {
                         Err(BecameSilent)
                     } else {
                         Ok(None)
@@ -64,21 +64,23 @@ impl Agents {
         }
     }
 
-    pub(super) fn question(&self, key: &SessionKey, watch: u64) -> Option<Question> {
+    pub(super) fn query(&self, key: &SessionKey, watch: u64) -> Option<Query> {
         let mut all = self.all();
         let All {
-            agents, unanswered, ..
+            agents,
+            pending_calls,
+            ..
         } = &mut *all;
         let agent = agents.get_mut(key)?;
         if agent.source == Source::None {
             return None;
         }
         let name = agent.name.clone();
-        let turn = unanswered.turn(&name, agent.user, watch, QUERY_TIMEOUT);
-        if matches!(turn, Turn::Ask(..)) {
+        let begin = pending_calls.begin(&name, agent.user, watch, QUERY_TIMEOUT);
+        if matches!(begin, Begin::Ask(..)) {
             agent.expects = Expects::Idle;
         }
-        Some(Question { name, turn })
+        Some(Query { name, begin })
     }
 
     /// Asks, and waits for the answer for as long as the bus does.
@@ -100,7 +102,9 @@ impl Agents {
                 None
             })));
         });
-        self.all().unanswered.awaited_by(name, task.abort_handle());
+        self.all()
+            .pending_calls
+            .awaited_by(name, task.abort_handle());
     }
 
     async fn call(&self, name: &OwnedUniqueName, watch: u64) -> zbus::Result<Message> {
@@ -121,7 +125,7 @@ impl Agents {
 
     pub(super) fn answered(&self, key: &SessionKey, name: &OwnedUniqueName) {
         let mut all = self.all();
-        all.unanswered.answered(name);
+        all.pending_calls.answered(name);
         if let Some(agent) = all.agent(key, name) {
             agent.silent = false;
         }

@@ -6,7 +6,7 @@ use super::Agents;
 
 /// Whether messages to the session's user reach an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hears {
+pub(crate) enum Reachability {
     /// An agent is registered and answers.
     Answers,
     /// An agent is registered, and did not answer the last query.
@@ -17,11 +17,11 @@ pub(crate) enum Hears {
 
 impl Agents {
     /// Whether the session's agent receives the messages to its user.
-    pub(crate) fn hears(&self, key: &SessionKey) -> Hears {
+    pub(crate) fn reachability(&self, key: &SessionKey) -> Reachability {
         match self.all().agents.get(key) {
-            Some(agent) if agent.silent => Hears::Silent,
-            Some(_) => Hears::Answers,
-            None => Hears::Nobody,
+            Some(agent) if agent.silent => Reachability::Silent,
+            Some(_) => Reachability::Answers,
+            None => Reachability::Nobody,
         }
     }
 }

@@ -8,8 +8,8 @@ use zbus::names::UniqueName;
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message, fdo};
 
-use super::message_filter::{Heard, Longest};
-use super::{CALL_TIMEOUT, MESSAGE_MAX_BYTES, REPLY_MAX_BYTES, late, socket, timely};
+use super::message_filter::{AllowedSender, SizeLimits};
+use super::{CALL_TIMEOUT, MESSAGE_MAX_BYTES, REPLY_MAX_BYTES, socket, timed_out, with_timeout};
 
 /// After this many calls in a row without an answer the connection is taken for stuck.
 const STALLS_MAX: u32 = 3;
@@ -30,7 +30,7 @@ pub(crate) struct Object<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     connection: Connection,
-    heard: Heard,
+    allowed: AllowedSender,
     turns: Arc<Semaphore>,
     stalls: Arc<Stalls>,
 }
@@ -39,14 +39,14 @@ impl Link {
     /// # Errors
     /// There is no bus.
     pub(crate) async fn open() -> zbus::Result<Self> {
-        let longest = Longest {
+        let limits = SizeLimits {
             reply: REPLY_MAX_BYTES,
             other: MESSAGE_MAX_BYTES,
         };
-        let heard = Heard::default();
+        let allowed = AllowedSender::default();
         Ok(Self {
-            connection: timely(socket::connect(longest, heard.clone())).await?,
-            heard,
+            connection: with_timeout(socket::connect(limits, allowed.clone())).await?,
+            allowed,
             turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             stalls: Arc::default(),
         })
@@ -58,8 +58,8 @@ impl Link {
     }
 
     /// Lets the signals of this connection through, and of no other but the bus.
-    pub(crate) fn hear(&self, name: &UniqueName<'_>) {
-        self.heard.hear(name);
+    pub(crate) fn allow(&self, name: &UniqueName<'_>) {
+        self.allowed.allow(name);
     }
 
     /// # Errors
@@ -82,7 +82,7 @@ impl Link {
         let _turn = self.turns.acquire().await;
         if self.stalls.are_enough() {
             // A call that waited for its turn does not also wait for an answer that does not come.
-            return Err(late());
+            return Err(timed_out());
         }
         let connection = &self.connection;
         let call = connection.call_method(Some(name), path, Some(interface), method, body);
@@ -92,7 +92,7 @@ impl Link {
             Ok(_) => Outcome::Answered,
             Err(_elapsed) => Outcome::Stalled,
         });
-        answer.unwrap_or_else(|_elapsed| Err(late()))
+        answer.unwrap_or_else(|_elapsed| Err(timed_out()))
     }
 
     /// Waits until `STALLS_MAX` calls in a row had no answer. Then a new connection is opened: the bus
@@ -177,6 +177,6 @@ mod tests {
         let failed = |error| zbus::Error::FDO(Box::new(error));
         assert!(is_limit(&failed(fdo::Error::LimitsExceeded(String::new()))));
         assert!(!is_limit(&failed(fdo::Error::AccessDenied(String::new()))));
-        assert!(!is_limit(&late()));
+        assert!(!is_limit(&timed_out()));
     }
 }

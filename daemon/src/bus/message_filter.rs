@@ -22,25 +22,25 @@ const BUS: &str = "org.freedesktop.DBus";
 
 /// How long messages may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Longest {
+pub(super) struct SizeLimits {
     /// Of those that were asked for.
     pub(super) reply: u64,
     /// Of calls and signals.
     pub(super) other: u64,
 }
 
-/// Whose signals are heard: the bus's, and those of one other at most. Clones are the same.
+/// Whose signals are allowed: the bus's, and those of one other at most. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Heard(Arc<RwLock<Option<String>>>);
+pub(super) struct AllowedSender(Arc<RwLock<Option<String>>>);
 
-impl Heard {
-    /// Hears this connection from now on, and no other.
-    pub(super) fn hear(&self, name: &str) {
+impl AllowedSender {
+    /// Lets the signals of this connection through from now on, and of no other.
+    pub(super) fn allow(&self, name: &str) {
         let mut other = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *other = Some(name.to_owned());
     }
 
-    fn is_heard(&self, sender: &[u8]) -> bool {
+    fn is_allowed(&self, sender: &[u8]) -> bool {
         let other = self.0.read().unwrap_or_else(PoisonError::into_inner);
         sender == BUS.as_bytes() || other.as_ref().is_some_and(|name| sender == name.as_bytes())
     }
@@ -58,10 +58,10 @@ pub(super) enum Peer {
 
 /// Follows the bytes of a connection.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(super) struct MessageFilter {
     peer: Peer,
-    longest: Longest,
-    heard: Heard,
+    limits: SizeLimits,
+    allowed: AllowedSender,
     state: State,
     /// The beginning of a message that is not judged yet, or is given out.
     held: Vec<u8>,
@@ -84,19 +84,19 @@ enum State {
 
 /// What became of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct Progress {
     /// How many bytes were taken.
     pub(super) taken: usize,
     /// How many bytes came out.
     pub(super) given: usize,
 }
 
-impl Screen {
-    pub(super) const fn new(peer: Peer, longest: Longest, heard: Heard) -> Self {
+impl MessageFilter {
+    pub(super) const fn new(peer: Peer, limits: SizeLimits, allowed: AllowedSender) -> Self {
         Self {
             peer,
-            longest,
-            heard,
+            limits,
+            allowed,
             state: State::Greeting,
             held: Vec::new(),
         }
@@ -108,7 +108,7 @@ impl Screen {
     }
 
     /// Takes some of `from`, and gives what is let through.
-    pub(super) fn step(&mut self, from: &[u8], to: &mut [u8]) -> Step {
+    pub(super) fn step(&mut self, from: &[u8], to: &mut [u8]) -> Progress {
         match self.state {
             State::Greeting => {
                 let end = from.iter().position(|byte| *byte == b'\n');
@@ -117,7 +117,7 @@ impl Screen {
                 if end.is_some() && moved == line {
                     self.state = State::NEXT;
                 }
-                Step::moved(moved)
+                Progress::moved(moved)
             }
             State::Holding(wanted) => {
                 let taken = from.len().min(wanted.saturating_sub(self.held.len()));
@@ -125,7 +125,7 @@ impl Screen {
                 if self.held.len() >= wanted {
                     self.judge();
                 }
-                Step { taken, given: 0 }
+                Progress { taken, given: 0 }
             }
             State::Giving(done, rest) => {
                 let held = self.held.get(done..).unwrap_or_default();
@@ -136,17 +136,17 @@ impl Screen {
                 } else {
                     State::Giving(done + given, rest)
                 };
-                Step { taken: 0, given }
+                Progress { taken: 0, given }
             }
             State::Passing(rest) => {
                 let moved = copy(from, to, at_most(rest));
                 self.state = State::Passing(rest.saturating_sub(moved as u64)).or_next();
-                Step::moved(moved)
+                Progress::moved(moved)
             }
             State::Skipping(rest) => {
                 let taken = cmp::min(from.len(), at_most(rest));
                 self.state = State::Skipping(rest.saturating_sub(taken as u64)).or_next();
-                Step { taken, given: 0 }
+                Progress { taken, given: 0 }
             }
         }
     }
@@ -159,8 +159,8 @@ impl Screen {
         let rest = length.saturating_sub(self.held.len() as u64);
         let kind = self.held.get(1).copied().unwrap_or_default();
         let longest = match kind {
-            METHOD_RETURN | ERROR => self.longest.reply,
-            _ => self.longest.other,
+            METHOD_RETURN | ERROR => self.limits.reply,
+            _ => self.limits.other,
         };
         let is_wanted = match kind {
             _ if length > longest => false,
@@ -168,7 +168,7 @@ impl Screen {
                 self.state = State::Holding(fields);
                 return;
             }
-            SIGNAL => sender(&self.held).is_some_and(|sender| self.heard.is_heard(sender)),
+            SIGNAL => sender(&self.held).is_some_and(|sender| self.allowed.is_allowed(sender)),
             _ if self.peer == Peer::Pid1 && self.held.len() < fields => {
                 self.state = State::Holding(fields);
                 return;
@@ -208,7 +208,7 @@ impl State {
     }
 }
 
-impl Step {
+impl Progress {
     const fn moved(count: usize) -> Self {
         Self {
             taken: count,
@@ -283,17 +283,17 @@ mod tests {
 
     use super::*;
 
-    const LONGEST: Longest = Longest {
+    const LONGEST: SizeLimits = SizeLimits {
         reply: 1000,
         other: 200,
     };
     const GREETING: &[u8] = b"OK 0123456789abcdef\r\n";
     const LOGIND: &str = ":1.7";
 
-    fn heard() -> Heard {
-        let heard = Heard::default();
-        heard.hear(LOGIND);
-        heard
+    fn allowed() -> AllowedSender {
+        let allowed = AllowedSender::default();
+        allowed.allow(LOGIND);
+        allowed
     }
 
     fn signal(sender: &str, body: usize) -> Vec<u8> {
@@ -314,12 +314,12 @@ mod tests {
 
     /// What comes out of these bytes when they come, and are taken, in pieces of these sizes.
     fn screened(bytes: &[u8], come: usize, room: usize) -> Vec<u8> {
-        let mut screen = Screen::new(Peer::Bus, LONGEST, heard());
+        let mut filter = MessageFilter::new(Peer::Bus, LONGEST, allowed());
         let mut out = Vec::new();
         for mut piece in bytes.chunks(come) {
-            while !piece.is_empty() || screen.has_more() {
+            while !piece.is_empty() || filter.has_more() {
                 let mut to = vec![0; room];
-                let step = screen.step(piece, &mut to);
+                let step = filter.step(piece, &mut to);
                 piece = &piece[step.taken..];
                 out.extend(&to[..step.given]);
             }
@@ -365,11 +365,11 @@ mod tests {
         let at = sender_at(&sent).unwrap().start;
         sent[at] = b'o';
         assert_eq!(sender(&sent), Some(&b"org.freedesktop.systemd1"[..]));
-        let mut screen = Screen::new(Peer::Pid1, LONGEST, Heard::default());
+        let mut filter = MessageFilter::new(Peer::Pid1, LONGEST, AllowedSender::default());
         let (mut out, mut rest) = (Vec::<u8>::new(), [GREETING, &sent].concat());
-        while !rest.is_empty() || screen.has_more() {
+        while !rest.is_empty() || filter.has_more() {
             let mut to = [0; 7];
-            let step = screen.step(&rest, &mut to);
+            let step = filter.step(&rest, &mut to);
             rest.drain(..step.taken);
             out.extend(&to[..step.given]);
         }
@@ -378,10 +378,10 @@ mod tests {
 
     #[test]
     fn who_is_logind_no_longer_is_not_heard() {
-        let heard = heard();
-        assert!(heard.is_heard(LOGIND.as_bytes()) && heard.is_heard(BUS.as_bytes()));
-        heard.hear(":1.70");
-        assert!(!heard.is_heard(LOGIND.as_bytes()) && heard.is_heard(BUS.as_bytes()));
+        let allowed = allowed();
+        assert!(allowed.is_allowed(LOGIND.as_bytes()) && allowed.is_allowed(BUS.as_bytes()));
+        allowed.allow(":1.70");
+        assert!(!allowed.is_allowed(LOGIND.as_bytes()) && allowed.is_allowed(BUS.as_bytes()));
     }
 
     #[test]

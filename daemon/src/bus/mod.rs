@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use zbus::Connection;
 
 pub(crate) use link::{Link, Object};
-use message_filter::{Heard, Longest};
-pub(crate) use pid1::Direct;
+use message_filter::{AllowedSender, SizeLimits};
+pub(crate) use pid1::Pid1;
 
 /// The private connection while there is one.
 pub(crate) type PrivateBus = watch::Receiver<Option<Link>>;
@@ -45,35 +45,37 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// # Errors
 /// There is no bus.
 pub(crate) async fn public() -> zbus::Result<Connection> {
-    let longest = Longest {
+    let limits = SizeLimits {
         reply: MESSAGE_MAX_BYTES,
         other: MESSAGE_MAX_BYTES,
     };
-    timely(socket::connect(longest, Heard::default())).await
+    with_timeout(socket::connect(limits, AllowedSender::default())).await
 }
 
 /// D-Bus itself lets a call wait for ever; we do not.
-pub(crate) async fn timely<T>(call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+pub(crate) async fn with_timeout<T>(
+    call: impl Future<Output = zbus::Result<T>>,
+) -> zbus::Result<T> {
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(late()),
+        Err(_elapsed) => Err(timed_out()),
     }
 }
 
-fn late() -> zbus::Error {
+fn timed_out() -> zbus::Error {
     zbus::Error::Failure(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))
 }
 
-/// Growing pauses.
-pub(crate) struct Pauses(Duration);
+/// Delays between attempts to connect: each is twice the one before, up to a maximum.
+pub(crate) struct Backoff(Duration);
 
-impl Default for Pauses {
+impl Default for Backoff {
     fn default() -> Self {
         Self(BACKOFF)
     }
 }
 
-impl Pauses {
+impl Backoff {
     pub(crate) fn next(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(BACKOFF_MAX);

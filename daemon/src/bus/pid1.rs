@@ -15,7 +15,7 @@ use zbus::names::BusName;
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message};
 
-use super::message_filter::Longest;
+use super::message_filter::SizeLimits;
 use super::{MESSAGE_MAX_BYTES, socket};
 
 /// The socket has existed since systemd 15; systemctl(1) uses it before D-Bus is up and after it is
@@ -31,14 +31,14 @@ const MAX_CONCURRENT: usize = 64;
 
 /// Calls to PID 1. Clones share one connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Direct {
+pub(crate) struct Pid1 {
     /// The connection that concurrent calls share, while there is one.
     shared: Arc<RwLock<Weak<Connection>>>,
     connecting: Arc<Mutex<()>>,
     turns: Arc<Semaphore>,
 }
 
-impl Default for Direct {
+impl Default for Pid1 {
     fn default() -> Self {
         Self {
             shared: Arc::default(),
@@ -48,7 +48,7 @@ impl Default for Direct {
     }
 }
 
-impl Direct {
+impl Pid1 {
     /// Calls a method of the object at `path`.
     ///
     /// # Errors
@@ -111,12 +111,12 @@ impl Direct {
 }
 
 async fn connect(path: &Path) -> zbus::Result<Connection> {
-    let longest = Longest {
+    let limits = SizeLimits {
         reply: MESSAGE_MAX_BYTES,
         other: MESSAGE_MAX_BYTES,
     };
     let stream = UnixStream::connect(path).await?;
-    socket::pid1(stream, longest).await
+    socket::pid1(stream, limits).await
 }
 
 #[cfg(test)]

@@ -16,13 +16,16 @@ use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::{Address, Connection};
 
-use super::message_filter::{Heard, Longest, Peer, Screen};
+use super::message_filter::{AllowedSender, MessageFilter, Peer, SizeLimits};
 
 /// Some hundred signals of a flood: what is left out is not to cost a read each.
 const BUFFER_BYTES: usize = 32 << 10;
 
 /// Connects to the system bus.
-pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Connection> {
+pub(super) async fn connect(
+    limits: SizeLimits,
+    allowed: AllowedSender,
+) -> zbus::Result<Connection> {
     let address = Address::system()?;
     let Transport::Unix(unix) = address.transport() else {
         return Err(unusable(&address));
@@ -31,15 +34,15 @@ pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Conn
         return Err(unusable(&address));
     };
     let stream = UnixStream::connect(path).await?;
-    let screen = Screen::new(Peer::Bus, longest, heard);
-    let socket = Plain { stream, screen };
+    let filter = MessageFilter::new(Peer::Bus, limits, allowed);
+    let socket = Plain { stream, filter };
     Builder::socket(socket).build().await
 }
 
 /// A connection to PID 1's private socket, without a bus.
-pub(super) async fn pid1(stream: UnixStream, longest: Longest) -> zbus::Result<Connection> {
-    let screen = Screen::new(Peer::Pid1, longest, Heard::default());
-    let socket = Plain { stream, screen };
+pub(super) async fn pid1(stream: UnixStream, limits: SizeLimits) -> zbus::Result<Connection> {
+    let filter = MessageFilter::new(Peer::Pid1, limits, AllowedSender::default());
+    let socket = Plain { stream, filter };
     Builder::socket(socket).p2p().build().await
 }
 
@@ -49,7 +52,7 @@ fn unusable(address: &Address) -> zbus::Error {
 
 struct Plain {
     stream: UnixStream,
-    screen: Screen,
+    filter: MessageFilter,
 }
 
 impl Socket for Plain {
@@ -60,7 +63,7 @@ impl Socket for Plain {
         let (read, write) = self.stream.into_split();
         let reader = Reader {
             stream: BufReader::with_capacity(BUFFER_BYTES, read),
-            screen: self.screen,
+            filter: self.filter,
         };
         Split::new(reader, Writer(write))
     }
@@ -69,14 +72,14 @@ impl Socket for Plain {
 #[derive(Debug)]
 struct Reader {
     stream: BufReader<OwnedReadHalf>,
-    screen: Screen,
+    filter: MessageFilter,
 }
 
 #[async_trait]
 impl ReadHalf for Reader {
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
         loop {
-            let from: &[u8] = if self.screen.has_more() {
+            let from: &[u8] = if self.filter.has_more() {
                 &[]
             } else {
                 let from = self.stream.fill_buf().await?;
@@ -85,7 +88,7 @@ impl ReadHalf for Reader {
                 }
                 from
             };
-            let step = self.screen.step(from, buffer);
+            let step = self.filter.step(from, buffer);
             self.stream.consume(step.taken);
             if step.given > 0 {
                 return Ok((step.given, Vec::new()));

@@ -15,13 +15,13 @@ const JITTER: Duration = Duration::from_secs(1);
 /// What was last told of all sessions.
 pub(crate) struct Changes {
     /// In boxes, because the nodes of the map are half empty.
-    told: BTreeMap<String, Box<Standing>>,
+    told: BTreeMap<String, Box<Shown>>,
     revision: u64,
 }
 
 /// What is shown of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Standing {
+struct Shown {
     key: SessionKey,
     phase: Phase,
     end: Option<(LimitKind, BootTime)>,
@@ -57,7 +57,7 @@ impl Changes {
         let mut changed = Vec::new();
         let people = |session: &View<'_>| session.facts.class.is_login_of_a_person();
         for session in engine.sessions().filter(people) {
-            let now = Standing::of(&session);
+            let now = Shown::of(&session);
             let told = self.told.get(&session.facts.key.id);
             if told.is_none_or(|told| told.differs(&now)) {
                 changed.push(session.facts.key.id.clone());
@@ -76,7 +76,7 @@ impl Changes {
     }
 }
 
-impl Standing {
+impl Shown {
     fn of(session: &View<'_>) -> Self {
         let extensions = session.extensions();
         let left = |all: Extensions| (all.times.saturating_sub(session.granted.times), all.by);

@@ -13,7 +13,7 @@ use super::micros;
 use crate::report::{Explanation, SessionReport};
 
 /// What D-Bus has of something: what is not known or does not hold is not there.
-pub(super) type Row = HashMap<&'static str, Variant<'static>>;
+pub(super) type Dict = HashMap<&'static str, Variant<'static>>;
 
 /// The state of a session. Among the keys are
 /// - `Phase`: `survived` means that processes of the session still run after its end;
@@ -24,7 +24,7 @@ pub(super) type Row = HashMap<&'static str, Variant<'static>>;
 /// - `NoSession`: why logind has no session, a word of [`session_timeout_policy::NoSession`];
 ///   absent if logind keeps the session;
 /// - `Unwarned`: whether neither a terminal nor an agent accepted the last warning.
-pub(super) fn row(session: &SessionReport) -> Row {
+pub(super) fn session_dict(session: &SessionReport) -> Dict {
     let (facts, limits) = (&session.facts, session.limits.as_ref());
     let fallbacks: Vec<&str> = session
         .idle_fallbacks
@@ -91,7 +91,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
 }
 
 /// What a session has left.
-pub(super) fn left(session: &SessionReport) -> Row {
+pub(super) fn left_dict(session: &SessionReport) -> Dict {
     let mut row = head(session);
     row.insert("Locked", Variant::from(session.locked));
     let span = |span: Duration| Variant::from(micros(span));
@@ -113,7 +113,7 @@ pub(super) fn left(session: &SessionReport) -> Row {
 }
 
 /// Why a session stands there.
-pub(super) fn explained(explanation: Explanation) -> Row {
+pub(super) fn explanation_dict(explanation: Explanation) -> Dict {
     let mut row = head(&explanation.session);
     row.extend(kept(&explanation.session.facts));
     row.insert("Unwarned", Variant::from(explanation.session.unwarned));
@@ -144,7 +144,7 @@ pub(super) fn explained(explanation: Explanation) -> Row {
 }
 
 /// Whether logind or the daemon keeps the session, and for the daemon, why logind has none.
-fn kept(facts: &SessionFacts) -> Row {
+fn kept(facts: &SessionFacts) -> Dict {
     match facts.keeper {
         Keeper::Logind => HashMap::from([("Keeper", Variant::from("logind"))]),
         Keeper::Daemon(why) => HashMap::from([
@@ -155,7 +155,7 @@ fn kept(facts: &SessionFacts) -> Row {
 }
 
 /// What is always told of a session.
-fn head(session: &SessionReport) -> Row {
+fn head(session: &SessionReport) -> Dict {
     let phase = match session.phase {
         Phase::Running => "running",
         Phase::Warned => "warned",

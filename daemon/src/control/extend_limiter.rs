@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use session_timeout_policy::Uid;
 use tokio::time::Instant;
 
 /// After a refusal the next wish of that user waits for so long.
@@ -14,7 +15,7 @@ const BACKOFF: Duration = Duration::from_secs(1);
 
 /// The wishes of all users.
 #[derive(Clone, Default)]
-pub(super) struct Turns(Arc<Mutex<HashMap<u32, State>>>);
+pub(super) struct ExtendLimiter(Arc<Mutex<HashMap<Uid, State>>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -24,9 +25,9 @@ enum State {
     Refused(Instant),
 }
 
-impl Turns {
-    /// Waits for this user's turn; `None`: an earlier wish is not decided yet.
-    pub(super) async fn begin(&self, uid: u32) -> Option<Turn> {
+impl ExtendLimiter {
+    /// Waits for the end of the backoff of this user; `None`: an earlier request is not decided yet.
+    pub(super) async fn begin(&self, uid: Uid) -> Option<ExtendAttempt> {
         let refused = {
             let mut all = self.all();
             all.retain(|_, state| match state {
@@ -39,36 +40,36 @@ impl Turns {
                 None => None,
             }
         };
-        let turn = Turn {
-            turns: self.clone(),
+        let attempt = ExtendAttempt {
+            limiter: self.clone(),
             uid,
         };
         if let Some(at) = refused {
             tokio::time::sleep_until(at + BACKOFF).await;
         }
-        Some(turn)
+        Some(attempt)
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<u32, State>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Uid, State>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One wish. It counts as refused unless it was granted.
-pub(super) struct Turn {
-    turns: Turns,
-    uid: u32,
+pub(super) struct ExtendAttempt {
+    limiter: ExtendLimiter,
+    uid: Uid,
 }
 
-impl Turn {
+impl ExtendAttempt {
     pub(super) fn granted(self) {
-        self.turns.all().remove(&self.uid);
+        self.limiter.all().remove(&self.uid);
     }
 }
 
-impl Drop for Turn {
+impl Drop for ExtendAttempt {
     fn drop(&mut self) {
-        let mut all = self.turns.all();
+        let mut all = self.limiter.all();
         if let Some(state) = all.get_mut(&self.uid) {
             *state = State::Refused(Instant::now());
         }
@@ -81,28 +82,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_user_has_one_wish_at_a_time_and_others_have_theirs() {
-        let turns = Turns::default();
-        let first = turns.begin(1000).await.unwrap();
-        assert!(turns.begin(1000).await.is_none());
+        let limiter = ExtendLimiter::default();
+        let first = limiter.begin(Uid::new(1000)).await.unwrap();
+        assert!(limiter.begin(Uid::new(1000)).await.is_none());
         // Being sent away is not the end of the first.
-        assert!(turns.begin(1000).await.is_none());
-        assert!(turns.begin(1001).await.is_some());
+        assert!(limiter.begin(Uid::new(1000)).await.is_none());
+        assert!(limiter.begin(Uid::new(1001)).await.is_some());
         drop(first);
-        assert!(turns.begin(1000).await.is_some());
+        assert!(limiter.begin(Uid::new(1000)).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_next_wish_waits_after_a_refusal_and_not_after_a_grant() {
-        let turns = Turns::default();
+        let limiter = ExtendLimiter::default();
         let begun = Instant::now();
-        turns.begin(1000).await.unwrap().granted();
-        drop(turns.begin(1000).await.unwrap());
+        limiter.begin(Uid::new(1000)).await.unwrap().granted();
+        drop(limiter.begin(Uid::new(1000)).await.unwrap());
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        turns.begin(1000).await.unwrap().granted();
+        limiter.begin(Uid::new(1000)).await.unwrap().granted();
         assert!(begun.elapsed() >= BACKOFF);
         let many = Instant::now();
         for _ in 0..10 {
-            drop(turns.begin(1000).await.unwrap());
+            drop(limiter.begin(Uid::new(1000)).await.unwrap());
         }
         assert!(many.elapsed() >= 9 * BACKOFF);
     }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use session_timeout_policy::Uid;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use zbus::names::{OwnedUniqueName, UniqueName};
 
@@ -21,23 +22,23 @@ const ALL_MAX: usize = 512;
 
 /// The calls in hand. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Gate(Arc<Mutex<Inside>>);
+pub(super) struct CallLimiter(Arc<Mutex<Counts>>);
 
 #[derive(Default)]
-struct Inside {
-    callers: HashMap<OwnedUniqueName, Caller>,
-    users: HashMap<u32, User>,
+struct Counts {
+    callers: HashMap<OwnedUniqueName, ConnectionCalls>,
+    users: HashMap<Uid, UserCalls>,
     all: usize,
 }
 
 #[derive(Default)]
-struct Caller {
+struct ConnectionCalls {
     calls: usize,
     /// Whose it is, asked once for all of them.
-    user: Arc<OnceCell<u32>>,
+    user: Arc<OnceCell<Uid>>,
 }
 
-struct User {
+struct UserCalls {
     calls: usize,
     turns: Arc<Semaphore>,
 }
@@ -46,22 +47,22 @@ struct User {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-impl Gate {
+impl CallLimiter {
     /// Takes a call of this connection in hand.
     ///
     /// # Errors
     /// It has too many.
-    pub(super) fn call(&self, name: &UniqueName<'_>) -> Result<Call, Full> {
+    pub(super) fn call(&self, name: &UniqueName<'_>) -> Result<CallSlot, Full> {
         let name = OwnedUniqueName::from(name.to_owned());
-        let mut inside = self.inside();
-        let caller = inside.callers.entry(name.clone()).or_default();
+        let mut counts = self.counts();
+        let caller = counts.callers.entry(name.clone()).or_default();
         if caller.calls >= CALLER_MAX {
             return Err(Full);
         }
         caller.calls += 1;
-        Ok(Call {
+        Ok(CallSlot {
             user: Arc::clone(&caller.user),
-            gate: self.clone(),
+            limiter: self.clone(),
             name,
         })
     }
@@ -70,13 +71,13 @@ impl Gate {
     ///
     /// # Errors
     /// The user has too many calls in hand, or all have.
-    pub(super) async fn turn(&self, user: u32) -> Result<Option<Turn>, Full> {
-        if user == 0 {
+    pub(super) async fn turn(&self, user: Uid) -> Result<Option<UserSlot>, Full> {
+        if user == Uid::ROOT {
             return Ok(None);
         }
-        let (place, turns) = self.place(user)?;
+        let (place, turns) = self.count_user(user)?;
         match turns.acquire_owned().await {
-            Ok(permit) => Ok(Some(Turn {
+            Ok(permit) => Ok(Some(UserSlot {
                 _permit: permit,
                 _place: place,
             })),
@@ -84,68 +85,68 @@ impl Gate {
         }
     }
 
-    fn place(&self, user: u32) -> Result<(Place, Arc<Semaphore>), Full> {
-        let mut inside = self.inside();
-        let calls = inside.users.get(&user).map_or(0, |user| user.calls);
-        if calls >= USER_MAX || inside.all >= ALL_MAX {
+    fn count_user(&self, user: Uid) -> Result<(UserCount, Arc<Semaphore>), Full> {
+        let mut counts = self.counts();
+        let calls = counts.users.get(&user).map_or(0, |user| user.calls);
+        if calls >= USER_MAX || counts.all >= ALL_MAX {
             return Err(Full);
         }
-        inside.all += 1;
-        let known = inside.users.entry(user).or_insert_with(|| User {
+        counts.all += 1;
+        let known = counts.users.entry(user).or_insert_with(|| UserCalls {
             calls: 0,
             turns: Arc::new(Semaphore::new(USER_MAX_CONCURRENT)),
         });
         known.calls += 1;
         let turns = Arc::clone(&known.turns);
-        let gate = self.clone();
-        Ok((Place { gate, user }, turns))
+        let limiter = self.clone();
+        Ok((UserCount { limiter, user }, turns))
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A call in hand, until it is dropped.
-pub(super) struct Call {
-    gate: Gate,
+pub(super) struct CallSlot {
+    limiter: CallLimiter,
     name: OwnedUniqueName,
     /// Whose it is.
-    pub(super) user: Arc<OnceCell<u32>>,
+    pub(super) user: Arc<OnceCell<Uid>>,
 }
 
-impl Drop for Call {
+impl Drop for CallSlot {
     fn drop(&mut self) {
-        let mut inside = self.gate.inside();
-        if let Some(caller) = inside.callers.get_mut(&self.name) {
+        let mut counts = self.limiter.counts();
+        if let Some(caller) = counts.callers.get_mut(&self.name) {
             caller.calls = caller.calls.saturating_sub(1);
             if caller.calls == 0 {
-                inside.callers.remove(&self.name);
+                counts.callers.remove(&self.name);
             }
         }
     }
 }
 
 /// A call that is being answered.
-pub(super) struct Turn {
+pub(super) struct UserSlot {
     _permit: OwnedSemaphorePermit,
-    _place: Place,
+    _place: UserCount,
 }
 
 /// A user's place among the calls in hand, until it is dropped.
-struct Place {
-    gate: Gate,
-    user: u32,
+struct UserCount {
+    limiter: CallLimiter,
+    user: Uid,
 }
 
-impl Drop for Place {
+impl Drop for UserCount {
     fn drop(&mut self) {
-        let mut inside = self.gate.inside();
-        inside.all = inside.all.saturating_sub(1);
-        if let Some(user) = inside.users.get_mut(&self.user) {
+        let mut counts = self.limiter.counts();
+        counts.all = counts.all.saturating_sub(1);
+        if let Some(user) = counts.users.get_mut(&self.user) {
             user.calls = user.calls.saturating_sub(1);
             if user.calls == 0 {
-                inside.users.remove(&self.user);
+                counts.users.remove(&self.user);
             }
         }
     }
@@ -162,47 +163,62 @@ mod tests {
     }
 
     /// Whether it is this user's turn at once.
-    async fn turn(gate: &Gate, user: u32) -> Option<Result<Option<Turn>, Full>> {
-        let turn = gate.turn(user);
+    async fn turn(limiter: &CallLimiter, user: Uid) -> Option<Result<Option<UserSlot>, Full>> {
+        let turn = limiter.turn(user);
         tokio::time::timeout(Duration::ZERO, turn).await.ok()
     }
 
     #[test]
     fn a_connection_has_a_limit_of_calls_in_hand_and_others_have_theirs() {
-        let gate = Gate::default();
-        let calls: Vec<_> = (0..100).filter_map(|_| gate.call(&name(1)).ok()).collect();
+        let limiter = CallLimiter::default();
+        let calls: Vec<_> = (0..100)
+            .filter_map(|_| limiter.call(&name(1)).ok())
+            .collect();
         assert_eq!(calls.len(), CALLER_MAX);
-        assert!(gate.call(&name(2)).is_ok());
+        assert!(limiter.call(&name(2)).is_ok());
         drop(calls);
-        assert!(gate.call(&name(1)).is_ok());
-        assert!(gate.inside().callers.is_empty(), "nobody is kept");
+        assert!(limiter.call(&name(1)).is_ok());
+        assert!(limiter.counts().callers.is_empty(), "nobody is kept");
     }
 
     #[tokio::test]
     async fn a_user_has_a_limit_of_calls_answered_at_a_time_and_others_do_not_wait() {
-        let gate = Gate::default();
+        let limiter = CallLimiter::default();
         let mut turns = Vec::new();
-        while let Some(Ok(turn)) = turn(&gate, 1000).await {
+        while let Some(Ok(turn)) = turn(&limiter, Uid::new(1000)).await {
             turns.push(turn);
         }
         assert_eq!(turns.len(), USER_MAX_CONCURRENT);
-        assert!(matches!(turn(&gate, 1001).await, Some(Ok(Some(_)))));
+        assert!(matches!(
+            turn(&limiter, Uid::new(1001)).await,
+            Some(Ok(Some(_)))
+        ));
         turns.pop();
-        assert!(matches!(turn(&gate, 1000).await, Some(Ok(Some(_)))));
+        assert!(matches!(
+            turn(&limiter, Uid::new(1000)).await,
+            Some(Ok(Some(_)))
+        ));
     }
 
     #[tokio::test]
     async fn who_has_too_much_waiting_is_turned_away_and_root_never_is() {
-        let gate = Gate::default();
-        let places: Vec<_> = (0..100).filter_map(|_| gate.place(1000).ok()).collect();
+        let limiter = CallLimiter::default();
+        let places: Vec<_> = (0..100)
+            .filter_map(|_| limiter.count_user(Uid::new(1000)).ok())
+            .collect();
         assert_eq!(places.len(), USER_MAX);
-        assert!(matches!(turn(&gate, 1000).await, Some(Err(Full))));
+        assert!(matches!(
+            turn(&limiter, Uid::new(1000)).await,
+            Some(Err(Full))
+        ));
         let users = (1001..2000).flat_map(|user| (0..USER_MAX).map(move |_| user));
-        let others: Vec<_> = users.filter_map(|user| gate.place(user).ok()).collect();
+        let others: Vec<_> = users
+            .filter_map(|user| limiter.count_user(Uid::new(user)).ok())
+            .collect();
         assert_eq!(places.len() + others.len(), ALL_MAX);
-        assert!(matches!(turn(&gate, 0).await, Some(Ok(None))));
+        assert!(matches!(turn(&limiter, Uid::new(0)).await, Some(Ok(None))));
         drop((places, others));
-        let inside = gate.inside();
-        assert!(inside.users.is_empty() && inside.all == 0, "nobody is kept");
+        let counts = limiter.counts();
+        assert!(counts.users.is_empty() && counts.all == 0, "nobody is kept");
     }
 }

@@ -28,7 +28,7 @@ const INTERACTIVE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long polkit may take to answer by itself; it may have to be started for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum number of open questions: far fewer than the answers that the bus lets a peer wait for
+/// Maximum number of open requests: far fewer than the answers that the bus lets a peer wait for
 /// (`max_replies_per_connection`, 128), since calls that end sessions need some of them.
 static PERMITS: Semaphore = Semaphore::const_new(32);
 
@@ -37,14 +37,14 @@ static CANCELLATION_IDS: AtomicU64 = AtomicU64::new(0);
 
 /// What somebody wants to do: an action of `org.sessiontimeout1.policy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub(crate) enum PolkitAction {
     /// Put off the absolute limit of an own session.
     ExtendOwn,
     /// Put off the absolute limit of anybody's.
     ExtendAny,
 }
 
-impl Action {
+impl PolkitAction {
     const fn id(self) -> &'static str {
         match self {
             Self::ExtendOwn => "org.sessiontimeout1.extend-own",
@@ -62,9 +62,9 @@ pub(crate) enum Interaction {
 
 /// A question to polkit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Question<'a> {
+pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) subject: &'a UniqueName<'a>,
-    pub(crate) action: Action,
+    pub(crate) action: PolkitAction,
     /// The session that it is about, in the subject's own words: the subject gets to see it.
     pub(crate) session: &'a str,
     pub(crate) interaction: Interaction,
@@ -115,7 +115,7 @@ impl fmt::Display for Denial {
 /// The subject may not.
 pub(crate) async fn check(
     link: Option<Link>,
-    question: Question<'_>,
+    question: AuthorizationRequest<'_>,
     abandoned: impl Future<Output = ()>,
 ) -> Result<(), Denial> {
     let unavailable = |why: &str| Denial::Unavailable(why.to_owned());

@@ -4,17 +4,17 @@ use log::Level;
 use tokio::sync::watch;
 use zbus::Connection;
 
-use super::{BUS_NAME, Manager, PATH, Questions};
-use crate::bus::{self, Pauses, timely};
+use super::{BUS_NAME, Context, Manager, PATH};
+use crate::bus::{self, Backoff, with_timeout};
 
 /// Offers the interface for ever, on a connection of its own. Without it everything else goes on:
 /// it is there to look at, not to enforce.
-pub(crate) async fn offer(bus: watch::Sender<Option<Connection>>, questions: Questions) {
-    let mut pauses = Pauses::default();
+pub(crate) async fn serve(bus: watch::Sender<Option<Connection>>, context: Context) {
+    let mut backoff = Backoff::default();
     let mut level = Level::Warn;
     loop {
-        match offer_once(&bus, &questions).await {
-            Ok(()) => (pauses, level) = (Pauses::default(), Level::Warn),
+        match serve_once(&bus, &context).await {
+            Ok(()) => (backoff, level) = (Backoff::default(), Level::Warn),
             Err(error) => {
                 log::log!(level, "cannot offer {BUS_NAME} on the system bus: {error}");
                 // It is tried again and again, and told once.
@@ -22,7 +22,7 @@ pub(crate) async fn offer(bus: watch::Sender<Option<Connection>>, questions: Que
             }
         }
         bus.send_replace(None);
-        tokio::time::sleep(pauses.next()).await;
+        tokio::time::sleep(backoff.next()).await;
     }
 }
 
@@ -30,19 +30,19 @@ pub(crate) async fn offer(bus: watch::Sender<Option<Connection>>, questions: Que
 ///
 /// # Errors
 /// It cannot be offered.
-async fn offer_once(
+async fn serve_once(
     bus: &watch::Sender<Option<Connection>>,
-    questions: &Questions,
+    context: &Context,
 ) -> zbus::Result<()> {
     let connection = bus::public().await?;
     bus.send_replace(Some(connection.clone()));
-    timely(serve(&connection, questions)).await?;
+    with_timeout(export(&connection, context)).await?;
     connection.closed().await;
     Ok(())
 }
 
-async fn serve(connection: &Connection, questions: &Questions) -> zbus::Result<()> {
-    let manager = Manager::new(questions.clone());
+async fn export(connection: &Connection, context: &Context) -> zbus::Result<()> {
+    let manager = Manager::new(context.clone());
     connection.object_server().at(PATH, manager).await?;
     connection.request_name(BUS_NAME).await
 }

@@ -16,15 +16,15 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The sessions with a change that was not signalled yet. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct News(Arc<Waiting>);
+pub(crate) struct ChangedSessions(Arc<Queue>);
 
 #[derive(Default)]
-struct Waiting {
+struct Queue {
     ids: Mutex<BTreeSet<String>>,
     woken: Notify,
 }
 
-impl News {
+impl ChangedSessions {
     /// Something has changed of these. Never waits.
     pub(crate) fn tell(&self, ids: Vec<String>) {
         if ids.is_empty() {
@@ -44,15 +44,15 @@ impl News {
 }
 
 /// Signals what has changed, for ever; while the bus is away, to nobody.
-pub(crate) async fn announce(news: News, bus: PublicBus) {
-    let mut pace = Pace::default();
+pub(crate) async fn emit_changes(changed: ChangedSessions, bus: PublicBus) {
+    let mut limiter = RateLimiter::default();
     loop {
-        let due = pace.next();
+        let due = limiter.next();
         tokio::select! {
-            ids = news.next() => pace.changed(ids),
+            ids = changed.next() => limiter.changed(ids),
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
         }
-        for id in pace.due(Instant::now()) {
+        for id in limiter.due(Instant::now()) {
             let connection = bus.borrow().clone();
             let Some(connection) = connection else {
                 continue;
@@ -70,16 +70,16 @@ async fn signal(connection: &zbus::Connection, id: &str) -> zbus::Result<()> {
 
 /// When each session may be told of.
 #[derive(Default)]
-struct Pace(HashMap<String, Told>);
+struct RateLimiter(HashMap<String, SignalState>);
 
 #[derive(Clone, Copy, Default)]
-struct Told {
+struct SignalState {
     last: Option<Instant>,
     /// Something has changed since.
     stale: bool,
 }
 
-impl Told {
+impl SignalState {
     /// When it is to be told, if it is.
     fn when(self) -> Option<Option<Instant>> {
         self.stale
@@ -87,7 +87,7 @@ impl Told {
     }
 }
 
-impl Pace {
+impl RateLimiter {
     fn changed(&mut self, ids: BTreeSet<String>) {
         for id in ids {
             self.0.entry(id).or_default().stale = true;
@@ -105,7 +105,7 @@ impl Pace {
         for (id, told) in &mut self.0 {
             if told.when().is_some_and(|at| at.is_none_or(|at| at <= now)) {
                 due.push(id.clone());
-                *told = Told {
+                *told = SignalState {
                     last: Some(now),
                     stale: false,
                 };
@@ -129,36 +129,36 @@ mod tests {
 
     #[test]
     fn many_changes_are_one_signal_at_once_and_one_a_second_later() {
-        let (mut pace, start) = (Pace::default(), Instant::now());
+        let (mut limiter, start) = (RateLimiter::default(), Instant::now());
         let mut told = 0;
         for moment in 0..100 {
-            pace.changed(ids(["c1"]));
-            told += pace.due(start + moment * MIN_INTERVAL / 200).len();
+            limiter.changed(ids(["c1"]));
+            told += limiter.due(start + moment * MIN_INTERVAL / 200).len();
         }
         assert_eq!(told, 1);
         // The last change is told, and not lost.
-        assert_eq!(pace.next(), Some(start + MIN_INTERVAL));
-        assert_eq!(pace.due(start + MIN_INTERVAL), ["c1"]);
-        assert_eq!(pace.next(), None);
+        assert_eq!(limiter.next(), Some(start + MIN_INTERVAL));
+        assert_eq!(limiter.due(start + MIN_INTERVAL), ["c1"]);
+        assert_eq!(limiter.next(), None);
     }
 
     #[test]
     fn sessions_do_not_wait_for_each_other_and_are_forgotten() {
-        let (mut pace, start) = (Pace::default(), Instant::now());
-        pace.changed(ids(["c1"]));
-        assert_eq!(pace.due(start), ["c1"]);
-        pace.changed(ids(["c1", "c2"]));
-        assert_eq!(pace.due(start + MIN_INTERVAL / 2), ["c2"]);
-        assert_eq!(pace.due(start + MIN_INTERVAL), ["c1"]);
-        assert_eq!(pace.due(start + 3 * MIN_INTERVAL), [""; 0]);
-        assert!(pace.0.is_empty());
+        let (mut limiter, start) = (RateLimiter::default(), Instant::now());
+        limiter.changed(ids(["c1"]));
+        assert_eq!(limiter.due(start), ["c1"]);
+        limiter.changed(ids(["c1", "c2"]));
+        assert_eq!(limiter.due(start + MIN_INTERVAL / 2), ["c2"]);
+        assert_eq!(limiter.due(start + MIN_INTERVAL), ["c1"]);
+        assert_eq!(limiter.due(start + 3 * MIN_INTERVAL), [""; 0]);
+        assert!(limiter.0.is_empty());
     }
 
     #[tokio::test]
     async fn news_that_come_before_somebody_listens_are_not_lost() {
-        let news = News::default();
-        news.tell(vec!["c1".to_owned()]);
-        news.tell(vec!["c2".to_owned(), "c1".to_owned()]);
-        assert_eq!(news.next().await, ids(["c1", "c2"]));
+        let changed = ChangedSessions::default();
+        changed.tell(vec!["c1".to_owned()]);
+        changed.tell(vec!["c2".to_owned(), "c1".to_owned()]);
+        assert_eq!(changed.next().await, ids(["c1", "c2"]));
     }
 }

@@ -23,7 +23,7 @@ const DEFERRAL_MAX: Duration = Duration::from_secs(10);
 const RECORD_BYTES: usize = 256;
 
 /// The record of the session being processed, and the deferred actions.
-pub(crate) struct Last {
+pub(crate) struct Deferred {
     file: Option<File>,
     /// The session that the previous daemon was killed over.
     suspect: Option<SessionKey>,
@@ -32,7 +32,7 @@ pub(crate) struct Last {
     since: Option<Instant>,
 }
 
-impl Last {
+impl Deferred {
     /// Reads the record that the previous daemon left in this file.
     pub(crate) fn load(path: &Path) -> Self {
         let file = match open(path) {
@@ -58,7 +58,7 @@ impl Last {
     }
 
     /// Returns these actions without those of the suspect session, which are deferred.
-    pub(crate) fn sift(&mut self, actions: Vec<Action>) -> Vec<Action> {
+    pub(crate) fn defer(&mut self, actions: Vec<Action>) -> Vec<Action> {
         let Some(suspect) = &self.suspect else {
             return actions;
         };
@@ -84,7 +84,7 @@ impl Last {
     }
 
     /// The suspect session has been processed, and is treated like others from now on.
-    pub(crate) fn acquit(&mut self) {
+    pub(crate) fn clear_suspect(&mut self) {
         self.suspect = None;
     }
 
@@ -160,30 +160,30 @@ mod tests {
     async fn what_the_daemon_was_killed_over_comes_last_and_comes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("last");
-        let mut last = Last::load(&path);
-        assert_eq!(last.sift(actions()), actions());
+        let mut last = Deferred::load(&path);
+        assert_eq!(last.defer(actions()), actions());
         assert_eq!(last.due(), None);
         last.begin(&key("a-longer-one"));
         last.begin(&key("c1"));
 
         // The daemon is killed here. The session stays recorded for the next one.
         for _ in 0..2 {
-            let mut last = Last::load(&path);
+            let mut last = Deferred::load(&path);
             let [c1, c22, _, c3] = actions().try_into().unwrap();
-            assert_eq!(last.sift(actions()), [c22, c3]);
+            assert_eq!(last.defer(actions()), [c22, c3]);
             let began = Instant::now();
             tokio::time::advance(Duration::from_secs(1)).await;
-            last.sift(actions());
+            last.defer(actions());
             assert_eq!(last.due(), Some(began + DEFERRAL_MAX), "from the first on");
             assert_eq!(last.take(), vec![c1; 4]);
             assert_eq!(last.due(), None);
         }
 
-        let mut last = Last::load(&path);
-        last.acquit();
-        assert_eq!(last.sift(actions()), actions());
+        let mut last = Deferred::load(&path);
+        last.clear_suspect();
+        assert_eq!(last.defer(actions()), actions());
         last.end();
-        assert_eq!(Last::load(&path).sift(actions()), actions());
+        assert_eq!(Deferred::load(&path).defer(actions()), actions());
     }
 
     #[test]
@@ -199,12 +199,16 @@ mod tests {
             &"1 ".repeat(RECORD_BYTES),
         ] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(Last::load(&path).sift(actions()), actions(), "{text:?}");
+            assert_eq!(
+                Deferred::load(&path).defer(actions()),
+                actions(),
+                "{text:?}"
+            );
         }
         let nowhere = directory.path().join("missing/last");
-        let mut last = Last::load(&nowhere);
+        let mut last = Deferred::load(&nowhere);
         last.begin(&key("c1"));
         last.end();
-        assert_eq!(last.sift(actions()), actions());
+        assert_eq!(last.defer(actions()), actions());
     }
 }

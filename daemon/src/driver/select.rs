@@ -40,12 +40,12 @@ impl Signals {
 }
 
 /// What the driver was woken by.
-pub(super) enum Woken {
+pub(super) enum Wakeup {
     Alarm,
     Inhibitors,
     Input(Box<Input>),
     /// Actions that are deferred until the driver is idle.
-    Late,
+    Deferred,
     /// Nothing has come for a moment, and there is something to do then.
     Quiet,
     Reload,
@@ -58,41 +58,41 @@ impl Driver {
     ///
     /// # Errors
     /// The kernel tells nothing more of something, or a vital task is gone.
-    pub(super) async fn woken(
+    pub(super) async fn next_wakeup(
         &mut self,
         sources: &mut Sources,
         deadline: Option<BootTime>,
-    ) -> io::Result<Woken> {
-        let to_keep = self.kept.revision != self.engine.revision();
+    ) -> io::Result<Wakeup> {
+        let to_keep = self.saved.revision != self.engine.revision();
         loop {
             let to_rest = self.watchdog.owes(deadline);
             let watchdog = self.watchdog.clone();
             // When no input comes for a moment, or at the deadline of the deferral.
             let quiet = Instant::now() + SAVE_INTERVAL;
-            let late = self.last.due().map_or(quiet, |due| due.min(quiet));
+            let late = self.deferred.due().map_or(quiet, |due| due.min(quiet));
             let signals = &mut sources.signals;
             return Ok(tokio::select! {
-                _ = signals.terminate.recv() => Woken::Stop,
-                _ = signals.interrupt.recv() => Woken::Stop,
-                _ = signals.reload.recv() => Woken::Reload,
+                _ = signals.terminate.recv() => Wakeup::Stop,
+                _ = signals.interrupt.recv() => Wakeup::Stop,
+                _ = signals.reload.recv() => Wakeup::Reload,
                 fired = self.alarm.fired() => {
                     fired?;
-                    Woken::Alarm
+                    Wakeup::Alarm
                 }
-                active = self.hands.activity() => {
-                    Woken::Seen(active?.into_iter().map(Event::ActivitySeen).collect())
+                active = self.actions.activity() => {
+                    Wakeup::Seen(active?.into_iter().map(Event::ActivitySeen).collect())
                 }
                 changed = self.inhibitors.changed() => {
                     changed?;
-                    Woken::Inhibitors
+                    Wakeup::Inhibitors
                 }
-                input = sources.queue.recv() => input.map_or(Woken::Stop, |input| Woken::Input(Box::new(input))),
+                input = sources.queue.recv() => input.map_or(Wakeup::Stop, |input| Wakeup::Input(Box::new(input))),
                 lost = loss(&mut sources.vital) => return Err(lost),
                 // Others were woken, and the rest that was told of is over.
                 () = watchdog.woke(), if !to_rest => continue,
-                () = tokio::time::sleep_until(late), if self.last.due().is_some() => Woken::Late,
-                () = tokio::time::sleep(SAVE_INTERVAL), if to_keep => Woken::Quiet,
-                () = tokio::time::sleep(REST_MIN), if to_rest => Woken::Quiet,
+                () = tokio::time::sleep_until(late), if self.deferred.due().is_some() => Wakeup::Deferred,
+                () = tokio::time::sleep(SAVE_INTERVAL), if to_keep => Wakeup::Quiet,
+                () = tokio::time::sleep(REST_MIN), if to_rest => Wakeup::Quiet,
             });
         }
     }

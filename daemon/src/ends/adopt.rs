@@ -8,11 +8,11 @@ use rustix::process::PidfdFlags;
 use session_timeout_policy::{Keeper, NoSession, SessionFacts};
 use tokio::io::unix::AsyncFd;
 
-use super::units::{Scope, Stop};
+use super::units::{NewScope, StopMode};
 use super::{Ends, targets};
 use crate::process::Process;
 use crate::process::cgroup;
-use crate::sys::async_fd::Pollable;
+use crate::sys::async_fd::OwnsFd;
 
 /// Number of passes: children may be forked while others are moved; children of moved processes are
 /// in the scope already.
@@ -49,25 +49,25 @@ impl Ends {
         let Some(unit) = cgroup::unit_of(session) else {
             return Ok(());
         };
-        let scope = Scope {
+        let scope = NewScope {
             name: &unit,
             description: &format!("Login of {}, which logind has no session for", session.user),
             user: session.uid,
-            stop: Stop::Leisurely,
+            stop: StopMode::Leisurely,
         };
         for _ in 0..PASSES_MAX {
             let mut all = self.of_kept(session).await?;
             let (unit, user) = (unit.clone(), session.uid);
             let outside = move || {
-                all.retain(|process| !cgroup::holds(&unit, user, process.pid));
+                all.retain(|process| !cgroup::is_in_unit(&unit, user, process.pid));
                 all
             };
-            let outside = self.aside.soon_of(user, outside).await;
+            let outside = self.threads.soon_of(user, outside).await;
             let outside = outside.ok_or_else(unreadable)?;
             if outside.is_empty() {
                 return Ok(());
             }
-            self.holding.hold(&scope, &outside).await?;
+            self.mover.move_into(&scope, &outside).await?;
         }
         Ok(())
     }
@@ -76,8 +76,8 @@ impl Ends {
     /// processes in its audit session.
     async fn of_kept(&self, session: &SessionFacts) -> zbus::Result<BTreeSet<Process>> {
         match targets::leader(session) {
-            Some(leader) => match self.censuses.take().await {
-                Some(census) => Ok(census.below(leader)),
+            Some(leader) => match self.snapshots.take().await {
+                Some(snapshot) => Ok(snapshot.tree(leader)),
                 None => Err(unreadable()),
             },
             None if session.keeper == Keeper::Daemon(NoSession::Dropped) => {
@@ -138,10 +138,10 @@ fn unreadable() -> zbus::Error {
 }
 
 /// A descriptor that becomes readable when the process exits (pidfd_open(2)).
-fn watch(process: Process) -> Option<AsyncFd<Pollable<OwnedFd>>> {
+fn watch(process: Process) -> Option<AsyncFd<OwnsFd<OwnedFd>>> {
     let pid = i32::try_from(process.pid.as_raw()).ok()?;
     let pid = rustix::process::Pid::from_raw(pid)?;
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-    let watch = Pollable::register(pidfd).ok()?;
+    let watch = OwnsFd::register(pidfd).ok()?;
     process.lives().then_some(watch)
 }

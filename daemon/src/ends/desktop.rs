@@ -52,16 +52,16 @@ const SESSIONS: &str = "/run/systemd/sessions";
 impl Ends {
     /// Records the control groups of the session's desktop, unless that was done or is being done.
     pub(super) async fn note_desktop(&self, session: &SessionFacts) {
-        if self.leftovers.begins_query(&session.key) {
+        if self.targets.begins_query(&session.key) {
             let groups = self.desktop(session).await;
-            self.leftovers.end_query(&session.key, groups);
+            self.targets.end_query(&session.key, groups);
         }
     }
 
     /// Waits for a query of the session's desktop that is under way, four seconds at most.
     pub(super) async fn await_desktop(&self, session: &SessionFacts) {
         let answered = async {
-            while self.leftovers.is_queried(&session.key) {
+            while self.targets.is_queried(&session.key) {
                 tokio::time::sleep(POLL_MIN).await;
             }
         };
@@ -126,7 +126,9 @@ impl Ends {
 
 /// The processes in these control groups.
 pub(super) fn processes(groups: &BTreeSet<String>) -> BTreeSet<Process> {
-    let pids = groups.iter().flat_map(|group| cgroup::inside(group));
+    let pids = groups
+        .iter()
+        .flat_map(|group| cgroup::processes_below(group));
     pids.filter_map(Process::of).collect()
 }
 

@@ -13,10 +13,10 @@ use rustix::process::{Signal, pidfd_send_signal};
 use session_timeout_policy::{Keeper, NoSession, SessionFacts, Uid};
 
 use super::Ends;
-use super::scopes::Pin;
-use super::targets::{self, Extent, Leftovers};
-use crate::process::{self, Census, Process};
-use crate::sys::threads::Aside;
+use super::scopes::PinnedProcess;
+use super::targets::{self, Extent, Targets};
+use crate::process::{self, Process, Snapshot};
+use crate::sys::threads::Threads;
 
 /// Maximum number of searches: a process that is killed may have forked meanwhile.
 const SEARCHES_MAX: u32 = 16;
@@ -41,7 +41,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who is looked for beside those that were noted when the end began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Latecomers {
+pub(super) enum SearchRange {
     /// What descends from the leader while that lives. Where it has ended in its grace, who is left
     /// in its audit session may have been detached.
     Descendants,
@@ -49,7 +49,7 @@ pub(super) enum Latecomers {
     All,
 }
 
-impl Latecomers {
+impl SearchRange {
     /// Of a session whose grace is over. The user may have killed the leader long before.
     pub(super) fn after_grace(session: &SessionFacts) -> Self {
         match session.keeper {
@@ -63,13 +63,13 @@ impl Ends {
     /// Kills what is left of the session, in any control group: first those that were noted when the
     /// end began, at once. The leader is the last one: what descends from it is found as long as it
     /// lives.
-    pub(super) async fn kill(&self, session: &SessionFacts, latecomers: Latecomers) {
+    pub(super) async fn kill(&self, session: &SessionFacts, range: SearchRange) {
         let leader = targets::leader(session);
-        let mut noted = self.leftovers.noted(&session.key);
+        let mut noted = self.targets.noted(&session.key);
         noted.retain(|&process| Some(process) != leader);
         let others = async {
-            kill_all(&self.aside, session.uid, noted).await;
-            self.kill_latecomers(session, leader, latecomers).await;
+            kill_all(&self.threads, session.uid, noted).await;
+            self.kill_latecomers(session, leader, range).await;
         };
         if tokio::time::timeout(SEARCH_TIMEOUT, others).await.is_err() {
             let id = &session.key.id;
@@ -82,7 +82,7 @@ impl Ends {
         &self,
         session: &SessionFacts,
         leader: Option<Process>,
-        latecomers: Latecomers,
+        range: SearchRange,
     ) {
         let mut quiet = 0;
         for round in 0..SEARCHES_MAX {
@@ -90,12 +90,12 @@ impl Ends {
             let search = Search {
                 session: session.clone(),
                 leader,
-                latecomers: (!self.is_hung_up(session)).then_some(latecomers),
+                range: (!self.is_hung_up(session)).then_some(range),
                 round,
             };
-            let leftovers = self.leftovers.clone();
-            let kill = move || search.kill(&leftovers);
-            match self.aside.of(session.uid, kill).await {
+            let targets = self.targets.clone();
+            let kill = move || search.kill(&targets);
+            match self.threads.of(session.uid, kill).await {
                 Some(0) => quiet += 1,
                 Some(_) => quiet = 0,
                 None => return,
@@ -112,17 +112,17 @@ struct Search {
     session: SessionFacts,
     leader: Option<Process>,
     /// `None` for a session that was hung up, of which only the leader is killed.
-    latecomers: Option<Latecomers>,
+    range: Option<SearchRange>,
     round: u32,
 }
 
 impl Search {
     /// Notes and kills what is found; returns the number of processes.
-    fn kill(self, leftovers: &Leftovers) -> usize {
+    fn kill(self, targets: &Targets) -> usize {
         if let Some(found) = self.found() {
-            leftovers.note(&self.session.key, Extent::All, found);
+            targets.note(&self.session.key, Extent::All, found);
         }
-        let mut left = leftovers.alive(&self.session);
+        let mut left = targets.alive(&self.session);
         left.retain(|&process| Some(process) != self.leader);
         let count = left.len();
         left.into_iter().for_each(kill);
@@ -130,32 +130,34 @@ impl Search {
     }
 
     fn found(&self) -> Option<BTreeSet<Process>> {
-        let latecomers = self.latecomers?;
-        match (self.leader.filter(|leader| leader.lives()), latecomers) {
-            (Some(leader), _) if self.round < LIST_SEARCHES => Some(process::family(leader)),
-            (Some(leader), _) => Some(Census::take().below(leader)),
-            (None, Latecomers::All) => self.session.audit.map(process::in_audit_session),
-            (None, Latecomers::Descendants) => None,
+        let range = self.range?;
+        match (self.leader.filter(|leader| leader.lives()), range) {
+            (Some(leader), _) if self.round < LIST_SEARCHES => Some(process::tree(leader)),
+            (Some(leader), _) => Some(Snapshot::take().tree(leader)),
+            (None, SearchRange::All) => self.session.audit.map(process::in_audit_session),
+            (None, SearchRange::Descendants) => None,
         }
     }
 }
 
 /// A few are killed at once, also while all threads are busy; what takes longer waits for earlier
 /// work of the same user.
-async fn kill_all(aside: &Aside, user: Uid, processes: BTreeSet<Process>) {
+async fn kill_all(threads: &Threads, user: Uid, processes: BTreeSet<Process>) {
     let are_few = processes.len() <= INLINE_MAX;
     let kill_all = move || processes.into_iter().for_each(kill);
     if are_few {
         kill_all();
     } else {
         // What it could not kill is found when it is looked for.
-        aside.of(user, kill_all).await;
+        threads.of(user, kill_all).await;
     }
 }
 
 /// Kills this process, and no other that has its number by now.
 fn kill(process: Process) {
-    let Some(pin) = Pin::of(process) else { return };
+    let Some(pin) = PinnedProcess::of(process) else {
+        return;
+    };
     if let Err(error) = pidfd_send_signal(&pin.pidfd, Signal::KILL) {
         log::debug!("cannot kill process {}: {error}", process.pid.as_raw());
     }
@@ -186,17 +188,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn those_that_are_known_are_killed_while_all_threads_are_busy() {
-        let aside = Aside::default();
+        let threads = Threads::default();
         let (_go, gone) = std::sync::mpsc::channel::<()>();
         let gone = std::sync::Arc::new(std::sync::Mutex::new(gone));
         // The machine's threads, and that of the same user.
         for user in [None, None, Some(Uid::new(1))] {
-            let (aside, gone) = (aside.clone(), std::sync::Arc::clone(&gone));
+            let (threads, gone) = (threads.clone(), std::sync::Arc::clone(&gone));
             let hangs = move || gone.lock().unwrap().recv().is_ok();
             tokio::spawn(async move {
                 match user {
-                    Some(user) => aside.of(user, hangs).await,
-                    None => aside.run(hangs).await,
+                    Some(user) => threads.of(user, hangs).await,
+                    None => threads.run(hangs).await,
                 }
             });
         }
@@ -205,7 +207,7 @@ mod tests {
         let known = children
             .iter()
             .filter_map(|one| Process::of(Pid::new(one.id())));
-        let killing = kill_all(&aside, Uid::new(1), known.collect());
+        let killing = kill_all(&threads, Uid::new(1), known.collect());
         let _ = tokio::time::timeout(SEARCH_INTERVAL, killing).await;
         for one in &mut children {
             assert_eq!(end_of(one), Some(nix::libc::SIGKILL));

@@ -5,11 +5,11 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use session_timeout_policy::{Event, InvocationId, Keeper, SessionFacts};
 
-use super::kill::Latecomers;
-use super::units::{self, Found, Scope, Stop};
+use super::kill::SearchRange;
+use super::units::{self, NewScope, StopMode, UnitState};
 use super::{Ends, Extent, FLUSH_DELAY, Request, desktop, targets};
 use crate::bus::Link;
-use crate::logind::{self, End, Ended, Locked, Told};
+use crate::logind::{self, EndMethod, EndReply, LockReply, Signalled};
 use crate::process;
 use crate::process::cgroup;
 
@@ -19,7 +19,7 @@ const LOGIND_TIMEOUT: Duration = Duration::from_secs(1);
 /// Timeout of a lock request, for which there is no second way.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Pauses between the checks whether a leader that was sent SIGTERM has exited: sshd takes some 15
+/// Delays between the checks whether a leader that was sent SIGTERM has exited: sshd takes some 15
 /// ms, a desktop up to some seconds. There is no signal to wait for: logind documents change
 /// signals for `State`, and does not send them (systemd 252 to 257).
 const LEADER_DELAYS: [Duration; 7] = [
@@ -32,7 +32,7 @@ const LEADER_DELAYS: [Duration; 7] = [
     Duration::from_secs(2),
 ];
 
-/// Pauses between the checks whether a session that PID 1 ends is gone, while logind does not
+/// Delays between the checks whether a session that PID 1 ends is gone, while logind does not
 /// report it.
 const GONE_DELAYS: [Duration; 10] = [
     Duration::from_millis(50),
@@ -55,9 +55,9 @@ struct Failures {
 
 impl Ends {
     /// Sends the request; returns what is known of the result at once.
-    pub(super) async fn asked(&self, session: &SessionFacts, request: Request) -> Option<Event> {
+    pub(super) async fn send(&self, session: &SessionFacts, request: Request) -> Option<Event> {
         let parting = async {
-            if request.parts() {
+            if request.has_last_line() {
                 tokio::time::sleep(FLUSH_DELAY).await;
             }
         };
@@ -83,15 +83,15 @@ impl Ends {
         }
     }
 
-    async fn end(&self, session: &SessionFacts, how: End) -> Option<Event> {
+    async fn end(&self, session: &SessionFacts, how: EndMethod) -> Option<Event> {
         let scope = async {
             let _turn = self.turns.acquire().await;
             self.end_scope(session, how).await
         };
         let outside = async {
             // It waits for nobody's turn: not in here, nor for an answer.
-            if how == End::Kill {
-                self.kill(session, Latecomers::after_grace(session)).await;
+            if how == EndMethod::Kill {
+                self.kill(session, SearchRange::after_grace(session)).await;
             }
             let _turn = self.turns.acquire().await;
             self.end_outside(session, how).await
@@ -105,7 +105,7 @@ impl Ends {
     }
 
     /// Ends the processes in the session's scope.
-    async fn end_scope(&self, session: &SessionFacts, how: End) -> Result<(), Failures> {
+    async fn end_scope(&self, session: &SessionFacts, how: EndMethod) -> Result<(), Failures> {
         let logind = match session.keeper {
             Keeper::Daemon(_) => None,
             Keeper::Logind => {
@@ -113,8 +113,8 @@ impl Ends {
                     logind::end(&link, &session.key, how, &self.screens).await
                 });
                 match asked.await {
-                    Ok(Ended::Asked) => return Ok(()),
-                    Ok(Ended::Before) => {
+                    Ok(EndReply::Asked) => return Ok(()),
+                    Ok(EndReply::Before) => {
                         // logind's signal was lost, as during a reconnect.
                         self.await_gone(session);
                         return Ok(());
@@ -139,18 +139,18 @@ impl Ends {
     pub(super) async fn end_by_pid1(
         &self,
         session: &SessionFacts,
-        how: End,
-    ) -> zbus::Result<Found> {
+        how: EndMethod,
+    ) -> zbus::Result<UnitState> {
         let Some(scope) = self.scope_of(session).await? else {
-            return Ok(Found::No);
+            return Ok(UnitState::NotLoaded);
         };
         match how {
             // Without the SIGHUP that PID 1 sends to scopes, as in the request to logind.
-            End::Terminate if session.seat.is_some() => {
+            EndMethod::Terminate if session.seat.is_some() => {
                 self.units.kill(scope, Signal::SIGTERM).await
             }
-            End::Terminate => self.units.stop(scope).await,
-            End::Kill => self.units.kill(scope, Signal::SIGKILL).await,
+            EndMethod::Terminate => self.units.stop(scope).await,
+            EndMethod::Kill => self.units.kill(scope, Signal::SIGKILL).await,
         }
     }
 
@@ -178,9 +178,9 @@ impl Ends {
         };
         let done = || Some(Event::HungUp(session.key.clone()));
         match (told, request) {
-            (Ok(Told::Nobody), _) | (Ok(Told::All), Request::AskLeader) => done(),
-            (Ok(Told::All), _) => None,
-            (Ok(Told::Leader), _) => {
+            (Ok(Signalled::None), _) | (Ok(Signalled::All), Request::AskLeader) => done(),
+            (Ok(Signalled::All), _) => None,
+            (Ok(Signalled::Leader), _) => {
                 for pause in LEADER_DELAYS {
                     tokio::time::sleep(pause).await;
                     if self.has_left(session).await {
@@ -193,7 +193,7 @@ impl Ends {
         }
     }
 
-    async fn ask_leader(&self, session: &SessionFacts) -> Result<Told, Failures> {
+    async fn ask_leader(&self, session: &SessionFacts) -> Result<Signalled, Failures> {
         let logind = match session.keeper {
             Keeper::Daemon(_) => None,
             Keeper::Logind => {
@@ -211,30 +211,30 @@ impl Ends {
     }
 
     /// PID 1 signals units, not single processes: the leader is moved into a scope of its own.
-    async fn ask_leader_by_pid1(&self, session: &SessionFacts) -> zbus::Result<Told> {
+    async fn ask_leader_by_pid1(&self, session: &SessionFacts) -> zbus::Result<Signalled> {
         let Some(leader) = targets::leader(session) else {
             return Ok(match self.scope_of(session).await? {
                 Some(scope) => {
                     self.units.kill(scope, Signal::SIGHUP).await?;
-                    Told::All
+                    Signalled::All
                 }
-                None => Told::Nobody,
+                None => Signalled::None,
             });
         };
         let (id, stamp) = (&session.key.id, crate::sys::clock::boot_now().as_micros());
-        let scope = Scope {
+        let scope = NewScope {
             name: &format!("session-timeout-leader-{id}-{stamp}.scope"),
             description: &format!("Leader of session {id}, which is asked to end"),
             user: session.uid,
-            stop: Stop::Ask,
+            stop: StopMode::Ask,
         };
-        match self.holding.hold(&scope, &[leader].into()).await? {
+        match self.mover.move_into(&scope, &[leader].into()).await? {
             Some(unit) => {
                 self.units.stop(unit).await?;
                 self.await_gone(session);
-                Ok(Told::Leader)
+                Ok(Signalled::Leader)
             }
-            None => Ok(Told::Nobody),
+            None => Ok(Signalled::None),
         }
     }
 
@@ -243,7 +243,7 @@ impl Ends {
         if session.leader.is_some() && targets::leader(session).is_none() {
             return true;
         }
-        if session.keeper != Keeper::Logind || self.silence.holds() {
+        if session.keeper != Keeper::Logind || self.logind_backoff.is_active() {
             return false;
         }
         let asked = self.logind(async |link| logind::is_open(&link, &session.key).await);
@@ -254,8 +254,8 @@ impl Ends {
         let key = &session.key;
         let locking = self.asking(LOCK_TIMEOUT, async |link| logind::lock(&link, key).await);
         match locking.await {
-            Ok(Locked::Already) => Some(Event::Locked(key.clone())),
-            Ok(Locked::Asked) => None,
+            Ok(LockReply::Already) => Some(Event::Locked(key.clone())),
+            Ok(LockReply::Asked) => None,
             Err(error) => {
                 self.failed(session, Request::Lock, &error);
                 Some(if logind::answered(&error) {
@@ -272,13 +272,13 @@ impl Ends {
         &self,
         asking: impl AsyncFnOnce(Link) -> zbus::Result<T>,
     ) -> zbus::Result<T> {
-        if self.silence.holds() {
+        if self.logind_backoff.is_active() {
             return Err(silent());
         }
         let answer = self.asking(LOGIND_TIMEOUT, asking).await;
         match &answer {
-            Err(error) if !logind::answered(error) => self.silence.begins(),
-            _ => self.silence.ends(),
+            Err(error) if !logind::answered(error) => self.logind_backoff.start(),
+            _ => self.logind_backoff.stop(),
         }
         answer
     }
@@ -307,7 +307,7 @@ impl Ends {
         if !self.awaits(&session.key) {
             return;
         }
-        self.tell(session, async |ends, session| {
+        self.spawn(session, async |ends, session| {
             let mut gone = false;
             for pause in GONE_DELAYS {
                 tokio::time::sleep(pause).await;
@@ -333,7 +333,7 @@ impl Ends {
             Some(logind) => format!("logind: {logind}; PID 1: {pid1}"),
             None => format!("PID 1: {pid1}"),
         };
-        self.teller
+        self.journal
             .request_failed(&session.key.id, request.verb(), &why);
         if refused {
             Event::EndFailed(session.key.clone())
@@ -344,12 +344,12 @@ impl Ends {
 
     pub(super) fn failed(&self, session: &SessionFacts, request: Request, why: &zbus::Error) {
         let (id, why) = (&session.key.id, why.to_string());
-        self.teller.request_failed(id, request.verb(), &why);
+        self.journal.request_failed(id, request.verb(), &why);
     }
 
     /// Adds the processes of the session to its record.
     pub(super) async fn note_again(&self, session: &SessionFacts) {
-        let note = |processes| self.leftovers.note(&session.key, Extent::All, processes);
+        let note = |processes| self.targets.note(&session.key, Extent::All, processes);
         let Some(leader) = targets::leader(session) else {
             // Not noted where they cannot be read: that is tried again at the next request.
             if let Some(processes) = self.in_audit_session(session).await {
@@ -358,12 +358,12 @@ impl Ends {
             return;
         };
         // First without the processes of others, which may be too many to be read in time.
-        let family = move || process::family(leader);
-        if let Some(family) = self.aside.of(session.uid, family).await {
+        let family = move || process::tree(leader);
+        if let Some(family) = self.threads.of(session.uid, family).await {
             note(family);
         }
-        if let Some(census) = self.censuses.take().await {
-            note(census.below(leader));
+        if let Some(snapshot) = self.snapshots.take().await {
+            note(snapshot.tree(leader));
         }
     }
 }

@@ -13,7 +13,7 @@ use rustix::process::PidfdFlags;
 use session_timeout_policy::{InvocationId, Pid, Uid};
 use tokio::sync::Semaphore;
 
-use super::units::{self, Scope, Units};
+use super::units::{self, NewScope, Units};
 use crate::process::Process;
 use crate::process::cgroup;
 
@@ -27,7 +27,7 @@ const MAX_CONCURRENT: usize = 2;
 /// for all of them; then each half is moved by itself. That takes 14 calls for one such process.
 const CALLS_MAX: u32 = 48;
 
-/// Pauses while PID 1 starts a scope, which it does in its next event loop iteration.
+/// Delays while PID 1 starts a scope, which it does in its next event loop iteration.
 const START_DELAYS: [Duration; 7] = [
     Duration::from_millis(2),
     Duration::from_millis(5),
@@ -40,12 +40,12 @@ const START_DELAYS: [Duration; 7] = [
 
 /// Moves processes into scopes. Clones share the concurrency limit.
 #[derive(Clone, Debug)]
-pub(super) struct Holding {
+pub(super) struct ScopeMover {
     units: Units,
     turns: Arc<Semaphore>,
 }
 
-impl Holding {
+impl ScopeMover {
     pub(super) fn new(units: Units) -> Self {
         Self {
             units,
@@ -58,15 +58,15 @@ impl Holding {
     ///
     /// # Errors
     /// PID 1 refuses or does not reply, or a process id was reused meanwhile.
-    pub(super) async fn hold(
+    pub(super) async fn move_into(
         &self,
-        scope: &Scope<'_>,
+        scope: &NewScope<'_>,
         processes: &BTreeSet<Process>,
     ) -> zbus::Result<Option<InvocationId>> {
         let mut there = self.units.invocation(scope.name).await?;
         let all: Vec<Process> = processes.iter().copied().collect();
         for some in all.chunks(PROCESSES_PER_CALL) {
-            there = self.hold_some(scope, some, there).await?;
+            there = self.move_batch(scope, some, there).await?;
         }
         if there.is_some() {
             no_strangers(scope.name, scope.user, processes)?;
@@ -74,23 +74,23 @@ impl Holding {
         Ok(there)
     }
 
-    async fn hold_some(
+    async fn move_batch(
         &self,
-        scope: &Scope<'_>,
+        scope: &NewScope<'_>,
         processes: &[Process],
         mut there: Option<InvocationId>,
     ) -> zbus::Result<Option<InvocationId>> {
-        let mut parts = Parts::new(processes);
+        let mut parts = Batch::new(processes);
         let mut failure = None;
         while let Some(part) = parts.next() {
-            match self.hold_part(scope, part, there).await {
+            match self.move_part(scope, part, there).await {
                 Ok(held) => there = held,
-                Err(Refusal::OfSome(error)) => {
+                Err(MoveError::Process(error)) => {
                     parts.halve(part);
                     failure = Some(error);
                     there = self.units.invocation(scope.name).await?;
                 }
-                Err(Refusal::OfAll(error)) => return Err(error),
+                Err(MoveError::NoReply(error)) => return Err(error),
             }
         }
         match (failure, parts.refused) {
@@ -106,14 +106,17 @@ impl Holding {
     }
 
     /// Moves these processes in one call.
-    async fn hold_part(
+    async fn move_part(
         &self,
-        scope: &Scope<'_>,
+        scope: &NewScope<'_>,
         processes: &[Process],
         there: Option<InvocationId>,
-    ) -> Result<Option<InvocationId>, Refusal> {
+    ) -> Result<Option<InvocationId>, MoveError> {
         let _turn = self.turns.acquire().await;
-        let pins: Vec<Pin> = processes.iter().filter_map(|&one| Pin::of(one)).collect();
+        let pins: Vec<PinnedProcess> = processes
+            .iter()
+            .filter_map(|&one| PinnedProcess::of(one))
+            .collect();
         let pids: Vec<Pid> = pins.iter().map(|pin| pin.process.pid).collect();
         if pids.is_empty() {
             return Ok(there);
@@ -132,9 +135,9 @@ impl Holding {
 
     /// Waits until PID 1 has started the scope: a stop request before that would leave the
     /// processes running.
-    async fn started(&self, scope: &Scope<'_>) -> Result<InvocationId, Refusal> {
+    async fn started(&self, scope: &NewScope<'_>) -> Result<InvocationId, MoveError> {
         for pause in START_DELAYS {
-            if !cgroup::members(scope.name, scope.user).is_empty()
+            if !cgroup::processes_in(scope.name, scope.user).is_empty()
                 && let Some(invocation) = self.units.invocation(scope.name).await?
             {
                 return Ok(invocation);
@@ -142,42 +145,42 @@ impl Holding {
             // A scope that cannot be started is unloaded. While its job waits, it is not.
             if !self.units.is_loaded(scope.name).await? {
                 let failed = format!("PID 1 cannot start {}", scope.name);
-                return Err(Refusal::OfSome(zbus::Error::Failure(failed)));
+                return Err(MoveError::Process(zbus::Error::Failure(failed)));
             }
             tokio::time::sleep(pause).await;
         }
         let late = format!("PID 1 does not start {}", scope.name);
-        Err(Refusal::OfAll(zbus::Error::Failure(late)))
+        Err(MoveError::NoReply(zbus::Error::Failure(late)))
     }
 }
 
 /// Why processes were not moved.
-enum Refusal {
+enum MoveError {
     /// PID 1 cannot move one of them at least.
-    OfSome(zbus::Error),
+    Process(zbus::Error),
     /// PID 1 does not reply.
-    OfAll(zbus::Error),
+    NoReply(zbus::Error),
 }
 
-impl From<zbus::Error> for Refusal {
+impl From<zbus::Error> for MoveError {
     fn from(error: zbus::Error) -> Self {
         if units::answered(&error) {
-            Self::OfSome(error)
+            Self::Process(error)
         } else {
-            Self::OfAll(error)
+            Self::NoReply(error)
         }
     }
 }
 
 /// Processes that are moved in as few calls as possible.
-struct Parts<'a> {
+struct Batch<'a> {
     waiting: Vec<&'a [Process]>,
     tries: u32,
     /// The number of processes that were not moved.
     refused: usize,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> Batch<'a> {
     fn new(all: &'a [Process]) -> Self {
         Self {
             waiting: vec![all],
@@ -214,12 +217,12 @@ impl<'a> Parts<'a> {
 
 /// A process whose id cannot be reused.
 #[derive(Debug)]
-pub(super) struct Pin {
+pub(super) struct PinnedProcess {
     process: Process,
     pub(super) pidfd: OwnedFd,
 }
 
-impl Pin {
+impl PinnedProcess {
     /// Linux 5.3 and later.
     pub(super) fn of(process: Process) -> Option<Self> {
         let pid = i32::try_from(process.pid.as_raw()).ok()?;
@@ -234,7 +237,7 @@ impl Pin {
 /// The scope contains a process that has the id of one of these and is a different one.
 fn no_strangers(scope: &str, user: Uid, processes: &BTreeSet<Process>) -> zbus::Result<()> {
     let expected: BTreeMap<Pid, Process> = processes.iter().map(|one| (one.pid, *one)).collect();
-    let stranger = cgroup::members(scope, user).into_iter().find(|pid| {
+    let stranger = cgroup::processes_in(scope, user).into_iter().find(|pid| {
         let (expected, found) = (expected.get(pid), Process::of(*pid));
         expected
             .zip(found.as_ref())
@@ -268,14 +271,14 @@ mod tests {
     fn a_process_is_pinned_while_it_lives() {
         let mut child = sleep();
         let process = process(&child);
-        assert!(Pin::of(process).is_some());
+        assert!(PinnedProcess::of(process).is_some());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(Pin::of(process).is_none());
+        assert!(PinnedProcess::of(process).is_none());
     }
 
     /// Moves all but those that are refused; returns the moved ones.
-    fn moved(parts: &mut Parts<'_>, refused: &BTreeSet<Process>) -> BTreeSet<Process> {
+    fn moved(parts: &mut Batch<'_>, refused: &BTreeSet<Process>) -> BTreeSet<Process> {
         let mut moved = BTreeSet::new();
         while let Some(part) = parts.next() {
             if part.iter().any(|one| refused.contains(one)) {
@@ -292,14 +295,14 @@ mod tests {
         let mut children: Vec<_> = (0..20).map(|_| sleep()).collect();
         let all: Vec<Process> = children.iter().map(process).collect();
         let refused = BTreeSet::from([all[7]]);
-        let mut parts = Parts::new(&all);
+        let mut parts = Batch::new(&all);
         let found = moved(&mut parts, &refused);
         assert_eq!(found.len(), 19);
         assert!(!found.contains(&all[7]));
         assert_eq!(parts.refused, 1);
         assert!(parts.tries <= 11, "{}", parts.tries);
         // Where all are refused, there is an end to it.
-        let mut parts = Parts::new(&all);
+        let mut parts = Batch::new(&all);
         assert_eq!(moved(&mut parts, &all.iter().copied().collect()).len(), 0);
         assert_eq!(parts.refused, 20);
         for child in &mut children {
@@ -307,7 +310,7 @@ mod tests {
             child.wait().unwrap();
         }
         // None of them is left out any more.
-        let mut parts = Parts::new(&all);
+        let mut parts = Batch::new(&all);
         assert_eq!(moved(&mut parts, &refused).len(), 19);
         assert_eq!(parts.refused, 0);
     }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::process::Census;
-use crate::sys::threads::Aside;
+use crate::process::Snapshot;
+use crate::sys::threads::Threads;
 
 /// Takes snapshots of the process table. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Censuses {
-    aside: Aside,
+pub(super) struct Snapshots {
+    threads: Threads,
     state: Arc<Mutex<State>>,
 }
 
@@ -19,13 +19,13 @@ pub(super) struct Censuses {
 struct State {
     /// A snapshot is being taken, for the callers that came before it began.
     under_way: bool,
-    waiting: Vec<oneshot::Sender<Arc<Census>>>,
+    waiting: Vec<oneshot::Sender<Arc<Snapshot>>>,
 }
 
-impl Censuses {
+impl Snapshots {
     /// A snapshot of all processes that begins after this call; `None` if it takes longer than two
     /// seconds.
-    pub(super) async fn take(&self) -> Option<Arc<Census>> {
+    pub(super) async fn take(&self) -> Option<Arc<Snapshot>> {
         let (give, given) = oneshot::channel();
         let begins = {
             let mut state = self.state();
@@ -48,14 +48,14 @@ impl Censuses {
             if waiting.is_empty() {
                 return;
             }
-            let Some(census) = self.aside.run(Census::take).await else {
+            let Some(snapshot) = self.threads.run(Snapshot::take).await else {
                 log::warn!("cannot read the processes in time");
                 continue;
             };
-            let census = Arc::new(census);
+            let snapshot = Arc::new(snapshot);
             for one in waiting {
                 // The receiver may have timed out.
-                drop(one.send(Arc::clone(&census)));
+                drop(one.send(Arc::clone(&snapshot)));
             }
         }
     }
@@ -71,9 +71,9 @@ mod tests {
 
     #[tokio::test]
     async fn callers_at_the_same_time_share_one() {
-        let censuses = Censuses::default();
-        let (first, second) = tokio::join!(censuses.take(), censuses.take());
+        let snapshots = Snapshots::default();
+        let (first, second) = tokio::join!(snapshots.take(), snapshots.take());
         assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
-        assert!(censuses.take().await.is_some());
+        assert!(snapshots.take().await.is_some());
     }
 }

@@ -24,10 +24,10 @@ pub(super) enum Extent {
 
 /// The processes of the sessions that are being ended. Clones share one table.
 #[derive(Clone, Default)]
-pub(super) struct Leftovers(Arc<Mutex<BTreeMap<SessionKey, Noted>>>);
+pub(super) struct Targets(Arc<Mutex<BTreeMap<SessionKey, Record>>>);
 
 #[derive(Clone, Debug, Default)]
-struct Noted {
+struct Record {
     extent: Option<Extent>,
     processes: BTreeSet<Process>,
     desktop: Desktop,
@@ -64,7 +64,7 @@ impl Desktop {
     }
 }
 
-impl Noted {
+impl Record {
     /// The recorded processes, and those that have joined the desktop since.
     fn known(self) -> BTreeSet<Process> {
         let mut processes = self.processes;
@@ -73,7 +73,7 @@ impl Noted {
     }
 }
 
-impl Leftovers {
+impl Targets {
     /// Whether processes of the session have been recorded.
     pub(super) fn are_any(&self, session: &SessionKey) -> bool {
         let noted = self.lock();
@@ -178,7 +178,7 @@ impl Leftovers {
     /// each, so it is for a thread of its own.
     pub(super) fn alive(&self, session: &SessionFacts) -> BTreeSet<Process> {
         let noted = self.lock().get(&session.key).cloned();
-        let mut processes = noted.map(Noted::known).unwrap_or_default();
+        let mut processes = noted.map(Record::known).unwrap_or_default();
         processes.extend(leader(session));
         processes.retain(|process| process.lives());
         processes
@@ -213,7 +213,7 @@ impl Leftovers {
         self.lock().remove(session);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Noted>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Record>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -235,30 +235,30 @@ mod tests {
 
     #[test]
     fn a_desktop_is_queried_until_it_is_known_and_by_one_at_a_time() {
-        let (leftovers, key) = (Leftovers::default(), key());
-        assert!(!leftovers.misses_desktop(&key));
+        let (targets, key) = (Targets::default(), key());
+        assert!(!targets.misses_desktop(&key));
         for answer in [None, None, Some(BTreeSet::new())] {
-            assert!(leftovers.begins_query(&key));
-            assert!(!leftovers.begins_query(&key) && leftovers.is_queried(&key));
+            assert!(targets.begins_query(&key));
+            assert!(!targets.begins_query(&key) && targets.is_queried(&key));
             let known = answer.is_some();
-            leftovers.end_query(&key, answer);
-            assert_eq!(leftovers.misses_desktop(&key), !known);
+            targets.end_query(&key, answer);
+            assert_eq!(targets.misses_desktop(&key), !known);
         }
-        assert!(!leftovers.begins_query(&key));
+        assert!(!targets.begins_query(&key));
     }
 
     #[test]
     fn a_late_answer_is_nothing_for_a_session_that_is_gone_or_left_its_desktop_to_another() {
-        let (leftovers, key) = (Leftovers::default(), key());
-        assert!(leftovers.begins_query(&key));
-        leftovers.leave_desktop(&key);
-        leftovers.end_query(&key, None);
-        assert!(!leftovers.misses_desktop(&key));
+        let (targets, key) = (Targets::default(), key());
+        assert!(targets.begins_query(&key));
+        targets.leave_desktop(&key);
+        targets.end_query(&key, None);
+        assert!(!targets.misses_desktop(&key));
 
-        leftovers.forget(&key);
-        assert!(leftovers.begins_query(&key));
-        leftovers.forget(&key);
-        leftovers.end_query(&key, None);
-        assert!(leftovers.lock().is_empty());
+        targets.forget(&key);
+        assert!(targets.begins_query(&key));
+        targets.forget(&key);
+        targets.end_query(&key, None);
+        assert!(targets.lock().is_empty());
     }
 }

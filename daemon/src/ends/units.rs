@@ -7,7 +7,7 @@ use session_timeout_policy::{InvocationId, Pid, SessionKey, Uid};
 use zbus::DBusError as _;
 use zbus::wire::{OwnedObjectPath, Variant};
 
-use crate::bus::Direct;
+use crate::bus::Pid1;
 
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -19,17 +19,17 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const START_TOLERANCE_MICROS: u64 = 10_000_000;
 
 /// Properties of a transient unit, by their D-Bus names.
-type Settings<'a> = Vec<(&'a str, Variant<'a>)>;
+type UnitProperties<'a> = Vec<(&'a str, Variant<'a>)>;
 
 /// PID 1's units. Clones share the connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Units(Direct);
+pub(crate) struct Units(Pid1);
 
 /// Whether PID 1 has the unit loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    Yes,
-    No,
+pub(crate) enum UnitState {
+    Loaded,
+    NotLoaded,
 }
 
 impl Units {
@@ -37,7 +37,7 @@ impl Units {
     ///
     /// # Errors
     /// PID 1 refuses, or does not reply.
-    pub(crate) async fn stop(&self, unit: InvocationId) -> zbus::Result<Found> {
+    pub(crate) async fn stop(&self, unit: InvocationId) -> zbus::Result<UnitState> {
         found(self.0.call(&path(unit), UNIT, "Stop", &"replace").await)
     }
 
@@ -45,7 +45,7 @@ impl Units {
     ///
     /// # Errors
     /// PID 1 refuses, or does not reply.
-    pub(crate) async fn kill(&self, unit: InvocationId, signal: Signal) -> zbus::Result<Found> {
+    pub(crate) async fn kill(&self, unit: InvocationId, signal: Signal) -> zbus::Result<UnitState> {
         let body = ("all", signal as i32);
         found(self.0.call(&path(unit), UNIT, "Kill", &body).await)
     }
@@ -93,9 +93,9 @@ impl Units {
     ///
     /// # Errors
     /// PID 1 refuses, as when one of them has exited, or does not reply.
-    pub(crate) async fn hold(&self, scope: &Scope<'_>, processes: &[Pid]) -> zbus::Result<()> {
+    pub(crate) async fn hold(&self, scope: &NewScope<'_>, processes: &[Pid]) -> zbus::Result<()> {
         let pids: Vec<u32> = processes.iter().map(|pid| pid.as_raw()).collect();
-        let mut settings: Settings<'_> = vec![
+        let mut settings: UnitProperties<'_> = vec![
             ("Description", Variant::from(scope.description.to_owned())),
             ("Slice", Variant::from(format!("user-{}.slice", scope.user))),
             ("PIDs", Variant::from(pids)),
@@ -130,7 +130,7 @@ impl Units {
         let path = argv.first().cloned().unwrap_or_default();
         let runtime = format!("XDG_RUNTIME_DIR=/run/user/{}", program.user);
         let bound = micros(program.bound);
-        let mut settings: Settings<'_> = vec![
+        let mut settings: UnitProperties<'_> = vec![
             ("Description", Variant::from(program.description.to_owned())),
             ("Type", Variant::from("oneshot")),
             ("User", Variant::from(program.user.to_string())),
@@ -153,8 +153,8 @@ impl Units {
         self.start(program.name, settings).await
     }
 
-    async fn start(&self, name: &str, settings: Settings<'_>) -> zbus::Result<()> {
-        let auxiliary: Vec<(String, Settings<'_>)> = Vec::new();
+    async fn start(&self, name: &str, settings: UnitProperties<'_>) -> zbus::Result<()> {
+        let auxiliary: Vec<(String, UnitProperties<'_>)> = Vec::new();
         let body = (name, "fail", settings, auxiliary);
         let asked = self
             .0
@@ -188,16 +188,16 @@ impl Units {
 
 /// A scope that the daemon creates.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scope<'a> {
+pub(crate) struct NewScope<'a> {
     pub(crate) name: &'a str,
     pub(crate) description: &'a str,
     pub(crate) user: Uid,
-    pub(crate) stop: Stop,
+    pub(crate) stop: StopMode,
 }
 
 /// How PID 1 stops the processes of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub(crate) enum StopMode {
     /// SIGTERM, and no other signal.
     Ask,
     /// SIGTERM and SIGHUP, and SIGKILL after this time.
@@ -206,8 +206,8 @@ pub(crate) enum Stop {
     Leisurely,
 }
 
-impl Stop {
-    fn settings(self) -> Settings<'static> {
+impl StopMode {
+    fn settings(self) -> UnitProperties<'static> {
         match self {
             Self::Ask => vec![("SendSIGKILL", Variant::from(false))],
             Self::Within(time) => vec![
@@ -259,10 +259,10 @@ fn name_of(error: &zbus::Error) -> Option<String> {
     }
 }
 
-fn found(asked: zbus::Result<zbus::Message>) -> zbus::Result<Found> {
+fn found(asked: zbus::Result<zbus::Message>) -> zbus::Result<UnitState> {
     match asked {
-        Ok(_) => Ok(Found::Yes),
-        Err(error) if is_unknown(&error) => Ok(Found::No),
+        Ok(_) => Ok(UnitState::Loaded),
+        Err(error) if is_unknown(&error) => Ok(UnitState::NotLoaded),
         Err(error) => Err(error),
     }
 }

@@ -5,41 +5,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_timeout_policy::SessionKey;
 
+use super::{HookEnvironment, HookEvent};
+
+/// An event, and the data about it.
+type Event = (HookEvent, HookEnvironment);
+
 /// The sessions that a task serves, each with its queued event. Clones share the queues.
-#[derive(Debug)]
-pub(super) struct Waiting<T>(Arc<Mutex<BTreeMap<SessionKey, Option<T>>>>);
-
-impl<T> Clone for Waiting<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Default for Waiting<T> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub(super) struct LatestEvents(Arc<Mutex<BTreeMap<SessionKey, Option<Event>>>>);
 
 /// Whether a task serves the session's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Served {
-    Already,
+pub(super) enum Worker {
+    Runs,
     /// The caller has to start one.
-    NotYet,
+    Needed,
 }
 
-impl<T> Waiting<T> {
+impl LatestEvents {
     /// Queues this event in place of the one that is queued.
-    pub(super) fn put(&self, session: &SessionKey, newest: T) -> Served {
+    pub(super) fn put(&self, session: &SessionKey, newest: Event) -> Worker {
         match self.lock().insert(session.clone(), Some(newest)) {
-            Some(_) => Served::Already,
-            None => Served::NotYet,
+            Some(_) => Worker::Runs,
+            None => Worker::Needed,
         }
     }
 
     /// Takes the queued event. `None`: there is none, and the session is no longer served.
-    pub(super) fn take(&self, session: &SessionKey) -> Option<T> {
+    pub(super) fn take(&self, session: &SessionKey) -> Option<Event> {
         let mut sessions = self.lock();
         let taken = sessions.get_mut(session).and_then(Option::take);
         if taken.is_none() {
@@ -48,7 +41,7 @@ impl<T> Waiting<T> {
         taken
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Option<T>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Option<Event>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,16 +57,22 @@ mod tests {
             stamp: 1,
         };
         let (one, other) = (key("1"), key("2"));
-        let waiting = Waiting::default();
-        assert_eq!(waiting.put(&one, "warn"), Served::NotYet);
-        assert_eq!(waiting.take(&one), Some("warn"));
-        for newer in ["warn", "extend", "end"] {
-            assert_eq!(waiting.put(&one, newer), Served::Already);
+        let about = |session: &SessionKey| HookEnvironment {
+            session: session.clone(),
+            variables: Vec::new(),
+        };
+        let events = LatestEvents::default();
+        let put = |session, event| events.put(session, (event, about(session)));
+        let take = |session| events.take(session).map(|(event, _)| event);
+        assert_eq!(put(&one, HookEvent::Warn), Worker::Needed);
+        assert_eq!(take(&one), Some(HookEvent::Warn));
+        for newer in [HookEvent::Warn, HookEvent::Extend, HookEvent::End] {
+            assert_eq!(put(&one, newer), Worker::Runs);
         }
-        assert_eq!(waiting.put(&other, "warn"), Served::NotYet);
-        assert_eq!(waiting.take(&one), Some("end"));
-        assert_eq!(waiting.take(&one), None);
-        assert_eq!(waiting.put(&one, "warn"), Served::NotYet);
-        assert_eq!(waiting.take(&other), Some("warn"));
+        assert_eq!(put(&other, HookEvent::Warn), Worker::Needed);
+        assert_eq!(take(&one), Some(HookEvent::End));
+        assert_eq!(take(&one), None);
+        assert_eq!(put(&one, HookEvent::Warn), Worker::Needed);
+        assert_eq!(take(&other), Some(HookEvent::Warn));
     }
 }

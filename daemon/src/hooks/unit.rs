@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use zbus::wire::Variant;
 use zbus::{DBusError as _, Error};
 
-use crate::bus::Direct;
+use crate::bus::Pid1;
 use crate::sys::clock::boot_now;
 
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
@@ -28,13 +28,13 @@ const POLL_MIN: Duration = Duration::from_millis(100);
 const POLL_MAX: Duration = Duration::from_secs(1);
 
 /// Properties of a unit, by their D-Bus names.
-type Settings<'a> = Vec<(&'a str, Variant<'a>)>;
+type UnitProperties<'a> = Vec<(&'a str, Variant<'a>)>;
 
 /// A program and its argument and environment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hook<'a> {
     pub(super) program: &'a Path,
-    pub(super) occasion: &'a str,
+    pub(super) event: &'a str,
     pub(super) variables: &'a [String],
 }
 
@@ -44,14 +44,14 @@ impl Hook<'_> {
     ///
     /// # Errors
     /// PID 1 has not started the unit.
-    pub(super) async fn run(self, pid1: &Direct) -> zbus::Result<()> {
+    pub(super) async fn run(self, pid1: &Pid1) -> zbus::Result<()> {
         let Some(program) = self.program.to_str() else {
             return Err(Error::Failure("its name is no text".to_owned()));
         };
         let begun = Instant::now();
         let unit = unit_name();
-        let auxiliary: Vec<(String, Settings<'_>)> = Vec::new();
-        let body = (&unit, "fail", self.settings(program), auxiliary);
+        let auxiliary: Vec<(String, UnitProperties<'_>)> = Vec::new();
+        let body = (&unit, "fail", self.properties(program), auxiliary);
         let start = pid1.call(MANAGER_PATH, MANAGER, "StartTransientUnit", &body);
         start.await?;
         let mut pause = POLL_MIN;
@@ -66,17 +66,14 @@ impl Hook<'_> {
         Ok(())
     }
 
-    fn settings(&self, program: &str) -> Settings<'static> {
-        let occasion = self.occasion;
-        let argv = vec![program.to_owned(), occasion.to_owned()];
+    fn properties(&self, program: &str) -> UnitProperties<'static> {
+        let event = self.event;
+        let argv = vec![program.to_owned(), event.to_owned()];
         let mut variables = self.variables.to_vec();
-        variables.push(format!("SESSION_TIMEOUT_EVENT={occasion}"));
+        variables.push(format!("SESSION_TIMEOUT_EVENT={event}"));
         let command = vec![(program.to_owned(), argv, false)];
         vec![
-            (
-                "Description",
-                Variant::from(format!("{program} {occasion}")),
-            ),
+            ("Description", Variant::from(format!("{program} {event}"))),
             ("Type", Variant::from("oneshot")),
             ("ExecStart", Variant::from(command)),
             ("Environment", Variant::from(variables)),

@@ -3,3 +3,5 @@
 pub(crate) mod inhibitors;
 mod pending;
 pub(crate) mod probe;
+
+pub(crate) use pending::ProbeRequest;

@@ -3,11 +3,11 @@
 use log::Level;
 use session_timeout_policy::{IdleSource, SessionFacts, View};
 
-use super::Teller;
-use super::writer::{Entry, What, field};
+use super::Journal;
+use super::writer::{Entry, EventKind, field};
 use crate::agents::Source;
 
-impl Teller {
+impl Journal {
     /// The desktop of a session has an agent, which knows its input in this way.
     pub(crate) fn agent_attached(&self, facts: &SessionFacts, source: Source) {
         let (id, user) = (&facts.key.id, &facts.user);
@@ -16,7 +16,7 @@ impl Teller {
             source => format!("which knows its input by {}", source.as_str()),
         };
         let message = format!("Session {id} of {user} has an agent, {knows}");
-        let entry = Entry::new(Level::Info, What::AgentAttached, message).about(facts);
+        let entry = Entry::new(Level::Info, EventKind::AgentAttached, message).about(facts);
         self.0.write(entry.with(field::SOURCE, source.as_str()));
     }
 
@@ -30,7 +30,7 @@ impl Teller {
             falls_back(session)
         );
         self.0
-            .write(Entry::new(Level::Warn, What::AgentGone, message).about(facts));
+            .write(Entry::new(Level::Warn, EventKind::AgentGone, message).about(facts));
     }
 
     /// The agent of a session does not answer. Said once, until it does.
@@ -43,7 +43,7 @@ impl Teller {
             falls_back(session)
         );
         self.0
-            .write(Entry::new(Level::Warn, What::AgentSilent, message).about(facts));
+            .write(Entry::new(Level::Warn, EventKind::AgentSilent, message).about(facts));
     }
 }
 

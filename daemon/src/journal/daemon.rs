@@ -5,50 +5,51 @@ use std::path::Path;
 use log::Level;
 use session_timeout_protocol::FrameError;
 
-use super::Teller;
-use super::writer::{Entry, What};
-use crate::policy_file::{Found, Origin};
+use super::Journal;
+use super::writer::{Entry, EventKind};
+use crate::policy_file::{LoadedPolicy, PolicyOrigin};
 
-impl Teller {
-    pub(crate) fn policy(&self, path: &Path, found: &Found) {
+impl Journal {
+    pub(crate) fn policy(&self, path: &Path, found: &LoadedPolicy) {
         let path = path.display();
         let (level, message) = match found.origin {
-            Origin::File => {
+            PolicyOrigin::File => {
                 let files = found.files.iter().map(|file| file.display().to_string());
                 let files = files.collect::<Vec<_>>().join(", ");
                 (Level::Info, format!("The policy of {files} is in force"))
             }
-            Origin::BuiltIn => (
+            PolicyOrigin::BuiltIn => (
                 Level::Info,
                 format!("There is no {path}: the built-in policy is in force"),
             ),
-            Origin::LastGood => (
+            PolicyOrigin::LastGood => (
                 Level::Error,
                 format!("{path} is broken: the last good policy is in force instead"),
             ),
-            Origin::Nowhere => (
+            PolicyOrigin::Nowhere => (
                 Level::Error,
                 format!("{path} is broken and there is no good one: NOTHING IS ENFORCED"),
             ),
         };
-        self.0.write(Entry::new(level, What::PolicyLoaded, message));
+        self.0
+            .write(Entry::new(level, EventKind::PolicyLoaded, message));
         for warning in found.warnings() {
             self.0
-                .write(Entry::new(Level::Warn, What::PolicyLoaded, warning));
+                .write(Entry::new(Level::Warn, EventKind::PolicyLoaded, warning));
         }
     }
 
     pub(crate) fn policy_rejected(&self, error: &str) {
         let message = format!("The policy was not taken: {error}");
         self.0
-            .write(Entry::new(Level::Error, What::PolicyRejected, message));
+            .write(Entry::new(Level::Error, EventKind::PolicyRejected, message));
     }
 
     pub(crate) fn short_limits(&self) {
         let message = "LIMITS OF SECONDS ARE ALLOWED (--allow-short-limits). \
                        This is for trying a policy out, not for daily use.";
         self.0
-            .write(Entry::new(Level::Warn, What::ShortLimits, message));
+            .write(Entry::new(Level::Warn, EventKind::ShortLimits, message));
     }
 
     pub(crate) fn frame_rejected(&self, error: FrameError, count: u64) {
@@ -57,14 +58,14 @@ impl Teller {
             let message =
                 format!("A connection to the login socket was closed ({count} so far): {error}");
             self.0
-                .write(Entry::new(Level::Warn, What::FrameRejected, message));
+                .write(Entry::new(Level::Warn, EventKind::FrameRejected, message));
         }
     }
 
     pub(crate) fn logind_connected(&self) {
         self.0.write(Entry::new(
             Level::Info,
-            What::LogindConnected,
+            EventKind::LogindConnected,
             "systemd-logind answers again",
         ));
     }
@@ -75,6 +76,6 @@ impl Teller {
              no session can be ended meanwhile: {why}"
         );
         self.0
-            .write(Entry::new(Level::Warn, What::LogindLost, message));
+            .write(Entry::new(Level::Warn, EventKind::LogindLost, message));
     }
 }

@@ -7,11 +7,11 @@ use log::Level;
 use session_timeout_policy::{Extended, LimitKind, SessionFacts, Uid};
 use session_timeout_texts::exactly;
 
-use super::writer::{Entry, What, field};
-use super::{Teller, limited};
+use super::writer::{Entry, EventKind, field};
+use super::{Journal, limited};
 use crate::sys::clock::boot_now;
 
-impl Teller {
+impl Journal {
     /// The absolute limit of a session was put off, because this user asked.
     pub(crate) fn extended(&self, facts: &SessionFacts, extended: &Extended, by: Uid) {
         let left = extended.until.since(boot_now()).as_secs();
@@ -30,7 +30,7 @@ impl Teller {
             extended.by.as_secs()
         );
         let kind = LimitKind::Absolute;
-        let entry = limited(Level::Info, What::Extended, message, facts, kind)
+        let entry = limited(Level::Info, EventKind::Extended, message, facts, kind)
             .with(field::LEFT_SEC, left)
             .with(field::ASKED_BY_UID, by);
         self.0.write(entry.auth(auth));
@@ -53,7 +53,7 @@ impl Teller {
         let message = format!(
             "The absolute limit of session {which} was not put off, as {asked} asked: {why}"
         );
-        let what = What::ExtensionRefused;
+        let what = EventKind::ExtensionRefused;
         let entry = match facts {
             Some(facts) => limited(Level::Info, what, message, facts, LimitKind::Absolute),
             None => Entry::new(Level::Info, what, message),

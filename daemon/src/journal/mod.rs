@@ -6,6 +6,7 @@ mod extensions;
 mod warnings;
 mod writer;
 
+use std::io;
 use std::time::Duration;
 
 use log::Level;
@@ -16,19 +17,24 @@ use session_timeout_policy::{
 use session_timeout_protocol::Opened;
 use session_timeout_texts::{Language, Sentence, exactly};
 
-use self::writer::{Entry, What, field};
-pub(crate) use self::writer::{Journal, install_log};
+use self::writer::{Entry, EntrySender, EventKind, field};
+pub(crate) use self::writer::{Writer, install_log};
 use crate::text;
 
-pub(crate) use self::warnings::{Reached, Telling};
+pub(crate) use self::warnings::{Delivery, WarningEntry};
 
 /// Tells administrators what happens.
 #[derive(Clone)]
-pub(crate) struct Teller(Journal);
+pub(crate) struct Journal(EntrySender);
 
-impl Teller {
-    pub(crate) const fn new(journal: Journal) -> Self {
-        Self(journal)
+impl Journal {
+    /// Starts the thread that writes the entries.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub(crate) fn start() -> io::Result<(Self, Writer)> {
+        let (sender, writer) = EntrySender::start()?;
+        Ok((Self(sender), writer))
     }
 
     /// A session was seen for the first time. Sessions that no person logged in to are not told.
@@ -63,7 +69,7 @@ impl Teller {
         );
         self.0.write(
             ruled(
-                Entry::new(Level::Info, What::Login, message).about(facts),
+                Entry::new(Level::Info, EventKind::Login, message).about(facts),
                 session,
             )
             .auth(auth),
@@ -75,8 +81,13 @@ impl Teller {
             "The warning to {} on session {} no longer holds",
             facts.user, facts.key.id
         );
-        self.0
-            .write(limited(Level::Info, What::Withdrawn, message, facts, limit));
+        self.0.write(limited(
+            Level::Info,
+            EventKind::Withdrawn,
+            message,
+            facts,
+            limit,
+        ));
     }
 
     /// The session is asked to end, in this way.
@@ -89,9 +100,9 @@ impl Teller {
     ) {
         let facts = session.facts;
         let (what, verb, word) = match how {
-            EndAction::HangUp => (What::End, "Hanging up", "end"),
-            EndAction::Lock => (What::Lock, "Locking", "lock"),
-            EndAction::Terminate | EndAction::Report => (What::End, "Ending", "end"),
+            EndAction::HangUp => (EventKind::End, "Hanging up", "end"),
+            EndAction::Lock => (EventKind::Lock, "Locking", "lock"),
+            EndAction::Terminate | EndAction::Report => (EventKind::End, "Ending", "end"),
         };
         let refused = if how == EndAction::Terminate && was_to_be_locked(session) {
             " which did not lock,"
@@ -128,7 +139,7 @@ impl Teller {
             exactly(after.unwrap_or_default()),
             by_rule(session.rule)
         );
-        let entry = Entry::new(Level::Info, What::Lock, message).about(facts);
+        let entry = Entry::new(Level::Info, EventKind::Lock, message).about(facts);
         self.0.write(ruled(entry, session));
     }
 
@@ -145,7 +156,7 @@ impl Teller {
             "Session {} of {} is locked{and_then}",
             facts.key.id, facts.user
         );
-        let entry = Entry::new(Level::Info, What::Locked, message).about(facts);
+        let entry = Entry::new(Level::Info, EventKind::Locked, message).about(facts);
         self.0.write(ruled(entry, session));
     }
 
@@ -155,8 +166,13 @@ impl Teller {
             "Session {} of {} was hung up; what was detached from it runs on",
             facts.key.id, facts.user
         );
-        self.0
-            .write(limited(Level::Info, What::HungUp, message, facts, limit));
+        self.0.write(limited(
+            Level::Info,
+            EventKind::HungUp,
+            message,
+            facts,
+            limit,
+        ));
     }
 
     pub(crate) fn killing(&self, facts: &SessionFacts, limit: LimitKind) {
@@ -165,14 +181,15 @@ impl Teller {
             facts.key.id, facts.user
         );
         self.0
-            .write(limited(Level::Warn, What::Kill, message, facts, limit));
+            .write(limited(Level::Warn, EventKind::Kill, message, facts, limit));
     }
 
     /// logind did not take a request about a session, to "end" it or to "lock" it.
     pub(crate) fn request_failed(&self, session: &str, verb: &str, failure: &str) {
         let message = format!("Cannot {verb} session {session}, trying again: {failure}");
         self.0.write(
-            Entry::new(Level::Error, What::EndFailed, message).with(field::SESSION_ID, session),
+            Entry::new(Level::Error, EventKind::EndFailed, message)
+                .with(field::SESSION_ID, session),
         );
     }
 
@@ -181,8 +198,8 @@ impl Teller {
             return;
         }
         let (what, verb) = match departure {
-            Departure::Ended(_) => (What::Gone, "was ended"),
-            Departure::Own => (What::Logout, "is over"),
+            Departure::Ended(_) => (EventKind::Gone, "was ended"),
+            Departure::Own => (EventKind::Logout, "is over"),
         };
         let message = format!("Session {} of {} {verb}", facts.key.id, facts.user);
         self.0
@@ -195,7 +212,7 @@ impl Teller {
         let entry = match finding {
             Finding::GroupsUnavailable => Entry::new(
                 Level::Warn,
-                What::Report,
+                EventKind::Report,
                 format!(
                     "The groups of {user} cannot be had, so that no rule about groups can be \
                      taken for session {id}: [default] holds until they can"
@@ -204,7 +221,7 @@ impl Teller {
             .about(facts),
             Finding::NotLocked => Entry::new(
                 Level::Warn,
-                What::Report,
+                EventKind::Report,
                 format!(
                     "Session {id} of {user} was to be locked, and its desktop does not say that \
                      it is: nothing there may listen to logind's Lock"
@@ -217,12 +234,12 @@ impl Teller {
                     "Session {id} of {user} would have been ended, {}: report only",
                     reason(session, kind, length)
                 );
-                limited(Level::Info, What::Report, message, facts, kind)
+                limited(Level::Info, EventKind::Report, message, facts, kind)
                     .with(field::LIMIT_SEC, length.as_secs())
             }
             Finding::Survived(kind) => limited(
                 Level::Error,
-                What::EndFailed,
+                EventKind::EndFailed,
                 format!(
                     "Session {id} of {user} was ended, and something of it lives on: trying again"
                 ),
@@ -231,7 +248,7 @@ impl Teller {
             ),
             Finding::UnknownIdle => limited(
                 Level::Warn,
-                What::Report,
+                EventKind::Report,
                 format!(
                     "Nobody can tell how long session {id} of {user} has been idle, \
                      so its inactivity limit is not enforced"
@@ -260,7 +277,7 @@ impl Teller {
              its limits are kept as those of session {id}"
         );
         self.0
-            .write(Entry::new(Level::Warn, What::Unlimited, message).about(facts));
+            .write(Entry::new(Level::Warn, EventKind::Unlimited, message).about(facts));
     }
 
     /// A login that is no session of its own: inside another one, or without logind.
@@ -269,13 +286,13 @@ impl Teller {
         let entry = match outer {
             Some(outer) => Entry::new(
                 Level::Info,
-                What::Nested,
+                EventKind::Nested,
                 format!("{user} logged in through {service} inside session {outer}"),
             )
             .with(field::SESSION_ID, outer),
             None => Entry::new(
                 Level::Warn,
-                What::Unlimited,
+                EventKind::Unlimited,
                 format!(
                     "{user} logged in through {service}, but logind has no session for it, \
                      so no limit can be enforced; is pam_systemd missing from /etc/pam.d/{service}?"
@@ -292,7 +309,7 @@ impl Teller {
 
 fn limited(
     level: Level,
-    what: What,
+    what: EventKind,
     message: String,
     facts: &SessionFacts,
     limit: LimitKind,

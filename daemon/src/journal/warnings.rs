@@ -6,15 +6,15 @@ use log::Level;
 use session_timeout_policy::{LimitKind, SessionKey, View, Warning};
 use session_timeout_texts::{End, exactly};
 
-use super::writer::{Entry, What, field};
-use super::{Teller, by, limited, reason};
-use crate::agents::reachability::Hears;
+use super::writer::{Entry, EventKind, field};
+use super::{Journal, by, limited, reason};
+use crate::agents::reachability::Reachability;
 use crate::text;
-use crate::unwarned::{Said, Unwarned};
+use crate::unwarned::{Logged, Unwarned};
 
 /// The terminals and the agent that accepted a warning, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reached {
+pub(crate) struct Delivery {
     /// Terminals that were written to.
     pub(crate) written: usize,
     /// Terminals that refuse messages, if the policy respects that.
@@ -22,22 +22,22 @@ pub(crate) struct Reached {
     /// Terminals that were not written to: stopped, full, hung up, or blocked.
     pub(crate) missed: usize,
     /// The agent of the desktop.
-    pub(crate) agent: Hears,
+    pub(crate) agent: Reachability,
 }
 
-impl Reached {
+impl Delivery {
     const fn anybody(self) -> bool {
-        self.written > 0 || matches!(self.agent, Hears::Answers)
+        self.written > 0 || matches!(self.agent, Reachability::Answers)
     }
 
     /// Why nobody received the warning.
     const fn why_nobody(self) -> &'static str {
         match (self.missed, self.spared, self.agent) {
-            (1.., _, Hears::Silent) => {
+            (1.., _, Reachability::Silent) => {
                 "its terminals did not take the warning, and its agent does not answer"
             }
             (1.., ..) => "its terminals did not take the warning",
-            (0, _, Hears::Silent) => "its agent does not answer",
+            (0, _, Reachability::Silent) => "its agent does not answer",
             (0, 1.., _) => "its terminals refuse messages",
             (0, 0, _) => "it has no terminal and no agent",
         }
@@ -46,8 +46,8 @@ impl Reached {
 
 /// A warning that is being delivered; its journal entry is written when the result is known. The
 /// session may be gone by then.
-pub(crate) struct Telling {
-    teller: Teller,
+pub(crate) struct WarningEntry {
+    journal: Journal,
     key: SessionKey,
     limit: LimitKind,
     /// `alice on session 5`.
@@ -58,9 +58,14 @@ pub(crate) struct Telling {
     entry: Entry,
 }
 
-impl Teller {
+impl Journal {
     /// Starts the entry for a warning of a session with this time left.
-    pub(crate) fn warning(&self, session: &View<'_>, warning: &Warning, left: Duration) -> Telling {
+    pub(crate) fn warning(
+        &self,
+        session: &View<'_>,
+        warning: &Warning,
+        left: Duration,
+    ) -> WarningEntry {
         let facts = session.facts;
         let left = left.as_secs_f64().round();
         let comes = match text::becomes(session, warning.limit) {
@@ -78,7 +83,7 @@ impl Teller {
         );
         let entry = limited(
             Level::Info,
-            What::Warning,
+            EventKind::Warning,
             String::new(),
             facts,
             warning.limit,
@@ -86,8 +91,8 @@ impl Teller {
         .with(field::LIMIT_SEC, warning.length.as_secs())
         .with(field::LEAD_SEC, warning.lead.as_secs())
         .with(field::LEFT_SEC, left);
-        Telling {
-            teller: self.clone(),
+        WarningEntry {
+            journal: self.clone(),
             key: facts.key.clone(),
             limit: warning.limit,
             whom: (facts.user.clone(), facts.key.id.clone()),
@@ -98,11 +103,11 @@ impl Teller {
     }
 }
 
-impl Telling {
+impl WarningEntry {
     /// Writes the journal entry for this result. If nobody received the warning, the first entry for
     /// a limit of a session has priority warning, and those of its other leads do not: a session
     /// without a terminal, such as a file transfer, has several leads and nobody to read them.
-    pub(crate) fn told(self, reached: Reached, unwarned: &Unwarned) {
+    pub(crate) fn told(self, reached: Delivery, unwarned: &Unwarned) {
         let (user, id) = &self.whom;
         let (level, message, auth) = if reached.anybody() {
             unwarned.clear(&self.key);
@@ -110,8 +115,8 @@ impl Telling {
             (Level::Info, message, format!("warning: {}", self.auth))
         } else {
             let level = match unwarned.add(&self.key, self.limit) {
-                Said::Before => Level::Info,
-                Said::NotYet => Level::Warn,
+                Logged::Before => Level::Info,
+                Logged::NotYet => Level::Warn,
             };
             let why = reached.why_nobody();
             let message = format!(
@@ -120,14 +125,14 @@ impl Telling {
             );
             (level, message, format!("unwarned: {}", self.auth))
         };
-        let count = reached.written + usize::from(reached.agent == Hears::Answers);
+        let count = reached.written + usize::from(reached.agent == Reachability::Answers);
         let entry = self
             .entry
             .saying(level, message)
             .with(field::REACHED, count)
             .with(field::TERMINALS, reached.written)
             .with(field::TERMINALS_SPARED, reached.spared);
-        self.teller.0.write(entry.auth(auth));
+        self.journal.0.write(entry.auth(auth));
     }
 }
 
@@ -137,20 +142,23 @@ mod tests {
 
     #[test]
     fn a_warning_is_taken_by_a_terminal_or_by_an_agent_that_answers() {
-        let reached = |written, spared, missed, agent| Reached {
+        let reached = |written, spared, missed, agent| Delivery {
             written,
             spared,
             missed,
             agent,
         };
-        assert!(reached(1, 0, 3, Hears::Nobody).anybody());
-        assert!(reached(0, 0, 1, Hears::Answers).anybody());
+        assert!(reached(1, 0, 3, Reachability::Nobody).anybody());
+        assert!(reached(0, 0, 1, Reachability::Answers).anybody());
         for (nobody, why) in [
-            (reached(0, 0, 0, Hears::Nobody), "no terminal and no agent"),
-            (reached(0, 1, 0, Hears::Nobody), "refuse messages"),
-            (reached(0, 1, 1, Hears::Nobody), "did not take"),
-            (reached(0, 1, 1, Hears::Silent), "did not take"),
-            (reached(0, 0, 0, Hears::Silent), "does not answer"),
+            (
+                reached(0, 0, 0, Reachability::Nobody),
+                "no terminal and no agent",
+            ),
+            (reached(0, 1, 0, Reachability::Nobody), "refuse messages"),
+            (reached(0, 1, 1, Reachability::Nobody), "did not take"),
+            (reached(0, 1, 1, Reachability::Silent), "did not take"),
+            (reached(0, 0, 0, Reachability::Silent), "does not answer"),
         ] {
             assert!(!nobody.anybody());
             assert!(nobody.why_nobody().contains(why), "{nobody:?}");

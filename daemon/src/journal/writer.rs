@@ -22,7 +22,7 @@ const BACKLOG_MAX: usize = 16 * 1024;
 
 /// What happened, for machines: the fields `MESSAGE_ID` and `SESSION_TIMEOUT_EVENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum EventKind {
     /// A desktop has an agent.
     AgentAttached,
     /// A desktop has none any more.
@@ -75,7 +75,7 @@ pub(crate) enum What {
     Withdrawn,
 }
 
-impl What {
+impl EventKind {
     const fn name(self) -> &'static str {
         match self {
             Self::AgentAttached => "agent-attached",
@@ -169,7 +169,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(level: Level, what: What, message: impl AsRef<str>) -> Self {
+    pub(crate) fn new(level: Level, what: EventKind, message: impl AsRef<str>) -> Self {
         let fields = vec![
             ("MESSAGE_ID", what.message_id().to_owned()),
             ("SESSION_TIMEOUT_EVENT", what.name().to_owned()),
@@ -218,20 +218,20 @@ impl Entry {
 
 /// Takes entries and never waits.
 #[derive(Clone)]
-pub(crate) struct Journal {
-    words: Sender<Word>,
-    line: Arc<Line>,
+pub(crate) struct EntrySender {
+    messages: Sender<Message>,
+    backlog: Arc<Backlog>,
 }
 
 /// What waits to be written. A channel with a bound of its own would keep room for all of it.
 #[derive(Default)]
-struct Line {
+struct Backlog {
     waiting: AtomicUsize,
     dropped: AtomicU64,
 }
 
 /// What the thread is told.
-enum Word {
+enum Message {
     Write(Entry),
     /// The last message. The channel does not close by itself: a sender may outlive the driver, since
     /// a connection to the bus and the objects served on it hold each other.
@@ -240,35 +240,35 @@ enum Word {
 
 /// The thread that writes.
 pub(crate) struct Writer {
-    words: Sender<Word>,
+    messages: Sender<Message>,
     thread: JoinHandle<()>,
 }
 
-impl Journal {
+impl EntrySender {
     /// Starts the thread.
     ///
     /// # Errors
     /// The system has no thread to give.
     pub(crate) fn start() -> std::io::Result<(Self, Writer)> {
-        let (words, queue) = channel();
-        let line = Arc::new(Line::default());
-        let before = Arc::clone(&line);
+        let (messages, queue) = channel();
+        let backlog = Arc::new(Backlog::default());
+        let before = Arc::clone(&backlog);
         let thread = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || write(&queue, &before))?;
         let writer = Writer {
-            words: words.clone(),
+            messages: messages.clone(),
             thread,
         };
-        Ok((Self { words, line }, writer))
+        Ok((Self { messages, backlog }, writer))
     }
 
     /// Writes an entry, some time soon.
     pub(crate) fn write(&self, entry: Entry) {
-        let before = self.line.waiting.fetch_add(1, Ordering::Relaxed);
-        if before >= BACKLOG_MAX || self.words.send(Word::Write(entry)).is_err() {
-            self.line.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.line.dropped.fetch_add(1, Ordering::Relaxed);
+        let before = self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
+        if before >= BACKLOG_MAX || self.messages.send(Message::Write(entry)).is_err() {
+            self.backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.backlog.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -277,23 +277,23 @@ impl Writer {
     /// Waits until everything is written.
     pub(crate) fn finish(self) {
         // A panic in there was printed by the thread itself; there is nothing else to do.
-        let _ = self.words.send(Word::Finish);
+        let _ = self.messages.send(Message::Finish);
         let _ = self.thread.join();
     }
 }
 
-fn write(queue: &Receiver<Word>, line: &Line) {
+fn write(queue: &Receiver<Message>, backlog: &Backlog) {
     let journal = connected_to_journal()
         .then(JournalLog::new)
         .and_then(Result::ok);
     let mut auth = AuthLog::default();
-    while let Ok(Word::Write(entry)) = queue.recv() {
+    while let Ok(Message::Write(entry)) = queue.recv() {
         put(journal.as_ref(), &entry);
         if let Some(line) = &entry.auth {
             auth.put(entry.level, line);
         }
-        line.waiting.fetch_sub(1, Ordering::Relaxed);
-        let dropped = line.dropped.swap(0, Ordering::Relaxed);
+        backlog.waiting.fetch_sub(1, Ordering::Relaxed);
+        let dropped = backlog.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
             log::warn!("{dropped} journal entries were lost: journald did not take them in time");
         }
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn it_is_finished_though_somebody_could_still_write() {
-        let (journal, writer) = Journal::start().unwrap();
+        let (journal, writer) = EntrySender::start().unwrap();
         let (over, is_over) = channel();
         thread::spawn(move || {
             writer.finish();
@@ -389,14 +389,14 @@ mod tests {
 
     #[test]
     fn what_journald_does_not_take_in_time_is_counted() {
-        let (words, queue) = channel();
-        let line = Arc::new(Line::default());
-        let journal = Journal {
-            words,
-            line: Arc::clone(&line),
+        let (messages, queue) = channel();
+        let backlog = Arc::new(Backlog::default());
+        let journal = EntrySender {
+            messages,
+            backlog: Arc::clone(&backlog),
         };
-        let dropped = || line.dropped.load(Ordering::Relaxed);
-        let entry = || Entry::new(Level::Info, What::LogindLost, "");
+        let dropped = || backlog.dropped.load(Ordering::Relaxed);
+        let entry = || Entry::new(Level::Info, EventKind::LogindLost, "");
         (0..BACKLOG_MAX).for_each(|_| journal.write(entry()));
         assert_eq!(dropped(), 0, "a warning of every session has room");
         journal.write(entry());

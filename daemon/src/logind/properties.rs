@@ -79,7 +79,8 @@ impl Properties {
         self.state() == State::Closing
             && !facts.leader.is_some_and(leads)
             && facts.invocation.is_none()
-            && cgroup::unit(&facts.key.id).is_some_and(|unit| cgroup::is_empty(&unit, facts.uid))
+            && cgroup::session_unit(&facts.key.id)
+                .is_some_and(|unit| cgroup::is_empty(&unit, facts.uid))
     }
 
     /// The session in the engine's words.
@@ -106,7 +107,7 @@ impl Properties {
             seat: self.seat(),
             started,
             keeper: Keeper::Logind,
-            invocation: cgroup::invocation(&cgroup::unit(&key.id)?),
+            invocation: cgroup::invocation(&cgroup::session_unit(&key.id)?),
             audit: alive.and_then(Process::audit_of_login),
             key,
         })

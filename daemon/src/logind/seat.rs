@@ -13,8 +13,8 @@ use session_timeout_policy::{SessionClass, SessionKey};
 
 use super::call::{is_unknown, manage};
 use super::properties::{Screen, Seated};
-use super::{Properties, State, get_all, rows};
-use crate::bus::{Link, Object, timely};
+use super::{Properties, State, get_all, list_sessions};
+use crate::bus::{Link, Object, with_timeout};
 use crate::process::cgroup;
 
 /// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
@@ -53,7 +53,7 @@ impl Screens {
 /// session that is, where there is one to show.
 pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Option<String>> {
     // All of it in the time of one call: later, the screen may be somebody's.
-    let seated = timely(seated(link, &left.seat)).await?;
+    let seated = with_timeout(seated(link, &left.seat)).await?;
     let Some(greeter) = greeter_for(left, shown(), &seated) else {
         return Ok(None);
     };
@@ -66,7 +66,7 @@ pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Opt
 /// Whether the screen still shows an ended session, with no greeter, no prompt and no other session
 /// on it.
 pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
-    let seated = timely(seated(link, &left.seat)).await?;
+    let seated = with_timeout(seated(link, &left.seat)).await?;
     let is_left = |one: &Seated| one.session == left.session && one.state == State::Closing;
     let somebody = seated.iter().any(|one| one.active && !is_left(one));
     Ok(shown() == Some(left.vt) && !somebody && !has_prompt(left.vt))
@@ -76,7 +76,7 @@ pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
 /// login (systemd-getty-generator(8)).
 fn has_prompt(vt: u32) -> bool {
     let getty = format!("/system.slice/system-getty.slice/getty@tty{vt}.service");
-    !cgroup::inside(&getty).is_empty()
+    !cgroup::processes_below(&getty).is_empty()
 }
 
 /// Asks the display manager for a greeter. SDDM and LightDM offer that, for the seat with this
@@ -92,7 +92,7 @@ pub(crate) async fn ask_for_greeter(link: &Link) -> zbus::Result<()> {
 
 async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
     let mut seated = Vec::new();
-    for (_, _, _, at, path) in rows(link).await? {
+    for (_, _, _, at, path) in list_sessions(link).await? {
         if at != seat {
             continue;
         }

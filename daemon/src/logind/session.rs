@@ -11,7 +11,7 @@ use crate::bus::{Link, Object};
 
 /// How a session is to be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum EndMethod {
     /// Ask its processes to end.
     Terminate,
     /// Kill what is left.
@@ -42,7 +42,7 @@ pub(crate) async fn properties(link: &Link, key: &SessionKey) -> zbus::Result<Op
 
 /// What became of a request to lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Locked {
+pub(crate) enum LockReply {
     /// The screen was locked already.
     Already,
     /// The desktop was asked, and signals it when it has locked.
@@ -50,22 +50,22 @@ pub(crate) enum Locked {
 }
 
 /// Has the session's desktop lock its screen, if it is still the one that was meant.
-pub(crate) async fn lock(link: &Link, key: &SessionKey) -> zbus::Result<Locked> {
+pub(crate) async fn lock(link: &Link, key: &SessionKey) -> zbus::Result<LockReply> {
     match properties(link, key).await? {
-        Some(properties) if properties.locked() == Some(true) => Ok(Locked::Already),
+        Some(properties) if properties.locked() == Some(true) => Ok(LockReply::Already),
         Some(_) => {
             manage(link, "LockSession", &key.id.as_str()).await?;
-            Ok(Locked::Asked)
+            Ok(LockReply::Asked)
         }
-        None => Ok(Locked::Asked),
+        None => Ok(LockReply::Asked),
     }
 }
 
 /// The processes that received the signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Signalled {
     /// None: logind does not have the session any more.
-    Nobody,
+    None,
     /// The leader: when it exits, nobody is logged in to the session any more.
     Leader,
     /// All processes: the leader is gone, but a user may still be connected.
@@ -81,14 +81,14 @@ pub(crate) async fn ask_leader(
     link: &Link,
     key: &SessionKey,
     screens: &Screens,
-) -> zbus::Result<Told> {
+) -> zbus::Result<Signalled> {
     let Some(properties) = properties(link, key).await? else {
-        return Ok(Told::Nobody);
+        return Ok(Signalled::None);
     };
     screens.note(key, properties.screen());
     let (told, signal, asked) = match properties.state() {
-        State::Open => (Whom::Leader, Signal::SIGTERM, Told::Leader),
-        State::Closing => (Whom::All, Signal::SIGHUP, Told::All),
+        State::Open => (KillWho::Leader, Signal::SIGTERM, Signalled::Leader),
+        State::Closing => (KillWho::All, Signal::SIGHUP, Signalled::All),
     };
     unless_gone(kill(link, key, told, signal).await).map(|()| asked)
 }
@@ -102,9 +102,9 @@ pub(crate) async fn is_open(link: &Link, key: &SessionKey) -> zbus::Result<bool>
 /// The inhibitor lock on `idle` that this user holds, by who holds it, if there is one. Those of
 /// others do not count, root's neither.
 pub(crate) async fn idle_inhibitor(link: &Link, user: Uid) -> zbus::Result<Option<String>> {
-    type Row = (String, String, String, String, u32, u32);
+    type Inhibitor = (String, String, String, String, u32, u32);
     let reply = link.call(MANAGER, "ListInhibitors", &()).await?;
-    let rows: Vec<Row> = reply.body().deserialize()?;
+    let rows: Vec<Inhibitor> = reply.body().deserialize()?;
     let own = rows.into_iter().find(|(what, _, _, mode, uid, _)| {
         mode == "block" && *uid == user.as_raw() && what.split(':').any(|what| what == "idle")
     });
@@ -134,7 +134,7 @@ async fn manager_number(link: &Link, property: &str) -> zbus::Result<u64> {
 
 /// The result of a request to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum EndReply {
     Asked,
     /// logind does not have the session any more.
     Before,
@@ -144,41 +144,45 @@ pub(crate) enum Ended {
 pub(crate) async fn end(
     link: &Link,
     key: &SessionKey,
-    how: End,
+    how: EndMethod,
     screens: &Screens,
-) -> zbus::Result<Ended> {
+) -> zbus::Result<EndReply> {
     let Some(properties) = properties(link, key).await? else {
-        return Ok(Ended::Before);
+        return Ok(EndReply::Before);
     };
     screens.note(key, properties.screen());
     let result = match (how, properties.state()) {
         // With TerminateSession PID 1 sends SIGHUP, too. SDDM 0.21 takes a worker that dies of
         // signal 1 for one that failed to authenticate (exit status 1), and does not restart its X
         // server: no login screen appears. Other signals do not have this effect.
-        (End::Terminate, State::Open) if properties.seat().is_some() => {
-            kill(link, key, Whom::All, Signal::SIGTERM).await
+        (EndMethod::Terminate, State::Open) if properties.seat().is_some() => {
+            kill(link, key, KillWho::All, Signal::SIGTERM).await
         }
-        (End::Terminate, State::Open) => manage(link, "TerminateSession", &key.id.as_str()).await,
+        (EndMethod::Terminate, State::Open) => {
+            manage(link, "TerminateSession", &key.id.as_str()).await
+        }
         // logind accepts TerminateSession here, and does nothing.
-        (End::Terminate, State::Closing) => kill(link, key, Whom::All, Signal::SIGTERM).await,
-        (End::Kill, State::Open | State::Closing) => {
-            kill(link, key, Whom::All, Signal::SIGKILL).await
+        (EndMethod::Terminate, State::Closing) => {
+            kill(link, key, KillWho::All, Signal::SIGTERM).await
+        }
+        (EndMethod::Kill, State::Open | State::Closing) => {
+            kill(link, key, KillWho::All, Signal::SIGKILL).await
         }
     };
-    unless_gone(result).map(|()| Ended::Asked)
+    unless_gone(result).map(|()| EndReply::Asked)
 }
 
 /// Which processes of a session a signal is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whom {
+enum KillWho {
     All,
     Leader,
 }
 
-async fn kill(link: &Link, key: &SessionKey, whom: Whom, signal: Signal) -> zbus::Result<()> {
+async fn kill(link: &Link, key: &SessionKey, whom: KillWho, signal: Signal) -> zbus::Result<()> {
     let whom = match whom {
-        Whom::All => "all",
-        Whom::Leader => "leader",
+        KillWho::All => "all",
+        KillWho::Leader => "leader",
     };
     let body = (key.id.as_str(), whom, signal as i32);
     manage(link, "KillSession", &body).await

@@ -18,12 +18,12 @@ const HINTS_MAX: usize = 2;
 
 /// The signals that wait. Added to at any time, taken out by one task.
 #[derive(Default)]
-pub(super) struct Heard {
+pub(super) struct SignalQueue {
     waiting: Mutex<Waiting>,
     woken: Notify,
 }
 
-impl Heard {
+impl SignalQueue {
     /// Never waits.
     pub(super) fn add(&self, signal: Signal) {
         self.waiting().add(signal);
@@ -51,15 +51,15 @@ struct Waiting {
     started: bool,
     /// Of the session whose turn it is.
     next: VecDeque<Signal>,
-    /// The others with news, the longest waiting first.
+    /// The others with signals, the longest waiting first.
     order: VecDeque<String>,
-    news: HashMap<String, News>,
+    pending: HashMap<String, SessionSignals>,
 }
 
-/// What is new of the session with one id. A removal comes first: whatever was heard before it is
-/// gone with it, and what was heard after it is of another session.
+/// What is new of the session with one id. A removal comes first: what was queued before it is
+/// gone with it, and what was queued after it is of another session.
 #[derive(Default)]
-struct News {
+struct SessionSignals {
     removed: bool,
     appeared: Option<OwnedObjectPath>,
     hints: VecDeque<LockHint>,
@@ -71,9 +71,9 @@ impl Waiting {
             Signal::Appeared(id, path) => self.of(id).appeared = Some(path),
             Signal::LockHint(id, hint) => self.of(id).hint(hint),
             Signal::Removed(id) => {
-                *self.of(id) = News {
+                *self.of(id) = SessionSignals {
                     removed: true,
-                    ..News::default()
+                    ..SessionSignals::default()
                 };
             }
             // Its sessions are listed afresh.
@@ -93,11 +93,11 @@ impl Waiting {
         }
     }
 
-    fn of(&mut self, id: String) -> &mut News {
-        if !self.news.contains_key(&id) {
+    fn of(&mut self, id: String) -> &mut SessionSignals {
+        if !self.pending.contains_key(&id) {
             self.order.push_back(id.clone());
         }
-        self.news.entry(id).or_default()
+        self.pending.entry(id).or_default()
     }
 
     fn take(&mut self) -> Option<Signal> {
@@ -108,15 +108,15 @@ impl Waiting {
             return Some(Signal::Started);
         }
         if self.next.is_empty() {
-            // Whatever is heard of this session from now on waits behind the others.
+            // What is queued of this session from now on waits behind the others.
             let id = self.order.pop_front()?;
-            self.next = self.news.remove(&id)?.into_signals(&id);
+            self.next = self.pending.remove(&id)?.into_signals(&id);
         }
         self.next.pop_front()
     }
 }
 
-impl News {
+impl SessionSignals {
     fn hint(&mut self, hint: LockHint) {
         if self.hints.back() == Some(&hint) {
             return;
@@ -213,10 +213,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_heard_before_somebody_waits_is_not_lost() {
-        let heard = Heard::default();
-        heard.add(appeared("c1"));
-        heard.add(appeared("c2"));
-        assert_eq!(heard.next().await, appeared("c1"));
-        assert_eq!(heard.next().await, appeared("c2"));
+        let queue = SignalQueue::default();
+        queue.add(appeared("c1"));
+        queue.add(appeared("c2"));
+        assert_eq!(queue.next().await, appeared("c1"));
+        assert_eq!(queue.next().await, appeared("c2"));
     }
 }

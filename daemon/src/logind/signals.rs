@@ -17,7 +17,7 @@ use zbus::wire::{OwnedObjectPath, OwnedVariant};
 use zbus::{MatchRule, Message, MessageStream, fdo};
 
 use super::{LOGIND, MANAGER_INTERFACE, MANAGER_PATH, PROPERTIES, SESSION};
-use crate::bus::{Link, timely};
+use crate::bus::{Link, with_timeout};
 use crate::input::LockHint;
 
 const BUS: &str = "org.freedesktop.DBus";
@@ -99,7 +99,7 @@ impl Signals {
         let Some(owner) = owner else {
             return Ok(Signal::Stopped);
         };
-        self.logind = Some(timely(Streams::of(&self.link, &owner)).await?);
+        self.logind = Some(with_timeout(Streams::of(&self.link, &owner)).await?);
         Ok(Signal::Started)
     }
 }
@@ -112,7 +112,7 @@ struct Streams {
 
 impl Streams {
     async fn of(link: &Link, owner: &UniqueName<'_>) -> zbus::Result<Self> {
-        link.hear(owner);
+        link.allow(owner);
         let connection = link.connection();
         let rule = || {
             MatchRule::builder()

@@ -21,20 +21,20 @@ use crate::sys::atomic_file::{Outlives, replace};
 
 /// What is older has nothing to say to anybody.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Users that are kept in mind; the oldest is forgotten first.
+/// Users whose last session is kept; the oldest is forgotten first.
 const USERS_MAX: usize = 4096;
 
 /// What an agent is told of an ending.
-pub(crate) type Row = HashMap<&'static str, Variant<'static>>;
+pub(crate) type Dict = HashMap<&'static str, Variant<'static>>;
 
 /// What became of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ending {
+pub(crate) struct LastSession {
     /// Where it was: a terminal or a seat.
     place: Option<String>,
     /// When it was ended, on the wall clock, in microseconds.
     at: u64,
-    #[serde(with = "Why")]
+    #[serde(with = "CauseWord")]
     cause: Cause,
     /// How long the limit was.
     length: Duration,
@@ -43,13 +43,13 @@ pub(crate) struct Ending {
 /// The words for it in the file.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Cause", rename_all = "kebab-case")]
-enum Why {
+enum CauseWord {
     Login,
     Unlock,
     Input,
 }
 
-impl Ending {
+impl LastSession {
     pub(crate) fn new(place: Option<String>, at: WallTime, cause: Cause, length: Duration) -> Self {
         Self {
             place,
@@ -60,7 +60,7 @@ impl Ending {
     }
 
     /// The same for an agent, by name. Empty is that there is none.
-    fn row(&self, now: WallTime) -> Row {
+    fn dict(&self, now: WallTime) -> Dict {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let cause = match self.cause {
             Cause::Login => "login",
@@ -93,18 +93,18 @@ impl Ending {
     }
 }
 
-/// The endings that somebody has yet to be told of. Clones are the same.
+/// The last sessions that somebody has yet to be told of. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct Endings(Arc<Mutex<Kept>>);
+pub(crate) struct LastSessions(Arc<Mutex<Table>>);
 
-struct Kept {
+struct Table {
     path: PathBuf,
-    by_user: BTreeMap<u32, Ending>,
+    by_user: BTreeMap<u32, LastSession>,
     /// Whether there is one that is not in the file.
     unsaved: bool,
 }
 
-impl Endings {
+impl LastSessions {
     /// Those in this file; where it cannot be understood, none.
     pub(crate) fn load(path: PathBuf) -> Self {
         let by_user = match fs::read(&path) {
@@ -114,7 +114,7 @@ impl Endings {
             }),
             Err(_) => BTreeMap::new(),
         };
-        Self(Arc::new(Mutex::new(Kept {
+        Self(Arc::new(Mutex::new(Table {
             path,
             by_user,
             unsaved: false,
@@ -123,79 +123,79 @@ impl Endings {
 
     /// A session of this user was ended. To be saved: thousands may end at the same time, and are
     /// written once.
-    pub(crate) fn add(&self, user: Uid, ending: Ending, now: WallTime) {
-        let mut kept = self.kept();
-        kept.by_user.retain(|_, other| !other.is_old(now));
+    pub(crate) fn add(&self, user: Uid, ending: LastSession, now: WallTime) {
+        let mut table = self.table();
+        table.by_user.retain(|_, other| !other.is_old(now));
         // The next stage of the same end: its terminals may be closed by now.
-        let known = kept.by_user.get(&user.as_raw());
+        let known = table.by_user.get(&user.as_raw());
         if known.is_some_and(|known| ending.place.is_none() && known.cause == ending.cause) {
             return;
         }
-        while kept.by_user.len() >= USERS_MAX {
-            let oldest = kept.by_user.iter().min_by_key(|(_, other)| other.at);
+        while table.by_user.len() >= USERS_MAX {
+            let oldest = table.by_user.iter().min_by_key(|(_, other)| other.at);
             let Some(oldest) = oldest.map(|(user, _)| *user) else {
                 break;
             };
-            kept.by_user.remove(&oldest);
+            table.by_user.remove(&oldest);
         }
-        kept.by_user.insert(user.as_raw(), ending);
-        kept.unsaved = true;
+        table.by_user.insert(user.as_raw(), ending);
+        table.unsaved = true;
     }
 
     /// Sets the terminal of this user's ending at this time, which is known only after the ending
     /// was recorded. The caller saves.
     pub(crate) fn set_place(&self, user: Uid, at: WallTime, place: String) {
-        let mut kept = self.kept();
-        let ending = kept.by_user.get_mut(&user.as_raw());
+        let mut table = self.table();
+        let ending = table.by_user.get_mut(&user.as_raw());
         if let Some(ending) = ending.filter(|ending| ending.at == at.as_micros()) {
             ending.place = Some(place);
-            kept.unsaved = true;
+            table.unsaved = true;
         }
     }
 
     /// Writes down what was added.
     pub(crate) fn save(&self) {
-        let mut kept = self.kept();
-        if kept.unsaved {
-            kept.save();
+        let mut table = self.table();
+        if table.unsaved {
+            table.save();
         }
     }
 
     /// What this user is to be told, if anything.
     pub(crate) fn line(&self, language: Language, user: Uid, now: WallTime) -> Option<String> {
-        let kept = self.kept();
-        let ending = kept.by_user.get(&user.as_raw())?;
+        let table = self.table();
+        let ending = table.by_user.get(&user.as_raw())?;
         (!ending.is_old(now)).then(|| language.say(ending.told(now)))
     }
 
     /// The same, for an agent of this user.
-    pub(crate) fn row(&self, user: Uid, now: WallTime) -> Row {
-        let kept = self.kept();
-        let ending = kept.by_user.get(&user.as_raw());
+    pub(crate) fn dict_for(&self, user: Uid, now: WallTime) -> Dict {
+        let table = self.table();
+        let ending = table.by_user.get(&user.as_raw());
         let ending = ending.filter(|ending| !ending.is_old(now));
-        ending.map(|ending| ending.row(now)).unwrap_or_default()
+        ending.map(|ending| ending.dict(now)).unwrap_or_default()
     }
 
     /// This user has been told.
     pub(crate) fn told(&self, user: Uid) {
-        let mut kept = self.kept();
-        if kept.by_user.remove(&user.as_raw()).is_some() {
-            kept.save();
+        let mut table = self.table();
+        if table.by_user.remove(&user.as_raw()).is_some() {
+            table.save();
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl Table {
     /// Nothing depends on it but a line for a user.
     fn save(&mut self) {
         self.unsaved = false;
         let text = serde_json::to_vec(&self.by_user).map_err(io::Error::from);
-        let kept = text.and_then(|text| replace(&self.path, &text, Outlives::Daemon));
-        if let Err(error) = kept {
+        let table = text.and_then(|text| replace(&self.path, &text, Outlives::Daemon));
+        if let Err(error) = table {
             log::warn!("cannot keep {}: {error}", self.path.display());
         }
     }
@@ -212,33 +212,33 @@ mod tests {
         WallTime::from_micros((1_800_000_000 + secs) * 1_000_000)
     }
 
-    fn ending(secs: u64) -> Ending {
+    fn ending(secs: u64) -> LastSession {
         let length = Duration::from_secs(900);
-        Ending::new(Some("pts/3".to_owned()), wall(secs), Cause::Input, length)
+        LastSession::new(Some("pts/3".to_owned()), wall(secs), Cause::Input, length)
     }
 
     #[test]
     fn the_next_login_is_told_where_when_and_why_and_the_one_after_it_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("endings.json");
-        let endings = Endings::load(path.clone());
-        endings.add(ALICE, ending(0), wall(0));
-        endings.save();
+        let path = dir.path().join("last_sessions.json");
+        let last_sessions = LastSessions::load(path.clone());
+        last_sessions.add(ALICE, ending(0), wall(0));
+        last_sessions.save();
         // The daemon may have been restarted meanwhile.
-        let endings = Endings::load(path.clone());
+        let last_sessions = LastSessions::load(path.clone());
         assert_eq!(
-            endings
+            last_sessions
                 .line(Language::English, ALICE, wall(7700))
                 .as_deref(),
             Some("Your last session on pts/3 was ended 2 h ago, after 15 min without input.")
         );
         assert_eq!(
-            endings.line(Language::English, Uid::new(1001), wall(0)),
+            last_sessions.line(Language::English, Uid::new(1001), wall(0)),
             None
         );
-        endings.told(ALICE);
+        last_sessions.told(ALICE);
         assert_eq!(
-            Endings::load(path).line(Language::English, ALICE, wall(0)),
+            LastSessions::load(path).line(Language::English, ALICE, wall(0)),
             None
         );
     }
@@ -246,40 +246,47 @@ mod tests {
     #[test]
     fn where_an_ending_was_may_be_known_later_and_is_that_endings_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let endings = Endings::load(dir.path().join("endings.json"));
+        let last_sessions = LastSessions::load(dir.path().join("last_sessions.json"));
         let length = Duration::from_secs(900);
-        endings.add(
+        last_sessions.add(
             ALICE,
-            Ending::new(None, wall(0), Cause::Input, length),
+            LastSession::new(None, wall(0), Cause::Input, length),
             wall(0),
         );
-        endings.set_place(ALICE, wall(1), "pts/4".to_owned());
-        let line = || endings.line(Language::English, ALICE, wall(0)).unwrap();
+        last_sessions.set_place(ALICE, wall(1), "pts/4".to_owned());
+        let line = || {
+            last_sessions
+                .line(Language::English, ALICE, wall(0))
+                .unwrap()
+        };
         assert!(!line().contains("pts/"), "{}", line());
-        endings.set_place(ALICE, wall(0), "pts/4".to_owned());
+        last_sessions.set_place(ALICE, wall(0), "pts/4".to_owned());
         assert!(line().contains("pts/4"), "{}", line());
     }
 
     #[test]
     fn what_is_a_month_old_is_not_told_any_more() {
         let dir = tempfile::tempdir().unwrap();
-        let endings = Endings::load(dir.path().join("endings.json"));
-        endings.add(ALICE, ending(0), wall(0));
+        let last_sessions = LastSessions::load(dir.path().join("last_sessions.json"));
+        last_sessions.add(ALICE, ending(0), wall(0));
         assert!(
-            endings
+            last_sessions
                 .line(Language::English, ALICE, wall(29 * DAY))
                 .is_some()
         );
-        assert_eq!(endings.line(Language::English, ALICE, wall(31 * DAY)), None);
+        assert_eq!(
+            last_sessions.line(Language::English, ALICE, wall(31 * DAY)),
+            None
+        );
     }
 
     #[test]
     fn a_file_that_cannot_be_understood_tells_nobody_anything() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("endings.json");
+        let path = dir.path().join("last_sessions.json");
         fs::write(&path, "{").unwrap();
         assert_eq!(
-            Endings::load(path).line(Language::English, ALICE, wall(0)),
+            LastSessions::load(path).line(Language::English, ALICE, wall(0)),
             None
         );
     }
@@ -287,17 +294,17 @@ mod tests {
     #[test]
     fn no_more_users_are_kept_than_fit() {
         let dir = tempfile::tempdir().unwrap();
-        let endings = Endings::load(dir.path().join("endings.json"));
+        let last_sessions = LastSessions::load(dir.path().join("last_sessions.json"));
         {
-            let mut kept = endings.kept();
+            let mut table = last_sessions.table();
             for user in 0..u32::try_from(USERS_MAX).unwrap() {
-                kept.by_user.insert(user, ending(u64::from(user)));
+                table.by_user.insert(user, ending(u64::from(user)));
             }
         }
-        endings.add(Uid::new(100_000), ending(9999), wall(9999));
-        assert_eq!(endings.kept().by_user.len(), USERS_MAX);
+        last_sessions.add(Uid::new(100_000), ending(9999), wall(9999));
+        assert_eq!(last_sessions.table().by_user.len(), USERS_MAX);
         assert_eq!(
-            endings.line(Language::English, Uid::new(0), wall(9999)),
+            last_sessions.line(Language::English, Uid::new(0), wall(9999)),
             None
         );
     }

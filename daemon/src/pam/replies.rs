@@ -11,38 +11,38 @@ use session_timeout_policy::{Engine, Phase, Pid, SessionFacts};
 use session_timeout_texts::Language;
 use tokio::sync::oneshot;
 
-use crate::pam::last_session::Endings;
-use crate::sys::blocking_pool::Walks;
+use crate::pam::last_session::LastSessions;
+use crate::sys::blocking_pool::BlockingPool;
 use crate::sys::clock::Clocks;
 use crate::terminal;
 use crate::text;
 
 /// The answer that a login waits for: a line for the user, if there is one.
-pub(crate) type Answer = oneshot::Sender<Option<String>>;
+pub(crate) type ReplySender = oneshot::Sender<Option<String>>;
 
 /// When a login that shows anything has a terminal to show it on.
 const SHOWN_DELAY: Duration = Duration::from_secs(2);
 
 /// The logins that wait, by the id of their session.
-pub(crate) struct Logins {
-    waiting: HashMap<String, Vec<(Pid, Answer)>>,
-    endings: Endings,
-    walks: Walks,
+pub(crate) struct PendingReplies {
+    waiting: HashMap<String, Vec<(Pid, ReplySender)>>,
+    last_sessions: LastSessions,
+    pool: BlockingPool,
     language: Language,
 }
 
-impl Logins {
-    pub(crate) fn new(endings: Endings, walks: Walks, language: Language) -> Self {
+impl PendingReplies {
+    pub(crate) fn new(last_sessions: LastSessions, pool: BlockingPool, language: Language) -> Self {
         Self {
             waiting: HashMap::new(),
-            endings,
-            walks,
+            last_sessions,
+            pool,
             language,
         }
     }
 
     /// This login, of the process that opened it, waits.
-    pub(crate) fn wait(&mut self, id: String, leader: Pid, answer: Answer) {
+    pub(crate) fn wait(&mut self, id: String, leader: Pid, answer: ReplySender) {
         self.waiting.entry(id).or_default().push((leader, answer));
     }
 
@@ -85,11 +85,11 @@ impl Logins {
             return None;
         }
         let ending = self
-            .endings
+            .last_sessions
             .line(self.language, facts.uid, Clocks::now().wall);
         if ending.is_some() {
-            let (endings, walks) = (self.endings.clone(), self.walks.clone());
-            tokio::spawn(told(endings, walks, facts.clone()));
+            let (last_sessions, pool) = (self.last_sessions.clone(), self.pool.clone());
+            tokio::spawn(told(last_sessions, pool, facts.clone()));
         }
         let limits = session
             .limits
@@ -100,12 +100,12 @@ impl Logins {
 }
 
 /// A user with a terminal has seen it.
-async fn told(endings: Endings, walks: Walks, session: SessionFacts) {
+async fn told(last_sessions: LastSessions, pool: BlockingPool, session: SessionFacts) {
     tokio::time::sleep(SHOWN_DELAY).await;
     let user = session.uid;
     let has_terminal = move || !terminal::of_session(&session).own.is_empty();
-    if walks.of(user, has_terminal).await == Some(true) {
-        endings.told(user);
+    if pool.of(user, has_terminal).await == Some(true) {
+        last_sessions.told(user);
     }
 }
 

@@ -22,13 +22,13 @@ const DEPTH_MAX: usize = 8;
 
 /// The id of a login that logind has no session for, made of its leader's process id; no id of
 /// logind's has a hyphen.
-pub(crate) fn kept(leader: Pid) -> String {
+pub(crate) fn kept_id(leader: Pid) -> String {
     format!("login-{}", leader.as_raw())
 }
 
 /// The unit of the scope of logind's session with this id; `None` if it is none of logind's
 /// (`session_id_valid()`: ASCII letters and digits).
-pub(crate) fn unit(session: &str) -> Option<String> {
+pub(crate) fn session_unit(session: &str) -> Option<String> {
     let valid = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_alphanumeric());
     valid.then(|| format!("session-{session}.scope"))
 }
@@ -37,7 +37,7 @@ pub(crate) fn unit(session: &str) -> Option<String> {
 /// logind's otherwise.
 pub(crate) fn unit_of(session: &SessionFacts) -> Option<String> {
     match session.keeper {
-        Keeper::Logind => unit(&session.key.id),
+        Keeper::Logind => session_unit(&session.key.id),
         Keeper::Daemon(_) => Some(kept_unit(session.leader?, session.key.stamp)),
     }
 }
@@ -47,7 +47,7 @@ pub(crate) fn unit_of(session: &SessionFacts) -> Option<String> {
 /// as well: the start of the leader, in microseconds since boot, or of the session that logind had
 /// for it.
 fn kept_unit(leader: Pid, stamp: u64) -> String {
-    format!("session-timeout-{}-{stamp}.scope", kept(leader))
+    format!("session-timeout-{}-{stamp}.scope", kept_id(leader))
 }
 
 /// The `InvocationID` of this unit, while it is loaded. PID 1 keeps a symbolic link for each unit
@@ -59,16 +59,16 @@ pub(crate) fn invocation(unit: &str) -> Option<InvocationId> {
 
 /// The processes in the scope of a session, in no order.
 pub(crate) fn processes(session: &SessionFacts) -> Vec<Pid> {
-    unit_of(session).map_or_else(Vec::new, |unit| members(&unit, session.uid))
+    unit_of(session).map_or_else(Vec::new, |unit| processes_in(&unit, session.uid))
 }
 
 /// The processes of a scope in the slice of this user, unordered.
-pub(crate) fn members(unit: &str, uid: Uid) -> Vec<Pid> {
-    inside(&format!("/user.slice/user-{uid}.slice/{unit}"))
+pub(crate) fn processes_in(unit: &str, uid: Uid) -> Vec<Pid> {
+    processes_below(&format!("/user.slice/user-{uid}.slice/{unit}"))
 }
 
 /// The processes in a control group and below it, unordered.
-pub(crate) fn inside(group: &str) -> Vec<Pid> {
+pub(crate) fn processes_below(group: &str) -> Vec<Pid> {
     let below = group.trim_start_matches('/');
     let mut found = Vec::new();
     for root in ROOTS {
@@ -91,12 +91,12 @@ pub(crate) fn is_empty(unit: &str, uid: Uid) -> bool {
     });
     match events {
         Some(events) => events.lines().any(|line| line == "populated 0"),
-        None => members(unit, uid).is_empty(),
+        None => processes_in(unit, uid).is_empty(),
     }
 }
 
 /// Whether a process is in a scope in the slice of this user whose name begins with this prefix.
-pub(crate) fn is_in(prefix: &str, uid: Uid, process: Pid) -> bool {
+pub(crate) fn is_in_unit_like(prefix: &str, uid: Uid, process: Pid) -> bool {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw()));
     groups.is_ok_and(|groups| groups.lines().any(|line| is_in_scope_of(line, uid, prefix)))
 }
@@ -110,7 +110,7 @@ fn is_in_scope_of(line: &str, uid: Uid, prefix: &str) -> bool {
 }
 
 /// Whether a process is in this scope in the slice of this user, or in a group below it.
-pub(crate) fn holds(unit: &str, uid: Uid, process: Pid) -> bool {
+pub(crate) fn is_in_unit(unit: &str, uid: Uid, process: Pid) -> bool {
     let below = format!("user.slice/user-{uid}.slice/{unit}");
     let Ok(groups) = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw())) else {
         return false;
@@ -126,7 +126,7 @@ pub(crate) fn holds(unit: &str, uid: Uid, process: Pid) -> bool {
 }
 
 /// The processes in the scopes of this user's other sessions, unordered.
-pub(crate) fn processes_beside(session: &SessionFacts) -> Vec<Pid> {
+pub(crate) fn processes_of_others(session: &SessionFacts) -> Vec<Pid> {
     let (own, uid) = (unit_of(session), session.uid);
     let mut found = Vec::new();
     for root in ROOTS {
@@ -172,19 +172,19 @@ fn usage(stat: &str) -> Option<Duration> {
 
 /// The scope in a user's slice that a process runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct UserScope {
     user: u32,
     unit: String,
 }
 
 /// Where a process runs, by its control group.
-pub(crate) fn place_of(process: Pid) -> Option<Place> {
+pub(crate) fn scope_of(process: Pid) -> Option<UserScope> {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw())).ok()?;
     let root = ROOT.as_str();
-    groups.lines().find_map(|line| Place::parse(line, root))
+    groups.lines().find_map(|line| UserScope::parse(line, root))
 }
 
-impl Place {
+impl UserScope {
     /// The place from a line of `/proc/PID/cgroup`.
     ///
     /// A user may create groups with any name below `user@.service`. Only the place where systemd
@@ -206,7 +206,7 @@ impl Place {
     /// The session of logind's whose scope this is.
     pub(crate) fn session(&self) -> Option<String> {
         let id = self.unit.strip_prefix("session-")?.strip_suffix(".scope")?;
-        unit(id).is_some().then(|| id.to_owned())
+        session_unit(id).is_some().then(|| id.to_owned())
     }
 
     /// Whether it is the scope of this login, which the daemon keeps.
@@ -273,10 +273,10 @@ mod tests {
 
     #[test]
     fn only_an_id_that_logind_makes_names_a_scope() {
-        assert_eq!(unit("c1").as_deref(), Some("session-c1.scope"));
-        assert_eq!(unit("42").as_deref(), Some("session-42.scope"));
+        assert_eq!(session_unit("c1").as_deref(), Some("session-c1.scope"));
+        assert_eq!(session_unit("42").as_deref(), Some("session-42.scope"));
         for id in ["", "../1", "c1/x", "c1.scope", "c 1", "c1\n", "login-1"] {
-            assert_eq!(unit(id), None, "{id:?}");
+            assert_eq!(session_unit(id), None, "{id:?}");
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
     }
 
     fn session_in(line: &str, root: &str) -> Option<String> {
-        Place::parse(line, root)?.session()
+        UserScope::parse(line, root)?.session()
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
         let (leader, uid) = (Pid::new(u32::MAX), nix::unistd::geteuid());
         let is_kept = |uid, path: &str| {
             let line = format!("0::/user.slice/user-{uid}.slice/{path}");
-            let place = Place::parse(&line, "").unwrap();
+            let place = UserScope::parse(&line, "").unwrap();
             place.is_kept(&login(leader, 7))
         };
         let own = "session-timeout-login-4294967295-7.scope";

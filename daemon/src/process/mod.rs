@@ -80,10 +80,10 @@ impl Process {
 /// of them, however many others there are.
 ///
 /// The kernel may leave out a child while another one exits (`get_children_pid()`), so a caller that
-/// needs them all looks again, or takes a [`Census`].
-pub(crate) fn family(top: Process) -> BTreeSet<Process> {
+/// needs them all reads again, or takes a [`Snapshot`].
+pub(crate) fn tree(top: Process) -> BTreeSet<Process> {
     if !*LISTS_CHILDREN {
-        return Census::take().below(top);
+        return Snapshot::take().tree(top);
     }
     let mut found = BTreeSet::new();
     let mut waiting = if top.lives() { vec![top] } else { vec![] };
@@ -205,12 +205,12 @@ impl Stat {
 
 /// A snapshot of all processes, not atomic.
 #[derive(Debug, Default)]
-pub(crate) struct Census {
+pub(crate) struct Snapshot {
     all: BTreeMap<Pid, Stat>,
     children: BTreeMap<Pid, Vec<Pid>>,
 }
 
-impl Census {
+impl Snapshot {
     /// Takes a snapshot of `/proc`. Some ten microseconds for each process.
     pub(crate) fn take() -> Self {
         Self::of(
@@ -229,7 +229,7 @@ impl Census {
     }
 
     /// The process and all its descendants; empty if it is not there.
-    pub(crate) fn below(&self, top: Process) -> BTreeSet<Process> {
+    pub(crate) fn tree(&self, top: Process) -> BTreeSet<Process> {
         let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut waiting = if self.has(top) { vec![top.pid] } else { vec![] };
         while let Some(pid) = waiting.pop() {
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     /// Processes by their id and their parent's.
-    fn census<const N: usize>(rows: [(u32, u32); N]) -> Census {
+    fn snapshot<const N: usize>(rows: [(u32, u32); N]) -> Snapshot {
         let one = |(pid, parent): (u32, u32)| {
             let stat = Stat {
                 state: State::Alive,
@@ -265,7 +265,7 @@ mod tests {
             };
             (Pid::new(pid), stat)
         };
-        Census::of(rows.map(one).into())
+        Snapshot::of(rows.map(one).into())
     }
 
     fn process(pid: u32) -> Process {
@@ -281,25 +281,25 @@ mod tests {
 
     #[test]
     fn what_descends_from_a_process_is_found_and_nothing_else() {
-        let all = census([(10, 1), (11, 10), (12, 11), (20, 1), (21, 20)]);
-        let below = all.below(process(10));
+        let all = snapshot([(10, 1), (11, 10), (12, 11), (20, 1), (21, 20)]);
+        let below = all.tree(process(10));
         assert_eq!(numbers(&below), [10, 11, 12]);
     }
 
     #[test]
     fn a_number_that_was_given_out_again_is_somebody_else() {
-        let all = census([(10, 1), (11, 10)]);
+        let all = snapshot([(10, 1), (11, 10)]);
         let former = Process {
             start: Ticks(9),
             ..process(10)
         };
-        assert_eq!(all.below(former), BTreeSet::new());
+        assert_eq!(all.tree(former), BTreeSet::new());
     }
 
     #[test]
     fn numbers_that_lead_around_in_circles_come_to_an_end() {
-        let all = census([(10, 11), (11, 10)]);
-        assert_eq!(numbers(&all.below(process(10))), [10, 11]);
+        let all = snapshot([(10, 11), (11, 10)]);
+        assert_eq!(numbers(&all.tree(process(10))), [10, 11]);
     }
 
     #[test]
@@ -321,9 +321,9 @@ mod tests {
             .unwrap();
         let one = Process::of(Pid::new(child.id())).unwrap();
         let us = Process::of(Pid::new(std::process::id())).unwrap();
-        assert!(Census::take().below(us).contains(&one));
-        assert!(family(us).contains(&one));
-        assert_eq!(family(one), [one].into());
+        assert!(Snapshot::take().tree(us).contains(&one));
+        assert!(tree(us).contains(&one));
+        assert_eq!(tree(one), [one].into());
         assert!(one.ancestors().contains(&us));
         // It inherits the audit session of the test's caller, if there is one.
         assert_eq!(one.audit_of_login(), None);
@@ -342,7 +342,7 @@ mod tests {
         });
         assert!(ended);
         child.wait().unwrap();
-        assert_eq!(family(one), BTreeSet::new());
+        assert_eq!(tree(one), BTreeSet::new());
     }
 
     #[test]
@@ -358,8 +358,8 @@ mod tests {
         output.read_line(&mut said).unwrap();
         let one = Process::of(Pid::new(shell.id())).unwrap();
         let below = Process::of(Pid::new(said.trim().parse().unwrap())).unwrap();
-        assert_eq!(family(one), [one, below].into());
-        assert_eq!(family(one), Census::take().below(one));
+        assert_eq!(tree(one), [one, below].into());
+        assert_eq!(tree(one), Snapshot::take().tree(one));
         shell.kill().unwrap();
         shell.wait().unwrap();
         let below = i32::try_from(below.pid.as_raw()).unwrap();

@@ -7,9 +7,9 @@ use tokio::io::unix::AsyncFd;
 
 /// A thing that owns a file descriptor, for tokio's `AsyncFd`, which asks for the older of the two
 /// traits.
-pub(crate) struct Pollable<T>(T);
+pub(crate) struct OwnsFd<T>(T);
 
-impl<T: AsFd + Into<OwnedFd>> Pollable<T> {
+impl<T: AsFd + Into<OwnedFd>> OwnsFd<T> {
     /// Puts it into the event loop.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl<T: AsFd + Into<OwnedFd>> Pollable<T> {
     }
 }
 
-impl<T: AsFd> AsRawFd for Pollable<T> {
+impl<T: AsFd> AsRawFd for OwnsFd<T> {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
     }

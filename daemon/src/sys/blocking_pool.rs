@@ -5,13 +5,13 @@
 
 use session_timeout_policy::Uid;
 
-use crate::sys::user_queue::UserTurns;
+use crate::sys::user_queue::UserQueue;
 
 /// The queues by user. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Walks(UserTurns);
+pub(crate) struct BlockingPool(UserQueue);
 
-impl Walks {
+impl BlockingPool {
     /// Runs this on another thread, after earlier ones of the same user; `None` if it panicked.
     pub(crate) async fn of<R: Send + 'static>(
         &self,
@@ -38,18 +38,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_user_whose_walk_is_long_waits_and_others_do_not() {
-        let walks = Walks::default();
+        let pool = BlockingPool::default();
         let (go, gone) = mpsc::channel::<()>();
         let long = {
-            let walks = walks.clone();
-            tokio::spawn(async move { walks.of(Uid::new(1), move || gone.recv().is_ok()).await })
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.of(Uid::new(1), move || gone.recv().is_ok()).await })
         };
         tokio::task::yield_now().await;
         let next = {
-            let walks = walks.clone();
-            tokio::spawn(async move { walks.of(Uid::new(1), || ()).await })
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.of(Uid::new(1), || ()).await })
         };
-        assert_eq!(walks.of(Uid::new(2), || 2).await, Some(2));
+        assert_eq!(pool.of(Uid::new(2), || 2).await, Some(2));
         assert!(!next.is_finished());
         go.send(()).unwrap();
         assert_eq!(long.await.unwrap(), Some(true));

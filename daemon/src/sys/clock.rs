@@ -7,7 +7,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use session_timeout_policy::{BootTime, WallTime};
 use tokio::io::unix::AsyncFd;
 
-use crate::sys::async_fd::Pollable;
+use crate::sys::async_fd::OwnsFd;
 
 /// All clocks, read as near to the same moment as can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) fn boot_now() -> BootTime {
 /// Fires once at a time since boot. Unlike the runtime's own timers it counts suspend, and a
 /// deadline that passed in the meantime fires at once after the resume.
 pub(crate) struct Alarm {
-    timer: AsyncFd<Pollable<TimerFd>>,
+    timer: AsyncFd<OwnsFd<TimerFd>>,
     armed: Option<BootTime>,
 }
 
@@ -49,7 +49,7 @@ impl Alarm {
             TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
         )?;
         Ok(Self {
-            timer: Pollable::register(timer)?,
+            timer: OwnsFd::register(timer)?,
             armed: None,
         })
     }

@@ -17,14 +17,14 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 
-use crate::sys::async_fd::Pollable;
+use crate::sys::async_fd::OwnsFd;
 
 /// Buffer for some 250 events: events about the watched file itself carry no name.
 const BUFFER_BYTES: usize = 4096;
 
 /// Files that are watched, each for somebody.
 pub(crate) struct Watches<K> {
-    instance: Option<AsyncFd<Pollable<OwnedFd>>>,
+    instance: Option<AsyncFd<OwnsFd<OwnedFd>>>,
     /// The owner of each watch, by watch descriptor.
     watched: HashMap<i32, K>,
     /// A duplicate of the instance's descriptor, shared by all who borrow it.
@@ -144,7 +144,7 @@ impl<K: Clone> Watches<K> {
             Some(instance) => instance,
             None => {
                 let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
-                Pollable::register(inotify::init(flags)?)?
+                OwnsFd::register(inotify::init(flags)?)?
             }
         };
         Ok(self.instance.insert(instance).get_ref().get())

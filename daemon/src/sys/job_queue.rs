@@ -1,133 +1,138 @@
-//! A queue with a concurrency limit. A queued item occupies no task.
+//! A queue of jobs with concurrency limits, in all and by user. Queued jobs have no task of their own.
 //!
-//! Each user has a concurrency limit as well, and users with queued items take turns: thousands of
-//! sessions of one user delay only that user's.
+//! Users with queued jobs take turns, so thousands of sessions of one user delay only that user's.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The queue of items by user. Clones share it.
-pub(crate) struct Line<K, T>(Arc<Mutex<State<K, T>>>);
+use session_timeout_policy::Uid;
 
-struct State<K, T> {
+/// The queue. Clones share it.
+pub(crate) struct JobQueue<T>(Arc<Mutex<State<T>>>);
+
+struct State<T> {
+    /// The number of permits that are not held.
     free: usize,
     /// The concurrency limit of each user.
-    each: usize,
-    under_way: HashMap<K, usize>,
-    waiting: HashMap<K, VecDeque<T>>,
-    /// The users with a queued item that may run, in order.
-    turns: VecDeque<K>,
+    user_max: usize,
+    /// The number of running jobs of each user.
+    running: HashMap<Uid, usize>,
+    queued: HashMap<Uid, VecDeque<T>>,
+    /// The users with a queued job that may run, in order.
+    turns: VecDeque<Uid>,
 }
 
-impl<K, T> Clone for Line<K, T> {
+impl<T> Clone for JobQueue<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<K: Copy + Eq + Hash, T> Line<K, T> {
+impl<T> JobQueue<T> {
     /// A queue with this concurrency limit in all, and this one for each user.
-    pub(crate) fn new(places: usize, each: usize) -> Self {
+    pub(crate) fn new(max: usize, user_max: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
-            free: places,
-            each,
-            under_way: HashMap::new(),
-            waiting: HashMap::new(),
+            free: max,
+            user_max,
+            running: HashMap::new(),
+            queued: HashMap::new(),
             turns: VecDeque::new(),
         })))
     }
 
-    /// Takes a free place, or joins the queue: the next free place takes it from there.
-    pub(crate) fn enter(&self, whose: K, who: T) -> Option<(Place<K, T>, T)> {
+    /// Returns a permit to run this job of this user now. `None`: the job is queued, and
+    /// [`Permit::next`] returns it to the holder of a permit.
+    pub(crate) fn submit(&self, user: Uid, job: T) -> Option<(Permit<T>, T)> {
         let mut state = self.state();
-        if state.free == 0 || !state.has_room(whose) {
-            state.waiting.entry(whose).or_default().push_back(who);
-            state.take_turn(whose);
+        if state.free == 0 || !state.may_run(user) {
+            state.queued.entry(user).or_default().push_back(job);
+            state.take_turn(user);
             return None;
         }
         state.free -= 1;
-        state.begin(whose);
-        let place = Place {
-            line: self.clone(),
-            whose: Some(whose),
+        state.begin(user);
+        let permit = Permit {
+            queue: self.clone(),
+            user: Some(user),
         };
-        Some((place, who))
+        Some((permit, job))
     }
 
-    fn state(&self) -> MutexGuard<'_, State<K, T>> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Copy + Eq + Hash, T> State<K, T> {
-    fn has_room(&self, whose: K) -> bool {
-        self.under_way.get(&whose).copied().unwrap_or_default() < self.each
+impl<T> State<T> {
+    fn may_run(&self, user: Uid) -> bool {
+        self.running.get(&user).copied().unwrap_or_default() < self.user_max
     }
 
-    fn begin(&mut self, whose: K) {
-        *self.under_way.entry(whose).or_default() += 1;
+    fn begin(&mut self, user: Uid) {
+        *self.running.entry(user).or_default() += 1;
     }
 
-    fn finish(&mut self, whose: K) {
-        if let Some(count) = self.under_way.get_mut(&whose) {
+    fn finish(&mut self, user: Uid) {
+        if let Some(count) = self.running.get_mut(&user) {
             *count -= 1;
             if *count == 0 {
-                self.under_way.remove(&whose);
+                self.running.remove(&user);
             }
         }
-        self.take_turn(whose);
+        self.take_turn(user);
     }
 
-    fn take_turn(&mut self, whose: K) {
-        let waits = self.waiting.contains_key(&whose);
-        if waits && self.has_room(whose) && !self.turns.contains(&whose) {
-            self.turns.push_back(whose);
+    fn take_turn(&mut self, user: Uid) {
+        let has_queued = self.queued.contains_key(&user);
+        if has_queued && self.may_run(user) && !self.turns.contains(&user) {
+            self.turns.push_back(user);
         }
     }
 
-    fn next(&mut self) -> Option<(K, T)> {
-        let whose = self.turns.pop_front()?;
-        let waiting = self.waiting.get_mut(&whose)?;
-        let next = waiting.pop_front()?;
-        if waiting.is_empty() {
-            self.waiting.remove(&whose);
+    fn next(&mut self) -> Option<(Uid, T)> {
+        let user = self.turns.pop_front()?;
+        let queued = self.queued.get_mut(&user)?;
+        let next = queued.pop_front()?;
+        if queued.is_empty() {
+            self.queued.remove(&user);
         }
-        self.begin(whose);
-        self.take_turn(whose);
-        if self.waiting.is_empty() {
-            // The memory of a long queue is given back.
-            self.waiting.shrink_to_fit();
-            self.under_way.shrink_to_fit();
+        self.begin(user);
+        self.take_turn(user);
+        if self.queued.is_empty() {
+            // Releases the memory of a burst.
+            self.queued.shrink_to_fit();
+            self.running.shrink_to_fit();
         }
-        Some((whose, next))
+        Some((user, next))
     }
 }
 
-/// A place, which is free again when it is dropped.
-pub(crate) struct Place<K: Copy + Eq + Hash, T> {
-    line: Line<K, T>,
-    whose: Option<K>,
+/// The permission to run one job at a time, until it is dropped.
+pub(crate) struct Permit<T> {
+    queue: JobQueue<T>,
+    /// The user of the job that runs.
+    user: Option<Uid>,
 }
 
-impl<K: Copy + Eq + Hash, T> Place<K, T> {
-    /// The next item. A caller that gets none has to drop the place at once.
+impl<T> Permit<T> {
+    /// Ends the job, and returns the next one. On `None` the permit has to be dropped at once, or a
+    /// job that is queued now is never run.
     pub(crate) fn next(&mut self) -> Option<T> {
-        let mut state = self.line.state();
-        if let Some(whose) = self.whose.take() {
-            state.finish(whose);
+        let mut state = self.queue.state();
+        if let Some(user) = self.user.take() {
+            state.finish(user);
         }
-        let (whose, next) = state.next()?;
-        self.whose = Some(whose);
+        let (user, next) = state.next()?;
+        self.user = Some(user);
         Some(next)
     }
 }
 
-impl<K: Copy + Eq + Hash, T> Drop for Place<K, T> {
+impl<T> Drop for Permit<T> {
     fn drop(&mut self) {
-        let mut state = self.line.state();
-        if let Some(whose) = self.whose.take() {
-            state.finish(whose);
+        let mut state = self.queue.state();
+        if let Some(user) = self.user.take() {
+            state.finish(user);
         }
         state.free += 1;
     }
@@ -137,52 +142,57 @@ impl<K: Copy + Eq + Hash, T> Drop for Place<K, T> {
 mod tests {
     use super::*;
 
+    const USER: Uid = Uid::new(1000);
+
     #[test]
     fn as_many_as_there_are_places_enter_and_the_others_follow_in_order() {
-        let line = Line::new(2, 2);
-        let (mut first, _) = line.enter((), 1).unwrap();
-        let (mut second, who) = line.enter((), 2).unwrap();
-        assert_eq!(who, 2);
-        assert!(line.enter((), 3).is_none());
-        assert!(line.enter((), 4).is_none());
+        let queue = JobQueue::new(2, 2);
+        let (mut first, _) = queue.submit(USER, 1).unwrap();
+        let (mut second, job) = queue.submit(USER, 2).unwrap();
+        assert_eq!(job, 2);
+        assert!(queue.submit(USER, 3).is_none());
+        assert!(queue.submit(USER, 4).is_none());
         assert_eq!(second.next(), Some(3));
         assert_eq!(first.next(), Some(4));
         assert_eq!(first.next(), None);
         drop(first);
-        assert!(line.enter((), 5).is_some());
+        assert!(queue.submit(USER, 5).is_some());
         drop(second);
-        assert!(line.enter((), 6).is_some(), "both have left");
-        let state = line.state();
-        assert!(state.waiting.is_empty() && state.under_way.is_empty());
+        assert!(queue.submit(USER, 6).is_some(), "both have left");
+        let state = queue.state();
+        assert!(state.queued.is_empty() && state.running.is_empty());
     }
 
     #[test]
     fn a_place_that_is_dropped_leaves_the_queue_to_the_next() {
-        let line = Line::new(1, 1);
-        let (place, _) = line.enter((), 1).unwrap();
-        assert!(line.enter((), 2).is_none());
-        drop(place);
-        let (mut place, who) = line.enter((), 3).unwrap();
-        assert_eq!((who, place.next()), (3, Some(2)));
+        let queue = JobQueue::new(1, 1);
+        let (permit, _) = queue.submit(USER, 1).unwrap();
+        assert!(queue.submit(USER, 2).is_none());
+        drop(permit);
+        let (mut permit, job) = queue.submit(USER, 3).unwrap();
+        assert_eq!((job, permit.next()), (3, Some(2)));
     }
 
     #[test]
     fn who_has_many_waits_for_those_and_others_go_on() {
-        let line = Line::new(3, 1);
-        let (mut of_a, _) = line.enter('a', 1).unwrap();
-        for who in 2..100 {
-            assert!(line.enter('a', who).is_none());
+        let queue = JobQueue::new(3, 1);
+        let (mut of_a, _) = queue.submit(Uid::new(1000), 1).unwrap();
+        for job in 2..100 {
+            assert!(queue.submit(Uid::new(1000), job).is_none());
         }
-        let (mut of_b, _) = line.enter('b', 1).unwrap();
-        assert!(line.enter('b', 2).is_none());
-        assert!(line.enter('c', 1).is_some());
+        let (mut of_b, _) = queue.submit(Uid::new(1001), 1).unwrap();
+        assert!(queue.submit(Uid::new(1001), 2).is_none());
+        assert!(queue.submit(Uid::new(1002), 1).is_some());
         assert_eq!(of_b.next(), Some(2));
         assert_eq!(of_b.next(), None, "one of each at once");
         drop(of_b);
         assert_eq!(of_a.next(), Some(2));
-        let full: Vec<_> = ['d', 'e'].map(|whose| line.enter(whose, 1).unwrap()).into();
-        assert!(line.enter('f', 7).is_none());
-        assert!(line.enter('f', 8).is_none());
+        let full: Vec<_> = [1003, 1004]
+            .map(Uid::new)
+            .map(|user| queue.submit(user, 1).unwrap())
+            .into();
+        assert!(queue.submit(Uid::new(1005), 7).is_none());
+        assert!(queue.submit(Uid::new(1005), 8).is_none());
         assert_eq!(of_a.next(), Some(7), "they take turns");
         assert_eq!(of_a.next(), Some(3));
         assert_eq!(of_a.next(), Some(8));

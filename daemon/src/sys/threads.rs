@@ -10,7 +10,7 @@ use std::time::Duration;
 use session_timeout_policy::Uid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::sys::user_queue::UserTurns;
+use crate::sys::user_queue::UserQueue;
 
 /// Maximum number of threads for the machine's work at one time.
 const MACHINE_MAX_CONCURRENT: usize = 2;
@@ -23,23 +23,23 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts the threads. Clones share the limits.
 #[derive(Clone, Debug)]
-pub(crate) struct Aside {
+pub(crate) struct Threads {
     machine: Arc<Semaphore>,
     threads: Arc<Semaphore>,
-    users: UserTurns,
+    users: UserQueue,
 }
 
-impl Default for Aside {
+impl Default for Threads {
     fn default() -> Self {
         Self {
             machine: Arc::new(Semaphore::new(MACHINE_MAX_CONCURRENT)),
             threads: Arc::new(Semaphore::new(USERS_MAX_CONCURRENT)),
-            users: UserTurns::default(),
+            users: UserQueue::default(),
         }
     }
 }
 
-impl Aside {
+impl Threads {
     /// The result of work about the whole machine; `None` if it takes longer than two seconds.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
@@ -105,33 +105,33 @@ mod tests {
 
     #[tokio::test]
     async fn what_work_gives_comes_back() {
-        assert_eq!(Aside::default().run(|| 42).await, Some(42));
+        assert_eq!(Threads::default().run(|| 42).await, Some(42));
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_that_hangs_is_given_up_and_so_is_what_stands_behind_it() {
-        let aside = Aside::default();
+        let threads = Threads::default();
         let hangs = || std::thread::sleep(Duration::from_secs(1));
         let (first, second, third) =
-            tokio::join!(aside.run(hangs), aside.run(hangs), aside.run(|| ()));
+            tokio::join!(threads.run(hangs), threads.run(hangs), threads.run(|| ()));
         assert_eq!((first, second, third), (None, None, None));
     }
 
     #[tokio::test]
     async fn work_about_a_user_waits_for_nobody_elses() {
-        let aside = Aside::default();
+        let threads = Threads::default();
         let (go, gone) = std::sync::mpsc::channel::<()>();
         let long = move || gone.recv().is_ok();
         let mut works = tokio::task::JoinSet::new();
-        let one = aside.clone();
+        let one = threads.clone();
         works.spawn(async move { one.of(Uid::new(1), long).await == Some(true) });
         // More than there are threads.
         for _ in 0..USERS_MAX_CONCURRENT * 2 {
-            let one = aside.clone();
+            let one = threads.clone();
             works.spawn(async move { one.of(Uid::new(1), || ()).await.is_some() });
         }
         tokio::task::yield_now().await;
-        assert_eq!(aside.soon_of(Uid::new(2), || 2).await, Some(2));
+        assert_eq!(threads.soon_of(Uid::new(2), || 2).await, Some(2));
         go.send(()).unwrap();
         assert!(works.join_all().await.into_iter().all(|done| done));
     }

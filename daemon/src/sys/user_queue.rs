@@ -6,33 +6,33 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use session_timeout_policy::Uid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The turns. Clones share them.
+/// The queues. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct UserTurns(Arc<Mutex<HashMap<Uid, Weak<Semaphore>>>>);
+pub(crate) struct UserQueue(Arc<Mutex<HashMap<Uid, Weak<Semaphore>>>>);
 
 /// A user's turn, which ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct UserPermit {
     _permit: OwnedSemaphorePermit,
 }
 
-impl UserTurns {
-    /// Waits for earlier turns of this user, in order.
-    pub(crate) async fn of(&self, user: Uid) -> Option<Turn> {
+impl UserQueue {
+    /// Waits for earlier permits of this user, in order.
+    pub(crate) async fn of(&self, user: Uid) -> Option<UserPermit> {
         // The semaphore is never closed.
         let permit = self.semaphore(user).acquire_owned().await.ok()?;
-        Some(Turn { _permit: permit })
+        Some(UserPermit { _permit: permit })
     }
 
     fn semaphore(&self, user: Uid) -> Arc<Semaphore> {
         let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turns) = users.get(&user).and_then(Weak::upgrade) {
-            return turns;
+        if let Some(queues) = users.get(&user).and_then(Weak::upgrade) {
+            return queues;
         }
-        users.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(1));
-        users.insert(user, Arc::downgrade(&turns));
-        turns
+        users.retain(|_, queues| queues.strong_count() > 0);
+        let queues = Arc::new(Semaphore::new(1));
+        users.insert(user, Arc::downgrade(&queues));
+        queues
     }
 }
 
@@ -44,13 +44,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_is_one_of_its_user_and_nobody_elses() {
-        let turns = UserTurns::default();
-        let first = turns.of(Uid::new(1)).await;
+        let queues = UserQueue::default();
+        let first = queues.of(Uid::new(1)).await;
         let second = {
-            let turns = turns.clone();
-            tokio::spawn(async move { turns.of(Uid::new(1)).await })
+            let queues = queues.clone();
+            tokio::spawn(async move { queues.of(Uid::new(1)).await })
         };
-        let other = tokio::time::timeout(Duration::from_secs(5), turns.of(Uid::new(2)));
+        let other = tokio::time::timeout(Duration::from_secs(5), queues.of(Uid::new(2)));
         assert!(matches!(other.await, Ok(Some(_))));
         assert!(!second.is_finished());
         drop(first);

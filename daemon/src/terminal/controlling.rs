@@ -28,41 +28,41 @@ const PROCESSES_MAX: usize = 65_536;
 const START_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Terminals by device number, each with a process whose controlling terminal it is.
-pub(crate) type Controlled = BTreeMap<u64, Witness>;
+pub(crate) type Devices = BTreeMap<u64, Witness>;
 
 /// The terminals of a login.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Family {
+pub(crate) struct ControllingTerminals {
     /// Controlling terminals of the leader and its descendants.
-    pub(crate) own: Controlled,
+    pub(crate) own: Devices,
     /// Controlling terminals of other processes in the session's scope, unless another session has
     /// them as well.
-    pub(crate) left: Controlled,
+    pub(crate) left: Devices,
 }
 
 /// Finds the terminals of a login.
-pub(crate) fn terminals(session: &SessionFacts) -> Family {
+pub(crate) fn terminals(session: &SessionFacts) -> ControllingTerminals {
     let processes = cgroup::processes(session);
     let processes: BTreeMap<_, _> = processes.into_iter().filter_map(with_stat).collect();
     let all = controlled(&processes);
     // If the leader was killed, other processes of the login may still run.
     let Some(leader) = leader(session, &processes) else {
-        return Family {
+        return ControllingTerminals {
             own: all,
-            left: Controlled::new(),
+            left: Devices::new(),
         };
     };
     let own = below(leader, &processes, children);
     let mut left = all;
     left.retain(|device, _| !own.contains_key(device));
     if !left.is_empty() {
-        let others = cgroup::processes_beside(session);
+        let others = cgroup::processes_of_others(session);
         let others = others.into_iter().filter_map(with_stat);
         for device in others.filter_map(|(_, stat)| stat.terminal) {
             left.remove(&device);
         }
     }
-    Family { own, left }
+    ControllingTerminals { own, left }
 }
 
 /// Whether an X server runs in the session: startx(1) leaves it the console login that it was, and
@@ -94,7 +94,7 @@ fn started(stat: &Stat) -> Option<BootTime> {
     Some(BootTime::from_micros(micros))
 }
 
-fn controlled(processes: &BTreeMap<Pid, Stat>) -> Controlled {
+fn controlled(processes: &BTreeMap<Pid, Stat>) -> Devices {
     let terminal = |(&process, stat): (&Pid, &Stat)| Some((stat.terminal?, witness(process, stat)));
     processes.iter().filter_map(terminal).collect()
 }
@@ -112,13 +112,13 @@ fn below(
     leader: (Pid, Stat),
     scope: &BTreeMap<Pid, Stat>,
     children: impl Fn(Pid) -> BTreeMap<Pid, Stat>,
-) -> Controlled {
+) -> Devices {
     let mut families = BTreeMap::<u32, Vec<(Pid, Stat)>>::new();
     for (&process, &stat) in scope {
         let family = families.entry(stat.parent).or_default();
         family.push((process, stat));
     }
-    let mut terminals = Controlled::new();
+    let mut terminals = Devices::new();
     let mut seen = BTreeSet::new();
     let mut waiting = vec![leader];
     while let Some((process, stat)) = waiting.pop() {
@@ -185,7 +185,7 @@ mod tests {
         devices(&below(leader, scope, children))
     }
 
-    fn devices(terminals: &Controlled) -> Vec<(u64, u32)> {
+    fn devices(terminals: &Devices) -> Vec<(u64, u32)> {
         let device = |(&device, witness): (&u64, &Witness)| (device, witness.pid);
         terminals.iter().map(device).collect()
     }

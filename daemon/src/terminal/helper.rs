@@ -33,7 +33,7 @@ pub(crate) struct Helper {
 #[derive(Default)]
 struct State {
     /// The end of the backoff after a timeout.
-    away_until: Option<Instant>,
+    backoff_until: Option<Instant>,
     /// Whether the last request failed: only the first failure in a row is logged.
     failing: bool,
 }
@@ -92,7 +92,7 @@ impl Helper {
         wish: Wish,
         instance: Option<&OwnedFd>,
     ) -> Option<Answer> {
-        if terminals.is_empty() || self.is_away() {
+        if terminals.is_empty() || self.is_backing_off() {
             return None;
         }
         let question = Question {
@@ -116,8 +116,8 @@ impl Helper {
         Ok(answer)
     }
 
-    fn is_away(&self) -> bool {
-        let until = self.state().away_until;
+    fn is_backing_off(&self) -> bool {
+        let until = self.state().backoff_until;
         until.is_some_and(|until| Instant::now() < until)
     }
 
@@ -129,7 +129,7 @@ impl Helper {
                 Some(answer)
             }
             Err(error) => {
-                state.away_until = Some(Instant::now() + BACKOFF);
+                state.backoff_until = Some(Instant::now() + BACKOFF);
                 if !std::mem::replace(&mut state.failing, true) {
                     log::warn!(
                         "session-timeout-terminals does not answer, so that no terminal shows \

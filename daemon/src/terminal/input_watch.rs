@@ -20,13 +20,13 @@ use crate::sys::inotify::Watches;
 
 /// Watches the terminals of warned sessions.
 #[derive(Default)]
-pub(crate) struct Watcher {
+pub(crate) struct InputWatch {
     watches: Watches<SessionKey>,
     /// A failure is told once, until the next success: the journal may hang, and this is the driver.
     failing: bool,
 }
 
-impl Watcher {
+impl InputWatch {
     /// The inotify instance for a session's terminals, until [`Self::add`] or [`Self::give_up`] is
     /// called for it. Without one, the next probe of the session detects input, a little later.
     pub(crate) fn lend(&mut self) -> Option<Arc<OwnedFd>> {

@@ -20,7 +20,7 @@ use nix::libc;
 use session_timeout_policy::{SessionFacts, StampSource, WallTime};
 use session_timeout_terminals::{Shown, Terminal, Witness, process};
 
-use self::own_writes::Writes;
+use self::own_writes::OwnWrites;
 
 /// The terminals of a login.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -82,7 +82,7 @@ pub(crate) fn name(terminal: &Terminal) -> String {
 /// When each of these terminals was last read from.
 pub(crate) fn input_stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSource, WallTime> {
     let stamp = |terminal: &Terminal| {
-        let stamp = seconds(about(terminal)?.atime())?;
+        let stamp = seconds(metadata(terminal)?.atime())?;
         Some((StampSource::Terminal(terminal.device), stamp))
     };
     terminals.iter().filter_map(stamp).collect()
@@ -91,18 +91,18 @@ pub(crate) fn input_stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSour
 /// When each of these terminals was last written to by somebody else than us.
 pub(crate) fn output_stamps(
     terminals: &BTreeSet<Terminal>,
-    writes: &Writes,
+    writes: &OwnWrites,
 ) -> BTreeMap<StampSource, WallTime> {
     let stamp = |terminal: &Terminal| {
-        let stamp = seconds(about(terminal)?.mtime())?;
-        let stamp = writes.without_ours(terminal.device, stamp);
+        let stamp = seconds(metadata(terminal)?.mtime())?;
+        let stamp = writes.without_own(terminal.device, stamp);
         Some((StampSource::Output(terminal.device), stamp))
     };
     terminals.iter().filter_map(stamp).collect()
 }
 
 /// Records the time stamps of a write by the daemon, so that it does not count as output.
-pub(crate) fn note(terminal: &Terminal, shown: &Shown, writes: &Writes) {
+pub(crate) fn record_write(terminal: &Terminal, shown: &Shown, writes: &OwnWrites) {
     let stamps = shown.stamps;
     let stamps = stamps.and_then(|at| seconds(at.before).zip(seconds(at.after)));
     if let Some((before, after)) = stamps {
@@ -130,7 +130,7 @@ fn named(device: u64, witness: Option<Witness>) -> Option<Terminal> {
         owner: 0,
         witness,
     };
-    let owner = about(&terminal)?.uid();
+    let owner = metadata(&terminal)?.uid();
     Some(Terminal { owner, ..terminal })
 }
 
@@ -151,7 +151,7 @@ fn known_to_logind(name: &str) -> Option<Terminal> {
 }
 
 /// The terminal's metadata, if its file still exists.
-fn about(terminal: &Terminal) -> Option<fs::Metadata> {
+fn metadata(terminal: &Terminal) -> Option<fs::Metadata> {
     let about = fs::symlink_metadata(&terminal.path).ok()?;
     let same = about.file_type().is_char_device() && about.rdev() == terminal.device;
     same.then_some(about)
@@ -285,7 +285,7 @@ pub(crate) mod tests {
         let (_pty, terminal) = own_pty();
         let old = nix::sys::time::TimeVal::new(1_000_000, 0);
         nix::sys::stat::utimes(&terminal.path, &old, &old).unwrap();
-        let writes = Writes::default();
+        let writes = OwnWrites::default();
         let stamps = Stamps {
             before: 900_000,
             after: 1_000_000,
@@ -294,7 +294,7 @@ pub(crate) mod tests {
             outcome: Outcome::Full,
             stamps: Some(stamps),
         };
-        note(&terminal, &shown, &writes);
+        record_write(&terminal, &shown, &writes);
         let stamps = output_stamps(&BTreeSet::from([terminal.clone()]), &writes);
         let expected = WallTime::from_micros(900_000 * 1_000_000);
         assert_eq!(stamps[&StampSource::Output(terminal.device)], expected);

@@ -16,16 +16,16 @@ const TERMINALS_MAX: usize = 8192;
 
 /// The stamps that our own writes have made.
 #[derive(Clone, Default)]
-pub(crate) struct Writes(Arc<Mutex<HashMap<u64, Own>>>);
+pub(crate) struct OwnWrites(Arc<Mutex<HashMap<u64, OwnStamp>>>);
 
 /// The stamp that our write left on a terminal, and the one that was there.
 #[derive(Clone, Copy, Debug)]
-struct Own {
-    ours: WallTime,
+struct OwnStamp {
+    own_stamp: WallTime,
     before: WallTime,
 }
 
-impl Writes {
+impl OwnWrites {
     /// Our write has changed the stamp of this terminal, or has not.
     pub(crate) fn note(&self, device: u64, before: WallTime, after: WallTime) {
         if before == after {
@@ -38,17 +38,17 @@ impl Writes {
         // One write after another: what was before the first is what was before both.
         let before = own
             .get(&device)
-            .filter(|own| own.ours == before)
+            .filter(|own| own.own_stamp == before)
             .map_or(before, |own| own.before);
-        let ours = after;
-        own.insert(device, Own { ours, before });
+        let own_stamp = after;
+        own.insert(device, OwnStamp { own_stamp, before });
     }
 
     /// The stamp of this terminal without our own part in it.
-    pub(crate) fn without_ours(&self, device: u64, stamp: WallTime) -> WallTime {
+    pub(crate) fn without_own(&self, device: u64, stamp: WallTime) -> WallTime {
         let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         own.get(&device)
-            .filter(|own| own.ours == stamp)
+            .filter(|own| own.own_stamp == stamp)
             .map_or(stamp, |own| own.before)
     }
 }
@@ -63,25 +63,25 @@ mod tests {
 
     #[test]
     fn a_stamp_of_our_own_stands_for_the_one_before() {
-        let writes = Writes::default();
+        let writes = OwnWrites::default();
         writes.note(7, at(40), at(96));
-        assert_eq!(writes.without_ours(7, at(96)), at(40));
-        assert_eq!(writes.without_ours(7, at(104)), at(104));
-        assert_eq!(writes.without_ours(8, at(96)), at(96));
+        assert_eq!(writes.without_own(7, at(96)), at(40));
+        assert_eq!(writes.without_own(7, at(104)), at(104));
+        assert_eq!(writes.without_own(8, at(96)), at(96));
     }
 
     #[test]
     fn several_writes_in_a_row_are_all_ours() {
-        let writes = Writes::default();
+        let writes = OwnWrites::default();
         writes.note(7, at(40), at(96));
         writes.note(7, at(96), at(104));
-        assert_eq!(writes.without_ours(7, at(104)), at(40));
+        assert_eq!(writes.without_own(7, at(104)), at(40));
     }
 
     #[test]
     fn a_write_into_a_window_that_was_stamped_already_hides_nothing() {
-        let writes = Writes::default();
+        let writes = OwnWrites::default();
         writes.note(7, at(96), at(96));
-        assert_eq!(writes.without_ours(7, at(96)), at(96));
+        assert_eq!(writes.without_own(7, at(96)), at(96));
     }
 }

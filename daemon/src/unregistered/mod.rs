@@ -13,9 +13,9 @@ use session_timeout_policy::{
 use tokio::sync::mpsc;
 
 use crate::bus::PrivateBus;
-use crate::groups::Groups;
+use crate::groups::NameService;
 use crate::input::{Input, PamLogin};
-use crate::journal::Teller;
+use crate::journal::Journal;
 
 /// Services that open PAM sessions without a person: logind gives jobs of cron(8) the class
 /// `background`, too.
@@ -29,17 +29,17 @@ const CONFIRM_DELAY: Duration = Duration::from_secs(5);
 pub(crate) struct Unregistered {
     inputs: mpsc::Sender<Input>,
     bus: PrivateBus,
-    names: Groups,
-    teller: Teller,
+    names: NameService,
+    journal: Journal,
 }
 
 impl Unregistered {
-    pub(crate) fn new(inputs: mpsc::Sender<Input>, bus: PrivateBus, teller: Teller) -> Self {
+    pub(crate) fn new(inputs: mpsc::Sender<Input>, bus: PrivateBus, journal: Journal) -> Self {
         Self {
             inputs,
             bus,
-            names: Groups::new(),
-            teller,
+            names: NameService::new(),
+            journal,
         }
     }
 
@@ -81,7 +81,7 @@ impl Unregistered {
             Ok(uid) => uid,
             Err(error) => {
                 log::warn!("cannot ask for the uid of {:?}: {error}", opened.user);
-                self.teller.login_without_session(opened, None);
+                self.journal.login_without_session(opened, None);
                 return None;
             }
         };
@@ -107,7 +107,7 @@ impl Unregistered {
             audit: login.leader.audit_of_login(),
         };
         if facts.class.is_login_of_a_person() {
-            self.teller.kept(&facts, why);
+            self.journal.kept(&facts, why);
         }
         Some(facts)
     }

@@ -10,7 +10,7 @@ use session_timeout_protocol::Opened;
 
 use crate::bus::PrivateBus;
 use crate::logind;
-use crate::sys::threads::Aside;
+use crate::sys::threads::Threads;
 
 /// The directories of PAM stacks (pam.d(5)), by precedence.
 const STACK_DIRECTORIES: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"];
@@ -27,7 +27,9 @@ pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
         return NoSession::NameRefused;
     }
     let service = opened.service.clone();
-    let stack = Aside::default().run(move || names_systemd(&service)).await;
+    let stack = Threads::default()
+        .run(move || names_systemd(&service))
+        .await;
     if stack.flatten() == Some(false) {
         return NoSession::NotInStack;
     }

@@ -13,7 +13,7 @@ const DAEMON: &[(&str, &[&str])] = &[
     (
         "actions",
         &[
-            "agents", "bus", "ends", "groups", "hooks", "idle", "input", "journal", "logind",
+            "agents", "ends", "groups", "hooks", "idle", "input", "journal", "logind",
             "pam", "sys", "terminal", "text", "unwarned",
         ],
     ),
