@@ -1,4 +1,4 @@
-//! What the engine's actions mean in the world.
+//! Executes the engine's actions: requests of ends and locks, probes, warnings, hooks, journal entries.
 
 pub(crate) mod terminal_tasks;
 
@@ -35,7 +35,7 @@ use crate::terminal::input_watch::InputWatch;
 use crate::text;
 use crate::unwarned::Unwarned;
 
-/// Does what the engine says.
+/// Executes the engine's actions. What takes time runs in tasks, whose results are inputs.
 pub(crate) struct ActionRunner {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) ends: Ends,
@@ -62,7 +62,7 @@ impl ActionRunner {
         self.input_watch.next().await
     }
 
-    /// Writes down which users have yet to be told of an end.
+    /// Saves the last sessions that users have not been told of.
     pub(crate) fn save_last_sessions(&self) {
         self.last_sessions.save();
     }
@@ -119,7 +119,7 @@ impl ActionRunner {
         let facts = session.facts;
         match action {
             Action::Began(_) => self.journal.began(&session),
-            // Of extensions the driver tells, which knows who asked.
+            // The driver writes the journal entry, since it knows who asked.
             Action::Extended(_, extended) => {
                 let left = extended.until.since(boot_now());
                 let told = HookEnvironment::of(facts, LimitKind::Absolute).left(left);
@@ -168,12 +168,12 @@ impl ActionRunner {
         }
     }
 
-    /// Looks at a session; what is found is an input.
+    /// Starts a probe of a session; its result is an input.
     pub(crate) fn probe(&self, session: &View<'_>) {
         drop(self.prober.start(ProbeRequest::about(session)));
     }
 
-    /// Asks for the groups of a user; what is told is an input.
+    /// Queries the groups of a user; the result is an input.
     fn resolve_groups(&self, session: &SessionFacts) {
         let (groups, inputs) = (self.name_service.clone(), self.inputs.clone());
         let (key, user) = (session.key.clone(), session.user.clone());
@@ -233,7 +233,7 @@ impl ActionRunner {
             .run(HookEvent::End, told.with("LIMIT_SEC", &length));
     }
 
-    /// Tells the agent that has just come what its user was warned of.
+    /// Sends a new agent the warnings that its user has received.
     pub(crate) fn brief(&self, engine: &Engine, session: &View<'_>) {
         let key = &session.facts.key;
         let warnings = engine.warnings(&key.id);
@@ -289,9 +289,9 @@ fn is_watched(warnings: &[Warning]) -> bool {
     limits.any(|limit| limit == LimitKind::Inactivity)
 }
 
-/// The terminals that receive messages about this limit. What a login has left in its scope ends
-/// with it, and is told; but input there does not keep the login while it has terminals of its own,
-/// and after a hang-up it goes on.
+/// The terminals that receive messages about this limit. Processes that a login has left in its scope
+/// end with it, so their terminals receive them, too; but input there does not count while the login
+/// has terminals of its own, and a hang-up does not end these processes.
 const fn recipients(limit: LimitKind, how: EndAction) -> Recipients {
     match (limit, how) {
         (LimitKind::Absolute, EndAction::Terminate) => Recipients::All,
@@ -300,8 +300,8 @@ const fn recipients(limit: LimitKind, how: EndAction) -> Recipients {
     }
 }
 
-/// The text, and before it the terminal's bell where it is to ring. It stands beside what is kept
-/// from commanding a terminal, so that no text of others brings one along.
+/// The text, after a BEL if the bell is to ring. It is added after control characters have been
+/// removed from the text, so that only the policy can ring the bell.
 fn with_bell(bell: Bell, text: String) -> String {
     /// BEL of ASCII.
     const BEL: char = '\u{7}';

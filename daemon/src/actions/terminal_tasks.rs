@@ -1,6 +1,6 @@
 //! Tasks at the terminals of sessions: find them, watch them for input, and write to them.
 //!
-//! A task may take long. It delays only tasks of the same user, and neither the driver nor an end.
+//! A task may take long. It delays only tasks of the same user, not the driver and no end.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -58,11 +58,11 @@ pub(crate) struct WarningTask {
     pub(crate) until: Instant,
 }
 
-/// A last line to write, and the ending that is kept for the next login.
+/// A last line to write, and the record of the session that is kept for the next login.
 pub(crate) struct LastLineTask {
     pub(crate) text: String,
     pub(crate) recipients: Recipients,
-    /// The time of the ending.
+    /// The time of the record, which identifies it.
     pub(crate) at: WallTime,
     pub(crate) until: Instant,
 }
@@ -109,7 +109,7 @@ pub(crate) fn queue() -> JobQueue<TerminalTask> {
     JobQueue::new(MAX_CONCURRENT, 1)
 }
 
-/// The two ends of the wait for unfinished tasks.
+/// The guard that tasks hold, and the wait until no guard is left.
 pub(crate) fn finished() -> (Unfinished, Finished) {
     let (unfinished, finished) = mpsc::channel(1);
     (unfinished, Finished(finished))
@@ -173,7 +173,7 @@ impl TerminalTasks {
     }
 
     async fn part(&self, session: &SessionFacts, found: &Terminals, part: &LastLineTask) {
-        // A desktop has terminals as well, but they are not where its user was.
+        // The terminals of a desktop are not the place that its user knows.
         let place = found.counted().first().map(terminal::name);
         let place = place.filter(|_| !session.session_type.is_graphical());
         if let Some(place) = place {

@@ -1,10 +1,10 @@
-//! The agents in desktops: which there are, what they say of their users' input, and what they are
-//! told for their users.
+//! The agents in desktops: their registration, their reports of input, and the notices that they
+//! receive for their users.
 //!
-//! An agent runs as the user and has no authority: it is known by its name on the bus, which
-//! nobody can forge, speaks for sessions of its own user alone, and what it says can only be about
-//! input there. One that is gone, or does not answer in time, is done without. All of it goes
-//! through the public connection, where it can harm nobody's end.
+//! An agent runs as the user and is not trusted: it is identified by its unique name on the bus,
+//! which cannot be forged, speaks only for sessions of its own user, and can only report input
+//! there. If an agent is gone or does not answer in time, the next idle source is used. All messages
+//! use the public connection, which ends of sessions do not depend on.
 
 mod answer;
 mod name_watch;
@@ -36,49 +36,49 @@ use crate::bus::PublicBus;
 const PATH: &str = "/org/sessiontimeout1/Agent";
 const INTERFACE: &str = "org.sessiontimeout1.Agent";
 
-/// An agent that takes longer to answer is done without.
+/// Timeout of a query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// By then a service manager has restarted the agent, or the session has ended.
+/// Time without an agent before that is reported: a service manager restarts an agent within it.
 const MISSED_AFTER: Duration = Duration::from_secs(2);
-/// An agent may come, go and call as fast as the bus allows, and each time costs a look.
+/// Minimum interval between two registrations or calls of an agent, since each costs a probe.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What an agent calls for.
+/// A call of an agent that it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Callback {
-    /// There was no input for as long as it was to watch for.
+    /// There was no input for the requested time.
     Idle,
-    /// There was input after that.
+    /// There was input again.
     Active,
 }
 
-/// Why a call is not taken.
+/// Why a call of an agent is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// Somebody else speaks for the session, or nobody.
+    /// The caller is not the session's agent.
     NotTheAgent,
     /// It was not asked for, or too soon after the one before.
     Unasked,
 }
 
-/// What has become of an agent that wants to speak for a session.
+/// The result of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attached {
-    /// It does from now on.
+    /// The caller is the session's agent from now on.
     New(Arrival),
-    /// It did before.
+    /// The caller was the session's agent before.
     Known,
-    /// Another one does.
+    /// The session has another agent.
     Taken,
-    /// The last one that was new has only just come.
+    /// The last agent was registered less than [`MIN_INTERVAL`] ago.
     TooSoon,
 }
 
-/// Whether it is news that a session has an agent.
+/// Whether a new agent is reported in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     New,
-    /// It was without one so shortly that nobody was told.
+    /// It replaces an agent whose absence was too short to be reported.
     Returned,
 }
 
@@ -101,12 +101,12 @@ pub(crate) struct Agents {
 #[derive(Default)]
 struct All {
     agents: HashMap<SessionKey, Agent>,
-    /// Of each session that has or had one.
+    /// The times of each session that has or had an agent.
     past: HashMap<SessionKey, History>,
     pending_calls: PendingCalls,
 }
 
-/// When the last agent came and went.
+/// When the last agent of a session was registered and left.
 #[derive(Clone, Copy)]
 struct History {
     came: Instant,
@@ -120,9 +120,9 @@ struct Agent {
     expects: Expects,
     called: Option<Instant>,
     stayed: Option<Instant>,
-    /// It has not answered the last query, and that was said.
+    /// It did not answer the last query, and that was reported.
     silent: bool,
-    /// What its user is to be told; nothing yet for one that is new.
+    /// The notices for its user; `None` until they are first set for a new agent.
     notices: watch::Sender<Option<Notices>>,
 }
 
@@ -142,7 +142,7 @@ impl Agents {
         }
     }
 
-    /// Lets this connection of this user speak for the session.
+    /// Registers this connection of this user as the session's agent.
     pub(crate) fn attach(
         &self,
         key: &SessionKey,
@@ -186,7 +186,7 @@ impl Agents {
         })
     }
 
-    /// The session is no more.
+    /// Forgets a session that is gone.
     pub(crate) fn forget(&self, key: &SessionKey) {
         let mut all = self.all();
         all.agents.remove(key);
@@ -207,14 +207,14 @@ impl Agents {
         self.all().agents.get(&key).map(|agent| agent.user)
     }
 
-    /// What the session's agent tells its user from now on, if there is one.
+    /// Sets the notices for the user of a session, if the session has an agent.
     pub(crate) fn set_notices(&self, key: &SessionKey, notices: Notices) {
         if let Some(agent) = self.all().agents.get(key) {
             agent.notices.send_replace(Some(notices));
         }
     }
 
-    /// The same, by what is different. An agent that is new is told the whole of it soon.
+    /// Changes these notices. A new agent receives all of them soon, by [`Self::set_notices`].
     pub(crate) fn change_notices(&self, key: &SessionKey, change: impl FnOnce(&mut Notices)) {
         if let Some(agent) = self.all().agents.get(key) {
             agent.notices.send_if_modified(|notices| match notices {
@@ -227,20 +227,20 @@ impl Agents {
         }
     }
 
-    /// How the session's agent knows, if it has one.
+    /// The source of the idle time of the session's agent, if the session has one.
     pub(crate) fn source_of(&self, key: &SessionKey) -> Option<Source> {
         self.all().agents.get(key).map(|agent| agent.source)
     }
 
-    /// The session's agent on the bus, if it has one.
+    /// The name on the bus of the session's agent, if the session has one.
     pub(crate) fn name_of(&self, key: &SessionKey) -> Option<OwnedUniqueName> {
         self.all().agents.get(key).map(|agent| agent.name.clone())
     }
 
-    /// Whether this call of this connection is one that was asked for.
+    /// Accepts a call that the last query asked for.
     ///
     /// # Errors
-    /// It was not.
+    /// It was not asked for, or is not the agent's.
     pub(crate) fn called(
         &self,
         key: &SessionKey,
@@ -261,10 +261,10 @@ impl Agents {
         Ok(())
     }
 
-    /// Whether the user's answer through this connection is one to take.
+    /// Accepts the answer of a user to a warning, which is input.
     ///
     /// # Errors
-    /// It is not, or too soon after the one before, which counts for it.
+    /// It is not the agent's, or comes too soon after the one before.
     pub(crate) fn stays(&self, key: &SessionKey, name: &UniqueName<'_>) -> Result<(), Refused> {
         let mut all = self.all();
         let agent = all.agent(key, name).ok_or(Refused::NotTheAgent)?;
@@ -311,7 +311,7 @@ impl Agents {
         }
     }
 
-    /// Whether the session is without an agent for that.
+    /// Removes an agent that has left the bus. Whether it was the session's agent.
     fn left(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
         let mut all = self.all();
         all.pending_calls.left(name);
@@ -331,7 +331,7 @@ impl Agents {
 }
 
 impl All {
-    /// The agent of this session, if it is this one.
+    /// The session's agent, if it has this name.
     fn agent(&mut self, key: &SessionKey, name: &UniqueName<'_>) -> Option<&mut Agent> {
         let agent = self.agents.get_mut(key)?;
         (agent.name == *name).then_some(agent)

@@ -1,4 +1,4 @@
-//! Who leaves the bus.
+//! Waits until a connection has left the bus.
 
 use std::num::NonZeroUsize;
 
@@ -9,7 +9,7 @@ use zbus::{Connection, MatchRule, MessageStream, fdo};
 
 const BUS: &str = "org.freedesktop.DBus";
 
-/// A name leaves the bus once.
+/// Size of the signal queue: a unique name leaves the bus once.
 const QUEUE_MAX: NonZeroUsize = NonZeroUsize::MIN;
 
 /// Waits until this name has left the bus.
@@ -25,7 +25,7 @@ pub(crate) async fn wait_until_gone(
         .arg(0, name.as_str())
         .build()?;
     let mut changes = MessageStream::for_match_rule(rule, connection, Some(QUEUE_MAX)).await?;
-    // After subscribing, so that it cannot leave unnoticed.
+    // After the subscription, so that a departure is not missed.
     let bus = fdo::DBusProxy::new(connection).await?;
     if !bus.name_has_owner(name.clone().into()).await? {
         return Ok(());

@@ -1,8 +1,7 @@
-//! What the user of a desktop is to be told through its agent: what the session is threatened with
-//! as things stand, and that it ends.
+//! The notices that a desktop's agent shows to its user: the current warning of each limit, or the end.
 //!
-//! An agent is told what has changed since it was told last. One that takes its time misses what
-//! did not last, and nothing piles up for it.
+//! An agent is sent the differences from the notices that it was sent last, so there is no queue: a
+//! slow agent misses notices that have been withdrawn meanwhile.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use super::{INTERFACE, PATH};
 use crate::sys::clock::boot_now;
 use crate::text;
 
-/// What is told of each limit.
+/// The current notice of each limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Notices {
     absolute: Notice,
@@ -34,7 +33,7 @@ enum Notice {
     Ending(EndNotice),
 }
 
-/// What a warning says.
+/// A warning, as an agent shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct WarningNotice {
     limit: LimitKind,
@@ -45,7 +44,7 @@ struct WarningNotice {
     action: EndAction,
     rule: Option<String>,
     message: Option<String>,
-    /// How often that may still be done, and by how much.
+    /// The number of extensions that are left, and their length.
     extensions: Extensions,
 }
 
@@ -57,7 +56,7 @@ enum Rank {
     Earlier,
 }
 
-/// What an end is.
+/// An end, as an agent shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct EndNotice {
     limit: LimitKind,
@@ -66,7 +65,7 @@ struct EndNotice {
 }
 
 impl Notices {
-    /// Of a session whose user was warned so.
+    /// The notices for a session with these warnings.
     pub(crate) fn of(language: Language, session: &View<'_>, warnings: &[Warning]) -> Self {
         let mut notices = Self::default();
         for warning in warnings {
@@ -75,19 +74,19 @@ impl Notices {
         notices
     }
 
-    /// The user is warned.
+    /// Shows a warning.
     pub(crate) fn warn(&mut self, language: Language, session: &View<'_>, warning: &Warning) {
         let Some(limits) = session.limits else { return };
         let warning_notice = WarningNotice::of(language, session, limits, warning);
         *self.notice(warning.limit) = Notice::Warned(warning_notice);
     }
 
-    /// That will not happen.
+    /// Withdraws the warning of this limit.
     pub(crate) fn withdraw(&mut self, limit: LimitKind) {
         *self.notice(limit) = Notice::Nothing;
     }
 
-    /// The session ends for this limit, or is locked.
+    /// Shows that the session ends or is locked, for this limit.
     pub(crate) fn end(&mut self, limit: LimitKind, length: Duration, action: EndAction) {
         *self = Self::default();
         *self.notice(limit) = Notice::Ending(EndNotice {
@@ -176,8 +175,7 @@ fn micros(span: Duration) -> Variant<'static> {
     Variant::from(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Tells this agent, for as long as there is anything to tell. Before the first notices is there it
-/// is told nothing.
+/// Sends an agent the changes of its notices, until it is forgotten.
 pub(super) async fn send_changes(
     connection: &Connection,
     name: &OwnedUniqueName,
@@ -194,7 +192,7 @@ pub(super) async fn send_changes(
     }
 }
 
-/// What an agent is told that was told that before.
+/// The notices that differ from those that were sent last.
 fn changes<'a>(
     told: Option<&'a Notices>,
     notices: &'a Notices,
@@ -223,7 +221,7 @@ async fn send_notice(
     }
 }
 
-/// Nobody waits for it to take note.
+/// Sends a call without a reply.
 async fn send<B>(
     connection: &Connection,
     name: &OwnedUniqueName,

@@ -1,8 +1,8 @@
-//! What agents have been asked and have not answered.
+//! Calls of agents that have no reply yet.
 //!
-//! The bus keeps a place for each answer until it comes or the agent leaves, and has few of them
-//! for one peer (`max_replies_per_connection`, 128), so each agent is asked one thing at a time and
-//! each user's agents together a few. Who asks the same meanwhile has the same answer.
+//! A bus limits the pending replies of a peer (`max_replies_per_connection`, 128), and a call stays
+//! pending until its reply or until the agent leaves. So each agent has one pending call at most, the
+//! agents of each user few, and concurrent callers with the same query share the reply.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use zbus::names::{OwnedUniqueName, UniqueName};
 /// Maximum number of one user's agents with a pending query; the others are not queried.
 const PENDING_PER_USER: usize = 8;
 
-/// What an agent has answered, once it has: nothing, where it does not know.
+/// Receives the answer: `None` until there is one, `Some(None)` if the agent does not know.
 pub(super) type AnswerReceiver = watch::Receiver<Option<Option<Hint>>>;
 
-/// The questions to agents that are open, by the agent's name on the bus.
+/// The pending calls, by the agent's name on the bus.
 #[derive(Default)]
 pub(super) struct PendingCalls(HashMap<OwnedUniqueName, PendingCall>);
 
@@ -28,30 +28,30 @@ struct PendingCall {
     watch: u64,
     at: Instant,
     answer: AnswerReceiver,
-    /// Who waits for the answer.
+    /// The task that waits for the reply.
     task: Option<AbortHandle>,
 }
 
-/// Whether an agent may be asked.
+/// Whether a call may be sent to an agent.
 pub(super) enum Begin {
-    /// It may, and the answer goes there.
+    /// The caller sends it, and the answer to this sender.
     Ask(watch::Sender<Option<Option<Hint>>>, AnswerReceiver),
-    /// It has been, with this watch, and may yet answer.
+    /// A call with this time to watch is pending, and its answer is shared.
     Asked(u64, AnswerReceiver),
-    /// It has been, long ago; or too much is open with its user's agents.
+    /// The pending call has timed out, or the user's agents have too many pending calls.
     Silent,
 }
 
-/// What came of waiting for an answer.
+/// The result of waiting for an answer.
 pub(super) enum Waited {
     Told(Option<Hint>),
     /// The agent has left.
     Gone,
-    /// It has not answered until then.
+    /// There was no answer until the deadline.
     Late,
 }
 
-/// Waits for the answer.
+/// Waits for the answer, until the deadline.
 pub(super) async fn wait(answer: &mut AnswerReceiver, until: Instant) -> Waited {
     match tokio::time::timeout_at(until, answer.wait_for(Option::is_some)).await {
         Ok(Ok(told)) => Waited::Told(told.flatten()),
@@ -61,7 +61,7 @@ pub(super) async fn wait(answer: &mut AnswerReceiver, until: Instant) -> Waited 
 }
 
 impl PendingCalls {
-    /// Whose turn it is; an agent that may be asked is taken to be.
+    /// Registers a call of this agent if none is pending.
     pub(super) fn begin(
         &mut self,
         name: &OwnedUniqueName,
@@ -92,19 +92,19 @@ impl PendingCalls {
         Begin::Ask(sender, answer)
     }
 
-    /// This task waits for the answer of this agent.
+    /// Records the task that waits for this agent's reply.
     pub(super) fn awaited_by(&mut self, name: &OwnedUniqueName, task: AbortHandle) {
         if let Some(open) = self.0.get_mut(name) {
             open.task = Some(task);
         }
     }
 
-    /// The agent has answered, or the bus has in its place.
+    /// The reply has come, from the agent or from the bus.
     pub(super) fn answered(&mut self, name: &UniqueName<'_>) {
         self.0.remove(name.as_str());
     }
 
-    /// The agent has left the bus: nothing comes any more, and the bus has its place again.
+    /// The agent has left the bus, so the call is no longer pending there.
     pub(super) fn left(&mut self, name: &UniqueName<'_>) {
         let open = self.0.remove(name.as_str());
         if let Some(task) = open.and_then(|open| open.task) {

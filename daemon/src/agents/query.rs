@@ -50,7 +50,7 @@ impl Agents {
             };
             match pending_calls::wait(&mut answer, until).await {
                 Waited::Told(told) if asked == watch => return Ok(told),
-                // Somebody else was told, who wanted it to watch for another time.
+                // That was the answer to a query with another time to watch.
                 Waited::Told(_) => {}
                 Waited::Gone => return Ok(None),
                 Waited::Late => {
@@ -83,7 +83,7 @@ impl Agents {
         Some(Query { name, begin })
     }
 
-    /// Asks, and waits for the answer for as long as the bus does.
+    /// Sends the call, and waits for the reply for as long as the bus does.
     fn put(
         &self,
         key: &SessionKey,
@@ -116,7 +116,7 @@ impl Agents {
             .await
     }
 
-    /// Whether that is news.
+    /// Records that the agent did not answer; whether it answered before.
     fn falls_silent(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
         let mut all = self.all();
         let agent = all.agent(key, name);

@@ -1,4 +1,4 @@
-//! The private connection: calls to trusted services, and when it is given up.
+//! The private connection to the system bus: calls of trusted services, and when it is replaced.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,14 +11,14 @@ use zbus::{Connection, Message, fdo};
 use super::message_filter::{AllowedSender, SizeLimits};
 use super::{CALL_TIMEOUT, MESSAGE_MAX_BYTES, REPLY_MAX_BYTES, socket, timed_out, with_timeout};
 
-/// After this many calls in a row without an answer the connection is taken for stuck.
+/// Number of consecutive calls without a reply after which the connection is replaced.
 const STALLS_MAX: u32 = 3;
 
-/// Maximum number of calls that wait for their answers at once; others wait for their turn: the reference bus allows
-/// 128 for each peer (`max_replies_per_connection`), and refuses what is more.
+/// Maximum number of concurrent calls; others queue. The reference bus allows 128 pending replies for
+/// each peer (`max_replies_per_connection`), and refuses more.
 const MAX_CONCURRENT: usize = 64;
 
-/// What a call is for.
+/// The destination of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a> {
     pub(crate) name: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Object<'a> {
     pub(crate) interface: &'a str,
 }
 
-/// The private connection. Clones are the same.
+/// The private connection. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     connection: Connection,
@@ -36,6 +36,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Connects to the bus.
+    ///
     /// # Errors
     /// There is no bus.
     pub(crate) async fn open() -> zbus::Result<Self> {
@@ -52,18 +54,20 @@ impl Link {
         })
     }
 
-    /// For signals, and for questions that have a bound of their own.
+    /// The connection itself, for signals, and for calls with a timeout of their own.
     pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Lets the signals of this connection through, and of no other but the bus.
+    /// Accepts the signals of this connection, beside those of the bus.
     pub(crate) fn allow(&self, name: &UniqueName<'_>) {
         self.allowed.allow(name);
     }
 
+    /// Calls a method.
+    ///
     /// # Errors
-    /// It was refused, or there was no answer in time.
+    /// It returned an error, or there was no reply in time.
     pub(crate) async fn call<B>(
         &self,
         to: Object<'_>,
@@ -78,10 +82,10 @@ impl Link {
             path,
             interface,
         } = to;
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
         if self.stalls.are_enough() {
-            // A call that waited for its turn does not also wait for an answer that does not come.
+            // A call that has queued does not wait for a reply that will not come.
             return Err(timed_out());
         }
         let connection = &self.connection;
@@ -95,21 +99,21 @@ impl Link {
         answer.unwrap_or_else(|_elapsed| Err(timed_out()))
     }
 
-    /// Waits until `STALLS_MAX` calls in a row had no answer. Then a new connection is opened: the bus
-    /// forgets the answers that it still waits for on this one.
+    /// Waits until `STALLS_MAX` consecutive calls had no reply. A new connection has no pending replies
+    /// on the bus.
     pub(crate) async fn given_up(&self) {
         self.stalls.enough.notified().await;
     }
 }
 
-/// How many calls in a row had no answer.
+/// Counts consecutive calls without a reply.
 #[derive(Debug, Default)]
 struct Stalls {
     count: AtomicU32,
     enough: Notify,
 }
 
-/// What came of a call. A refusal is an answer.
+/// The result of a call. An error is an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Answered,
@@ -117,7 +121,7 @@ enum Outcome {
 }
 
 impl Stalls {
-    /// Whether the connection is given up.
+    /// Whether the connection is to be replaced.
     fn are_enough(&self) -> bool {
         self.count.load(Ordering::Relaxed) >= STALLS_MAX
     }

@@ -1,40 +1,41 @@
-//! What is let through of the bytes that come from the bus.
+//! Drops messages from the bus before zbus parses them: those over a size limit, and signals from
+//! senders other than the bus and logind.
 //!
 //! A message may be 32 MiB long (`max_message_size` of the system bus), and is in memory before
-//! it is parsed: no message that the daemon uses is nearly as long, so longer ones are dropped. And
-//! every peer may send signals here, which the bus queues without limiting the sender: what they put
-//! in front of an answer makes it late. So those of strangers are left out before anything is made
-//! of them, which takes less time than the bus takes to pass one on.
+//! it is parsed; no message that the daemon uses is nearly as long. Every peer may send signals here,
+//! and the bus queues them without limiting the sender, so that replies behind them are late. Dropping
+//! a signal takes less time than the bus takes to deliver one.
 
 use std::cmp;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The part of a message that says how long it is (D-Bus specification, "Message Format").
+/// Length in bytes of the start of a message, which has the lengths of the rest (D-Bus
+/// specification, "Message Format").
 const HEADER: usize = 16;
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
 const SIGNAL: u8 = 4;
-/// The field of a header that names the sender, which the bus fills in.
+/// Code of the header field with the sender, which the bus sets.
 const SENDER: u8 = 7;
 
 const BUS: &str = "org.freedesktop.DBus";
 
-/// How long messages may be.
+/// Maximum lengths of messages in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SizeLimits {
-    /// Of those that were asked for.
+    /// Of replies.
     pub(super) reply: u64,
     /// Of calls and signals.
     pub(super) other: u64,
 }
 
-/// Whose signals are allowed: the bus's, and those of one other at most. Clones are the same.
+/// The sender whose signals are accepted, beside the bus. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AllowedSender(Arc<RwLock<Option<String>>>);
 
 impl AllowedSender {
-    /// Lets the signals of this connection through from now on, and of no other.
+    /// Accepts signals of this connection from now on, instead of the one before.
     pub(super) fn allow(&self, name: &str) {
         let mut other = self.0.write().unwrap_or_else(PoisonError::into_inner);
         *other = Some(name.to_owned());
@@ -56,38 +57,37 @@ pub(super) enum Peer {
     Pid1,
 }
 
-/// Follows the bytes of a connection.
+/// Filters the bytes that are received on a connection.
 #[derive(Debug)]
 pub(super) struct MessageFilter {
     peer: Peer,
     limits: SizeLimits,
     allowed: AllowedSender,
     state: State,
-    /// The beginning of a message that is not judged yet, or is given out.
+    /// The start of a message that is not decided yet, or is being passed on.
     held: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// The bus answers to the authentication, with one line as long as no descriptors are
-    /// negotiated.
+    /// The reply to the authentication: one line, if file descriptors are not negotiated.
     Greeting,
-    /// Of a message so much must be held before it is judged.
+    /// A message is decided when this number of bytes is held.
     Holding(usize),
-    /// What is held is let through, and so much of it already was; the rest is so long.
+    /// The held bytes are passed on: the number that already was, and the length of the rest.
     Giving(usize, u64),
-    /// So much is yet to come of a message that is let through.
+    /// The rest of a message, of this length, is passed on.
     Passing(u64),
-    /// So much is yet to come of a message that is not.
+    /// The rest of a message, of this length, is dropped.
     Skipping(u64),
 }
 
-/// What became of some bytes.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// How many bytes were taken.
+    /// The number of bytes that were taken from the input.
     pub(super) taken: usize,
-    /// How many bytes came out.
+    /// The number of bytes that were written to the output.
     pub(super) given: usize,
 }
 
@@ -102,12 +102,12 @@ impl MessageFilter {
         }
     }
 
-    /// Whether something comes out without anything that comes in.
+    /// Whether the next step has output without input.
     pub(super) const fn has_more(&self) -> bool {
         matches!(self.state, State::Giving(..))
     }
 
-    /// Takes some of `from`, and gives what is let through.
+    /// Takes some bytes of `from`, and writes those that are passed on to `to`.
     pub(super) fn step(&mut self, from: &[u8], to: &mut [u8]) -> Progress {
         match self.state {
             State::Greeting => {
@@ -151,8 +151,7 @@ impl MessageFilter {
         }
     }
 
-    /// Decides about the message that the held bytes begin: a signal by its sender as well, which
-    /// stands in its fields.
+    /// Decides about the message whose start is held. The sender of a signal is among its fields.
     fn judge(&mut self) {
         let fields = HEADER + number(&self.held, 12).next_multiple_of(8);
         let length = fields as u64 + number(&self.held, 4) as u64;
@@ -196,10 +195,10 @@ impl MessageFilter {
 }
 
 impl State {
-    /// A message begins.
+    /// The start of a message.
     const NEXT: Self = Self::Holding(HEADER);
 
-    /// The next message begins where nothing is left of this one.
+    /// The start of the next message, if nothing is left of this one.
     const fn or_next(self) -> Self {
         match self {
             Self::Passing(0) | Self::Skipping(0) => Self::NEXT,
@@ -217,8 +216,8 @@ impl Progress {
     }
 }
 
-/// Who sent the message that begins so. The bus takes out fields that are not of the specification,
-/// and those are all of one of these types.
+/// The sender of the message that starts with these bytes. The bus removes fields that are not in the
+/// specification, and all others have one of these types.
 fn sender(message: &[u8]) -> Option<&[u8]> {
     message.get(sender_at(message)?)
 }
@@ -250,7 +249,7 @@ fn sender_at(message: &[u8]) -> Option<Range<usize>> {
     None
 }
 
-/// The number at this place of a message; nothing where it ends before.
+/// The number at this position of a message; 0 if the message is shorter.
 fn number(message: &[u8], at: usize) -> usize {
     let bytes = message
         .get(at..at + 4)
@@ -264,7 +263,7 @@ fn number(message: &[u8], at: usize) -> usize {
     number as usize
 }
 
-/// Copies at most so much; how much it was.
+/// Copies at most this number of bytes; returns the number.
 fn copy(from: &[u8], to: &mut [u8], most: usize) -> usize {
     let count = from.len().min(to.len()).min(most);
     if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {

@@ -1,4 +1,4 @@
-//! Connections to the system bus, of which there are two, and to PID 1 without the bus.
+//! The two connections to the system bus, and the one to PID 1 without the bus.
 //!
 //! A bus limits each peer's pending calls, and a peer reads one message after another: a sender of
 //! many messages delays all users of the receiving connection. So ends of sessions use a private
@@ -26,21 +26,21 @@ pub(crate) type PrivateBus = watch::Receiver<Option<Link>>;
 /// The public connection while there is one.
 pub(crate) type PublicBus = watch::Receiver<Option<Connection>>;
 
-/// How long a peer that is trusted may take to answer a call. The reference bus has no limit of its
-/// own.
+/// Timeout of a call of a trusted peer. The reference bus has none.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What anybody may send, and what the bus and agents answer, is far shorter.
+/// Maximum length of a call, a signal, or a reply of an agent, which are far shorter.
 const MESSAGE_MAX_BYTES: u64 = 64 << 10;
 
-/// logind's list of 8192 sessions takes less than a tenth of this.
+/// Maximum length of a reply of a trusted peer: logind's list of 8192 sessions takes less than a
+/// tenth.
 const REPLY_MAX_BYTES: u64 = 16 << 20;
 
-/// The pause before the first attempt to reach the bus again; doubled each time.
+/// Delay before the first attempt to reconnect, and the longest.
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// A public connection.
+/// Opens a public connection.
 ///
 /// # Errors
 /// There is no bus.
@@ -52,7 +52,7 @@ pub(crate) async fn public() -> zbus::Result<Connection> {
     with_timeout(socket::connect(limits, AllowedSender::default())).await
 }
 
-/// D-Bus itself lets a call wait for ever; we do not.
+/// Adds the timeout of a call: D-Bus itself has none.
 pub(crate) async fn with_timeout<T>(
     call: impl Future<Output = zbus::Result<T>>,
 ) -> zbus::Result<T> {

@@ -1,8 +1,7 @@
-//! A socket to the bus that descriptors do not come through, and nothing that is too long or a
-//! stranger's signal.
+//! Sockets to the bus and to PID 1, with the message filter and without file descriptors.
 //!
 //! A peer may attach sixteen descriptors to each call, and the number of open descriptors is
-//! limited: the bus passes none on to a peer that did not say that it takes them.
+//! limited. The bus passes none on to a peer that did not negotiate them.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -18,7 +17,7 @@ use zbus::{Address, Connection};
 
 use super::message_filter::{AllowedSender, MessageFilter, Peer, SizeLimits};
 
-/// Some hundred signals of a flood: what is left out is not to cost a read each.
+/// Size of the read buffer: one read takes some hundred signals of a flood, which are dropped.
 const BUFFER_BYTES: usize = 32 << 10;
 
 /// Connects to the system bus.
