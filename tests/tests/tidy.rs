@@ -1,5 +1,8 @@
 //! What the source promises about itself, and the compiler does not check. Runs everywhere.
 
+#[path = "tidy/modules.rs"]
+mod modules;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What an agent's answer means.
+//! The meaning of an agent's answer to a query of its idle time.
 
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
-//! How agents know.
+//! The source that an agent has its idle time from.
 
-/// How an agent knows what it says.
+/// The source of an agent's idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     ExtIdleNotify,
     KdeIdle,
     Mutter,
     X11,
-    /// It does not.
+    /// The agent has no source.
     None,
 }
 
@@ -20,7 +20,7 @@ impl Source {
         Self::None,
     ];
 
-    /// The word for it.
+    /// The name in D-Bus calls and in the journal.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ExtIdleNotify => "ext-idle-notify",

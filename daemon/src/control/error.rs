@@ -3,7 +3,7 @@
 use session_timeout_texts::harmless;
 use zbus::fdo;
 
-use super::gate::Full;
+use super::limits::Full;
 
 pub(super) fn unknown_caller() -> fdo::Error {
     fdo::Error::AccessDenied("the caller is unknown".to_owned())

@@ -9,7 +9,7 @@ use zbus::message::Header;
 use zbus::names::ErrorName;
 use zbus::{DBusError, Message, fdo};
 
-use crate::polkit::Denial;
+use super::polkit::Denial;
 
 /// Why there is no more time.
 #[derive(Debug)]
