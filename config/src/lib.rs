@@ -26,44 +26,26 @@
 
 #![forbid(unsafe_code)]
 
-mod advice;
-mod check;
-mod contradiction;
-mod cover;
 mod diagnostic;
-mod document;
 pub mod duration;
-mod file;
-mod fragment;
-mod host;
-mod keys;
-pub mod last_good;
+mod lint;
 mod load;
 pub mod login_defs;
-mod matching;
-mod merge;
-mod message;
 mod origin;
-mod parents;
+mod parse;
 mod preset;
 mod print;
-mod range;
 mod resolve;
-mod rules;
 mod settings;
-mod sources;
-mod syntax;
-mod tables;
-mod texts;
-mod unreachable;
-mod value;
+mod source_map;
 
-pub use check::{CheckStatus, Checked, check};
 pub use diagnostic::{Diagnostic, Severity, Style};
-pub use document::MAX_FILE_BYTES;
+pub use load::check::{CheckStatus, Checked, check};
+pub use load::last_good;
+pub use load::parents::{Distrusted, distrusted};
+pub use load::sources::Sources;
 pub use load::{LoadError, Loaded, MAX_DROP_INS, load};
 pub use origin::{BUILT_IN_MESSAGE, Origin, Place, Setting};
-pub use parents::{Distrusted, distrusted};
-pub use range::Minima;
+pub use parse::document::MAX_FILE_BYTES;
+pub use parse::range::Minima;
 pub use settings::{Effective, RuleSettings, Settings, parse};
-pub use sources::Sources;

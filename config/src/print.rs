@@ -5,13 +5,13 @@ use std::time::Duration;
 use session_timeout_policy::{Match, Pattern, Reach};
 
 use crate::duration;
-use crate::fragment::{ACTIONS, ACTIVITIES, BELLS, LeadsTyped, MESGS, UNKNOWN_IDLE};
-use crate::matching::{CLASSES, TYPES};
 use crate::origin::{BUILT_IN_MESSAGE, Setting, Table};
+use crate::parse::fragment::{ACTIONS, ACTIVITIES, BELLS, LeadsTyped, MESGS, UNKNOWN_IDLE};
+use crate::parse::matching::{CLASSES, TYPES};
+use crate::parse::value::Choice;
 use crate::resolve::{Resolved, VALUES, leads};
 use crate::settings::{Effective, RuleSettings};
-use crate::texts::Texts;
-use crate::value::Choice;
+use crate::source_map::Texts;
 
 /// A setting, and the table that it was found in; `None`: it is built in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,20 +3,20 @@
 
 use session_timeout_policy::{Limits, Match, Policy, Rule, Uid};
 
-use crate::advice;
-use crate::contradiction;
 use crate::diagnostic::{Diagnostic, Severity, Source, floor_char_boundary};
-use crate::document::{Document, MAX_FILE_BYTES};
-use crate::fragment::Reading;
-use crate::merge::{Merged, merge};
+use crate::lint;
+use crate::lint::contradiction;
+use crate::lint::unreachable;
 use crate::origin::{Origin, Place, Setting};
+use crate::parse::document::{Document, MAX_FILE_BYTES};
+use crate::parse::fragment::Reading;
+use crate::parse::range::Minima;
+use crate::parse::rule::Syntax;
 use crate::print::{self, Printed};
-use crate::range::Minima;
 use crate::resolve::Resolved;
-use crate::rules::Syntax;
-use crate::tables::Tables;
-use crate::texts::Texts;
-use crate::unreachable;
+use crate::resolve::merge::{Merged, merge};
+use crate::resolve::tables::Tables;
+use crate::source_map::Texts;
 
 /// What a policy says.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub(crate) fn read(sources: Vec<Source>, minima: Minima) -> Result<Settings, Vec
     if texts.has_errors() {
         return Err(texts.diagnostics(Severity::Error));
     }
-    advice::check(&tables, &mut texts);
+    lint::check(&tables, &mut texts);
     unreachable::check(&tables, &mut texts);
     let settings = Settings::of(&tables, &texts);
     Ok(Settings {

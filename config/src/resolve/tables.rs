@@ -1,10 +1,10 @@
 //! Every table of a policy with all its values, its own and the inherited ones.
 
-use crate::matching::Matching;
-use crate::merge::Merged;
 use crate::origin::{Placed, Table};
+use crate::parse::matching::Matching;
 use crate::preset::Preset;
 use crate::resolve::Resolved;
+use crate::resolve::merge::Merged;
 
 /// `[default]` and the rules.
 pub(crate) struct Tables {

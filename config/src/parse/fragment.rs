@@ -10,12 +10,12 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::diagnostic::Problem;
-use crate::keys;
-use crate::message;
 use crate::origin::{At, Placed};
+use crate::parse::message;
+use crate::parse::range::{self, Minima};
+use crate::parse::unknown_key;
+use crate::parse::value::{Choice, Entry, keep};
 use crate::preset::{PRESETS, Preset};
-use crate::range::{self, Minima};
-use crate::value::{Choice, Entry, keep};
 
 /// Warnings as they are typed: how long before the end, and where in the text.
 pub(crate) type LeadsTyped = Vec<Spanned<Duration>>;
@@ -102,7 +102,7 @@ impl Reading {
 }
 
 impl Fragment {
-    /// Reads this key of the table, if it is one of [`keys::LIMITS`]. A value that is not good is left out
+    /// Reads this key of the table, if it is one of [`unknown_key::LIMITS`]. A value that is not good is left out
     /// and becomes a problem.
     pub(crate) fn read(
         &mut self,
@@ -172,7 +172,7 @@ impl Fragment {
                     let by = entry.duration(&range::EXTENSION.with(reading.minima));
                     self.extend_by = reading.keep(entry, by, problems);
                 }
-                _ => problems.push(keys::unknown_in_extend(name)),
+                _ => problems.push(unknown_key::unknown_in_extend(name)),
             }
         }
     }
@@ -195,7 +195,7 @@ pub(crate) fn read_default(
     for (name, value) in table {
         let key = name.get_ref().as_ref();
         if fragment.read(Entry { key, value }, reading, problems) == Known::No {
-            problems.push(keys::unknown_in_default(name));
+            problems.push(unknown_key::unknown_in_default(name));
         }
     }
     fragment

@@ -4,11 +4,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Problem, shown};
-use crate::fragment::{Fragment, Known, Reading};
-use crate::keys;
-use crate::matching::{self, Matching, printable};
 use crate::origin::{At, Placed};
-use crate::value::{Entry, keep};
+use crate::parse::fragment::{Fragment, Known, Reading};
+use crate::parse::matching::{self, Matching, printable};
+use crate::parse::unknown_key;
+use crate::parse::value::{Entry, keep};
 
 /// The longest name of a rule: it stands on one line of `status` beside other things.
 const MAX_NAME_BYTES: usize = 64;
@@ -48,7 +48,7 @@ pub(crate) fn read(
             "match" => matching = matching::read(entry, reading, problems),
             _ => {
                 if fragment.read(entry, reading, problems) == Known::No {
-                    problems.push(keys::unknown_in_rule(key_typed));
+                    problems.push(unknown_key::unknown_in_rule(key_typed));
                 }
             }
         }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use session_timeout_policy::{Host, Network, NetworkError, Pattern};
 
 use crate::diagnostic::{Problem, shown};
-use crate::matching::printable;
-use crate::value::Entry;
+use crate::parse::matching::printable;
+use crate::parse::value::Entry;
 
 /// The longest host name (RFC 1035, 2.3.4) is shorter, and so is every network.
 const MAX_BYTES: usize = 256;

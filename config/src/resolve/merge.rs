@@ -1,9 +1,9 @@
 //! Several texts to one: what is typed later is added to what is typed earlier, or replaces it.
 
-use crate::document::{Document, MAX_RULES, too_many};
-use crate::fragment::Fragment;
-use crate::rules::RuleTyped;
-use crate::texts::Texts;
+use crate::parse::document::{Document, MAX_RULES, too_many};
+use crate::parse::fragment::Fragment;
+use crate::parse::rule::RuleTyped;
+use crate::source_map::Texts;
 
 /// What all texts say together.
 #[derive(Debug, Default)]

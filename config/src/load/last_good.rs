@@ -8,7 +8,7 @@ use std::path::Path;
 
 use session_timeout_texts::harmless;
 
-use crate::file::{self, Found};
+use crate::load::file::{self, Found};
 
 /// The path of the daemon's copy.
 pub const PATH: &str = "/var/lib/session-timeout/policy.last-good.toml";

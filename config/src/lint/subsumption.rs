@@ -5,7 +5,7 @@
 
 use session_timeout_policy::{Host, Match, Pattern, Reach, SessionClass, SessionType};
 
-use crate::matching::{CLASSES, TYPES};
+use crate::parse::matching::{CLASSES, TYPES};
 
 /// How much comparing is left to be done, in bytes: policies of a thousand rules with long lists
 /// must not keep anybody waiting, and advice is not worth more.

@@ -3,6 +3,9 @@
 //! A rule's own key comes first, then the rule's preset, then a key of `[default]`, then the
 //! preset of `[default]`, and what nobody set is built in.
 
+pub(crate) mod merge;
+pub(crate) mod tables;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,8 +14,8 @@ use session_timeout_policy::{
 };
 use toml::Spanned;
 
-use crate::fragment::{Fragment, LeadsTyped};
 use crate::origin::{By, Placed, Table};
+use crate::parse::fragment::{Fragment, LeadsTyped};
 use crate::preset::Preset;
 
 /// A value that holds.

@@ -3,19 +3,22 @@
 //! Two values that do not go together are pointed out at the more particular one, which makes it
 //! so, and once, however many rules inherit them. Nobody is bothered about what is built in.
 
+pub(crate) mod contradiction;
+mod subsumption;
+pub(crate) mod unreachable;
+
 use std::time::Duration;
 
 use session_timeout_policy::{ABSOLUTE_MAX, EndAction, SessionType};
 use session_timeout_texts::exactly;
 
-use crate::contradiction;
 use crate::diagnostic::Problem;
-use crate::fragment::LeadsTyped;
 use crate::origin::{At, By, Placed, Table};
+use crate::parse::fragment::LeadsTyped;
 use crate::preset::Preset;
+use crate::resolve::tables::{Rule, Tables};
 use crate::resolve::{Chosen, Resolved};
-use crate::tables::{Rule, Tables};
-use crate::texts::Texts;
+use crate::source_map::Texts;
 
 pub(crate) fn check(tables: &Tables, texts: &mut Texts) {
     for (_, values) in tables.all() {

@@ -2,11 +2,11 @@
 
 use session_timeout_policy::Reach;
 
-use crate::cover::{Asked, Budget, reach_of};
 use crate::diagnostic::{Problem, shown};
+use crate::lint::subsumption::{Asked, Budget, reach_of};
 use crate::origin::{At, By, Table};
-use crate::tables::{Rule, Tables};
-use crate::texts::Texts;
+use crate::resolve::tables::{Rule, Tables};
+use crate::source_map::Texts;
 
 pub(crate) fn check(tables: &Tables, texts: &mut Texts) {
     let mut budget = Budget::new();

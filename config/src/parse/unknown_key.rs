@@ -3,7 +3,7 @@
 use toml::Spanned;
 
 use crate::diagnostic::{Problem, shown};
-use crate::value::did_you_mean;
+use crate::parse::value::did_you_mean;
 
 /// The keys of a table of limits: `[default]` and every rule.
 pub(crate) const LIMITS: [&str; 14] = [

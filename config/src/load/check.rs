@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use session_timeout_texts::harmless;
 
 use crate::diagnostic::{Diagnostic, Style};
+use crate::load::sources::{Above, Sources};
 use crate::load::{LoadError, Loaded, load};
-use crate::range::Minima;
+use crate::parse::range::Minima;
 use crate::settings::Settings;
-use crate::sources::{Above, Sources};
 
 /// How a policy came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

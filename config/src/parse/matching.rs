@@ -7,11 +7,11 @@ use session_timeout_policy::{Match, Pattern, Reach, SessionClass, SessionType};
 use session_timeout_texts::is_harmful;
 
 use crate::diagnostic::{Problem, shown};
-use crate::fragment::Reading;
-use crate::host;
-use crate::keys;
 use crate::origin::At;
-use crate::value::{Choice, Entry, available, keep};
+use crate::parse::fragment::Reading;
+use crate::parse::host;
+use crate::parse::unknown_key;
+use crate::parse::value::{Choice, Entry, available, keep};
 
 /// A `match` as it is typed.
 #[derive(Clone, Debug)]
@@ -68,9 +68,9 @@ pub(crate) fn read(
     };
     for (name, value) in table {
         let typed = name.get_ref().as_ref();
-        match keys::MATCH.iter().find(|key| **key == typed) {
+        match unknown_key::MATCH.iter().find(|key| **key == typed) {
             Some(key) => matching.read_key(Entry { key, value }, key, problems),
-            None => problems.push(keys::unknown_in_match(name)),
+            None => problems.push(unknown_key::unknown_in_match(name)),
         }
     }
     Some(matching)

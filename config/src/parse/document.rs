@@ -6,11 +6,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Problem, Source, shown};
-use crate::fragment::{self, Fragment, Reading};
-use crate::keys;
-use crate::rules::{self, RuleTyped, Syntax};
-use crate::syntax;
-use crate::value::{Entry, keep};
+use crate::parse::fragment::{self, Fragment, Reading};
+use crate::parse::rule::{self, RuleTyped, Syntax};
+use crate::parse::syntax;
+use crate::parse::unknown_key;
+use crate::parse::value::{Entry, keep};
 
 /// The longest text that is a policy, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -117,7 +117,7 @@ fn read_rules(
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
     let mut read = Vec::new();
     for value in array.iter().take(MAX_RULES) {
-        let Some(rule) = rules::read(value, reading, syntax, problems) else {
+        let Some(rule) = rule::read(value, reading, syntax, problems) else {
             continue;
         };
         let span = rule.name.at.span.clone();
@@ -149,7 +149,7 @@ fn check_tables(root: &DeTable<'_>, problems: &mut Vec<Problem>) {
         match key {
             "default" => drop(keep(entry.table("[default]"), problems)),
             "rule" => problems.extend(not_rules(entry)),
-            _ => problems.push(keys::unknown_in_text(name)),
+            _ => problems.push(unknown_key::unknown_in_text(name)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::last_good;
+use crate::load::last_good;
 
 /// The main file, and the directories of its drop-ins.
 ///
@@ -67,7 +67,7 @@ impl Sources {
     }
 
     /// Makes a missing main file an error if this copy of the last good policy was read from it
-    /// ([`remember`](crate::last_good::remember)).
+    /// ([`remember`](crate::load::last_good::remember)).
     #[must_use]
     pub fn remembered_in(self, last_good: impl Into<PathBuf>) -> Self {
         let absent = Absent::AsRemembered(last_good.into());

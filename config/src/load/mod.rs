@@ -1,5 +1,11 @@
 //! A policy from its files on disk.
 
+pub(crate) mod check;
+mod file;
+pub mod last_good;
+pub(crate) mod parents;
+pub(crate) mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
@@ -7,14 +13,13 @@ use std::path::{Path, PathBuf};
 
 use session_timeout_texts::harmless;
 
+use self::file::{Directory, Found};
+use self::parents::distrusted;
+use self::sources::{Above, Absent, Sources};
 use crate::diagnostic::{Diagnostic, Source};
-use crate::document::MAX_FILE_BYTES;
-use crate::file::{self, Directory, Found};
-use crate::last_good;
-use crate::parents::distrusted;
-use crate::range::Minima;
+use crate::parse::document::MAX_FILE_BYTES;
+use crate::parse::range::Minima;
 use crate::settings::{Settings, read};
-use crate::sources::{Above, Absent, Sources};
 
 /// More drop-ins than this are not taken.
 pub const MAX_DROP_INS: usize = 256;

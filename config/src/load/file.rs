@@ -17,7 +17,7 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::{Uid, geteuid};
 
-use crate::document::MAX_FILE_BYTES;
+use crate::parse::document::MAX_FILE_BYTES;
 
 /// More entries than this are not looked at, whatever they are called.
 const MAX_ENTRIES: usize = 4096;

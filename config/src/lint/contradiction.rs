@@ -7,8 +7,8 @@ use session_timeout_texts::exactly;
 
 use crate::diagnostic::Problem;
 use crate::resolve::Resolved;
-use crate::tables::Tables;
-use crate::texts::Texts;
+use crate::resolve::tables::Tables;
+use crate::source_map::Texts;
 
 /// Looks at `[default]`, which is one table however many files it is in, and at every rule.
 pub(crate) fn check(tables: &Tables, texts: &mut Texts) {

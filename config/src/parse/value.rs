@@ -8,7 +8,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::diagnostic::{Problem, shown};
 use crate::duration;
-use crate::range::Range;
+use crate::parse::range::Range;
 
 /// A key and its value, as typed.
 #[derive(Clone, Copy)]

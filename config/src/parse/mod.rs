@@ -1,0 +1,12 @@
+//! One text to what is written in it: each value is checked by itself, and nothing is filled in.
+
+pub(crate) mod document;
+pub(crate) mod fragment;
+mod host;
+pub(crate) mod matching;
+mod message;
+pub(crate) mod range;
+pub(crate) mod rule;
+mod syntax;
+mod unknown_key;
+pub(crate) mod value;
