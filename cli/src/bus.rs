@@ -11,9 +11,9 @@ use zbus::connection::Builder;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, Message, OwnedVariant, Proxy, fdo};
 
+use crate::dict::Keys;
 use crate::error::Error;
 use crate::explain::{About, Explanation, Holds, Setting, Step};
-use crate::keys::Keys;
 use crate::left::{self, End, Left};
 use crate::status::{Policy, Session, Status};
 use crate::text;

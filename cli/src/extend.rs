@@ -6,8 +6,8 @@ use session_timeout_texts::{Language, Refused, Sentence};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::bus::{Bus, Extension, NotExtended};
+use crate::current_session;
 use crate::error::Error;
-use crate::own;
 use crate::tty_agent::Asker;
 
 /// Has the daemon put off the absolute limit of this session, or of the caller's own; what to say
@@ -17,7 +17,7 @@ pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
     let bus = Bus::system().await?;
     let session = match session {
         Some(session) => session.to_owned(),
-        None => own::session(&bus, None).await?.session,
+        None => current_session::session(&bus, None).await?.session,
     };
     let asker = Asker::start().await;
     // The agent would outlive us otherwise, and go on to ask.

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::explain::login::{self, Candidate};
 use crate::explain::{self, Explanation};
 use crate::left::{self, Left, waybar};
-use crate::{check, doctor, extend, json, own, table};
+use crate::{check, current_session, doctor, extend, status};
 
 /// Runs one command and prints what it has to say.
 pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
@@ -60,10 +60,10 @@ fn wait_for<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Erro
 fn print_status(options: &StatusOptions) -> Result<ExitCode, Error> {
     let status = wait_for(bus::status())?;
     let written = if options.json {
-        print_json(|out| json::write(&status, out))
+        print_json(|out| status::json::write(&status, out))
     } else {
         let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-        print_text(&table::render(&status, width), options.color)
+        print_text(&status::render_text::render(&status, width), options.color)
     };
     printed(written, ExitCode::SUCCESS)
 }
@@ -71,7 +71,7 @@ fn print_status(options: &StatusOptions) -> Result<ExitCode, Error> {
 /// Prints what a session has left: once, or line by line until it is over.
 async fn print_left(options: &LeftOptions) -> Result<(), Error> {
     let bus = Bus::system().await?;
-    let left = own::session(&bus, options.session.as_deref()).await?;
+    let left = current_session::session(&bus, options.session.as_deref()).await?;
     let language = Language::of_environment();
     let line = |left: &Left, now| {
         if options.json {
@@ -110,7 +110,7 @@ fn print_explanation(options: &ExplainOptions) -> Result<ExitCode, Error> {
     let written = if options.json {
         print_json(|out| explain::json::write(&explanation, out))
     } else {
-        print_text(&explain::people::render(&explanation), options.color)
+        print_text(&explain::render_text::render(&explanation), options.color)
     };
     printed(written, ExitCode::SUCCESS)
 }
@@ -120,7 +120,7 @@ fn print_diagnosis(options: &DoctorOptions) -> Result<ExitCode, Error> {
     let written = if options.json {
         print_json(|out| doctor::json::write(&diagnosis, out))
     } else {
-        let text = doctor::people::render(&diagnosis, options.detail());
+        let text = doctor::render_text::render(&diagnosis, options.detail());
         print_text(&text, options.color)
     };
     printed(written, diagnosis.exit_code().into())

@@ -5,10 +5,10 @@ use std::{fs, io};
 
 use session_timeout_config::{CheckStatus, Checked, Minima, Sources};
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::Root;
-use super::unit::{Helper, Outcome};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::root::Root;
+use crate::doctor::unit::{Helper, Outcome};
 use crate::error::Error;
 use crate::status::{Policy, Status};
 use crate::text::listed;
@@ -282,9 +282,9 @@ fn counted(count: usize, what: &str) -> String {
 mod tests {
     use std::os::unix::net::UnixListener;
 
-    use super::super::finding::{Level, Mend};
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::{Level, Mend};
+    use crate::doctor::root::fake;
     use crate::status::sample;
 
     const GOOD: Socket = Socket::Is {

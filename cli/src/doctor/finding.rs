@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::checks::Check;
+use crate::doctor::checks::Check;
 use crate::text::one_line;
 
 /// How bad it is.

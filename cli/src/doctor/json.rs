@@ -6,9 +6,9 @@ use std::io;
 
 use serde::Serialize;
 
-use super::Diagnosis;
-use super::checks::Group;
-use super::finding::{Finding, Level, Mend};
+use crate::doctor::Diagnosis;
+use crate::doctor::checks::Group;
+use crate::doctor::finding::{Finding, Level, Mend};
 
 /// Writes one document and a newline.
 pub(crate) fn write(diagnosis: &Diagnosis, out: &mut impl io::Write) -> io::Result<()> {
@@ -61,8 +61,8 @@ impl<'a> From<&'a Finding> for FindingObject<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::doctor::sample;
 
     #[test]
     fn the_shape_stays_as_it_is() {

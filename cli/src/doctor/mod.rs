@@ -3,39 +3,27 @@
 //! Each part gathers its facts, from files below a [`Root`] or from a bus, and judges them by
 //! themselves: who judges reads nothing, and who reads judges nothing.
 
-mod allowance;
-mod backstop;
 mod by_type;
-mod capacity;
 mod checks;
-mod control;
+mod collect;
 mod daemon;
-mod desktop;
 mod finding;
 pub(crate) mod json;
-mod kept;
-mod locks;
 mod logind;
-mod logind_conf;
-mod logins;
-mod notifications;
 mod pam;
-pub(crate) mod people;
+mod policy_limits;
 mod polkit;
 mod programs;
+pub(crate) mod render_text;
 mod root;
 mod sessions;
-mod skipped;
 mod sshd;
-mod sshd_config;
-mod stack;
 mod system;
 mod tmout;
 mod unit;
-mod witnesses;
 
-use allowance::Allowance;
 use finding::{Finding, Level};
+use policy_limits::Allowance;
 use root::Root;
 
 use crate::status::Session;
@@ -60,18 +48,18 @@ impl Diagnosis {
 /// Examines this machine.
 pub(crate) async fn examine() -> Diagnosis {
     let root = Root::system();
-    let witnesses = witnesses::hear().await;
+    let witnesses = collect::hear().await;
     let files = daemon::files(&witnesses.daemon);
     let allowance = files
         .settings()
         .map_or_else(Allowance::default, Allowance::of);
     let sshd = sshd::Facts::gather(&root, witnesses.sshd.as_deref());
-    let logind_conf = logind_conf::LogindConf::read(&root);
+    let logind_conf = logind::conf::LogindConf::read(&root);
     let socket = daemon::Socket::gather(&root);
 
     let pam = pam::Facts::gather(&root);
     let mut findings = pam::examine(&pam);
-    findings.extend(backstop::examine(pam.stacks(), files.settings()));
+    findings.extend(pam::backstop::examine(pam.stacks(), files.settings()));
     findings.push(sshd::examine_pam(sshd.as_ref()));
     findings.extend(daemon::examine(
         &witnesses.daemon,
@@ -86,11 +74,11 @@ pub(crate) async fn examine() -> Diagnosis {
     if witnesses.daemon.is_ok() {
         findings.extend(sessions::examine(&witnesses.sessions));
         let sessions: Vec<&Session> = witnesses.sessions.iter().map(|one| &one.session).collect();
-        findings.extend(kept::examine(&sessions));
-        let logins = logins::gather(&root);
-        findings.extend(logins::examine(logins.as_deref(), &sessions));
+        findings.extend(sessions::kept::examine(&sessions));
+        let logins = sessions::untracked::gather(&root);
+        findings.extend(sessions::untracked::examine(logins.as_deref(), &sessions));
     }
-    findings.extend(capacity::examine(&witnesses.capacity));
+    findings.extend(logind::capacity::examine(&witnesses.capacity));
     findings.extend(logind::examine(&logind_conf, witnesses.logind.as_ref()));
     findings.extend(tmout::examine(&tmout::Facts::gather(&root), &allowance));
     findings.extend(sshd::examine_timeouts(sshd.as_ref(), &allowance));

@@ -1,8 +1,8 @@
 //! Whether users can authenticate for the time that the policy lets them have.
 
-use super::allowance::{Allowance, Extending};
-use super::checks::Check;
-use super::finding::Finding;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::policy_limits::{Allowance, Extending};
 
 /// Whether polkit answers on the system bus, or would be started there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub(crate) fn examine(polkit: Polkit, allowance: &Allowance) -> Option<Finding> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::{Level, Mend};
     use super::*;
+    use crate::doctor::finding::{Level, Mend};
 
     fn found(extending: Extending, polkit: Polkit) -> Option<Level> {
         let allowance = Allowance {

@@ -1,8 +1,8 @@
 //! Other programs whose trade is ending sessions.
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::Root;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::root::Root;
 
 /// A package of Debian's, and a file by which it is known.
 const KNOWN: [(&str, &str); 4] = [
@@ -43,9 +43,9 @@ pub(crate) fn examine(installed: &[&str]) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::Level;
+    use crate::doctor::root::fake;
 
     #[test]
     fn each_is_found_where_debian_puts_it() {

@@ -1,9 +1,9 @@
 //! The kernel, the control groups and the clock, and what is installed.
 
-use super::allowance::Allowance;
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::Root;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::policy_limits::Allowance;
+use crate::doctor::root::Root;
 
 /// From this version on the kernel moves the time of a terminal also for what is read through
 /// `/dev/tty`, as `less` does ("tty: tty_io: update timestamps on all device nodes").
@@ -164,10 +164,10 @@ fn mosh(mosh: Mosh) -> Finding {
 mod tests {
     use std::time::Duration;
 
-    use super::super::allowance::Extending;
-    use super::super::finding::Level;
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::Level;
+    use crate::doctor::policy_limits::Extending;
+    use crate::doctor::root::fake;
 
     const INACTIVE: Allowance = Allowance {
         longest: Duration::from_secs(900),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use session_timeout_texts::roughly;
 
-use super::allowance::Allowance;
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::{Place, Root, Text};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::policy_limits::Allowance;
+use crate::doctor::root::{Place, Root, Text};
 
 /// What shells read for everybody, and pam_env(8).
 const FILES: [&str; 7] = [
@@ -173,9 +173,9 @@ impl Word {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::Level;
+    use crate::doctor::root::fake;
 
     fn found(text: &str) -> Option<(u64, Hold, usize)> {
         let tmout = set_in(text, "f")?;

@@ -6,7 +6,7 @@
 mod comparison;
 pub(crate) mod json;
 pub(crate) mod login;
-pub(crate) mod people;
+pub(crate) mod render_text;
 
 use std::time::Duration;
 

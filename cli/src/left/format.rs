@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use session_timeout_texts::Language;
 
-use super::{Left, Precision, words};
+use super::{Left, Precision, remaining};
 
 /// A text with places in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Place {
         let seconds = left.remaining(now).map(|remaining| remaining.as_secs());
         match self {
             Self::Extensions => left.extensions.to_string(),
-            Self::Left => words::time_or_state(language, left, now),
+            Self::Left => remaining::time_or_state(language, left, now),
             Self::Limit => left
                 .end
                 .as_ref()
@@ -85,7 +85,7 @@ impl Place {
             Self::Phase => left.phase.clone(),
             Self::Seconds => number(seconds),
             Self::Session => left.session.clone(),
-            Self::Short => short(&words::time_or_state(language, left, now)),
+            Self::Short => short(&remaining::time_or_state(language, left, now)),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 mod clock;
 pub(crate) mod format;
+pub(crate) mod remaining;
 pub(crate) mod watch;
 pub(crate) mod waybar;
-pub(crate) mod words;
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ impl Left {
 pub(crate) enum Precision {
     /// Never.
     Fixed,
-    /// As [`words::time`] does.
+    /// As [`remaining::time`] does.
     Words,
     Seconds,
     Minutes,
@@ -79,7 +79,7 @@ impl Precision {
         let remaining = left.remaining(now)?;
         let step = match self {
             Self::Fixed => return None,
-            Self::Words => words::step(remaining),
+            Self::Words => remaining::step(remaining),
             Self::Seconds => Duration::from_secs(1),
             Self::Minutes => Duration::from_secs(60),
             Self::Percent => {
@@ -128,7 +128,7 @@ mod tests {
         let remaining = left.remaining(now).unwrap();
         match precision {
             Precision::Fixed => String::new(),
-            Precision::Words => words::time(remaining),
+            Precision::Words => remaining::time(remaining),
             Precision::Seconds => remaining.as_secs().to_string(),
             Precision::Minutes => (remaining.as_secs() / 60).to_string(),
             Precision::Percent => left.percent(now).unwrap().to_string(),

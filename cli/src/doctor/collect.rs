@@ -7,16 +7,16 @@ use futures_util::{StreamExt as _, stream};
 use tokio::process::Command;
 use zbus::{OwnedObjectPath, OwnedVariant};
 
-use super::capacity::{self, Closing, Places};
-use super::desktop::Desktop;
-use super::logind::InForce;
-use super::notifications::Notifications;
-use super::polkit::Polkit;
-use super::sessions::{self, is_graphical, is_judged, is_unknown};
-use super::sshd::SSHD;
-use super::system::Clock;
-use super::unit;
 use crate::bus::Bus;
+use crate::doctor::logind::InForce;
+use crate::doctor::logind::capacity::{self, Closing, Places};
+use crate::doctor::polkit::Polkit;
+use crate::doctor::sessions::desktop::Desktop;
+use crate::doctor::sessions::notifications::Notifications;
+use crate::doctor::sessions::{self, is_graphical, is_judged, is_unknown};
+use crate::doctor::sshd::SSHD;
+use crate::doctor::system::Clock;
+use crate::doctor::unit;
 use crate::error::Error;
 use crate::status::{Session, Status};
 

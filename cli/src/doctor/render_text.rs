@@ -2,11 +2,11 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::Diagnosis;
-use super::checks::Group;
-use super::finding::{Finding, Level};
 use crate::cli::Detail;
 use crate::columns::{HEADER, NOW, QUIET, SOON, line};
+use crate::doctor::Diagnosis;
+use crate::doctor::checks::Group;
+use crate::doctor::finding::{Finding, Level};
 use crate::text::listed;
 
 const WELL: Style = AnsiColor::Green.on_default();
@@ -88,8 +88,8 @@ const fn style(level: Level) -> Style {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::doctor::sample;
 
     fn plain(diagnosis: &Diagnosis, detail: Detail) -> String {
         anstream::adapter::strip_str(&render(diagnosis, detail)).to_string()

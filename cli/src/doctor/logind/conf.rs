@@ -1,6 +1,6 @@
 //! logind.conf and its drop-ins (logind.conf(5), systemd.syntax(7)).
 
-use super::root::{Place, Root, Text};
+use crate::doctor::root::{Place, Root, Text};
 
 /// The most important one first.
 const DIRS: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
@@ -95,8 +95,8 @@ fn keys(text: &str, file: &str) -> Vec<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::root::fake;
 
     fn read(files: &[(&str, &str)]) -> LogindConf {
         let (_dir, root) = fake::root(files);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::logind::RELOAD;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::logind::RELOAD;
 use crate::text::{listed, one_line};
 
 /// The number of logind's sessions, by org.freedesktop.login1(5).
@@ -142,8 +142,8 @@ fn by_user(users: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
     use super::*;
+    use crate::doctor::finding::Level;
 
     fn facts(taken: u64, closing: &[&str]) -> Facts {
         Facts {

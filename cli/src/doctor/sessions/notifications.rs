@@ -1,8 +1,8 @@
 //! Whether warnings reach the screens of desktops, as their agents say.
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::sessions::{Facts, subject};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::sessions::{Facts, subject};
 
 /// How warnings reach the screen of a desktop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::desktop::Desktop;
-    use super::super::finding::Level;
     use super::*;
+    use crate::doctor::finding::Level;
+    use crate::doctor::sessions::desktop::Desktop;
     use crate::status::Session;
 
     fn facts(notifications: Option<Notifications>) -> Facts {

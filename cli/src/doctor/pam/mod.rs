@@ -1,10 +1,14 @@
 //! The way in: the PAM stacks of logins.
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::Root;
-use super::skipped;
-use super::stack::{Line, Stack};
+pub(crate) mod backstop;
+mod control;
+mod skips;
+pub(crate) mod stack;
+
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::pam::stack::{Line, Stack};
+use crate::doctor::root::Root;
 use crate::text::listed;
 
 pub(crate) const OURS: &str = "pam_session_timeout.so";
@@ -108,7 +112,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     let mut findings = vec![module(facts), systemd(facts), stack(facts)];
     findings.extend(order(facts));
     findings.extend(alone(facts));
-    findings.extend(skipped::examine(&facts.services, [SYSTEMD, OURS]));
+    findings.extend(skips::examine(&facts.services, [SYSTEMD, OURS]));
     findings.push(noninteractive(facts));
     let mut hidden: Vec<&String> = facts.stacks().flat_map(Stack::hidden).collect();
     hidden.sort();
@@ -269,9 +273,9 @@ fn noninteractive(facts: &Facts) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::{Level, Mend};
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::{Level, Mend};
+    use crate::doctor::root::fake;
 
     const MODULE: (&str, &str) = (
         "/usr/lib/x86_64-linux-gnu/security/pam_session_timeout.so",

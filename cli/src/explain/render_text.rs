@@ -6,7 +6,7 @@ use session_timeout_texts::roughly;
 use super::{About, Explanation, Holds, Login, Setting, Step};
 use crate::columns::{HEADER, NOW, SOON, line, row, widest};
 use crate::no_session::reason;
-use crate::notes::earlier_limit;
+use crate::status::notes::earlier_limit;
 
 /// A value may be a message of 200 characters; what stands behind a longer one than this is not
 /// in line with the rest.

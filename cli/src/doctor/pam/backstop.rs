@@ -6,10 +6,10 @@ use session_timeout_config::{Settings, duration};
 use session_timeout_policy::{EndAction, Limits};
 use session_timeout_texts::exactly;
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::pam::{OURS, SYSTEMD};
-use super::stack::{BACKSTOP, Line, Stack};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::pam::stack::{BACKSTOP, Line, Stack};
+use crate::doctor::pam::{OURS, SYSTEMD};
 
 /// The minimum and maximum of the PAM module; pam_session_timeout(8).
 const LEAST: Duration = Duration::from_secs(10 * 60);
@@ -138,9 +138,9 @@ fn time_of(line: &Line) -> Option<Duration> {
 mod tests {
     use session_timeout_config::{Minima, parse};
 
-    use super::super::finding::{Level, Mend};
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::{Level, Mend};
+    use crate::doctor::root::fake;
 
     /// The findings for a stack with this argument on a line before pam_systemd.
     fn with(word: &str, policy: &str) -> Finding {

@@ -2,8 +2,8 @@
 
 use std::str::SplitWhitespace;
 
-use super::control::Control;
-use super::root::{Place, Root, Text};
+use crate::doctor::pam::control::Control;
+use crate::doctor::root::{Place, Root, Text};
 
 /// Deeper than Linux-PAM itself goes (`PAM_SUBSTACK_MAX_LEVEL`, 16).
 const DEPTH_MAX: usize = 16;
@@ -245,8 +245,8 @@ impl<'a> Entry<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::root::fake;
 
     #[test]
     fn the_stack_is_what_pam_would_run() {

@@ -3,10 +3,10 @@
 
 use session_timeout_policy::NoSession;
 
-use super::checks::Check;
-use super::finding::{Finding, Level};
-use super::logind::RELOAD;
-use super::sessions::is_judged;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::{Finding, Level};
+use crate::doctor::logind::RELOAD;
+use crate::doctor::sessions::is_judged;
 use crate::no_session::{known, reason};
 use crate::status::Session;
 use crate::text::listed;

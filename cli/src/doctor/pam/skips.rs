@@ -1,9 +1,9 @@
 //! Finds lines of a PAM stack that can skip the modules after them.
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::Place;
-use super::stack::{Line, Stack};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::pam::stack::{Line, Stack};
+use crate::doctor::root::Place;
 use crate::text::listed;
 
 /// A line that can skip modules, and which ones.

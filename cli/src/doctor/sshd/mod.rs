@@ -1,15 +1,17 @@
 //! What sshd does to connections by itself, and whether it asks PAM.
 
+mod config;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use session_timeout_texts::roughly;
 
-use super::allowance::Allowance;
-use super::checks::Check;
-use super::finding::{Finding, Level};
-use super::root::Root;
-use super::sshd_config::{Line, SshdConfig, time};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::{Finding, Level};
+use crate::doctor::policy_limits::Allowance;
+use crate::doctor::root::Root;
+use crate::doctor::sshd::config::{Line, SshdConfig, time};
 
 /// Where sshd is on Debian.
 pub(crate) const SSHD: &str = "/usr/sbin/sshd";
@@ -226,9 +228,9 @@ fn out(place: &str, keyword: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Mend;
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::Mend;
+    use crate::doctor::root::fake;
 
     fn facts(config: &str, answer: Option<&str>) -> Facts {
         let (_dir, root) = fake::root(&[(SSHD, ""), ("/etc/ssh/sshd_config", config)]);

@@ -1,8 +1,8 @@
 //! Finds logins through sshd that neither logind nor the daemon knows.
 
-use super::checks::Check;
-use super::finding::{Finding, Level};
-use super::root::Root;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::{Finding, Level};
+use crate::doctor::root::Root;
 use crate::status::Session;
 use crate::text::one_line;
 
@@ -131,8 +131,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::root::fake;
 
     struct Process<'a> {
         pid: u32,

@@ -1,12 +1,17 @@
 //! The sessions that there are: who tells their idle time, and whether their limits can hold.
 
+pub(crate) mod desktop;
+pub(crate) mod kept;
+mod locks;
+pub(crate) mod notifications;
+pub(crate) mod untracked;
+
 use session_timeout_texts::roughly;
 
-use super::checks::Check;
-use super::desktop::Desktop;
-use super::finding::Finding;
-use super::locks;
-use super::notifications::{self, Notifications};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::sessions::desktop::Desktop;
+use crate::doctor::sessions::notifications::Notifications;
 use crate::status::Session;
 use crate::text::listed;
 
@@ -184,8 +189,8 @@ fn groups(facts: &Facts) -> Option<Finding> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::finding::{Level, Mend};
     use super::*;
+    use crate::doctor::finding::{Level, Mend};
 
     const LIMIT: Duration = Duration::from_secs(900);
 

@@ -6,7 +6,7 @@ use anstyle::Style;
 use session_timeout_texts::roughly;
 
 use crate::columns::{HEADER, NOW, QUIET, SOON, cut, line, row, total_width, widest};
-use crate::notes::notes;
+use crate::status::notes::notes;
 use crate::status::{Session, Status};
 
 /// A cell is cut here; host names may have 255 characters.

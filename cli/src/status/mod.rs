@@ -3,6 +3,10 @@
 //! Words of the daemon (phases, sources, actions) stay text: a daemon of the next version may
 //! know more of them, and the command has to show them all the same.
 
+pub(crate) mod json;
+pub(crate) mod notes;
+pub(crate) mod render_text;
+
 use std::time::Duration;
 
 /// The answer of the daemon.

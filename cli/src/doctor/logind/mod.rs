@@ -1,13 +1,16 @@
 //! What logind does to sessions by itself.
 
+pub(crate) mod capacity;
+pub(crate) mod conf;
+
 use std::time::Duration;
 
 use session_timeout_texts::roughly;
 
-use super::capacity::Places;
-use super::checks::Check;
-use super::finding::{Finding, Level};
-use super::logind_conf::{Key, LogindConf};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::{Finding, Level};
+use crate::doctor::logind::capacity::Places;
+use crate::doctor::logind::conf::{Key, LogindConf};
 
 /// Where logind cannot reload, as on Debian 12, it is restarted, which ends no session.
 pub(super) const RELOAD: &str = "systemctl reload-or-restart systemd-logind";
@@ -119,9 +122,9 @@ fn is_yes(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Mend;
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::Mend;
+    use crate::doctor::root::fake;
 
     fn conf(text: &str) -> LogindConf {
         let text = format!("[Login]\n{text}\n");

@@ -1,8 +1,8 @@
 //! Whether desktops lock where the policy has them locked, and say so.
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::sessions::{Facts, is_graphical, subject};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::sessions::{Facts, is_graphical, subject};
 
 /// A lock is believed when logind is told of it.
 pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
@@ -47,9 +47,9 @@ fn missed(facts: &Facts) -> Finding {
 mod tests {
     use std::time::Duration;
 
-    use super::super::desktop::Desktop;
-    use super::super::finding::Level;
     use super::*;
+    use crate::doctor::finding::Level;
+    use crate::doctor::sessions::desktop::Desktop;
     use crate::status::Session;
 
     const LOCK_AFTER: Duration = Duration::from_secs(300);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::root::{Place, Root, Text};
+use crate::doctor::root::{Place, Root, Text};
 
 const MAIN: &str = "/etc/ssh/sshd_config";
 /// As deep as sshd itself goes (`SERVCONF_MAX_DEPTH`).
@@ -168,8 +168,8 @@ pub(crate) fn time(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::root::fake;
 
     #[test]
     fn the_first_line_that_holds_for_everybody_counts_wherever_it_is() {
