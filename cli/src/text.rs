@@ -3,16 +3,16 @@
 //! User names, hosts and file contents reach us over the bus. A terminal obeys control characters
 //! in them (CVE-2024-28085 is what came of that in wall(1)), so none gets past this file.
 
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 
 /// One line: no control characters at all.
 pub(crate) fn one_line(text: &str) -> String {
-    harmless(text)
+    sanitize(text)
 }
 
 /// Several lines: newlines stay.
 pub(crate) fn lines(text: &str) -> String {
-    let lines: Vec<String> = text.trim_end().split('\n').map(harmless).collect();
+    let lines: Vec<String> = text.trim_end().split('\n').map(sanitize).collect();
     lines.join("\n")
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use session_timeout_texts::{harmless, is_harmful};
+use session_timeout_texts::{is_unprintable, sanitize};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,7 +241,7 @@ impl Source {
     pub(crate) fn new(name: &str, text: &str) -> Self {
         let ends = text.match_indices('\n').map(|(end, _)| end + 1);
         Self {
-            name: harmless(name),
+            name: sanitize(name),
             text: text.to_owned(),
             starts: std::iter::once(0).chain(ends).collect(),
             not_utf8: None,
@@ -308,14 +308,14 @@ impl Source {
 pub(crate) fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 60;
     match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => harmless(text.get(..end).unwrap_or_default()) + "...",
-        None => harmless(text),
+        Some((end, _)) => sanitize(text.get(..end).unwrap_or_default()) + "...",
+        None => sanitize(text),
     }
 }
 
 /// A line for the drawing, which expands tabs by itself.
 fn drawable(line: &str) -> String {
-    line.replace(|c: char| c != '\t' && is_harmful(c), REPLACEMENT)
+    line.replace(|c: char| c != '\t' && is_unprintable(c), REPLACEMENT)
 }
 
 const REPLACEMENT: &str = "\u{fffd}";
@@ -388,7 +388,7 @@ error: wrong
         let problem = Problem::error(4..text.len(), shown(text)).label(shown(text));
         let diagnostic = locate(&Arc::new(Source::new("x\u{9b}", text)), vec![problem]).remove(0);
         for out in [diagnostic.to_string(), diagnostic.render(Style::Plain)] {
-            let commands = |c: &char| is_harmful(*c) && *c != '\n';
+            let commands = |c: &char| is_unprintable(*c) && *c != '\n';
             assert_eq!(out.chars().filter(commands).count(), 0, "{out}");
         }
         assert!(diagnostic.render(Style::Coloured).contains("\u{1b}[1m"));

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use session_timeout_policy::{Uid, WallTime};
-use session_timeout_texts::{Cause, Language, Sentence, harmless};
+use session_timeout_texts::{Cause, Language, Sentence, sanitize};
 use zbus::wire::Variant;
 
 use crate::replace::{Outlives, replace};
@@ -73,7 +73,7 @@ impl Ending {
             ("Cause", Variant::from(cause)),
             ("LengthUSec", Variant::from(micros(self.length))),
         ]);
-        let place = self.place.as_deref().map(harmless);
+        let place = self.place.as_deref().map(sanitize);
         row.extend(place.map(|place| ("Place", Variant::from(place))));
         row
     }

@@ -5,23 +5,23 @@
 //! to look for.
 //!
 //! The sentences are in catalogues (`locales/`), and nowhere else. A [`Sentence`] is what there is
-//! to say; a [`Language`] says it. Whatever text comes from outside is made [`harmless()`] on the
+//! to say; a [`Language`] says it. Whatever text comes from outside is made [sanitized](sanitize()) on the
 //! way.
 
 #![forbid(unsafe_code)]
 
 mod catalogue;
-mod harmless;
+mod compose;
+mod duration;
 mod language;
 mod refused;
+mod sanitize;
 mod sentence;
-mod span;
 #[cfg(test)]
 mod tests;
-mod told;
 
-pub use harmless::{harmless, is_harmful};
+pub use duration::{exactly, roughly};
 pub use language::Language;
 pub use refused::Refused;
+pub use sanitize::{is_unprintable, sanitize};
 pub use sentence::{Cause, End, Limit, Sentence, State};
-pub use span::{exactly, roughly};

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
     use crate::clock::tests::at;
     use crate::notice::told::End;
-    use session_timeout_texts::is_harmful;
+    use session_timeout_texts::is_unprintable;
 
     const WHOLE: Abilities = Abilities {
         actions: Actions::Shown,
@@ -370,7 +370,7 @@ mod tests {
                     let ours = |c: &char| *c != '\n';
                     let shown = content.summary.chars().chain(content.body.chars().filter(ours));
                     for c in shown {
-                        prop_assert!(!is_harmful(c), "{:?}", content);
+                        prop_assert!(!is_unprintable(c), "{:?}", content);
                     }
                     // The reason and the note are a line each.
                     prop_assert!(content.body.lines().count() <= 2);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_timeout_texts::{self as texts, Cause, harmless};
+use session_timeout_texts::{self as texts, Cause, sanitize};
 
 use crate::clock::Boot;
 
@@ -134,7 +134,7 @@ pub(crate) struct Plain(String);
 impl Plain {
     pub(crate) fn of(text: &str) -> Self {
         let shortened: String = text.chars().take(MAX).collect();
-        Self(harmless(&shortened))
+        Self(sanitize(&shortened))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -144,7 +144,7 @@ impl Plain {
 
 #[cfg(test)]
 mod tests {
-    use session_timeout_texts::is_harmful;
+    use session_timeout_texts::is_unprintable;
 
     use super::*;
 
@@ -152,7 +152,7 @@ mod tests {
     fn text_from_outside_is_one_line_and_commands_nothing() {
         for hostile in ["\u{1b}[2J", "a\nb", "\u{9b}2J", "\u{202e}abc", "\u{2028}"] {
             let plain = Plain::of(hostile);
-            assert!(!plain.as_str().chars().any(is_harmful), "{plain:?}");
+            assert!(!plain.as_str().chars().any(is_unprintable), "{plain:?}");
         }
         let long = Plain::of(&"é".repeat(5000));
         assert_eq!(long.as_str().chars().count(), MAX);

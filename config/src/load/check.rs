@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 
 use crate::diagnostic::{Diagnostic, Style};
 use crate::load::sources::{Above, Sources};
@@ -246,7 +246,7 @@ fn counted(number: usize, thing: &str) -> String {
 }
 
 fn shown(path: &Path) -> String {
-    harmless(&path.to_string_lossy())
+    sanitize(&path.to_string_lossy())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 
 use crate::load::file::{self, Found};
 
@@ -33,7 +33,7 @@ pub(crate) fn is_from(path: &Path, main: &Path) -> bool {
 }
 
 fn first_line(main: &Path) -> String {
-    format!("# From {}", harmless(&main.to_string_lossy()))
+    format!("# From {}", sanitize(&main.to_string_lossy()))
 }
 
 #[cfg(test)]

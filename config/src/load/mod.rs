@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 
 use self::file::{Directory, Found};
 use self::parents::distrusted;
@@ -120,7 +120,7 @@ fn is_lost(path: &Path, sources: &Sources) -> bool {
 }
 
 fn lost(path: &Path) -> String {
-    let path = harmless(&path.to_string_lossy());
+    let path = sanitize(&path.to_string_lossy());
     format!(
         "it was there and is gone; put it back or, to do without it, make it empty: touch {path}"
     )
@@ -158,7 +158,7 @@ impl Files {
             return true;
         };
         if self.distrusted.insert(found.directory.clone()) {
-            let directory = harmless(&found.directory.to_string_lossy());
+            let directory = sanitize(&found.directory.to_string_lossy());
             self.refused.push(format!(
                 "cannot trust what is below {directory}: {}",
                 found.objection
@@ -187,7 +187,7 @@ impl Files {
     }
 
     fn refuse(&mut self, path: &Path, objection: &str) {
-        let path = harmless(&path.to_string_lossy());
+        let path = sanitize(&path.to_string_lossy());
         self.refused
             .push(format!("cannot read {path}: {objection}"));
     }

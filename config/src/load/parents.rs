@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 
 /// Maximum number of symbolic links in one path (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -88,7 +88,7 @@ impl Walk {
     ) -> Option<Distrusted> {
         loop {
             if let Some((why, mend)) = objection(&self.at) {
-                let shown = harmless(&self.at.to_string_lossy());
+                let shown = sanitize(&self.at.to_string_lossy());
                 return Some(Distrusted {
                     objection: format!("{why}: {mend} {shown}"),
                     directory: self.at,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range as Span;
 
 use session_timeout_policy::{Match, Pattern, Reach, SessionClass, SessionType};
-use session_timeout_texts::is_harmful;
+use session_timeout_texts::is_unprintable;
 
 use crate::diagnostic::{Problem, shown};
 use crate::origin::At;
@@ -160,7 +160,7 @@ pub(crate) fn printable(entry: Entry<'_>, max_bytes: usize) -> Result<&str, Prob
         let label = format!("{} bytes; at most {max_bytes}", text.len());
         return Err(entry.error("is too long").label(label));
     }
-    if let Some(control) = text.chars().find(|c| is_harmful(*c)) {
+    if let Some(control) = text.chars().find(|c| is_unprintable(*c)) {
         let label = format!("U+{:04X} is not a printable character", u32::from(control));
         return Err(entry.error("has a control character in it").label(label));
     }

@@ -1,6 +1,6 @@
 //! The administrator's own text for warnings.
 
-use session_timeout_texts::is_harmful;
+use session_timeout_texts::is_unprintable;
 
 use crate::diagnostic::{Problem, shown};
 use crate::parse::value::{Entry, did_you_mean};
@@ -27,7 +27,7 @@ pub(crate) fn read(entry: Entry<'_>) -> Result<String, Problem> {
         let problem = entry.error("has a line break in it");
         return Err(problem.label("warnings are one line"));
     }
-    if let Some(control) = text.chars().find(|c| is_harmful(*c)) {
+    if let Some(control) = text.chars().find(|c| is_unprintable(*c)) {
         let label = format!("U+{:04X} is not a printable character", u32::from(control));
         return Err(entry.error("has a control character in it").label(label));
     }

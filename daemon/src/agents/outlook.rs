@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, Extensions, LimitKind, Limits, View, Warning};
-use session_timeout_texts::{Language, harmless};
+use session_timeout_texts::{Language, sanitize};
 use tokio::sync::watch;
 use zbus::message::Flags;
 use zbus::names::OwnedUniqueName;
@@ -132,7 +132,7 @@ impl Threat {
             action: session
                 .end_action_for(warning.limit)
                 .unwrap_or(limits.end_action),
-            rule: session.rule_for(warning.limit).map(harmless),
+            rule: session.rule_for(warning.limit).map(sanitize),
             message: text::message(language, session, warning, left),
             extensions: Extensions {
                 times: allowed.times.saturating_sub(session.granted.times),

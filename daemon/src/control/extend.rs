@@ -5,7 +5,7 @@
 //! others.
 
 use session_timeout_policy::{Refusal, SessionFacts, Uid};
-use session_timeout_texts::{Refused, harmless};
+use session_timeout_texts::{Refused, sanitize};
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
 use zbus::names::UniqueName;
@@ -111,7 +111,7 @@ impl Manager {
         const WHY: &str = "there is no such session";
         let (id, teller) = (known_as(id), &self.questions.teller);
         teller.extension_refused(id, None, Uid::new(by), &WHY);
-        let which = harmless(id);
+        let which = sanitize(id);
         NotExtended::new(
             Refused::NoSession,
             format_args!("there is no session {which}"),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use session_timeout_policy::{Event, SessionFacts, SessionKey, Uid};
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::message::Header;
 use zbus::names::UniqueName;
@@ -356,7 +356,7 @@ impl Manager {
             // On a console somebody may have started an X server.
             Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => Ok(facts),
             Some(_) | None => {
-                let which = harmless(id);
+                let which = sanitize(id);
                 let why = format!("there is no session {which} with a desktop");
                 Err(fdo::Error::InvalidArgs(why))
             }

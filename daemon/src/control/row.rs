@@ -6,7 +6,7 @@ use std::time::Duration;
 use session_timeout_policy::{
     Exemption, Groups, Keeper, LimitKind, LockCause, MilestoneKind, Phase, Pid, SessionFacts,
 };
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use zbus::wire::Variant;
 
 use super::micros;
@@ -68,7 +68,7 @@ pub(super) fn row(session: &SessionReport) -> Row {
         ),
         (
             "InhibitedBy",
-            owned(&session.inhibitor.as_deref().map(harmless)),
+            owned(&session.inhibitor.as_deref().map(sanitize)),
         ),
         ("EndsBy", owned(&ends_by)),
         ("LeftUSec", span(session.ends.map(|(_, left)| left))),

@@ -1,19 +1,19 @@
-//! Text from outside: names of users, hosts and rules, messages of other programs.
+//! Replaces characters that a terminal obeys in text from outside: names of users, hosts and rules, and messages of other programs.
 
 /// The text as it may stand on a terminal, in a notification or in a log: nothing in it moves a
 /// cursor, changes a colour, begins a line or turns the direction of writing. What does is shown
 /// as U+FFFD.
 #[must_use]
-pub fn harmless(text: &str) -> String {
+pub fn sanitize(text: &str) -> String {
     text.chars()
-        .map(|c| if is_harmful(c) { '\u{fffd}' } else { c })
+        .map(|c| if is_unprintable(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
 /// Whether a terminal obeys this character, or a line is laid out otherwise for it. Of what came
 /// of that in wall(1) CVE-2024-28085 tells.
 #[must_use]
-pub fn is_harmful(c: char) -> bool {
+pub fn is_unprintable(c: char) -> bool {
     // Cc is C0, DEL and C1. The others are the bidirectional controls of UAX #9, the line and
     // paragraph separators, and the byte order mark.
     c.is_control()
@@ -29,16 +29,16 @@ mod tests {
     fn nothing_that_a_terminal_obeys_is_left() {
         let hostile = "\u{1b}[2Jé\n\u{9b}\u{7f}\u{202e}\0";
         assert_eq!(
-            harmless(hostile),
+            sanitize(hostile),
             "\u{fffd}[2Jé\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"
         );
         for c in '\0'..=char::MAX {
-            assert!(!harmless(c.encode_utf8(&mut [0; 4])).contains(char::is_control));
+            assert!(!sanitize(c.encode_utf8(&mut [0; 4])).contains(char::is_control));
         }
     }
 
     #[test]
     fn names_of_the_world_stay_as_they_are() {
-        assert_eq!(harmless("José 李 müller-1"), "José 李 müller-1");
+        assert_eq!(sanitize("José 李 müller-1"), "José 李 müller-1");
     }
 }

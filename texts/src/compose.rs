@@ -5,8 +5,8 @@ use std::time::Duration;
 use fluent_bundle::FluentArgs;
 
 use crate::catalogue::say;
-use crate::span::{exactly, roughly};
-use crate::{Cause, End, Language, Limit, Sentence, State, harmless};
+use crate::duration::{exactly, roughly};
+use crate::{Cause, End, Language, Limit, Sentence, State, sanitize};
 
 impl Language {
     /// The sentence in this language: one line, without anything that commands a terminal.
@@ -31,7 +31,7 @@ impl Told {
     }
 
     fn text(mut self, name: &'static str, text: &str) -> Self {
-        self.args.set(name, harmless(text));
+        self.args.set(name, sanitize(text));
         self
     }
 
