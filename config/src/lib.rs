@@ -28,6 +28,7 @@
 
 mod diagnostic;
 pub mod duration;
+mod keys;
 mod lint;
 mod load;
 pub mod login_defs;
@@ -40,6 +41,8 @@ mod settings;
 mod source_map;
 
 pub use diagnostic::{Diagnostic, Severity, Style};
+pub use keys::KEYS;
+pub use keys::range::Minima;
 pub use load::check::{CheckStatus, Checked, check};
 pub use load::last_good;
 pub use load::parents::{Distrusted, distrusted};
@@ -47,5 +50,4 @@ pub use load::sources::Sources;
 pub use load::{LoadError, Loaded, MAX_DROP_INS, load};
 pub use origin::{BUILT_IN_MESSAGE, Origin, Place, Setting};
 pub use parse::document::MAX_FILE_BYTES;
-pub use parse::range::Minima;
 pub use settings::{Effective, RuleSettings, Settings, parse};

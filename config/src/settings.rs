@@ -4,16 +4,15 @@
 use session_timeout_policy::{Limits, Match, Policy, Rule, Uid};
 
 use crate::diagnostic::{Diagnostic, Severity, Source, floor_char_boundary};
+use crate::keys::Resolved;
+use crate::keys::range::Minima;
 use crate::lint;
 use crate::lint::contradiction;
 use crate::lint::unreachable;
-use crate::origin::{Origin, Place, Setting};
+use crate::origin::{Origin, Place, Setting, Table};
 use crate::parse::document::{Document, MAX_FILE_BYTES};
 use crate::parse::fragment::Reading;
-use crate::parse::range::Minima;
 use crate::parse::rule::Syntax;
-use crate::print::{self, Printed};
-use crate::resolve::Resolved;
 use crate::resolve::merge::{Merged, merge};
 use crate::resolve::tables::Tables;
 use crate::source_map::Texts;
@@ -49,6 +48,13 @@ pub struct Effective {
     pub limits: Limits,
     /// The same as text, with their origins, in the order of the manual.
     pub(crate) printed: Vec<Printed>,
+}
+
+/// A setting, and the table that it was found in; `None`: it is built in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Printed {
+    pub(crate) setting: Setting,
+    pub(crate) table: Option<Table>,
 }
 
 /// Reads a policy of one text. `name` is what diagnostics call it, usually its path.
@@ -135,12 +141,6 @@ impl Settings {
         let settings = effective.printed.iter().map(|printed| &printed.setting);
         Some(settings.cloned().collect())
     }
-
-    /// The whole policy as one policy file. Read again, it gives an equal policy.
-    #[must_use]
-    pub fn print(&self) -> String {
-        print::policy(&self.default, &self.rules)
-    }
 }
 
 impl Default for Settings {
@@ -154,7 +154,7 @@ impl Effective {
     fn of(resolved: &Resolved, texts: &Texts) -> Self {
         Self {
             limits: resolved.limits(),
-            printed: print::settings(resolved, texts),
+            printed: printed(resolved, texts),
         }
     }
 
@@ -166,4 +166,18 @@ impl Effective {
             .find(|setting| setting.key == key)
             .map(|setting| &setting.origin)
     }
+}
+
+/// Every value as text, in the order of the manual.
+fn printed(resolved: &Resolved, texts: &Texts) -> Vec<Printed> {
+    let values = resolved.print().into_iter();
+    let printed = values.map(|(key, value, by)| Printed {
+        setting: Setting {
+            key,
+            value,
+            origin: texts.origin(by),
+        },
+        table: by.at().map(|(table, _)| table),
+    });
+    printed.collect()
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use session_timeout_texts::exactly;
 
 use crate::diagnostic::Problem;
-use crate::resolve::Resolved;
+use crate::keys::Resolved;
 use crate::resolve::tables::Tables;
 use crate::source_map::Texts;
 

@@ -13,11 +13,12 @@ use session_timeout_policy::{ABSOLUTE_MAX, EndAction, SessionType};
 use session_timeout_texts::exactly;
 
 use crate::diagnostic::Problem;
+use crate::keys::LeadsTyped;
+use crate::keys::Resolved;
+use crate::keys::layer::Chosen;
 use crate::origin::{At, By, Placed, Table};
-use crate::parse::fragment::LeadsTyped;
 use crate::preset::Preset;
 use crate::resolve::tables::{Rule, Tables};
-use crate::resolve::{Chosen, Resolved};
 use crate::source_map::Texts;
 
 pub(crate) fn check(tables: &Tables, texts: &mut Texts) {

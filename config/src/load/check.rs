@@ -11,9 +11,9 @@ use std::process::ExitCode;
 use session_timeout_texts::sanitize;
 
 use crate::diagnostic::{Diagnostic, Style};
+use crate::keys::range::Minima;
 use crate::load::sources::{Above, Sources};
 use crate::load::{LoadError, Loaded, load};
-use crate::parse::range::Minima;
 use crate::settings::Settings;
 
 /// How a policy came out.

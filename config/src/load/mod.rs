@@ -17,8 +17,8 @@ use self::file::{Directory, Found};
 use self::parents::distrusted;
 use self::sources::{Above, Absent, Sources};
 use crate::diagnostic::{Diagnostic, Source};
+use crate::keys::range::Minima;
 use crate::parse::document::MAX_FILE_BYTES;
-use crate::parse::range::Minima;
 use crate::settings::{Settings, read};
 
 /// More drop-ins than this are not taken.

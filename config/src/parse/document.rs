@@ -6,11 +6,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Problem, Source, shown};
+use crate::keys::value::{Entry, keep};
 use crate::parse::fragment::{self, Fragment, Reading};
 use crate::parse::rule::{self, RuleTyped, Syntax};
 use crate::parse::syntax;
 use crate::parse::unknown_key;
-use crate::parse::value::{Entry, keep};
 
 /// The longest text that is a policy, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -149,7 +149,7 @@ fn check_tables(root: &DeTable<'_>, problems: &mut Vec<Problem>) {
         match key {
             "default" => drop(keep(entry.table("[default]"), problems)),
             "rule" => problems.extend(not_rules(entry)),
-            _ => problems.push(unknown_key::unknown_in_text(name)),
+            _ => problems.push(unknown_key::in_text(name)),
         }
     }
 }

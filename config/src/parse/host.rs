@@ -5,15 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use session_timeout_policy::{Host, Network, NetworkError, Pattern};
 
 use crate::diagnostic::{Problem, shown};
-use crate::parse::matching::printable;
-use crate::parse::value::Entry;
+use crate::keys::value::Entry;
 
 /// The longest host name (RFC 1035, 2.3.4) is shorter, and so is every network.
 const MAX_BYTES: usize = 256;
 
 /// Where somebody may come from.
 pub(crate) fn read(entry: Entry<'_>) -> Result<Host, Problem> {
-    let text = printable(entry, MAX_BYTES)?;
+    let text = entry.name(MAX_BYTES)?;
     let error = match text.parse::<Network>() {
         Ok(network) => return Ok(Host::Network(network)),
         Err(error) => error,

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Range as Span;
 
 use session_timeout_policy::{Match, Pattern, Reach, SessionClass, SessionType};
-use session_timeout_texts::is_unprintable;
 
 use crate::diagnostic::{Problem, shown};
+use crate::keys::value::{Choice, Entry, available, keep};
 use crate::origin::At;
 use crate::parse::fragment::Reading;
 use crate::parse::host;
 use crate::parse::unknown_key;
-use crate::parse::value::{Choice, Entry, available, keep};
 
 /// A `match` as it is typed.
 #[derive(Clone, Debug)]
@@ -70,7 +69,7 @@ pub(crate) fn read(
         let typed = name.get_ref().as_ref();
         match unknown_key::MATCH.iter().find(|key| **key == typed) {
             Some(key) => matching.read_key(Entry { key, value }, key, problems),
-            None => problems.push(unknown_key::unknown_in_match(name)),
+            None => problems.push(unknown_key::in_match(name)),
         }
     }
     Some(matching)
@@ -147,28 +146,7 @@ fn spans(entry: Entry<'_>) -> Vec<Span<usize>> {
 
 /// A name that somebody can have, or a pattern of them.
 fn name(entry: Entry<'_>) -> Result<Pattern, Problem> {
-    printable(entry, MAX_NAME_BYTES).map(Pattern::new)
-}
-
-/// A text on one line that says something and is not too long.
-pub(crate) fn printable(entry: Entry<'_>, max_bytes: usize) -> Result<&str, Problem> {
-    let text = entry.text("a string")?;
-    if text.trim().is_empty() {
-        return Err(entry.error("is empty").label("expected a name"));
-    }
-    if text.len() > max_bytes {
-        let label = format!("{} bytes; at most {max_bytes}", text.len());
-        return Err(entry.error("is too long").label(label));
-    }
-    if let Some(control) = text.chars().find(|c| is_unprintable(*c)) {
-        let label = format!("U+{:04X} is not a printable character", u32::from(control));
-        return Err(entry.error("has a control character in it").label(label));
-    }
-    if text.trim() != text {
-        let problem = entry.error("has a blank at its start or end");
-        return Err(problem.label(format!("write \"{}\"", shown(text.trim()))));
-    }
-    Ok(text)
+    entry.name(MAX_NAME_BYTES).map(Pattern::new)
 }
 
 /// A terminal as logind names it, which is without the directory.

@@ -4,11 +4,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Problem, shown};
+use crate::keys::Known;
+use crate::keys::value::{Entry, keep};
 use crate::origin::{At, Placed};
-use crate::parse::fragment::{Fragment, Known, Reading};
-use crate::parse::matching::{self, Matching, printable};
+use crate::parse::fragment::{Fragment, Reading};
+use crate::parse::matching::{self, Matching};
 use crate::parse::unknown_key;
-use crate::parse::value::{Entry, keep};
 
 /// The longest name of a rule: it stands on one line of `status` beside other things.
 const MAX_NAME_BYTES: usize = 64;
@@ -48,7 +49,7 @@ pub(crate) fn read(
             "match" => matching = matching::read(entry, reading, problems),
             _ => {
                 if fragment.read(entry, reading, problems) == Known::No {
-                    problems.push(unknown_key::unknown_in_rule(key_typed));
+                    problems.push(unknown_key::in_rule(key_typed));
                 }
             }
         }
@@ -65,7 +66,7 @@ pub(crate) fn read(
 }
 
 fn read_name(entry: Entry<'_>, reading: Reading) -> Result<Placed<String>, Problem> {
-    let value = printable(entry, MAX_NAME_BYTES)?.to_owned();
+    let value = entry.name(MAX_NAME_BYTES)?.to_owned();
     let at = reading.at(entry.span());
     Ok(Placed { value, at })
 }

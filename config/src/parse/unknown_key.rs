@@ -1,27 +1,10 @@
-//! Which keys there are, in which table, and what is said about any other.
+//! The errors for keys that a table does not have.
 
 use toml::Spanned;
 
 use crate::diagnostic::{Problem, shown};
-use crate::parse::value::did_you_mean;
-
-/// The keys of a table of limits: `[default]` and every rule.
-pub(crate) const LIMITS: [&str; 14] = [
-    "session-timeout",
-    "session-warnings",
-    "inactivity-timeout",
-    "inactivity-warnings",
-    "lock-after",
-    "action",
-    "activity",
-    "unknown-idle",
-    "grace",
-    "extend",
-    "message",
-    "bell",
-    "mesg",
-    "preset",
-];
+use crate::keys::value::did_you_mean;
+use crate::keys::{keys_in_extend, names_in_table};
 
 /// The keys that a rule has and `[default]` has not.
 const RULE: [&str; 2] = ["name", "match"];
@@ -30,9 +13,6 @@ const RULE: [&str; 2] = ["name", "match"];
 pub(crate) const MATCH: [&str; 9] = [
     "user", "group", "service", "type", "class", "remote", "from", "tty", "seat",
 ];
-
-/// The keys of `extend`.
-const EXTEND: [&str; 2] = ["times", "by"];
 
 /// What other systems call the same.
 const SYNONYMS: [(&str, &str); 14] = [
@@ -53,9 +33,9 @@ const SYNONYMS: [(&str, &str); 14] = [
 ];
 
 /// The error for a key that no text has outside of a table.
-pub(crate) fn unknown_in_text(name: &Spanned<impl AsRef<str>>) -> Problem {
+pub(crate) fn in_text(name: &Spanned<impl AsRef<str>>) -> Problem {
     let key = name.get_ref().as_ref();
-    if LIMITS.contains(&key) {
+    if names_in_table().contains(&key) {
         return outside(name, "[default]");
     }
     if is_of_rules(key) {
@@ -65,28 +45,28 @@ pub(crate) fn unknown_in_text(name: &Spanned<impl AsRef<str>>) -> Problem {
 }
 
 /// The error for a key that `[default]` has not.
-pub(crate) fn unknown_in_default(name: &Spanned<impl AsRef<str>>) -> Problem {
+pub(crate) fn in_default(name: &Spanned<impl AsRef<str>>) -> Problem {
     if is_of_rules(name.get_ref().as_ref()) {
         return outside(name, "[[rule]]");
     }
-    unknown(name, &LIMITS)
+    unknown(name, &names_in_table())
 }
 
 /// The error for a key that a rule has not.
-pub(crate) fn unknown_in_rule(name: &Spanned<impl AsRef<str>>) -> Problem {
+pub(crate) fn in_rule(name: &Spanned<impl AsRef<str>>) -> Problem {
     let key = name.get_ref().as_ref();
     if MATCH.contains(&key) {
         let problem = Problem::error(name.span(), format!("`{key}` is outside of `match`"));
         return problem.help(format!("write `match = {{ {key} = ... }}`"));
     }
-    let known: Vec<&str> = RULE.into_iter().chain(LIMITS).collect();
+    let known: Vec<&str> = RULE.into_iter().chain(names_in_table()).collect();
     unknown(name, &known)
 }
 
 /// The error for a key that `match` has not.
-pub(crate) fn unknown_in_match(name: &Spanned<impl AsRef<str>>) -> Problem {
+pub(crate) fn in_match(name: &Spanned<impl AsRef<str>>) -> Problem {
     let key = name.get_ref().as_ref();
-    if LIMITS.contains(&key) {
+    if names_in_table().contains(&key) {
         return Problem::error(name.span(), format!("`{key}` is inside of `match`"))
             .label("`match` says for which sessions the rule holds")
             .help("put it beside `match`, below the line `[[rule]]`");
@@ -95,8 +75,9 @@ pub(crate) fn unknown_in_match(name: &Spanned<impl AsRef<str>>) -> Problem {
 }
 
 /// The error for a key that `extend` has not.
-pub(crate) fn unknown_in_extend(name: &Spanned<impl AsRef<str>>) -> Problem {
-    unknown(name, &EXTEND)
+pub(crate) fn in_extend(name: &Spanned<impl AsRef<str>>) -> Problem {
+    let names: Vec<&str> = keys_in_extend().map(|(name, _)| name).collect();
+    unknown(name, &names)
 }
 
 fn is_of_rules(key: &str) -> bool {

@@ -1,9 +1,10 @@
 //! Every table of a policy with all its values, its own and the inherited ones.
 
+use super::resolve;
+use crate::keys::Resolved;
 use crate::origin::{Placed, Table};
 use crate::parse::matching::Matching;
 use crate::preset::Preset;
-use crate::resolve::Resolved;
 use crate::resolve::merge::Merged;
 
 /// `[default]` and the rules.
@@ -29,12 +30,12 @@ impl Tables {
         let rules = rules.into_iter().map(|rule| Rule {
             name: rule.name,
             matching: rule.matching,
-            values: Resolved::of(Some(&rule.fragment), &default),
+            values: resolve(Some(&rule.fragment), &default),
             preset: rule.fragment.preset,
         });
         Self {
             rules: rules.collect(),
-            default: Resolved::of(None, &default),
+            default: resolve(None, &default),
             preset: default.preset,
         }
     }

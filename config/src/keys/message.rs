@@ -3,7 +3,7 @@
 use session_timeout_texts::is_unprintable;
 
 use crate::diagnostic::{Problem, shown};
-use crate::parse::value::{Entry, did_you_mean};
+use crate::keys::value::{Entry, did_you_mean};
 
 /// What the daemon fills in.
 const PLACEHOLDERS: [&str; 4] = ["{user}", "{limit}", "{left}", "{reason}"];

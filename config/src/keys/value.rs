@@ -3,12 +3,13 @@
 use std::ops::Range as Span;
 use std::time::Duration;
 
+use session_timeout_texts::is_unprintable;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::diagnostic::{Problem, shown};
 use crate::duration;
-use crate::parse::range::Range;
+use crate::keys::range::Range;
 
 /// A key and its value, as typed.
 #[derive(Clone, Copy)]
@@ -185,6 +186,27 @@ impl<'a> Entry<'a> {
             DeValue::String(text) => Ok(text),
             _ => Err(self.mismatch(&format!("expected {expected}"))),
         }
+    }
+
+    /// A name: one line of printable text, neither empty nor longer than this.
+    pub(crate) fn name(self, max_bytes: usize) -> Result<&'a str, Problem> {
+        let text = self.text("a string")?;
+        if text.trim().is_empty() {
+            return Err(self.error("is empty").label("expected a name"));
+        }
+        if text.len() > max_bytes {
+            let label = format!("{} bytes; at most {max_bytes}", text.len());
+            return Err(self.error("is too long").label(label));
+        }
+        if let Some(control) = text.chars().find(|c| is_unprintable(*c)) {
+            let label = format!("U+{:04X} is not a printable character", u32::from(control));
+            return Err(self.error("has a control character in it").label(label));
+        }
+        if text.trim() != text {
+            let problem = self.error("has a blank at its start or end");
+            return Err(problem.label(format!("write \"{}\"", shown(text.trim()))));
+        }
+        Ok(text)
     }
 
     /// The place of a part of this string.
