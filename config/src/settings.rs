@@ -46,7 +46,7 @@ pub struct RuleSettings {
 pub struct Effective {
     /// The values.
     pub limits: Limits,
-    /// The same as text, with their origins, in the order of the manual.
+    /// The same as text, with their origins, in the order of [`KEYS`](crate::KEYS).
     pub(crate) printed: Vec<Printed>,
 }
 
@@ -127,7 +127,7 @@ impl Settings {
         }
     }
 
-    /// Every value that holds under this rule, or under none, in the order of the manual, and
+    /// Every value that holds under this rule, or under none, in the order of [`KEYS`](crate::KEYS), and
     /// where it was set. `None`: there is no such rule.
     #[must_use]
     pub fn explain(&self, rule: Option<&str>) -> Option<Vec<Setting>> {
@@ -168,7 +168,7 @@ impl Effective {
     }
 }
 
-/// Every value as text, in the order of the manual.
+/// Every value as text, in the order of the keys.
 fn printed(resolved: &Resolved, texts: &Texts) -> Vec<Printed> {
     let values = resolved.print().into_iter();
     let printed = values.map(|(key, value, by)| Printed {

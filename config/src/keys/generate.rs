@@ -18,7 +18,8 @@ macro_rules! policy_keys {
             built_in: $built_in:expr,
         }
     )+) => {
-        /// Every key of a table of limits, in the order of the manual: `grace`, `extend.times`.
+        /// Every key of a table of limits, in the order in which `explain` shows them: `grace`,
+        /// `extend.times`.
         pub const KEYS: &[&str] = &[$($key),+];
 
         /// The values that one table or preset sets. Each is valid by itself; a key that is not

@@ -1,7 +1,7 @@
 //! The keys of a table of limits (`[default]` or a rule): the one list of them.
 //!
 //! Reading, merging, inheriting, printing and `explain` are made from this list by
-//! [`policy_keys!`](generate), in its order, which is that of the manual. A key is added with an
+//! [`policy_keys!`](generate), and the tests take their lists from [`KEYS`]. A key is added with an
 //! entry here, and with its value in [`Resolved::limits`].
 
 mod generate;
