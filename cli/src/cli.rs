@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// The exit status is 0 where the policy can be put in force, 1 where it has errors, and 2
     /// where it cannot be read.
     Check(CheckOptions),
-    /// Find out what works on this machine and what does not, and say what mends it
+    /// Find out what works on this machine and what does not, and say what fixes it
     ///
     /// Looks at the way in (PAM, sshd), at the daemon and its policy, at the sessions and who
     /// tells their idle time, at others that would end sessions first, and at the system. root

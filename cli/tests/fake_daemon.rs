@@ -139,7 +139,7 @@ async fn doctor_says_what_is_wrong_with_logins_and_ends_and_what_fills_logind() 
         let finding = of(id);
         assert_eq!(finding["level"], level, "{finding}");
         assert_eq!(finding["session"], session, "{finding}");
-        assert!(finding["mend"].is_string(), "{finding}");
+        assert!(finding["fix"].is_string(), "{finding}");
     }
     let places = of("logind.sessions-max");
     assert_eq!(places["level"], "warning", "{places}");
@@ -322,7 +322,7 @@ async fn doctor_works_without_a_daemon_and_says_what_starts_it() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = "\
   error    session-timeoutd does not run: no limit is enforced
-           mend: systemctl enable --now session-timeoutd.socket session-timeoutd.service
+           fix: systemctl enable --now session-timeoutd.socket session-timeoutd.service
 ";
     assert!(stdout(&output).contains(said), "{}", stdout(&output));
     let output = run(Bus::absent(), &["doctor", "--json"]).await;

@@ -214,7 +214,7 @@ fn state(policy: &Policy) -> Finding {
     let check = Check::PolicyState;
     let path = &policy.path;
     let refused = format!("the policy of {path} was refused");
-    let mend = format!("correct what `session-timeout check` shows, then: {RELOAD}");
+    let fix = format!("correct what `session-timeout check` shows, then: {RELOAD}");
     let what = match (policy.state.as_str(), &policy.error) {
         ("in-force", None) => {
             return Finding::ok(check, &format!("the policy of {path} is in force"));
@@ -232,7 +232,7 @@ fn state(policy: &Policy) -> Finding {
     // Of many lines the first says where; `check` shows the rest.
     let why = policy.error.as_deref().and_then(|why| why.lines().next());
     let what = why.map_or(what.clone(), |why| format!("{what} ({why})"));
-    Finding::error(check, &what).do_this(&mend)
+    Finding::error(check, &what).do_this(&fix)
 }
 
 fn on_disk(files: &Checked) -> Finding {
@@ -248,8 +248,8 @@ fn on_disk(files: &Checked) -> Finding {
         CheckStatus::Invalid => {
             let count = counted(files.errors().len(), "error");
             let what = format!("the policy files have {count}: the daemon will refuse them");
-            let mend = format!("correct what `session-timeout check` shows, then: {RELOAD}");
-            Finding::error(check, &what).do_this(&mend)
+            let fix = format!("correct what `session-timeout check` shows, then: {RELOAD}");
+            Finding::error(check, &what).do_this(&fix)
         }
         CheckStatus::Unreadable => {
             let why = files.unreadable().unwrap_or_default();
@@ -283,7 +283,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
-    use crate::doctor::finding::{Level, Mend};
+    use crate::doctor::finding::{Fix, Level};
     use crate::doctor::root::fake;
     use crate::status::sample;
 
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_is_not_there_can_be_started_as_the_mend_says() {
+    fn a_daemon_that_is_not_there_can_be_started_as_the_fix_says() {
         let findings = examine(
             &Err(Error::NotRunning),
             Socket::Missing,
@@ -362,7 +362,7 @@ mod tests {
             &Outcome::default(),
         );
         assert_eq!(findings[0].level, Level::Error);
-        assert_eq!(findings[0].mend, Some(Mend::Run(START.into())));
+        assert_eq!(findings[0].fix, Some(Fix::Run(START.into())));
         assert_eq!(findings[1].check, Check::DaemonSocket);
         for why in [
             Error::NoAnswer(std::time::Duration::ZERO),
@@ -389,12 +389,12 @@ mod tests {
         let disabled = units("enabled", "disabled");
         assert_eq!(disabled.level, Level::Warning);
         assert_eq!(disabled.what, "b.service is not started at the next boot");
-        assert_eq!(disabled.mend, Some(Mend::Run(START.into())));
+        assert_eq!(disabled.fix, Some(Fix::Run(START.into())));
         assert_eq!(enabled(&[]), None);
     }
 
     #[test]
-    fn a_helper_that_does_not_run_is_said_and_can_be_started_as_the_mend_says() {
+    fn a_helper_that_does_not_run_is_said_and_can_be_started_as_the_fix_says() {
         for (socket, service, level) in [
             ("active", "active", Level::Ok),
             ("active", "inactive", Level::Warning),
@@ -406,8 +406,8 @@ mod tests {
             let (socket, service) = (socket.to_owned(), service.to_owned());
             let finding = terminals(&Helper { socket, service });
             assert_eq!(finding.level, level, "{finding:?}");
-            let mend = (level > Level::Ok).then(|| Mend::Run(RESTART_HELPER.into()));
-            assert_eq!(finding.mend, mend);
+            let fix = (level > Level::Ok).then(|| Fix::Run(RESTART_HELPER.into()));
+            assert_eq!(finding.fix, fix);
         }
     }
 

@@ -41,14 +41,14 @@ impl Level {
 
 /// What makes it go away.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Mend {
+pub(crate) enum Fix {
     /// This command, as it is, by root.
     Run(String),
     /// Something that takes more than one command, or another person.
     Do(String),
 }
 
-impl Mend {
+impl Fix {
     pub(crate) fn text(&self) -> &str {
         let (Self::Run(text) | Self::Do(text)) = self;
         text
@@ -68,7 +68,7 @@ pub(crate) struct Finding {
     pub(crate) check: Check,
     pub(crate) level: Level,
     pub(crate) what: String,
-    pub(crate) mend: Option<Mend>,
+    pub(crate) fix: Option<Fix>,
     /// The session that it is about; absent where it is about the machine.
     pub(crate) session: Option<String>,
 }
@@ -79,7 +79,7 @@ impl Finding {
             check,
             level,
             what: one_line(what),
-            mend: None,
+            fix: None,
             session: None,
         }
     }
@@ -106,15 +106,15 @@ impl Finding {
         seen.do_this("run `session-timeout doctor` as root")
     }
 
-    /// With a command that mends it.
+    /// With a command that fixes it.
     pub(crate) fn run_this(mut self, command: &str) -> Self {
-        self.mend = Some(Mend::Run(one_line(command)));
+        self.fix = Some(Fix::Run(one_line(command)));
         self
     }
 
     /// With what to do about it.
-    pub(crate) fn do_this(mut self, mend: &str) -> Self {
-        self.mend = Some(Mend::Do(one_line(mend)));
+    pub(crate) fn do_this(mut self, fix: &str) -> Self {
+        self.fix = Some(Fix::Do(one_line(fix)));
         self
     }
 

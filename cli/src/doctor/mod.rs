@@ -1,4 +1,4 @@
-//! `doctor`: what works on this machine and what does not, and what mends it.
+//! `doctor`: what works on this machine and what does not, and what fixes it.
 //!
 //! Each part gathers its facts, from files below a [`Root`] or from a bus, and judges them by
 //! themselves: who judges reads nothing, and who reads judges nothing.

@@ -33,7 +33,7 @@ pub(crate) fn examine(polkit: Polkit, allowance: &Allowance) -> Option<Finding> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::{Level, Mend};
+    use crate::doctor::finding::{Fix, Level};
 
     fn found(extending: Extending, polkit: Polkit) -> Option<Level> {
         let allowance = Allowance {
@@ -55,12 +55,12 @@ mod tests {
     }
 
     #[test]
-    fn the_mend_is_debians_package() {
+    fn the_fix_is_debians_package() {
         let allowance = Allowance {
             extending: Extending::Some,
             ..Allowance::default()
         };
         let finding = examine(Polkit::Missing, &allowance).unwrap();
-        assert_eq!(finding.mend, Some(Mend::Run("apt install polkitd".into())));
+        assert_eq!(finding.fix, Some(Fix::Run("apt install polkitd".into())));
     }
 }

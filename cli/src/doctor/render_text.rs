@@ -47,9 +47,9 @@ fn section(out: &mut String, group: Group, findings: &[&Finding], detail: Detail
         let (style, word) = (style(finding.level), finding.level.word());
         let what = format!("  {style}{word:<WORD$}{style:#}  {}", finding.what);
         line(out, Style::new(), &what);
-        if let Some(mend) = &finding.mend {
+        if let Some(fix) = &finding.fix {
             let indent = " ".repeat(2 + WORD + 2);
-            line(out, QUIET, &format!("{indent}mend: {}", mend.text()));
+            line(out, QUIET, &format!("{indent}fix: {}", fix.text()));
         }
     }
 }
@@ -100,7 +100,7 @@ mod tests {
         let expected = "\
 Login: 1 error and 1 ok
   error    pam_session_timeout.so is missing
-           mend: pam-auth-update --enable session-timeout
+           fix: pam-auth-update --enable session-timeout
 Daemon and policy: 1 ok
 Sessions: 1 warning
   warning  session c1: nobody can tell

@@ -87,10 +87,10 @@ impl Walk {
         objection: impl Fn(&Path) -> Option<(String, &'static str)>,
     ) -> Option<Distrusted> {
         loop {
-            if let Some((why, mend)) = objection(&self.at) {
+            if let Some((why, fix)) = objection(&self.at) {
                 let shown = sanitize(&self.at.to_string_lossy());
                 return Some(Distrusted {
-                    objection: format!("{why}: {mend} {shown}"),
+                    objection: format!("{why}: {fix} {shown}"),
                     directory: self.at,
                 });
             }
@@ -138,14 +138,14 @@ mod tests {
     fn only_a_directory_that_root_alone_may_write_to_is_trusted() {
         assert_eq!(objection(0, 0o755), None);
         assert_eq!(objection(0, 0o700), None);
-        for (owner, mode, mend) in [
+        for (owner, mode, fix) in [
             (1000, 0o700, "chown root:root"),
             (0, 0o775, "chmod go-w"),
             (0, 0o757, "chmod go-w"),
             (0, 0o1777, "chmod go-w"),
         ] {
             let (_, told) = objection(owner, mode).unwrap();
-            assert_eq!(told, mend, "{owner} {mode:o}");
+            assert_eq!(told, fix, "{owner} {mode:o}");
         }
     }
 
@@ -189,10 +189,10 @@ mod tests {
     fn what_is_named_is_the_directory_and_the_command_for_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("below");
-        let found = Walk::new(&path).run(|at| (at == dir.path()).then(|| ("why".into(), "mend")));
+        let found = Walk::new(&path).run(|at| (at == dir.path()).then(|| ("why".into(), "fix")));
         let found = found.unwrap();
         assert_eq!(found.directory, dir.path());
-        let expected = format!("why: mend {}", dir.path().display());
+        let expected = format!("why: fix {}", dir.path().display());
         assert_eq!(found.objection, expected);
     }
 }

@@ -190,20 +190,20 @@ mod tests {
         ] {
             let found = examine(&facts(taken, &[]));
             assert_eq!(found[0].level, level, "{taken}");
-            assert_eq!(found[0].mend.is_some(), level > Level::Ok, "{taken}");
+            assert_eq!(found[0].fix.is_some(), level > Level::Ok, "{taken}");
         }
         assert_eq!(examine(&Facts::default()), []);
     }
 
     #[test]
-    fn what_fills_it_is_counted_by_user_and_named_in_the_mend() {
+    fn what_fills_it_is_counted_by_user_and_named_in_the_fix() {
         let found = examine(&facts(95, &["bob", "alice", "carol", "alice"]));
         let [places, closing] = found.as_slice() else {
             panic!("{found:?}");
         };
-        let mend = places.mend.as_ref().unwrap().text();
+        let fix = places.fix.as_ref().unwrap().text();
         let expected = "end what alice (2), bob (1) and carol (1) left behind, with loginctl";
-        assert!(mend.starts_with(expected), "{mend}");
+        assert!(fix.starts_with(expected), "{fix}");
         assert_eq!(closing.level, Level::Note);
         assert_eq!(
             closing.what,

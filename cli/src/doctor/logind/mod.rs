@@ -80,8 +80,8 @@ fn idle_action(conf: &LogindConf, in_force: Option<&InForce>) -> Finding {
         "ignore" => Finding::ok(check, "logind does nothing to an idle machine (IdleAction)"),
         // It takes every session along, and nobody is warned.
         "poweroff" | "reboot" | "halt" | "kexec" | "soft-reboot" | "factory-reset" => {
-            let mend = format!("set IdleAction=ignore in /etc/systemd/logind.conf, then: {RELOAD}");
-            Finding::warning(check, &what).do_this(&mend)
+            let fix = format!("set IdleAction=ignore in /etc/systemd/logind.conf, then: {RELOAD}");
+            Finding::warning(check, &what).do_this(&fix)
         }
         _ => Finding::note(check, &what),
     }
@@ -123,7 +123,7 @@ fn is_yes(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Mend;
+    use crate::doctor::finding::Fix;
     use crate::doctor::root::fake;
 
     fn conf(text: &str) -> LogindConf {
@@ -177,11 +177,11 @@ mod tests {
         };
         let finding = stop_idle_session(&conf(""), Some(&in_force));
         assert_eq!(finding.level, Level::Warning);
-        assert_eq!(finding.mend, Some(Mend::Run(RELOAD.into())));
+        assert_eq!(finding.fix, Some(Fix::Run(RELOAD.into())));
         let finding = stop_idle_session(&conf("StopIdleSessionSec=5min"), Some(&in_force));
-        let mend = "take out /etc/systemd/logind.conf:2, then: \
+        let fix = "take out /etc/systemd/logind.conf:2, then: \
                     systemctl reload-or-restart systemd-logind";
-        assert_eq!(finding.mend, Some(Mend::Do(mend.into())));
+        assert_eq!(finding.fix, Some(Fix::Do(fix.into())));
     }
 
     #[test]

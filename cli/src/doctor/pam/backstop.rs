@@ -87,8 +87,8 @@ fn judge(stack: &Stack, line: &Line, lasting: Lasting) -> Finding {
             "there is no backstop: its line {place} comes after that of pam_systemd.so \
              ({systemd}), which makes the session without it"
         );
-        let mend = format!("move the line {place} above the line {systemd}");
-        return Finding::error(check, &what).do_this(&mend);
+        let fix = format!("move the line {place} above the line {systemd}");
+        return Finding::error(check, &what).do_this(&fix);
     }
     let after = exactly(time);
     match lasting {
@@ -139,7 +139,7 @@ mod tests {
     use session_timeout_config::{Minima, parse};
 
     use super::*;
-    use crate::doctor::finding::{Level, Mend};
+    use crate::doctor::finding::{Fix, Level};
     use crate::doctor::root::fake;
 
     /// The findings for a stack with this argument on a line before pam_systemd.
@@ -193,8 +193,8 @@ mod tests {
         ] {
             let found = with(word, "");
             assert_eq!(found.level, Level::Error, "{word}");
-            let mend = "set backstop=25h in the line /etc/pam.d/common-session:1";
-            assert_eq!(found.mend.as_ref().map(Mend::text), Some(mend));
+            let fix = "set backstop=25h in the line /etc/pam.d/common-session:1";
+            assert_eq!(found.fix.as_ref().map(Fix::text), Some(fix));
         }
     }
 
@@ -206,9 +206,9 @@ mod tests {
             "",
         );
         assert_eq!(found.level, Level::Error);
-        let mend = "move the line /etc/pam.d/common-session:2 above the line \
+        let fix = "move the line /etc/pam.d/common-session:2 above the line \
                     /etc/pam.d/common-session:1";
-        assert_eq!(found.mend.as_ref().map(Mend::text), Some(mend));
+        assert_eq!(found.fix.as_ref().map(Fix::text), Some(fix));
     }
 
     #[test]
@@ -227,8 +227,8 @@ mod tests {
             assert_eq!(found.level, Level::Warning, "{word} {policy}");
         }
         let found = with("backstop=13h", &format!("{half}{longer}"));
-        let mend = "set backstop=15h in the line /etc/pam.d/common-session:1";
-        assert_eq!(found.mend.as_ref().map(Mend::text), Some(mend));
+        let fix = "set backstop=15h in the line /etc/pam.d/common-session:1";
+        assert_eq!(found.fix.as_ref().map(Fix::text), Some(fix));
     }
 
     #[test]
@@ -237,7 +237,7 @@ mod tests {
             let policy = format!("[default]\naction = \"{action}\"\n");
             let found = with("backstop=25h", &policy);
             assert_eq!(found.level, Level::Warning, "{action}");
-            assert!(found.mend.is_some(), "{action}");
+            assert!(found.fix.is_some(), "{action}");
         }
     }
 }

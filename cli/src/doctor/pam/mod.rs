@@ -168,7 +168,7 @@ fn stack(facts: &Facts) -> Finding {
     }
 }
 
-/// The mend of a line that is missing: where no service has it, it is missing in what they share.
+/// The fix of a line that is missing: where no service has it, it is missing in what they share.
 fn common_or_service(
     facts: &Facts,
     finding: Finding,
@@ -238,8 +238,8 @@ fn alone(facts: &Facts) -> Vec<Finding> {
             "pam_session_timeout.so is the only session module of {name}: where it has nothing \
              to say, PAM refuses the login"
         );
-        let mend = format!("add the line `session required pam_unix.so` to /etc/pam.d/{name}");
-        Finding::error(check, &what).do_this(&mend)
+        let fix = format!("add the line `session required pam_unix.so` to /etc/pam.d/{name}");
+        Finding::error(check, &what).do_this(&fix)
     };
     let found: Vec<Finding> = facts
         .services
@@ -274,7 +274,7 @@ fn noninteractive(facts: &Facts) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::{Level, Mend};
+    use crate::doctor::finding::{Fix, Level};
     use crate::doctor::root::fake;
 
     const MODULE: (&str, &str) = (
@@ -324,14 +324,14 @@ session optional pam_session_timeout.so
             (Check::PamStack, Level::Error)
         );
         let command = "pam-auth-update --enable session-timeout";
-        assert_eq!(finding.mend, Some(Mend::Run(command.into())));
+        assert_eq!(finding.fix, Some(Fix::Run(command.into())));
         let by_hand = with_common(&without.replace("pam-auth-update", "me"));
-        let mend = by_hand[0].mend.clone().unwrap();
+        let fix = by_hand[0].fix.clone().unwrap();
         assert_eq!(
-            mend.text(),
+            fix.text(),
             "add the line `session optional pam_session_timeout.so` to /etc/pam.d/common-session"
         );
-        assert_eq!(mend.command(), None);
+        assert_eq!(fix.command(), None);
     }
 
     #[test]
@@ -343,7 +343,7 @@ session optional pam_session_timeout.so
             (Check::PamSystemd, Level::Error)
         );
         let command = "pam-auth-update --enable systemd";
-        assert_eq!(found[0].mend, Some(Mend::Run(command.into())));
+        assert_eq!(found[0].fix, Some(Fix::Run(command.into())));
     }
 
     #[test]
@@ -364,7 +364,7 @@ session optional pam_session_timeout.so
             (Check::PamOrder, Level::Error)
         );
         assert_eq!(
-            found[0].mend.as_ref().map(Mend::text),
+            found[0].fix.as_ref().map(Fix::text),
             Some(
                 "move the line /etc/pam.d/common-session:1 below the line \
                  /etc/pam.d/common-session:2"
@@ -468,8 +468,8 @@ session optional pam_session_timeout.so
             found[0].what.contains("through gdm-password do not"),
             "{found:?}"
         );
-        let mend = "add the line `@include common-session` to /etc/pam.d/gdm-password";
-        assert_eq!(found[0].mend.as_ref().map(Mend::text), Some(mend));
+        let fix = "add the line `@include common-session` to /etc/pam.d/gdm-password";
+        assert_eq!(found[0].fix.as_ref().map(Fix::text), Some(fix));
     }
 
     #[test]

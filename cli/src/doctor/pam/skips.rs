@@ -64,10 +64,10 @@ fn complaint(skip: &Skip<'_>) -> Finding {
         listed(&skip.modules, "and"),
         listed(&skip.services, "and"),
     );
-    let mend = format!(
+    let fix = format!(
         "write `optional` or `required` instead of `{control}` in {place}, or move the line below \
          {}",
         skip.modules.last().copied().unwrap_or_default()
     );
-    Finding::warning(Check::PamControl, &what).do_this(&mend)
+    Finding::warning(Check::PamControl, &what).do_this(&fix)
 }

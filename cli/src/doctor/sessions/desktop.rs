@@ -196,8 +196,8 @@ mod tests {
             ("Hyprland", "start it: exec-once = session-timeout-agent"),
             ("labwc:wlroots", "start it: session-timeout-agent &"),
         ] {
-            let mend = Desktop::named(name).start_agent("alice");
-            assert!(mend.ends_with(line), "{mend}");
+            let fix = Desktop::named(name).start_agent("alice");
+            assert!(fix.ends_with(line), "{fix}");
         }
         assert!(
             Desktop::named("KDE")
@@ -219,8 +219,8 @@ mod tests {
             ),
             ("", "wayland", "such as that of mako-notifier"),
         ] {
-            let mend = Desktop::named(name).start_server(session_type);
-            assert!(mend.contains(said), "{mend}");
+            let fix = Desktop::named(name).start_server(session_type);
+            assert!(fix.contains(said), "{fix}");
         }
     }
 

@@ -44,12 +44,12 @@ fn keeper(session: &Session) -> Finding {
         reason(word)
     );
     Finding::new(Check::SessionKeeper, level, &what)
-        .do_this(&mend(session, known(word)))
+        .do_this(&fix(session, known(word)))
         .of_session(&session.id)
 }
 
 /// How the next login of this kind gets a session.
-fn mend(session: &Session, why: Option<NoSession>) -> String {
+fn fix(session: &Session, why: Option<NoSession>) -> String {
     let stack = match &session.service {
         Some(service) => format!("/etc/pam.d/{service}"),
         None => "the file of its PAM service".to_owned(),
@@ -97,14 +97,14 @@ fn survivors(sessions: &[&Session]) -> Vec<Finding> {
         let leader = session
             .leader
             .map(|pid| format!(" (it began with process {pid})"));
-        let mend = format!(
+        let fix = format!(
             "see what session-timeoutd has tried: journalctl -t session-timeoutd \
              SESSION_TIMEOUT_SESSION_ID={}; then end what is left{}",
             session.id,
             leader.unwrap_or_default()
         );
         Finding::error(Check::SessionSurvived, &what)
-            .do_this(&mend)
+            .do_this(&fix)
             .of_session(&session.id)
     };
     survived.map(finding).collect()
@@ -171,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_has_a_mend_of_its_own() {
-        for (word, mend) in [
+    fn each_reason_has_a_fix_of_its_own() {
+        for (word, fix) in [
             ("logind-full", "raise SessionsMax= in"),
             ("name-refused", "usermod --login NAME 'alice'"),
             (
@@ -194,8 +194,8 @@ mod tests {
             assert_eq!(finding.check, Check::SessionKeeper);
             assert_eq!(finding.level, Level::Warning);
             assert_eq!(finding.session.as_deref(), Some("login-4711"));
-            let its = finding.mend.as_ref().unwrap().text();
-            assert!(its.contains(mend), "{word}: {its}");
+            let its = finding.fix.as_ref().unwrap().text();
+            assert!(its.contains(fix), "{word}: {its}");
         }
         let mut exempt = kept("logind-full");
         exempt.phase = "exempt".into();
@@ -207,10 +207,10 @@ mod tests {
         let mut session = kept("name-refused");
         session.user = "a'; reboot".into();
         let found = examine(&[&session]);
-        let mend = found[0].mend.as_ref().unwrap().text();
+        let fix = found[0].fix.as_ref().unwrap().text();
         assert!(
-            mend.ends_with(r"usermod --login NAME 'a'\''; reboot'"),
-            "{mend}"
+            fix.ends_with(r"usermod --login NAME 'a'\''; reboot'"),
+            "{fix}"
         );
     }
 
@@ -232,9 +232,9 @@ mod tests {
             (Check::SessionSurvived, Level::Error)
         );
         assert_eq!(error.session.as_deref(), Some("c1"));
-        let mend = error.mend.as_ref().unwrap().text();
-        assert!(mend.contains("SESSION_TIMEOUT_SESSION_ID=c1;"), "{mend}");
-        assert!(mend.contains("process 4711"), "{mend}");
+        let fix = error.fix.as_ref().unwrap().text();
+        assert!(fix.contains("SESSION_TIMEOUT_SESSION_ID=c1;"), "{fix}");
+        assert!(fix.contains("process 4711"), "{fix}");
     }
 
     #[test]

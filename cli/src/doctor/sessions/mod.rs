@@ -180,8 +180,8 @@ fn groups(facts: &Facts) -> Option<Finding> {
             "{}: nobody could tell the groups of its user, so [default] holds instead of a rule",
             subject(facts)
         );
-        let mend = format!("see what keeps the name services: id {}", session.user);
-        Finding::warning(Check::SessionGroups, &what).do_this(&mend)
+        let fix = format!("see what keeps the name services: id {}", session.user);
+        Finding::warning(Check::SessionGroups, &what).do_this(&fix)
     })
 }
 
@@ -190,7 +190,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::doctor::finding::{Level, Mend};
+    use crate::doctor::finding::{Fix, Level};
 
     const LIMIT: Duration = Duration::from_secs(900);
 
@@ -309,18 +309,18 @@ mod tests {
     }
 
     #[test]
-    fn the_mend_of_a_desktop_without_an_agent_is_the_desktops_own() {
+    fn the_fix_of_a_desktop_without_an_agent_is_the_desktops_own() {
         let mut desktop = facts("wayland", "unknown");
         desktop.desktop = Desktop::named("sway");
         let finding = agent(&desktop).unwrap();
         assert!(finding.what.contains("(wayland, sway)"), "{finding:?}");
         assert!(
             finding
-                .mend
+                .fix
                 .as_ref()
-                .is_some_and(|mend| mend.text().contains("sway start it: exec session-"))
+                .is_some_and(|fix| fix.text().contains("sway start it: exec session-"))
         );
-        assert_eq!(finding.mend.as_ref().and_then(Mend::command), None);
+        assert_eq!(finding.fix.as_ref().and_then(Fix::command), None);
     }
 
     #[test]

@@ -45,13 +45,13 @@ pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
         ),
         Notifications::Nowhere => {
             let what = "it has no notification server: warnings are shown on its terminals alone";
-            let mend = facts.desktop.start_server(&session.session_type);
-            Finding::warning(check, &said(what)).do_this(&mend)
+            let fix = facts.desktop.start_server(&session.session_type);
+            Finding::warning(check, &said(what)).do_this(&fix)
         }
         Notifications::Unsaid => {
             let what = "its agent does not answer: nobody knows whether warnings are shown";
-            let mend = facts.desktop.restart_agent(&session.user);
-            Finding::warning(check, &said(what)).do_this(&mend)
+            let fix = facts.desktop.restart_agent(&session.user);
+            Finding::warning(check, &said(what)).do_this(&fix)
         }
     })
 }
@@ -91,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn a_screen_that_no_warning_reaches_is_a_warning_and_its_mend_the_desktops_own() {
+    fn a_screen_that_no_warning_reaches_is_a_warning_and_its_fix_the_desktops_own() {
         let finding = examine(&facts(Some(Notifications::Nowhere))).unwrap();
         assert_eq!(finding.level, Level::Warning);
-        let mend = finding.mend.as_ref().map(|mend| mend.text().to_owned());
-        let mend = mend.unwrap_or_default();
+        let fix = finding.fix.as_ref().map(|fix| fix.text().to_owned());
+        let fix = fix.unwrap_or_default();
         assert!(
-            mend.contains("apt install mako-notifier") && mend.contains("exec mako"),
-            "{mend}"
+            fix.contains("apt install mako-notifier") && fix.contains("exec mako"),
+            "{fix}"
         );
     }
 

@@ -229,7 +229,7 @@ fn out(place: &str, keyword: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Mend;
+    use crate::doctor::finding::Fix;
     use crate::doctor::root::fake;
 
     fn facts(config: &str, answer: Option<&str>) -> Facts {
@@ -312,8 +312,8 @@ mod tests {
                 .starts_with("ChannelTimeout session=5m (/etc/ssh/sshd_config:1): "),
             "{found:?}"
         );
-        let mend = "take out /etc/ssh/sshd_config:1, then: systemctl reload ssh";
-        assert_eq!(found[0].mend.as_ref().map(Mend::text), Some(mend));
+        let fix = "take out /etc/ssh/sshd_config:1, then: systemctl reload ssh";
+        assert_eq!(found[0].fix.as_ref().map(Fix::text), Some(fix));
     }
 
     #[test]
