@@ -1,4 +1,4 @@
-//! Where a value of the policy comes from.
+//! The origin of each value of a policy: the line of a file, a preset, or built in.
 
 use std::fmt;
 use std::ops::Range;
@@ -21,10 +21,10 @@ impl fmt::Display for Place {
     }
 }
 
-/// Who set a value.
+/// What set a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody: it is the built-in one.
+    /// No file: it is the built-in value.
     BuiltIn,
     /// A key that is written here.
     File(Place),
@@ -55,24 +55,24 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One value that holds, and who set it.
+/// One value that holds, and what set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The key as it is written in a table: `grace`, `extend.times`.
     pub key: &'static str,
-    /// The value as TOML. A `message` that nobody set has no form in TOML: it is
+    /// The value as TOML. The built-in `message` has no form in TOML: it is
     /// [`BUILT_IN_MESSAGE`].
     pub value: String,
-    /// Who set it.
+    /// What set it.
     pub origin: Origin,
 }
 
-/// What [`Setting`] shows for a `message` that nobody set.
+/// The value of [`Setting`] for the built-in `message`.
 pub const BUILT_IN_MESSAGE: &str = "(the built-in text)";
 
 /// A place in one of the texts that make up a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct At {
+pub(crate) struct TextSpan {
     /// The number of the text, in the order in which they are taken.
     pub(crate) text: usize,
     pub(crate) span: Range<usize>,
@@ -82,7 +82,7 @@ pub(crate) struct At {
 #[derive(Clone, Debug)]
 pub(crate) struct Placed<T> {
     pub(crate) value: T,
-    pub(crate) at: At,
+    pub(crate) at: TextSpan,
 }
 
 /// Which table a value was found in. A rule's own values come before those of `[default]`.
@@ -92,19 +92,19 @@ pub(crate) enum Table {
     Rule,
 }
 
-/// Who set a value, before the texts are forgotten.
+/// What set a value: an [`Origin`] whose places are spans of the texts.
 #[derive(Clone, Debug)]
-pub(crate) enum By {
-    Nobody,
-    Key(Table, At),
-    Preset(Table, &'static Preset, At),
+pub(crate) enum SetBy {
+    BuiltIn,
+    Key(Table, TextSpan),
+    Preset(Table, &'static Preset, TextSpan),
 }
 
-impl By {
+impl SetBy {
     /// Where, and in which table.
-    pub(crate) const fn at(&self) -> Option<(Table, &At)> {
+    pub(crate) const fn at(&self) -> Option<(Table, &TextSpan)> {
         match self {
-            Self::Nobody => None,
+            Self::BuiltIn => None,
             Self::Key(table, at) | Self::Preset(table, _, at) => Some((*table, at)),
         }
     }
@@ -117,7 +117,7 @@ impl By {
     /// A value for people: `15 min`, `15 min by preset "stig"`.
     pub(crate) fn sets(&self, value: &str) -> String {
         match self {
-            Self::Nobody | Self::Key(..) => value.to_owned(),
+            Self::BuiltIn | Self::Key(..) => value.to_owned(),
             Self::Preset(_, preset, _) => format!("{value} by preset \"{}\"", preset.name),
         }
     }

@@ -5,7 +5,7 @@ use session_timeout_policy::{Match, Pattern, Reach};
 use crate::keys::toml_text::{list, string, word};
 use crate::origin::{BUILT_IN_MESSAGE, Setting, Table};
 use crate::parse::matching::{CLASSES, TYPES};
-use crate::settings::{Printed, Settings};
+use crate::settings::{PrintedSetting, Settings};
 
 impl Settings {
     /// The whole policy as one policy file: `[default]` with every value, and each rule with those
@@ -13,7 +13,7 @@ impl Settings {
     #[must_use]
     pub fn print(&self) -> String {
         let mut text = "[default]\n".to_owned();
-        for Printed { setting, .. } in &self.default.printed {
+        for PrintedSetting { setting, .. } in &self.default.printed {
             if setting.value != BUILT_IN_MESSAGE {
                 text += &line(setting);
             }

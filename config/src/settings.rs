@@ -11,11 +11,11 @@ use crate::lint::contradiction;
 use crate::lint::unreachable;
 use crate::origin::{Origin, Place, Setting, Table};
 use crate::parse::document::{Document, MAX_FILE_BYTES};
-use crate::parse::fragment::Reading;
+use crate::parse::fragment::ReadContext;
 use crate::parse::rule::Syntax;
 use crate::resolve::merge::{Merged, merge};
-use crate::resolve::tables::Tables;
-use crate::source_map::Texts;
+use crate::resolve::policy::ResolvedPolicy;
+use crate::source_map::SourceMap;
 
 /// What a policy says.
 #[derive(Clone, Debug)]
@@ -47,12 +47,12 @@ pub struct Effective {
     /// The values.
     pub limits: Limits,
     /// The same as text, with their origins, in the order of [`KEYS`](crate::KEYS).
-    pub(crate) printed: Vec<Printed>,
+    pub(crate) printed: Vec<PrintedSetting>,
 }
 
 /// A setting, and the table that it was found in; `None`: it is built in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Printed {
+pub(crate) struct PrintedSetting {
     pub(crate) setting: Setting,
     pub(crate) table: Option<Table>,
 }
@@ -70,43 +70,43 @@ pub fn parse(name: &str, text: &str, minima: Minima) -> Result<Settings, Vec<Dia
 
 /// Reads a policy of several texts, of which a later one adds to the earlier ones.
 pub(crate) fn read(sources: Vec<Source>, minima: Minima) -> Result<Settings, Vec<Diagnostic>> {
-    let mut texts = Texts::new(sources);
+    let mut source_map = SourceMap::new(sources);
     let mut documents = Vec::new();
-    for (text, source) in texts.sources() {
+    for (text, source) in source_map.sources() {
         let mut problems = Vec::new();
-        let reading = Reading { text, minima };
+        let reading = ReadContext { text, minima };
         documents.push(Document::read(&source, reading, &mut problems));
-        texts.found(text, problems);
+        source_map.report(text, problems);
     }
     let is_whole = documents
         .iter()
         .all(|document| document.syntax == Syntax::Good);
-    let tables = Tables::of(merge(documents, &mut texts));
+    let policy = ResolvedPolicy::of(merge(documents, &mut source_map));
     if is_whole {
-        contradiction::check(&tables, &mut texts);
+        contradiction::check(&policy, &mut source_map);
     }
-    if texts.has_errors() {
-        return Err(texts.diagnostics(Severity::Error));
+    if source_map.has_errors() {
+        return Err(source_map.diagnostics(Severity::Error));
     }
-    lint::check(&tables, &mut texts);
-    unreachable::check(&tables, &mut texts);
-    let settings = Settings::of(&tables, &texts);
+    lint::check(&policy, &mut source_map);
+    unreachable::check(&policy, &mut source_map);
+    let settings = Settings::of(&policy, &source_map);
     Ok(Settings {
-        warnings: texts.diagnostics(Severity::Warning),
+        warnings: source_map.diagnostics(Severity::Warning),
         ..settings
     })
 }
 
 impl Settings {
-    fn of(tables: &Tables, texts: &Texts) -> Self {
-        let rules = tables.rules.iter().map(|rule| RuleSettings {
+    fn of(policy: &ResolvedPolicy, source_map: &SourceMap) -> Self {
+        let rules = policy.rules.iter().map(|rule| RuleSettings {
             name: rule.name.value.clone(),
             matching: rule.matching.asks.clone(),
-            effective: Effective::of(&rule.values, texts),
-            place: texts.place(&rule.name.at),
+            effective: Effective::of(&rule.values, source_map),
+            place: source_map.place(&rule.name.at),
         });
         Self {
-            default: Effective::of(&tables.default, texts),
+            default: Effective::of(&policy.default, source_map),
             rules: rules.collect(),
             warnings: Vec::new(),
         }
@@ -146,15 +146,18 @@ impl Settings {
 impl Default for Settings {
     /// The built-in policy: what holds where there is no file.
     fn default() -> Self {
-        Self::of(&Tables::of(Merged::default()), &Texts::new(Vec::new()))
+        Self::of(
+            &ResolvedPolicy::of(Merged::default()),
+            &SourceMap::new(Vec::new()),
+        )
     }
 }
 
 impl Effective {
-    fn of(resolved: &Resolved, texts: &Texts) -> Self {
+    fn of(resolved: &Resolved, source_map: &SourceMap) -> Self {
         Self {
             limits: resolved.limits(),
-            printed: printed(resolved, texts),
+            printed: printed(resolved, source_map),
         }
     }
 
@@ -169,13 +172,13 @@ impl Effective {
 }
 
 /// Every value as text, in the order of the keys.
-fn printed(resolved: &Resolved, texts: &Texts) -> Vec<Printed> {
+fn printed(resolved: &Resolved, source_map: &SourceMap) -> Vec<PrintedSetting> {
     let values = resolved.print().into_iter();
-    let printed = values.map(|(key, value, by)| Printed {
+    let printed = values.map(|(key, value, by)| PrintedSetting {
         setting: Setting {
             key,
             value,
-            origin: texts.origin(by),
+            origin: source_map.origin(by),
         },
         table: by.at().map(|(table, _)| table),
     });

@@ -1,21 +1,21 @@
-//! The texts that make up a policy, and what was found in each.
+//! The texts that make up a policy, with the problems found in each; and from spans to lines.
 
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Problem, Severity, Source, locate};
-use crate::origin::{At, By, Origin, Place};
+use crate::origin::{Origin, Place, SetBy, TextSpan};
 
 /// The texts, in the order in which they are taken.
-pub(crate) struct Texts(Vec<Text>);
+pub(crate) struct SourceMap(Vec<MappedText>);
 
-struct Text {
+struct MappedText {
     source: Arc<Source>,
     problems: Vec<Problem>,
 }
 
-impl Texts {
+impl SourceMap {
     pub(crate) fn new(sources: Vec<Source>) -> Self {
-        let texts = sources.into_iter().map(|source| Text {
+        let texts = sources.into_iter().map(|source| MappedText {
             source: Arc::new(source),
             problems: Vec::new(),
         });
@@ -28,8 +28,8 @@ impl Texts {
         sources.enumerate().collect()
     }
 
-    /// Keeps advice about this place. What is inherited is said once, however often it is met.
-    pub(crate) fn advise(&mut self, at: &At, problem: Problem) {
+    /// Keeps a warning about this place, once: an inherited value is checked under each rule.
+    pub(crate) fn warn(&mut self, at: &TextSpan, problem: Problem) {
         let Some(text) = self.0.get_mut(at.text) else {
             return;
         };
@@ -42,8 +42,8 @@ impl Texts {
         }
     }
 
-    /// Keeps what was found in this text.
-    pub(crate) fn found(&mut self, text: usize, problems: impl IntoIterator<Item = Problem>) {
+    /// Keeps the problems found in this text.
+    pub(crate) fn report(&mut self, text: usize, problems: impl IntoIterator<Item = Problem>) {
         if let Some(text) = self.0.get_mut(text) {
             text.problems.extend(problems);
         }
@@ -66,9 +66,9 @@ impl Texts {
     }
 
     /// The line of this place.
-    pub(crate) fn place(&self, at: &At) -> Place {
+    pub(crate) fn place(&self, at: &TextSpan) -> Place {
         match self.0.get(at.text) {
-            Some(Text { source, .. }) => Place {
+            Some(MappedText { source, .. }) => Place {
                 file: source.name().to_owned(),
                 line: source.line_number(at.span.start),
             },
@@ -80,7 +80,7 @@ impl Texts {
     }
 
     /// The place as somebody reads it who stands at another: "line 3", or with the file.
-    pub(crate) fn place_seen_from(&self, at: &At, other: &At) -> String {
+    pub(crate) fn place_seen_from(&self, at: &TextSpan, other: &TextSpan) -> String {
         let place = self.place(other);
         if other.text == at.text {
             format!("line {}", place.line)
@@ -91,11 +91,11 @@ impl Texts {
 
     /// Who set a value, for the end of a sentence: ` (line 3)`, ` (preset "stig", line 3)`, and
     /// nothing for what is built in.
-    pub(crate) fn seen_from(&self, at: &At, by: &By) -> String {
+    pub(crate) fn seen_from(&self, at: &TextSpan, by: &SetBy) -> String {
         match by {
-            By::Nobody => String::new(),
-            By::Key(_, other) => format!(" ({})", self.place_seen_from(at, other)),
-            By::Preset(_, preset, other) => format!(
+            SetBy::BuiltIn => String::new(),
+            SetBy::Key(_, other) => format!(" ({})", self.place_seen_from(at, other)),
+            SetBy::Preset(_, preset, other) => format!(
                 " (preset \"{}\", {})",
                 preset.name,
                 self.place_seen_from(at, other)
@@ -103,11 +103,11 @@ impl Texts {
         }
     }
 
-    pub(crate) fn origin(&self, by: &By) -> Origin {
+    pub(crate) fn origin(&self, by: &SetBy) -> Origin {
         match by {
-            By::Nobody => Origin::BuiltIn,
-            By::Key(_, at) => Origin::File(self.place(at)),
-            By::Preset(_, preset, at) => Origin::Preset {
+            SetBy::BuiltIn => Origin::BuiltIn,
+            SetBy::Key(_, at) => Origin::File(self.place(at)),
+            SetBy::Preset(_, preset, at) => Origin::Preset {
                 name: preset.name,
                 source: preset.source,
                 place: self.place(at),

@@ -35,7 +35,7 @@ macro_rules! policy_keys {
             pub(crate) fn read(
                 &mut self,
                 entry: Entry<'_>,
-                at: At,
+                at: TextSpan,
                 minima: Minima,
                 problems: &mut Vec<Problem>,
             ) -> Known {
@@ -76,12 +76,12 @@ macro_rules! policy_keys {
             }
 
             /// Every key, and what set it.
-            pub(crate) fn by_key(&self) -> Vec<(&'static str, &By)> {
+            pub(crate) fn by_key(&self) -> Vec<(&'static str, &SetBy)> {
                 vec![$(($key, &self.$field.by)),+]
             }
 
             /// Every key, its value as TOML, and what set it.
-            pub(crate) fn print(&self) -> Vec<(&'static str, String, &By)> {
+            pub(crate) fn print(&self) -> Vec<(&'static str, String, &SetBy)> {
                 vec![$(($key, $kind.print(&self.$field.value), &self.$field.by)),+]
             }
         }

@@ -98,35 +98,35 @@ impl Kind for LengthOrOff {
 }
 
 /// The leads of warnings as they are written: how long before the end, and where in the text.
-pub(crate) type LeadsTyped = Vec<Spanned<Duration>>;
+pub(crate) type SpannedLeads = Vec<Spanned<Duration>>;
 
 /// The leads of a limit's warnings.
 pub(crate) struct WarningLeads;
 
 impl Kind for WarningLeads {
-    type Value = LeadsTyped;
+    type Value = SpannedLeads;
 
     fn read(
         &self,
         entry: Entry<'_>,
         minima: Minima,
         problems: &mut Vec<Problem>,
-    ) -> Option<LeadsTyped> {
+    ) -> Option<SpannedLeads> {
         entry.durations(&range::LEAD.with(minima), problems)
     }
 
-    fn print(&self, value: &LeadsTyped) -> String {
+    fn print(&self, value: &SpannedLeads) -> String {
         list(to_leads(value).iter().map(length))
     }
 }
 
 /// The leads, in the order in which they come.
-pub(crate) fn to_leads(typed: &LeadsTyped) -> Leads {
+pub(crate) fn to_leads(typed: &SpannedLeads) -> Leads {
     Leads::new(typed.iter().map(|lead| *lead.get_ref()))
 }
 
 /// Leads that are written in no text.
-pub(crate) fn written(leads: impl IntoIterator<Item = Duration>) -> LeadsTyped {
+pub(crate) fn written(leads: impl IntoIterator<Item = Duration>) -> SpannedLeads {
     let leads = leads.into_iter();
     leads.map(|lead| Spanned::new(0..0, lead)).collect()
 }

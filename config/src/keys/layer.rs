@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Values;
-use crate::origin::{At, By, Placed, Table};
+use crate::origin::{Placed, SetBy, Table, TextSpan};
 use crate::preset::Preset;
 
 /// The values of one source.
@@ -25,7 +25,7 @@ pub(crate) enum LayerSource {
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen<T> {
     pub(crate) value: T,
-    pub(crate) by: By,
+    pub(crate) by: SetBy,
 }
 
 /// The value of the first layer that has one, or the built-in one.
@@ -43,15 +43,15 @@ pub(crate) fn first<T: Clone>(
     });
     found.unwrap_or(Chosen {
         value: built_in,
-        by: By::Nobody,
+        by: SetBy::BuiltIn,
     })
 }
 
 impl Layer<'_> {
-    fn by(&self, at: At) -> By {
+    fn by(&self, at: TextSpan) -> SetBy {
         match self.source {
-            LayerSource::Keys => By::Key(self.table, at),
-            LayerSource::Preset(preset) => By::Preset(self.table, preset, at),
+            LayerSource::Keys => SetBy::Key(self.table, at),
+            LayerSource::Preset(preset) => SetBy::Preset(self.table, preset, at),
         }
     }
 }

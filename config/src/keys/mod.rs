@@ -1,6 +1,6 @@
 //! The keys of a table of limits (`[default]` or a rule): the one list of them.
 //!
-//! Reading, merging, inheriting, printing and `explain` are made from this list by
+//! ReadContext, merging, inheriting, printing and `explain` are made from this list by
 //! [`policy_keys!`](generate), and the tests take their lists from [`KEYS`]. A key is added with an
 //! entry here, and with its value in [`Resolved::limits`].
 
@@ -20,7 +20,7 @@ use session_timeout_policy::{
 };
 
 use self::generate::policy_keys;
-pub(crate) use self::kind::LeadsTyped;
+pub(crate) use self::kind::SpannedLeads;
 use self::kind::{
     AbsoluteLimit, Activities, Kind, Length, LengthOrOff, Message, Number, WarningLeads, Word,
     to_leads, written,
@@ -29,7 +29,7 @@ use self::layer::{Chosen, Layer, first};
 use self::range::Minima;
 use self::value::{Choice, Entry};
 use crate::diagnostic::Problem;
-use crate::origin::{At, By, Placed};
+use crate::origin::{Placed, SetBy, TextSpan};
 
 policy_keys! {
     session_timeout: Duration {
@@ -37,7 +37,7 @@ policy_keys! {
         kind: AbsoluteLimit,
         built_in: |limits| limits.absolute.length,
     }
-    session_warnings: LeadsTyped {
+    session_warnings: SpannedLeads {
         key: "session-warnings",
         kind: WarningLeads,
         built_in: |limits| written(limits.absolute.leads.iter()),
@@ -47,7 +47,7 @@ policy_keys! {
         kind: LengthOrOff(range::INACTIVITY),
         built_in: |limits| limits.inactivity.as_ref().map(|limit| limit.length),
     }
-    inactivity_warnings: LeadsTyped {
+    inactivity_warnings: SpannedLeads {
         key: "inactivity-warnings",
         kind: WarningLeads,
         // Not from `limits`, where the inactivity limit is off and has none.

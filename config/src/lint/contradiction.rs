@@ -7,25 +7,25 @@ use session_timeout_texts::exactly;
 
 use crate::diagnostic::Problem;
 use crate::keys::Resolved;
-use crate::resolve::tables::Tables;
-use crate::source_map::Texts;
+use crate::resolve::policy::ResolvedPolicy;
+use crate::source_map::SourceMap;
 
 /// Looks at `[default]`, which is one table however many files it is in, and at every rule.
-pub(crate) fn check(tables: &Tables, texts: &mut Texts) {
-    for (table, values) in tables.all() {
+pub(crate) fn check(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
+    for (table, values) in policy.all() {
         // Only what somebody wrote is compared: no range goes beyond the built-in absolute limit.
         let (absolute, inactivity) = (&values.session_timeout, &values.inactivity_timeout);
         if absolute.by.is_of(table) && inactivity.by.is_of(table) {
-            too_long(values, Problem::error, texts);
+            inactivity_exceeds_absolute(values, Problem::error, source_map);
         }
     }
 }
 
 /// Says so at the more particular of the two limits, if it is so.
-pub(crate) fn too_long(
+pub(crate) fn inactivity_exceeds_absolute(
     values: &Resolved,
     problem: impl Fn(Range<usize>, String) -> Problem,
-    texts: &mut Texts,
+    source_map: &mut SourceMap,
 ) {
     let (absolute, inactivity) = (&values.session_timeout, &values.inactivity_timeout);
     let Some(length) = inactivity.value else {
@@ -57,8 +57,8 @@ pub(crate) fn too_long(
         )
     };
     if let Some((_, at)) = by.at() {
-        let label = label + &texts.seen_from(at, other);
+        let label = label + &source_map.seen_from(at, other);
         let problem = problem(at.span.clone(), message.to_owned()).label(label);
-        texts.found(at.text, [problem]);
+        source_map.report(at.text, [problem]);
     }
 }

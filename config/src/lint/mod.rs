@@ -13,72 +13,72 @@ use session_timeout_policy::{ABSOLUTE_MAX, EndAction, SessionType};
 use session_timeout_texts::exactly;
 
 use crate::diagnostic::Problem;
-use crate::keys::LeadsTyped;
 use crate::keys::Resolved;
+use crate::keys::SpannedLeads;
 use crate::keys::layer::Chosen;
-use crate::origin::{At, By, Placed, Table};
+use crate::origin::{Placed, SetBy, Table, TextSpan};
 use crate::preset::Preset;
-use crate::resolve::tables::{Rule, Tables};
-use crate::source_map::Texts;
+use crate::resolve::policy::{ResolvedPolicy, ResolvedRule};
+use crate::source_map::SourceMap;
 
-pub(crate) fn check(tables: &Tables, texts: &mut Texts) {
-    for (_, values) in tables.all() {
-        contradiction::too_long(values, Problem::warning, texts);
-        all_leads(values, texts);
-        late_lock(values, texts);
-        reported_lock(values, texts);
+pub(crate) fn check(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
+    for (_, values) in policy.all() {
+        contradiction::inactivity_exceeds_absolute(values, Problem::warning, source_map);
+        leads_of_each_limit(values, source_map);
+        lock_after_the_end(values, source_map);
+        lock_without_an_end(values, source_map);
     }
-    weakened(&tables.default, tables.preset.as_ref(), texts);
-    for rule in &tables.rules {
-        weakened(&rule.values, rule.preset.as_ref(), texts);
-        screenless_lock(rule, texts);
-        pseudo_terminals(rule, texts);
+    laxer_than_preset(&policy.default, policy.preset.as_ref(), source_map);
+    for rule in &policy.rules {
+        laxer_than_preset(&rule.values, rule.preset.as_ref(), source_map);
+        screenless_lock(rule, source_map);
+        pseudo_terminals(rule, source_map);
     }
-    vain_extensions(tables, texts);
+    useless_extensions(policy, source_map);
 }
 
 /// A limit with its key, and its leads with theirs.
-struct Warned<'a> {
+struct LimitWithLeads<'a> {
     limit_key: &'static str,
     leads_key: &'static str,
     length: Duration,
-    limit_by: &'a By,
-    leads: &'a Chosen<LeadsTyped>,
+    limit_by: &'a SetBy,
+    leads: &'a Chosen<SpannedLeads>,
 }
 
-fn all_leads(values: &Resolved, texts: &mut Texts) {
+fn leads_of_each_limit(values: &Resolved, source_map: &mut SourceMap) {
     // Where nothing is ended, nobody is warned, and no lead means anything.
     if values.action.value == EndAction::Report {
         return;
     }
-    let absolute = Warned {
+    let absolute = LimitWithLeads {
         limit_key: "session-timeout",
         leads_key: "session-warnings",
         length: values.session_timeout.value,
         limit_by: &values.session_timeout.by,
         leads: &values.session_warnings,
     };
-    leads(&absolute, texts);
+    leads(&absolute, source_map);
     if let Some(length) = values.inactivity_timeout.value {
-        let inactivity = Warned {
+        let inactivity = LimitWithLeads {
             limit_key: "inactivity-timeout",
             leads_key: "inactivity-warnings",
             length,
             limit_by: &values.inactivity_timeout.by,
             leads: &values.inactivity_warnings,
         };
-        leads(&inactivity, texts);
+        leads(&inactivity, source_map);
     }
 }
 
-fn leads(warned: &Warned<'_>, texts: &mut Texts) {
+fn leads(warned: &LimitWithLeads<'_>, source_map: &mut SourceMap) {
     let Some((_, leads_at)) = warned.leads.by.at() else {
         return;
     };
     if warned.leads.value.is_empty() {
         let problem = Problem::warning(leads_at.span.clone(), "sessions end without warning");
         let label = format!("`{}` is empty", warned.leads_key);
-        texts.advise(leads_at, problem.label(label));
+        source_map.warn(leads_at, problem.label(label));
     }
     let late = warned.leads.value.iter();
     let late = late.filter(|lead| *lead.get_ref() >= warned.length);
@@ -94,11 +94,11 @@ fn leads(warned: &Warned<'_>, texts: &mut Texts) {
                 "{}, and `{}`{} has {}: never shown",
                 warned.limit_by.sets(&limit),
                 warned.leads_key,
-                texts.seen_from(limit_at, &warned.leads.by),
+                source_map.seen_from(limit_at, &warned.leads.by),
                 late.join(", ")
             );
             let problem = Problem::warning(limit_at.span.clone(), message).label(label);
-            texts.advise(limit_at, problem);
+            source_map.warn(limit_at, problem);
         }
         _ => {
             for lead in late {
@@ -106,17 +106,17 @@ fn leads(warned: &Warned<'_>, texts: &mut Texts) {
                     "{} is not shorter than `{}`, which is {limit}{}",
                     exactly(*lead.get_ref()),
                     warned.limit_key,
-                    texts.seen_from(leads_at, warned.limit_by)
+                    source_map.seen_from(leads_at, warned.limit_by)
                 );
                 let problem = Problem::warning(lead.span(), "this warning is never shown");
-                texts.advise(leads_at, problem.label(label));
+                source_map.warn(leads_at, problem.label(label));
             }
         }
     }
 }
 
 /// A lock that would come when the session has ended already.
-fn late_lock(values: &Resolved, texts: &mut Texts) {
+fn lock_after_the_end(values: &Resolved, source_map: &mut SourceMap) {
     let lock = &values.lock_after;
     let Some(lock_after) = lock.value else { return };
     if values.action.value == EndAction::Report {
@@ -133,7 +133,7 @@ fn late_lock(values: &Resolved, texts: &mut Texts) {
     let advice = match (lock.by.at(), by.at()) {
         (_, Some((_, at))) if by.rank() > lock.by.rank() => {
             let message = format!("`{key}` is not longer than `lock-after`");
-            let seen = texts.seen_from(at, &lock.by);
+            let seen = source_map.seen_from(at, &lock.by);
             let label = format!(
                 "{}, and `lock-after` is {lock_length}{seen}",
                 by.sets(&length)
@@ -142,7 +142,7 @@ fn late_lock(values: &Resolved, texts: &mut Texts) {
         }
         (Some((_, at)), _) => {
             let message = format!("`lock-after` is not shorter than `{key}`");
-            let seen = texts.seen_from(at, by);
+            let seen = source_map.seen_from(at, by);
             let label = format!("{lock_length}, and `{key}` is {length}{seen}");
             Some((at, message, label))
         }
@@ -150,25 +150,25 @@ fn late_lock(values: &Resolved, texts: &mut Texts) {
     };
     if let Some((at, message, label)) = advice {
         let problem = Problem::warning(at.span.clone(), message).label(label);
-        texts.advise(at, problem);
+        source_map.warn(at, problem);
     }
 }
 
 /// A lock in a table that ends nothing, and locks nothing either.
-fn reported_lock(values: &Resolved, texts: &mut Texts) {
+fn lock_without_an_end(values: &Resolved, source_map: &mut SourceMap) {
     let (lock, action) = (&values.lock_after, &values.action);
     let Some((_, at)) = lock.by.at() else { return };
     let is_meant = action.by.rank() <= lock.by.rank();
     if lock.value.is_some() && action.value == EndAction::Report && is_meant {
-        let seen = texts.seen_from(at, &action.by);
+        let seen = source_map.seen_from(at, &action.by);
         let label = format!("`action` is \"report\"{seen}: nothing is locked");
         let problem = Problem::warning(at.span.clone(), "`lock-after` has no effect");
-        texts.advise(at, problem.label(label));
+        source_map.warn(at, problem.label(label));
     }
 }
 
 /// A rule about sessions without a screen that wants one locked.
-fn screenless_lock(rule: &Rule, texts: &mut Texts) {
+fn screenless_lock(rule: &ResolvedRule, source_map: &mut SourceMap) {
     let Some(types) = &rule.matching.asks.session_type else {
         return;
     };
@@ -181,24 +181,24 @@ fn screenless_lock(rule: &Rule, texts: &mut Texts) {
         names.join(", ")
     );
     let (lock, action) = (&rule.values.lock_after, &rule.values.action);
-    if let By::Key(Table::Rule, at) = &lock.by
+    if let SetBy::Key(Table::Rule, at) = &lock.by
         && lock.value.is_some()
     {
         let problem = Problem::warning(at.span.clone(), "`lock-after` has no effect");
-        texts.advise(at, problem.label(screenless.clone()));
+        source_map.warn(at, problem.label(screenless.clone()));
     }
-    if let By::Key(Table::Rule, at) = &action.by
+    if let SetBy::Key(Table::Rule, at) = &action.by
         && action.value == EndAction::Lock
     {
         let problem = Problem::warning(at.span.clone(), "`action = \"lock\"` locks nothing");
-        texts.advise(
+        source_map.warn(
             at,
             problem.label(format!("{screenless}: they are terminated")),
         );
     }
 }
 
-fn pseudo_terminals(rule: &Rule, texts: &mut Texts) {
+fn pseudo_terminals(rule: &ResolvedRule, source_map: &mut SourceMap) {
     let Some(patterns) = &rule.matching.asks.tty else {
         return;
     };
@@ -208,13 +208,17 @@ fn pseudo_terminals(rule: &Rule, texts: &mut Texts) {
             let problem = Problem::warning(element, "pseudo-terminals seldom match")
                 .label("logind seldom knows the terminal of an SSH session")
                 .help("`remote = true` or `service = \"sshd\"` matches SSH sessions");
-            texts.advise(&at, problem);
+            source_map.warn(&at, problem);
         }
     }
 }
 
 /// A key that is laxer than the preset that is named beside it.
-fn weakened(values: &Resolved, preset: Option<&Placed<&'static Preset>>, texts: &mut Texts) {
+fn laxer_than_preset(
+    values: &Resolved,
+    preset: Option<&Placed<&'static Preset>>,
+    source_map: &mut SourceMap,
+) {
     let Some(preset) = preset else { return };
     let session = values.session_timeout.value;
     let limits = [
@@ -233,7 +237,7 @@ fn weakened(values: &Resolved, preset: Option<&Placed<&'static Preset>>, texts: 
     ];
     for (key, asked, length, by) in limits {
         // What the preset sets, only a key beside it can have set otherwise.
-        let (By::Key(_, at), Some(asked)) = (by, asked) else {
+        let (SetBy::Key(_, at), Some(asked)) = (by, asked) else {
             continue;
         };
         if length.is_some_and(|length| length <= asked) {
@@ -241,18 +245,18 @@ fn weakened(values: &Resolved, preset: Option<&Placed<&'static Preset>>, texts: 
         }
         let message = format!("`{key}` is longer than the preset has it");
         let name = preset.value.name;
-        let place = texts.place_seen_from(at, &preset.at);
+        let place = source_map.place_seen_from(at, &preset.at);
         let length = length.map_or_else(|| "off".to_owned(), exactly);
         let asked = exactly(asked);
         let label = format!("{length}, and preset \"{name}\" ({place}) has {asked}");
         let problem = Problem::warning(at.span.clone(), message).label(label);
-        texts.advise(at, problem);
+        source_map.warn(at, problem);
     }
 }
 
 /// Extensions that no session can be granted, under any table that has them.
-fn vain_extensions(tables: &Tables, texts: &mut Texts) {
-    let granted: Vec<(&At, bool)> = tables
+fn useless_extensions(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
+    let granted: Vec<(&TextSpan, bool)> = policy
         .all()
         .filter(|(_, values)| values.extend_times.value > 0)
         .filter_map(|(_, values)| {
@@ -260,14 +264,14 @@ fn vain_extensions(tables: &Tables, texts: &mut Texts) {
             Some((at, values.session_timeout.value < ABSOLUTE_MAX))
         })
         .collect();
-    let is_ever_granted = |at: &At| granted.iter().any(|(other, is)| *is && *other == at);
+    let is_ever_granted = |at: &TextSpan| granted.iter().any(|(other, is)| *is && *other == at);
     for (at, _) in &granted {
         if !is_ever_granted(at) {
             let longest = exactly(ABSOLUTE_MAX);
             let label =
                 format!("`session-timeout` is {longest} already, and no session lasts longer");
             let problem = Problem::warning(at.span.clone(), "this extension is never granted");
-            texts.advise(at, problem.label(label));
+            source_map.warn(at, problem.label(label));
         }
     }
 }

@@ -9,9 +9,9 @@ use crate::parse::matching::{CLASSES, TYPES};
 
 /// How much comparing is left to be done, in bytes: policies of a thousand rules with long lists
 /// must not keep anybody waiting, and advice is not worth more.
-pub(crate) struct Budget(usize);
+pub(crate) struct CompareBudget(usize);
 
-impl Budget {
+impl CompareBudget {
     /// Enough for every policy that somebody keeps by hand, and a fraction of a second of work.
     pub(crate) const fn new() -> Self {
         Self(20_000_000)
@@ -28,7 +28,7 @@ impl Budget {
 }
 
 /// A `match`, with what comparing it with every other would ask of it again and again.
-pub(crate) struct Asked<'a> {
+pub(crate) struct PreparedMatch<'a> {
     asks: &'a Match,
     /// Where its users come from, by `remote` or by `from`.
     reach: Option<Reach>,
@@ -41,7 +41,7 @@ pub(crate) struct Asked<'a> {
     anywhere: bool,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> PreparedMatch<'a> {
     pub(crate) fn of(asks: &'a Match) -> Self {
         let (user, from) = (asks.user.as_deref(), asks.from.as_deref());
         Self {
@@ -55,7 +55,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether every session that `narrow` matches is matched.
-    pub(crate) fn covers(&self, narrow: &Self, budget: &mut Budget) -> bool {
+    pub(crate) fn covers(&self, narrow: &Self, budget: &mut CompareBudget) -> bool {
         let (wide, asks) = (self.asks, narrow.asks);
         covers_types(wide.session_type.as_deref(), asks.session_type.as_deref())
             && covers_classes(wide.class.as_deref(), asks.class.as_deref())
@@ -84,7 +84,7 @@ impl<'a> Asked<'a> {
             && covers_classes(self.asks.class.as_deref(), None)
     }
 
-    fn covers_hosts(&self, narrow: &Self, budget: &mut Budget) -> bool {
+    fn covers_hosts(&self, narrow: &Self, budget: &mut CompareBudget) -> bool {
         let Some(hosts) = &self.hosts else {
             return true;
         };
@@ -137,7 +137,7 @@ fn covers_classes(wide: Option<&[SessionClass]>, narrow: Option<&[SessionClass]>
 fn covers_names(
     wide: &Option<Vec<Pattern>>,
     narrow: &Option<Vec<Pattern>>,
-    budget: &mut Budget,
+    budget: &mut CompareBudget,
 ) -> bool {
     let Some(wide) = wide else { return true };
     narrow.as_ref().is_some_and(|narrow| {
@@ -147,7 +147,7 @@ fn covers_names(
     })
 }
 
-fn covers_host(wide: &Host, narrow: &Host, budget: &mut Budget) -> bool {
+fn covers_host(wide: &Host, narrow: &Host, budget: &mut CompareBudget) -> bool {
     match (wide, narrow) {
         (Host::Network(wide), Host::Network(narrow)) => budget.takes(0) && wide.covers(narrow),
         (Host::Name(wide), Host::Name(narrow)) => covers_name(wide, narrow, budget),
@@ -177,7 +177,7 @@ fn is_any(pattern: &Pattern) -> bool {
 ///
 /// A `*` of `narrow` may be anything at all, so in `wide` only a `*` can take it: put a character
 /// in its place that no pattern has, and ask whether that name matches.
-fn covers_name(wide: &Pattern, narrow: &Pattern, budget: &mut Budget) -> bool {
+fn covers_name(wide: &Pattern, narrow: &Pattern, budget: &mut CompareBudget) -> bool {
     const NO_CHARACTER: &str = "\0";
     if !budget.takes(wide.as_str().len() + narrow.as_str().len()) {
         return false;
@@ -199,7 +199,7 @@ mod tests {
         covers_name(
             &Pattern::new(wide),
             &Pattern::new(narrow),
-            &mut Budget::new(),
+            &mut CompareBudget::new(),
         )
     }
 
@@ -231,8 +231,8 @@ mod tests {
     #[test]
     fn without_a_budget_nothing_is_known_to_be_covered() {
         let (wide, narrow) = (Pattern::new("*"), Pattern::new("alice"));
-        assert!(!covers_name(&wide, &narrow, &mut Budget(21)));
-        assert!(covers_name(&wide, &narrow, &mut Budget(22)));
+        assert!(!covers_name(&wide, &narrow, &mut CompareBudget(21)));
+        assert!(covers_name(&wide, &narrow, &mut CompareBudget(22)));
     }
 
     #[test]

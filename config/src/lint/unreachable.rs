@@ -3,49 +3,54 @@
 use session_timeout_policy::Reach;
 
 use crate::diagnostic::{Problem, shown};
-use crate::lint::subsumption::{Asked, Budget, reach_of};
-use crate::origin::{At, By, Table};
-use crate::resolve::tables::{Rule, Tables};
-use crate::source_map::Texts;
+use crate::lint::subsumption::{CompareBudget, PreparedMatch, reach_of};
+use crate::origin::{SetBy, Table, TextSpan};
+use crate::resolve::policy::{ResolvedPolicy, ResolvedRule};
+use crate::source_map::SourceMap;
 
-pub(crate) fn check(tables: &Tables, texts: &mut Texts) {
-    let mut budget = Budget::new();
+pub(crate) fn check(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
+    let mut budget = CompareBudget::new();
     // Rules that can match, and come before the one that is looked at.
-    let mut earlier: Vec<(&Rule, Asked<'_>)> = Vec::new();
-    for rule in &tables.rules {
+    let mut earlier: Vec<(&ResolvedRule, PreparedMatch<'_>)> = Vec::new();
+    for rule in &policy.rules {
         if rule.matching.asks.is_empty() {
-            matches_all(rule, texts);
+            matches_all(rule, source_map);
         }
         if let Some((at, label)) = excludes_itself(rule) {
-            never(rule, &at, texts, |problem| problem.label(label));
+            never(rule, &at, source_map, |problem| problem.label(label));
             continue;
         }
-        let asked = Asked::of(&rule.matching.asks);
+        let asked = PreparedMatch::of(&rule.matching.asks);
         let mut wide = earlier.iter();
         match wide.find(|(_, wide)| wide.covers(&asked, &mut budget)) {
-            Some((first, _)) => hidden(rule, first, texts),
+            Some((first, _)) => hidden(rule, first, source_map),
             None => earlier.push((rule, asked)),
         }
     }
-    pointless_defaults(tables, texts);
+    pointless_defaults(policy, source_map);
 }
 
-fn matches_all(rule: &Rule, texts: &mut Texts) {
+fn matches_all(rule: &ResolvedRule, source_map: &mut SourceMap) {
     let at = &rule.matching.at;
     let message = format!("rule `{}` matches every session", shown(&rule.name.value));
     let problem = Problem::warning(at.span.clone(), message)
         .label("nothing is asked for")
         .help("what holds for everybody belongs in `[default]`");
-    texts.advise(at, problem);
+    source_map.warn(at, problem);
 }
 
-fn never(rule: &Rule, at: &At, texts: &mut Texts, more: impl FnOnce(Problem) -> Problem) {
+fn never(
+    rule: &ResolvedRule,
+    at: &TextSpan,
+    source_map: &mut SourceMap,
+    more: impl FnOnce(Problem) -> Problem,
+) {
     let message = format!("rule `{}` never matches", shown(&rule.name.value));
-    texts.advise(at, more(Problem::warning(at.span.clone(), message)));
+    source_map.warn(at, more(Problem::warning(at.span.clone(), message)));
 }
 
 /// Keys of one `match` that no session has together.
-fn excludes_itself(rule: &Rule) -> Option<(At, String)> {
+fn excludes_itself(rule: &ResolvedRule) -> Option<(TextSpan, String)> {
     let asks = &rule.matching.asks;
     let wanted = asks.reach?;
     let found = reach_of(asks.from.as_deref()?)?;
@@ -62,12 +67,12 @@ fn excludes_itself(rule: &Rule) -> Option<(At, String)> {
 }
 
 /// A rule whose every session another rule takes before.
-fn hidden(rule: &Rule, first: &Rule, texts: &mut Texts) {
+fn hidden(rule: &ResolvedRule, first: &ResolvedRule, source_map: &mut SourceMap) {
     let at = &rule.matching.at;
     let name = shown(&first.name.value);
-    let place = texts.place_seen_from(at, &first.name.at);
+    let place = source_map.place_seen_from(at, &first.name.at);
     let label = format!("rule `{name}` ({place}) comes first and matches all of it");
-    never(rule, at, texts, |problem| {
+    never(rule, at, source_map, |problem| {
         let help = format!("the first rule that matches holds: put this one before `{name}`");
         problem.label(label).help(help)
     });
@@ -77,31 +82,32 @@ fn hidden(rule: &Rule, first: &Rule, texts: &mut Texts) {
 ///
 /// `[default]` also holds where the groups of a user cannot be had, so a rule that asks for them
 /// leaves it something to do.
-fn pointless_defaults(tables: &Tables, texts: &mut Texts) {
-    let asks_everybody = |rule: &Rule| Asked::of(&rule.matching.asks).is_catch_all();
-    let Some(last) = tables.rules.iter().position(asks_everybody) else {
+fn pointless_defaults(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
+    let asks_everybody =
+        |rule: &ResolvedRule| PreparedMatch::of(&rule.matching.asks).is_catch_all();
+    let Some(last) = policy.rules.iter().position(asks_everybody) else {
         return;
     };
-    let rules = tables.rules.get(..=last).unwrap_or_default();
+    let rules = policy.rules.get(..=last).unwrap_or_default();
     if rules.iter().any(|rule| rule.matching.asks.group.is_some()) {
         return;
     }
     let Some(all) = rules.last() else { return };
-    for (index, (key, by)) in tables.default.by_key().into_iter().enumerate() {
-        let sets = |rule: &Rule| {
+    for (index, (key, by)) in policy.default.by_key().into_iter().enumerate() {
+        let sets = |rule: &ResolvedRule| {
             let by_key = rule.values.by_key();
             let by = by_key.get(index).map(|(_, by)| *by);
             by.is_some_and(|by| by.is_of(Table::Rule))
         };
-        if let By::Key(_, at) = by
+        if let SetBy::Key(_, at) = by
             && rules.iter().all(sets)
         {
             let name = shown(&all.name.value);
-            let place = texts.place_seen_from(at, &all.name.at);
+            let place = source_map.place_seen_from(at, &all.name.at);
             let message = format!("`{key}` of `[default]` never holds");
             let label = format!("rule `{name}` ({place}) matches every session and sets it");
             let problem = Problem::warning(at.span.clone(), message).label(label);
-            texts.advise(at, problem);
+            source_map.warn(at, problem);
         }
     }
 }

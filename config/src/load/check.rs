@@ -12,7 +12,7 @@ use session_timeout_texts::sanitize;
 
 use crate::diagnostic::{Diagnostic, Style};
 use crate::keys::range::Minima;
-use crate::load::sources::{Above, Sources};
+use crate::load::sources::{ParentCheck, Sources};
 use crate::load::{LoadError, Loaded, load};
 use crate::settings::Settings;
 
@@ -228,7 +228,7 @@ impl Checked {
 
 /// Whether these are the files of the machine, or would be with another main file.
 fn may_be_missing(sources: &Sources) -> bool {
-    sources.above == Above::Roots
+    sources.above == ParentCheck::Roots
 }
 
 fn summary_of_errors(errors: &[Diagnostic]) -> String {

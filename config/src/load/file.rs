@@ -44,9 +44,9 @@ impl<T> Found<T> {
 }
 
 /// A directory of drop-ins.
-pub(crate) struct Directory(Dir);
+pub(crate) struct DropInDirectory(Dir);
 
-impl Directory {
+impl DropInDirectory {
     /// Opens the directory, unless others could have put files into it.
     pub(crate) fn open(path: &Path) -> Found<Self> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
@@ -59,11 +59,11 @@ impl Directory {
             }
             Err(errno) => return Found::failed(errno),
         };
-        let facts = match fstat(&directory) {
-            Ok(stat) => Facts::from(&stat),
+        let attributes = match fstat(&directory) {
+            Ok(stat) => Attributes::from(&stat),
             Err(errno) => return Found::failed(errno),
         };
-        match facts.stranger(geteuid()) {
+        match attributes.writable_by_others(geteuid()) {
             Some(objection) => Found::Refused(objection),
             None => Found::Good(Self(directory)),
         }
@@ -117,11 +117,11 @@ fn read_at(directory: BorrowedFd<'_>, path: &Path) -> Found<Vec<u8>> {
         Err(Errno::ENXIO) => return Found::Refused(NOT_REGULAR.to_owned()),
         Err(errno) => return Found::failed(errno),
     };
-    let facts = match fstat(&file) {
-        Ok(stat) => Facts::from(&stat),
+    let attributes = match fstat(&file) {
+        Ok(stat) => Attributes::from(&stat),
         Err(errno) => return Found::failed(errno),
     };
-    match facts.objection(geteuid()) {
+    match attributes.objection(geteuid()) {
         Some(objection) => Found::Refused(objection),
         None => read_bounded(file),
     }
@@ -138,14 +138,14 @@ fn read_bounded(file: File) -> Found<Vec<u8>> {
 }
 
 /// What fstat(2) tells about what was opened.
-struct Facts {
+struct Attributes {
     is_regular: bool,
     owner: Uid,
     mode: u32,
     length: u64,
 }
 
-impl From<&FileStat> for Facts {
+impl From<&FileStat> for Attributes {
     fn from(stat: &FileStat) -> Self {
         let kind = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT;
         Self {
@@ -157,18 +157,18 @@ impl From<&FileStat> for Facts {
     }
 }
 
-impl Facts {
+impl Attributes {
     /// Why this file must not be read, and what to do.
     fn objection(&self, reader: Uid) -> Option<String> {
         if !self.is_regular {
             return Some(NOT_REGULAR.to_owned());
         }
         let too_long = || (self.length > MAX_FILE_BYTES).then(too_long);
-        self.stranger(reader).or_else(too_long)
+        self.writable_by_others(reader).or_else(too_long)
     }
 
     /// Who else could have written it, and what to do.
-    fn stranger(&self, reader: Uid) -> Option<String> {
+    fn writable_by_others(&self, reader: Uid) -> Option<String> {
         const WRITABLE_BY_OTHERS: u32 = 0o022;
         let (owner, mode) = (self.owner, self.mode);
         // A user may check a draft in a file of their own.
@@ -193,8 +193,8 @@ mod tests {
     const ROOT: Uid = Uid::from_raw(0);
     const ALICE: Uid = Uid::from_raw(1000);
 
-    fn facts(owner: Uid, mode: u32) -> Facts {
-        Facts {
+    fn attributes(owner: Uid, mode: u32) -> Attributes {
+        Attributes {
             is_regular: true,
             owner,
             mode,
@@ -203,7 +203,7 @@ mod tests {
     }
 
     fn refused(owner: Uid, mode: u32, reader: Uid) -> bool {
-        facts(owner, mode).objection(reader).is_some()
+        attributes(owner, mode).objection(reader).is_some()
     }
 
     #[test]
@@ -225,11 +225,11 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_long_is_not_even_read() {
-        let facts = Facts {
+        let attributes = Attributes {
             length: MAX_FILE_BYTES + 1,
-            ..facts(ROOT, 0o644)
+            ..attributes(ROOT, 0o644)
         };
-        assert_eq!(facts.objection(ROOT), Some(too_long()));
+        assert_eq!(attributes.objection(ROOT), Some(too_long()));
     }
 
     #[test]

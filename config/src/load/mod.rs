@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use session_timeout_texts::sanitize;
 
-use self::file::{Directory, Found};
+use self::file::{DropInDirectory, Found};
 use self::parents::distrusted;
-use self::sources::{Above, Absent, Sources};
+use self::sources::{MissingMain, ParentCheck, Sources};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::keys::range::Minima;
 use crate::parse::document::MAX_FILE_BYTES;
@@ -113,9 +113,9 @@ pub fn load(sources: &Sources, minima: Minima) -> Result<Loaded, LoadError> {
 /// Whether this main file existed before, though it is missing now.
 fn is_lost(path: &Path, sources: &Sources) -> bool {
     match &sources.absent {
-        Absent::NeverWritten => false,
-        Absent::AsRemembered(copy) => last_good::is_from(copy, path),
-        Absent::Lost => true,
+        MissingMain::NeverWritten => false,
+        MissingMain::AsRemembered(copy) => last_good::is_from(copy, path),
+        MissingMain::Lost => true,
     }
 }
 
@@ -151,7 +151,7 @@ struct Files {
 impl Files {
     /// Checks the directories above this path; each one that fails is reported once.
     fn trusts(&mut self, path: &Path, sources: &Sources) -> bool {
-        if sources.above == Above::Any {
+        if sources.above == ParentCheck::Any {
             return true;
         }
         let Some(found) = path.parent().and_then(distrusted) else {
@@ -196,7 +196,7 @@ impl Files {
     fn add_drop_ins(&mut self, paths: &[PathBuf]) {
         let mut directories = Vec::new();
         for path in paths {
-            match Directory::open(path) {
+            match DropInDirectory::open(path) {
                 Found::Missing | Found::Mask => {}
                 Found::Refused(objection) => self.refuse(path, &objection),
                 Found::Good(directory) => directories.push((path, directory)),

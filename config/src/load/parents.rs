@@ -23,7 +23,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// The sticky bit makes no difference: in /tmp anybody may create a file that does not exist yet.
 #[must_use]
 pub fn distrusted(path: &Path) -> Option<Distrusted> {
-    Walk::new(path).run(|at| Directory::at(at).and_then(Directory::objection))
+    PathWalk::new(path).run(|at| DirectoryMode::at(at).and_then(DirectoryMode::objection))
 }
 
 /// A directory that users other than root may change.
@@ -37,12 +37,12 @@ pub struct Distrusted {
 
 /// The metadata that is checked, from stat(2).
 #[derive(Clone, Copy, Debug)]
-struct Directory {
+struct DirectoryMode {
     owner: u32,
     mode: u32,
 }
 
-impl Directory {
+impl DirectoryMode {
     fn at(path: &Path) -> Option<Self> {
         let about = fs::metadata(path).ok()?;
         about.is_dir().then(|| Self {
@@ -65,13 +65,13 @@ impl Directory {
 }
 
 /// Resolves a path one component at a time, as the kernel does.
-struct Walk {
+struct PathWalk {
     at: PathBuf,
     to_come: VecDeque<OsString>,
     links: usize,
 }
 
-impl Walk {
+impl PathWalk {
     fn new(path: &Path) -> Self {
         let mut walk = Self {
             at: PathBuf::from("/"),
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     fn objection(owner: u32, mode: u32) -> Option<(String, &'static str)> {
-        Directory { owner, mode }.objection()
+        DirectoryMode { owner, mode }.objection()
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
     /// The directories that are checked for this path.
     fn asked(path: &Path) -> Vec<PathBuf> {
         let asked = std::cell::RefCell::new(Vec::new());
-        let found = Walk::new(path).run(|at| {
+        let found = PathWalk::new(path).run(|at| {
             asked.borrow_mut().push(at.to_owned());
             None
         });
@@ -189,7 +189,8 @@ mod tests {
     fn what_is_named_is_the_directory_and_the_command_for_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("below");
-        let found = Walk::new(&path).run(|at| (at == dir.path()).then(|| ("why".into(), "fix")));
+        let found =
+            PathWalk::new(&path).run(|at| (at == dir.path()).then(|| ("why".into(), "fix")));
         let found = found.unwrap();
         assert_eq!(found.directory, dir.path());
         let expected = format!("why: fix {}", dir.path().display());

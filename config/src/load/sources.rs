@@ -14,13 +14,13 @@ pub struct Sources {
     pub(crate) main: Option<PathBuf>,
     /// The most important one last.
     pub(crate) drop_ins: Vec<PathBuf>,
-    pub(crate) above: Above,
-    pub(crate) absent: Absent,
+    pub(crate) above: ParentCheck,
+    pub(crate) absent: MissingMain,
 }
 
 /// Which directories above the files are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Above {
+pub(crate) enum ParentCheck {
     /// All of them: only root may be able to change them, since the files are the machine's.
     Roots,
     /// None: the caller has named the files.
@@ -29,7 +29,7 @@ pub(crate) enum Above {
 
 /// How a missing main file is treated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Absent {
+pub(crate) enum MissingMain {
     /// It was never written: no error.
     NeverWritten,
     /// As lost, if the copy at this path was read from it.
@@ -61,7 +61,7 @@ impl Sources {
     #[must_use]
     pub fn with_main(path: impl Into<PathBuf>) -> Self {
         Self {
-            above: Above::Roots,
+            above: ParentCheck::Roots,
             ..Self::new(path, DROP_INS).remembered_in(last_good::PATH)
         }
     }
@@ -70,14 +70,14 @@ impl Sources {
     /// ([`remember`](crate::load::last_good::remember)).
     #[must_use]
     pub fn remembered_in(self, last_good: impl Into<PathBuf>) -> Self {
-        let absent = Absent::AsRemembered(last_good.into());
+        let absent = MissingMain::AsRemembered(last_good.into());
         Self { absent, ..self }
     }
 
     /// Makes a missing main file an error: it existed before.
     #[must_use]
     pub fn known_to_be_there(self) -> Self {
-        let absent = Absent::Lost;
+        let absent = MissingMain::Lost;
         Self { absent, ..self }
     }
 
@@ -90,8 +90,8 @@ impl Sources {
         Self {
             main: Some(path.into()),
             drop_ins: drop_ins.into_iter().map(Into::into).collect(),
-            above: Above::Any,
-            absent: Absent::NeverWritten,
+            above: ParentCheck::Any,
+            absent: MissingMain::NeverWritten,
         }
     }
 

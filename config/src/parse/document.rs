@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Problem, Source, shown};
 use crate::keys::value::{Entry, keep};
-use crate::parse::fragment::{self, Fragment, Reading};
-use crate::parse::rule::{self, RuleTyped, Syntax};
+use crate::parse::fragment::{self, Fragment, ReadContext};
+use crate::parse::rule::{self, RuleFragment, Syntax};
 use crate::parse::syntax;
 use crate::parse::unknown_key;
 
@@ -25,14 +25,14 @@ const MAX_TABLES: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) default: Fragment,
-    pub(crate) rules: Vec<RuleTyped>,
+    pub(crate) rules: Vec<RuleFragment>,
     /// Whether it is TOML: of what is not, the parts do not go together.
     pub(crate) syntax: Syntax,
 }
 
 impl Document {
     /// Reads a text. What is not good is left out and becomes a problem.
-    pub(crate) fn read(source: &Source, reading: Reading, problems: &mut Vec<Problem>) -> Self {
+    pub(crate) fn read(source: &Source, reading: ReadContext, problems: &mut Vec<Problem>) -> Self {
         let text = source.text();
         let not_utf8 = source.not_utf8().map(|span| {
             let problem = Problem::error(span, "not UTF-8");
@@ -93,7 +93,7 @@ fn too_big(text: &str) -> Option<Problem> {
 }
 
 /// The fragment of `[default]`; an empty one where it is absent.
-fn read_default(root: &DeTable<'_>, reading: Reading, problems: &mut Vec<Problem>) -> Fragment {
+fn read_default(root: &DeTable<'_>, reading: ReadContext, problems: &mut Vec<Problem>) -> Fragment {
     match root.get("default").map(Spanned::get_ref) {
         Some(DeValue::Table(table)) => fragment::read_default(table, reading, problems),
         _ => Fragment::default(),
@@ -103,11 +103,11 @@ fn read_default(root: &DeTable<'_>, reading: Reading, problems: &mut Vec<Problem
 /// Every rule that has a name and a match.
 fn read_rules(
     root: &DeTable<'_>,
-    reading: Reading,
+    reading: ReadContext,
     syntax: Syntax,
     source: &Source,
     problems: &mut Vec<Problem>,
-) -> Vec<RuleTyped> {
+) -> Vec<RuleFragment> {
     let Some(DeValue::Array(array)) = root.get("rule").map(Spanned::get_ref) else {
         return Vec::new();
     };

@@ -10,7 +10,7 @@ use crate::diagnostic::Problem;
 use crate::keys::range::Minima;
 use crate::keys::value::{Choice, Entry, keep};
 use crate::keys::{self, Known, Values};
-use crate::origin::{At, Placed};
+use crate::origin::{Placed, TextSpan};
 use crate::preset::{PRESETS, Preset};
 
 /// A table of limits: every value is valid by itself.
@@ -22,15 +22,15 @@ pub(crate) struct Fragment {
 
 /// What a text is read with.
 #[derive(Clone, Copy)]
-pub(crate) struct Reading {
+pub(crate) struct ReadContext {
     /// The number of the text.
     pub(crate) text: usize,
     pub(crate) minima: Minima,
 }
 
-impl Reading {
-    pub(crate) fn at(self, span: Span<usize>) -> At {
-        At {
+impl ReadContext {
+    pub(crate) fn at(self, span: Span<usize>) -> TextSpan {
+        TextSpan {
             text: self.text,
             span,
         }
@@ -43,7 +43,7 @@ impl Fragment {
     pub(crate) fn read(
         &mut self,
         entry: Entry<'_>,
-        reading: Reading,
+        reading: ReadContext,
         problems: &mut Vec<Problem>,
     ) -> Known {
         match entry.key {
@@ -68,7 +68,7 @@ impl Fragment {
         }
     }
 
-    fn read_extend(&mut self, entry: Entry<'_>, reading: Reading, problems: &mut Vec<Problem>) {
+    fn read_extend(&mut self, entry: Entry<'_>, reading: ReadContext, problems: &mut Vec<Problem>) {
         let table = entry.table("{ times = 1, by = \"30min\" }");
         let Some(table) = keep(table, problems) else {
             return;
@@ -86,7 +86,7 @@ impl Fragment {
     fn read_key(
         &mut self,
         entry: Entry<'_>,
-        reading: Reading,
+        reading: ReadContext,
         problems: &mut Vec<Problem>,
     ) -> Known {
         let at = reading.at(entry.span());
@@ -97,7 +97,7 @@ impl Fragment {
 /// Every key of `[default]`.
 pub(crate) fn read_default(
     table: &DeTable<'_>,
-    reading: Reading,
+    reading: ReadContext,
     problems: &mut Vec<Problem>,
 ) -> Fragment {
     let mut fragment = Fragment::default();

@@ -7,8 +7,8 @@ use session_timeout_policy::{Match, Pattern, Reach, SessionClass, SessionType};
 
 use crate::diagnostic::{Problem, shown};
 use crate::keys::value::{Choice, Entry, available, keep};
-use crate::origin::At;
-use crate::parse::fragment::Reading;
+use crate::origin::TextSpan;
+use crate::parse::fragment::ReadContext;
 use crate::parse::host;
 use crate::parse::unknown_key;
 
@@ -17,7 +17,7 @@ use crate::parse::unknown_key;
 pub(crate) struct Matching {
     pub(crate) asks: Match,
     /// All of it.
-    pub(crate) at: At,
+    pub(crate) at: TextSpan,
     /// The value of each key, element by element.
     pub(crate) spans: BTreeMap<&'static str, Vec<Span<usize>>>,
 }
@@ -56,7 +56,7 @@ const MAX_NAME_BYTES: usize = 256;
 /// Reads a `match`. A key that is not good is left out and becomes a problem.
 pub(crate) fn read(
     entry: Entry<'_>,
-    reading: Reading,
+    reading: ReadContext,
     problems: &mut Vec<Problem>,
 ) -> Option<Matching> {
     let table = keep(entry.table("{ user = \"alice\" }"), problems)?;
@@ -77,9 +77,9 @@ pub(crate) fn read(
 
 impl Matching {
     /// The place of the value of this key; of all of it, if it is not asked for.
-    pub(crate) fn key(&self, key: &str) -> At {
+    pub(crate) fn key(&self, key: &str) -> TextSpan {
         let span = self.elements(key).into_iter().next();
-        At {
+        TextSpan {
             span: span.unwrap_or_else(|| self.at.span.clone()),
             ..self.at.clone()
         }

@@ -6,8 +6,8 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Problem, shown};
 use crate::keys::Known;
 use crate::keys::value::{Entry, keep};
-use crate::origin::{At, Placed};
-use crate::parse::fragment::{Fragment, Reading};
+use crate::origin::{Placed, TextSpan};
+use crate::parse::fragment::{Fragment, ReadContext};
 use crate::parse::matching::{self, Matching};
 use crate::parse::unknown_key;
 
@@ -16,7 +16,7 @@ const MAX_NAME_BYTES: usize = 64;
 
 /// A rule, every value of it good by itself.
 #[derive(Clone, Debug)]
-pub(crate) struct RuleTyped {
+pub(crate) struct RuleFragment {
     pub(crate) name: Placed<String>,
     pub(crate) matching: Matching,
     pub(crate) fragment: Fragment,
@@ -32,10 +32,10 @@ pub(crate) enum Syntax {
 /// Reads a rule, if it has what every rule must have. What is not good becomes a problem.
 pub(crate) fn read(
     value: &Spanned<DeValue<'_>>,
-    reading: Reading,
+    reading: ReadContext,
     syntax: Syntax,
     problems: &mut Vec<Problem>,
-) -> Option<RuleTyped> {
+) -> Option<RuleFragment> {
     let entry = Entry { key: "rule", value };
     let table = keep(entry.table("[[rule]]"), problems)?;
     let mut name = None;
@@ -58,21 +58,21 @@ pub(crate) fn read(
         let header = reading.at(entry.span());
         problems.extend(missing(table, &header));
     }
-    Some(RuleTyped {
+    Some(RuleFragment {
         name: name?,
         matching: matching?,
         fragment,
     })
 }
 
-fn read_name(entry: Entry<'_>, reading: Reading) -> Result<Placed<String>, Problem> {
+fn read_name(entry: Entry<'_>, reading: ReadContext) -> Result<Placed<String>, Problem> {
     let value = entry.name(MAX_NAME_BYTES)?.to_owned();
     let at = reading.at(entry.span());
     Ok(Placed { value, at })
 }
 
 /// What a rule must have and this one has not.
-fn missing(table: &DeTable<'_>, header: &At) -> Vec<Problem> {
+fn missing(table: &DeTable<'_>, header: &TextSpan) -> Vec<Problem> {
     let error = |message: String| Problem::error(header.span.clone(), message);
     let name = table.get("name").map(Spanned::get_ref);
     let rule = match name {

@@ -2,19 +2,19 @@
 
 use crate::parse::document::{Document, MAX_RULES, too_many};
 use crate::parse::fragment::Fragment;
-use crate::parse::rule::RuleTyped;
-use crate::source_map::Texts;
+use crate::parse::rule::RuleFragment;
+use crate::source_map::SourceMap;
 
 /// What all texts say together.
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
     pub(crate) default: Fragment,
-    pub(crate) rules: Vec<RuleTyped>,
+    pub(crate) rules: Vec<RuleFragment>,
 }
 
 /// Takes the documents in their order. A key of `[default]` replaces the same key of an earlier
 /// text; a rule takes the place of an earlier one of its name, or comes after all others.
-pub(crate) fn merge(documents: Vec<Document>, texts: &mut Texts) -> Merged {
+pub(crate) fn merge(documents: Vec<Document>, source_map: &mut SourceMap) -> Merged {
     let mut merged = Merged::default();
     for document in documents {
         merged.default.replace_with(document.default);
@@ -26,7 +26,7 @@ pub(crate) fn merge(documents: Vec<Document>, texts: &mut Texts) -> Merged {
                 None if count < MAX_RULES => merged.rules.push(rule),
                 None => {
                     let at = rule.name.at;
-                    texts.found(at.text, [too_many(at.span)]);
+                    source_map.report(at.text, [too_many(at.span)]);
                     return merged;
                 }
             }

@@ -4,13 +4,13 @@
 //! preset of `[default]`, and then the built-in value.
 
 pub(crate) mod merge;
-pub(crate) mod tables;
+pub(crate) mod policy;
 
 use std::borrow::Cow;
 
 use crate::keys::layer::{Layer, LayerSource};
 use crate::keys::{Resolved, Values};
-use crate::origin::{At, Placed, Table};
+use crate::origin::{Placed, Table, TextSpan};
 use crate::parse::fragment::Fragment;
 use crate::preset::Preset;
 
@@ -37,7 +37,7 @@ fn layers(table: Table, fragment: &Fragment) -> impl Iterator<Item = Layer<'_>> 
 }
 
 /// The values of a preset, each placed where the table names the preset.
-fn values_of(preset: &Preset, at: &At) -> Values {
+fn values_of(preset: &Preset, at: &TextSpan) -> Values {
     let (session, inactivity) = (preset.session_timeout, preset.inactivity_timeout);
     Values {
         session_timeout: session.map(|length| placed(length, at)),
@@ -46,7 +46,7 @@ fn values_of(preset: &Preset, at: &At) -> Values {
     }
 }
 
-fn placed<T>(value: T, at: &At) -> Placed<T> {
+fn placed<T>(value: T, at: &TextSpan) -> Placed<T> {
     Placed {
         value,
         at: at.clone(),

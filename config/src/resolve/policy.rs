@@ -1,4 +1,4 @@
-//! Every table of a policy with all its values, its own and the inherited ones.
+//! A policy with all values of every table, its own and the inherited ones.
 
 use super::resolve;
 use crate::keys::Resolved;
@@ -8,15 +8,15 @@ use crate::preset::Preset;
 use crate::resolve::merge::Merged;
 
 /// `[default]` and the rules.
-pub(crate) struct Tables {
+pub(crate) struct ResolvedPolicy {
     pub(crate) default: Resolved,
     /// The preset that `[default]` names.
     pub(crate) preset: Option<Placed<&'static Preset>>,
-    pub(crate) rules: Vec<Rule>,
+    pub(crate) rules: Vec<ResolvedRule>,
 }
 
 /// A rule.
-pub(crate) struct Rule {
+pub(crate) struct ResolvedRule {
     pub(crate) name: Placed<String>,
     pub(crate) matching: Matching,
     pub(crate) values: Resolved,
@@ -24,10 +24,10 @@ pub(crate) struct Rule {
     pub(crate) preset: Option<Placed<&'static Preset>>,
 }
 
-impl Tables {
+impl ResolvedPolicy {
     pub(crate) fn of(merged: Merged) -> Self {
         let Merged { default, rules } = merged;
-        let rules = rules.into_iter().map(|rule| Rule {
+        let rules = rules.into_iter().map(|rule| ResolvedRule {
             name: rule.name,
             matching: rule.matching,
             values: resolve(Some(&rule.fragment), &default),
