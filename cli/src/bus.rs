@@ -11,10 +11,10 @@ use zbus::connection::Builder;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, Message, OwnedVariant, Proxy, fdo};
 
-use crate::dict::Keys;
+use crate::dict::Dict;
 use crate::error::Error;
-use crate::explain::{About, Explanation, Holds, Setting, Step};
-use crate::left::{self, End, Left};
+use crate::explain::{About, Explanation, Holds, ScheduledEvent, Setting};
+use crate::left::{self, Left, NextEnd};
 use crate::status::{Policy, Session, Status};
 use crate::text;
 
@@ -25,14 +25,14 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// A bus waits for a reply for ever by default (dbus-daemon(1), `reply_timeout`); a command at a
 /// prompt does not. Of 8192 sessions the daemon tells within six seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// For an answer that a password may have to be typed for. The daemon gives that a minute.
-const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(75);
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// A connection to the bus.
 pub(crate) struct Bus {
     connection: Connection,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// Asks the daemon of this machine where everything stands.
@@ -76,45 +76,45 @@ impl From<zbus::Error> for NotExtended {
 impl Bus {
     /// The system bus.
     pub(crate) async fn system() -> Result<Self, Error> {
-        let connecting = tokio::time::timeout(PATIENCE, Builder::system().build());
+        let connecting = tokio::time::timeout(TIMEOUT, Builder::system().build());
         let connection = connecting
             .await
-            .map_err(|_| Error::NoBus(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|_| Error::NoBus(format!("no answer within {} s", TIMEOUT.as_secs())))?
             .map_err(|error| Error::NoBus(error.to_string()))?;
         Ok(Self {
             connection,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         })
     }
 
     /// Where everything stands.
     pub(crate) async fn status(&self) -> Result<Status, Error> {
-        self.patiently(async {
+        self.with_timeout(async {
             let properties = self.call(PROPERTIES, "GetAll", &(MANAGER,)).await?;
-            let properties: Keyed = properties.body().deserialize()?;
+            let properties: RawDict = properties.body().deserialize()?;
             let sessions = self.call(MANAGER, "ListSessions", &()).await?;
-            let sessions: Vec<Keyed> = sessions.body().deserialize()?;
-            Ok(told_status(&Keys::new(properties), sessions))
+            let sessions: Vec<RawDict> = sessions.body().deserialize()?;
+            Ok(told_status(&Dict::new(properties), sessions))
         })
         .await
     }
 
     /// Why this session stands where it does.
     pub(crate) async fn explanation(&self, session: &str) -> Result<Explanation, Error> {
-        self.patiently(async {
+        self.with_timeout(async {
             let answer = self.call(MANAGER, "Explain", &(session,)).await?;
-            let answer: Keyed = answer.body().deserialize()?;
-            Ok(told_explanation(&Keys::new(answer)))
+            let answer: RawDict = answer.body().deserialize()?;
+            Ok(told_explanation(&Dict::new(answer)))
         })
         .await
     }
 
     /// What this session has left.
     pub(crate) async fn left(&self, session: &str) -> Result<Left, Error> {
-        self.patiently(async {
+        self.with_timeout(async {
             let answer = self.call(MANAGER, "Left", &(session,)).await?;
-            let answer: Keyed = answer.body().deserialize()?;
-            Ok(told_left(&Keys::new(answer)))
+            let answer: RawDict = answer.body().deserialize()?;
+            Ok(told_left(&Dict::new(answer)))
         })
         .await
     }
@@ -149,7 +149,7 @@ impl Bus {
             let answer: Option<(u64, u64, u32)> = answer.await?;
             answer.ok_or(zbus::Error::InvalidReply)
         };
-        let bound = self.patience.max(PATIENCE_WITH_PEOPLE);
+        let bound = self.timeout.max(AUTHENTICATION_TIMEOUT);
         let answer = tokio::time::timeout(bound, asked).await;
         let answer = answer.map_err(|_| NotExtended::Failed(Error::NoAnswer(bound)))?;
         let (by, ends_in, left) = answer.map_err(NotExtended::from)?;
@@ -170,14 +170,14 @@ impl Bus {
         &self,
         (name, path): (&str, &str),
         interface: &str,
-    ) -> Result<Keys, Error> {
-        self.patiently(async {
+    ) -> Result<Dict, Error> {
+        self.with_timeout(async {
             let body = &(interface,);
             let call =
                 self.connection
                     .call_method(Some(name), path, Some(PROPERTIES), "GetAll", body);
-            let properties: Keyed = call.await?.body().deserialize()?;
-            Ok(Keys::new(properties))
+            let properties: RawDict = call.await?.body().deserialize()?;
+            Ok(Dict::new(properties))
         })
         .await
     }
@@ -193,7 +193,7 @@ impl Bus {
     where
         T: serde::de::DeserializeOwned + zbus::wire::Type,
     {
-        self.patiently(async {
+        self.with_timeout(async {
             let body = &(about,);
             let call = self
                 .connection
@@ -204,13 +204,13 @@ impl Bus {
     }
 
     /// Waits, and not for ever.
-    pub(crate) async fn patiently<T>(
+    pub(crate) async fn with_timeout<T>(
         &self,
         question: impl Future<Output = zbus::Result<T>>,
     ) -> Result<T, Error> {
-        tokio::time::timeout(self.patience, question)
+        tokio::time::timeout(self.timeout, question)
             .await
-            .map_err(|_| Error::NoAnswer(self.patience))?
+            .map_err(|_| Error::NoAnswer(self.timeout))?
             .map_err(failure)
     }
 
@@ -224,7 +224,7 @@ impl Bus {
     }
 }
 
-type Keyed = HashMap<String, OwnedVariant>;
+type RawDict = HashMap<String, OwnedVariant>;
 
 fn failure(error: zbus::Error) -> Error {
     match error {
@@ -244,7 +244,7 @@ fn failure(error: zbus::Error) -> Error {
     }
 }
 
-fn told_status(keys: &Keys, sessions: Vec<Keyed>) -> Status {
+fn told_status(keys: &Dict, sessions: Vec<RawDict>) -> Status {
     Status {
         version: keys.word("Version"),
         policy: Policy {
@@ -257,12 +257,12 @@ fn told_status(keys: &Keys, sessions: Vec<Keyed>) -> Status {
         rejected_frames: keys.number("RejectedFrames").unwrap_or(0),
         sessions: sessions
             .into_iter()
-            .map(|keys| told_session(&Keys::new(keys)))
+            .map(|keys| told_session(&Dict::new(keys)))
             .collect(),
     }
 }
 
-fn told_session(keys: &Keys) -> Session {
+fn told_session(keys: &Dict) -> Session {
     Session {
         id: keys.word("Id"),
         user: keys.word("User"),
@@ -301,9 +301,9 @@ fn told_session(keys: &Keys) -> Session {
     }
 }
 
-fn told_left(keys: &Keys) -> Left {
+fn told_left(keys: &Dict) -> Left {
     let end = match (keys.text("EndsBy"), keys.micros("LeftUSec")) {
-        (Some(limit), Some(left)) => Some(End {
+        (Some(limit), Some(left)) => Some(NextEnd {
             limit,
             at: left::now().saturating_add(left),
             length: keys.micros("LimitUSec"),
@@ -320,7 +320,7 @@ fn told_left(keys: &Keys) -> Left {
     }
 }
 
-fn told_explanation(keys: &Keys) -> Explanation {
+fn told_explanation(keys: &Dict) -> Explanation {
     let phase = keys.word("Phase");
     let holds = match (keys.text("Exemption"), keys.text("Rule")) {
         (Some(why), _) => Holds::Nothing(why),
@@ -335,7 +335,7 @@ fn told_explanation(keys: &Keys) -> Explanation {
         origin: text::one_line(origin),
     });
     let schedule: Vec<(String, String, u64)> = keys.list("Schedule").unwrap_or_default();
-    let schedule = schedule.iter().map(|(what, limit, left)| Step {
+    let schedule = schedule.iter().map(|(what, limit, left)| ScheduledEvent {
         what: text::one_line(what),
         limit: text::one_line(limit),
         after: Duration::from_micros(*left),
@@ -366,10 +366,10 @@ mod tests {
 
     use super::*;
 
-    fn keys<'a>(pairs: impl IntoIterator<Item = (&'a str, Variant<'a>)>) -> Keys {
+    fn keys<'a>(pairs: impl IntoIterator<Item = (&'a str, Variant<'a>)>) -> Dict {
         let owned =
             |(key, value): (&str, Variant<'a>)| (key.to_owned(), value.try_into_owned().unwrap());
-        Keys::new(pairs.into_iter().map(owned).collect())
+        Dict::new(pairs.into_iter().map(owned).collect())
     }
 
     #[test]
@@ -483,7 +483,7 @@ mod tests {
         let (_server, connection) = tokio::try_join!(server, client).unwrap();
         let daemon = Bus {
             connection,
-            patience: Duration::from_millis(50),
+            timeout: Duration::from_millis(50),
         };
         let answer = daemon.status().await;
         assert!(matches!(answer, Err(Error::NoAnswer(_))), "{answer:?}");

@@ -60,12 +60,12 @@ struct Document {
     status: &'static str,
     files: Option<Vec<String>>,
     rules: Option<Vec<String>>,
-    errors: Vec<Finding>,
-    warnings: Vec<Finding>,
+    errors: Vec<PolicyProblem>,
+    warnings: Vec<PolicyProblem>,
 }
 
 #[derive(Serialize)]
-struct Finding {
+struct PolicyProblem {
     severity: String,
     file: Option<String>,
     line: Option<usize>,
@@ -85,9 +85,9 @@ impl From<&Checked> for Document {
             let names = settings.rules.iter().map(|rule| one_line(&rule.name));
             names.collect()
         });
-        let errors = checked.errors().iter().map(Finding::from);
+        let errors = checked.errors().iter().map(PolicyProblem::from);
         let unreadable = checked.unreadable();
-        let unreadable = unreadable.as_deref().map(Finding::without_a_place);
+        let unreadable = unreadable.as_deref().map(PolicyProblem::without_a_place);
         Self {
             status: match checked.status() {
                 CheckStatus::Good => "good",
@@ -97,12 +97,12 @@ impl From<&Checked> for Document {
             files,
             rules,
             errors: errors.chain(unreadable).collect(),
-            warnings: checked.warnings().iter().map(Finding::from).collect(),
+            warnings: checked.warnings().iter().map(PolicyProblem::from).collect(),
         }
     }
 }
 
-impl From<&Diagnostic> for Finding {
+impl From<&Diagnostic> for PolicyProblem {
     fn from(diagnostic: &Diagnostic) -> Self {
         Self {
             severity: diagnostic.severity().to_string(),
@@ -116,7 +116,7 @@ impl From<&Diagnostic> for Finding {
     }
 }
 
-impl Finding {
+impl PolicyProblem {
     /// The reason why nothing was read, which is in no place of any text.
     fn without_a_place(reason: &str) -> Self {
         Self {

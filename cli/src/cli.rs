@@ -96,18 +96,18 @@ pub(crate) struct LeftOptions {
 
 impl LeftOptions {
     /// How often it is printed.
-    pub(crate) const fn often(&self) -> Often {
+    pub(crate) const fn print_mode(&self) -> PrintMode {
         if self.watch {
-            Often::Watch
+            PrintMode::Watch
         } else {
-            Often::Once
+            PrintMode::Once
         }
     }
 }
 
 /// How often what is left is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Often {
+pub(crate) enum PrintMode {
     Once,
     /// Whenever it changes.
     Watch,

@@ -12,9 +12,9 @@ use crate::text;
 
 /// The keys and what they hold. Every text that comes out is safe to print, but for those in a
 /// [`Self::list`].
-pub(crate) struct Keys(HashMap<String, OwnedVariant>);
+pub(crate) struct Dict(HashMap<String, OwnedVariant>);
 
-impl Keys {
+impl Dict {
     pub(crate) fn new(keys: HashMap<String, OwnedVariant>) -> Self {
         Self(keys)
     }

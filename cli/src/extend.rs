@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::bus::{Bus, Extension, NotExtended};
 use crate::current_session;
 use crate::error::Error;
-use crate::tty_agent::Asker;
+use crate::tty_agent::PasswordAgent;
 
 /// Has the daemon put off the absolute limit of this session, or of the caller's own; what to say
 /// of it.
@@ -19,7 +19,7 @@ pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
         Some(session) => session.to_owned(),
         None => current_session::session(&bus, None).await?.session,
     };
-    let asker = Asker::start().await;
+    let asker = PasswordAgent::start().await;
     // The agent would outlive us otherwise, and go on to ask.
     let extension = tokio::select! {
         extension = bus.extend(&session) => extension,
@@ -62,15 +62,15 @@ fn said(language: Language, session: &str, extension: Extension) -> String {
 }
 
 /// Why there is no more time, and what would help where nobody was asked.
-fn refusal(language: Language, why: Refused, asker: &Asker) -> String {
+fn refusal(language: Language, why: Refused, asker: &PasswordAgent) -> String {
     let said = language.say(Sentence::Refused(why));
     if !matches!(why, Refused::Interactive | Refused::NoAgent) {
         return said;
     }
     let why = said.as_str();
     match asker {
-        Asker::Agent(_) | Asker::Nobody => said,
-        Asker::NotInstalled => language.say(Sentence::NoTerminalAgent { why }),
-        Asker::NoTerminal => language.say(Sentence::AskedOnTerminals { why }),
+        PasswordAgent::Agent(_) | PasswordAgent::Nobody => said,
+        PasswordAgent::NotInstalled => language.say(Sentence::NoTerminalAgent { why }),
+        PasswordAgent::NoTerminal => language.say(Sentence::AskedOnTerminals { why }),
     }
 }

@@ -10,8 +10,8 @@ use session_timeout_texts::Language;
 use crate::accounts::Account;
 use crate::bus::{self, Bus};
 use crate::cli::{
-    Cli, Color, Command, DoctorOptions, ExplainOptions, LeftOptions, LoginOptions, Often, Shell,
-    StatusOptions,
+    Cli, Color, Command, DoctorOptions, ExplainOptions, LeftOptions, LoginOptions, PrintMode,
+    Shell, StatusOptions,
 };
 use crate::error::Error;
 use crate::explain::login::{self, Candidate};
@@ -96,9 +96,9 @@ async fn print_left(options: &LeftOptions) -> Result<(), Error> {
         }
         Ok(changes_in)
     };
-    match options.often() {
-        Often::Once => show(&left, left::now()).map(drop),
-        Often::Watch => left::watch::watch(&bus, left, show).await,
+    match options.print_mode() {
+        PrintMode::Once => show(&left, left::now()).map(drop),
+        PrintMode::Watch => left::watch::watch(&bus, left, show).await,
     }
 }
 

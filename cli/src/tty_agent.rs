@@ -16,10 +16,10 @@ use tokio::process::{Child, Command};
 /// Where polkit has it: not looked for in `PATH`, because it is given a password.
 const PROGRAM: &str = "/usr/bin/pkttyagent";
 /// How long it may take to begin and to end.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Who asks for a password.
-pub(crate) enum Asker {
+pub(crate) enum PasswordAgent {
     /// The agent of this command.
     Agent(Child),
     /// The desktop's agent, if it has one: no agent for terminals is installed.
@@ -30,7 +30,7 @@ pub(crate) enum Asker {
     Nobody,
 }
 
-impl Asker {
+impl PasswordAgent {
     /// Starts an agent where one can ask, and waits until polkit knows it.
     pub(crate) async fn start() -> Self {
         if nix::unistd::geteuid().is_root() {
@@ -59,7 +59,7 @@ impl Asker {
             let mut nothing = Vec::new();
             let closed = ready.read_to_end(&mut nothing);
             // Where it does not come to that, polkit says what is missing.
-            let _ = tokio::time::timeout(PATIENCE, closed).await;
+            let _ = tokio::time::timeout(TIMEOUT, closed).await;
         }
         Self::Agent(agent)
     }
@@ -71,6 +71,6 @@ impl Asker {
         if let Some(pid) = agent.id().and_then(|pid| i32::try_from(pid).ok()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        let _ = tokio::time::timeout(PATIENCE, agent.wait()).await;
+        let _ = tokio::time::timeout(TIMEOUT, agent.wait()).await;
     }
 }

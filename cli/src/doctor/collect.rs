@@ -8,12 +8,13 @@ use tokio::process::Command;
 use zbus::{OwnedObjectPath, OwnedVariant};
 
 use crate::bus::Bus;
-use crate::doctor::logind::InForce;
-use crate::doctor::logind::capacity::{self, Closing, Places};
+use crate::doctor::logind::LogindSettings;
+use crate::doctor::logind::capacity::{self, Closing, SessionCount};
 use crate::doctor::polkit::Polkit;
 use crate::doctor::sessions::desktop::Desktop;
-use crate::doctor::sessions::notifications::Notifications;
-use crate::doctor::sessions::{self, is_graphical, is_judged, is_unknown};
+use crate::doctor::sessions::report::{
+    Notifications, SessionReport, is_graphical, is_judged, is_unknown,
+};
 use crate::doctor::sshd::SSHD;
 use crate::doctor::system::Clock;
 use crate::doctor::unit;
@@ -21,12 +22,12 @@ use crate::error::Error;
 use crate::status::{Session, Status};
 
 /// sshd answers at once, unless something hangs.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The daemon waits no longer for an agent, either.
-const PATIENCE_WITH_AGENTS: Duration = Duration::from_secs(2);
+const AGENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Sessions that are asked about at once: an agent that hangs holds up no other.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT: usize = 16;
 
 const BUS: (&str, &str) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
 const POLKIT: &str = "org.freedesktop.PolicyKit1";
@@ -37,18 +38,18 @@ const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/sys
 
 /// What they said.
 #[derive(Debug)]
-pub(crate) struct Witnesses {
+pub(crate) struct Collected {
     pub(crate) daemon: Result<Status, Error>,
     /// Why the daemon does not run; empty if it runs, or systemd did not reply.
     pub(crate) outcome: unit::Outcome,
     /// Absent if the daemon does not run, or systemd did not reply.
     pub(crate) helper: Option<unit::Helper>,
-    pub(crate) sessions: Vec<sessions::Facts>,
+    pub(crate) sessions: Vec<SessionReport>,
     /// Our units, with what systemd has of their files; empty where it did not say.
     pub(crate) units: Vec<(&'static str, String)>,
     /// Absent where logind did not say.
-    pub(crate) logind: Option<InForce>,
-    pub(crate) capacity: capacity::Facts,
+    pub(crate) logind: Option<LogindSettings>,
+    pub(crate) capacity: capacity::Usage,
     pub(crate) clock: Clock,
     pub(crate) polkit: Polkit,
     /// What `sshd -T` printed; absent where it did not, as it does for nobody but root.
@@ -56,19 +57,19 @@ pub(crate) struct Witnesses {
 }
 
 /// Hears all of them.
-pub(crate) async fn hear() -> Witnesses {
+pub(crate) async fn collect() -> Collected {
     let sshd = sshd().await;
     let bus = match Bus::system().await {
         Ok(bus) => bus,
         Err(why) => {
-            return Witnesses {
+            return Collected {
                 daemon: Err(why),
                 outcome: unit::Outcome::default(),
                 helper: None,
                 sessions: Vec::new(),
                 units: Vec::new(),
                 logind: None,
-                capacity: capacity::Facts::default(),
+                capacity: capacity::Usage::default(),
                 clock: Clock::Unknown,
                 polkit: Polkit::Unknown,
                 sshd,
@@ -76,11 +77,11 @@ pub(crate) async fn hear() -> Witnesses {
         }
     };
     let logind = logind(&bus).await;
-    let capacity = capacity::Facts {
+    let capacity = capacity::Usage {
         places: logind.as_ref().and_then(|in_force| in_force.places),
         // A service that timed out once is not queried again.
         closing: match logind {
-            Some(_) => Some(closing(&bus, PATIENCE).await),
+            Some(_) => Some(closing(&bus, TIMEOUT).await),
             None => None,
         },
     };
@@ -89,7 +90,7 @@ pub(crate) async fn hear() -> Witnesses {
     if let Ok(status) = &mut daemon {
         let told = std::mem::take(&mut status.sessions).into_iter();
         let facts = told.map(|session| facts_of(&bus, logind.as_ref(), session));
-        sessions = stream::iter(facts).buffered(AT_ONCE).collect().await;
+        sessions = stream::iter(facts).buffered(MAX_CONCURRENT).collect().await;
     }
     let outcome = match daemon {
         Err(Error::NotRunning) => unit::Outcome::gather(&bus).await.unwrap_or_default(),
@@ -99,7 +100,7 @@ pub(crate) async fn hear() -> Witnesses {
         Ok(_) => unit::Helper::gather(&bus).await,
         Err(_) => None,
     };
-    Witnesses {
+    Collected {
         daemon,
         outcome,
         helper,
@@ -113,8 +114,8 @@ pub(crate) async fn hear() -> Witnesses {
     }
 }
 
-async fn facts_of(bus: &Bus, logind: Option<&InForce>, session: Session) -> sessions::Facts {
-    let mut facts = sessions::Facts::default();
+async fn facts_of(bus: &Bus, logind: Option<&LogindSettings>, session: Session) -> SessionReport {
+    let mut facts = SessionReport::default();
     if is_judged(&session) {
         // Who did not answer once is not asked again for each session.
         if logind.is_some() {
@@ -127,7 +128,7 @@ async fn facts_of(bus: &Bus, logind: Option<&InForce>, session: Session) -> sess
             facts.notifications = notifications(bus, &session).await;
         }
     }
-    sessions::Facts { session, ..facts }
+    SessionReport { session, ..facts }
 }
 
 /// An agent tells nobody but root.
@@ -140,7 +141,7 @@ async fn notifications(bus: &Bus, session: &Session) -> Option<Notifications> {
     let agent = Some(session.agent.as_deref()?);
     let connection = bus.connection();
     let said = connection.call_method(agent, PATH, INTERFACE, "Notifications", &());
-    match tokio::time::timeout(PATIENCE_WITH_AGENTS, said).await {
+    match tokio::time::timeout(AGENT_TIMEOUT, said).await {
         Ok(said) => Notifications::parse(said.ok()?.body().deserialize().ok()?),
         Err(_elapsed) => Some(Notifications::Unsaid),
     }
@@ -162,25 +163,25 @@ async fn unknown_idle(bus: &Bus, session: &str) -> Option<String> {
     Some(setting.value.trim_matches('"').to_owned())
 }
 
-async fn logind(bus: &Bus) -> Option<InForce> {
+async fn logind(bus: &Bus) -> Option<LogindSettings> {
     let keys = bus.properties(LOGIND, LOGIND_MANAGER).await.ok()?;
     let never = |micros: &u64| *micros != u64::MAX;
     let stop = keys.number("StopIdleSessionUSec").filter(never);
-    Some(InForce {
+    Some(LogindSettings {
         stop_idle_session: stop.map(Duration::from_micros),
         idle_action: keys.text("IdleAction"),
         kill_user_processes: keys.flag("KillUserProcesses"),
         places: keys
             .number("NCurrentSessions")
             .zip(keys.number("SessionsMax"))
-            .map(|(taken, all)| Places { taken, all }),
+            .map(|(taken, all)| SessionCount { taken, all }),
     })
 }
 
 /// The sessions in the state `closing`, of those whose state logind reports within this time.
-async fn closing(bus: &Bus, patience: Duration) -> Closing {
+async fn closing(bus: &Bus, timeout: Duration) -> Closing {
     type Listed = (String, u32, String, String, OwnedObjectPath);
-    let sessions = bus.patiently(async {
+    let sessions = bus.with_timeout(async {
         let (name, path) = LOGIND;
         let (connection, manager) = (bus.connection(), Some(LOGIND_MANAGER));
         let call = connection.call_method(Some(name), path, manager, "ListSessions", &());
@@ -193,8 +194,8 @@ async fn closing(bus: &Bus, patience: Duration) -> Closing {
     let listed = sessions.len();
     let states = stream::iter(sessions)
         .map(async |(_, _, user, _, path)| (user, state(bus, &path).await))
-        .buffer_unordered(AT_ONCE);
-    let in_time = states.take_until(tokio::time::sleep(patience));
+        .buffer_unordered(MAX_CONCURRENT);
+    let in_time = states.take_until(tokio::time::sleep(timeout));
     let replies: Vec<_> = in_time.collect().await;
     let unknown = listed - replies.len();
     // A session that is gone meanwhile has no state.
@@ -208,7 +209,7 @@ async fn closing(bus: &Bus, patience: Duration) -> Closing {
 async fn state(bus: &Bus, session: &OwnedObjectPath) -> Option<String> {
     const PROPERTIES: Option<&str> = Some("org.freedesktop.DBus.Properties");
     let property = &("org.freedesktop.login1.Session", "State");
-    let answer = bus.patiently(async {
+    let answer = bus.with_timeout(async {
         let connection = bus.connection();
         let call = connection.call_method(Some(LOGIND.0), session, PROPERTIES, "Get", property);
         call.await?.body().deserialize()
@@ -246,7 +247,7 @@ async fn polkit(bus: &Bus) -> Polkit {
         Ok(false) => {}
         Err(_) => return Polkit::Unknown,
     }
-    let startable = bus.patiently(async {
+    let startable = bus.with_timeout(async {
         let connection = bus.connection();
         let call =
             connection.call_method(Some(BUS.0), BUS.1, Some(BUS.0), "ListActivatableNames", &());
@@ -270,7 +271,7 @@ async fn sshd() -> Option<String> {
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(PATIENCE, output).await.ok()?.ok()?;
+    let output = tokio::time::timeout(TIMEOUT, output).await.ok()?.ok()?;
     let printed = String::from_utf8(output.stdout).ok()?;
     output.status.success().then_some(printed)
 }

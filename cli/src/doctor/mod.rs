@@ -23,7 +23,7 @@ mod tmout;
 mod unit;
 
 use finding::{Finding, Level};
-use policy_limits::Allowance;
+use policy_limits::PolicyLimits;
 use root::Root;
 
 use crate::status::Session;
@@ -48,44 +48,47 @@ impl Diagnosis {
 /// Examines this machine.
 pub(crate) async fn examine() -> Diagnosis {
     let root = Root::system();
-    let witnesses = collect::hear().await;
-    let files = daemon::files(&witnesses.daemon);
-    let allowance = files
+    let collected = collect::collect().await;
+    let files = daemon::files(&collected.daemon);
+    let policy_limits = files
         .settings()
-        .map_or_else(Allowance::default, Allowance::of);
-    let sshd = sshd::Facts::gather(&root, witnesses.sshd.as_deref());
+        .map_or_else(PolicyLimits::default, PolicyLimits::of);
+    let sshd = sshd::Sshd::gather(&root, collected.sshd.as_deref());
     let logind_conf = logind::conf::LogindConf::read(&root);
     let socket = daemon::Socket::gather(&root);
 
-    let pam = pam::Facts::gather(&root);
+    let pam = pam::PamConfig::gather(&root);
     let mut findings = pam::examine(&pam);
     findings.extend(pam::backstop::examine(pam.stacks(), files.settings()));
     findings.push(sshd::examine_pam(sshd.as_ref()));
     findings.extend(daemon::examine(
-        &witnesses.daemon,
+        &collected.daemon,
         socket,
         &files,
-        &witnesses.outcome,
+        &collected.outcome,
     ));
-    findings.extend(daemon::enabled(&witnesses.units));
-    findings.extend(witnesses.helper.as_ref().map(daemon::terminals));
+    findings.extend(daemon::enabled(&collected.units));
+    findings.extend(collected.helper.as_ref().map(daemon::terminals));
     findings.extend(files.settings().map(by_type::examine));
     // Without the daemon nobody knows which there are, and that has been said.
-    if witnesses.daemon.is_ok() {
-        findings.extend(sessions::examine(&witnesses.sessions));
-        let sessions: Vec<&Session> = witnesses.sessions.iter().map(|one| &one.session).collect();
+    if collected.daemon.is_ok() {
+        findings.extend(sessions::examine(&collected.sessions));
+        let sessions: Vec<&Session> = collected.sessions.iter().map(|one| &one.session).collect();
         findings.extend(sessions::kept::examine(&sessions));
         let logins = sessions::untracked::gather(&root);
         findings.extend(sessions::untracked::examine(logins.as_deref(), &sessions));
     }
-    findings.extend(logind::capacity::examine(&witnesses.capacity));
-    findings.extend(logind::examine(&logind_conf, witnesses.logind.as_ref()));
-    findings.extend(tmout::examine(&tmout::Facts::gather(&root), &allowance));
-    findings.extend(sshd::examine_timeouts(sshd.as_ref(), &allowance));
+    findings.extend(logind::capacity::examine(&collected.capacity));
+    findings.extend(logind::examine(&logind_conf, collected.logind.as_ref()));
+    findings.extend(tmout::examine(
+        &tmout::TmoutSettings::gather(&root),
+        &policy_limits,
+    ));
+    findings.extend(sshd::examine_timeouts(sshd.as_ref(), &policy_limits));
     findings.extend(programs::examine(&programs::gather(&root)));
-    let system = system::Facts::gather(&root, witnesses.clock);
-    findings.extend(system::examine(&system, &allowance));
-    findings.extend(polkit::examine(witnesses.polkit, &allowance));
+    let system = system::System::gather(&root, collected.clock);
+    findings.extend(system::examine(&system, &policy_limits));
+    findings.extend(polkit::examine(collected.polkit, &policy_limits));
     Diagnosis { findings }
 }
 

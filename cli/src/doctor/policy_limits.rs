@@ -7,39 +7,39 @@ use session_timeout_policy::{ABSOLUTE_MAX, Limits};
 
 /// The limits that hold for some sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Allowance {
+pub(crate) struct PolicyLimits {
     /// The longest that the policy lets anybody be without input. What acts sooner acts first.
     pub(crate) longest: Duration,
     /// The shortest inactivity limit; absent where it is off for everybody.
     pub(crate) inactivity: Option<Duration>,
-    pub(crate) extending: Extending,
+    pub(crate) extensions: Extensions,
 }
 
 /// Whether users may have more time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extending {
+pub(crate) enum Extensions {
     Some,
     Nobody,
 }
 
-impl Allowance {
+impl PolicyLimits {
     pub(crate) fn of(settings: &Settings) -> Self {
         let rules = settings.rules.iter().map(|rule| &rule.effective.limits);
         let all = || rules.clone().chain([&settings.default.limits]);
         Self {
             longest: all().map(without_input).max().unwrap_or(ABSOLUTE_MAX),
             inactivity: all().filter_map(inactivity).min(),
-            extending: if all().any(|limits| limits.extensions.times > 0) {
-                Extending::Some
+            extensions: if all().any(|limits| limits.extensions.times > 0) {
+                Extensions::Some
             } else {
-                Extending::Nobody
+                Extensions::Nobody
             },
         }
     }
 }
 
 /// Where no policy can be read: what holds by default.
-impl Default for Allowance {
+impl Default for PolicyLimits {
     fn default() -> Self {
         Self::of(&Settings::default())
     }
@@ -75,17 +75,17 @@ inactivity-timeout = \"off\"
 extend.times = 1
 ";
         let settings = parse("x", policy, Minima::Enforced).unwrap();
-        let allowance = Allowance::of(&settings);
-        assert_eq!(allowance.longest, 600 * MINUTE);
-        assert_eq!(allowance.inactivity, Some(15 * MINUTE));
-        assert_eq!(allowance.extending, Extending::Some);
+        let policy_limits = PolicyLimits::of(&settings);
+        assert_eq!(policy_limits.longest, 600 * MINUTE);
+        assert_eq!(policy_limits.inactivity, Some(15 * MINUTE));
+        assert_eq!(policy_limits.extensions, Extensions::Some);
     }
 
     #[test]
     fn as_shipped_nobody_has_an_inactivity_limit_or_more_time() {
-        let allowance = Allowance::default();
-        assert_eq!(allowance.longest, ABSOLUTE_MAX);
-        assert_eq!(allowance.inactivity, None);
-        assert_eq!(allowance.extending, Extending::Nobody);
+        let policy_limits = PolicyLimits::default();
+        assert_eq!(policy_limits.longest, ABSOLUTE_MAX);
+        assert_eq!(policy_limits.inactivity, None);
+        assert_eq!(policy_limits.extensions, Extensions::Nobody);
     }
 }

@@ -98,20 +98,6 @@ impl Root {
     }
 }
 
-/// A line of a file, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    /// From 1.
-    pub(crate) line: usize,
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
 /// A root file system of a test's own.
 #[cfg(test)]
 pub(crate) mod fake {

@@ -2,7 +2,7 @@
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::policy_limits::Allowance;
+use crate::doctor::policy_limits::PolicyLimits;
 use crate::doctor::root::Root;
 
 /// From this version on the kernel moves the time of a terminal also for what is read through
@@ -11,7 +11,7 @@ const DEV_TTY_COUNTS: (u32, u32) = (6, 4);
 
 /// What is known of the machine.
 #[derive(Debug)]
-pub(crate) struct Facts {
+pub(crate) struct System {
     /// `uname -r`.
     kernel: String,
     cgroups: Cgroups,
@@ -42,7 +42,7 @@ enum Mosh {
     Missing,
 }
 
-impl Facts {
+impl System {
     /// `clock` is what timedated says.
     pub(crate) fn gather(root: &Root, clock: Clock) -> Self {
         let clock = if root.has("/run/systemd/timesync/synchronized") {
@@ -80,16 +80,16 @@ impl Cgroups {
 }
 
 /// Everything about the machine.
-pub(crate) fn examine(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
+pub(crate) fn examine(facts: &System, policy_limits: &PolicyLimits) -> Vec<Finding> {
     vec![
-        kernel(&facts.kernel, allowance),
+        kernel(&facts.kernel, policy_limits),
         cgroups(facts.cgroups),
         clock(facts.clock),
         mosh(facts.mosh),
     ]
 }
 
-fn kernel(release: &str, allowance: &Allowance) -> Finding {
+fn kernel(release: &str, policy_limits: &PolicyLimits) -> Finding {
     let check = Check::SystemKernel;
     match version(release) {
         Some(version) if version < DEV_TTY_COUNTS => {
@@ -97,7 +97,7 @@ fn kernel(release: &str, allowance: &Allowance) -> Finding {
                 "this kernel ({release}) does not note what is read through /dev/tty: who reads in \
                  less looks idle"
             );
-            if allowance.inactivity.is_none() {
+            if policy_limits.inactivity.is_none() {
                 return Finding::note(check, &what);
             }
             Finding::warning(check, &what).do_this(
@@ -166,13 +166,13 @@ mod tests {
 
     use super::*;
     use crate::doctor::finding::Level;
-    use crate::doctor::policy_limits::Extending;
+    use crate::doctor::policy_limits::Extensions;
     use crate::doctor::root::fake;
 
-    const INACTIVE: Allowance = Allowance {
+    const INACTIVE: PolicyLimits = PolicyLimits {
         longest: Duration::from_secs(900),
         inactivity: Some(Duration::from_secs(900)),
-        extending: Extending::Nobody,
+        extensions: Extensions::Nobody,
     };
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
             ("", Level::Note, Level::Note),
         ] {
             assert_eq!(
-                kernel(release, &Allowance::default()).level,
+                kernel(release, &PolicyLimits::default()).level,
                 without,
                 "{release}"
             );
@@ -202,7 +202,7 @@ mod tests {
             ("/sys/fs/cgroup/cgroup.controllers", "cpu\n"),
             ("/run/systemd/timesync/synchronized", ""),
         ]);
-        let findings = examine(&Facts::gather(&root, Clock::Unknown), &INACTIVE);
+        let findings = examine(&System::gather(&root, Clock::Unknown), &INACTIVE);
         assert!(
             findings.iter().all(|finding| finding.level == Level::Ok),
             "{findings:?}"
@@ -211,7 +211,7 @@ mod tests {
             ("/sys/fs/cgroup/unified/cgroup.controllers", ""),
             ("/usr/bin/mosh-server", ""),
         ]);
-        let facts = Facts::gather(&root, Clock::Free);
+        let facts = System::gather(&root, Clock::Free);
         assert_eq!(facts.cgroups, Cgroups::Hybrid);
         let levels: Vec<_> = examine(&facts, &INACTIVE)
             .iter()

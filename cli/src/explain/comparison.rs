@@ -14,7 +14,7 @@ use crate::text::{listed, one_line};
 
 /// Every rule that was asked before one held, and why it did not hold.
 pub(super) fn passed_over(policy: &Policy, subject: &Subject<'_>) -> Vec<PassedOver> {
-    let asked = Asked::of(policy, subject);
+    let tested = TestedRules::of(policy, subject);
     let held = match policy.judge(subject) {
         Verdict::Limited { rule, .. } => rule,
         Verdict::Exempt(_) | Verdict::NeedsGroups => None,
@@ -25,21 +25,21 @@ pub(super) fn passed_over(policy: &Policy, subject: &Subject<'_>) -> Vec<PassedO
         .filter_map(|rule| {
             Some(PassedOver {
                 rule: one_line(&rule.name),
-                why: asked.objection(&rule.matching, subject)?,
+                why: tested.objection(&rule.matching, subject)?,
             })
         })
         .collect()
 }
 
 /// Which rules a policy asks about somebody.
-enum Asked {
+enum TestedRules {
     All,
     /// Those that name the user.
     Naming,
     None,
 }
 
-impl Asked {
+impl TestedRules {
     fn of(policy: &Policy, subject: &Subject<'_>) -> Self {
         let bare = Policy {
             rules: Vec::new(),

@@ -11,7 +11,7 @@ use session_timeout_policy::{
 };
 
 use super::comparison::passed_over;
-use super::{About, Explanation, Holds, Login, Setting, Step};
+use super::{About, Explanation, Holds, Login, ScheduledEvent, Setting};
 use crate::accounts::Account;
 use crate::text::one_line;
 
@@ -120,7 +120,7 @@ fn extended(limits: &Limits) -> Option<Duration> {
 }
 
 /// What comes after the login, if there is no input at all.
-fn schedule(limits: &Limits, session_type: SessionType) -> Vec<Step> {
+fn schedule(limits: &Limits, session_type: SessionType) -> Vec<ScheduledEvent> {
     let login = BootTime::default();
     let milestones = limits.schedule(login, session_type).into_iter();
     milestones
@@ -130,7 +130,7 @@ fn schedule(limits: &Limits, session_type: SessionType) -> Vec<Step> {
                 MilestoneKind::Warning(limit, _) => ("warning", kind(limit)),
                 MilestoneKind::Lock => ("lock", "lock-after"),
             };
-            Step {
+            ScheduledEvent {
                 what: what.to_owned(),
                 limit: limit.to_owned(),
                 after: at.since(login),

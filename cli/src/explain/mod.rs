@@ -25,7 +25,7 @@ pub(crate) struct Explanation {
     /// Every value that holds; empty where no limit does.
     pub(crate) settings: Vec<Setting>,
     /// What comes, in order.
-    pub(crate) schedule: Vec<Step>,
+    pub(crate) schedule: Vec<ScheduledEvent>,
 }
 
 /// What is explained.
@@ -97,7 +97,7 @@ pub(crate) struct Setting {
 
 /// One thing that comes if nothing comes between.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Step {
+pub(crate) struct ScheduledEvent {
     /// `warning`, `end` or `lock`.
     pub(crate) what: String,
     /// `absolute`, `inactivity` or `lock-after`.
@@ -106,7 +106,7 @@ pub(crate) struct Step {
     pub(crate) after: Duration,
 }
 
-impl Step {
+impl ScheduledEvent {
     /// Whether input puts it off.
     fn waits_for_input(&self) -> bool {
         matches!(self.limit.as_str(), "inactivity" | "lock-after")
@@ -125,8 +125,8 @@ impl Step {
 pub(crate) mod samples {
     use super::*;
 
-    pub(crate) fn step(what: &str, limit: &str, secs: u64) -> Step {
-        Step {
+    pub(crate) fn step(what: &str, limit: &str, secs: u64) -> ScheduledEvent {
+        ScheduledEvent {
             what: what.into(),
             limit: limit.into(),
             after: Duration::from_secs(secs),

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use session_timeout_texts::roughly;
 
-use super::{About, Explanation, Holds, Login, Setting, Step};
+use super::{About, Explanation, Holds, Login, ScheduledEvent, Setting};
 use crate::columns::{HEADER, NOW, SOON, line, row, widest};
 use crate::no_session::reason;
 use crate::status::notes::earlier_limit;
@@ -183,7 +183,7 @@ fn schedule(out: &mut String, explanation: &Explanation) {
     }
     let title = match explanation.about {
         About::Login(_) => "AFTER THE LOGIN",
-        About::Session { .. } if steps.iter().any(Step::waits_for_input) => {
+        About::Session { .. } if steps.iter().any(ScheduledEvent::waits_for_input) => {
             "AS THINGS STAND, WITHOUT MORE INPUT"
         }
         About::Session { .. } => "AS THINGS STAND",
@@ -203,7 +203,7 @@ fn schedule(out: &mut String, explanation: &Explanation) {
     }
 }
 
-fn when(step: &Step, about: &About) -> String {
+fn when(step: &ScheduledEvent, about: &About) -> String {
     let span = roughly(step.after);
     match about {
         About::Session { .. } => format!("in {span}"),
@@ -212,7 +212,7 @@ fn when(step: &Step, about: &About) -> String {
     }
 }
 
-fn what(step: &Step, explanation: &Explanation) -> String {
+fn what(step: &ScheduledEvent, explanation: &Explanation) -> String {
     let longest = match &explanation.about {
         About::Login(login) if step.what == "end" => login.longest.map(roughly),
         About::Login(_) | About::Session { .. } => None,

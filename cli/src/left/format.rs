@@ -1,4 +1,4 @@
-//! `--format`: a text of the user's own, with places for what is known.
+//! `--format`: a text of the user's own, with placeholders for what is known.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use session_timeout_texts::Language;
 
 use super::{Left, Precision, remaining};
 
-/// A text with places in it.
+/// A text with placeholders in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Format(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Place(Place),
+    Placeholder(Placeholder),
 }
 
-/// What can stand in a place.
+/// What can stand in a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Placeholder {
     Extensions,
     Left,
     Limit,
@@ -31,7 +31,7 @@ enum Place {
     Short,
 }
 
-impl Place {
+impl Placeholder {
     const ALL: [Self; 9] = [
         Self::Left,
         Self::Short,
@@ -100,28 +100,28 @@ fn short(words: &str) -> String {
 }
 
 impl Format {
-    /// The text, with what is known in its places.
+    /// The text, with what is known in its placeholders.
     pub(crate) fn filled(&self, language: Language, left: &Left, now: Duration) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Place(place) => place.filled(language, left, now),
+            Piece::Placeholder(placeholder) => placeholder.filled(language, left, now),
         });
         pieces.collect()
     }
 
     /// In how long the text will be another one.
     pub(crate) fn changes_in(&self, left: &Left, now: Duration) -> Option<Duration> {
-        let places = self.0.iter().filter_map(|piece| match piece {
+        let placeholders = self.0.iter().filter_map(|piece| match piece {
             Piece::Text(_) => None,
-            Piece::Place(place) => place.precision().changes_in(left, now),
+            Piece::Placeholder(placeholder) => placeholder.precision().changes_in(left, now),
         });
-        places.min()
+        placeholders.min()
     }
 }
 
 impl Default for Format {
     fn default() -> Self {
-        Self(vec![Piece::Place(Place::Left)])
+        Self(vec![Piece::Placeholder(Placeholder::Left)])
     }
 }
 
@@ -147,7 +147,7 @@ impl FromStr for Format {
             let (name, after) =
                 inside.ok_or("a brace is alone; {{ and }} are braces themselves")?;
             pieces.push(Piece::Text(std::mem::take(&mut plain)));
-            pieces.push(Piece::Place(place(name)?));
+            pieces.push(Piece::Placeholder(placeholder(name)?));
             rest = after;
         }
         plain.push_str(rest);
@@ -157,10 +157,12 @@ impl FromStr for Format {
     }
 }
 
-fn place(name: &str) -> Result<Place, String> {
-    let known = Place::ALL.into_iter().find(|place| place.name() == name);
+fn placeholder(name: &str) -> Result<Placeholder, String> {
+    let known = Placeholder::ALL
+        .into_iter()
+        .find(|placeholder| placeholder.name() == name);
     known.ok_or_else(|| {
-        let names = Place::ALL.map(|place| format!("{{{}}}", place.name()));
+        let names = Placeholder::ALL.map(|placeholder| format!("{{{}}}", placeholder.name()));
         format!("there is no {{{name}}}; there are {}", names.join(" "))
     })
 }

@@ -18,7 +18,7 @@ pub(crate) struct Left {
     pub(crate) session: String,
     pub(crate) phase: String,
     /// What comes first, if anything does.
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<NextEnd>,
     /// `terminate`, `hang-up`, `lock` or `report`; absent where no limit holds.
     pub(crate) end_action: Option<String>,
     /// How often the absolute limit may yet be put off.
@@ -27,7 +27,7 @@ pub(crate) struct Left {
 
 /// What comes first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct End {
+pub(crate) struct NextEnd {
     /// The limit: `absolute` or `inactivity`.
     pub(crate) limit: String,
     /// When, by [`now`].
@@ -71,7 +71,7 @@ pub(crate) enum Precision {
 
 /// A text shows less than its time that it has, by up to so much, so that the next text is due
 /// when it is looked at.
-const PAST: Duration = Duration::from_millis(1);
+const ROUNDING_MARGIN: Duration = Duration::from_millis(1);
 
 impl Precision {
     /// In how long the text will be another one.
@@ -86,12 +86,12 @@ impl Precision {
                 let length = left.end.as_ref()?.length?;
                 let whole = left.percent(now)?;
                 let shown = length.saturating_mul(u32::try_from(whole).ok()?) / 100;
-                return (whole > 0).then(|| remaining.saturating_sub(shown) + PAST);
+                return (whole > 0).then(|| remaining.saturating_sub(shown) + ROUNDING_MARGIN);
             }
         };
         let past_the_step = remaining.as_nanos() % step.as_nanos();
         let past_the_step = Duration::from_nanos(u64::try_from(past_the_step).ok()?);
-        (remaining >= step).then_some(past_the_step + PAST)
+        (remaining >= step).then_some(past_the_step + ROUNDING_MARGIN)
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn sample(left: u64) -> (Left, Duration) {
     let left = Left {
         session: "c1".into(),
         phase: "running".into(),
-        end: Some(End {
+        end: Some(NextEnd {
             limit: "absolute".into(),
             at: now + Duration::from_secs(left),
             length: Some(Duration::from_secs(7200)),
@@ -143,7 +143,10 @@ mod tests {
             let mut looks = 0;
             while let Some(wait) = precision.changes_in(&left, now) {
                 let text = shown(precision, &left, now);
-                assert_eq!(shown(precision, &left, now + wait - 2 * PAST), text);
+                assert_eq!(
+                    shown(precision, &left, now + wait - 2 * ROUNDING_MARGIN),
+                    text
+                );
                 now += wait;
                 looks += 1;
                 assert_ne!(shown(precision, &left, now), text, "{precision:?}");

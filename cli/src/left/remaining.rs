@@ -7,11 +7,11 @@ use session_timeout_texts::{Language, Sentence, State, roughly};
 use super::Left;
 
 /// From here on seconds are shown.
-const SOON: Duration = Duration::from_secs(5 * 60);
+const SECONDS_BELOW: Duration = Duration::from_secs(5 * 60);
 
 /// How fine a time of this length is shown.
 pub(crate) const fn step(left: Duration) -> Duration {
-    if left.as_secs() < SOON.as_secs() {
+    if left.as_secs() < SECONDS_BELOW.as_secs() {
         Duration::from_secs(1)
     } else {
         Duration::from_secs(60)

@@ -15,11 +15,11 @@ use crate::bus::{self, Bus};
 use crate::error::Error;
 
 /// How long a daemon may be away, as in an upgrade.
-const AWAY: Duration = Duration::from_secs(10);
+const MAX_ABSENCE: Duration = Duration::from_secs(10);
 /// How long a daemon that has just started may not know a session.
-const LEARNING: Duration = Duration::from_secs(3);
+const STARTUP_TIME: Duration = Duration::from_secs(3);
 /// Between two questions to such a one.
-const PAUSE: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Signals that may wait; who misses one of several misses nothing.
 const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 
@@ -34,41 +34,41 @@ pub(crate) async fn watch(
     let mut signals = Signals::of(bus, &session).await?;
     let alarm = Alarm::new().map_err(Error::Runtime)?;
     // What has changed before somebody listened.
-    let mut ask = Ask::Once;
+    let mut query = Query::Once;
     loop {
-        let told = match ask {
-            Ask::Not => Some(left),
-            Ask::Once => over(bus.left(&session).await)?,
-            Ask::Again => learnt(bus, &session).await?,
+        let answer = match query {
+            Query::Not => Some(left),
+            Query::Once => unless_gone(bus.left(&session).await)?,
+            Query::UntilKnown => query_until_known(bus, &session).await?,
         };
-        let Some(told) = told else { return Ok(()) };
-        left = told;
+        let Some(answer) = answer else { return Ok(()) };
+        left = answer;
         let now = now();
         let next = show(&left, now)?;
         alarm
             .set(next.map(|wait| now + wait))
             .map_err(Error::Runtime)?;
-        ask = tokio::select! {
+        query = tokio::select! {
             fired = alarm.fired() => {
                 fired.map_err(Error::Runtime)?;
-                Ask::Not
+                Query::Not
             }
-            ask = signals.next() => ask?,
+            query = signals.next() => query?,
         };
     }
 }
 
 /// Whether the daemon is to be asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ask {
+enum Query {
     Not,
     Once,
     /// It has just started, and may not know everything yet.
-    Again,
+    UntilKnown,
 }
 
 /// A session that is not there any more is over.
-fn over(answer: Result<Left, Error>) -> Result<Option<Left>, Error> {
+fn unless_gone(answer: Result<Left, Error>) -> Result<Option<Left>, Error> {
     match answer {
         Ok(left) => Ok(Some(left)),
         Err(Error::Refused(_)) => Ok(None),
@@ -76,14 +76,14 @@ fn over(answer: Result<Left, Error>) -> Result<Option<Left>, Error> {
     }
 }
 
-async fn learnt(bus: &Bus, session: &str) -> Result<Option<Left>, Error> {
+async fn query_until_known(bus: &Bus, session: &str) -> Result<Option<Left>, Error> {
     let begun = Instant::now();
     loop {
-        let answer = over(bus.left(session).await)?;
-        if answer.is_some() || begun.elapsed() > LEARNING {
+        let answer = unless_gone(bus.left(session).await)?;
+        if answer.is_some() || begun.elapsed() > STARTUP_TIME {
             return Ok(answer);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
@@ -117,30 +117,30 @@ impl Signals {
                 owners: MessageStream::for_match_rule(owners, connection, Some(QUEUE)).await?,
             })
         };
-        bus.patiently(subscribe).await
+        bus.with_timeout(subscribe).await
     }
 
     /// Waits for the next one. Cancel safe.
-    async fn next(&mut self) -> Result<Ask, Error> {
+    async fn next(&mut self) -> Result<Query, Error> {
         tokio::select! {
             change = self.changes.next() => match change {
-                Some(Ok(_)) => Ok(Ask::Once),
+                Some(Ok(_)) => Ok(Query::Once),
                 _ => Err(closed()),
             },
             owner = self.owners.next() => match owned(owner)? {
-                Owned::Yes => Ok(Ask::Again),
+                Owned::Yes => Ok(Query::UntilKnown),
                 Owned::No => self.back().await,
             },
         }
     }
 
     /// Waits for a daemon that is away.
-    async fn back(&mut self) -> Result<Ask, Error> {
+    async fn back(&mut self) -> Result<Query, Error> {
         let owned = async {
             while owned(self.owners.next().await)? == Owned::No {}
-            Ok(Ask::Again)
+            Ok(Query::UntilKnown)
         };
-        let back = tokio::time::timeout(AWAY, owned).await;
+        let back = tokio::time::timeout(MAX_ABSENCE, owned).await;
         back.unwrap_or(Err(Error::NotRunning))
     }
 }

@@ -32,27 +32,27 @@ pub(crate) fn render(status: &Status, width: Option<usize>) -> String {
 }
 
 fn sessions(out: &mut String, sessions: &[Session], width: Option<usize>) {
-    let mut columns: Vec<Drawn> = Column::ALL
+    let mut columns: Vec<FilledColumn> = Column::ALL
         .into_iter()
         .filter(|column| column.is_worth_its_place(sessions))
-        .map(|column| Drawn::new(column, sessions))
+        .map(|column| FilledColumn::new(column, sessions))
         .collect();
     let mut left_out = Vec::new();
     for column in Column::DISPENSABLE {
-        let widths: Vec<usize> = columns.iter().map(|drawn| drawn.width).collect();
+        let widths: Vec<usize> = columns.iter().map(|filled| filled.width).collect();
         if width.is_none_or(|width| total_width(&widths) <= width) {
             break;
         }
         let before = columns.len();
-        columns.retain(|drawn| drawn.column != column);
+        columns.retain(|filled| filled.column != column);
         left_out.extend((columns.len() < before).then(|| column.title()));
     }
     let titles = columns
         .iter()
-        .map(|drawn| (drawn.column.title(), drawn.width));
+        .map(|filled| (filled.column.title(), filled.width));
     line(out, HEADER, &row(titles));
     for (index, session) in sessions.iter().enumerate() {
-        let text = row(columns.iter().map(|drawn| drawn.cell(index)));
+        let text = row(columns.iter().map(|filled| filled.cell(index)));
         line(out, style(session), &text);
     }
     if !left_out.is_empty() {
@@ -200,13 +200,13 @@ fn left(session: &Session) -> Option<String> {
 }
 
 /// A column as it will be printed.
-struct Drawn {
+struct FilledColumn {
     column: Column,
     cells: Vec<String>,
     width: usize,
 }
 
-impl Drawn {
+impl FilledColumn {
     fn new(column: Column, sessions: &[Session]) -> Self {
         let cells: Vec<String> = sessions
             .iter()

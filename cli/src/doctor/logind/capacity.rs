@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::logind::RELOAD;
+use crate::doctor::logind::conf::RELOAD;
 use crate::text::{listed, one_line};
 
 /// The number of logind's sessions, by org.freedesktop.login1(5).
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Usage {
     /// `NCurrentSessions` and `SessionsMax`; absent if logind did not report them.
-    pub(crate) places: Option<Places>,
+    pub(crate) places: Option<SessionCount>,
     /// Absent if logind was not asked, since it had not replied before.
     pub(crate) closing: Option<Closing>,
 }
@@ -29,7 +29,7 @@ pub(crate) enum Closing {
     },
 }
 
-impl Facts {
+impl Usage {
     fn closing_users(&self) -> &[String] {
         match &self.closing {
             Some(Closing::Known { users, .. }) => users,
@@ -40,22 +40,22 @@ impl Facts {
 
 /// The number of sessions, and the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Places {
+pub(crate) struct SessionCount {
     pub(crate) taken: u64,
     pub(crate) all: u64,
 }
 
 /// All findings about logind's capacity.
-pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
+pub(crate) fn examine(facts: &Usage) -> Vec<Finding> {
     let places = facts.places.map(|places| sessions_max(places, facts));
     let closing = facts.closing.as_ref().map(closing);
     places.into_iter().chain(closing).collect()
 }
 
 /// Beyond `SessionsMax` logind refuses a session, and the login goes on without one.
-fn sessions_max(places: Places, facts: &Facts) -> Finding {
+fn sessions_max(places: SessionCount, facts: &Usage) -> Finding {
     let check = Check::LogindSessionsMax;
-    let Places { taken, all } = places;
+    let SessionCount { taken, all } = places;
     let what = format!("logind has {taken} sessions of the {all} that SessionsMax= allows");
     let percent = u128::from(taken) * 100;
     if percent <= u128::from(all) * 50 {
@@ -145,9 +145,9 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Level;
 
-    fn facts(taken: u64, closing: &[&str]) -> Facts {
-        Facts {
-            places: Some(Places { taken, all: 100 }),
+    fn facts(taken: u64, closing: &[&str]) -> Usage {
+        Usage {
+            places: Some(SessionCount { taken, all: 100 }),
             closing: Some(known(closing, 0)),
         }
     }
@@ -192,7 +192,7 @@ mod tests {
             assert_eq!(found[0].level, level, "{taken}");
             assert_eq!(found[0].fix.is_some(), level > Level::Ok, "{taken}");
         }
-        assert_eq!(examine(&Facts::default()), []);
+        assert_eq!(examine(&Usage::default()), []);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! logind.conf and its drop-ins (logind.conf(5), systemd.syntax(7)).
 
-use crate::doctor::root::{Place, Root, Text};
+use crate::doctor::root::{Root, Text};
+use session_timeout_config::Place;
+
+/// Where logind cannot reload, as on Debian 12, it is restarted, which ends no session.
+pub(crate) const RELOAD: &str = "systemctl reload-or-restart systemd-logind";
 
 /// The most important one first.
 const DIRS: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
@@ -8,14 +12,14 @@ const DIRS: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
 /// Every key of `[Login]`, in the order in which they are read.
 #[derive(Debug, Default)]
 pub(crate) struct LogindConf {
-    keys: Vec<Key>,
+    keys: Vec<ConfLine>,
     /// Files that the caller may not read.
     pub(crate) hidden: Vec<String>,
 }
 
 /// A line `name=value`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct ConfLine {
     name: String,
     pub(crate) value: String,
     pub(crate) place: Place,
@@ -35,7 +39,7 @@ impl LogindConf {
     }
 
     /// The line that counts: the last one, unless it is empty, which sets the default again.
-    pub(crate) fn get(&self, name: &str) -> Option<&Key> {
+    pub(crate) fn get(&self, name: &str) -> Option<&ConfLine> {
         let mut named = self.keys.iter().filter(|key| key.name == name);
         named.next_back().filter(|key| !key.value.is_empty())
     }
@@ -64,7 +68,7 @@ fn name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-fn keys(text: &str, file: &str) -> Vec<Key> {
+fn keys(text: &str, file: &str) -> Vec<ConfLine> {
     let mut section = String::new();
     let mut keys = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -80,7 +84,7 @@ fn keys(text: &str, file: &str) -> Vec<Key> {
         } else if let Some((name, value)) = line.split_once('=')
             && section == "Login"
         {
-            keys.push(Key {
+            keys.push(ConfLine {
                 name: name.trim().to_owned(),
                 value: value.trim().to_owned(),
                 place: Place {

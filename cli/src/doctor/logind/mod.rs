@@ -9,24 +9,21 @@ use session_timeout_texts::roughly;
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::{Finding, Level};
-use crate::doctor::logind::capacity::Places;
-use crate::doctor::logind::conf::{Key, LogindConf};
-
-/// Where logind cannot reload, as on Debian 12, it is restarted, which ends no session.
-pub(super) const RELOAD: &str = "systemctl reload-or-restart systemd-logind";
+use crate::doctor::logind::capacity::SessionCount;
+use crate::doctor::logind::conf::{ConfLine, LogindConf, RELOAD};
 
 /// What is in force, as logind says itself (org.freedesktop.login1(5)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct InForce {
+pub(crate) struct LogindSettings {
     /// `StopIdleSessionUSec`; absent where it is off.
     pub(crate) stop_idle_session: Option<Duration>,
     pub(crate) idle_action: Option<String>,
     pub(crate) kill_user_processes: Option<bool>,
-    pub(crate) places: Option<Places>,
+    pub(crate) places: Option<SessionCount>,
 }
 
 /// Everything about logind. `in_force` is absent where logind did not say.
-pub(crate) fn examine(conf: &LogindConf, in_force: Option<&InForce>) -> Vec<Finding> {
+pub(crate) fn examine(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Vec<Finding> {
     let mut findings = vec![
         stop_idle_session(conf, in_force),
         idle_action(conf, in_force),
@@ -39,7 +36,7 @@ pub(crate) fn examine(conf: &LogindConf, in_force: Option<&InForce>) -> Vec<Find
 
 /// "It makes logind spin and then ends desktops at once" is what two releases were seen to do
 /// (`session_dispatch_stop_on_idle()`, systemd 252 and 257).
-fn stop_idle_session(conf: &LogindConf, in_force: Option<&InForce>) -> Finding {
+fn stop_idle_session(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding {
     const NAME: &str = "StopIdleSessionSec";
     let check = Check::LogindStopIdleSession;
     let harm = "logind ends idle sessions itself, without a warning, and keeps a processor busy \
@@ -68,7 +65,7 @@ fn is_off(value: &str) -> bool {
     value == "infinity" || !value.contains(|c: char| matches!(c, '1'..='9'))
 }
 
-fn idle_action(conf: &LogindConf, in_force: Option<&InForce>) -> Finding {
+fn idle_action(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding {
     let check = Check::LogindIdleAction;
     let (action, place) = told(
         conf.get("IdleAction"),
@@ -87,7 +84,7 @@ fn idle_action(conf: &LogindConf, in_force: Option<&InForce>) -> Finding {
     }
 }
 
-fn kill_user_processes(conf: &LogindConf, in_force: Option<&InForce>) -> Finding {
+fn kill_user_processes(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding {
     let check = Check::LogindKillUserProcesses;
     let (value, place) = told(
         conf.get("KillUserProcesses"),
@@ -107,7 +104,7 @@ fn kill_user_processes(conf: &LogindConf, in_force: Option<&InForce>) -> Finding
 }
 
 /// The value that counts, and where it is from: the file's, because that is where it is changed.
-fn told(key: Option<&Key>, in_force: Option<String>) -> (Option<String>, String) {
+fn told(key: Option<&ConfLine>, in_force: Option<String>) -> (Option<String>, String) {
     match key {
         Some(key) => (Some(key.value.clone()), format!(" ({})", key.place)),
         None => (in_force, String::new()),
@@ -132,7 +129,7 @@ mod tests {
         LogindConf::read(&root)
     }
 
-    fn ills(text: &str, in_force: Option<&InForce>) -> Vec<(Check, Level)> {
+    fn ills(text: &str, in_force: Option<&LogindSettings>) -> Vec<(Check, Level)> {
         let findings = examine(&conf(text), in_force);
         let ills = findings.iter().filter(|finding| finding.level > Level::Ok);
         ills.map(|finding| (finding.check, finding.level)).collect()
@@ -171,9 +168,9 @@ mod tests {
 
     #[test]
     fn what_logind_has_and_no_file_says_is_told_with_the_command_that_ends_it() {
-        let in_force = InForce {
+        let in_force = LogindSettings {
             stop_idle_session: Some(Duration::from_secs(600)),
-            ..InForce::default()
+            ..LogindSettings::default()
         };
         let finding = stop_idle_session(&conf(""), Some(&in_force));
         assert_eq!(finding.level, Level::Warning);
@@ -186,10 +183,10 @@ mod tests {
 
     #[test]
     fn defaults_of_the_build_are_logind_s_to_tell() {
-        let in_force = InForce {
+        let in_force = LogindSettings {
             kill_user_processes: Some(true),
             idle_action: Some("suspend".into()),
-            ..InForce::default()
+            ..LogindSettings::default()
         };
         let expected = [
             (Check::LogindIdleAction, Level::Note),

@@ -8,12 +8,12 @@ use session_timeout_texts::exactly;
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::pam::stack::{BACKSTOP, Line, Stack};
+use crate::doctor::pam::stack::{BACKSTOP, Stack, StackLine};
 use crate::doctor::pam::{OURS, SYSTEMD};
 
 /// The minimum and maximum of the PAM module; pam_session_timeout(8).
-const LEAST: Duration = Duration::from_secs(10 * 60);
-const MOST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MIN_BACKSTOP: Duration = Duration::from_secs(10 * 60);
+const MAX_BACKSTOP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const UNITS: [&str; 4] = ["s", "min", "h", "d"];
 
 /// The time in the packaged profile.
@@ -26,7 +26,7 @@ pub(crate) fn examine<'a>(
     settings: Option<&Settings>,
 ) -> Vec<Finding> {
     let default = Settings::default();
-    let lasting = Lasting::of(settings.unwrap_or(&default));
+    let lasting = LongestSession::of(settings.unwrap_or(&default));
     let mut findings: Vec<Finding> = Vec::new();
     for stack in stacks {
         if let Some(line) = stack.find_backstop(OURS) {
@@ -46,14 +46,14 @@ pub(crate) fn examine<'a>(
 
 /// The longest session that the policy allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Lasting {
+enum LongestSession {
     /// The maximum, with every extension.
     UpTo(Duration),
     /// Some sessions continue after their limits.
     Unlimited,
 }
 
-impl Lasting {
+impl LongestSession {
     fn of(settings: &Settings) -> Self {
         let rules = settings.rules.iter().map(|rule| &rule.effective.limits);
         let all = rules.chain([&settings.default.limits]);
@@ -70,7 +70,7 @@ impl Lasting {
     }
 }
 
-fn judge(stack: &Stack, line: &Line, lasting: Lasting) -> Finding {
+fn judge(stack: &Stack, line: &StackLine, lasting: LongestSession) -> Finding {
     let check = Check::PamBackstop;
     let place = &line.place;
     let text = line.value(BACKSTOP).unwrap_or_default();
@@ -92,11 +92,11 @@ fn judge(stack: &Stack, line: &Line, lasting: Lasting) -> Finding {
     }
     let after = exactly(time);
     match lasting {
-        Lasting::UpTo(longest) if time > longest => {
+        LongestSession::UpTo(longest) if time > longest => {
             let what = format!("PID 1 ends sessions after {after}, should nobody have done so");
             Finding::ok(check, &what)
         }
-        Lasting::UpTo(longest) => {
+        LongestSession::UpTo(longest) => {
             let longest_text = exactly(longest);
             let what = format!(
                 "the backstop of {after} ({place}) is not longer than the {longest_text} that the \
@@ -105,7 +105,7 @@ fn judge(stack: &Stack, line: &Line, lasting: Lasting) -> Finding {
             let wanted = duration::print(longest + Duration::from_secs(60 * 60));
             Finding::warning(check, &what).do_this(&set_to(line, &wanted))
         }
-        Lasting::Unlimited => {
+        LongestSession::Unlimited => {
             let what = format!(
                 "the policy lets sessions go on after their limits (`action`), and the backstop of \
                  {after} ({place}) ends them all the same, without a warning"
@@ -117,21 +117,21 @@ fn judge(stack: &Stack, line: &Line, lasting: Lasting) -> Finding {
     }
 }
 
-fn set_to(line: &Line, time: &str) -> String {
+fn set_to(line: &StackLine, time: &str) -> String {
     format!("set {BACKSTOP}={time} in the line {}", line.place)
 }
 
 /// The time in the syntax of the module: one number with one unit, within the range.
-fn time_of(line: &Line) -> Option<Duration> {
+fn time_of(line: &StackLine) -> Option<Duration> {
     let text = line.value(BACKSTOP)?;
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let time = duration::parse(text).ok()?;
     let least = if line.has("allow-short-limits") {
         Duration::from_secs(1)
     } else {
-        LEAST
+        MIN_BACKSTOP
     };
-    (UNITS.contains(&unit) && (least..=MOST).contains(&time)).then_some(time)
+    (UNITS.contains(&unit) && (least..=MAX_BACKSTOP).contains(&time)).then_some(time)
 }
 
 #[cfg(test)]

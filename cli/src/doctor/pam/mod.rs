@@ -7,7 +7,7 @@ pub(crate) mod stack;
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::pam::stack::{Line, Stack};
+use crate::doctor::pam::stack::{Stack, StackLine};
 use crate::doctor::root::Root;
 use crate::text::listed;
 
@@ -35,7 +35,7 @@ const GREETERS: [&str; 1] = ["gdm-launch-environment"];
 
 /// What there is to judge.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct PamConfig {
     /// Whether the module itself is there.
     module: Presence,
     /// The services of logins that there are, with what they come to.
@@ -60,7 +60,7 @@ enum Management {
     ByHand,
 }
 
-impl Facts {
+impl PamConfig {
     pub(crate) fn gather(root: &Root) -> Self {
         let module = if root.matching(MODULES).is_empty() {
             Presence::Missing
@@ -108,7 +108,7 @@ fn services_of(root: &Root) -> Vec<String> {
 }
 
 /// Everything about PAM.
-pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
+pub(crate) fn examine(facts: &PamConfig) -> Vec<Finding> {
     let mut findings = vec![module(facts), systemd(facts), stack(facts)];
     findings.extend(order(facts));
     findings.extend(alone(facts));
@@ -122,7 +122,7 @@ pub(crate) fn examine(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn module(facts: &Facts) -> Finding {
+fn module(facts: &PamConfig) -> Finding {
     match facts.module {
         Presence::There => Finding::ok(Check::PamModule, "the PAM module is installed"),
         Presence::Missing => Finding::error(
@@ -133,7 +133,7 @@ fn module(facts: &Facts) -> Finding {
     }
 }
 
-fn systemd(facts: &Facts) -> Finding {
+fn systemd(facts: &PamConfig) -> Finding {
     let check = Check::PamSystemd;
     match without(facts, SYSTEMD).as_slice() {
         [] => Finding::ok(check, "logins get a session from pam_systemd.so"),
@@ -149,7 +149,7 @@ fn systemd(facts: &Facts) -> Finding {
     }
 }
 
-fn stack(facts: &Facts) -> Finding {
+fn stack(facts: &PamConfig) -> Finding {
     let check = Check::PamStack;
     match without(facts, OURS).as_slice() {
         [] => Finding::ok(
@@ -170,7 +170,7 @@ fn stack(facts: &Facts) -> Finding {
 
 /// The fix of a line that is missing: where no service has it, it is missing in what they share.
 fn common_or_service(
-    facts: &Facts,
+    facts: &PamConfig,
     finding: Finding,
     services: &[&str],
     profile: &str,
@@ -195,15 +195,15 @@ fn common_or_service(
 }
 
 /// The services whose session stack, as far as it can be seen, lacks a module.
-fn without<'a>(facts: &'a Facts, module: &str) -> Vec<&'a str> {
+fn without<'a>(facts: &'a PamConfig, module: &str) -> Vec<&'a str> {
     let lacking = |(_, stack): &&(String, Stack)| stack.find(module).is_none() && stack.is_whole();
     let services = facts.services.iter().filter(lacking);
     services.map(|(name, _)| name.as_str()).collect()
 }
 
-fn order(facts: &Facts) -> Vec<Finding> {
+fn order(facts: &PamConfig) -> Vec<Finding> {
     let check = Check::PamOrder;
-    let mut wrong: Vec<(&Line, &Line)> = Vec::new();
+    let mut wrong: Vec<(&StackLine, &StackLine)> = Vec::new();
     for (_, stack) in &facts.services {
         if let (Some(ours), Some(systemd)) = (stack.find(OURS), stack.find(SYSTEMD))
             && stack.comes_before(ours, systemd)
@@ -212,7 +212,7 @@ fn order(facts: &Facts) -> Vec<Finding> {
             wrong.push((ours, systemd));
         }
     }
-    let complain = |(ours, systemd): &(&Line, &Line)| {
+    let complain = |(ours, systemd): &(&StackLine, &StackLine)| {
         let (ours, systemd) = (&ours.place, &systemd.place);
         let what = format!(
             "pam_session_timeout.so ({ours}) comes before pam_systemd.so ({systemd}), which makes \
@@ -230,7 +230,7 @@ fn order(facts: &Facts) -> Vec<Finding> {
     }
 }
 
-fn alone(facts: &Facts) -> Vec<Finding> {
+fn alone(facts: &PamConfig) -> Vec<Finding> {
     let check = Check::PamAlone;
     let only_ours = |(_, stack): &&(String, Stack)| stack.is_only(OURS) && stack.is_whole();
     let complain = |(name, _): &(String, Stack)| {
@@ -254,7 +254,7 @@ fn alone(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-fn noninteractive(facts: &Facts) -> Finding {
+fn noninteractive(facts: &PamConfig) -> Finding {
     let check = Check::PamNoninteractive;
     match facts.noninteractive.find(OURS) {
         None => Finding::ok(
@@ -296,7 +296,7 @@ session optional pam_session_timeout.so
     /// What is not well.
     fn ills(files: &[(&str, &str)]) -> Vec<Finding> {
         let (_dir, root) = fake::root(files);
-        let mut findings = examine(&Facts::gather(&root));
+        let mut findings = examine(&PamConfig::gather(&root));
         findings.retain(|finding| finding.level > Level::Ok);
         findings
     }
@@ -309,7 +309,7 @@ session optional pam_session_timeout.so
     fn what_pam_auth_update_makes_is_well() {
         assert_eq!(with_common(GOOD), []);
         let (_dir, root) = fake::root(&[MODULE, SSHD, (COMMON, GOOD)]);
-        assert_eq!(examine(&Facts::gather(&root)).len(), 7);
+        assert_eq!(examine(&PamConfig::gather(&root)).len(), 7);
     }
 
     #[test]

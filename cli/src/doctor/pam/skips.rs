@@ -2,13 +2,13 @@
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::pam::stack::{Line, Stack};
-use crate::doctor::root::Place;
+use crate::doctor::pam::stack::{Stack, StackLine};
 use crate::text::listed;
+use session_timeout_config::Place;
 
 /// A line that can skip modules, and which ones.
 struct Skip<'a> {
-    line: &'a Line,
+    line: &'a StackLine,
     modules: Vec<&'a str>,
     services: Vec<&'a str>,
 }

@@ -1,9 +1,10 @@
 //! The session stack of a PAM service, with what it includes (pam.d(5)).
 
+use session_timeout_config::Place;
 use std::str::SplitWhitespace;
 
 use crate::doctor::pam::control::Control;
-use crate::doctor::root::{Place, Root, Text};
+use crate::doctor::root::{Root, Text};
 
 /// Deeper than Linux-PAM itself goes (`PAM_SUBSTACK_MAX_LEVEL`, 16).
 const DEPTH_MAX: usize = 16;
@@ -16,14 +17,14 @@ pub(crate) const BACKSTOP: &str = "backstop";
 /// The lines of type `session`, in the order in which PAM comes to them.
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
-    lines: Vec<Line>,
+    lines: Vec<StackLine>,
     /// Files of it that the caller may not read.
     hidden: Vec<String>,
 }
 
 /// A line that calls a module, or includes a substack.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct StackLine {
     /// The module's file name without its directory; absent for a substack.
     module: Option<String>,
     pub(crate) control: Control,
@@ -33,7 +34,7 @@ pub(crate) struct Line {
     within: Vec<Place>,
 }
 
-impl Line {
+impl StackLine {
     /// Whether the line calls this module for its main purpose. A backstop line with the module of
     /// this package is not one that records.
     fn calls(&self, module: &str) -> bool {
@@ -66,14 +67,14 @@ impl Stack {
     }
 
     /// The first line that calls a module.
-    pub(crate) fn find(&self, module: &str) -> Option<&Line> {
+    pub(crate) fn find(&self, module: &str) -> Option<&StackLine> {
         self.lines.iter().find(|line| line.calls(module))
     }
 
     /// The first line whose control can skip a module that is in the stack.
-    pub(crate) fn skipping(&self, module: &str) -> Option<&Line> {
+    pub(crate) fn skipping(&self, module: &str) -> Option<&StackLine> {
         let first = self.lines.iter().position(|line| line.calls(module))?;
-        let skips = |(index, line): &(usize, &Line)| {
+        let skips = |(index, line): &(usize, &StackLine)| {
             // A substack returns a result to the outer stack, and skips nothing itself.
             if line.module.is_none() {
                 return false;
@@ -90,13 +91,13 @@ impl Stack {
     /// The position at which PAM can continue after this line: the lines between are skipped.
     /// `_pam_dispatch_aux()` of Linux-PAM ends only the stack or substack that contains the line,
     /// and counts a substack as one line of a jump.
-    fn passed_by(&self, index: usize, line: &Line) -> usize {
+    fn passed_by(&self, index: usize, line: &StackLine) -> usize {
         let rest = self.lines.iter().enumerate().skip(index + 1);
         let inside = rest.take_while(|(_, next)| next.within.starts_with(&line.within));
         if line.control.ends_the_stack() {
             return inside.last().map_or(index, |(last, _)| last) + 1;
         }
-        let level = |(_, next): &(usize, &Line)| next.within.len() == line.within.len();
+        let level = |(_, next): &(usize, &StackLine)| next.within.len() == line.within.len();
         let end = inside.clone().last().map_or(index, |(last, _)| last) + 1;
         let mut targets = inside.filter(level).skip(line.control.jump());
         targets.next().map_or(end, |(target, _)| target)
@@ -104,7 +105,7 @@ impl Stack {
 
     /// The first line that sets the backstop with this module. The module keeps that value if
     /// there are several such lines.
-    pub(crate) fn find_backstop(&self, module: &str) -> Option<&Line> {
+    pub(crate) fn find_backstop(&self, module: &str) -> Option<&StackLine> {
         let mut calls = self
             .lines
             .iter()
@@ -112,8 +113,8 @@ impl Stack {
         calls.find(|line| line.value(BACKSTOP).is_some())
     }
 
-    pub(crate) fn comes_before(&self, first: &Line, second: &Line) -> bool {
-        let position = |wanted: &Line| self.lines.iter().position(|line| line == wanted);
+    pub(crate) fn comes_before(&self, first: &StackLine, second: &StackLine) -> bool {
+        let position = |wanted: &StackLine| self.lines.iter().position(|line| line == wanted);
         position(first) < position(second)
     }
 
@@ -156,7 +157,7 @@ impl Stack {
                 line,
             };
             match Entry::parse(&text) {
-                Some(Entry::Module(control, module, arguments)) => self.lines.push(Line {
+                Some(Entry::Module(control, module, arguments)) => self.lines.push(StackLine {
                     module: Some(module.to_owned()),
                     control,
                     arguments: arguments.map(str::to_owned).collect(),
@@ -169,7 +170,7 @@ impl Stack {
                 }
                 Some(Entry::Substack(name)) if depth < DEPTH_MAX => {
                     let inner = [within, std::slice::from_ref(&place)].concat();
-                    self.lines.push(Line {
+                    self.lines.push(StackLine {
                         module: None,
                         control: Control::default(),
                         arguments: Vec::new(),
@@ -270,7 +271,7 @@ mod tests {
         ]);
         let stack = Stack::of(&root, "sshd").unwrap();
         let modules = || stack.lines.iter().filter(|line| line.module.is_some());
-        let names: Vec<_> = modules().map(Line::module).collect();
+        let names: Vec<_> = modules().map(StackLine::module).collect();
         assert_eq!(names, ["one.so", "two.so", "three.so", "last.so"]);
         let places: Vec<_> = modules().map(|line| line.place.to_string()).collect();
         assert_eq!(

@@ -5,8 +5,8 @@ use session_timeout_policy::NoSession;
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::{Finding, Level};
-use crate::doctor::logind::RELOAD;
-use crate::doctor::sessions::is_judged;
+use crate::doctor::logind::conf::RELOAD;
+use crate::doctor::sessions::report::is_judged;
 use crate::no_session::{known, reason};
 use crate::status::Session;
 use crate::text::listed;

@@ -2,20 +2,20 @@
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::sessions::{Facts, is_graphical, subject};
+use crate::doctor::sessions::report::{SessionReport, is_graphical, subject};
 
 /// A lock is believed when logind is told of it.
-pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
-    let session = &facts.session;
+pub(crate) fn examine(report: &SessionReport) -> Option<Finding> {
+    let session = &report.session;
     let ends_locked = session.end_action.as_deref() == Some("lock");
     let locks = ends_locked || session.lock_after.is_some();
     if !(locks && is_graphical(session)) {
         return None;
     }
     if session.lock_missed == Some(true) {
-        return Some(missed(facts));
+        return Some(missed(report));
     }
-    if !facts.desktop.says_nothing_of_locks() {
+    if !report.desktop.says_nothing_of_locks() {
         return None;
     }
     let ended = if ends_locked {
@@ -25,21 +25,21 @@ pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
     };
     let what = format!(
         "{}: the policy locks it, and its desktop does not tell logind that it has{ended}",
-        subject(facts)
+        subject(report)
     );
     Some(Finding::note(Check::SessionLock, &what))
 }
 
 /// A lock that did not come, as the journal has it.
-fn missed(facts: &Facts) -> Finding {
+fn missed(report: &SessionReport) -> Finding {
     let what = format!(
         "{}: it was to be locked, and its desktop does not say that it is",
-        subject(facts)
+        subject(report)
     );
     Finding::warning(Check::SessionLock, &what).do_this(&format!(
         "have a screen locker run there that listens to logind and tells it when it has locked \
          (LockedHint), then try: loginctl lock-session {}",
-        facts.session.id
+        report.session.id
     ))
 }
 
@@ -54,27 +54,27 @@ mod tests {
 
     const LOCK_AFTER: Duration = Duration::from_secs(300);
 
-    fn facts(desktop: &str, end_action: &str) -> Facts {
-        Facts {
+    fn report(desktop: &str, end_action: &str) -> SessionReport {
+        SessionReport {
             session: Session {
                 session_type: "x11".into(),
                 end_action: Some(end_action.into()),
                 ..Session::default()
             },
             desktop: Desktop::named(desktop),
-            ..Facts::default()
+            ..SessionReport::default()
         }
     }
 
-    fn level(facts: &Facts) -> Option<Level> {
-        examine(facts).map(|finding| finding.level)
+    fn level(report: &SessionReport) -> Option<Level> {
+        examine(report).map(|finding| finding.level)
     }
 
     #[test]
     fn a_lock_that_nobody_confirms_is_noted() {
-        assert_eq!(level(&facts("XFCE", "lock")), Some(Level::Note));
-        assert_eq!(level(&facts("KDE", "lock")), None);
-        assert_eq!(level(&facts("", "lock")), None);
+        assert_eq!(level(&report("XFCE", "lock")), Some(Level::Note));
+        assert_eq!(level(&report("KDE", "lock")), None);
+        assert_eq!(level(&report("", "lock")), None);
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
             // The policy has been changed since.
             ("sway", "terminate", None, None),
         ] {
-            let mut missed = facts(desktop, end_action);
+            let mut missed = report(desktop, end_action);
             missed.session.lock_after = lock_after;
             missed.session.lock_missed = Some(true);
             assert_eq!(level(&missed), found, "{desktop}");

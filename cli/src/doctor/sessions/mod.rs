@@ -4,32 +4,22 @@ pub(crate) mod desktop;
 pub(crate) mod kept;
 mod locks;
 pub(crate) mod notifications;
+pub(crate) mod report;
 pub(crate) mod untracked;
 
 use session_timeout_texts::roughly;
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::sessions::desktop::Desktop;
-use crate::doctor::sessions::notifications::Notifications;
+use crate::doctor::sessions::report::{
+    SessionReport, is_graphical, is_judged, is_unknown, subject,
+};
 use crate::status::Session;
 use crate::text::listed;
 
-/// A session and what others than the daemon say of it.
-#[derive(Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) session: Session,
-    /// Its desktop, as logind has it (`XDG_SESSION_DESKTOP`).
-    pub(crate) desktop: Desktop,
-    /// `unknown-idle` of its policy, where somebody asked.
-    pub(crate) unknown_idle: Option<String>,
-    /// How warnings reach its screen, where somebody asked its agent.
-    pub(crate) notifications: Option<Notifications>,
-}
-
 /// Everything about the sessions that are judged.
-pub(crate) fn examine(sessions: &[Facts]) -> Vec<Finding> {
-    let judged = sessions.iter().filter(|facts| is_judged(&facts.session));
+pub(crate) fn examine(sessions: &[SessionReport]) -> Vec<Finding> {
+    let judged = sessions.iter().filter(|report| is_judged(&report.session));
     let findings: Vec<Finding> = judged.flat_map(of_one).collect();
     if findings.is_empty() {
         let what = "there is no session that a limit holds for";
@@ -38,47 +28,19 @@ pub(crate) fn examine(sessions: &[Facts]) -> Vec<Finding> {
     findings
 }
 
-/// Whether a limit holds for it, or will once its groups are known.
-pub(crate) fn is_judged(session: &Session) -> bool {
-    session.phase != "exempt" && session.exemption.is_none()
-}
-
-/// Whether nobody can tell its idle time.
-pub(crate) fn is_unknown(session: &Session) -> bool {
-    session.idle.is_none() && matches!(session.idle_source.as_str(), "unknown" | "")
-}
-
-fn of_one(facts: &Facts) -> Vec<Finding> {
+fn of_one(report: &SessionReport) -> Vec<Finding> {
     let found = [
-        Some(idle_source(facts)),
-        agent(facts),
-        inactivity(facts),
-        locks::examine(facts),
-        notifications::examine(facts),
-        groups(facts),
+        Some(idle_source(report)),
+        agent(report),
+        inactivity(report),
+        locks::examine(report),
+        notifications::examine(report),
+        groups(report),
     ];
     let found = found.into_iter().flatten();
     found
-        .map(|finding| finding.of_session(&facts.session.id))
+        .map(|finding| finding.of_session(&report.session.id))
         .collect()
-}
-
-/// `session c1 of alice (wayland, KDE)`
-pub(super) fn subject(facts: &Facts) -> String {
-    let Session {
-        id,
-        user,
-        session_type,
-        ..
-    } = &facts.session;
-    match facts.desktop.name() {
-        Some(desktop) => format!("session {id} of {user} ({session_type}, {desktop})"),
-        None => format!("session {id} of {user} ({session_type})"),
-    }
-}
-
-pub(crate) fn is_graphical(session: &Session) -> bool {
-    matches!(session.session_type.as_str(), "x11" | "wayland" | "mir")
 }
 
 /// Whether it matters how long it is idle.
@@ -86,8 +48,8 @@ fn counts_idle_time(session: &Session) -> bool {
     session.inactivity.is_some() || session.lock_after.is_some()
 }
 
-fn idle_source(facts: &Facts) -> Finding {
-    let session = &facts.session;
+fn idle_source(report: &SessionReport) -> Finding {
+    let session = &report.session;
     let source = match (session.idle_source.as_str(), &session.agent_source) {
         ("agent", Some(how)) => format!("its agent ({how}) tells its idle time"),
         ("agent", None) => "its agent tells its idle time".to_owned(),
@@ -108,17 +70,17 @@ fn idle_source(facts: &Facts) -> Finding {
     let fallbacks = fallbacks
         .filter(|_| !is_unknown(session))
         .unwrap_or_default();
-    let what = format!("{}: {source}{fallbacks}", subject(facts));
+    let what = format!("{}: {source}{fallbacks}", subject(report));
     Finding::ok(Check::SessionIdleSource, &what)
 }
 
 /// A desktop needs an agent, and one that knows.
-fn agent(facts: &Facts) -> Option<Finding> {
-    let session = &facts.session;
+fn agent(report: &SessionReport) -> Option<Finding> {
+    let session = &report.session;
     if !is_graphical(session) {
         return None;
     }
-    let subject = subject(facts);
+    let subject = subject(report);
     let found = |what: &str| {
         let what = format!("{subject}: {what}");
         if counts_idle_time(session) {
@@ -129,9 +91,9 @@ fn agent(facts: &Facts) -> Option<Finding> {
     };
     match session.agent_source.as_deref() {
         None => {
-            let hint = facts.desktop.hint();
+            let hint = report.desktop.hint();
             let what = format!("no agent tells its idle time, and {hint}");
-            Some(found(&what).do_this(&facts.desktop.start_agent(&session.user)))
+            Some(found(&what).do_this(&report.desktop.start_agent(&session.user)))
         }
         Some("none") => Some(
             found("its agent finds nobody on this desktop who tells idle time").do_this(
@@ -144,11 +106,11 @@ fn agent(facts: &Facts) -> Option<Finding> {
 }
 
 /// A limit that nobody can enforce.
-fn inactivity(facts: &Facts) -> Option<Finding> {
-    let session = &facts.session;
+fn inactivity(report: &SessionReport) -> Option<Finding> {
+    let session = &report.session;
     let limit = session.inactivity?;
     let check = Check::SessionInactivity;
-    let subject = subject(facts);
+    let subject = subject(report);
     let limit = roughly(limit);
     if !is_unknown(session) {
         return Some(Finding::ok(
@@ -156,7 +118,7 @@ fn inactivity(facts: &Facts) -> Option<Finding> {
             &format!("{subject}: its inactivity limit of {limit} can be enforced"),
         ));
     }
-    if facts.unknown_idle.as_deref() == Some("count-from-login") {
+    if report.unknown_idle.as_deref() == Some("count-from-login") {
         let what = format!("{subject}: its inactivity limit of {limit} counts from the login");
         return Some(Finding::note(check, &what));
     }
@@ -172,13 +134,13 @@ fn inactivity(facts: &Facts) -> Option<Finding> {
     )))
 }
 
-fn groups(facts: &Facts) -> Option<Finding> {
-    let session = &facts.session;
+fn groups(report: &SessionReport) -> Option<Finding> {
+    let session = &report.session;
     let affected = session.groups_state.as_deref() == Some("unavailable") && session.rule.is_none();
     affected.then(|| {
         let what = format!(
             "{}: nobody could tell the groups of its user, so [default] holds instead of a rule",
-            subject(facts)
+            subject(report)
         );
         let fix = format!("see what keeps the name services: id {}", session.user);
         Finding::warning(Check::SessionGroups, &what).do_this(&fix)
@@ -191,11 +153,12 @@ mod tests {
 
     use super::*;
     use crate::doctor::finding::{Fix, Level};
+    use crate::doctor::sessions::desktop::Desktop;
 
     const LIMIT: Duration = Duration::from_secs(900);
 
-    fn facts(session_type: &str, idle_source: &str) -> Facts {
-        Facts {
+    fn report(session_type: &str, idle_source: &str) -> SessionReport {
+        SessionReport {
             session: Session {
                 id: "c1".into(),
                 user: "alice".into(),
@@ -205,28 +168,29 @@ mod tests {
                 end_action: Some("terminate".into()),
                 ..Session::default()
             },
-            ..Facts::default()
+            ..SessionReport::default()
         }
     }
 
-    fn ills(facts: Facts) -> Vec<(Check, Level)> {
-        let findings = examine(&[facts]);
-        let ills = findings.iter().filter(|finding| finding.level > Level::Ok);
-        ills.map(|finding| {
-            assert_eq!(finding.session.as_deref(), Some("c1"));
-            (finding.check, finding.level)
-        })
-        .collect()
+    fn problems_of(report: SessionReport) -> Vec<(Check, Level)> {
+        let findings = examine(&[report]);
+        let problems_of = findings.iter().filter(|finding| finding.level > Level::Ok);
+        problems_of
+            .map(|finding| {
+                assert_eq!(finding.session.as_deref(), Some("c1"));
+                (finding.check, finding.level)
+            })
+            .collect()
     }
 
     #[test]
     fn where_idle_time_comes_from_is_said_with_what_would_be_next() {
         let said = |idle_source: &str, fallbacks: Option<&[&str]>| {
-            let mut facts = facts("tty", idle_source);
-            facts.session.agent_source = Some("mutter".into());
-            facts.session.idle_fallbacks =
+            let mut report = report("tty", idle_source);
+            report.session.agent_source = Some("mutter".into());
+            report.session.idle_fallbacks =
                 fallbacks.map(|names| names.iter().map(|&name| name.into()).collect());
-            idle_source_of(&facts)
+            idle_source_of(&report)
         };
         let subject = "session c1 of alice (tty): ";
         for (source, fallbacks, text) in [
@@ -252,25 +216,25 @@ mod tests {
         }
     }
 
-    fn idle_source_of(facts: &Facts) -> String {
-        idle_source(facts).what
+    fn idle_source_of(report: &SessionReport) -> String {
+        idle_source(report).what
     }
 
     #[test]
     fn a_terminal_that_is_known_is_well() {
-        let mut well = facts("tty", "terminals");
+        let mut well = report("tty", "terminals");
         well.session.inactivity = Some(LIMIT);
-        assert_eq!(ills(well), []);
-        assert_eq!(ills(facts("tty", "unknown")), []);
+        assert_eq!(problems_of(well), []);
+        assert_eq!(problems_of(report("tty", "unknown")), []);
     }
 
     #[test]
     fn a_limit_that_nobody_can_enforce_is_a_warning_unless_it_counts_from_the_login() {
         let unknown = |unknown_idle: Option<&str>| {
-            let mut facts = facts("tty", "unknown");
-            facts.session.inactivity = Some(LIMIT);
-            facts.unknown_idle = unknown_idle.map(str::to_owned);
-            ills(facts)
+            let mut report = report("tty", "unknown");
+            report.session.inactivity = Some(LIMIT);
+            report.unknown_idle = unknown_idle.map(str::to_owned);
+            problems_of(report)
         };
         let check = Check::SessionInactivity;
         assert_eq!(unknown(Some("report")), [(check, Level::Warning)]);
@@ -280,37 +244,37 @@ mod tests {
 
     #[test]
     fn a_desktop_without_an_agent_matters_where_idle_time_does() {
-        let mut desktop = facts("wayland", "unknown");
+        let mut desktop = report("wayland", "unknown");
         assert_eq!(
-            ills(facts("wayland", "unknown")),
+            problems_of(report("wayland", "unknown")),
             [(Check::SessionAgent, Level::Note)]
         );
         desktop.session.inactivity = Some(LIMIT);
         assert_eq!(
-            ills(desktop),
+            problems_of(desktop),
             [
                 (Check::SessionAgent, Level::Warning),
                 (Check::SessionInactivity, Level::Warning)
             ]
         );
-        let mut locked = facts("x11", "logind");
+        let mut locked = report("x11", "logind");
         locked.session.lock_after = Some(LIMIT);
-        assert_eq!(ills(locked), [(Check::SessionAgent, Level::Warning)]);
+        assert_eq!(problems_of(locked), [(Check::SessionAgent, Level::Warning)]);
     }
 
     #[test]
     fn an_agent_that_knows_is_enough_and_one_that_does_not_is_said() {
-        let mut desktop = facts("wayland", "agent");
+        let mut desktop = report("wayland", "agent");
         desktop.session.agent_source = Some("ext-idle-notify".into());
-        assert_eq!(ills(desktop), []);
-        let mut blind = facts("wayland", "logind");
+        assert_eq!(problems_of(desktop), []);
+        let mut blind = report("wayland", "logind");
         blind.session.agent_source = Some("none".into());
-        assert_eq!(ills(blind), [(Check::SessionAgent, Level::Note)]);
+        assert_eq!(problems_of(blind), [(Check::SessionAgent, Level::Note)]);
     }
 
     #[test]
     fn the_fix_of_a_desktop_without_an_agent_is_the_desktops_own() {
-        let mut desktop = facts("wayland", "unknown");
+        let mut desktop = report("wayland", "unknown");
         desktop.desktop = Desktop::named("sway");
         let finding = agent(&desktop).unwrap();
         assert!(finding.what.contains("(wayland, sway)"), "{finding:?}");
@@ -325,7 +289,7 @@ mod tests {
 
     #[test]
     fn exempt_sessions_are_nobodys_business() {
-        let mut exempt = facts("wayland", "unknown");
+        let mut exempt = report("wayland", "unknown");
         exempt.session.phase = "exempt".into();
         let findings = examine(&[exempt]);
         assert_eq!(findings.len(), 1);
@@ -337,8 +301,11 @@ mod tests {
 
     #[test]
     fn groups_that_nobody_told_are_a_warning() {
-        let mut facts = facts("tty", "terminals");
-        facts.session.groups_state = Some("unavailable".into());
-        assert_eq!(ills(facts), [(Check::SessionGroups, Level::Warning)]);
+        let mut report = report("tty", "terminals");
+        report.session.groups_state = Some("unavailable".into());
+        assert_eq!(
+            problems_of(report),
+            [(Check::SessionGroups, Level::Warning)]
+        );
     }
 }

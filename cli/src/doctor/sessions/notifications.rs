@@ -2,42 +2,18 @@
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
-use crate::doctor::sessions::{Facts, subject};
-
-/// How warnings reach the screen of a desktop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Notifications {
-    Shown,
-    /// The server shows no buttons.
-    WithoutButtons,
-    /// There is no server.
-    Nowhere,
-    /// The agent has not said in time.
-    Unsaid,
-}
-
-impl Notifications {
-    /// What an agent's word for it means.
-    pub(crate) fn parse(word: &str) -> Option<Self> {
-        match word {
-            "ok" => Some(Self::Shown),
-            "no-actions" => Some(Self::WithoutButtons),
-            "none" => Some(Self::Nowhere),
-            _ => None,
-        }
-    }
-}
+use crate::doctor::sessions::report::{Notifications, SessionReport, subject};
 
 /// Whether they reach this one. Nothing is found where nobody was asked, or nobody is warned.
-pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
+pub(crate) fn examine(report: &SessionReport) -> Option<Finding> {
     let check = Check::SessionNotifications;
-    let session = &facts.session;
+    let session = &report.session;
     if session.end_action.as_deref() == Some("report") {
         return None;
     }
-    let subject = subject(facts);
+    let subject = subject(report);
     let said = |what: &str| format!("{subject}: {what}");
-    Some(match facts.notifications? {
+    Some(match report.notifications? {
         Notifications::Shown => Finding::ok(check, &said("warnings are shown on its screen")),
         Notifications::WithoutButtons => Finding::note(
             check,
@@ -45,12 +21,12 @@ pub(crate) fn examine(facts: &Facts) -> Option<Finding> {
         ),
         Notifications::Nowhere => {
             let what = "it has no notification server: warnings are shown on its terminals alone";
-            let fix = facts.desktop.start_server(&session.session_type);
+            let fix = report.desktop.start_server(&session.session_type);
             Finding::warning(check, &said(what)).do_this(&fix)
         }
         Notifications::Unsaid => {
             let what = "its agent does not answer: nobody knows whether warnings are shown";
-            let fix = facts.desktop.restart_agent(&session.user);
+            let fix = report.desktop.restart_agent(&session.user);
             Finding::warning(check, &said(what)).do_this(&fix)
         }
     })
@@ -63,8 +39,8 @@ mod tests {
     use crate::doctor::sessions::desktop::Desktop;
     use crate::status::Session;
 
-    fn facts(notifications: Option<Notifications>) -> Facts {
-        Facts {
+    fn report(notifications: Option<Notifications>) -> SessionReport {
+        SessionReport {
             session: Session {
                 id: "c1".into(),
                 user: "alice".into(),
@@ -74,7 +50,7 @@ mod tests {
             },
             desktop: Desktop::named("sway"),
             notifications,
-            ..Facts::default()
+            ..SessionReport::default()
         }
     }
 
@@ -92,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_screen_that_no_warning_reaches_is_a_warning_and_its_fix_the_desktops_own() {
-        let finding = examine(&facts(Some(Notifications::Nowhere))).unwrap();
+        let finding = examine(&report(Some(Notifications::Nowhere))).unwrap();
         assert_eq!(finding.level, Level::Warning);
         let fix = finding.fix.as_ref().map(|fix| fix.text().to_owned());
         let fix = fix.unwrap_or_default();
@@ -104,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_server_without_buttons_is_noted_and_an_agent_that_does_not_answer_a_warning() {
-        let level = |notifications| examine(&facts(Some(notifications))).unwrap().level;
+        let level = |notifications| examine(&report(Some(notifications))).unwrap().level;
         assert_eq!(level(Notifications::Shown), Level::Ok);
         assert_eq!(level(Notifications::WithoutButtons), Level::Note);
         assert_eq!(level(Notifications::Unsaid), Level::Warning);
@@ -112,8 +88,8 @@ mod tests {
 
     #[test]
     fn nothing_is_said_where_nobody_was_asked_or_is_warned() {
-        assert_eq!(examine(&facts(None)), None);
-        let mut reported = facts(Some(Notifications::Nowhere));
+        assert_eq!(examine(&report(None)), None);
+        let mut reported = report(Some(Notifications::Nowhere));
         reported.session.end_action = Some("report".into());
         assert_eq!(examine(&reported), None);
     }

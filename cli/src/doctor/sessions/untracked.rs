@@ -13,18 +13,18 @@ const TITLES: [&str; 2] = ["sshd: ", "sshd-session: "];
 
 /// A connection with a completed login that is in no session's scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Login {
+pub(crate) struct UntrackedLogin {
     user: String,
     /// The process that called PAM.
     leader: u32,
 }
 
 /// All such logins; only root can read enough of other users' processes.
-pub(crate) fn gather(root: &Root) -> Option<Vec<Login>> {
+pub(crate) fn gather(root: &Root) -> Option<Vec<UntrackedLogin>> {
     nix::unistd::geteuid().is_root().then(|| found(root))
 }
 
-fn found(root: &Root) -> Vec<Login> {
+fn found(root: &Root) -> Vec<UntrackedLogin> {
     let own = root.link("/proc/self/ns/pid");
     let directories = root.matching("/proc/[0-9]*");
     let pids = directories.iter().filter_map(|path| {
@@ -42,7 +42,7 @@ fn found(root: &Root) -> Vec<Login> {
 
 /// The login that this process serves, as in `sshd: alice@pts/0`. Its parent is the privileged
 /// process that called PAM, `sshd: alice [priv]`; for root there is only one process.
-fn login(root: &Root, pid: u32) -> Option<Login> {
+fn login(root: &Root, pid: u32) -> Option<UntrackedLogin> {
     let title = title(root, pid)?;
     let (user, _) = title.rsplit_once('@').filter(|_| !title.ends_with(']'))?;
     let leader = match status(root, pid, "Uid")? {
@@ -53,7 +53,7 @@ fn login(root: &Root, pid: u32) -> Option<Login> {
     let program = root.link(&format!("/proc/{leader}/exe"))?;
     let program = program.strip_suffix(" (deleted)").unwrap_or(&program);
     let is_sshd = PROGRAMS.contains(&program) && status(root, leader, "Uid") == Some(0);
-    is_sshd.then(|| Login {
+    is_sshd.then(|| UntrackedLogin {
         user: one_line(user),
         leader,
     })
@@ -93,11 +93,11 @@ fn is_in_a_session(root: &Root, pid: u32) -> bool {
 
 /// All findings about such logins; none if they could not be read. `sessions` are those that the
 /// daemon knows.
-pub(crate) fn examine(logins: Option<&[Login]>, sessions: &[&Session]) -> Vec<Finding> {
+pub(crate) fn examine(logins: Option<&[UntrackedLogin]>, sessions: &[&Session]) -> Vec<Finding> {
     let Some(logins) = logins else {
         return Vec::new();
     };
-    let is_known = |login: &&Login| {
+    let is_known = |login: &&UntrackedLogin| {
         let mut leaders = sessions.iter().filter_map(|session| session.leader);
         leaders.any(|leader| leader == login.leader)
     };
@@ -110,8 +110,8 @@ pub(crate) fn examine(logins: Option<&[Login]>, sessions: &[&Session]) -> Vec<Fi
     findings
 }
 
-fn untracked(login: &Login) -> Finding {
-    let Login { user, leader } = login;
+fn untracked(login: &UntrackedLogin) -> Finding {
+    let UntrackedLogin { user, leader } = login;
     let level = match user.as_str() {
         "root" => Level::Note,
         _ => Level::Warning,
@@ -121,7 +121,7 @@ fn untracked(login: &Login) -> Finding {
          session-timeoutd knows of it: no limit holds for it"
     );
     Finding::new(Check::SessionUntracked, level, &what).do_this(&format!(
-        "session-timeoutd did not run at that login, or was not told: see `Login` above; this one \
+        "session-timeoutd did not run at that login, or was not told: see `UntrackedLogin` above; this one \
          ends with: kill {leader}"
     ))
 }
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_the_daemon_knows_is_not_complained_of() {
-        let login = |user: &str| Login {
+        let login = |user: &str| UntrackedLogin {
             user: user.into(),
             leader: 20,
         };
@@ -268,7 +268,7 @@ mod tests {
             leader: Some(20),
             ..Session::default()
         };
-        let level = |login: Login, sessions: &[&Session]| {
+        let level = |login: UntrackedLogin, sessions: &[&Session]| {
             let found = examine(Some(&[login]), sessions);
             found.iter().map(|found| found.level).max()
         };

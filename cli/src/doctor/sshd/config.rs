@@ -1,8 +1,9 @@
 //! sshd_config with what it includes (sshd_config(5)).
 
+use session_timeout_config::Place;
 use std::time::Duration;
 
-use crate::doctor::root::{Place, Root, Text};
+use crate::doctor::root::{Root, Text};
 
 const MAIN: &str = "/etc/ssh/sshd_config";
 /// As deep as sshd itself goes (`SERVCONF_MAX_DEPTH`).
@@ -18,7 +19,7 @@ pub(crate) enum Scope {
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct ConfigLine {
     /// In lower case.
     keyword: String,
     pub(crate) value: String,
@@ -29,7 +30,7 @@ pub(crate) struct Line {
 /// Every line, in the order in which sshd reads them.
 #[derive(Debug, Default)]
 pub(crate) struct SshdConfig {
-    lines: Vec<Line>,
+    lines: Vec<ConfigLine>,
     /// Files that the caller may not read.
     pub(crate) hidden: Vec<String>,
 }
@@ -42,20 +43,20 @@ impl SshdConfig {
     }
 
     /// What holds for everybody: the first line, as sshd has it.
-    pub(crate) fn for_everybody(&self, keyword: &str) -> Option<&Line> {
+    pub(crate) fn for_everybody(&self, keyword: &str) -> Option<&ConfigLine> {
         let mut lines = self.of(keyword).into_iter();
         lines.find(|line| line.scope == Scope::Everybody)
     }
 
     /// What holds for some.
-    pub(crate) fn for_some(&self, keyword: &str) -> Vec<&Line> {
+    pub(crate) fn for_some(&self, keyword: &str) -> Vec<&ConfigLine> {
         let mut lines = self.of(keyword);
         lines.retain(|line| line.scope == Scope::Some);
         lines
     }
 
-    fn of(&self, keyword: &str) -> Vec<&Line> {
-        let named = |line: &&Line| line.keyword.eq_ignore_ascii_case(keyword);
+    fn of(&self, keyword: &str) -> Vec<&ConfigLine> {
+        let named = |line: &&ConfigLine| line.keyword.eq_ignore_ascii_case(keyword);
         self.lines.iter().filter(named).collect()
     }
 
@@ -81,7 +82,7 @@ impl SshdConfig {
                         self.take_matching(root, pattern, scope, depth + 1);
                     }
                 }
-                _ => self.lines.push(Line {
+                _ => self.lines.push(ConfigLine {
                     keyword,
                     value,
                     scope,

@@ -9,9 +9,9 @@ use session_timeout_texts::roughly;
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::{Finding, Level};
-use crate::doctor::policy_limits::Allowance;
+use crate::doctor::policy_limits::PolicyLimits;
 use crate::doctor::root::Root;
-use crate::doctor::sshd::config::{Line, SshdConfig, time};
+use crate::doctor::sshd::config::{ConfigLine, SshdConfig, time};
 
 /// Where sshd is on Debian.
 pub(crate) const SSHD: &str = "/usr/sbin/sshd";
@@ -19,7 +19,7 @@ const RELOAD: &str = "systemctl reload ssh";
 
 /// What is known of sshd.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Sshd {
     config: SshdConfig,
     /// What `sshd -T` printed, by keyword; it knows the defaults of its build, and the files do
     /// not. Absent where it cannot be asked.
@@ -27,7 +27,7 @@ pub(crate) struct Facts {
 }
 
 /// A setting that holds.
-struct Held {
+struct EffectiveSetting {
     value: String,
     /// Where it is written; empty where it is not.
     place: String,
@@ -35,7 +35,7 @@ struct Held {
     whom: &'static str,
 }
 
-impl Facts {
+impl Sshd {
     /// Of a machine with sshd; `answer` is what `sshd -T` printed, where it did.
     pub(crate) fn gather(root: &Root, answer: Option<&str>) -> Option<Self> {
         root.has(SSHD).then(|| Self {
@@ -45,9 +45,9 @@ impl Facts {
     }
 
     /// What holds for everybody, and for those whom a `Match` picks.
-    fn held(&self, keyword: &str) -> Vec<Held> {
+    fn effective_settings(&self, keyword: &str) -> Vec<EffectiveSetting> {
         let line = self.config.for_everybody(keyword);
-        let written = |line: &Line| Held {
+        let written = |line: &ConfigLine| EffectiveSetting {
             value: line.value.clone(),
             place: format!(" ({})", line.place),
             whom: "",
@@ -55,24 +55,28 @@ impl Facts {
         let told = |effective: &HashMap<String, String>| {
             effective
                 .get(&keyword.to_ascii_lowercase())
-                .map(|value| Held {
+                .map(|value| EffectiveSetting {
                     value: value.clone(),
-                    ..line.map_or_else(Held::by_default, written)
+                    ..line.map_or_else(EffectiveSetting::by_default, written)
                 })
         };
         let everybody = match &self.effective {
             Some(effective) => told(effective),
             None => line.map(written),
         };
-        let some = self.config.for_some(keyword).into_iter().map(|line| Held {
-            whom: " for those whom a Match picks",
-            ..written(line)
-        });
+        let some = self
+            .config
+            .for_some(keyword)
+            .into_iter()
+            .map(|line| EffectiveSetting {
+                whom: " for those whom a Match picks",
+                ..written(line)
+            });
         everybody.into_iter().chain(some).collect()
     }
 }
 
-impl Held {
+impl EffectiveSetting {
     fn by_default() -> Self {
         Self {
             value: String::new(),
@@ -95,16 +99,18 @@ fn keywords(printed: &str) -> HashMap<String, String> {
 }
 
 /// Whether logins over SSH come to PAM at all.
-pub(crate) fn examine_pam(facts: Option<&Facts>) -> Finding {
+pub(crate) fn examine_pam(facts: Option<&Sshd>) -> Finding {
     let check = Check::SshdPam;
     let Some(facts) = facts else {
         return Finding::ok(check, "there is no sshd");
     };
     // Without a line it is off (sshd_config(5)); Debian's file has the line.
-    let held = facts.held("UsePAM");
-    let (value, place) = held
+    let effective_settings = facts.effective_settings("UsePAM");
+    let (value, place) = effective_settings
         .first()
-        .map_or(("no", ""), |held| (&held.value, &held.place));
+        .map_or(("no", ""), |effective_settings| {
+            (&effective_settings.value, &effective_settings.place)
+        });
     if value.eq_ignore_ascii_case("yes") {
         return Finding::ok(check, "sshd asks PAM (UsePAM)");
     }
@@ -121,13 +127,13 @@ pub(crate) fn examine_pam(facts: Option<&Facts>) -> Finding {
 }
 
 /// What ends a connection before we do.
-pub(crate) fn examine_timeouts(facts: Option<&Facts>, allowance: &Allowance) -> Vec<Finding> {
+pub(crate) fn examine_timeouts(facts: Option<&Sshd>, policy_limits: &PolicyLimits) -> Vec<Finding> {
     let Some(facts) = facts else {
         return Vec::new();
     };
     let mut findings = vec![keepalive(facts)];
-    findings.extend(channel_timeout(facts, allowance));
-    findings.extend(unused_connection(facts, allowance));
+    findings.extend(channel_timeout(facts, policy_limits));
+    findings.extend(unused_connection(facts, policy_limits));
     let hidden = &facts.config.hidden;
     if !hidden.is_empty() {
         // What is not seen may be anything.
@@ -139,15 +145,15 @@ pub(crate) fn examine_timeouts(facts: Option<&Facts>, allowance: &Allowance) -> 
 }
 
 /// `ClientAliveInterval` asks whether the other end is there; many take it for an idle timeout.
-fn keepalive(facts: &Facts) -> Finding {
+fn keepalive(facts: &Sshd) -> Finding {
     let check = Check::SshdKeepalive;
-    let held = facts.held("ClientAliveInterval");
-    let on = held
-        .iter()
-        .find(|held| time(&held.value).is_some_and(|every| !every.is_zero()));
+    let effective_settings = facts.effective_settings("ClientAliveInterval");
+    let on = effective_settings.iter().find(|effective_settings| {
+        time(&effective_settings.value).is_some_and(|every| !every.is_zero())
+    });
     match on {
         None => Finding::ok(check, "sshd does not ask whether clients are there"),
-        Some(Held { value, place, whom }) => {
+        Some(EffectiveSetting { value, place, whom }) => {
             let what = format!(
                 "ClientAliveInterval {value}{place}{whom} only ends connections whose other end \
                  is gone; it is no limit of idle time"
@@ -157,17 +163,17 @@ fn keepalive(facts: &Facts) -> Finding {
     }
 }
 
-fn channel_timeout(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
+fn channel_timeout(facts: &Sshd, policy_limits: &PolicyLimits) -> Vec<Finding> {
     let check = Check::SshdChannelTimeout;
-    let held = facts.held("ChannelTimeout");
-    let sooner = held.iter().flat_map(|held| {
-        let words = held.value.split_whitespace();
+    let effective_settings = facts.effective_settings("ChannelTimeout");
+    let sooner = effective_settings.iter().flat_map(|effective_settings| {
+        let words = effective_settings.value.split_whitespace();
         let sooner = words.filter_map(|word| Some((word, shell_timeout(word)?)));
-        sooner.map(move |(word, after)| (held, word, after))
+        sooner.map(move |(word, after)| (effective_settings, word, after))
     });
     let found: Vec<Finding> = sooner
-        .filter(|(_, _, after)| *after < allowance.longest)
-        .map(|(Held { place, whom, .. }, word, after)| {
+        .filter(|(_, _, after)| *after < policy_limits.longest)
+        .map(|(EffectiveSetting { place, whom, .. }, word, after)| {
             let after = roughly(after);
             let what = format!(
                 "ChannelTimeout {word}{place}{whom}: sshd closes terminals that were silent for \
@@ -194,15 +200,15 @@ fn shell_timeout(word: &str) -> Option<Duration> {
 }
 
 /// `UnusedConnectionTimeout` is for connections without a channel: `ssh -N`.
-fn unused_connection(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
+fn unused_connection(facts: &Sshd, policy_limits: &PolicyLimits) -> Vec<Finding> {
     let check = Check::SshdUnusedConnection;
-    let held = facts.held("UnusedConnectionTimeout");
-    let sooner = held.iter().filter_map(|held| {
-        let after = time(&held.value).filter(|after| !after.is_zero())?;
-        (after < allowance.longest).then_some((held, after))
+    let effective_settings = facts.effective_settings("UnusedConnectionTimeout");
+    let sooner = effective_settings.iter().filter_map(|effective_settings| {
+        let after = time(&effective_settings.value).filter(|after| !after.is_zero())?;
+        (after < policy_limits.longest).then_some((effective_settings, after))
     });
     let found: Vec<Finding> = sooner
-        .map(|(Held { value, place, whom }, after)| {
+        .map(|(EffectiveSetting { value, place, whom }, after)| {
             let after = roughly(after);
             let what = format!(
                 "UnusedConnectionTimeout {value}{place}{whom}: sshd closes connections without a \
@@ -232,14 +238,14 @@ mod tests {
     use crate::doctor::finding::Fix;
     use crate::doctor::root::fake;
 
-    fn facts(config: &str, answer: Option<&str>) -> Facts {
+    fn facts(config: &str, answer: Option<&str>) -> Sshd {
         let (_dir, root) = fake::root(&[(SSHD, ""), ("/etc/ssh/sshd_config", config)]);
-        Facts::gather(&root, answer).unwrap()
+        Sshd::gather(&root, answer).unwrap()
     }
 
     fn ills(config: &str, answer: Option<&str>) -> Vec<(Check, Level)> {
         let facts = facts(config, answer);
-        let mut findings = examine_timeouts(Some(&facts), &Allowance::default());
+        let mut findings = examine_timeouts(Some(&facts), &PolicyLimits::default());
         findings.push(examine_pam(Some(&facts)));
         findings.retain(|finding| finding.level > Level::Ok);
         findings
@@ -305,7 +311,7 @@ mod tests {
             "ChannelTimeout session=9m\n",
             Some("channeltimeout session=5m\n"),
         );
-        let found = channel_timeout(&facts, &Allowance::default());
+        let found = channel_timeout(&facts, &PolicyLimits::default());
         assert!(
             found[0]
                 .what
@@ -323,7 +329,7 @@ mod tests {
             .config
             .hidden
             .push("/etc/ssh/sshd_config.d/1.conf".into());
-        let found = examine_timeouts(Some(&facts), &Allowance::default());
+        let found = examine_timeouts(Some(&facts), &PolicyLimits::default());
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].level, Level::Note);
         // The main file may say what the hidden one says otherwise.
@@ -333,7 +339,7 @@ mod tests {
     #[test]
     fn a_machine_without_sshd_has_nothing_to_be_said_of_it() {
         let (_dir, root) = fake::root(&[]);
-        assert!(Facts::gather(&root, None).is_none());
-        assert_eq!(examine_timeouts(None, &Allowance::default()), []);
+        assert!(Sshd::gather(&root, None).is_none());
+        assert_eq!(examine_timeouts(None, &PolicyLimits::default()), []);
     }
 }
