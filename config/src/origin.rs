@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::preset::Preset;
 
-/// A line of a policy file.
+/// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The file, as it was given.
