@@ -32,7 +32,7 @@ pub enum Origin {
     Preset {
         /// Its name in the policy.
         name: &'static str,
-        /// The text that its numbers are from.
+        /// The standard that its numbers are from.
         source: &'static str,
         /// Where the policy names it.
         place: Place,
@@ -70,10 +70,10 @@ pub struct Setting {
 /// The value of [`Setting`] for the built-in `message`.
 pub const BUILT_IN_MESSAGE: &str = "(the built-in text)";
 
-/// A place in one of the texts that make up a policy.
+/// A span of one of the texts that make up a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TextSpan {
-    /// The number of the text, in the order in which they are taken.
+    /// The index of the text, in the order of merging.
     pub(crate) text: usize,
     pub(crate) span: Range<usize>,
 }
@@ -101,7 +101,7 @@ pub(crate) enum SetBy {
 }
 
 impl SetBy {
-    /// Where, and in which table.
+    /// The table and the place.
     pub(crate) const fn at(&self) -> Option<(Table, &TextSpan)> {
         match self {
             Self::BuiltIn => None,
@@ -122,8 +122,8 @@ impl SetBy {
         }
     }
 
-    /// What is more particular: a rule than `[default]`, a later file than an earlier one, a key
-    /// than a preset. Of two values that do not go together, the more particular makes it so.
+    /// How specific it is: a rule is more specific than `[default]`, a later file than an earlier
+    /// one, a key than a preset. A conflict of two values is reported at the more specific one.
     pub(crate) fn rank(&self) -> (Option<Table>, usize, bool) {
         let (table, text) = match self.at() {
             Some((table, at)) => (Some(table), at.text),

@@ -1,4 +1,4 @@
-//! A policy as the text of one policy file.
+//! Prints a policy as one policy file.
 
 use session_timeout_policy::{Match, Pattern, Reach};
 
@@ -34,7 +34,7 @@ fn line(setting: &Setting) -> String {
     format!("{} = {}\n", setting.key, setting.value)
 }
 
-/// The questions of a rule, as one table.
+/// The `match` of a rule as a TOML table on one line.
 fn matching(asks: &Match) -> String {
     let types = asks.session_type.as_ref();
     let classes = asks.class.as_ref();

@@ -1,5 +1,4 @@
-//! The texts of a policy to its settings: each value good by itself, and all of them good
-//! together.
+//! Makes settings of the texts of a policy, and checks the values against each other.
 
 use session_timeout_policy::{Limits, Match, Policy, Rule, Uid};
 
@@ -17,14 +16,14 @@ use crate::resolve::merge::{Merged, merge};
 use crate::resolve::policy::ResolvedPolicy;
 use crate::source_map::SourceMap;
 
-/// What a policy says.
+/// The settings of a policy.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What holds for every session that is judged and that no rule matches.
+    /// The values for sessions that no rule matches.
     pub default: Effective,
     /// The rules, in the order in which they are tried.
     pub rules: Vec<RuleSettings>,
-    /// What is allowed and hardly meant, in the order of the files and of their lines.
+    /// The warnings, in the order of the files and of their lines.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -35,13 +34,13 @@ pub struct RuleSettings {
     pub name: String,
     /// For which sessions it holds.
     pub matching: Match,
-    /// What holds for them.
+    /// The values for these sessions.
     pub effective: Effective,
     /// Where the rule is.
     pub place: Place,
 }
 
-/// Every value that holds for some sessions, from any file.
+/// All values that hold for some sessions, merged from all files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
     /// The values.
@@ -57,18 +56,17 @@ pub(crate) struct PrintedSetting {
     pub(crate) table: Option<Table>,
 }
 
-/// Reads a policy of one text. `name` is what diagnostics call it, usually its path.
+/// Reads a policy of one text. `name` is its name in diagnostics, usually its path.
 ///
-/// # Errors
-/// Everything that is wrong, in the order of the text (the first fifty, of a text that has more).
+/// # Errors All errors in the order of the text, at most fifty.
 pub fn parse(name: &str, text: &str, minima: Minima) -> Result<Settings, Vec<Diagnostic>> {
-    // What is longer is refused, and need not be kept for that.
+    // A longer text is refused, so the rest of it is not copied.
     let most = usize::try_from(MAX_FILE_BYTES).unwrap_or(usize::MAX);
     let kept = text.get(..floor_char_boundary(text, most.saturating_add(4)));
     read(vec![Source::new(name, kept.unwrap_or(text))], minima)
 }
 
-/// Reads a policy of several texts, of which a later one adds to the earlier ones.
+/// Reads a policy of several texts, in the order of merging.
 pub(crate) fn read(sources: Vec<Source>, minima: Minima) -> Result<Settings, Vec<Diagnostic>> {
     let mut source_map = SourceMap::new(sources);
     let mut documents = Vec::new();
@@ -144,7 +142,7 @@ impl Settings {
 }
 
 impl Default for Settings {
-    /// The built-in policy: what holds where there is no file.
+    /// The built-in policy, which holds if there is no file.
     fn default() -> Self {
         Self::of(
             &ResolvedPolicy::of(Merged::default()),
@@ -161,7 +159,7 @@ impl Effective {
         }
     }
 
-    /// Who set this key (`grace`, `extend.times`). `None`: there is no such key.
+    /// What set this key (`grace`, `extend.times`). `None`: there is no such key.
     #[must_use]
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         let mut settings = self.printed.iter().map(|printed| &printed.setting);

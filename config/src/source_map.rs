@@ -1,11 +1,12 @@
-//! The texts that make up a policy, with the problems found in each; and from spans to lines.
+//! The source map: the texts of a policy with the problems found in each, and the line of each
+//! span.
 
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Problem, Severity, Source, locate};
 use crate::origin::{Origin, Place, SetBy, TextSpan};
 
-/// The texts, in the order in which they are taken.
+/// The texts, in the order of merging.
 pub(crate) struct SourceMap(Vec<MappedText>);
 
 struct MappedText {
@@ -22,7 +23,7 @@ impl SourceMap {
         Self(texts.collect())
     }
 
-    /// Each text with its number.
+    /// Each text with its index.
     pub(crate) fn sources(&self) -> Vec<(usize, Arc<Source>)> {
         let sources = self.0.iter().map(|text| Arc::clone(&text.source));
         sources.enumerate().collect()
@@ -65,7 +66,7 @@ impl SourceMap {
         diagnostics.collect()
     }
 
-    /// The line of this place.
+    /// The file and line of this span.
     pub(crate) fn place(&self, at: &TextSpan) -> Place {
         match self.0.get(at.text) {
             Some(MappedText { source, .. }) => Place {
@@ -79,7 +80,8 @@ impl SourceMap {
         }
     }
 
-    /// The place as somebody reads it who stands at another: "line 3", or with the file.
+    /// The place of `other` in a message about `at`: "line 3", or with the file if it is another
+    /// one.
     pub(crate) fn place_seen_from(&self, at: &TextSpan, other: &TextSpan) -> String {
         let place = self.place(other);
         if other.text == at.text {
@@ -89,8 +91,8 @@ impl SourceMap {
         }
     }
 
-    /// Who set a value, for the end of a sentence: ` (line 3)`, ` (preset "stig", line 3)`, and
-    /// nothing for what is built in.
+    /// What set a value, for the end of a sentence: ` (line 3)`, ` (preset "stig", line 3)`; empty
+    /// for a built-in value.
     pub(crate) fn seen_from(&self, at: &TextSpan, by: &SetBy) -> String {
         match by {
             SetBy::BuiltIn => String::new(),

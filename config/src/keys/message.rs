@@ -1,17 +1,17 @@
-//! The administrator's own text for warnings.
+//! Reads `message`, the administrator's text for warnings.
 
 use session_timeout_texts::is_unprintable;
 
 use crate::diagnostic::{Problem, shown};
 use crate::keys::value::{Entry, did_you_mean};
 
-/// What the daemon fills in.
+/// The placeholders that the daemon fills in.
 const PLACEHOLDERS: [&str; 4] = ["{user}", "{limit}", "{left}", "{reason}"];
 
-/// Four lines of a terminal and some: a warning is read in passing.
+/// The maximum length in characters: about three lines of a terminal.
 const MAX_CHARS: usize = 200;
 
-/// The message, if it is one line that can be shown, with placeholders that we know.
+/// The message, if it is one printable line with known placeholders only.
 pub(crate) fn read(entry: Entry<'_>) -> Result<String, Problem> {
     let text = entry.text("a line of text")?;
     let length = text.chars().count();
@@ -58,7 +58,7 @@ fn unknown_placeholder(entry: Entry<'_>, start: usize, typed: &str) -> Problem {
     did_you_mean(problem, typed, PLACEHOLDERS)
 }
 
-/// LF, CR, NEL and Unicode's own two.
+/// LF, CR, NEL, and the line and paragraph separators of Unicode.
 fn is_line_break(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }

@@ -1,4 +1,4 @@
-//! The ranges of the policy's durations.
+//! The allowed ranges of durations in a policy.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,22 +7,22 @@ use session_timeout_texts::exactly;
 
 use crate::duration;
 
-/// Whether the shortest allowed limits hold.
+/// Whether minimum lengths are enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Minima {
-    /// They do.
+    /// They are.
     Enforced,
     /// Every duration may be as short as one second, for trying a policy out and for tests
     /// (`session-timeoutd --allow-short-limits`).
     Lifted,
 }
 
-/// The durations that a key takes, both ends included.
+/// The durations that a key allows, both ends included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Range {
     shortest: Duration,
     longest: Duration,
-    /// What to suggest where the value is no duration at all.
+    /// An example for the error about a value that is not a duration.
     pub(crate) example: &'static str,
 }
 
@@ -56,7 +56,7 @@ const fn range(shortest: Duration, longest: Duration, example: &'static str) -> 
 }
 
 impl Range {
-    /// This range, with its minimum or without.
+    /// This range, with its minimum or with one second.
     pub(crate) fn with(self, minima: Minima) -> Self {
         match minima {
             Minima::Enforced => self,
@@ -67,7 +67,7 @@ impl Range {
         }
     }
 
-    /// What is wrong with a duration that is outside; nothing where it is inside.
+    /// The objection to a duration outside of the range; `None` if it is inside.
     pub(crate) fn objection(&self, duration: Duration) -> Option<String> {
         let wrong = if duration < self.shortest {
             "less than the minimum"
@@ -82,8 +82,7 @@ impl Range {
 }
 
 impl fmt::Display for Range {
-    /// "60min to 24h": where the minimum is of whole minutes it is said in minutes, as the
-    /// documentation has it.
+    /// "60min to 24h": a minimum of whole minutes is shown in minutes, as in the documentation.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shortest.as_secs() {
             seconds if seconds % 60 == 0 => write!(f, "{}min", seconds / 60)?,

@@ -1,4 +1,4 @@
-//! One value of the policy at a time: is it of the right kind, and is it allowed?
+//! Reads single TOML values: checks their type and range.
 
 use std::ops::Range as Span;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::diagnostic::{Problem, shown};
 use crate::duration;
 use crate::keys::range::Range;
 
-/// A key and its value, as typed.
+/// A key and its value, as written.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry<'a> {
     /// The key as messages name it: `grace`, `extend.by`.
@@ -19,7 +19,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) value: &'a Spanned<DeValue<'a>>,
 }
 
-/// A word that a key takes.
+/// A word that a key allows.
 pub(crate) struct Choice<T> {
     pub(crate) word: &'static str,
     pub(crate) meaning: T,
@@ -54,13 +54,13 @@ impl<'a> Entry<'a> {
         self.inside(range, duration).map(Some)
     }
 
-    /// A list of durations, each inside the range. Those that are not become problems of their own.
+    /// A list of durations, each inside the range. Each invalid one becomes a problem.
     pub(crate) fn durations(
         self,
         range: &Range,
         problems: &mut Vec<Problem>,
     ) -> Option<Vec<Spanned<Duration>>> {
-        /// More warnings than anybody gives.
+        /// The maximum number of warnings.
         const MAX: usize = 64;
         let example = format!("[\"{}\"]", range.example);
         let elements = keep(self.array("a list of durations", &example), problems)?;
@@ -88,7 +88,7 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// Tells who wrote `true` of the word for it.
+    /// Adds a hint for `true` or `false` where the word is "on" or "off".
     fn spelled<T>(self, problem: Problem, choices: &[Choice<T>]) -> Problem {
         let word = match self.value.get_ref() {
             DeValue::Boolean(true) => "on",
@@ -121,9 +121,9 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// The elements of this list, at least one; a single string is as good as a list of it.
+    /// The elements of this list, at least one; a single string counts as a list of one.
     pub(crate) fn strings(self, example: &str) -> Result<Vec<Self>, Problem> {
-        /// No list that somebody keeps by hand is longer.
+        /// The maximum length of a list.
         const MAX: usize = 256;
         let array = match self.value.get_ref() {
             DeValue::String(_) => return Ok(vec![self]),
@@ -180,7 +180,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// A string; `expected` is for people.
+    /// A string; `expected` is for the error message.
     pub(crate) fn text(self, expected: &str) -> Result<&'a str, Problem> {
         match self.value.get_ref() {
             DeValue::String(text) => Ok(text),
@@ -215,8 +215,8 @@ impl<'a> Entry<'a> {
         let DeValue::String(text) = self.value.get_ref() else {
             return whole;
         };
-        // Every escape is longer than its character, and the quotes of a string of several lines
-        // are longer than these two: only a string without either is as long as this.
+        // Offsets are only valid in a string without escapes and with single quotes: escapes and
+        // the quotes of multi-line strings make the source longer than the text.
         if whole.len() != text.len() + 2 {
             return whole;
         }
@@ -286,18 +286,18 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The words, for people.
+/// The words, separated by commas.
 pub(crate) fn available<T>(choices: &[Choice<T>]) -> String {
     let words: Vec<&str> = choices.iter().map(|choice| choice.word).collect();
     words.join(", ")
 }
 
-/// The value, or nothing and a problem more.
+/// The value; or `None`, and the error is added to the problems.
 pub(crate) fn keep<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
     result.map_err(|problem| problems.push(problem)).ok()
 }
 
-/// What `read` makes of every element, or nothing and a problem for each that is not good.
+/// Reads each element; `None`, and a problem for each invalid one, unless all are valid.
 fn all<'a, T>(
     elements: &'a DeArray<'a>,
     problems: &mut Vec<Problem>,
@@ -309,13 +309,13 @@ fn all<'a, T>(
     elements.into_iter().collect()
 }
 
-/// The problem with the nearest of the `known` words as help, if one is near enough to be meant.
+/// Adds the most similar of the `known` words as help, if it is similar enough.
 pub(crate) fn did_you_mean<'k>(
     problem: Problem,
     typed: &str,
     known: impl IntoIterator<Item = &'k str>,
 ) -> Problem {
-    // Longer than any known word, so no typing error; and the comparison is quadratic.
+    // Longer than any known word. The comparison is quadratic in the length.
     const MAX_BYTES: usize = 40;
     if typed.len() > MAX_BYTES {
         return problem;
@@ -324,7 +324,7 @@ pub(crate) fn did_you_mean<'k>(
     let near = known
         .into_iter()
         .map(|word| (distance(&typed, word), word))
-        // A third of the word may be wrong.
+        // At most a third of the characters may differ.
         .filter(|(distance, word)| distance * 3 <= word.len())
         .min();
     match near {
@@ -333,8 +333,7 @@ pub(crate) fn did_you_mean<'k>(
     }
 }
 
-/// How many slips of the fingers make one word of the other. The beginning of a word is the word,
-/// left unfinished.
+/// The edit distance of the two words; 0 for a prefix of the word.
 fn distance(typed: &str, word: &str) -> usize {
     const LONG_ENOUGH: usize = 3;
     if typed.len() >= LONG_ENOUGH && word.starts_with(typed) {

@@ -1,5 +1,5 @@
-//! An inactivity limit that is longer than the absolute one: an error where one table has both,
-//! advice where one of them is inherited.
+//! Finds inactivity limits that are longer than the absolute limit: an error if one table sets
+//! both, a warning if one of them is inherited.
 
 use std::ops::Range;
 
@@ -10,10 +10,12 @@ use crate::keys::Resolved;
 use crate::resolve::policy::ResolvedPolicy;
 use crate::source_map::SourceMap;
 
-/// Looks at `[default]`, which is one table however many files it is in, and at every rule.
+/// Reports the errors in `[default]`, which is one table even if several files set it, and in every
+/// rule.
 pub(crate) fn check(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
     for (table, values) in policy.all() {
-        // Only what somebody wrote is compared: no range goes beyond the built-in absolute limit.
+        // Only written values are compared: no allowed value is longer than the built-in absolute
+        // limit.
         let (absolute, inactivity) = (&values.session_timeout, &values.inactivity_timeout);
         if absolute.by.is_of(table) && inactivity.by.is_of(table) {
             inactivity_exceeds_absolute(values, Problem::error, source_map);
@@ -21,7 +23,7 @@ pub(crate) fn check(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
     }
 }
 
-/// Says so at the more particular of the two limits, if it is so.
+/// Reports it at the more specific of the two limits.
 pub(crate) fn inactivity_exceeds_absolute(
     values: &Resolved,
     problem: impl Fn(Range<usize>, String) -> Problem,

@@ -1,7 +1,7 @@
-//! Values that are allowed and hardly meant.
+//! Warnings about values that are allowed and probably not intended.
 //!
-//! Two values that do not go together are pointed out at the more particular one, which makes it
-//! so, and once, however many rules inherit them. Nobody is bothered about what is built in.
+//! If two values conflict, the warning is at the more specific one, and is given once even if
+//! several rules inherit them. There are no warnings about built-in values.
 
 pub(crate) mod contradiction;
 mod subsumption;
@@ -37,7 +37,7 @@ pub(crate) fn check(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
     useless_extensions(policy, source_map);
 }
 
-/// A limit with its key, and its leads with theirs.
+/// A limit and its leads, with their keys.
 struct LimitWithLeads<'a> {
     limit_key: &'static str,
     leads_key: &'static str,
@@ -47,7 +47,7 @@ struct LimitWithLeads<'a> {
 }
 
 fn leads_of_each_limit(values: &Resolved, source_map: &mut SourceMap) {
-    // Where nothing is ended, nobody is warned, and no lead means anything.
+    // Without an end there are no warnings, so leads have no effect.
     if values.action.value == EndAction::Report {
         return;
     }
@@ -115,7 +115,7 @@ fn leads(warned: &LimitWithLeads<'_>, source_map: &mut SourceMap) {
     }
 }
 
-/// A lock that would come when the session has ended already.
+/// A `lock-after` that is not shorter than the limit that ends the session.
 fn lock_after_the_end(values: &Resolved, source_map: &mut SourceMap) {
     let lock = &values.lock_after;
     let Some(lock_after) = lock.value else { return };
@@ -154,7 +154,7 @@ fn lock_after_the_end(values: &Resolved, source_map: &mut SourceMap) {
     }
 }
 
-/// A lock in a table that ends nothing, and locks nothing either.
+/// A `lock-after` with the action `report`, which locks nothing.
 fn lock_without_an_end(values: &Resolved, source_map: &mut SourceMap) {
     let (lock, action) = (&values.lock_after, &values.action);
     let Some((_, at)) = lock.by.at() else { return };
@@ -167,7 +167,7 @@ fn lock_without_an_end(values: &Resolved, source_map: &mut SourceMap) {
     }
 }
 
-/// A rule about sessions without a screen that wants one locked.
+/// A rule for sessions without a screen that locks screens.
 fn screenless_lock(rule: &ResolvedRule, source_map: &mut SourceMap) {
     let Some(types) = &rule.matching.asks.session_type else {
         return;
@@ -213,7 +213,7 @@ fn pseudo_terminals(rule: &ResolvedRule, source_map: &mut SourceMap) {
     }
 }
 
-/// A key that is laxer than the preset that is named beside it.
+/// A key that is laxer than the preset of the same table.
 fn laxer_than_preset(
     values: &Resolved,
     preset: Option<&Placed<&'static Preset>>,
@@ -236,7 +236,7 @@ fn laxer_than_preset(
         ),
     ];
     for (key, asked, length, by) in limits {
-        // What the preset sets, only a key beside it can have set otherwise.
+        // Only a key of the same table overrides the preset.
         let (SetBy::Key(_, at), Some(asked)) = (by, asked) else {
             continue;
         };
@@ -254,7 +254,7 @@ fn laxer_than_preset(
     }
 }
 
-/// Extensions that no session can be granted, under any table that has them.
+/// Extensions that are never granted, since the limit is already the maximum.
 fn useless_extensions(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
     let granted: Vec<(&TextSpan, bool)> = policy
         .all()

@@ -1,25 +1,25 @@
-//! Whether everything that one rule matches is matched by another, too.
+//! Decides whether every session that one rule matches is matched by another rule as well.
 //!
-//! The answer "yes" is certain; "no" is also given where it is not known. Each question is looked
-//! at by itself, so two rules that cover a third only together are not found.
+//! The answer "yes" is certain; "no" may also mean unknown. Each key of `match` is compared
+//! separately, so two rules that cover a third only together are not found.
 
 use session_timeout_policy::{Host, Match, Pattern, Reach, SessionClass, SessionType};
 
 use crate::parse::matching::{CLASSES, TYPES};
 
-/// How much comparing is left to be done, in bytes: policies of a thousand rules with long lists
-/// must not keep anybody waiting, and advice is not worth more.
+/// The remaining work of comparing, in bytes. It bounds the time for a policy of a thousand rules
+/// with long lists.
 pub(crate) struct CompareBudget(usize);
 
 impl CompareBudget {
-    /// Enough for every policy that somebody keeps by hand, and a fraction of a second of work.
+    /// Enough for every policy that is written by hand; a fraction of a second of work.
     pub(crate) const fn new() -> Self {
         Self(20_000_000)
     }
 
     /// Whether enough is left for a comparison of this many bytes.
     fn takes(&mut self, bytes: usize) -> bool {
-        /// What a comparison costs, however short.
+        /// The fixed cost of a comparison.
         const EACH: usize = 16;
         let left = self.0.checked_sub(EACH + bytes);
         self.0 = left.unwrap_or(0);
@@ -27,17 +27,17 @@ impl CompareBudget {
     }
 }
 
-/// A `match`, with what comparing it with every other would ask of it again and again.
+/// A `match`, with precomputed properties for comparing it with every other one.
 pub(crate) struct PreparedMatch<'a> {
     asks: &'a Match,
-    /// Where its users come from, by `remote` or by `from`.
+    /// Whether its sessions are local or remote, by `remote` or by `from`.
     reach: Option<Reach>,
-    /// Every user is asked for, or none in particular.
+    /// It matches every user.
     everybody: bool,
     names_root: bool,
-    /// `from`, in small letters.
+    /// `from` in lower case.
     hosts: Option<Vec<Host>>,
-    /// Every host is asked for.
+    /// It matches every host.
     anywhere: bool,
 }
 
@@ -60,7 +60,7 @@ impl<'a> PreparedMatch<'a> {
         covers_types(wide.session_type.as_deref(), asks.session_type.as_deref())
             && covers_classes(wide.class.as_deref(), asks.class.as_deref())
             && wide.reach.is_none_or(|reach| narrow.reach == Some(reach))
-            // Only a rule that names root reaches it, however wide another one is.
+            // A session of root is matched only by rules that name root.
             && (self.names_root || !narrow.names_root)
             && (self.everybody || covers_names(&wide.user, &asks.user, budget))
             && covers_names(&wide.group, &asks.group, budget)
@@ -70,7 +70,7 @@ impl<'a> PreparedMatch<'a> {
             && self.covers_hosts(narrow, budget)
     }
 
-    /// Whether every session of a person matches.
+    /// Whether it matches every session of a person.
     pub(crate) fn is_catch_all(&self) -> bool {
         let others = Match {
             user: None,
@@ -98,14 +98,14 @@ impl<'a> PreparedMatch<'a> {
     }
 }
 
-/// Whether these hosts are all remote, or all the machine itself.
+/// Whether these hosts are all remote, or all this machine.
 pub(crate) fn reach_of(hosts: &[Host]) -> Option<Reach> {
     let mut reaches = hosts.iter().map(reach_of_host);
     let first = reaches.next()??;
     reaches.all(|reach| reach == Some(first)).then_some(first)
 }
 
-/// The names of the machine itself: a session from there is local for the engine.
+/// The names of this machine: the engine takes a session from there as local.
 pub(crate) const LOCAL_NAMES: [&str; 4] = [
     "localhost",
     "localhost.",
@@ -129,7 +129,7 @@ fn covers_types(wide: Option<&[SessionType]>, narrow: Option<&[SessionType]>) ->
 }
 
 fn covers_classes(wide: Option<&[SessionClass]>, narrow: Option<&[SessionClass]>) -> bool {
-    // No other class is judged at all.
+    // Sessions of other classes are exempt.
     let all = CLASSES.map(|choice| choice.meaning);
     wide.is_none_or(|wide| narrow.unwrap_or(&all).iter().all(|one| wide.contains(one)))
 }
@@ -156,7 +156,7 @@ fn covers_host(wide: &Host, narrow: &Host, budget: &mut CompareBudget) -> bool {
     }
 }
 
-/// Names of hosts know no case.
+/// Host names are case-insensitive.
 fn lower(host: &Host) -> Host {
     match host {
         Host::Name(pattern) => Host::Name(Pattern::new(pattern.as_str().to_ascii_lowercase())),
@@ -168,15 +168,15 @@ fn is_anywhere(host: &Host) -> bool {
     matches!(host, Host::Name(pattern) if is_any(pattern))
 }
 
-/// Whether the pattern stands for every name.
+/// Whether the pattern matches every name.
 fn is_any(pattern: &Pattern) -> bool {
     !pattern.as_str().is_empty() && pattern.as_str().bytes().all(|byte| byte == b'*')
 }
 
-/// Whether every name that `narrow` stands for is one of `wide`.
+/// Whether `wide` matches every name that `narrow` matches.
 ///
-/// A `*` of `narrow` may be anything at all, so in `wide` only a `*` can take it: put a character
-/// in its place that no pattern has, and ask whether that name matches.
+/// Only a `*` of `wide` can match a `*` of `narrow`. So `narrow` is tested as a name in which each
+/// `*` is replaced by a character that no pattern contains.
 fn covers_name(wide: &Pattern, narrow: &Pattern, budget: &mut CompareBudget) -> bool {
     const NO_CHARACTER: &str = "\0";
     if !budget.takes(wide.as_str().len() + narrow.as_str().len()) {

@@ -1,4 +1,4 @@
-//! Rules that never match, and values of `[default]` that nobody gets.
+//! Warnings about rules that never match, and about values of `[default]` that never hold.
 
 use session_timeout_policy::Reach;
 
@@ -10,7 +10,7 @@ use crate::source_map::SourceMap;
 
 pub(crate) fn check(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
     let mut budget = CompareBudget::new();
-    // Rules that can match, and come before the one that is looked at.
+    // The rules before the current one that can match.
     let mut earlier: Vec<(&ResolvedRule, PreparedMatch<'_>)> = Vec::new();
     for rule in &policy.rules {
         if rule.matching.asks.is_empty() {
@@ -49,7 +49,7 @@ fn never(
     source_map.warn(at, more(Problem::warning(at.span.clone(), message)));
 }
 
-/// Keys of one `match` that no session has together.
+/// Keys of one `match` that exclude each other.
 fn excludes_itself(rule: &ResolvedRule) -> Option<(TextSpan, String)> {
     let asks = &rule.matching.asks;
     let wanted = asks.reach?;
@@ -66,7 +66,7 @@ fn excludes_itself(rule: &ResolvedRule) -> Option<(TextSpan, String)> {
     Some((rule.matching.key("from"), label.to_owned()))
 }
 
-/// A rule whose every session another rule takes before.
+/// A rule all of whose sessions are matched by an earlier rule.
 fn hidden(rule: &ResolvedRule, first: &ResolvedRule, source_map: &mut SourceMap) {
     let at = &rule.matching.at;
     let name = shown(&first.name.value);
@@ -78,10 +78,10 @@ fn hidden(rule: &ResolvedRule, first: &ResolvedRule, source_map: &mut SourceMap)
     });
 }
 
-/// Keys of `[default]` that every rule sets, up to one that matches every session.
+/// Keys of `[default]` that every rule sets, up to a rule that matches every session.
 ///
-/// `[default]` also holds where the groups of a user cannot be had, so a rule that asks for them
-/// leaves it something to do.
+/// `[default]` also holds if the groups of a user are unavailable, so it is needed if a rule
+/// depends on groups.
 fn pointless_defaults(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
     let asks_everybody =
         |rule: &ResolvedRule| PreparedMatch::of(&rule.matching.asks).is_catch_all();

@@ -1,7 +1,7 @@
-//! What is wrong with a policy, for its author: the answer of `session-timeout check` and of
+//! Checks a policy and prints what is wrong with it, for `session-timeout check` and
 //! `session-timeoutd --check`.
 //!
-//! It is [`load()`] that answers, the same that the daemon puts a policy in force with.
+//! The policy is read by [`load()`], with which the daemon reads it as well.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,7 +16,7 @@ use crate::load::sources::{ParentCheck, Sources};
 use crate::load::{LoadError, Loaded, load};
 use crate::settings::Settings;
 
-/// How a policy came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckStatus {
     /// It can be put in force. There may be warnings.
@@ -28,7 +28,7 @@ pub enum CheckStatus {
 }
 
 impl CheckStatus {
-    /// The exit status that says so: 0, 1 or 2.
+    /// The exit status for it: 0, 1 or 2.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -45,11 +45,10 @@ impl From<CheckStatus> for ExitCode {
     }
 }
 
-/// Checks a policy: draws every error and every warning of all its files on `err`, and says on
-/// one line on `out` what there is.
+/// Checks a policy: writes every error and every warning of all its files to `err`, and a summary
+/// of one line to `out`.
 ///
-/// # Errors
-/// What was found could not be written.
+/// # Errors The output could not be written.
 pub fn check(
     sources: &Sources,
     minima: Minima,
@@ -72,8 +71,8 @@ pub struct Checked {
 impl Checked {
     /// Reads the policy.
     ///
-    /// That the policy of the machine is missing is no error: the built-in one holds then. Any
-    /// other is there because somebody named it.
+    /// If the policy of the machine is missing, that is no error: the built-in one holds then. Any
+    /// other policy was named by the caller and must exist.
     #[must_use]
     pub fn of(sources: &Sources, minima: Minima) -> Self {
         let found = match load(sources, minima) {
@@ -89,7 +88,7 @@ impl Checked {
         }
     }
 
-    /// How it came out.
+    /// The result.
     #[must_use]
     pub const fn status(&self) -> CheckStatus {
         match &self.found {
@@ -99,21 +98,21 @@ impl Checked {
         }
     }
 
-    /// What the policy says, if it can be put in force.
+    /// The settings, if the policy can be put in force.
     #[must_use]
     pub fn settings(&self) -> Option<&Settings> {
         self.found.as_ref().ok().map(|loaded| &loaded.settings)
     }
 
-    /// The files that it was read from, in this order; none where it is the built-in one.
-    /// `None`: it was not taken.
+    /// The files that it was read from, in this order; empty for the built-in policy. `None`: the
+    /// policy cannot be put in force.
     #[must_use]
     pub fn files(&self) -> Option<&[PathBuf]> {
         let loaded = self.found.as_ref().ok();
         loaded.map(|loaded| loaded.files.as_slice())
     }
 
-    /// What is wrong with it.
+    /// Its errors.
     #[must_use]
     pub fn errors(&self) -> &[Diagnostic] {
         match &self.found {
@@ -122,7 +121,7 @@ impl Checked {
         }
     }
 
-    /// What is allowed in it and hardly meant.
+    /// Its warnings.
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         self.settings()
@@ -139,10 +138,9 @@ impl Checked {
         }
     }
 
-    /// Draws every error and every warning on `err`, and says on one line on `out` what there is.
+    /// Writes every error and every warning to `err`, and a summary of one line to `out`.
     ///
-    /// # Errors
-    /// They could not be written.
+    /// # Errors The output could not be written.
     pub fn tell(
         &self,
         style: Style,
@@ -156,10 +154,9 @@ impl Checked {
         }
     }
 
-    /// Draws every error and every warning.
+    /// Writes every error and every warning, with the lines of the file that it is about.
     ///
-    /// # Errors
-    /// They could not be written.
+    /// # Errors The output could not be written.
     pub fn draw(&self, style: Style, err: &mut dyn io::Write) -> io::Result<()> {
         for diagnostic in self.errors().iter().chain(self.warnings()) {
             writeln!(err, "{}\n", diagnostic.render(style))?;
@@ -170,7 +167,7 @@ impl Checked {
         }
     }
 
-    /// What there is, on one line; nothing where nothing could be read.
+    /// A summary on one line; `None` if the files could not be read.
     #[must_use]
     pub fn summary(&self) -> Option<String> {
         match &self.found {
@@ -226,7 +223,8 @@ impl Checked {
     }
 }
 
-/// Whether these are the files of the machine, or would be with another main file.
+/// Whether a missing policy means the built-in one: for the files of the machine, also with another
+/// main file.
 fn may_be_missing(sources: &Sources) -> bool {
     sources.above == ParentCheck::Roots
 }
@@ -263,7 +261,7 @@ mod tests {
     const RULE: &str = "[[rule]]\nname = \"card data\"\nmatch = { group = [\"pci\"] }\n";
     const WARNED: &str = "[default]\nsession-warnings = []\n";
 
-    /// A directory with these files in it. Nobody else may write to them, whatever the umask is.
+    /// A directory with these files in it. No other user may write to them, whatever the umask is.
     fn directory(files: &[(&str, &str)]) -> TempDir {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {
@@ -279,8 +277,8 @@ mod tests {
         directory
     }
 
-    /// What is said of this path: the status, the line on `out`, and what stands on `err`. The
-    /// directory is `DIR` in it.
+    /// The result for this path: the status, the line on `out`, and the text on `err`, with `DIR`
+    /// for the directory.
     fn said(directory: &TempDir, name: &str) -> (CheckStatus, String, String) {
         let sources = Sources::at(directory.path().join(name));
         let (mut out, mut err) = (Vec::new(), Vec::new());

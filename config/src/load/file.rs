@@ -1,8 +1,8 @@
-//! One file or directory of the policy: opened only if nobody else could have written it.
+//! Opens a file or a drop-in directory of the policy, only if no other user could have written it.
 //!
-//! The daemon reads as root, so it takes no file that somebody else could have written, and none
-//! whose opening or reading might not end: a symbolic link, a FIFO, a device, a file without a
-//! bound.
+//! The daemon reads as root. So it refuses symbolic links and files that another user could have
+//! written, and files whose opening or reading might not end: FIFOs, devices, files of unbounded
+//! length.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -19,17 +19,17 @@ use nix::unistd::{Uid, geteuid};
 
 use crate::parse::document::MAX_FILE_BYTES;
 
-/// More entries than this are not looked at, whatever they are called.
+/// A directory with more entries than this, of any name, is refused.
 const MAX_ENTRIES: usize = 4096;
 
 const NOT_REGULAR: &str = "it is not a regular file";
 
-/// What is at a path.
+/// What was found at a path.
 pub(crate) enum Found<T> {
     Missing,
     /// A symbolic link to `/dev/null`.
     Mask,
-    /// It must not be taken: why, and what to do.
+    /// It must not be used: the reason, and what to do.
     Refused(String),
     Good(T),
 }
@@ -52,7 +52,7 @@ impl DropInDirectory {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
         let directory = match Dir::open(path, flags, Mode::empty()) {
             Ok(directory) => directory,
-            // What O_DIRECTORY and O_NOFOLLOW give for a symbolic link and a file (open(2)).
+            // The errors of O_DIRECTORY and O_NOFOLLOW for a symbolic link and a file (open(2)).
             Err(Errno::ELOOP | Errno::ENOTDIR) => {
                 let objection = "it is not a directory, or only a symbolic link to one";
                 return Found::Refused(objection.to_owned());
@@ -69,7 +69,7 @@ impl DropInDirectory {
         }
     }
 
-    /// The names of its drop-ins, in no order. Those that begin with a dot are none.
+    /// The names of its drop-ins, unsorted. Hidden files are no drop-ins.
     pub(crate) fn names(&mut self) -> Result<Vec<OsString>, String> {
         let mut names = Vec::new();
         for (number, entry) in self.0.iter().enumerate() {
@@ -85,7 +85,7 @@ impl DropInDirectory {
         Ok(names)
     }
 
-    /// What this drop-in has in it.
+    /// The content of this drop-in.
     pub(crate) fn read(&self, name: &OsStr) -> Found<Vec<u8>> {
         match read_at(self.0.as_fd(), Path::new(name)) {
             Found::Refused(_) if self.is_mask(name) => Found::Mask,
@@ -98,7 +98,7 @@ impl DropInDirectory {
     }
 }
 
-/// What this file has in it.
+/// The content of this file.
 pub(crate) fn read(path: &Path) -> Found<Vec<u8>> {
     read_at(AT_FDCWD, path)
 }
@@ -108,12 +108,12 @@ fn read_at(directory: BorrowedFd<'_>, path: &Path) -> Found<Vec<u8>> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let file = match openat(directory, path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
-        // What O_NOFOLLOW gives for a symbolic link (open(2)).
+        // The error of O_NOFOLLOW for a symbolic link (open(2)).
         Err(Errno::ELOOP) => {
             let objection = "it is a symbolic link; put the file itself there";
             return Found::Refused(objection.to_owned());
         }
-        // What a socket gives.
+        // The error for a socket.
         Err(Errno::ENXIO) => return Found::Refused(NOT_REGULAR.to_owned()),
         Err(errno) => return Found::failed(errno),
     };
@@ -127,7 +127,7 @@ fn read_at(directory: BorrowedFd<'_>, path: &Path) -> Found<Vec<u8>> {
     }
 }
 
-/// The file may grow while it is read.
+/// Reads at most the maximum: the file may grow while it is read.
 fn read_bounded(file: File) -> Found<Vec<u8>> {
     let mut bytes = Vec::new();
     match file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes) {
@@ -137,7 +137,7 @@ fn read_bounded(file: File) -> Found<Vec<u8>> {
     }
 }
 
-/// What fstat(2) tells about what was opened.
+/// The attributes of an open file, from fstat(2).
 struct Attributes {
     is_regular: bool,
     owner: Uid,
@@ -158,7 +158,7 @@ impl From<&FileStat> for Attributes {
 }
 
 impl Attributes {
-    /// Why this file must not be read, and what to do.
+    /// The reason not to read this file, and what to do.
     fn objection(&self, reader: Uid) -> Option<String> {
         if !self.is_regular {
             return Some(NOT_REGULAR.to_owned());
@@ -167,7 +167,7 @@ impl Attributes {
         self.writable_by_others(reader).or_else(too_long)
     }
 
-    /// Who else could have written it, and what to do.
+    /// Which other user could have written it, and what to do.
     fn writable_by_others(&self, reader: Uid) -> Option<String> {
         const WRITABLE_BY_OTHERS: u32 = 0o022;
         let (owner, mode) = (self.owner, self.mode);

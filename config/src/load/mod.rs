@@ -1,4 +1,4 @@
-//! A policy from its files on disk.
+//! Loads a policy from its files.
 
 pub(crate) mod check;
 mod file;
@@ -21,34 +21,34 @@ use crate::keys::range::Minima;
 use crate::parse::document::MAX_FILE_BYTES;
 use crate::settings::{Settings, read};
 
-/// More drop-ins than this are not taken.
+/// The maximum number of drop-ins.
 pub const MAX_DROP_INS: usize = 256;
 
-/// A policy that was taken.
+/// A policy that can be put in force.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What it says.
+    /// Its settings.
     pub settings: Settings,
     /// The files that it was read from, in this order.
     pub files: Vec<PathBuf>,
 }
 
-/// Why a policy was not taken.
+/// Why a policy cannot be put in force.
 #[derive(Debug)]
 pub enum LoadError {
-    /// There is no file at all; what is built in holds.
+    /// There is no file; the built-in policy holds.
     Missing,
     /// A file or a directory cannot be read, or must not be.
     Unreadable {
-        /// Which, why, and what to do.
+        /// The file, the reason and what to do.
         reason: String,
     },
-    /// It is not a policy: the errors of all files.
+    /// It is invalid: the errors of all files.
     Invalid(Vec<Diagnostic>),
 }
 
 impl fmt::Display for LoadError {
-    /// One line: of several diagnostics the first, and how many more there are.
+    /// One line: the first diagnostic, and the number of the others.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no such file"),
@@ -70,9 +70,8 @@ impl std::error::Error for LoadError {}
 
 /// Reads a policy.
 ///
-/// # Errors
-/// [`LoadError`]; it comes quickly, whatever is at these paths. One file that cannot be taken is
-/// enough for the whole policy not to be: half of it could be the half that does harm.
+/// # Errors [`LoadError`]; it is returned quickly, whatever is at these paths. If one file cannot
+/// be used, the whole policy is refused: a part of a policy could do harm.
 pub fn load(sources: &Sources, minima: Minima) -> Result<Loaded, LoadError> {
     let mut files = Files::default();
     if let Some(path) = sources.main.iter().find(|path| files.trusts(path, sources)) {
@@ -126,7 +125,7 @@ fn lost(path: &Path) -> String {
     )
 }
 
-/// On one line, and not the longest line that somebody could have.
+/// The reasons on one line of bounded length.
 fn reasons(mut refused: Vec<String>) -> String {
     const SHOWN: usize = 5;
     let more = refused.len().saturating_sub(SHOWN);
@@ -137,11 +136,11 @@ fn reasons(mut refused: Vec<String>) -> String {
     refused.join("; ")
 }
 
-/// What was read so far.
+/// The files that were read so far.
 #[derive(Default)]
 struct Files {
     read: Vec<(PathBuf, Vec<u8>)>,
-    /// What cannot be taken, and why.
+    /// The files that cannot be used, and why.
     refused: Vec<String>,
     bytes: u64,
     /// Directories that others may change, so that files below them are refused.
@@ -202,7 +201,7 @@ impl Files {
                 Found::Good(directory) => directories.push((path, directory)),
             }
         }
-        // Which directory has the last word about a name.
+        // The index of the last directory that has each name.
         let mut names: BTreeMap<OsString, usize> = BTreeMap::new();
         for (index, (path, directory)) in directories.iter_mut().enumerate() {
             match directory.names() {
@@ -222,7 +221,7 @@ impl Files {
             if let Some((path, directory)) = directories.get(index) {
                 let drop_in = path.join(&name);
                 match directory.read(&name) {
-                    // An empty one is there to hide another of its name.
+                    // An empty file only hides others of the same name.
                     Found::Good(bytes) if bytes.is_empty() => {}
                     found => self.add(drop_in, found),
                 }

@@ -1,4 +1,4 @@
-//! Which files make up a policy.
+//! The paths of the files that make up a policy.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,13 @@ use crate::load::last_good;
 
 /// The main file, and the directories of its drop-ins.
 ///
-/// Drop-ins are the files `*.toml` of these directories, in the order of their names, whichever
-/// directory they are in. A file hides those of its name in directories before its own; one that
-/// is empty, or a symbolic link to `/dev/null`, does only that.
+/// Drop-ins are the files `*.toml` of these directories, sorted by their names regardless of the
+/// directory. A file hides those of the same name in earlier directories; an empty file, or a
+/// symbolic link to `/dev/null`, only hides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
     pub(crate) main: Option<PathBuf>,
-    /// The most important one last.
+    /// In ascending order of precedence.
     pub(crate) drop_ins: Vec<PathBuf>,
     pub(crate) above: ParentCheck,
     pub(crate) absent: MissingMain,
@@ -21,9 +21,9 @@ pub struct Sources {
 /// Which directories above the files are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParentCheck {
-    /// All of them: only root may be able to change them, since the files are the machine's.
+    /// All of them: only root may be able to change them.
     Roots,
-    /// None: the caller has named the files.
+    /// None: the caller named the files.
     Any,
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum MissingMain {
     Lost,
 }
 
-/// The policy of the machine.
+/// The main file of the machine.
 const MAIN: &str = "/etc/session-timeout/policy.toml";
 
 /// As for units (systemd.unit(5)): the vendor's, those of this boot, the administrator's.
@@ -81,7 +81,7 @@ impl Sources {
         Self { absent, ..self }
     }
 
-    /// This main file, and the drop-ins of these directories, the most important one last.
+    /// This main file, and the drop-ins of these directories, in ascending order of precedence.
     #[must_use]
     pub fn new<D: Into<PathBuf>>(
         path: impl Into<PathBuf>,
@@ -101,13 +101,13 @@ impl Sources {
         Self::new(path, <[PathBuf; 0]>::default())
     }
 
-    /// What is at this path. Of a directory with `policy.toml` or `policy.d` in it, those; of
-    /// another directory its files `*.toml`, as drop-ins; of anything else that file alone.
+    /// The policy at this path: of a directory that contains `policy.toml` or `policy.d`, those
+    /// two; of another directory its files `*.toml`, as drop-ins; otherwise that file alone.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let (main, drop_ins) = (path.join("policy.toml"), path.join("policy.d"));
-        // Not `exists()`: what is there and cannot be read must be said, not passed over.
+        // Not `exists()`: a file that exists and cannot be read must be reported.
         let is_there = |path: &Path| path.symlink_metadata().is_ok();
         if !path.is_dir() {
             Self::file(path)
@@ -121,7 +121,7 @@ impl Sources {
         }
     }
 
-    /// The main file, if there is to be one.
+    /// The path of the main file, if the policy has one.
     #[must_use]
     pub fn main_path(&self) -> Option<&Path> {
         self.main.as_deref()

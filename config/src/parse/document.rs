@@ -1,4 +1,4 @@
-//! One text: its `[default]` and its rules, as they are typed.
+//! Reads one text into a document: `[default]` and the rules as they are written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,26 +12,26 @@ use crate::parse::rule::{self, RuleFragment, Syntax};
 use crate::parse::syntax;
 use crate::parse::unknown_key;
 
-/// The longest text that is a policy, in bytes.
+/// The maximum length of a policy, in bytes, all files together.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// More rules than anybody keeps by hand, and few enough to compare each with each.
+/// The maximum number of rules; few enough to compare each with each other.
 pub(crate) const MAX_RULES: usize = 1000;
 
-/// More tables than any policy has; the addresses in it count as well.
+/// The maximum number of `.` and `{`, those in addresses included.
 const MAX_TABLES: usize = 64 * 1024;
 
-/// What a text says.
+/// The content of one text.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) default: Fragment,
     pub(crate) rules: Vec<RuleFragment>,
-    /// Whether it is TOML: of what is not, the parts do not go together.
+    /// Whether the text is valid TOML. If not, its parts are not checked against each other.
     pub(crate) syntax: Syntax,
 }
 
 impl Document {
-    /// Reads a text. What is not good is left out and becomes a problem.
+    /// Reads a text. Invalid parts are left out and become problems.
     pub(crate) fn read(source: &Source, reading: ReadContext, problems: &mut Vec<Problem>) -> Self {
         let text = source.text();
         let not_utf8 = source.not_utf8().map(|span| {
@@ -58,8 +58,8 @@ impl Document {
         match syntax {
             Syntax::Good => check_tables(root, &mut found),
             Syntax::Broken => {
-                // What the parser made of a broken line means nothing, and a broken header moves
-                // keys to another table: judge neither.
+                // What the parser recovers from a broken line is meaningless, and a broken header
+                // moves keys to another table. So problems on such lines are dropped.
                 let line = |problem: &Problem| source.line_number(problem.span.start);
                 let broken: BTreeSet<usize> = errors.iter().map(line).collect();
                 found.retain(|problem| !broken.contains(&line(problem)));
@@ -79,13 +79,13 @@ impl Document {
     }
 }
 
-/// What is wrong with a text that would cost too much to read.
+/// The problem of a text that would cost too much to read.
 fn too_big(text: &str) -> Option<Problem> {
     if text.len() as u64 > MAX_FILE_BYTES {
         let message = format!("the policy is longer than {} KiB", MAX_FILE_BYTES / 1024);
         return Some(Problem::error(0..0, message));
     }
-    // Each may make the parser a table, which costs it a thousand times its byte.
+    // For each the parser may create a table, which takes about a thousand bytes.
     let mut costly = text.match_indices(['.', '{']);
     let (start, _) = costly.nth(MAX_TABLES)?;
     let label = format!("there are more than {MAX_TABLES} of `.` and `{{`");
@@ -141,7 +141,7 @@ pub(crate) fn too_many(span: std::ops::Range<usize>) -> Problem {
     Problem::error(span, "too many rules").label(label)
 }
 
-/// Whether there is anything in the text besides `[default]` and `[[rule]]`.
+/// Reports everything in the text besides `[default]` and `[[rule]]`.
 fn check_tables(root: &DeTable<'_>, problems: &mut Vec<Problem>) {
     for (name, value) in root {
         let key = name.get_ref().as_ref();
@@ -154,7 +154,7 @@ fn check_tables(root: &DeTable<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// What is wrong with a `rule` that is no list.
+/// The problem of a `rule` that is not a list.
 fn not_rules(entry: Entry<'_>) -> Option<Problem> {
     match entry.value.get_ref() {
         DeValue::Array(_) => None,

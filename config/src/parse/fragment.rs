@@ -20,10 +20,10 @@ pub(crate) struct Fragment {
     pub(crate) preset: Option<Placed<&'static Preset>>,
 }
 
-/// What a text is read with.
+/// The context of reading a text.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadContext {
-    /// The number of the text.
+    /// The index of the text.
     pub(crate) text: usize,
     pub(crate) minima: Minima,
 }

@@ -1,4 +1,4 @@
-//! One element of `from`: an address, a network or a host name.
+//! Reads an element of `from`: an address, a network or a host name.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,10 +7,10 @@ use session_timeout_policy::{Host, Network, NetworkError, Pattern};
 use crate::diagnostic::{Problem, shown};
 use crate::keys::value::Entry;
 
-/// The longest host name (RFC 1035, 2.3.4) is shorter, and so is every network.
+/// The maximum length: longer than every host name (RFC 1035, 2.3.4) and every network.
 const MAX_BYTES: usize = 256;
 
-/// Where somebody may come from.
+/// Reads an address, a network or a pattern of host names.
 pub(crate) fn read(entry: Entry<'_>) -> Result<Host, Problem> {
     let text = entry.name(MAX_BYTES)?;
     let error = match text.parse::<Network>() {
@@ -56,8 +56,8 @@ fn name(entry: Entry<'_>, text: &str) -> Result<Host, Problem> {
     }
 }
 
-/// Whether this cannot be the name of a host, whose last part is never a number (RFC 1123, 2.1).
-/// A name is given by the owner of the address, so `10.*` must not be taken for one: it would
+/// Whether this cannot be a host name, whose last label is never a number (RFC 1123, 2.1). The
+/// owner of an address chooses its name, so `10.*` must not be read as a pattern of names: it would
 /// match `10.example.org`.
 fn is_meant_as_address(text: &str) -> bool {
     let is_numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '*');

@@ -1,4 +1,4 @@
-//! The `match` of a rule: for which sessions it holds.
+//! Reads the `match` of a rule: for which sessions the rule holds.
 
 use std::collections::BTreeMap;
 use std::ops::Range as Span;
@@ -12,13 +12,13 @@ use crate::parse::fragment::ReadContext;
 use crate::parse::host;
 use crate::parse::unknown_key;
 
-/// A `match` as it is typed.
+/// A `match` as it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Matching {
     pub(crate) asks: Match,
-    /// All of it.
+    /// The place of the whole `match`.
     pub(crate) at: TextSpan,
-    /// The value of each key, element by element.
+    /// The places of the elements of each key.
     pub(crate) spans: BTreeMap<&'static str, Vec<Span<usize>>>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) const TYPES: [Choice<SessionType>; 5] = [
     Choice::new("unspecified", SessionType::Unspecified),
 ];
 
-/// The words of `class`: logins of people. Others are never judged.
+/// The words of `class`: the classes of people's logins. Sessions of others are exempt.
 pub(crate) const CLASSES: [Choice<SessionClass>; 4] = [
     Choice::new("user", SessionClass::User),
     Choice::new("user-early", SessionClass::UserEarly),
@@ -53,7 +53,7 @@ const NEVER_JUDGED: [&str; 7] = [
 /// The longest name: `LOGIN_NAME_MAX` of Linux, and longer than any host name (253, RFC 1035).
 const MAX_NAME_BYTES: usize = 256;
 
-/// Reads a `match`. A key that is not good is left out and becomes a problem.
+/// Reads a `match`. An invalid key is left out and becomes a problem.
 pub(crate) fn read(
     entry: Entry<'_>,
     reading: ReadContext,
@@ -76,7 +76,7 @@ pub(crate) fn read(
 }
 
 impl Matching {
-    /// The place of the value of this key; of all of it, if it is not asked for.
+    /// The place of the value of this key, or of the whole `match` without it.
     pub(crate) fn key(&self, key: &str) -> TextSpan {
         let span = self.elements(key).into_iter().next();
         TextSpan {
@@ -113,7 +113,7 @@ impl Matching {
     }
 }
 
-/// What `read` makes of each element, or nothing and a problem for each that is not good.
+/// Reads each element; `None`, and a problem for each invalid one, unless all are valid.
 fn elements<'a, T>(
     entry: Entry<'a>,
     example: &str,
@@ -127,7 +127,7 @@ fn elements<'a, T>(
     elements.into_iter().collect()
 }
 
-/// The words without those that are there already.
+/// The words without duplicates, in their order.
 fn once_each<T: PartialEq>(words: Vec<T>) -> Vec<T> {
     words.into_iter().fold(Vec::new(), |mut kept, word| {
         if !kept.contains(&word) {
@@ -144,12 +144,12 @@ fn spans(entry: Entry<'_>) -> Vec<Span<usize>> {
     }
 }
 
-/// A name that somebody can have, or a pattern of them.
+/// A name or a pattern of names.
 fn name(entry: Entry<'_>) -> Result<Pattern, Problem> {
     entry.name(MAX_NAME_BYTES).map(Pattern::new)
 }
 
-/// A terminal as logind names it, which is without the directory.
+/// A terminal as logind names it: without `/dev/`.
 fn tty(entry: Entry<'_>) -> Result<Pattern, Problem> {
     let pattern = name(entry)?;
     match pattern.as_str().strip_prefix("/dev/") {

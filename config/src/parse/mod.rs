@@ -1,4 +1,4 @@
-//! One text to what is written in it: each value is checked by itself, and nothing is filled in.
+//! Parses the texts of a policy: each value is checked by itself, and nothing is filled in.
 
 pub(crate) mod document;
 pub(crate) mod fragment;

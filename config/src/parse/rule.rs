@@ -1,4 +1,4 @@
-//! One `[[rule]]` as it is typed.
+//! Reads one `[[rule]]` as it is written.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -11,10 +11,10 @@ use crate::parse::fragment::{Fragment, ReadContext};
 use crate::parse::matching::{self, Matching};
 use crate::parse::unknown_key;
 
-/// The longest name of a rule: it stands on one line of `status` beside other things.
+/// The maximum length of a rule's name, which `status` shows in a table.
 const MAX_NAME_BYTES: usize = 64;
 
-/// A rule, every value of it good by itself.
+/// A rule in which every value is valid by itself.
 #[derive(Clone, Debug)]
 pub(crate) struct RuleFragment {
     pub(crate) name: Placed<String>,
@@ -22,14 +22,14 @@ pub(crate) struct RuleFragment {
     pub(crate) fragment: Fragment,
 }
 
-/// Whether a text is TOML.
+/// Whether a text is valid TOML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Syntax {
     Good,
     Broken,
 }
 
-/// Reads a rule, if it has what every rule must have. What is not good becomes a problem.
+/// Reads a rule, if it has a name and a `match`. Invalid parts become problems.
 pub(crate) fn read(
     value: &Spanned<DeValue<'_>>,
     reading: ReadContext,
@@ -71,7 +71,7 @@ fn read_name(entry: Entry<'_>, reading: ReadContext) -> Result<Placed<String>, P
     Ok(Placed { value, at })
 }
 
-/// What a rule must have and this one has not.
+/// The problems of a rule without a name or a `match`.
 fn missing(table: &DeTable<'_>, header: &TextSpan) -> Vec<Problem> {
     let error = |message: String| Problem::error(header.span.clone(), message);
     let name = table.get("name").map(Spanned::get_ref);

@@ -1,14 +1,14 @@
-//! Text to a TOML table, with as many of its errors as the parser can tell.
+//! Parses TOML, and words its syntax errors.
 
 use toml::Spanned;
 use toml::de::{DeTable, Error};
 
 use crate::diagnostic::{Problem, shown};
 
-/// The table of a text, as far as it could be read, and what is wrong with its syntax.
+/// The table of a text, as far as it could be parsed, and the syntax errors.
 pub(crate) fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<Problem>) {
-    // One error costs the parser some 200 bytes, and a megabyte of nonsense has a million of
-    // them: a text that is longer than anybody types gets its first error only.
+    // An error takes the parser about 200 bytes, and a megabyte of garbage has a million of them.
+    // So for longer texts only the first error is reported.
     const MAX_RECOVERED_BYTES: usize = 64 * 1024;
     let (table, errors) = if text.len() <= MAX_RECOVERED_BYTES {
         DeTable::parse_recoverable(text)
@@ -22,7 +22,7 @@ pub(crate) fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<Problem>) {
     (table, problems)
 }
 
-/// The parser's error in our words where we know better what was meant.
+/// The error of the parser, in clearer words where the mistake is known.
 fn problem(error: &Error, text: &str) -> Problem {
     let span = error.span().unwrap_or_default();
     let typed = text.get(span.clone()).unwrap_or_default();

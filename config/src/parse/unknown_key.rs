@@ -6,7 +6,7 @@ use crate::diagnostic::{Problem, shown};
 use crate::keys::value::did_you_mean;
 use crate::keys::{keys_in_extend, names_in_table};
 
-/// The keys that a rule has and `[default]` has not.
+/// The keys of a rule that `[default]` does not have.
 const RULE: [&str; 2] = ["name", "match"];
 
 /// The keys of `match`.
@@ -14,7 +14,7 @@ pub(crate) const MATCH: [&str; 9] = [
     "user", "group", "service", "type", "class", "remote", "from", "tty", "seat",
 ];
 
-/// What other systems call the same.
+/// Names that other systems use for our keys.
 const SYNONYMS: [(&str, &str); 14] = [
     ("absolute-timeout", "session-timeout"),
     ("absolute-limit", "session-timeout"),
@@ -32,7 +32,7 @@ const SYNONYMS: [(&str, &str); 14] = [
     ("pam-service", "service"),
 ];
 
-/// The error for a key that no text has outside of a table.
+/// The error for an unknown key outside of a table.
 pub(crate) fn in_text(name: &Spanned<impl AsRef<str>>) -> Problem {
     let key = name.get_ref().as_ref();
     if names_in_table().contains(&key) {
@@ -44,7 +44,7 @@ pub(crate) fn in_text(name: &Spanned<impl AsRef<str>>) -> Problem {
     unknown(name, &["default", "rule"])
 }
 
-/// The error for a key that `[default]` has not.
+/// The error for an unknown key in `[default]`.
 pub(crate) fn in_default(name: &Spanned<impl AsRef<str>>) -> Problem {
     if is_of_rules(name.get_ref().as_ref()) {
         return outside(name, "[[rule]]");
@@ -52,7 +52,7 @@ pub(crate) fn in_default(name: &Spanned<impl AsRef<str>>) -> Problem {
     unknown(name, &names_in_table())
 }
 
-/// The error for a key that a rule has not.
+/// The error for an unknown key in a rule.
 pub(crate) fn in_rule(name: &Spanned<impl AsRef<str>>) -> Problem {
     let key = name.get_ref().as_ref();
     if MATCH.contains(&key) {
@@ -63,7 +63,7 @@ pub(crate) fn in_rule(name: &Spanned<impl AsRef<str>>) -> Problem {
     unknown(name, &known)
 }
 
-/// The error for a key that `match` has not.
+/// The error for an unknown key in `match`.
 pub(crate) fn in_match(name: &Spanned<impl AsRef<str>>) -> Problem {
     let key = name.get_ref().as_ref();
     if names_in_table().contains(&key) {
@@ -74,7 +74,7 @@ pub(crate) fn in_match(name: &Spanned<impl AsRef<str>>) -> Problem {
     unknown(name, &MATCH)
 }
 
-/// The error for a key that `extend` has not.
+/// The error for an unknown key in `extend`.
 pub(crate) fn in_extend(name: &Spanned<impl AsRef<str>>) -> Problem {
     let names: Vec<&str> = keys_in_extend().map(|(name, _)| name).collect();
     unknown(name, &names)
@@ -94,7 +94,7 @@ fn unknown(name: &Spanned<impl AsRef<str>>, known: &[&str]) -> Problem {
     let typed = name.get_ref().as_ref();
     let problem = Problem::error(name.span(), format!("unknown key `{}`", shown(typed)))
         .help(format!("known keys: {}", known.join(", ")));
-    // One word for a thing is better than two that mean the same: it is told, not taken.
+    // Synonyms are suggested, not accepted: each key has one name.
     let same = SYNONYMS.iter().find(|(other, _)| *other == typed);
     match same.filter(|(_, word)| known.contains(word)) {
         Some((_, word)) => problem.help(format!("did you mean `{word}`?")),

@@ -1,19 +1,21 @@
-//! Several texts to one: what is typed later is added to what is typed earlier, or replaces it.
+//! Merges the documents of a policy: a later one adds to the earlier ones, or replaces their
+//! values.
 
 use crate::parse::document::{Document, MAX_RULES, too_many};
 use crate::parse::fragment::Fragment;
 use crate::parse::rule::RuleFragment;
 use crate::source_map::SourceMap;
 
-/// What all texts say together.
+/// The merged documents.
 #[derive(Debug, Default)]
 pub(crate) struct Merged {
     pub(crate) default: Fragment,
     pub(crate) rules: Vec<RuleFragment>,
 }
 
-/// Takes the documents in their order. A key of `[default]` replaces the same key of an earlier
-/// text; a rule takes the place of an earlier one of its name, or comes after all others.
+/// Merges the documents in their order. A key of `[default]` replaces the same key of an earlier
+/// text; a rule replaces the earlier rule of the same name in its place, or is added after all
+/// others.
 pub(crate) fn merge(documents: Vec<Document>, source_map: &mut SourceMap) -> Merged {
     let mut merged = Merged::default();
     for document in documents {

@@ -1,4 +1,4 @@
-//! Which value of each key holds, and what set it.
+//! Finds for each rule, and for `[default]`, the value of each key that holds, and what set it.
 //!
 //! A rule's own key comes first, then the rule's preset, then a key of `[default]`, then the
 //! preset of `[default]`, and then the built-in value.

@@ -40,7 +40,7 @@ impl ResolvedPolicy {
         }
     }
 
-    /// Every table, with what it is.
+    /// The values of `[default]`, then those of each rule.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Table, &Resolved)> {
         let rules = self.rules.iter().map(|rule| (Table::Rule, &rule.values));
         std::iter::once((Table::Default, &self.default)).chain(rules)
