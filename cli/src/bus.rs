@@ -1,7 +1,6 @@
-//! Asks the daemon, and who else there is, over the system bus.
+//! Calls the daemon and other services over the system bus.
 //!
-//! Calls and no proxy: a proxy would also subscribe to changes, and the command ends before any
-//! could come.
+//! It makes plain calls: a proxy would also subscribe to signals, which the command does not need.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,9 +23,10 @@ pub(crate) const MANAGER: &str = "org.sessiontimeout1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// A bus waits for a reply for ever by default (dbus-daemon(1), `reply_timeout`); a command at a
-/// prompt does not. Of 8192 sessions the daemon tells within six seconds.
+/// prompt needs a timeout. With 8192 sessions the daemon replies within six seconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// For an answer that a password may have to be typed for. The daemon gives that a minute.
+/// The timeout of a call for which a password may have to be typed. The daemon waits for that for a
+/// minute.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// A connection to the bus.
@@ -35,17 +35,17 @@ pub(crate) struct Bus {
     timeout: Duration,
 }
 
-/// Asks the daemon of this machine where everything stands.
+/// Queries the status of the daemon of this machine.
 pub(crate) async fn status() -> Result<Status, Error> {
     Bus::system().await?.status().await
 }
 
-/// Asks the daemon of this machine why this session stands where it does.
+/// Queries the daemon of this machine for the explanation of a session.
 pub(crate) async fn explanation(session: &str) -> Result<Explanation, Error> {
     Bus::system().await?.explanation(session).await
 }
 
-/// More time that was granted.
+/// A granted extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extension {
     pub(crate) by: Duration,
@@ -54,12 +54,12 @@ pub(crate) struct Extension {
     pub(crate) left: u32,
 }
 
-/// Why there is no more time.
+/// Why an extension was not granted.
 #[derive(Debug)]
 pub(crate) enum NotExtended {
-    /// The daemon says so.
+    /// The daemon refused it.
     Refused(Refused),
-    /// Nobody could say.
+    /// The daemon could not be asked.
     Failed(Error),
 }
 
@@ -87,7 +87,7 @@ impl Bus {
         })
     }
 
-    /// Where everything stands.
+    /// The status of the daemon and all its sessions.
     pub(crate) async fn status(&self) -> Result<Status, Error> {
         self.with_timeout(async {
             let properties = self.call(PROPERTIES, "GetAll", &(MANAGER,)).await?;
@@ -99,7 +99,7 @@ impl Bus {
         .await
     }
 
-    /// Why this session stands where it does.
+    /// The explanation of the limits of this session.
     pub(crate) async fn explanation(&self, session: &str) -> Result<Explanation, Error> {
         self.with_timeout(async {
             let answer = self.call(MANAGER, "Explain", &(session,)).await?;
@@ -109,7 +109,7 @@ impl Bus {
         .await
     }
 
-    /// What this session has left.
+    /// The time that this session has left.
     pub(crate) async fn left(&self, session: &str) -> Result<Left, Error> {
         self.with_timeout(async {
             let answer = self.call(MANAGER, "Left", &(session,)).await?;
@@ -119,7 +119,7 @@ impl Bus {
         .await
     }
 
-    /// The session that logind takes for the caller's own: the one that it is in, or else the
+    /// The session of the caller according to logind: the one that the caller is in, or else the
     /// preferred one of its user (`session/auto` in org.freedesktop.login1(5)).
     pub(crate) async fn own_session(&self) -> Option<String> {
         let auto = (
@@ -132,8 +132,7 @@ impl Bus {
         session.ok()?.text("Id").filter(|id| !id.is_empty())
     }
 
-    /// Puts off the absolute limit of this session; where a password is needed for that, it may be
-    /// asked for.
+    /// Extends the absolute limit of this session; polkit may ask for a password.
     pub(crate) async fn extend(&self, session: &str) -> Result<Extension, NotExtended> {
         let asked = async {
             let manager: Proxy<'_> = zbus::proxy::Builder::new(&self.connection)
@@ -160,12 +159,12 @@ impl Bus {
         })
     }
 
-    /// For those who listen.
+    /// The connection, for match rules.
     pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// All properties of an interface, of anybody's.
+    /// All properties of an interface of any service.
     pub(crate) async fn properties(
         &self,
         (name, path): (&str, &str),
@@ -182,7 +181,7 @@ impl Bus {
         .await
     }
 
-    /// What one of systemd's own services answers to a question with one text in it.
+    /// Calls a method of any service with one text as its argument.
     pub(crate) async fn ask<T>(
         &self,
         (name, path): (&str, &str),
@@ -203,7 +202,7 @@ impl Bus {
         .await
     }
 
-    /// Waits, and not for ever.
+    /// Waits for the reply, with the timeout.
     pub(crate) async fn with_timeout<T>(
         &self,
         question: impl Future<Output = zbus::Result<T>>,
@@ -229,10 +228,10 @@ type RawDict = HashMap<String, OwnedVariant>;
 fn failure(error: zbus::Error) -> Error {
     match error {
         zbus::Error::FDO(error) => match *error {
-            // dbus-daemon and dbus-broker differ in which of the first two they say.
+            // dbus-daemon and dbus-broker differ in which of the first two they return.
             fdo::Error::ServiceUnknown(_)
             | fdo::Error::NameHasNoOwner(_)
-            // The daemon went away while it was asked.
+            // The daemon exited during the call.
             | fdo::Error::NoReply(_) => Error::NotRunning,
             fdo::Error::AccessDenied(why) => Error::AccessDenied(why),
             fdo::Error::InvalidArgs(why) | fdo::Error::LimitsExceeded(why) => Error::Refused(why),

@@ -1,4 +1,4 @@
-//! `check`: what is wrong with a policy, in drawings for people or in JSON.
+//! `check`: prints the errors and warnings of a policy, as text or as JSON.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -9,8 +9,8 @@ use session_timeout_config::{CheckStatus, Checked, Diagnostic, Settings, Sources
 use crate::cli::CheckOptions;
 use crate::text::one_line;
 
-/// Checks the policy that the command line names, or that of the machine: how it came out, and
-/// whether that could be written.
+/// Checks the policy that the command line names, or that of the machine: the result, and whether
+/// it could be written.
 pub(crate) fn run(options: &CheckOptions) -> (CheckStatus, io::Result<()>) {
     let checked = Checked::of(&sources(options.path.as_deref()), options.minima());
     (checked.status(), write(&checked, options))
@@ -32,12 +32,12 @@ fn write(checked: &Checked, options: &CheckOptions) -> io::Result<()> {
     out.flush()
 }
 
-/// What is at this path, or the policy of the machine.
+/// The policy at this path, or that of the machine.
 pub(crate) fn sources(path: Option<&Path>) -> Sources {
     path.map_or_else(Sources::system, Sources::at)
 }
 
-/// How to draw on standard error.
+/// The style of diagnostics on standard error.
 pub(crate) fn style(choice: anstream::ColorChoice) -> Style {
     let choice = match choice {
         anstream::ColorChoice::Auto => anstream::AutoStream::choice(&io::stderr()),
@@ -54,7 +54,7 @@ fn write_json(checked: &Checked, out: &mut impl io::Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Keys are only ever added. What is unknown or does not apply is `null`.
+/// Keys are only added, never changed. What is unknown or does not apply is `null`.
 #[derive(Serialize)]
 struct Document {
     status: &'static str,
@@ -117,7 +117,7 @@ impl From<&Diagnostic> for PolicyProblem {
 }
 
 impl PolicyProblem {
-    /// The reason why nothing was read, which is in no place of any text.
+    /// The reason why nothing was read, which has no place in a text.
     fn without_a_place(reason: &str) -> Self {
         Self {
             severity: "error".to_owned(),

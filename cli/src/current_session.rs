@@ -1,13 +1,13 @@
-//! Which session is the caller's own.
+//! Finds the session of the caller.
 
 use crate::bus::Bus;
 use crate::error::Error;
 use crate::left::Left;
 
-/// The session of this name, or the caller's own.
+/// The session with this id, or that of the caller.
 ///
-/// That is what the login said (`XDG_SESSION_ID`), if it is still there: a tmux server keeps the
-/// name of the login that started it. Otherwise it is logind's to say.
+/// That is `XDG_SESSION_ID` if that session still exists; in a tmux server it may be the id of an
+/// earlier login. Otherwise logind is asked.
 pub(crate) async fn session(bus: &Bus, named: Option<&str>) -> Result<Left, Error> {
     if let Some(session) = named {
         return bus.left(session).await;

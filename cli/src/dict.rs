@@ -1,7 +1,7 @@
-//! An `a{sv}` of the daemon, read key by key.
+//! Reads dictionaries (`a{sv}`) from D-Bus, key by key.
 //!
 //! Keys that are missing or of another type than expected count as absent and unknown ones are
-//! skipped, so that command and daemon of two versions understand each other.
+//! skipped, so that a command and a daemon of different versions work together.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,8 +10,7 @@ use zbus::OwnedVariant;
 
 use crate::text;
 
-/// The keys and what they hold. Every text that comes out is safe to print, but for those in a
-/// [`Self::list`].
+/// A dictionary. All texts that it returns are sanitized, except those of [`Self::list`].
 pub(crate) struct Dict(HashMap<String, OwnedVariant>);
 
 impl Dict {
@@ -24,13 +23,13 @@ impl Dict {
         self.get::<&str>(key).map(text::one_line)
     }
 
-    /// A text of several lines, if there is anything in it.
+    /// A text of several lines, if it is not empty.
     pub(crate) fn lines(&self, key: &str) -> Option<String> {
         let text = self.get::<&str>(key).map(text::lines);
         text.filter(|text| !text.is_empty())
     }
 
-    /// A text that is always there; empty from a daemon that leaves it out.
+    /// A text of one line; empty if the key is missing.
     pub(crate) fn word(&self, key: &str) -> String {
         self.text(key).unwrap_or_default()
     }
@@ -58,7 +57,7 @@ impl Dict {
         Some(texts.iter().map(|text| text::one_line(text)).collect())
     }
 
-    /// A list of anything. Texts in it are as they came: not safe to print.
+    /// A list of anything. Texts in it are not sanitized.
     pub(crate) fn list<T>(&self, key: &str) -> Option<Vec<T>>
     where
         Vec<T>: TryFrom<OwnedVariant>,

@@ -1,4 +1,4 @@
-//! `extend`: more time for a session.
+//! `extend`: extends the absolute limit of a session.
 
 use std::io;
 
@@ -10,8 +10,8 @@ use crate::current_session;
 use crate::error::Error;
 use crate::tty_agent::PasswordAgent;
 
-/// Has the daemon put off the absolute limit of this session, or of the caller's own; what to say
-/// of it.
+/// Has the daemon extend the absolute limit of this session, or of the caller's session. Returns
+/// the text to print.
 pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
     let language = Language::of_environment();
     let bus = Bus::system().await?;
@@ -20,7 +20,7 @@ pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
         None => current_session::session(&bus, None).await?.session,
     };
     let asker = PasswordAgent::start().await;
-    // The agent would outlive us otherwise, and go on to ask.
+    // Otherwise the agent would outlive the command, and continue to ask.
     let extension = tokio::select! {
         extension = bus.extend(&session) => extension,
         signal = told_to_end() => {
@@ -32,13 +32,13 @@ pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
         NotExtended::Refused(why) => Error::Refused(refusal(language, why, &asker)),
         NotExtended::Failed(error) => error,
     });
-    // First, so that the daemon takes back what is still asked.
+    // First, so that the daemon cancels the authentication.
     drop(bus);
     asker.stop().await;
     Ok(said(language, &session, extension?))
 }
 
-/// Waits for a signal that asks us to end.
+/// Waits for a signal to terminate.
 async fn told_to_end() -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -61,7 +61,7 @@ fn said(language: Language, session: &str, extension: Extension) -> String {
     format!("{said}\n")
 }
 
-/// Why there is no more time, and what would help where nobody was asked.
+/// Why there is no extension, and what to do if nobody could be asked for a password.
 fn refusal(language: Language, why: Refused, asker: &PasswordAgent) -> String {
     let said = language.say(Sentence::Refused(why));
     if !matches!(why, Refused::Interactive | Refused::NoAgent) {

@@ -1,4 +1,4 @@
-//! Does what the command line asks for.
+//! Runs the command that the command line names.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::explain::{self, Explanation};
 use crate::left::{self, Left, waybar};
 use crate::{check, current_session, doctor, extend, status};
 
-/// Runs one command and prints what it has to say.
+/// Runs one command and prints its output.
 pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Status(options) => print_status(&options),
@@ -41,7 +41,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
     }
 }
 
-/// What became of printing. `session-timeout status | head -1` is no failure.
+/// The exit status after printing. A closed pipe, as in `session-timeout status | head -1`, is no
+/// failure.
 fn printed(written: io::Result<()>, code: ExitCode) -> Result<ExitCode, Error> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
@@ -126,9 +127,9 @@ fn print_diagnosis(options: &DoctorOptions) -> Result<ExitCode, Error> {
     printed(written, diagnosis.exit_code().into())
 }
 
-/// The explanation of a login that might be.
+/// The explanation of a hypothetical login.
 fn imagined(options: &LoginOptions, color: Color) -> Result<Explanation, Error> {
-    // The command line has a user wherever it has no session.
+    // clap requires a user if there is no session.
     let user = options.user.as_deref().unwrap_or_default();
     let groups = options
         .group

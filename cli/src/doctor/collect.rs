@@ -1,4 +1,5 @@
-//! Who is asked: the daemon, logind and timedated on the system bus, and sshd.
+//! Collects what the daemon, logind, systemd, timedated and polkit report on the system bus, and
+//! the output of `sshd -T`.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,12 +22,12 @@ use crate::doctor::unit;
 use crate::error::Error;
 use crate::status::{Session, Status};
 
-/// sshd answers at once, unless something hangs.
+/// The timeout of `sshd -T`, and of the query for states of sessions.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The daemon waits no longer for an agent, either.
+/// The timeout of an agent; the daemon has the same.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Sessions that are asked about at once: an agent that hangs holds up no other.
+/// Concurrent queries about sessions, so that an agent that hangs does not delay the others.
 const MAX_CONCURRENT: usize = 16;
 
 const BUS: (&str, &str) = ("org.freedesktop.DBus", "/org/freedesktop/DBus");
@@ -36,7 +37,7 @@ const LOGIND_MANAGER: &str = "org.freedesktop.login1.Manager";
 const TIMEDATED: (&str, &str) = ("org.freedesktop.timedate1", "/org/freedesktop/timedate1");
 const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1");
 
-/// What they said.
+/// The collected replies.
 #[derive(Debug)]
 pub(crate) struct Collected {
     pub(crate) daemon: Result<Status, Error>,
@@ -45,18 +46,18 @@ pub(crate) struct Collected {
     /// Absent if the daemon does not run, or systemd did not reply.
     pub(crate) helper: Option<unit::Helper>,
     pub(crate) sessions: Vec<SessionReport>,
-    /// Our units, with what systemd has of their files; empty where it did not say.
+    /// Our units, with the states of their files; empty if systemd did not reply.
     pub(crate) units: Vec<(&'static str, String)>,
-    /// Absent where logind did not say.
+    /// Absent if logind did not reply.
     pub(crate) logind: Option<LogindSettings>,
     pub(crate) capacity: capacity::Usage,
     pub(crate) clock: Clock,
     pub(crate) polkit: Polkit,
-    /// What `sshd -T` printed; absent where it did not, as it does for nobody but root.
+    /// The output of `sshd -T`; absent if it failed, or the caller is not root.
     pub(crate) sshd: Option<String>,
 }
 
-/// Hears all of them.
+/// Queries all of them.
 pub(crate) async fn collect() -> Collected {
     let sshd = sshd().await;
     let bus = match Bus::system().await {
@@ -117,7 +118,7 @@ pub(crate) async fn collect() -> Collected {
 async fn facts_of(bus: &Bus, logind: Option<&LogindSettings>, session: Session) -> SessionReport {
     let mut facts = SessionReport::default();
     if is_judged(&session) {
-        // Who did not answer once is not asked again for each session.
+        // If logind did not reply before, it is not asked again for each session.
         if logind.is_some() {
             facts.desktop = desktop(bus, &session.id).await.unwrap_or_default();
         }
@@ -131,7 +132,7 @@ async fn facts_of(bus: &Bus, logind: Option<&LogindSettings>, session: Session) 
     SessionReport { session, ..facts }
 }
 
-/// An agent tells nobody but root.
+/// An agent replies to root only.
 async fn notifications(bus: &Bus, session: &Session) -> Option<Notifications> {
     const PATH: &str = "/org/sessiontimeout1/Agent";
     const INTERFACE: Option<&str> = Some("org.sessiontimeout1.Agent");
@@ -155,7 +156,7 @@ async fn desktop(bus: &Bus, session: &str) -> Option<Desktop> {
     Some(Desktop::named(&keys.word("Desktop")))
 }
 
-/// The word of the policy, without the quotes that a policy file has around it.
+/// The word of `unknown-idle` in the policy, without quotes.
 async fn unknown_idle(bus: &Bus, session: &str) -> Option<String> {
     let explanation = bus.explanation(session).await.ok()?;
     let mut settings = explanation.settings.into_iter();
@@ -198,7 +199,7 @@ async fn closing(bus: &Bus, timeout: Duration) -> Closing {
     let in_time = states.take_until(tokio::time::sleep(timeout));
     let replies: Vec<_> = in_time.collect().await;
     let unknown = listed - replies.len();
-    // A session that is gone meanwhile has no state.
+    // A session that has ended meanwhile has no state.
     let closing = |state: &Option<String>| state.as_deref() == Some("closing");
     let closing = replies.into_iter().filter(|(_, state)| closing(state));
     let users = closing.map(|(user, _)| user).collect();
@@ -240,7 +241,7 @@ async fn clock(bus: &Bus) -> Clock {
     }
 }
 
-/// Whether it has its name on the bus, or would be started for it.
+/// Whether polkit owns its name on the bus, or can be activated.
 async fn polkit(bus: &Bus) -> Polkit {
     match bus.ask(BUS, BUS.0, "NameHasOwner", POLKIT).await {
         Ok(true) => return Polkit::There,
@@ -261,7 +262,7 @@ async fn polkit(bus: &Bus) -> Polkit {
     }
 }
 
-/// Only sshd knows the defaults of its build, and only root may have it read its keys.
+/// `sshd -T` includes the defaults of its build. It reads host keys, for which it must be root.
 async fn sshd() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return None;

@@ -1,4 +1,4 @@
-//! The daemon and the policy that it has.
+//! Checks of the daemon, its socket and its policy.
 
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::{fs, io};
@@ -24,7 +24,7 @@ const RELOAD: &str = "systemctl reload session-timeoutd";
 const RESTART_HELPER: &str =
     "systemctl restart session-timeout-terminals.socket session-timeout-terminals.service";
 
-/// The login socket, as the file system has it.
+/// The state of the login socket in the file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Socket {
     Is { mode: u32, uid: u32 },
@@ -47,7 +47,7 @@ impl Socket {
     }
 }
 
-/// The policy files, as the daemon would read them now.
+/// Reads the policy files as the daemon would read them now.
 pub(crate) fn files(answer: &Result<Status, Error>) -> Checked {
     let (sources, minima) = match answer {
         Ok(status) if !status.policy.path.is_empty() => {
@@ -63,7 +63,7 @@ pub(crate) fn files(answer: &Result<Status, Error>) -> Checked {
     Checked::of(&sources, minima)
 }
 
-/// Everything about the daemon, its socket and its policy.
+/// All findings about the daemon, its socket and its policy.
 pub(crate) fn examine(
     answer: &Result<Status, Error>,
     socket: Socket,
@@ -114,7 +114,7 @@ fn running(answer: &Result<Status, Error>, outcome: &Outcome) -> Finding {
     }
 }
 
-/// Whether it is there after the next boot, too. `units` is what systemd says of their files.
+/// Whether it is started at boot. `units` are the states of the unit files.
 pub(crate) fn enabled(units: &[(&str, String)]) -> Option<Finding> {
     let check = Check::DaemonEnabled;
     let missing: Vec<&str> = units
@@ -132,8 +132,8 @@ pub(crate) fn enabled(units: &[(&str, String)]) -> Option<Finding> {
     })
 }
 
-/// Whether warnings come to terminals. The helper is stopped with the daemon, so this is of interest
-/// while that runs.
+/// Whether warnings can be written to terminals. The helper is stopped with the daemon, so this is
+/// only checked while the daemon runs.
 pub(crate) fn terminals(helper: &Helper) -> Finding {
     let check = Check::DaemonTerminals;
     let states = (helper.socket.as_str(), helper.service.as_str());
@@ -229,7 +229,7 @@ fn state(policy: &Policy) -> Finding {
         ("none", _) => format!("{refused} and there is no last good one: no limit is enforced"),
         (other, _) => format!("the state of the policy of {path} is \"{other}\""),
     };
-    // Of many lines the first says where; `check` shows the rest.
+    // Only the first line; `check` shows the rest.
     let why = policy.error.as_deref().and_then(|why| why.lines().next());
     let what = why.map_or(what.clone(), |why| format!("{what} ({why})"));
     Finding::error(check, &what).do_this(&fix)
@@ -297,7 +297,7 @@ mod tests {
         Checked::of(&Sources::file(root.place("/policy.toml")), Minima::Enforced)
     }
 
-    /// What is not well, by level.
+    /// The levels of the findings that are not ok.
     fn ills(answer: &Result<Status, Error>, socket: Socket) -> Vec<(Check, Level)> {
         let findings = examine(answer, socket, &good_files(), &Outcome::default());
         let ills = findings.iter().filter(|finding| finding.level > Level::Ok);

@@ -1,19 +1,19 @@
-//! What a check comes to.
+//! Findings: the results of checks.
 
 use serde::Serialize;
 
 use crate::doctor::checks::Check;
 use crate::text::one_line;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     /// It works.
     Ok,
-    /// Good to know; nothing has to be done.
+    /// For information; nothing has to be done.
     Note,
-    /// It works, but not as somebody might think.
+    /// It works, but perhaps not as intended.
     Warning,
     /// It does not work.
     Error,
@@ -29,7 +29,7 @@ impl Level {
         }
     }
 
-    /// What `doctor` exits with where this is the worst.
+    /// The exit status of `doctor` if this is the most severe level.
     pub(crate) const fn exit_code(self) -> u8 {
         match self {
             Self::Ok | Self::Note => 0,
@@ -39,12 +39,12 @@ impl Level {
     }
 }
 
-/// What makes it go away.
+/// How to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fix {
-    /// This command, as it is, by root.
+    /// A command that root can run as it is.
     Run(String),
-    /// Something that takes more than one command, or another person.
+    /// Instructions, if it takes more than one command or another person.
     Do(String),
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Finding {
     pub(crate) level: Level,
     pub(crate) what: String,
     pub(crate) fix: Option<Fix>,
-    /// The session that it is about; absent where it is about the machine.
+    /// The session that it is about; absent if it is about the machine.
     pub(crate) session: Option<String>,
 }
 
@@ -100,7 +100,7 @@ impl Finding {
         Self::new(check, Level::Error, what)
     }
 
-    /// That something is hidden from who asks.
+    /// A note that the caller may not read this file.
     pub(crate) fn unseen(check: Check, what: &str) -> Self {
         let seen = Self::note(check, &format!("{what} cannot be seen by this user"));
         seen.do_this("run `session-timeout doctor` as root")
@@ -125,7 +125,7 @@ impl Finding {
     }
 }
 
-/// The worst of them.
+/// The most severe level.
 pub(crate) fn worst(findings: &[Finding]) -> Level {
     let levels = findings.iter().map(|finding| finding.level);
     levels.max().unwrap_or(Level::Ok)

@@ -1,6 +1,6 @@
-//! `doctor --json`: the shape that scripts rely on.
+//! Renders the diagnosis for `doctor --json`. Scripts rely on its keys.
 //!
-//! Keys and names of checks are only ever added. What does not apply is `null`.
+//! Keys and names of checks are only added, never changed. What does not apply is `null`.
 
 use std::io;
 

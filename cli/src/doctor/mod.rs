@@ -1,7 +1,7 @@
-//! `doctor`: what works on this machine and what does not, and what fixes it.
+//! `doctor`: checks what works on this machine and what does not, and says how to fix it.
 //!
-//! Each part gathers its facts, from files below a [`Root`] or from a bus, and judges them by
-//! themselves: who judges reads nothing, and who reads judges nothing.
+//! Each check has two parts: `gather` reads files below a [`Root`] or calls the bus, and `examine`
+//! makes findings of the result without I/O.
 
 mod by_type;
 mod checks;
@@ -28,14 +28,14 @@ use root::Root;
 
 use crate::status::Session;
 
-/// Everything that was found, in the order in which it is shown.
+/// All findings, in the order in which they are shown.
 #[derive(Debug)]
 pub(crate) struct Diagnosis {
     findings: Vec<Finding>,
 }
 
 impl Diagnosis {
-    /// What the command exits with.
+    /// The exit status of the command.
     pub(crate) fn exit_code(&self) -> u8 {
         self.worst().exit_code()
     }
@@ -70,7 +70,7 @@ pub(crate) async fn examine() -> Diagnosis {
     findings.extend(daemon::enabled(&collected.units));
     findings.extend(collected.helper.as_ref().map(daemon::terminals));
     findings.extend(files.settings().map(by_type::examine));
-    // Without the daemon nobody knows which there are, and that has been said.
+    // Without the daemon the sessions are unknown, which is already a finding.
     if collected.daemon.is_ok() {
         findings.extend(sessions::examine(&collected.sessions));
         let sessions: Vec<&Session> = collected.sessions.iter().map(|one| &one.session).collect();
@@ -92,7 +92,7 @@ pub(crate) async fn examine() -> Diagnosis {
     Diagnosis { findings }
 }
 
-/// One finding of each sort, for the tests of what is printed.
+/// A diagnosis with a finding of each level, for the tests of the output.
 #[cfg(test)]
 fn sample() -> Diagnosis {
     use checks::Check;

@@ -1,21 +1,22 @@
-//! What the policy limits, as far as others can get in its way.
+//! The limits of the policy that other programs can interfere with.
 
 use std::time::Duration;
 
 use session_timeout_config::Settings;
 use session_timeout_policy::{ABSOLUTE_MAX, Limits};
 
-/// The limits that hold for some sessions.
+/// The extremes of the limits of all rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PolicyLimits {
-    /// The longest that the policy lets anybody be without input. What acts sooner acts first.
+    /// The longest time without input that the policy allows anybody. Anything that acts sooner
+    /// takes effect before the policy does.
     pub(crate) longest: Duration,
-    /// The shortest inactivity limit; absent where it is off for everybody.
+    /// The shortest inactivity limit; absent if it is off for everybody.
     pub(crate) inactivity: Option<Duration>,
     pub(crate) extensions: Extensions,
 }
 
-/// Whether users may have more time.
+/// Whether users may request extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extensions {
     Some,
@@ -38,7 +39,7 @@ impl PolicyLimits {
     }
 }
 
-/// Where no policy can be read: what holds by default.
+/// The limits of the built-in policy.
 impl Default for PolicyLimits {
     fn default() -> Self {
         Self::of(&Settings::default())

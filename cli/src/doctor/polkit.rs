@@ -1,19 +1,19 @@
-//! Whether users can authenticate for the time that the policy lets them have.
+//! Checks that users can authenticate for the extensions that the policy grants.
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::policy_limits::{Extensions, PolicyLimits};
 
-/// Whether polkit answers on the system bus, or would be started there.
+/// Whether polkit is on the system bus, or can be started there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Polkit {
     There,
     Missing,
-    /// The bus did not say.
+    /// The bus did not reply.
     Unknown,
 }
 
-/// Of interest only where the policy lets somebody have more time.
+/// The finding, if the policy grants extensions.
 pub(crate) fn examine(polkit: Polkit, policy_limits: &PolicyLimits) -> Option<Finding> {
     let check = Check::SystemPolkit;
     match (policy_limits.extensions, polkit) {

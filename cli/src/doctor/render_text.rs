@@ -1,4 +1,5 @@
-//! The diagnosis for people: a line for each part of the machine, and below it what is not well.
+//! Renders the diagnosis as text: a line for each group of checks, followed by its problems and
+//! their fixes.
 
 use anstyle::{AnsiColor, Style};
 
@@ -12,10 +13,10 @@ use crate::text::listed;
 const WELL: Style = AnsiColor::Green.on_default();
 const NOTED: Style = AnsiColor::Cyan.on_default();
 
-/// The widest of the words for a level.
+/// The width of the longest word for a level.
 const WORD: usize = "warning".len();
 
-/// The whole diagnosis as text with colours in it.
+/// The diagnosis as text with colours.
 pub(crate) fn render(diagnosis: &Diagnosis, detail: Detail) -> String {
     let mut out = String::new();
     for group in Group::ALL {
@@ -54,7 +55,7 @@ fn section(out: &mut String, group: Group, findings: &[&Finding], detail: Detail
     }
 }
 
-/// `1 error, 2 warnings and 3 ok`: the worst first, down to this level.
+/// `1 error, 2 warnings and 3 ok`: the most severe level first, down to this one.
 fn counts(findings: &[&Finding], least: Level) -> String {
     let levels = [Level::Error, Level::Warning, Level::Note, Level::Ok];
     let counts = levels

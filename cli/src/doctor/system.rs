@@ -1,15 +1,15 @@
-//! The kernel, the control groups and the clock, and what is installed.
+//! Checks of the kernel, the control groups, the clock and installed programs.
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::policy_limits::PolicyLimits;
 use crate::doctor::root::Root;
 
-/// From this version on the kernel moves the time of a terminal also for what is read through
-/// `/dev/tty`, as `less` does ("tty: tty_io: update timestamps on all device nodes").
+/// Since this version the kernel updates the time stamps of a terminal also for input that is read
+/// through `/dev/tty`, as `less` does ("tty: tty_io: update timestamps on all device nodes").
 const DEV_TTY_COUNTS: (u32, u32) = (6, 4);
 
-/// What is known of the machine.
+/// The properties of the machine.
 #[derive(Debug)]
 pub(crate) struct System {
     /// `uname -r`.
@@ -19,7 +19,7 @@ pub(crate) struct System {
     mosh: Mosh,
 }
 
-/// Which hierarchy of control groups has the sessions (cgroups(7)).
+/// The hierarchy of control groups that contains the sessions (cgroups(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cgroups {
     Unified,
@@ -28,7 +28,7 @@ enum Cgroups {
     None,
 }
 
-/// Whether the wall clock is kept by others.
+/// Whether the wall clock is synchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
     Synchronised,
@@ -43,7 +43,7 @@ enum Mosh {
 }
 
 impl System {
-    /// `clock` is what timedated says.
+    /// `clock` is the state that timedated reports.
     pub(crate) fn gather(root: &Root, clock: Clock) -> Self {
         let clock = if root.has("/run/systemd/timesync/synchronized") {
             Clock::Synchronised
@@ -79,7 +79,7 @@ impl Cgroups {
     }
 }
 
-/// Everything about the machine.
+/// All findings about the machine.
 pub(crate) fn examine(facts: &System, policy_limits: &PolicyLimits) -> Vec<Finding> {
     vec![
         kernel(&facts.kernel, policy_limits),
@@ -134,7 +134,7 @@ fn cgroups(cgroups: Cgroups) -> Finding {
     Finding::ok(check, &format!("sessions have control groups ({kind})"))
 }
 
-/// A note and no more: no step of the clock ends or saves a session.
+/// Only a note: a step of the clock neither ends nor saves a session.
 fn clock(clock: Clock) -> Finding {
     let check = Check::SystemClock;
     match clock {

@@ -1,4 +1,4 @@
-//! `TMOUT`: shells that end by themselves at a prompt (bash(1)).
+//! Checks for `TMOUT`, by which shells exit at an idle prompt (bash(1)).
 
 use session_timeout_config::Place;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::doctor::finding::Finding;
 use crate::doctor::policy_limits::PolicyLimits;
 use crate::doctor::root::{Root, Text};
 
-/// What shells read for everybody, and pam_env(8).
+/// The files that shells and pam_env(8) read for all users.
 const FILES: [&str; 7] = [
     "/etc/environment",
     "/etc/profile",
@@ -29,14 +29,14 @@ struct Tmout {
     place: Place,
 }
 
-/// Whether its user can get rid of it.
+/// Whether the user can change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mutability {
     Changeable,
     Readonly,
 }
 
-/// What is set, and what could not be read.
+/// The settings, and the files that could not be read.
 #[derive(Debug, Default)]
 pub(crate) struct TmoutSettings {
     set: Vec<Tmout>,
@@ -57,7 +57,7 @@ impl TmoutSettings {
     }
 }
 
-/// Everything about `TMOUT`.
+/// All findings about `TMOUT`.
 pub(crate) fn examine(facts: &TmoutSettings, policy_limits: &PolicyLimits) -> Vec<Finding> {
     let check = Check::ShellTmout;
     let mut findings: Vec<Finding> = facts
@@ -94,7 +94,7 @@ fn judge(tmout: &Tmout, policy_limits: &PolicyLimits) -> Finding {
     ))
 }
 
-/// The last value that a text leaves `TMOUT` with, if that is one that ends shells.
+/// The value of `TMOUT` after this text, if it ends shells.
 fn set_in(text: &str, file: &str) -> Option<Tmout> {
     let mut found: Option<Tmout> = None;
     let mut hold = Mutability::Changeable;
@@ -122,8 +122,8 @@ fn set_in(text: &str, file: &str) -> Option<Tmout> {
     found.filter(|tmout| tmout.seconds > 0)
 }
 
-/// The words of each command of a line of a shell script. Words with blanks in quotes come out as
-/// several; none of them looks like a `TMOUT` that is set.
+/// The words of each command of a line of a shell script. A quoted word with blanks is split, and
+/// no part of it looks like a setting of `TMOUT`.
 fn commands(line: &str) -> Vec<Vec<&str>> {
     let comment = |word: &&str| !word.starts_with('#');
     let parts = line.split([';', '&', '|']);
@@ -132,7 +132,7 @@ fn commands(line: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// What a command does to `TMOUT`.
+/// The effect of a command on `TMOUT`.
 enum Word {
     Set { seconds: u64, hold: Mutability },
     Protected,
@@ -157,7 +157,7 @@ impl Word {
             _ => Mutability::Changeable,
         };
         if let Some(value) = command.iter().find_map(|word| word.strip_prefix("TMOUT=")) {
-            // What is no number is an expression, and this is no shell.
+            // Expressions are not evaluated.
             let seconds = value.trim_matches(['"', '\'']).parse().ok()?;
             return Some(Self::Set { seconds, hold });
         }

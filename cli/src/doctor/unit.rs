@@ -1,4 +1,4 @@
-//! systemd's state of the units.
+//! The state of our units, from systemd.
 
 use zbus::OwnedVariant;
 

@@ -1,7 +1,7 @@
-//! `explain --json`: the shape that scripts rely on.
+//! Renders an explanation for `explain --json`. Scripts rely on its keys.
 //!
-//! As in `status`: keys are only ever added, what is unknown or does not apply is `null`, and
-//! times are whole seconds, rounded down.
+//! As in `status`: keys are only added, what is unknown or does not apply is `null`, and times are
+//! whole seconds, rounded down.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! `explain` for people: who, why, which values, and what comes when.
+//! Renders an explanation as text: the login, its rule, the values, and the schedule.
 
 use anstyle::Style;
 use session_timeout_texts::roughly;
@@ -8,11 +8,11 @@ use crate::columns::{HEADER, NOW, SOON, line, row, widest};
 use crate::no_session::reason;
 use crate::status::notes::earlier_limit;
 
-/// A value may be a message of 200 characters; what stands behind a longer one than this is not
-/// in line with the rest.
+/// The maximum width of the column of values: a message may have 200 characters, and is then not
+/// aligned.
 const WIDEST_VALUE: usize = 40;
 
-/// The whole explanation as text with colours in it.
+/// The explanation as text with colours.
 pub(crate) fn render(explanation: &Explanation) -> String {
     let mut out = String::new();
     let what = format!("{}: {}", subject(explanation), holds(explanation));
@@ -58,7 +58,7 @@ fn holds(explanation: &Explanation) -> String {
     }
 }
 
-/// Why no limit holds, at length where the daemon's word is a known one.
+/// Why no limit holds, in a sentence if the daemon's word is known.
 fn exemption(why: &str) -> String {
     let known = match why {
         "root" => "no limit holds for root unless a rule names it in `user`.",
@@ -124,7 +124,7 @@ fn about(out: &mut String, explanation: &Explanation) {
     }
 }
 
-/// What is to be said of a session's phase, if anything.
+/// The sentence about a session's phase, if it needs one.
 fn standing(phase: &str) -> Option<String> {
     let known = match phase {
         "running" | "exempt" | "undecided" | "" => return None,

@@ -1,4 +1,4 @@
-//! `--format`: a text of the user's own, with placeholders for what is known.
+//! Parses and fills `--format`, a text of the user with placeholders.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ enum Piece {
     Placeholder(Placeholder),
 }
 
-/// What can stand in a placeholder.
+/// The placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Placeholder {
     Extensions,
@@ -68,7 +68,7 @@ impl Placeholder {
         }
     }
 
-    /// What stands there; nothing, where it is not known or does not apply.
+    /// Its text; empty if it is unknown or does not apply.
     fn filled(self, language: Language, left: &Left, now: Duration) -> String {
         let number = |number: Option<u64>| number.map(|n| n.to_string()).unwrap_or_default();
         let seconds = left.remaining(now).map(|remaining| remaining.as_secs());
@@ -100,7 +100,7 @@ fn short(words: &str) -> String {
 }
 
 impl Format {
-    /// The text, with what is known in its placeholders.
+    /// The text with the placeholders filled.
     pub(crate) fn filled(&self, language: Language, left: &Left, now: Duration) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -109,7 +109,7 @@ impl Format {
         pieces.collect()
     }
 
-    /// In how long the text will be another one.
+    /// The time until the text changes.
     pub(crate) fn changes_in(&self, left: &Left, now: Duration) -> Option<Duration> {
         let placeholders = self.0.iter().filter_map(|piece| match piece {
             Piece::Text(_) => None,
@@ -135,7 +135,7 @@ impl FromStr for Format {
         while let Some(at) = rest.find(['{', '}']) {
             let (before, brace) = rest.split_at(at);
             plain.push_str(before);
-            // Twice is the brace itself.
+            // A double brace stands for a brace.
             if let Some(after) = ["{{", "}}"].iter().find_map(|two| brace.strip_prefix(two)) {
                 plain.extend(brace.chars().next());
                 rest = after;

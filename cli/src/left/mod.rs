@@ -1,4 +1,4 @@
-//! `left`: how long a session may yet last, for prompts and bars.
+//! `left`: prints how long a session may still last, for prompts and status bars.
 
 mod clock;
 pub(crate) mod format;
@@ -10,22 +10,22 @@ use std::time::Duration;
 
 pub(crate) use clock::now;
 
-/// What the daemon says of one session.
+/// The daemon's reply about one session.
 ///
-/// Words of the daemon stay text, as everywhere in the command.
+/// Words of the daemon are kept as text, as in `status`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Left {
     pub(crate) session: String,
     pub(crate) phase: String,
-    /// What comes first, if anything does.
+    /// The limit that is reached first, if any.
     pub(crate) end: Option<NextEnd>,
-    /// `terminate`, `hang-up`, `lock` or `report`; absent where no limit holds.
+    /// `terminate`, `hang-up`, `lock` or `report`; absent if no limit holds.
     pub(crate) end_action: Option<String>,
-    /// How often the absolute limit may yet be put off.
+    /// The number of extensions that may still be granted.
     pub(crate) extensions: u32,
 }
 
-/// What comes first.
+/// The end that comes first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NextEnd {
     /// The limit: `absolute` or `inactivity`.
@@ -37,8 +37,7 @@ pub(crate) struct NextEnd {
 }
 
 impl Left {
-    /// How long until the end, at this time; `None` where nothing is counted: no limit holds, or
-    /// the session is past it.
+    /// How long until the end, at this time; `None` if no limit holds, or the session is past it.
     pub(crate) fn remaining(&self, now: Duration) -> Option<Duration> {
         let counts = !matches!(
             self.phase.as_str(),
@@ -48,7 +47,7 @@ impl Left {
         Some(end.at.saturating_sub(now))
     }
 
-    /// How much of the limit that is, in percent, rounded down.
+    /// The remaining part of the limit, in percent, rounded down.
     pub(crate) fn percent(&self, now: Duration) -> Option<u64> {
         let left = self.remaining(now)?.as_millis();
         let length = self.end.as_ref()?.length?.as_millis();
@@ -57,7 +56,7 @@ impl Left {
     }
 }
 
-/// Something that is shown, and changes as time goes on.
+/// The precision of a shown time, which determines when its text changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precision {
     /// Never.
@@ -69,12 +68,11 @@ pub(crate) enum Precision {
     Percent,
 }
 
-/// A text shows less than its time that it has, by up to so much, so that the next text is due
-/// when it is looked at.
+/// Added to the time until the next change, so that the text has changed when the timer fires.
 const ROUNDING_MARGIN: Duration = Duration::from_millis(1);
 
 impl Precision {
-    /// In how long the text will be another one.
+    /// The time until the text changes.
     pub(crate) fn changes_in(self, left: &Left, now: Duration) -> Option<Duration> {
         let remaining = left.remaining(now)?;
         let step = match self {
@@ -95,7 +93,7 @@ impl Precision {
     }
 }
 
-/// One of each sort, for the tests of what is printed; the time is 1000 s.
+/// A session with so many seconds left, for the tests of the output; the time is 1000 s.
 #[cfg(test)]
 pub(crate) fn sample(left: u64) -> (Left, Duration) {
     let now = Duration::from_secs(1000);

@@ -1,4 +1,4 @@
-//! What is left, in words: hours and minutes while there is time, seconds at the end.
+//! Formats the remaining time: hours and minutes, and below five minutes also seconds.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use session_timeout_texts::{Language, Sentence, State, roughly};
 
 use super::Left;
 
-/// From here on seconds are shown.
+/// Below this time seconds are shown.
 const SECONDS_BELOW: Duration = Duration::from_secs(5 * 60);
 
-/// How fine a time of this length is shown.
+/// The precision with which a time of this length is shown.
 pub(crate) const fn step(left: Duration) -> Duration {
     if left.as_secs() < SECONDS_BELOW.as_secs() {
         Duration::from_secs(1)
@@ -18,7 +18,7 @@ pub(crate) const fn step(left: Duration) -> Duration {
     }
 }
 
-/// The time without what is not shown of it.
+/// The time rounded down to what is shown.
 pub(crate) fn shown(left: Duration) -> Duration {
     let step = step(left).as_secs();
     Duration::from_secs(left.as_secs() / step * step)
@@ -29,7 +29,7 @@ pub(crate) fn time(left: Duration) -> String {
     roughly(shown(left))
 }
 
-/// The time, or a word that says why there is none.
+/// The time, or the state if no time is counted.
 pub(crate) fn time_or_state(language: Language, left: &Left, now: Duration) -> String {
     match left.remaining(now) {
         Some(remaining) => time(remaining),
@@ -37,10 +37,10 @@ pub(crate) fn time_or_state(language: Language, left: &Left, now: Duration) -> S
     }
 }
 
-/// Why there is no time.
+/// The reason why no time is counted.
 pub(crate) fn state(left: &Left) -> State {
     match left.phase.as_str() {
-        // The user need not tell the two apart: the daemon repeats the end.
+        // The same for the user: the daemon repeats the end.
         "ending" | "survived" => State::Ending,
         "held" => State::Locked,
         "reported" => State::Passed,

@@ -1,5 +1,5 @@
-//! `left --watch`: follows a session to its end, and looks at nothing meanwhile: the daemon signals
-//! what changes, and the clock wakes when the text is due to change.
+//! `left --watch`: follows a session to its end. It does not poll: the daemon signals changes, and
+//! a timer fires when the text is due to change.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -14,17 +14,18 @@ use super::clock::{Alarm, now};
 use crate::bus::{self, Bus};
 use crate::error::Error;
 
-/// How long a daemon may be away, as in an upgrade.
+/// How long the daemon may be absent, as in an upgrade.
 const MAX_ABSENCE: Duration = Duration::from_secs(10);
 /// How long a daemon that has just started may not know a session.
 const STARTUP_TIME: Duration = Duration::from_secs(3);
-/// Between two questions to such a one.
+/// The interval between queries to such a daemon.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// Signals that may wait; who misses one of several misses nothing.
+/// The maximum number of queued signals. Losing one of several is harmless, since each only causes
+/// a query.
 const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 
-/// Shows the session whenever it changes, until it is over. `show` says in how long its text will
-/// be another one.
+/// Shows the session whenever it changes, until it is over. `show` returns the time until its text
+/// changes.
 pub(crate) async fn watch(
     bus: &Bus,
     mut left: Left,
@@ -33,7 +34,7 @@ pub(crate) async fn watch(
     let session = left.session.clone();
     let mut signals = Signals::of(bus, &session).await?;
     let alarm = Alarm::new().map_err(Error::Runtime)?;
-    // What has changed before somebody listened.
+    // The session may have changed before the subscription.
     let mut query = Query::Once;
     loop {
         let answer = match query {
@@ -58,16 +59,16 @@ pub(crate) async fn watch(
     }
 }
 
-/// Whether the daemon is to be asked again.
+/// Whether to query the daemon again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Query {
     Not,
     Once,
-    /// It has just started, and may not know everything yet.
+    /// Repeatedly: it has just started, and may not know the session yet.
     UntilKnown,
 }
 
-/// A session that is not there any more is over.
+/// `None` for a session that does not exist any more.
 fn unless_gone(answer: Result<Left, Error>) -> Result<Option<Left>, Error> {
     match answer {
         Ok(left) => Ok(Some(left)),
@@ -87,7 +88,7 @@ async fn query_until_known(bus: &Bus, session: &str) -> Result<Option<Left>, Err
     }
 }
 
-/// What there is to listen to.
+/// The signals that are subscribed to.
 struct Signals {
     changes: MessageStream,
     owners: MessageStream,
@@ -120,7 +121,7 @@ impl Signals {
         bus.with_timeout(subscribe).await
     }
 
-    /// Waits for the next one. Cancel safe.
+    /// Waits for the next signal. Cancel safe.
     async fn next(&mut self) -> Result<Query, Error> {
         tokio::select! {
             change = self.changes.next() => match change {
@@ -134,7 +135,7 @@ impl Signals {
         }
     }
 
-    /// Waits for a daemon that is away.
+    /// Waits for an absent daemon to return.
     async fn back(&mut self) -> Result<Query, Error> {
         let owned = async {
             while owned(self.owners.next().await)? == Owned::No {}

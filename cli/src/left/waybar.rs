@@ -1,4 +1,4 @@
-//! `left --json`: what a custom module of Waybar reads (waybar-custom(5), `return-type` `json`).
+//! Renders `left --json`, for a custom module of Waybar (waybar-custom(5), `return-type` `json`).
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ pub(crate) fn document(language: Language, left: &Left, now: Duration) -> String
         class: &left.phase,
         percentage: left.percent(now),
     };
-    // Texts and numbers always are JSON.
+    // Serializing texts and numbers cannot fail.
     serde_json::to_string(&module).unwrap_or_default()
 }
 
-/// In how long the document will be another one.
+/// The time until the document changes.
 pub(crate) fn changes_in(left: &Left, now: Duration) -> Option<Duration> {
     let parts = [Precision::Words, Precision::Percent];
     parts
@@ -37,7 +37,7 @@ pub(crate) fn changes_in(left: &Left, now: Duration) -> Option<Duration> {
         .min()
 }
 
-/// No text of anybody's own: Waybar takes it for Pango markup.
+/// It contains no text of users, since Waybar interprets it as Pango markup.
 fn tooltip(language: Language, left: &Left, now: Duration) -> String {
     let session = left.session.as_str();
     let Some(remaining) = left.remaining(now) else {

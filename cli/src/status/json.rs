@@ -1,7 +1,7 @@
-//! `status --json`: the shape that scripts rely on.
+//! Renders the status for `status --json`. Scripts rely on its keys.
 //!
-//! Keys are only ever added. What is unknown is `null`, never left out; times are whole seconds,
-//! rounded down.
+//! Keys are only added, never changed. What is unknown is `null`, never left out; times are whole
+//! seconds, rounded down.
 
 use std::io;
 use std::time::Duration;

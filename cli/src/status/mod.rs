@@ -1,7 +1,7 @@
-//! What the daemon says about itself and its sessions, in our own words.
+//! `status`: the daemon's reply about itself and its sessions, as types.
 //!
-//! Words of the daemon (phases, sources, actions) stay text: a daemon of the next version may
-//! know more of them, and the command has to show them all the same.
+//! Words of the daemon (phases, sources, actions) are kept as text, so that the command can show
+//! those of a newer daemon as well.
 
 pub(crate) mod json;
 pub(crate) mod notes;
@@ -9,7 +9,7 @@ pub(crate) mod render_text;
 
 use std::time::Duration;
 
-/// The answer of the daemon.
+/// The status of the daemon.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Status {
     /// The version of the daemon.
@@ -19,32 +19,32 @@ pub(crate) struct Status {
     pub(crate) short_limits: bool,
     /// `connected` or `waiting`.
     pub(crate) logind: String,
-    /// Frames on the login socket that were not understood.
+    /// The number of rejected frames on the login socket.
     pub(crate) rejected_frames: u64,
     pub(crate) sessions: Vec<Session>,
 }
 
-/// Where the policy comes from and whether it holds.
+/// The origin of the policy, and whether it is in force.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Policy {
     pub(crate) path: String,
     /// `in-force`, `built-in`, `last-good` or `none`.
     pub(crate) state: String,
-    /// Why the newest file was not taken.
+    /// Why the newest files are not in force.
     pub(crate) error: Option<String>,
 }
 
 /// One session.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Session {
-    /// logind's id of it.
+    /// Its id of logind, or of the daemon.
     pub(crate) id: String,
     pub(crate) user: String,
-    /// Unknown stays unknown: a zero here would be root.
+    /// `None` if unknown: zero would be root.
     pub(crate) uid: Option<u32>,
     pub(crate) session_type: String,
     pub(crate) class: String,
-    /// The PAM service; unknown for logins before the daemon was there.
+    /// The PAM service; unknown for logins before the daemon was started.
     pub(crate) service: Option<String>,
     /// The remote host; absent for local logins.
     pub(crate) from: Option<String>,
@@ -59,48 +59,48 @@ pub(crate) struct Session {
     /// `running`, `warned`, `ending`, `survived` (processes still run after its end), `reported`,
     /// `held` (locked for a limit), `undecided` (its groups are being resolved) or `exempt`.
     pub(crate) phase: String,
-    /// Why no limit holds; absent for a session that is judged.
+    /// Why no limit holds; absent for a session that is subject to limits.
     pub(crate) exemption: Option<String>,
-    /// The rule that holds; absent where `[default]` does, or nothing.
+    /// The rule that holds; absent if `[default]` holds, or nothing.
     pub(crate) rule: Option<String>,
-    /// `asked` or `unavailable`; absent where groups are known or decide nothing.
+    /// `asked` or `unavailable`; absent if groups are known or not needed.
     pub(crate) groups_state: Option<String>,
-    /// Absent where nobody can tell.
+    /// Absent if it is unknown.
     pub(crate) idle: Option<Duration>,
     /// `agent`, `terminals`, `output`, `logind` or `unknown`.
     pub(crate) idle_source: String,
     /// How the agent of the session knows: `ext-idle-notify`, `kde-idle`, `mutter`, `x11` or
     /// `none`; absent without an agent.
     pub(crate) agent_source: Option<String>,
-    /// Its name on the bus.
+    /// The bus name of the agent.
     pub(crate) agent: Option<String>,
-    /// Who would tell without `idle_source`, best first; absent from a daemon that does not say.
+    /// The other sources, best first; absent from an older daemon.
     pub(crate) idle_fallbacks: Option<Vec<String>>,
-    /// How long ago the session was last looked at.
+    /// How long ago the session was last probed.
     pub(crate) idle_age: Option<Duration>,
-    /// Who holds the idle inhibitor that counts for it.
+    /// The program that holds the idle inhibitor that counts for it.
     pub(crate) inhibited_by: Option<String>,
     /// The limit that is reached first: `absolute` or `inactivity`.
     pub(crate) ends_by: Option<String>,
-    /// Until then.
+    /// The time until then.
     pub(crate) left: Option<Duration>,
     pub(crate) absolute: Option<Duration>,
     /// The rule of the absolute limit, empty for `[default]`, if it is from an earlier rule because
     /// the user changed the session's properties; absent if it is from `rule`.
     pub(crate) absolute_rule: Option<String>,
-    /// Absent where it is off.
+    /// Absent if it is off.
     pub(crate) inactivity: Option<Duration>,
-    /// The first stage, after so much inactivity; absent where it is off.
+    /// The inactivity after which the screen is locked; absent if it is off.
     pub(crate) lock_after: Option<Duration>,
     /// `terminate`, `hang-up`, `lock` or `report`; absent where no limit applies.
     pub(crate) end_action: Option<String>,
-    /// How often the user was given more time.
+    /// The number of granted extensions.
     pub(crate) extensions_used: Option<u32>,
-    /// How often the user may ask for it.
+    /// The number of allowed extensions.
     pub(crate) extensions_allowed: Option<u32>,
     /// Whether its screen is locked.
     pub(crate) locked: Option<bool>,
-    /// Whether it was to be, and its desktop did not say in time that it is.
+    /// Whether a requested lock was not confirmed in time.
     pub(crate) lock_missed: Option<bool>,
     /// Whether a warning was received by neither a terminal nor an agent.
     pub(crate) unwarned: Option<bool>,
@@ -113,7 +113,7 @@ impl Session {
     }
 }
 
-/// One of each sort, for the tests of what is printed.
+/// A status with sessions of each kind, for the tests of the output.
 #[cfg(test)]
 pub(crate) fn sample() -> Status {
     const HOUR: u64 = 3600;

@@ -1,10 +1,10 @@
-//! What an administrator should know before believing what `status` shows.
+//! The notes below the table of `status`: conditions that the table does not show.
 
 use crate::no_session::reason;
 use crate::status::{Policy, Session, Status};
 use crate::text::listed;
 
-/// One line for each, or an indented block; none where all is well.
+/// One line for each note, or an indented block; empty if there are none.
 pub(crate) fn notes(status: &Status) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(on_the_policy(&status.policy));
@@ -98,7 +98,7 @@ fn named(sessions: &[Session], wanted: impl Fn(&Session) -> bool) -> Option<Stri
     (!names.is_empty()).then(|| listed(&names, "and"))
 }
 
-/// Who got what holds for everybody, because nobody could tell their groups.
+/// The sessions for which `[default]` holds because the groups of their users are unavailable.
 fn on_groups(sessions: &[Session]) -> Option<String> {
     let affected = || {
         sessions.iter().filter(|session| {
@@ -142,7 +142,7 @@ pub(crate) fn earlier_limit(rule: &str) -> String {
     )
 }
 
-/// Who keeps a session from growing idle, where the policy lets them.
+/// The program whose inhibitor keeps a session from becoming idle.
 fn on_an_inhibitor(session: &Session) -> Option<String> {
     let holder = session.inhibited_by.as_deref()?;
     let id = &session.id;

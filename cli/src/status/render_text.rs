@@ -1,4 +1,4 @@
-//! `status` for people: one line for each session, and below it what is out of the ordinary.
+//! Renders the status as a table of sessions, followed by notes.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::columns::{HEADER, NOW, QUIET, SOON, cut, line, row, total_width, wide
 use crate::status::notes::notes;
 use crate::status::{Session, Status};
 
-/// A cell is cut here; host names may have 255 characters.
+/// The maximum width of a cell; host names may have 255 characters.
 const WIDEST_CELL: usize = 40;
 
-/// The whole answer as text with colours in it. With a `width`, columns that people can best do
-/// without are left out until the table fits.
+/// The status as text with colours. With a `width`, the least important columns are left out until
+/// the table fits.
 pub(crate) fn render(status: &Status, width: Option<usize>) -> String {
     let mut out = String::new();
     if status.sessions.is_empty() {
@@ -61,7 +61,7 @@ fn sessions(out: &mut String, sessions: &[Session], width: Option<usize>) {
     }
 }
 
-/// How close the end is, as a colour.
+/// The style of a row, by how close the end is.
 fn style(session: &Session) -> Style {
     const MINUTE: Duration = Duration::from_secs(60);
     match (session.phase.as_str(), session.left) {
@@ -104,7 +104,7 @@ impl Column {
         Self::Left,
     ];
 
-    /// In this order they are left out where the terminal is narrow.
+    /// The columns in the order in which they are left out on a narrow terminal.
     const DISPENSABLE: [Self; 7] = [
         Self::Keeper,
         Self::Source,
@@ -162,7 +162,7 @@ impl Column {
     }
 }
 
-/// Who tells the idle time; of an agent, also how it knows.
+/// The source of the idle time; for an agent also its own source.
 fn source(session: &Session) -> String {
     match (session.idle_source.as_str(), &session.agent_source) {
         ("agent", Some(how)) => format!("agent ({how})"),
@@ -181,7 +181,7 @@ fn ends_by(session: &Session) -> Option<String> {
         return Some("undecided (groups)".to_owned());
     }
     let limit = session.ends_by.as_ref()?;
-    // Of the actions, these two end nothing.
+    // These two actions end nothing.
     Some(match session.end_action.as_deref() {
         Some(action @ ("lock" | "report")) => format!("{limit} ({action})"),
         _ => limit.clone(),
@@ -192,14 +192,14 @@ fn left(session: &Session) -> Option<String> {
     match session.phase.as_str() {
         "ending" => Some("ending".to_owned()),
         "survived" => Some("survived".to_owned()),
-        // Its limit has passed, and the policy's action is to say so in the journal.
+        // Its limit has passed, and the action is only to report it.
         "reported" => Some("passed".to_owned()),
         "held" => Some("locked".to_owned()),
         _ => session.left.map(roughly),
     }
 }
 
-/// A column as it will be printed.
+/// A column with its cells and width.
 struct FilledColumn {
     column: Column,
     cells: Vec<String>,
@@ -262,7 +262,7 @@ c2       bob    wayland  -        -          7 s        agent (mutter)  absolute
             "agent (ext-idle-notify)"
         );
         assert_eq!(shown("agent", None), "agent");
-        // The agent is there and cannot tell, so somebody else does.
+        // The agent has no source of idle time, so another source is used.
         assert_eq!(shown("logind", Some("none")), "logind");
         assert_eq!(shown("of-the-future", None), "of-the-future");
         assert_eq!(shown("", None), "-");

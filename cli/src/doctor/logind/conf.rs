@@ -1,15 +1,16 @@
-//! logind.conf and its drop-ins (logind.conf(5), systemd.syntax(7)).
+//! Parses logind.conf and its drop-ins (logind.conf(5), systemd.syntax(7)).
 
 use crate::doctor::root::{Root, Text};
 use session_timeout_config::Place;
 
-/// Where logind cannot reload, as on Debian 12, it is restarted, which ends no session.
+/// The command that applies a change. logind of Debian 12 cannot reload and is restarted, which
+/// ends no session.
 pub(crate) const RELOAD: &str = "systemctl reload-or-restart systemd-logind";
 
-/// The most important one first.
+/// The directories, in descending order of precedence.
 const DIRS: [&str; 4] = ["/etc", "/run", "/usr/local/lib", "/usr/lib"];
 
-/// Every key of `[Login]`, in the order in which they are read.
+/// The lines of `[Login]`, in the order in which they are read.
 #[derive(Debug, Default)]
 pub(crate) struct LogindConf {
     keys: Vec<ConfLine>,
@@ -38,15 +39,15 @@ impl LogindConf {
         conf
     }
 
-    /// The line that counts: the last one, unless it is empty, which sets the default again.
+    /// The line in effect: the last one, unless it is empty, which restores the default.
     pub(crate) fn get(&self, name: &str) -> Option<&ConfLine> {
         let mut named = self.keys.iter().filter(|key| key.name == name);
         named.next_back().filter(|key| !key.value.is_empty())
     }
 }
 
-/// The main file of the most important directory that has one, then the drop-ins by their names,
-/// each of the most important directory that has it.
+/// The main file of the first directory that has one, then the drop-ins sorted by name, each from
+/// the first directory that has it.
 fn files(root: &Root) -> Vec<String> {
     let mains = DIRS.map(|dir| format!("{dir}/systemd/logind.conf"));
     let mut files: Vec<String> = mains.into_iter().filter(|path| root.has(path)).collect();

@@ -1,4 +1,4 @@
-//! What logind does to sessions by itself.
+//! Checks of the settings by which logind itself ends or locks sessions.
 
 pub(crate) mod capacity;
 pub(crate) mod conf;
@@ -12,17 +12,17 @@ use crate::doctor::finding::{Finding, Level};
 use crate::doctor::logind::capacity::SessionCount;
 use crate::doctor::logind::conf::{ConfLine, LogindConf, RELOAD};
 
-/// What is in force, as logind says itself (org.freedesktop.login1(5)).
+/// The settings in effect, as logind reports them (org.freedesktop.login1(5)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogindSettings {
-    /// `StopIdleSessionUSec`; absent where it is off.
+    /// `StopIdleSessionUSec`; absent if it is off.
     pub(crate) stop_idle_session: Option<Duration>,
     pub(crate) idle_action: Option<String>,
     pub(crate) kill_user_processes: Option<bool>,
     pub(crate) places: Option<SessionCount>,
 }
 
-/// Everything about logind. `in_force` is absent where logind did not say.
+/// All findings about logind. `in_force` is absent if logind did not reply.
 pub(crate) fn examine(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Vec<Finding> {
     let mut findings = vec![
         stop_idle_session(conf, in_force),
@@ -34,7 +34,7 @@ pub(crate) fn examine(conf: &LogindConf, in_force: Option<&LogindSettings>) -> V
     findings
 }
 
-/// "It makes logind spin and then ends desktops at once" is what two releases were seen to do
+/// Two releases were seen to use all processor time and then to end desktops at once
 /// (`session_dispatch_stop_on_idle()`, systemd 252 and 257).
 fn stop_idle_session(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding {
     const NAME: &str = "StopIdleSessionSec";
@@ -75,7 +75,7 @@ fn idle_action(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding 
     let what = format!("once all sessions are idle, logind acts: IdleAction={action}{place}");
     match action.as_str() {
         "ignore" => Finding::ok(check, "logind does nothing to an idle machine (IdleAction)"),
-        // It takes every session along, and nobody is warned.
+        // It ends every session, without a warning.
         "poweroff" | "reboot" | "halt" | "kexec" | "soft-reboot" | "factory-reset" => {
             let fix = format!("set IdleAction=ignore in /etc/systemd/logind.conf, then: {RELOAD}");
             Finding::warning(check, &what).do_this(&fix)
@@ -103,7 +103,7 @@ fn kill_user_processes(conf: &LogindConf, in_force: Option<&LogindSettings>) -> 
     Finding::new(check, level, &what)
 }
 
-/// The value that counts, and where it is from: the file's, because that is where it is changed.
+/// The value in effect and its place. A value of the files comes first, since it is changed there.
 fn told(key: Option<&ConfLine>, in_force: Option<String>) -> (Option<String>, String) {
     match key {
         Some(key) => (Some(key.value.clone()), format!(" ({})", key.place)),

@@ -1,4 +1,4 @@
-//! The way in: the PAM stacks of logins.
+//! Checks of the PAM stacks through which people log in.
 
 pub(crate) mod backstop;
 mod control;
@@ -13,13 +13,14 @@ use crate::text::listed;
 
 pub(crate) const OURS: &str = "pam_session_timeout.so";
 pub(crate) const SYSTEMD: &str = "pam_systemd.so";
-/// What Debian's interactive services include, and what the others do (pam-auth-update(8)).
+/// The file that Debian's interactive services include, and that of the others
+/// (pam-auth-update(8)).
 const COMMON: &str = "/etc/pam.d/common-session";
 const NONINTERACTIVE: &str = "common-session-noninteractive";
-/// Where Debian keeps modules.
+/// The path of the module on Debian.
 const MODULES: &str = "/usr/lib/*/security/pam_session_timeout.so";
 
-/// The services through which people log in. Those of greeters are no logins of people.
+/// The services through which people log in. A greeter is not a person's login.
 const LOGINS: [&str; 9] = [
     "sshd",
     "login",
@@ -33,12 +34,12 @@ const LOGINS: [&str; 9] = [
 ];
 const GREETERS: [&str; 1] = ["gdm-launch-environment"];
 
-/// What there is to judge.
+/// The PAM configuration of this machine.
 #[derive(Debug, Default)]
 pub(crate) struct PamConfig {
-    /// Whether the module itself is there.
+    /// Whether the module is installed.
     module: Presence,
-    /// The services of logins that there are, with what they come to.
+    /// The existing services of logins, with their session stacks.
     services: Vec<(String, Stack)>,
     noninteractive: Stack,
     management: Management,
@@ -51,7 +52,7 @@ enum Presence {
     There,
 }
 
-/// Who keeps common-session.
+/// What maintains common-session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Management {
     /// pam-auth-update(8), which leaves its name in it.
@@ -94,7 +95,7 @@ impl PamConfig {
 fn services_of(root: &Root) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for pattern in LOGINS {
-        // Vendors may keep theirs in /usr (pam.d(5)).
+        // Packages may have theirs in /usr (pam.d(5)).
         for dir in ["/etc/pam.d", "/usr/lib/pam.d"] {
             let paths = root.matching(&format!("{dir}/{pattern}"));
             let found = paths.iter().filter_map(|path| path.rsplit('/').next());
@@ -107,7 +108,7 @@ fn services_of(root: &Root) -> Vec<String> {
     names
 }
 
-/// Everything about PAM.
+/// All findings about PAM.
 pub(crate) fn examine(facts: &PamConfig) -> Vec<Finding> {
     let mut findings = vec![module(facts), systemd(facts), stack(facts)];
     findings.extend(order(facts));
@@ -168,7 +169,7 @@ fn stack(facts: &PamConfig) -> Finding {
     }
 }
 
-/// The fix of a line that is missing: where no service has it, it is missing in what they share.
+/// The fix for a missing line: if no service has it, it is missing in the file that they share.
 fn common_or_service(
     facts: &PamConfig,
     finding: Finding,
@@ -194,7 +195,7 @@ fn common_or_service(
     }
 }
 
-/// The services whose session stack, as far as it can be seen, lacks a module.
+/// The services whose session stack lacks this module, as far as it can be read.
 fn without<'a>(facts: &'a PamConfig, module: &str) -> Vec<&'a str> {
     let lacking = |(_, stack): &&(String, Stack)| stack.find(module).is_none() && stack.is_whole();
     let services = facts.services.iter().filter(lacking);
@@ -293,7 +294,7 @@ session optional pam_systemd.so
 session optional pam_session_timeout.so
 ";
 
-    /// What is not well.
+    /// The findings that are not ok.
     fn ills(files: &[(&str, &str)]) -> Vec<Finding> {
         let (_dir, root) = fake::root(files);
         let mut findings = examine(&PamConfig::gather(&root));

@@ -1,4 +1,4 @@
-//! The session stack of a PAM service, with what it includes (pam.d(5)).
+//! Parses the session stack of a PAM service with its includes (pam.d(5)).
 
 use session_timeout_config::Place;
 use std::str::SplitWhitespace;
@@ -6,15 +6,15 @@ use std::str::SplitWhitespace;
 use crate::doctor::pam::control::Control;
 use crate::doctor::root::{Root, Text};
 
-/// Deeper than Linux-PAM itself goes (`PAM_SUBSTACK_MAX_LEVEL`, 16).
+/// The maximum depth of includes, as in Linux-PAM (`PAM_SUBSTACK_MAX_LEVEL`, 16).
 const DEPTH_MAX: usize = 16;
-/// In this order they are looked for.
+/// The directories of services, in the order of precedence.
 const DIRS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 
 /// The argument that makes a line one of the backstop; pam_session_timeout(8).
 pub(crate) const BACKSTOP: &str = "backstop";
 
-/// The lines of type `session`, in the order in which PAM comes to them.
+/// The lines of type `session`, in the order in which PAM runs them.
 #[derive(Debug, Default)]
 pub(crate) struct Stack {
     lines: Vec<StackLine>,
@@ -36,7 +36,7 @@ pub(crate) struct StackLine {
 
 impl StackLine {
     /// Whether the line calls this module for its main purpose. A backstop line with the module of
-    /// this package is not one that records.
+    /// this package does not record the login.
     fn calls(&self, module: &str) -> bool {
         self.module.as_deref() == Some(module) && self.value(BACKSTOP).is_none()
     }
@@ -59,7 +59,7 @@ impl StackLine {
 }
 
 impl Stack {
-    /// The stack of this service; `None` where there is no such service.
+    /// The stack of this service; `None` if there is no such service.
     pub(crate) fn of(root: &Root, service: &str) -> Option<Self> {
         let mut stack = Self::default();
         stack.take_file(root, service, 0, &[])?;
@@ -204,7 +204,7 @@ fn joined(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// What a line is to the session stack.
+/// What a line adds to the session stack.
 enum Entry<'a> {
     /// A module with its arguments.
     Module(Control, &'a str, SplitWhitespace<'a>),
@@ -221,7 +221,7 @@ impl<'a> Entry<'a> {
             return name.split_whitespace().next().map(Self::Include);
         }
         let (kind, rest) = line.split_once(char::is_whitespace)?;
-        // A leading dash: no complaint where the module is missing.
+        // A leading dash: PAM does not report a missing module.
         if !kind.trim_start_matches('-').eq_ignore_ascii_case("session") {
             return None;
         }

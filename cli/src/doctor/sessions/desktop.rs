@@ -1,33 +1,33 @@
-//! What is known of desktops, by the name that they give logind.
+//! Known properties of desktops, by the name that logind has of them.
 
 /// A desktop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Desktop {
-    /// `XDG_SESSION_DESKTOP`; empty where nobody said.
+    /// `XDG_SESSION_DESKTOP`; empty if it is not set.
     name: String,
 }
 
-/// How an agent comes to run there.
+/// How the agent is started there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
     /// The desktop starts graphical-session.target of the user's systemd.
     UserUnit,
     /// The desktop starts what is in /etc/xdg/autostart.
     Autostart,
-    /// The user's configuration says what is started.
+    /// The user's configuration starts it.
     Configuration,
     Unknown,
 }
 
-/// They begin so, in lower case, with a session of their own or a distribution's name for it.
+/// Prefixes of their names, in lower case; sessions and distributions append to them.
 const SETS_HINT: [&str; 5] = ["gnome", "ubuntu", "cinnamon", "x-cinnamon", "mate"];
-/// Their sources have no call of SetIdleHint (sway's has one in swayidle, if that is told to).
+/// Desktops whose sources do not call SetIdleHint (sway's swayidle does if it is configured to).
 const SETS_NO_HINT: [&str; 9] = [
     "kde", "plasma", "xfce", "lxqt", "cosmic", "sway", "hyprland", "labwc", "niri",
 ];
-/// Those that call SetLockedHint.
+/// Desktops that call SetLockedHint.
 const CONFIRMS_LOCKS: [&str; 4] = ["gnome", "ubuntu", "kde", "plasma"];
-/// Those whose own units pull in graphical-session.target.
+/// Desktops whose units pull in graphical-session.target.
 const HAS_USER_UNITS: [&str; 8] = [
     "gnome",
     "ubuntu",
@@ -61,7 +61,7 @@ impl Desktop {
         names.iter().any(|name| own.starts_with(name))
     }
 
-    /// What logind hears of its idle time.
+    /// What it reports to logind about its idle time.
     pub(crate) fn hint(&self) -> String {
         match self.name() {
             Some(name) if self.is_one_of(&SETS_HINT) => {
@@ -80,7 +80,7 @@ impl Desktop {
         known && !self.is_one_of(&CONFIRMS_LOCKS)
     }
 
-    /// How its user gets an agent.
+    /// The fix for a missing agent.
     pub(crate) fn start_agent(&self, user: &str) -> String {
         let unit = format!(
             "as {user}: systemctl --user start session-timeout-agent; \
@@ -104,7 +104,7 @@ impl Desktop {
         }
     }
 
-    /// How its user gets another agent for one that hangs.
+    /// The fix for an agent that hangs.
     pub(crate) fn restart_agent(&self, user: &str) -> String {
         match self.start() {
             Start::UserUnit => format!("as {user}: systemctl --user restart session-timeout-agent"),
@@ -115,7 +115,7 @@ impl Desktop {
         }
     }
 
-    /// How its user gets a notification server.
+    /// The fix for a missing notification server.
     pub(crate) fn start_server(&self, session_type: &str) -> String {
         let (package, program) = match session_type {
             "x11" => ("dunst", "dunst"),
@@ -137,7 +137,7 @@ impl Desktop {
         }
     }
 
-    /// As its own manual writes such a line; most run a shell script.
+    /// The line in the syntax of the desktop; most run a shell script.
     fn line_that_starts(&self, program: &str) -> String {
         if self.is_one_of(&["sway", "i3"]) {
             format!("exec {program}")

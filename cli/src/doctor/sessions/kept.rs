@@ -1,5 +1,5 @@
-//! Findings about logins without a logind session, sessions that survived their end, and warnings
-//! that nobody received.
+//! Checks for logins without a logind session, sessions that survived their end, and warnings that
+//! nobody received.
 
 use session_timeout_policy::NoSession;
 

@@ -1,10 +1,10 @@
-//! Whether desktops lock where the policy has them locked, and say so.
+//! Checks whether desktops lock when the policy locks them, and report that to logind.
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::sessions::report::{SessionReport, is_graphical, subject};
 
-/// A lock is believed when logind is told of it.
+/// The finding about this session. A lock is only known if the desktop reports it to logind.
 pub(crate) fn examine(report: &SessionReport) -> Option<Finding> {
     let session = &report.session;
     let ends_locked = session.end_action.as_deref() == Some("lock");
@@ -30,7 +30,7 @@ pub(crate) fn examine(report: &SessionReport) -> Option<Finding> {
     Some(Finding::note(Check::SessionLock, &what))
 }
 
-/// A lock that did not come, as the journal has it.
+/// The finding about a lock that did not happen; the journal has it as well.
 fn missed(report: &SessionReport) -> Finding {
     let what = format!(
         "{}: it was to be locked, and its desktop does not say that it is",
@@ -82,7 +82,7 @@ mod tests {
         for (desktop, end_action, lock_after, found) in [
             ("gnome", "terminate", Some(LOCK_AFTER), Some(Level::Warning)),
             ("sway", "lock", None, Some(Level::Warning)),
-            // The policy has been changed since.
+            // The policy was changed after the lock.
             ("sway", "terminate", None, None),
         ] {
             let mut missed = report(desktop, end_action);

@@ -1,4 +1,5 @@
-//! The sessions that there are: who tells their idle time, and whether their limits can hold.
+//! Checks of the existing sessions: the source of their idle time, and whether their limits can be
+//! enforced.
 
 pub(crate) mod desktop;
 pub(crate) mod kept;
@@ -17,7 +18,7 @@ use crate::doctor::sessions::report::{
 use crate::status::Session;
 use crate::text::listed;
 
-/// Everything about the sessions that are judged.
+/// All findings about the sessions with limits.
 pub(crate) fn examine(sessions: &[SessionReport]) -> Vec<Finding> {
     let judged = sessions.iter().filter(|report| is_judged(&report.session));
     let findings: Vec<Finding> = judged.flat_map(of_one).collect();
@@ -43,7 +44,7 @@ fn of_one(report: &SessionReport) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether it matters how long it is idle.
+/// Whether a limit depends on its idle time.
 fn counts_idle_time(session: &Session) -> bool {
     session.inactivity.is_some() || session.lock_after.is_some()
 }
@@ -66,7 +67,7 @@ fn idle_source(report: &SessionReport) -> Finding {
             some => format!("; without that, {}", listed(some, "or")),
         }
     });
-    // Nothing comes after nobody.
+    // "unknown" is the last source.
     let fallbacks = fallbacks
         .filter(|_| !is_unknown(session))
         .unwrap_or_default();
@@ -74,7 +75,7 @@ fn idle_source(report: &SessionReport) -> Finding {
     Finding::ok(Check::SessionIdleSource, &what)
 }
 
-/// A desktop needs an agent, and one that knows.
+/// A desktop needs an agent with a source of idle time.
 fn agent(report: &SessionReport) -> Option<Finding> {
     let session = &report.session;
     if !is_graphical(session) {
@@ -105,7 +106,7 @@ fn agent(report: &SessionReport) -> Option<Finding> {
     }
 }
 
-/// A limit that nobody can enforce.
+/// An inactivity limit that cannot be enforced, since the idle time is unknown.
 fn inactivity(report: &SessionReport) -> Option<Finding> {
     let session = &report.session;
     let limit = session.inactivity?;

@@ -1,10 +1,11 @@
-//! Whether warnings reach the screens of desktops, as their agents say.
+//! Checks whether warnings are shown on desktops, as their agents report.
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::sessions::report::{Notifications, SessionReport, subject};
 
-/// Whether they reach this one. Nothing is found where nobody was asked, or nobody is warned.
+/// The finding about this session; `None` if its agent was not asked, or its limits give no
+/// warnings.
 pub(crate) fn examine(report: &SessionReport) -> Option<Finding> {
     let check = Check::SessionNotifications;
     let session = &report.session;

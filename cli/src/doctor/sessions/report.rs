@@ -3,32 +3,32 @@
 use crate::doctor::sessions::desktop::Desktop;
 use crate::status::Session;
 
-/// A session and what others than the daemon say of it.
+/// A session of the daemon, with what others report about it.
 #[derive(Debug, Default)]
 pub(crate) struct SessionReport {
     pub(crate) session: Session,
     /// Its desktop, as logind has it (`XDG_SESSION_DESKTOP`).
     pub(crate) desktop: Desktop,
-    /// `unknown-idle` of its policy, where somebody asked.
+    /// `unknown-idle` of its policy, if that was queried.
     pub(crate) unknown_idle: Option<String>,
-    /// How warnings reach its screen, where somebody asked its agent.
+    /// How warnings are shown on its screen, if its agent was queried.
     pub(crate) notifications: Option<Notifications>,
 }
 
-/// How warnings reach the screen of a desktop.
+/// How warnings are shown on a desktop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notifications {
     Shown,
-    /// The server shows no buttons.
+    /// The notification server shows no buttons.
     WithoutButtons,
-    /// There is no server.
+    /// There is no notification server.
     Nowhere,
-    /// The agent has not said in time.
+    /// The agent did not reply in time.
     Unsaid,
 }
 
 impl Notifications {
-    /// What an agent's word for it means.
+    /// Parses the word of an agent.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         match word {
             "ok" => Some(Self::Shown),
@@ -39,12 +39,12 @@ impl Notifications {
     }
 }
 
-/// Whether a limit holds for it, or will once its groups are known.
+/// Whether it has limits, or will once its groups are known.
 pub(crate) fn is_judged(session: &Session) -> bool {
     session.phase != "exempt" && session.exemption.is_none()
 }
 
-/// Whether nobody can tell its idle time.
+/// Whether its idle time is unknown.
 pub(crate) fn is_unknown(session: &Session) -> bool {
     session.idle.is_none() && matches!(session.idle_source.as_str(), "unknown" | "")
 }

@@ -1,4 +1,4 @@
-//! Finds logins through sshd that neither logind nor the daemon knows.
+//! Checks for logins through sshd that neither logind nor the daemon knows.
 
 use crate::doctor::checks::Check;
 use crate::doctor::finding::{Finding, Level};
@@ -49,7 +49,7 @@ fn login(root: &Root, pid: u32) -> Option<UntrackedLogin> {
         0 => pid,
         _ => status(root, pid, "PPid")?,
     };
-    // Any process can set such a title, so it must be a program of sshd's that runs as root.
+    // Any process can set such a title, so it must be a program of sshd that runs as root.
     let program = root.link(&format!("/proc/{leader}/exe"))?;
     let program = program.strip_suffix(" (deleted)").unwrap_or(&program);
     let is_sshd = PROGRAMS.contains(&program) && status(root, leader, "Uid") == Some(0);

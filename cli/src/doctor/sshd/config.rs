@@ -1,4 +1,4 @@
-//! sshd_config with what it includes (sshd_config(5)).
+//! Parses sshd_config with its includes (sshd_config(5)).
 
 use session_timeout_config::Place;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use crate::doctor::root::{Root, Text};
 
 const MAIN: &str = "/etc/ssh/sshd_config";
-/// As deep as sshd itself goes (`SERVCONF_MAX_DEPTH`).
+/// The maximum depth of includes, as in sshd (`SERVCONF_MAX_DEPTH`).
 const DEPTH_MAX: usize = 16;
 
-/// For whom a line holds.
+/// To whom a line applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     Everybody,
-    /// Those whom a `Match` picks.
+    /// Connections that a `Match` selects.
     Some,
 }
 
-/// A line.
+/// A line of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConfigLine {
     /// In lower case.
@@ -42,13 +42,13 @@ impl SshdConfig {
         config
     }
 
-    /// What holds for everybody: the first line, as sshd has it.
+    /// The line that applies to everybody: the first one, as in sshd.
     pub(crate) fn for_everybody(&self, keyword: &str) -> Option<&ConfigLine> {
         let mut lines = self.of(keyword).into_iter();
         lines.find(|line| line.scope == Scope::Everybody)
     }
 
-    /// What holds for some.
+    /// The lines in `Match` blocks.
     pub(crate) fn for_some(&self, keyword: &str) -> Vec<&ConfigLine> {
         let mut lines = self.of(keyword);
         lines.retain(|line| line.scope == Scope::Some);
@@ -75,7 +75,7 @@ impl SshdConfig {
                 continue;
             };
             match keyword.as_str() {
-                // What is included from within a `Match` never holds for everybody.
+                // Included lines inside of a `Match` block never apply to everybody.
                 "match" => scope = scope_of(&value).max_with(outer),
                 "include" => {
                     for pattern in value.split_whitespace() {

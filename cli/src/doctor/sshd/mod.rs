@@ -1,4 +1,4 @@
-//! What sshd does to connections by itself, and whether it asks PAM.
+//! Checks of sshd: whether it uses PAM, and which of its settings end connections.
 
 mod config;
 
@@ -13,30 +13,30 @@ use crate::doctor::policy_limits::PolicyLimits;
 use crate::doctor::root::Root;
 use crate::doctor::sshd::config::{ConfigLine, SshdConfig, time};
 
-/// Where sshd is on Debian.
+/// The path of sshd on Debian.
 pub(crate) const SSHD: &str = "/usr/sbin/sshd";
 const RELOAD: &str = "systemctl reload ssh";
 
-/// What is known of sshd.
+/// The configuration of sshd.
 #[derive(Debug, Default)]
 pub(crate) struct Sshd {
     config: SshdConfig,
-    /// What `sshd -T` printed, by keyword; it knows the defaults of its build, and the files do
-    /// not. Absent where it cannot be asked.
+    /// The output of `sshd -T`, by keyword, which includes the defaults of the build. Absent if it
+    /// could not be run.
     effective: Option<HashMap<String, String>>,
 }
 
-/// A setting that holds.
+/// A setting that is in effect.
 struct EffectiveSetting {
     value: String,
-    /// Where it is written; empty where it is not.
+    /// The place in parentheses; empty for a default.
     place: String,
-    /// For whom; empty for everybody.
+    /// To whom it applies; empty for everybody.
     whom: &'static str,
 }
 
 impl Sshd {
-    /// Of a machine with sshd; `answer` is what `sshd -T` printed, where it did.
+    /// Reads the configuration, if sshd is installed. `answer` is the output of `sshd -T`.
     pub(crate) fn gather(root: &Root, answer: Option<&str>) -> Option<Self> {
         root.has(SSHD).then(|| Self {
             config: SshdConfig::read(root),
@@ -44,7 +44,7 @@ impl Sshd {
         })
     }
 
-    /// What holds for everybody, and for those whom a `Match` picks.
+    /// The setting for everybody, and those in `Match` blocks.
     fn effective_settings(&self, keyword: &str) -> Vec<EffectiveSetting> {
         let line = self.config.for_everybody(keyword);
         let written = |line: &ConfigLine| EffectiveSetting {
@@ -86,7 +86,7 @@ impl EffectiveSetting {
     }
 }
 
-/// `keyword value` on each line; of a keyword that comes again the first counts, as in sshd.
+/// `keyword value` on each line; the first line of a keyword counts, as in sshd.
 fn keywords(printed: &str) -> HashMap<String, String> {
     let mut keywords = HashMap::new();
     for (keyword, value) in printed.lines().filter_map(|line| line.split_once(' ')) {
@@ -98,13 +98,13 @@ fn keywords(printed: &str) -> HashMap<String, String> {
     keywords
 }
 
-/// Whether logins over SSH come to PAM at all.
+/// Whether logins over SSH use PAM.
 pub(crate) fn examine_pam(facts: Option<&Sshd>) -> Finding {
     let check = Check::SshdPam;
     let Some(facts) = facts else {
         return Finding::ok(check, "there is no sshd");
     };
-    // Without a line it is off (sshd_config(5)); Debian's file has the line.
+    // The default is off (sshd_config(5)); Debian's file turns it on.
     let effective_settings = facts.effective_settings("UsePAM");
     let (value, place) = effective_settings
         .first()
@@ -126,7 +126,7 @@ pub(crate) fn examine_pam(facts: Option<&Sshd>) -> Finding {
     ))
 }
 
-/// What ends a connection before we do.
+/// The settings that end a connection before our limits.
 pub(crate) fn examine_timeouts(facts: Option<&Sshd>, policy_limits: &PolicyLimits) -> Vec<Finding> {
     let Some(facts) = facts else {
         return Vec::new();
@@ -136,7 +136,7 @@ pub(crate) fn examine_timeouts(facts: Option<&Sshd>, policy_limits: &PolicyLimit
     findings.extend(unused_connection(facts, policy_limits));
     let hidden = &facts.config.hidden;
     if !hidden.is_empty() {
-        // What is not seen may be anything.
+        // A file that cannot be read may set anything.
         findings.retain(|finding| finding.level > Level::Ok);
     }
     let unseen = hidden.iter();
@@ -144,7 +144,8 @@ pub(crate) fn examine_timeouts(facts: Option<&Sshd>, policy_limits: &PolicyLimit
     findings
 }
 
-/// `ClientAliveInterval` asks whether the other end is there; many take it for an idle timeout.
+/// `ClientAliveInterval` checks that the peer is reachable; it is often mistaken for an idle
+/// timeout.
 fn keepalive(facts: &Sshd) -> Finding {
     let check = Check::SshdKeepalive;
     let effective_settings = facts.effective_settings("ClientAliveInterval");
@@ -191,8 +192,8 @@ fn channel_timeout(facts: &Sshd, policy_limits: &PolicyLimits) -> Vec<Finding> {
     found
 }
 
-/// The time of a word of `ChannelTimeout` that is about shells: `session=5m`, `session:shell=5m`,
-/// `*=5m`, `global=5m`. Zero is none.
+/// The timeout of a word of `ChannelTimeout` that applies to shells: `session=5m`,
+/// `session:shell=5m`, `*=5m`, `global=5m`. Zero means none.
 fn shell_timeout(word: &str) -> Option<Duration> {
     let (kind, after) = word.split_once('=')?;
     let is_shell = kind == "global" || kind.starts_with("session") || kind.contains('*');
@@ -332,7 +333,7 @@ mod tests {
         let found = examine_timeouts(Some(&facts), &PolicyLimits::default());
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].level, Level::Note);
-        // The main file may say what the hidden one says otherwise.
+        // The hidden file may override the main file.
         assert_eq!(examine_pam(Some(&facts)).level, Level::Ok);
     }
 
