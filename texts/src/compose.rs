@@ -1,4 +1,4 @@
-//! How each sentence is made of messages.
+//! Composes each sentence from messages of the catalogue.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::duration::{exactly, roughly};
 use crate::{Cause, End, Language, Limit, Sentence, State, sanitize};
 
 impl Language {
-    /// The sentence in this language: one line, without anything that commands a terminal.
+    /// The sentence in this language: one line, sanitized.
     #[must_use]
     pub fn say(self, sentence: Sentence<'_>) -> String {
-        sentence.told(self).said(self)
+        sentence.message(self).format(self)
     }
 }
 
-/// A message of the catalogues, and what stands in its places.
-struct Told {
+/// A message of the catalogue, with its arguments.
+struct Message {
     id: &'static str,
     args: FluentArgs<'static>,
 }
 
-impl Told {
+impl Message {
     fn new(id: &'static str) -> Self {
         Self {
             id,
@@ -62,13 +62,13 @@ impl Told {
         }
     }
 
-    fn said(&self, language: Language) -> String {
+    fn format(&self, language: Language) -> String {
         say(language, self.id, &self.args)
     }
 }
 
 impl Sentence<'_> {
-    /// The messages that it is said with, but for those that they take in themselves.
+    /// The messages that it uses, except those that they include themselves.
     #[cfg(test)]
     pub(crate) fn messages(self) -> Vec<&'static str> {
         let parts = match self {
@@ -80,21 +80,20 @@ impl Sentence<'_> {
             Self::SessionState { state, .. } => vec![state.id()],
             _ => Vec::new(),
         };
-        let whole = self.told(Language::English).id;
+        let whole = self.message(Language::English).id;
         parts.into_iter().chain([whole]).collect()
     }
 
-    fn told(self, language: Language) -> Told {
-        use Told as T;
+    fn message(self, language: Language) -> Message {
         match self {
             Self::Limits {
                 absolute,
                 inactivity: None,
-            } => T::new("limits-absolute").whole("absolute", absolute),
+            } => Message::new("limits-absolute").whole("absolute", absolute),
             Self::Limits {
                 absolute,
                 inactivity: Some(inactivity),
-            } => T::new("limits-both")
+            } => Message::new("limits-both")
                 .whole("absolute", absolute)
                 .whole("inactivity", inactivity),
             Self::LastEnding {
@@ -104,16 +103,16 @@ impl Sentence<'_> {
                 length,
             } => {
                 let (when, reason) = (
-                    when(ago).said(language),
-                    cause.reason(length).said(language),
+                    when(ago).format(language),
+                    cause.reason(length).format(language),
                 );
-                let told = match place {
-                    Some(place) => T::new("last-ending-at").text("place", place),
-                    None => T::new("last-ending"),
+                let message = match place {
+                    Some(place) => Message::new("last-ending-at").text("place", place),
+                    None => Message::new("last-ending"),
                 };
-                told.text("when", &when).text("reason", &reason)
+                message.text("when", &when).text("reason", &reason)
             }
-            Self::LastEndingTitle => T::new("last-ending-title"),
+            Self::LastEndingTitle => Message::new("last-ending-title"),
             Self::Reason { cause, length } => cause.reason(length),
             Self::TerminalWarning {
                 end,
@@ -121,14 +120,14 @@ impl Sentence<'_> {
                 length,
                 left,
             } => {
-                let told = match cause {
+                let message = match cause {
                     Cause::Login | Cause::Unlock => {
-                        let reason = cause.reason(length).said(language);
-                        T::new("terminal-warning").text("reason", &reason)
+                        let reason = cause.reason(length).format(language);
+                        Message::new("terminal-warning").text("reason", &reason)
                     }
-                    Cause::Input => T::new("terminal-warning-input"),
+                    Cause::Input => Message::new("terminal-warning-input"),
                 };
-                told.word("end", end.word()).whole("left", left)
+                message.word("end", end.word()).whole("left", left)
             }
             Self::TerminalEnd {
                 cause,
@@ -136,17 +135,17 @@ impl Sentence<'_> {
                 rule,
             } => {
                 let id = either(rule, "terminal-end", "terminal-end-rule");
-                let reason = cause.reason(length).said(language);
-                T::new(id).text("reason", &reason).rule(rule)
+                let reason = cause.reason(length).format(language);
+                Message::new(id).text("reason", &reason).rule(rule)
             }
-            Self::Program => T::new("program"),
-            Self::Threat { end, left } if left.is_zero() => {
-                T::new("threat-now").word("end", end.word())
+            Self::Program => Message::new("program"),
+            Self::WarningTitle { end, left } if left.is_zero() => {
+                Message::new("threat-now").word("end", end.word())
             }
-            Self::Threat { end, left } => {
-                T::new("threat").word("end", end.word()).whole("left", left)
-            }
-            Self::Advice {
+            Self::WarningTitle { end, left } => Message::new("threat")
+                .word("end", end.word())
+                .whole("left", left),
+            Self::WarningText {
                 end,
                 limit,
                 length,
@@ -159,74 +158,78 @@ impl Sentence<'_> {
                     (Limit::Absolute, _) => either(rule, "advice-ends", "advice-ends-rule"),
                     (Limit::Inactivity, _) => either(rule, "advice-input", "advice-input-rule"),
                 };
-                T::new(id).whole("length", length).rule(rule)
+                Message::new(id).whole("length", length).rule(rule)
             }
-            Self::Offer { count, by } => T::new("offer").number("count", count).whole("by", by),
-            Self::OfferOfCommand { count, by } => T::new("offer-command")
+            Self::Offer { count, by } => {
+                Message::new("offer").number("count", count).whole("by", by)
+            }
+            Self::OfferOfCommand { count, by } => Message::new("offer-command")
                 .number("count", count)
                 .whole("by", by),
-            Self::Granted { by } => T::new("granted").whole("by", by),
-            Self::GrantedUntil { left } => T::new("granted-until").whole("left", left),
-            Self::NotExtended { why } => T::new("not-extended").text("why", why),
-            Self::NotHeard { why } => T::new("not-heard").text("why", why),
-            Self::NotSignedOut { why } => T::new("not-signed-out").text("why", why),
-            Self::Parting { end: End::Locks } => T::new("parting-locks"),
-            Self::Parting {
+            Self::Granted { by } => Message::new("granted").whole("by", by),
+            Self::GrantedUntil { left } => Message::new("granted-until").whole("left", left),
+            Self::NotExtended { why } => Message::new("not-extended").text("why", why),
+            Self::NotReported { why } => Message::new("not-heard").text("why", why),
+            Self::NotSignedOut { why } => Message::new("not-signed-out").text("why", why),
+            Self::EndNotice { end: End::Locks } => Message::new("parting-locks"),
+            Self::EndNotice {
                 end: End::Ends | End::Passes,
-            } => T::new("parting-ends"),
-            Self::PartingReason { end, limit, length } => T::new(match (limit, end) {
+            } => Message::new("parting-ends"),
+            Self::EndNoticeReason { end, limit, length } => Message::new(match (limit, end) {
                 (Limit::Absolute, End::Locks) => "parting-every",
                 (Limit::Absolute, End::Ends | End::Passes) => "parting-lasted",
                 (Limit::Inactivity, _) => "parting-input",
             })
             .whole("length", length),
-            Self::ButtonStay => T::new("button-stay"),
-            Self::ButtonSignOut => T::new("button-sign-out"),
-            Self::ButtonExtend { by } => T::new("button-extend").whole("by", by),
-            Self::State(state) => T::new(state.id()),
-            Self::SessionState { session, state } => T::new("session-state")
+            Self::ButtonStay => Message::new("button-stay"),
+            Self::ButtonSignOut => Message::new("button-sign-out"),
+            Self::ButtonExtend { by } => Message::new("button-extend").whole("by", by),
+            Self::State(state) => Message::new(state.id()),
+            Self::SessionState { session, state } => Message::new("session-state")
                 .text("session", session)
-                .text("state", &T::new(state.id()).said(language)),
-            Self::SessionLeft { session, end, left } => T::new("session-left")
+                .text("state", &Message::new(state.id()).format(language)),
+            Self::SessionLeft { session, end, left } => Message::new("session-left")
                 .text("session", session)
                 .word("end", end.word())
                 .coarse("left", left),
             Self::ByLimit {
                 limit,
                 length: None,
-            } => T::new(match limit {
+            } => Message::new(match limit {
                 Limit::Absolute => "by-absolute",
                 Limit::Inactivity => "by-inactivity",
             }),
             Self::ByLimit {
                 limit,
                 length: Some(length),
-            } => T::new(match limit {
+            } => Message::new(match limit {
                 Limit::Absolute => "by-absolute-of",
                 Limit::Inactivity => "by-inactivity-of",
             })
             .coarse("length", length),
-            Self::ExtensionsLeft { count } => T::new("extensions-left").number("count", count),
+            Self::ExtensionsLeft { count } => {
+                Message::new("extensions-left").number("count", count)
+            }
             Self::Extended {
                 session,
                 by,
                 left,
                 count,
-            } => T::new("extended")
+            } => Message::new("extended")
                 .text("session", session)
                 .coarse("by", by)
                 .coarse("left", left)
                 .number("count", count),
-            Self::Refused(why) => T::new(why.id()),
-            Self::AskedOnTerminals { why } => T::new("asked-on-terminals").text("why", why),
-            Self::NoTerminalAgent { why } => T::new("no-terminal-agent").text("why", why),
+            Self::Refused(why) => Message::new(why.id()),
+            Self::AskedOnTerminals { why } => Message::new("asked-on-terminals").text("why", why),
+            Self::NoTerminalAgent { why } => Message::new("no-terminal-agent").text("why", why),
         }
     }
 }
 
 impl Cause {
-    fn reason(self, length: Duration) -> Told {
-        Told::new(match self {
+    fn reason(self, length: Duration) -> Message {
+        Message::new(match self {
             Self::Login => "reason-login",
             Self::Unlock => "reason-unlock",
             Self::Input => "reason-input",
@@ -257,19 +260,19 @@ impl State {
     }
 }
 
-/// How long ago something was, as exactly as anybody wants to know it.
-fn when(ago: Duration) -> Told {
+/// How long ago something was, in the largest whole unit.
+fn when(ago: Duration) -> Message {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
     let seconds = ago.as_secs();
     let whole = match seconds {
-        0..MINUTE => return Told::new("when-just-now"),
+        0..MINUTE => return Message::new("when-just-now"),
         MINUTE..HOUR => seconds - seconds % MINUTE,
         HOUR..DAY => seconds - seconds % HOUR,
-        _ => return Told::new("when-days").number("days", seconds / DAY),
+        _ => return Message::new("when-days").number("days", seconds / DAY),
     };
-    Told::new("when-span").whole("span", Duration::from_secs(whole))
+    Message::new("when-span").whole("span", Duration::from_secs(whole))
 }
 
 fn either<'a>(rule: Option<&str>, plain: &'a str, with_rule: &'a str) -> &'a str {

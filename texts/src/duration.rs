@@ -1,5 +1,5 @@
-//! Times for people. The signs of the units are those of the SI and the ones beside it, and the
-//! same in every language.
+//! Formats durations for people. The unit symbols are those of the SI and those accepted for use
+//! with it, the same in every language.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub fn exactly(time: Duration) -> String {
     joined(&[(hours, "h"), (minutes, "min"), (seconds, "s")])
 }
 
-/// The same in its two largest units: `23 h 59 min`, `4 min 10 s`. The rest is dropped.
+/// The same in its two largest units only: `23 h 59 min`, `4 min 10 s`. The rest is dropped.
 #[must_use]
 pub fn roughly(time: Duration) -> String {
     match parts(time) {

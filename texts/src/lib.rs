@@ -1,12 +1,11 @@
-//! What session-timeout says to users, in their languages.
+//! The texts that session-timeout shows to users, in their languages.
 //!
-//! A user is told in the own language what ends, when and why. What an administrator reads and
-//! searches (the journal, `status`, `check`, `doctor`) is English, here and everywhere: one text
-//! to look for.
+//! Users read in their own language what ends, when and why. What administrators read and search
+//! (the journal, `status`, `check`, `doctor`) is English, so that there is only one text to search
+//! for.
 //!
-//! The sentences are in catalogues (`locales/`), and nowhere else. A [`Sentence`] is what there is
-//! to say; a [`Language`] says it. Whatever text comes from outside is made [sanitized](sanitize()) on the
-//! way.
+//! All sentences are in the catalogues (`locales/`). A [`Sentence`] is composed in a [`Language`]
+//! by [`Language::say`], which [sanitizes](sanitize()) all text from outside.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,9 @@
-//! Replaces characters that a terminal obeys in text from outside: names of users, hosts and rules, and messages of other programs.
+//! Sanitizes text from outside (names of users, hosts and rules, messages of other programs):
+//! replaces control characters.
 
-/// The text as it may stand on a terminal, in a notification or in a log: nothing in it moves a
-/// cursor, changes a colour, begins a line or turns the direction of writing. What does is shown
-/// as U+FFFD.
+/// The text with each unprintable character replaced by U+FFFD. It is safe on a terminal, in a
+/// notification and in a log: it cannot move the cursor, change colours, begin a line or change the
+/// direction of writing.
 #[must_use]
 pub fn sanitize(text: &str) -> String {
     text.chars()
@@ -10,8 +11,8 @@ pub fn sanitize(text: &str) -> String {
         .collect()
 }
 
-/// Whether a terminal obeys this character, or a line is laid out otherwise for it. Of what came
-/// of that in wall(1) CVE-2024-28085 tells.
+/// Whether this character controls a terminal or the layout of a line. CVE-2024-28085 is a bug of
+/// wall(1) with such characters.
 #[must_use]
 pub fn is_unprintable(c: char) -> bool {
     // Cc is C0, DEL and C1. The others are the bidirectional controls of UAX #9, the line and
