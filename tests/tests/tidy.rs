@@ -1,5 +1,7 @@
 //! What the source promises about itself, and the compiler does not check. Runs everywhere.
 
+#[path = "tidy/bus.rs"]
+mod bus;
 #[path = "tidy/modules.rs"]
 mod modules;
 

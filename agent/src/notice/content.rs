@@ -105,7 +105,7 @@ impl Content {
         note: Option<&str>,
         capabilities: Capabilities,
     ) -> Self {
-        let heading = Sentence::Threat {
+        let heading = Sentence::WarningTitle {
             end: warning.end.into(),
             left: Remaining::until(now, warning.ends).span(),
         };
@@ -167,13 +167,13 @@ impl Content {
     /// The end of the session.
     pub(super) fn end(language: Language, notice: &EndNotice, capabilities: Capabilities) -> Self {
         let end = notice.end.into();
-        let reason = Sentence::PartingReason {
+        let reason = Sentence::EndNoticeReason {
             end,
             limit: notice.limit.into(),
             length: notice.length,
         };
         let (summary, lines) = (
-            language.say(Sentence::Parting { end }),
+            language.say(Sentence::EndNotice { end }),
             [language.say(reason)],
         );
         Self {
@@ -209,7 +209,7 @@ fn explanation(language: Language, warning: &Warning) -> String {
     if let Some(message) = &warning.message {
         return message.as_str().to_owned();
     }
-    language.say(Sentence::Advice {
+    language.say(Sentence::WarningText {
         end: warning.end.into(),
         limit: warning.limit.into(),
         length: warning.length,
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
     use crate::clock::tests::at;
     use crate::notice::model::End;
-    use session_timeout_texts::is_harmful;
+    use session_timeout_texts::is_unprintable;
 
     const FULL: Capabilities = Capabilities {
         actions: Actions::Supported,
@@ -372,7 +372,7 @@ mod tests {
             for body in [Body::Text, Body::Markup, Body::Unsupported] {
                 let notes = [
                     Sentence::NotExtended { why: &why },
-                    Sentence::NotHeard { why: &why },
+                    Sentence::NotReported { why: &why },
                     Sentence::NotSignedOut { why: &why },
                 ];
                 for note in notes.map(|note| Language::English.say(note)) {
@@ -381,7 +381,7 @@ mod tests {
                     let not_line_break = |c: &char| *c != '\n';
                     let shown = content.summary.chars().chain(content.body.chars().filter(not_line_break));
                     for c in shown {
-                        prop_assert!(!is_harmful(c), "{:?}", content);
+                        prop_assert!(!is_unprintable(c), "{:?}", content);
                     }
                     // The reason and the note are a line each.
                     prop_assert!(content.body.lines().count() <= 2);

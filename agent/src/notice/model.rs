@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_timeout_texts::{self as texts, Cause, harmless};
+use session_timeout_texts::{self as texts, Cause, sanitize};
 
 use crate::clock::BootTime;
 
@@ -134,7 +134,7 @@ pub(crate) struct SanitizedText(String);
 impl SanitizedText {
     pub(crate) fn new(text: &str) -> Self {
         let shortened: String = text.chars().take(MAX_TEXT_CHARS).collect();
-        Self(harmless(&shortened))
+        Self(sanitize(&shortened))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -144,7 +144,7 @@ impl SanitizedText {
 
 #[cfg(test)]
 mod tests {
-    use session_timeout_texts::is_harmful;
+    use session_timeout_texts::is_unprintable;
 
     use super::*;
 
@@ -152,7 +152,7 @@ mod tests {
     fn text_from_outside_is_one_line_and_commands_nothing() {
         for hostile in ["\u{1b}[2J", "a\nb", "\u{9b}2J", "\u{202e}abc", "\u{2028}"] {
             let plain = SanitizedText::new(hostile);
-            assert!(!plain.as_str().chars().any(is_harmful), "{plain:?}");
+            assert!(!plain.as_str().chars().any(is_unprintable), "{plain:?}");
         }
         let long = SanitizedText::new(&"é".repeat(5000));
         assert_eq!(long.as_str().chars().count(), MAX_TEXT_CHARS);

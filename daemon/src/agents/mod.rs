@@ -33,9 +33,6 @@ pub(crate) use source::Source;
 
 use crate::bus::PublicBus;
 
-const PATH: &str = "/org/sessiontimeout1/Agent";
-const INTERFACE: &str = "org.sessiontimeout1.Agent";
-
 /// Timeout of a query.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time without an agent before that is reported: a service manager restarts an agent within it.

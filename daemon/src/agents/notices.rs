@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, Extensions, LimitKind, Limits, View, Warning};
-use session_timeout_texts::{Language, harmless};
+use session_timeout_protocol::bus::{agent, warning};
+use session_timeout_texts::{Language, sanitize};
 use tokio::sync::watch;
 use zbus::message::Flags;
 use zbus::names::OwnedUniqueName;
 use zbus::wire::Variant;
 use zbus::{Connection, Message};
 
-use super::{INTERFACE, PATH};
 use crate::sys::clock::boot_now;
 use crate::text;
 
@@ -131,7 +131,7 @@ impl WarningNotice {
             action: session
                 .end_action_for(warning.limit)
                 .unwrap_or(limits.end_action),
-            rule: session.rule_for(warning.limit).map(harmless),
+            rule: session.rule_for(warning.limit).map(sanitize),
             message: text::message(language, session, warning, left),
             extensions: Extensions {
                 times: allowed.times.saturating_sub(session.granted.times),
@@ -143,16 +143,26 @@ impl WarningNotice {
     fn told(&self) -> Dictionary {
         let (limit, action) = (self.limit.to_string(), self.action.as_str());
         let mut told = HashMap::from([
-            ("Limit", Variant::from(limit)),
-            ("EndsInUSec", micros(self.ends_at.since(boot_now()))),
-            ("LengthUSec", micros(self.length)),
-            ("LeadUSec", micros(self.lead)),
-            ("Last", Variant::from(self.rank == Rank::Last)),
-            ("Action", Variant::from(action)),
-            ("ExtensionsLeft", Variant::from(self.extensions.times)),
-            ("ExtendByUSec", micros(self.extensions.by)),
+            (warning::LIMIT, Variant::from(limit)),
+            (
+                warning::ENDS_IN_USEC,
+                micros(self.ends_at.since(boot_now())),
+            ),
+            (warning::LENGTH_USEC, micros(self.length)),
+            (warning::LEAD_USEC, micros(self.lead)),
+            (warning::LAST, Variant::from(self.rank == Rank::Last)),
+            (warning::ACTION, Variant::from(action)),
+            (
+                warning::EXTENSIONS_LEFT,
+                Variant::from(self.extensions.times),
+            ),
+            (warning::EXTEND_BY_USEC, micros(self.extensions.by)),
         ]);
-        let texts = [("Rule", &self.rule), ("Message", &self.message)].into_iter();
+        let texts = [
+            (warning::RULE, &self.rule),
+            (warning::MESSAGE, &self.message),
+        ]
+        .into_iter();
         told.extend(texts.filter_map(|(key, text)| Some((key, Variant::from(text.clone()?)))));
         told
     }
@@ -162,9 +172,9 @@ impl EndNotice {
     fn told(&self) -> Dictionary {
         let (limit, action) = (self.limit.to_string(), self.action.as_str());
         HashMap::from([
-            ("Limit", Variant::from(limit)),
-            ("LengthUSec", micros(self.length)),
-            ("Action", Variant::from(action)),
+            (warning::LIMIT, Variant::from(limit)),
+            (warning::LENGTH_USEC, micros(self.length)),
+            (warning::ACTION, Variant::from(action)),
         ])
     }
 }
@@ -210,11 +220,11 @@ async fn send_notice(
     notice: &Notice,
 ) {
     let told = match notice {
-        Notice::Nothing => send(connection, name, "Withdraw", &limit.to_string()).await,
+        Notice::Nothing => send(connection, name, agent::WITHDRAW, &limit.to_string()).await,
         Notice::Warned(warning_notice) => {
-            send(connection, name, "Warn", &warning_notice.told()).await
+            send(connection, name, agent::WARN, &warning_notice.told()).await
         }
-        Notice::Ending(end) => send(connection, name, "Ending", &end.told()).await,
+        Notice::Ending(end) => send(connection, name, agent::ENDING, &end.told()).await,
     };
     if let Err(why) = told {
         log::debug!("agent {name} was not told of the {limit} limit: {why}");
@@ -231,9 +241,9 @@ async fn send<B>(
 where
     B: serde::Serialize + zbus::DynamicType,
 {
-    let message = Message::method_call(PATH, method)
+    let message = Message::method_call(agent::PATH, method)
         .destination(name)
-        .interface(INTERFACE)
+        .interface(agent::INTERFACE)
         .with_flags(Flags::NO_REPLY_EXPECTED)
         .build(body)?;
     connection.send(&message).await
@@ -307,7 +317,7 @@ mod tests {
         warning_notice.message = Some("Go home".to_owned());
         let told = warning_notice.told();
         assert_eq!(told.len(), 10);
-        assert_eq!(told["Limit"], Variant::from("inactivity"));
-        assert_eq!(told["Message"], Variant::from("Go home"));
+        assert_eq!(told[warning::LIMIT], Variant::from("inactivity"));
+        assert_eq!(told[warning::MESSAGE], Variant::from("Go home"));
     }
 }

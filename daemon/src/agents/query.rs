@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use session_timeout_policy::{Hint, SessionKey};
+use session_timeout_protocol::bus::agent;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use zbus::Message;
 use zbus::names::OwnedUniqueName;
 
 use super::pending_calls::{self, Begin, Waited};
-use super::{Agents, All, Expects, INTERFACE, PATH, QUERY_TIMEOUT, Source, answer};
+use super::{Agents, All, Expects, QUERY_TIMEOUT, Source, answer};
 use crate::sys::clock::boot_now;
 
 /// The agent did not answer a query in time, and had answered the one before.
@@ -112,7 +113,13 @@ impl Agents {
         let connection =
             connection.ok_or_else(|| zbus::Error::Failure("the bus is away".to_owned()))?;
         connection
-            .call_method(Some(name), PATH, Some(INTERFACE), "Idle", &watch)
+            .call_method(
+                Some(name),
+                agent::PATH,
+                Some(agent::INTERFACE),
+                agent::IDLE,
+                &watch,
+            )
             .await
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use session_timeout_policy::{
     Exemption, Groups, Keeper, LimitKind, LockCause, MilestoneKind, Phase, Pid, SessionFacts,
 };
-use session_timeout_texts::harmless;
+use session_timeout_protocol::bus::session;
+use session_timeout_texts::sanitize;
 use zbus::wire::Variant;
 
 use super::micros;
@@ -34,14 +35,20 @@ pub(super) fn session_dict(session: &SessionReport) -> Dict {
     let mut row = head(session);
     row.extend(kept(facts));
     row.extend([
-        ("Uid", Variant::from(facts.uid.as_raw())),
-        ("Type", Variant::from(facts.session_type.as_str())),
-        ("Class", Variant::from(facts.class.as_str().to_owned())),
-        ("IdleSource", Variant::from(session.idle_source.as_str())),
-        ("IdleFallbacks", Variant::from(fallbacks)),
-        ("Locked", Variant::from(session.locked)),
-        ("LockMissed", Variant::from(session.lock_missed)),
-        ("Unwarned", Variant::from(session.unwarned)),
+        (session::UID, Variant::from(facts.uid.as_raw())),
+        (session::TYPE, Variant::from(facts.session_type.as_str())),
+        (
+            session::CLASS,
+            Variant::from(facts.class.as_str().to_owned()),
+        ),
+        (
+            session::IDLE_SOURCE,
+            Variant::from(session.idle_source.as_str()),
+        ),
+        (session::IDLE_FALLBACKS, Variant::from(fallbacks)),
+        (session::LOCKED, Variant::from(session.locked)),
+        (session::LOCK_MISSED, Variant::from(session.lock_missed)),
+        (session::UNWARNED, Variant::from(session.unwarned)),
     ]);
     let owned = |text: &Option<String>| text.clone().map(Variant::from);
     let span = |span: Option<Duration>| span.map(|span| Variant::from(micros(span)));
@@ -50,37 +57,43 @@ pub(super) fn session_dict(session: &SessionReport) -> Dict {
     let used = limits.map(|_| Variant::from(session.granted.times));
     let ends_by = session.ends.map(|(limit, _)| limit.to_string());
     let known = [
-        ("Service", owned(&facts.service)),
-        ("From", owned(&facts.remote_host)),
-        ("Terminal", owned(&facts.terminal)),
-        ("Seat", owned(&facts.seat)),
-        ("Leader", facts.leader.map(Pid::as_raw).map(Variant::from)),
-        ("IdleUSec", span(session.idle)),
-        ("IdleAgeUSec", span(session.looked)),
+        (session::SERVICE, owned(&facts.service)),
+        (session::FROM, owned(&facts.remote_host)),
+        (session::TERMINAL, owned(&facts.terminal)),
+        (session::SEAT, owned(&facts.seat)),
         (
-            "AgentSource",
+            session::LEADER,
+            facts.leader.map(Pid::as_raw).map(Variant::from),
+        ),
+        (session::IDLE_USEC, span(session.idle)),
+        (session::IDLE_AGE_USEC, span(session.looked)),
+        (
+            session::AGENT_SOURCE,
             session.agent.map(|source| Variant::from(source.as_str())),
         ),
         // No secret: every peer on the bus can see all names, and their users.
         (
-            "Agent",
+            session::AGENT,
             owned(&session.agent_name.as_ref().map(ToString::to_string)),
         ),
         (
-            "InhibitedBy",
-            owned(&session.inhibitor.as_deref().map(harmless)),
+            session::INHIBITED_BY,
+            owned(&session.inhibitor.as_deref().map(sanitize)),
         ),
-        ("EndsBy", owned(&ends_by)),
-        ("LeftUSec", span(session.ends.map(|(_, left)| left))),
-        ("AbsoluteUSec", span(session.absolute)),
-        ("AbsoluteRule", owned(&session.absolute_rule)),
-        ("InactivityUSec", span(inactivity.map(|limit| limit.length))),
+        (session::ENDS_BY, owned(&ends_by)),
+        (session::LEFT_USEC, span(session.ends.map(|(_, left)| left))),
+        (session::ABSOLUTE_USEC, span(session.absolute)),
+        (session::ABSOLUTE_RULE, owned(&session.absolute_rule)),
         (
-            "LockAfterUSec",
+            session::INACTIVITY_USEC,
+            span(inactivity.map(|limit| limit.length)),
+        ),
+        (
+            session::LOCK_AFTER_USEC,
             span(limits.and_then(|limits| limits.lock_after)),
         ),
-        ("ExtensionsAllowed", allowed),
-        ("ExtensionsUsed", used),
+        (session::EXTENSIONS_ALLOWED, allowed),
+        (session::EXTENSIONS_USED, used),
     ];
     row.extend(
         known
@@ -93,20 +106,23 @@ pub(super) fn session_dict(session: &SessionReport) -> Dict {
 /// What a session has left.
 pub(super) fn left_dict(session: &SessionReport) -> Dict {
     let mut row = head(session);
-    row.insert("Locked", Variant::from(session.locked));
+    row.insert(session::LOCKED, Variant::from(session.locked));
     let span = |span: Duration| Variant::from(micros(span));
     if let Some((limit, left)) = session.ends {
-        row.insert("EndsBy", Variant::from(limit.to_string()));
-        row.insert("LeftUSec", span(left));
+        row.insert(session::ENDS_BY, Variant::from(limit.to_string()));
+        row.insert(session::LEFT_USEC, span(left));
     }
     if let Some(length) = session.length {
-        row.insert("LimitUSec", span(length));
+        row.insert(session::LIMIT_USEC, span(length));
     }
     if let Some(extensions) = session.extensions {
         row.extend([
-            ("ExtensionsAllowed", Variant::from(extensions.times)),
-            ("ExtensionsUsed", Variant::from(session.granted.times)),
-            ("ExtendByUSec", span(extensions.by)),
+            (session::EXTENSIONS_ALLOWED, Variant::from(extensions.times)),
+            (
+                session::EXTENSIONS_USED,
+                Variant::from(session.granted.times),
+            ),
+            (session::EXTEND_BY_USEC, span(extensions.by)),
         ]);
     }
     row
@@ -116,18 +132,21 @@ pub(super) fn left_dict(session: &SessionReport) -> Dict {
 pub(super) fn explanation_dict(explanation: Explanation) -> Dict {
     let mut row = head(&explanation.session);
     row.extend(kept(&explanation.session.facts));
-    row.insert("Unwarned", Variant::from(explanation.session.unwarned));
+    row.insert(
+        session::UNWARNED,
+        Variant::from(explanation.session.unwarned),
+    );
     let earlier = explanation.session.absolute_rule.clone();
-    row.extend(earlier.map(|rule| ("AbsoluteRule", Variant::from(rule))));
+    row.extend(earlier.map(|rule| (session::ABSOLUTE_RULE, Variant::from(rule))));
     if let Groups::Known(names) = explanation.session.groups {
         let names: Vec<String> = names.into_iter().collect();
-        row.insert("Groups", Variant::from(names));
+        row.insert(session::GROUPS, Variant::from(names));
     }
     let settings = explanation.settings.into_iter();
     let settings: Vec<(String, String, String)> = settings
         .map(|one| (one.key.to_owned(), one.value, one.origin.to_string()))
         .collect();
-    row.insert("Settings", Variant::from(settings));
+    row.insert(session::SETTINGS, Variant::from(settings));
     let schedule = explanation.schedule.into_iter();
     let schedule: Vec<(String, String, u64)> = schedule
         .map(|(what, left)| {
@@ -139,17 +158,17 @@ pub(super) fn explanation_dict(explanation: Explanation) -> Dict {
             (what.to_owned(), limit.to_string(), micros(left))
         })
         .collect();
-    row.insert("Schedule", Variant::from(schedule));
+    row.insert(session::SCHEDULE, Variant::from(schedule));
     row
 }
 
 /// Whether logind or the daemon keeps the session, and for the daemon, why logind has none.
 fn kept(facts: &SessionFacts) -> Dict {
     match facts.keeper {
-        Keeper::Logind => HashMap::from([("Keeper", Variant::from("logind"))]),
+        Keeper::Logind => HashMap::from([(session::KEEPER, Variant::from("logind"))]),
         Keeper::Daemon(why) => HashMap::from([
-            ("Keeper", Variant::from("daemon")),
-            ("NoSession", Variant::from(why.as_str())),
+            (session::KEEPER, Variant::from("daemon")),
+            (session::NO_SESSION, Variant::from(why.as_str())),
         ]),
     }
 }
@@ -167,9 +186,9 @@ fn head(session: &SessionReport) -> Dict {
         Phase::Exempt(_) => "exempt",
     };
     let mut row = HashMap::from([
-        ("Id", Variant::from(session.facts.key.id.clone())),
-        ("User", Variant::from(session.facts.user.clone())),
-        ("Phase", Variant::from(phase)),
+        (session::ID, Variant::from(session.facts.key.id.clone())),
+        (session::USER, Variant::from(session.facts.user.clone())),
+        (session::PHASE, Variant::from(phase)),
     ]);
     let groups = match session.groups {
         Groups::Unavailable => Some("unavailable"),
@@ -182,14 +201,14 @@ fn head(session: &SessionReport) -> Dict {
     };
     let limits = session.limits.as_ref();
     let known = [
-        ("Rule", session.rule.clone().map(Variant::from)),
-        ("GroupsState", groups.map(Variant::from)),
+        (session::RULE, session.rule.clone().map(Variant::from)),
+        (session::GROUPS_STATE, groups.map(Variant::from)),
         (
-            "Exemption",
+            session::EXEMPTION,
             exemption.map(|why: Exemption| Variant::from(why.to_string())),
         ),
         (
-            "EndAction",
+            session::END_ACTION,
             limits.map(|limits| {
                 let action = limits.end_action.within(session.facts.session_type);
                 Variant::from(action.as_str())
@@ -240,7 +259,7 @@ mod tests {
                 let value: Option<&Variant<'_>> = row.get(key);
                 value.and_then(|value| <&str>::try_from(value).ok().map(str::to_owned))
             };
-            (word("Keeper"), word("NoSession"))
+            (word(session::KEEPER), word(session::NO_SESSION))
         };
         assert_eq!(told(Keeper::Logind), (Some("logind".into()), None));
         assert_eq!(

@@ -1,6 +1,6 @@
 //! What callers are told when they are refused.
 
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use zbus::fdo;
 
 use super::limits::Full;
@@ -21,7 +21,7 @@ pub(super) fn too_soon() -> fdo::Error {
 
 /// Whether there is such a session is nobody else's business.
 pub(super) fn unseen(session: &str) -> fdo::Error {
-    let which = harmless(session);
+    let which = sanitize(session);
     fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
 }
 

@@ -5,7 +5,8 @@
 //! others.
 
 use session_timeout_policy::{Refusal, SessionFacts, Uid};
-use session_timeout_texts::{Refused, harmless};
+use session_timeout_protocol::bus::ExtendError;
+use session_timeout_texts::sanitize;
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
 use zbus::names::UniqueName;
@@ -40,7 +41,7 @@ impl Manager {
         let sender = header.sender().ok_or_else(unknown_caller)?;
         let turn = self.extend_limiter.begin(by).await.ok_or_else(|| {
             let one = "your last wish for more time is not decided yet";
-            NotExtended::new(Refused::Busy, one)
+            NotExtended::new(ExtendError::Busy, one)
         })?;
         let found = self.person_at(id).await?;
         let own = found.as_ref().filter(|session| is_of(session, by));
@@ -108,9 +109,9 @@ impl Manager {
         const WHY: &str = "there is no such session";
         let journal = &self.context.journal;
         journal.extension_refused(id, None, by, &WHY);
-        let which = harmless(id);
+        let which = sanitize(id);
         NotExtended::new(
-            Refused::NoSession,
+            ExtendError::NoSession,
             format_args!("there is no session {which}"),
         )
     }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use session_timeout_policy::{Event, SessionFacts, SessionKey, Uid};
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -45,8 +45,6 @@ use crate::pam::last_session::{self, LastSessions};
 use crate::report::{Explanation, SessionReport, Status};
 use crate::sys::clock::Clocks;
 
-const BUS_NAME: &str = "org.sessiontimeout1";
-const PATH: &str = "/org/sessiontimeout1";
 /// Sessions that are looked at at once for one question.
 const PROBES_MAX_CONCURRENT: usize = 16;
 /// What is not known afresh after so long is told as it was.
@@ -339,7 +337,7 @@ impl Manager {
             // On a console somebody may have started an X server.
             Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => Ok(facts),
             Some(_) | None => {
-                let which = harmless(id);
+                let which = sanitize(id);
                 let why = format!("there is no session {which} with a desktop");
                 Err(fdo::Error::InvalidArgs(why))
             }

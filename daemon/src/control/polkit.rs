@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use session_timeout_protocol::bus::polkit as actions;
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use zbus::names::UniqueName;
@@ -47,8 +48,8 @@ pub(crate) enum PolkitAction {
 impl PolkitAction {
     const fn id(self) -> &'static str {
         match self {
-            Self::ExtendOwn => "org.sessiontimeout1.extend-own",
-            Self::ExtendAny => "org.sessiontimeout1.extend-any",
+            Self::ExtendOwn => actions::EXTEND_OWN,
+            Self::ExtendAny => actions::EXTEND_ANY,
         }
     }
 }

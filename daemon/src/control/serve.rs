@@ -1,10 +1,11 @@
 //! The public connection, and the interface on it.
 
 use log::Level;
+use session_timeout_protocol::bus::{NAME, manager};
 use tokio::sync::watch;
 use zbus::Connection;
 
-use super::{BUS_NAME, Context, Manager, PATH};
+use super::{Context, Manager};
 use crate::bus::{self, Backoff, with_timeout};
 
 /// Offers the interface for ever, on a connection of its own. Without it everything else goes on:
@@ -16,7 +17,7 @@ pub(crate) async fn serve(bus: watch::Sender<Option<Connection>>, context: Conte
         match serve_once(&bus, &context).await {
             Ok(()) => (backoff, level) = (Backoff::default(), Level::Warn),
             Err(error) => {
-                log::log!(level, "cannot offer {BUS_NAME} on the system bus: {error}");
+                log::log!(level, "cannot offer {NAME} on the system bus: {error}");
                 // It is tried again and again, and told once.
                 level = Level::Debug;
             }
@@ -42,7 +43,10 @@ async fn serve_once(
 }
 
 async fn export(connection: &Connection, context: &Context) -> zbus::Result<()> {
-    let manager = Manager::new(context.clone());
-    connection.object_server().at(PATH, manager).await?;
-    connection.request_name(BUS_NAME).await
+    let interface = Manager::new(context.clone());
+    connection
+        .object_server()
+        .at(manager::PATH, interface)
+        .await?;
+    connection.request_name(NAME).await
 }

@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use session_timeout_protocol::bus::manager;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use zbus::object_server::SignalEmitter;
 
-use super::{Manager, PATH};
+use super::Manager;
 use crate::bus::PublicBus;
 
 /// Two signals about one session are at least so far apart.
@@ -65,7 +66,7 @@ pub(crate) async fn emit_changes(changed: ChangedSessions, bus: PublicBus) {
 }
 
 async fn signal(connection: &zbus::Connection, id: &str) -> zbus::Result<()> {
-    Manager::session_changed(&SignalEmitter::new(connection, PATH)?, id).await
+    Manager::session_changed(&SignalEmitter::new(connection, manager::PATH)?, id).await
 }
 
 /// When each session may be told of.

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use session_timeout_config::distrusted;
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 
 /// Maximum number of hooks that are run.
 const HOOKS_MAX: usize = 32;
@@ -30,7 +30,7 @@ impl Listing {
         }
         if let Some(found) = distrusted(directory) {
             let mut refused = Self::default();
-            let above = harmless(&found.directory.to_string_lossy());
+            let above = sanitize(&found.directory.to_string_lossy());
             refused.refuse(directory, &format!("of {above}, {}", found.objection));
             return refused;
         }
@@ -61,7 +61,7 @@ impl Listing {
     }
 
     fn refuse(&mut self, path: &Path, objection: &str) {
-        let path = harmless(&path.to_string_lossy());
+        let path = sanitize(&path.to_string_lossy());
         self.refused
             .insert(format!("{path} is not run: {objection}"));
     }

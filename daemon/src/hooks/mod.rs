@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use session_timeout_policy::{LimitKind, SessionFacts, SessionKey};
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
@@ -96,7 +96,7 @@ impl HookEnvironment {
 
     /// The prefix keeps the names from colliding with variables that programs interpret.
     fn add(&mut self, name: &str, value: &impl ToString) {
-        let value = harmless(&value.to_string());
+        let value = sanitize(&value.to_string());
         self.variables
             .push(format!("SESSION_TIMEOUT_{name}={value}"));
     }

@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use log::{Level, Log as _, Record};
 use session_timeout_policy::SessionFacts;
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use syslog::{Facility, Formatter3164};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
@@ -176,7 +176,7 @@ impl Entry {
         ];
         Self {
             level,
-            message: harmless(message.as_ref()),
+            message: sanitize(message.as_ref()),
             fields,
             auth: None,
         }
@@ -185,7 +185,7 @@ impl Entry {
     /// The same entry with another message.
     pub(crate) fn saying(mut self, level: Level, message: impl AsRef<str>) -> Self {
         self.level = level;
-        self.message = harmless(message.as_ref());
+        self.message = sanitize(message.as_ref());
         self
     }
 
@@ -211,7 +211,7 @@ impl Entry {
 
     /// This line goes to the authentication log, too.
     pub(crate) fn auth(mut self, line: impl AsRef<str>) -> Self {
-        self.auth = Some(harmless(line.as_ref()));
+        self.auth = Some(sanitize(line.as_ref()));
         self
     }
 }

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use session_timeout_policy::{Uid, WallTime};
-use session_timeout_texts::{Cause, Language, Sentence, harmless};
+use session_timeout_protocol::bus::last_ending;
+use session_timeout_texts::{Cause, Language, Sentence, sanitize};
 use zbus::wire::Variant;
 
 use crate::sys::atomic_file::{Outlives, replace};
@@ -69,12 +70,12 @@ impl LastSession {
         };
         let ago = now.since(WallTime::from_micros(self.at));
         let mut row = HashMap::from([
-            ("AgoUSec", Variant::from(micros(ago))),
-            ("Cause", Variant::from(cause)),
-            ("LengthUSec", Variant::from(micros(self.length))),
+            (last_ending::AGO_USEC, Variant::from(micros(ago))),
+            (last_ending::CAUSE, Variant::from(cause)),
+            (last_ending::LENGTH_USEC, Variant::from(micros(self.length))),
         ]);
-        let place = self.place.as_deref().map(harmless);
-        row.extend(place.map(|place| ("Place", Variant::from(place))));
+        let place = self.place.as_deref().map(sanitize);
+        row.extend(place.map(|place| (last_ending::PLACE, Variant::from(place))));
         row
     }
 
