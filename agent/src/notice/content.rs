@@ -104,7 +104,7 @@ impl Content {
         note: Option<&str>,
         abilities: Abilities,
     ) -> Self {
-        let threat = Sentence::WarningTitle {
+        let threat = Sentence::Threat {
             end: warning.end.into(),
             left: Remaining::until(now, warning.ends).span(),
         };
@@ -162,13 +162,13 @@ impl Content {
     /// That the session ends now.
     pub(super) fn parting(language: Language, parting: &Parting, abilities: Abilities) -> Self {
         let end = parting.end.into();
-        let reason = Sentence::EndNoticeReason {
+        let reason = Sentence::PartingReason {
             end,
             limit: parting.limit.into(),
             length: parting.length,
         };
         let (summary, lines) = (
-            language.say(Sentence::EndNotice { end }),
+            language.say(Sentence::Parting { end }),
             [language.say(reason)],
         );
         Self {
@@ -204,7 +204,7 @@ fn advice(language: Language, warning: &Warning) -> String {
     if let Some(message) = &warning.message {
         return message.as_str().to_owned();
     }
-    language.say(Sentence::WarningText {
+    language.say(Sentence::Advice {
         end: warning.end.into(),
         limit: warning.limit.into(),
         length: warning.length,
@@ -361,7 +361,7 @@ mod tests {
             for body in [Body::Text, Body::Markup, Body::Missing] {
                 let notes = [
                     Sentence::NotExtended { why: &why },
-                    Sentence::NotReported { why: &why },
+                    Sentence::NotHeard { why: &why },
                     Sentence::NotSignedOut { why: &why },
                 ];
                 for note in notes.map(|note| Language::English.say(note)) {

@@ -26,7 +26,7 @@ pub(super) async fn stay(
     let told = timely(call).await;
     told.map(drop).map_err(|error| {
         let why = &reason(&error);
-        language.say(Sentence::NotReported { why })
+        language.say(Sentence::NotHeard { why })
     })
 }
 
