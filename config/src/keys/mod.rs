@@ -22,8 +22,8 @@ use session_timeout_policy::{
 use self::generate::policy_keys;
 pub(crate) use self::kind::SpannedLeads;
 use self::kind::{
-    AbsoluteLimit, Activities, Kind, Length, LengthOrOff, Message, Number, WarningLeads, Word,
-    to_leads, written,
+    AbsoluteLimit, Activities, Input, Kind, Length, LengthOrOff, Message, Number, WarningLeads,
+    Word, to_leads, written,
 };
 use self::layer::{Chosen, Layer, first};
 use self::range::Minima;
