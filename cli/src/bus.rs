@@ -94,7 +94,7 @@ impl Bus {
             let properties: RawDict = properties.body().deserialize()?;
             let sessions = self.call(MANAGER, "ListSessions", &()).await?;
             let sessions: Vec<RawDict> = sessions.body().deserialize()?;
-            Ok(told_status(&Dict::new(properties), sessions))
+            Ok(parse_status(&Dict::new(properties), sessions))
         })
         .await
     }
@@ -104,7 +104,7 @@ impl Bus {
         self.with_timeout(async {
             let answer = self.call(MANAGER, "Explain", &(session,)).await?;
             let answer: RawDict = answer.body().deserialize()?;
-            Ok(told_explanation(&Dict::new(answer)))
+            Ok(parse_explanation(&Dict::new(answer)))
         })
         .await
     }
@@ -114,7 +114,7 @@ impl Bus {
         self.with_timeout(async {
             let answer = self.call(MANAGER, "Left", &(session,)).await?;
             let answer: RawDict = answer.body().deserialize()?;
-            Ok(told_left(&Dict::new(answer)))
+            Ok(parse_left(&Dict::new(answer)))
         })
         .await
     }
@@ -243,7 +243,7 @@ fn failure(error: zbus::Error) -> Error {
     }
 }
 
-fn told_status(keys: &Dict, sessions: Vec<RawDict>) -> Status {
+fn parse_status(keys: &Dict, sessions: Vec<RawDict>) -> Status {
     Status {
         version: keys.word("Version"),
         policy: Policy {
@@ -256,12 +256,12 @@ fn told_status(keys: &Dict, sessions: Vec<RawDict>) -> Status {
         rejected_frames: keys.number("RejectedFrames").unwrap_or(0),
         sessions: sessions
             .into_iter()
-            .map(|keys| told_session(&Dict::new(keys)))
+            .map(|keys| parse_session(&Dict::new(keys)))
             .collect(),
     }
 }
 
-fn told_session(keys: &Dict) -> Session {
+fn parse_session(keys: &Dict) -> Session {
     Session {
         id: keys.word("Id"),
         user: keys.word("User"),
@@ -300,7 +300,7 @@ fn told_session(keys: &Dict) -> Session {
     }
 }
 
-fn told_left(keys: &Dict) -> Left {
+fn parse_left(keys: &Dict) -> Left {
     let end = match (keys.text("EndsBy"), keys.micros("LeftUSec")) {
         (Some(limit), Some(left)) => Some(NextEnd {
             limit,
@@ -319,7 +319,7 @@ fn told_left(keys: &Dict) -> Left {
     }
 }
 
-fn told_explanation(keys: &Dict) -> Explanation {
+fn parse_explanation(keys: &Dict) -> Explanation {
     let phase = keys.word("Phase");
     let holds = match (keys.text("Exemption"), keys.text("Rule")) {
         (Some(why), _) => Holds::Nothing(why),
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn missing_unknown_and_mistyped_keys_are_tolerated() {
-        let session = told_session(&keys([
+        let session = parse_session(&keys([
             ("Id", Variant::from("c1")),
             ("Uid", Variant::from("not a number")),
             ("IdleUSec", Variant::from(12_000_000_u64)),
@@ -388,7 +388,7 @@ mod tests {
                 ..Session::default()
             }
         );
-        let explanation = told_explanation(&keys([
+        let explanation = parse_explanation(&keys([
             ("Settings", Variant::from(vec!["not a structure"])),
             ("Schedule", Variant::from(7_u32)),
         ]));
@@ -398,10 +398,10 @@ mod tests {
 
     #[test]
     fn what_an_older_daemon_leaves_out_is_unknown_and_not_empty() {
-        let old = told_session(&keys([("IdleSource", Variant::from("terminals"))]));
+        let old = parse_session(&keys([("IdleSource", Variant::from("terminals"))]));
         assert_eq!((old.agent_source, old.idle_fallbacks), (None, None));
         assert_eq!((old.idle_age, old.inhibited_by), (None, None));
-        let new = told_session(&keys([
+        let new = parse_session(&keys([
             ("AgentSource", Variant::from("x11")),
             ("IdleFallbacks", Variant::from(Vec::<String>::new())),
             ("IdleAgeUSec", Variant::from(1_500_000_u64)),
@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn an_empty_policy_error_is_none() {
-        let status = told_status(&keys([("PolicyError", Variant::from(""))]), Vec::new());
+        let status = parse_status(&keys([("PolicyError", Variant::from(""))]), Vec::new());
         assert_eq!(status.policy.error, None);
     }
 
@@ -423,14 +423,14 @@ mod tests {
     fn control_characters_do_not_get_past_the_bus() {
         const EVIL: &str = "\u{1b}[2Jevil";
         const TAMED: &str = "\u{fffd}[2Jevil";
-        let session = told_session(&keys([("From", EVIL.into()), ("Rule", EVIL.into())]));
+        let session = parse_session(&keys([("From", EVIL.into()), ("Rule", EVIL.into())]));
         assert_eq!(session.from.as_deref(), Some(TAMED));
         assert_eq!(session.rule.as_deref(), Some(TAMED));
         let error = Variant::from("line 1\n\u{1b}[2J");
-        let status = told_status(&keys([("PolicyError", error)]), Vec::new());
+        let status = parse_status(&keys([("PolicyError", error)]), Vec::new());
         assert_eq!(status.policy.error.as_deref(), Some("line 1\n\u{fffd}[2J"));
 
-        let explanation = told_explanation(&keys([
+        let explanation = parse_explanation(&keys([
             ("Id", EVIL.into()),
             ("User", EVIL.into()),
             ("Phase", EVIL.into()),
@@ -451,7 +451,7 @@ mod tests {
     fn what_holds_is_told_by_what_is_there() {
         let holds = |pairs: &[(&'static str, &'static str)]| {
             let pairs = pairs.iter().map(|(key, value)| (*key, (*value).into()));
-            told_explanation(&keys(pairs)).holds
+            parse_explanation(&keys(pairs)).holds
         };
         assert_eq!(holds(&[("Phase", "running")]), Holds::Default);
         assert_eq!(holds(&[("Phase", "undecided")]), Holds::Undecided);
