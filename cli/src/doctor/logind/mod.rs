@@ -130,10 +130,12 @@ mod tests {
         LogindConf::read(&root)
     }
 
-    fn ills(text: &str, effective: Option<&LogindSettings>) -> Vec<(Check, Level)> {
+    fn problems(text: &str, effective: Option<&LogindSettings>) -> Vec<(Check, Level)> {
         let findings = examine(&conf(text), effective);
-        let ills = findings.iter().filter(|finding| finding.level > Level::Ok);
-        ills.map(|finding| (finding.check, finding.level)).collect()
+        let problems = findings.iter().filter(|finding| finding.level > Level::Ok);
+        problems
+            .map(|finding| (finding.check, finding.level))
+            .collect()
     }
 
     #[test]
@@ -163,7 +165,7 @@ mod tests {
                 note(Check::LogindKillUserProcesses),
             ),
         ] {
-            assert_eq!(ills(text, None), expected, "{text}");
+            assert_eq!(problems(text, None), expected, "{text}");
         }
     }
 
@@ -193,6 +195,6 @@ mod tests {
             (Check::LogindIdleAction, Level::Note),
             (Check::LogindKillUserProcesses, Level::Note),
         ];
-        assert_eq!(ills("", Some(&effective)), expected);
+        assert_eq!(problems("", Some(&effective)), expected);
     }
 }
