@@ -114,8 +114,8 @@ pub(crate) fn to_leads(typed: &SpannedLeads) -> Leads {
     Leads::new(typed.iter().map(|lead| *lead.get_ref()))
 }
 
-/// Leads that are written in no text.
-pub(crate) fn written(leads: impl IntoIterator<Item = Duration>) -> SpannedLeads {
+/// Built-in leads, which have no place in a text.
+pub(crate) fn without_spans(leads: impl IntoIterator<Item = Duration>) -> SpannedLeads {
     let leads = leads.into_iter();
     leads.map(|lead| Spanned::new(0..0, lead)).collect()
 }
