@@ -95,7 +95,7 @@ impl Bus {
                 .call(manager::INTERFACE, manager::LIST_SESSIONS, &())
                 .await?;
             let sessions: Vec<RawDict> = sessions.body().deserialize()?;
-            Ok(told_status(&Dict::new(properties), sessions))
+            Ok(parse_status(&Dict::new(properties), sessions))
         })
         .await
     }
@@ -107,7 +107,7 @@ impl Bus {
                 .call(manager::INTERFACE, manager::EXPLAIN, &(session,))
                 .await?;
             let answer: RawDict = answer.body().deserialize()?;
-            Ok(told_explanation(&Dict::new(answer)))
+            Ok(parse_explanation(&Dict::new(answer)))
         })
         .await
     }
@@ -119,7 +119,7 @@ impl Bus {
                 .call(manager::INTERFACE, manager::LEFT, &(session,))
                 .await?;
             let answer: RawDict = answer.body().deserialize()?;
-            Ok(told_left(&Dict::new(answer)))
+            Ok(parse_left(&Dict::new(answer)))
         })
         .await
     }
@@ -248,7 +248,7 @@ fn failure(error: zbus::Error) -> Error {
     }
 }
 
-fn told_status(keys: &Dict, sessions: Vec<RawDict>) -> Status {
+fn parse_status(keys: &Dict, sessions: Vec<RawDict>) -> Status {
     Status {
         version: keys.word(manager::VERSION),
         policy: Policy {
@@ -261,12 +261,12 @@ fn told_status(keys: &Dict, sessions: Vec<RawDict>) -> Status {
         rejected_frames: keys.number(manager::REJECTED_FRAMES).unwrap_or(0),
         sessions: sessions
             .into_iter()
-            .map(|keys| told_session(&Dict::new(keys)))
+            .map(|keys| parse_session(&Dict::new(keys)))
             .collect(),
     }
 }
 
-fn told_session(keys: &Dict) -> Session {
+fn parse_session(keys: &Dict) -> Session {
     Session {
         id: keys.word(keys::ID),
         user: keys.word(keys::USER),
@@ -307,7 +307,7 @@ fn told_session(keys: &Dict) -> Session {
     }
 }
 
-fn told_left(keys: &Dict) -> Left {
+fn parse_left(keys: &Dict) -> Left {
     let end = match (keys.text(keys::ENDS_BY), keys.micros(keys::LEFT_USEC)) {
         (Some(limit), Some(left)) => Some(NextEnd {
             limit,
@@ -326,7 +326,7 @@ fn told_left(keys: &Dict) -> Left {
     }
 }
 
-fn told_explanation(keys: &Dict) -> Explanation {
+fn parse_explanation(keys: &Dict) -> Explanation {
     let phase = keys.word(keys::PHASE);
     let holds = match (keys.text(keys::EXEMPTION), keys.text(keys::RULE)) {
         (Some(why), _) => Holds::Nothing(why),
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn missing_unknown_and_mistyped_keys_are_tolerated() {
-        let session = told_session(&keys([
+        let session = parse_session(&keys([
             (keys::ID, Variant::from("c1")),
             (keys::UID, Variant::from("not a number")),
             (keys::IDLE_USEC, Variant::from(12_000_000_u64)),
@@ -395,7 +395,7 @@ mod tests {
                 ..Session::default()
             }
         );
-        let explanation = told_explanation(&keys([
+        let explanation = parse_explanation(&keys([
             (keys::SETTINGS, Variant::from(vec!["not a structure"])),
             (keys::SCHEDULE, Variant::from(7_u32)),
         ]));
@@ -405,10 +405,10 @@ mod tests {
 
     #[test]
     fn what_an_older_daemon_leaves_out_is_unknown_and_not_empty() {
-        let old = told_session(&keys([(keys::IDLE_SOURCE, Variant::from("terminals"))]));
+        let old = parse_session(&keys([(keys::IDLE_SOURCE, Variant::from("terminals"))]));
         assert_eq!((old.agent_source, old.idle_fallbacks), (None, None));
         assert_eq!((old.idle_age, old.inhibited_by), (None, None));
-        let new = told_session(&keys([
+        let new = parse_session(&keys([
             (keys::AGENT_SOURCE, Variant::from("x11")),
             (keys::IDLE_FALLBACKS, Variant::from(Vec::<String>::new())),
             (keys::IDLE_AGE_USEC, Variant::from(1_500_000_u64)),
@@ -422,7 +422,7 @@ mod tests {
 
     #[test]
     fn an_empty_policy_error_is_none() {
-        let status = told_status(
+        let status = parse_status(
             &keys([(manager::POLICY_ERROR, Variant::from(""))]),
             Vec::new(),
         );
@@ -433,17 +433,17 @@ mod tests {
     fn control_characters_do_not_get_past_the_bus() {
         const EVIL: &str = "\u{1b}[2Jevil";
         const TAMED: &str = "\u{fffd}[2Jevil";
-        let session = told_session(&keys([
+        let session = parse_session(&keys([
             (keys::FROM, EVIL.into()),
             (keys::RULE, EVIL.into()),
         ]));
         assert_eq!(session.from.as_deref(), Some(TAMED));
         assert_eq!(session.rule.as_deref(), Some(TAMED));
         let error = Variant::from("line 1\n\u{1b}[2J");
-        let status = told_status(&keys([(manager::POLICY_ERROR, error)]), Vec::new());
+        let status = parse_status(&keys([(manager::POLICY_ERROR, error)]), Vec::new());
         assert_eq!(status.policy.error.as_deref(), Some("line 1\n\u{fffd}[2J"));
 
-        let explanation = told_explanation(&keys([
+        let explanation = parse_explanation(&keys([
             (keys::ID, EVIL.into()),
             (keys::USER, EVIL.into()),
             (keys::PHASE, EVIL.into()),
@@ -464,7 +464,7 @@ mod tests {
     fn what_holds_is_told_by_what_is_there() {
         let holds = |pairs: &[(&'static str, &'static str)]| {
             let pairs = pairs.iter().map(|(key, value)| (*key, (*value).into()));
-            told_explanation(&keys(pairs)).holds
+            parse_explanation(&keys(pairs)).holds
         };
         assert_eq!(holds(&[(keys::PHASE, "running")]), Holds::Default);
         assert_eq!(holds(&[(keys::PHASE, "undecided")]), Holds::Undecided);

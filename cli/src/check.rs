@@ -22,12 +22,12 @@ fn write(checked: &Checked, options: &CheckOptions) -> io::Result<()> {
     if options.json {
         write_json(checked, &mut out)?;
     } else if options.print {
-        checked.draw(style, &mut err)?;
+        checked.print_diagnostics(style, &mut err)?;
         let settings = checked.settings();
         let printed = settings.map(Settings::print).unwrap_or_default();
         out.write_all(printed.as_bytes())?;
     } else {
-        checked.tell(style, &mut out, &mut err)?;
+        checked.print(style, &mut out, &mut err)?;
     }
     out.flush()
 }

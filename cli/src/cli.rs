@@ -132,7 +132,7 @@ impl DoctorOptions {
         if self.verbose {
             Detail::Everything
         } else {
-            Detail::Ills
+            Detail::Problems
         }
     }
 }
@@ -141,7 +141,7 @@ impl DoctorOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
     /// What is not well; the rest is counted.
-    Ills,
+    Problems,
     Everything,
 }
 

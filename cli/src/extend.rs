@@ -20,27 +20,27 @@ pub(crate) async fn extend(session: Option<&str>) -> Result<String, Error> {
         Some(session) => session.to_owned(),
         None => current_session::session(&bus, None).await?.session,
     };
-    let asker = PasswordAgent::start().await;
+    let agent = PasswordAgent::start().await;
     // Otherwise the agent would outlive the command, and continue to ask.
     let extension = tokio::select! {
         extension = bus.extend(&session) => extension,
-        signal = told_to_end() => {
+        signal = termination_signal() => {
             let why = signal.map_or_else(Error::Runtime, |()| Error::Interrupted);
             Err(NotExtended::Failed(why))
         }
     };
     let extension = extension.map_err(|why| match why {
-        NotExtended::Refused(why) => Error::Refused(refusal(language, why, &asker)),
+        NotExtended::Refused(why) => Error::Refused(refusal(language, why, &agent)),
         NotExtended::Failed(error) => error,
     });
     // First, so that the daemon cancels the authentication.
     drop(bus);
-    asker.stop().await;
-    Ok(said(language, &session, extension?))
+    agent.stop().await;
+    Ok(granted_text(language, &session, extension?))
 }
 
 /// Waits for a signal to terminate.
-async fn told_to_end() -> io::Result<()> {
+async fn termination_signal() -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -52,7 +52,7 @@ async fn told_to_end() -> io::Result<()> {
     Ok(())
 }
 
-fn said(language: Language, session: &str, extension: Extension) -> String {
+fn granted_text(language: Language, session: &str, extension: Extension) -> String {
     let said = language.say(Sentence::Extended {
         session,
         by: extension.by,
@@ -63,13 +63,13 @@ fn said(language: Language, session: &str, extension: Extension) -> String {
 }
 
 /// Why there is no extension, and what to do if nobody could be asked for a password.
-fn refusal(language: Language, why: ExtendError, asker: &PasswordAgent) -> String {
+fn refusal(language: Language, why: ExtendError, agent: &PasswordAgent) -> String {
     let said = language.say(Sentence::Refused(why));
     if !matches!(why, ExtendError::Interactive | ExtendError::NoAgent) {
         return said;
     }
     let why = said.as_str();
-    match asker {
+    match agent {
         PasswordAgent::Agent(_) | PasswordAgent::Nobody => said,
         PasswordAgent::NotInstalled => language.say(Sentence::NoTerminalAgent { why }),
         PasswordAgent::NoTerminal => language.say(Sentence::AskedOnTerminals { why }),

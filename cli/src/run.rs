@@ -155,7 +155,7 @@ fn imagined(options: &LoginOptions, color: Color) -> Result<Explanation, Error> 
     let checked = Checked::of(&sources, options.minima());
     let (Some(settings), Some(files)) = (checked.settings(), checked.files()) else {
         let style = check::style(color.into());
-        let drawn = checked.draw(style, &mut io::stderr().lock());
+        let drawn = checked.print_diagnostics(style, &mut io::stderr().lock());
         drawn.map_err(Error::Output)?;
         return Err(Error::Policy(checked.status()));
     };

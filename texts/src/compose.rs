@@ -139,13 +139,13 @@ impl Sentence<'_> {
                 Message::new(id).text("reason", &reason).rule(rule)
             }
             Self::Program => Message::new("program"),
-            Self::WarningTitle { end, left } if left.is_zero() => {
+            Self::Threat { end, left } if left.is_zero() => {
                 Message::new("threat-now").word("end", end.word())
             }
-            Self::WarningTitle { end, left } => Message::new("threat")
+            Self::Threat { end, left } => Message::new("threat")
                 .word("end", end.word())
                 .whole("left", left),
-            Self::WarningText {
+            Self::Advice {
                 end,
                 limit,
                 length,
@@ -169,13 +169,13 @@ impl Sentence<'_> {
             Self::Granted { by } => Message::new("granted").whole("by", by),
             Self::GrantedUntil { left } => Message::new("granted-until").whole("left", left),
             Self::NotExtended { why } => Message::new("not-extended").text("why", why),
-            Self::NotReported { why } => Message::new("not-heard").text("why", why),
+            Self::NotHeard { why } => Message::new("not-heard").text("why", why),
             Self::NotSignedOut { why } => Message::new("not-signed-out").text("why", why),
-            Self::EndNotice { end: End::Locks } => Message::new("parting-locks"),
-            Self::EndNotice {
+            Self::Parting { end: End::Locks } => Message::new("parting-locks"),
+            Self::Parting {
                 end: End::Ends | End::Passes,
             } => Message::new("parting-ends"),
-            Self::EndNoticeReason { end, limit, length } => Message::new(match (limit, end) {
+            Self::PartingReason { end, limit, length } => Message::new(match (limit, end) {
                 (Limit::Absolute, End::Locks) => "parting-every",
                 (Limit::Absolute, End::Ends | End::Passes) => "parting-lasted",
                 (Limit::Inactivity, _) => "parting-input",

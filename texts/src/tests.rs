@@ -37,7 +37,7 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
         Sentence::Granted { by: SHORT },
         Sentence::GrantedUntil { left: SHORT },
         Sentence::NotExtended { why: text },
-        Sentence::NotReported { why: text },
+        Sentence::NotHeard { why: text },
         Sentence::NotSignedOut { why: text },
         Sentence::AskedOnTerminals { why: text },
         Sentence::NoTerminalAgent { why: text },
@@ -73,12 +73,12 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
     }
     for limit in LIMITS {
         let length = SHORT;
-        all.extend(ENDS.map(|end| Sentence::EndNoticeReason { end, limit, length }));
+        all.extend(ENDS.map(|end| Sentence::PartingReason { end, limit, length }));
         for length in [None, Some(SHORT)] {
             all.push(Sentence::ByLimit { limit, length });
         }
         for rule in [None, Some(text)] {
-            all.extend(ENDS.map(|end| Sentence::WarningText {
+            all.extend(ENDS.map(|end| Sentence::Advice {
                 end,
                 limit,
                 length,
@@ -90,9 +90,9 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
         let (left, session) = (SHORT, text);
         let now = Duration::ZERO;
         all.extend([
-            Sentence::EndNotice { end },
-            Sentence::WarningTitle { end, left },
-            Sentence::WarningTitle { end, left: now },
+            Sentence::Parting { end },
+            Sentence::Threat { end, left },
+            Sentence::Threat { end, left: now },
             Sentence::SessionLeft { session, end, left },
         ]);
         all.extend(CAUSES.map(|cause| Sentence::TerminalWarning {

@@ -24,7 +24,7 @@ pub(super) async fn stay(
     let reply = call_daemon(bus, manager::STAY, session).await;
     reply.map(drop).map_err(|error| {
         let why = &reason(&error);
-        language.say(Sentence::NotReported { why })
+        language.say(Sentence::NotHeard { why })
     })
 }
 

@@ -80,7 +80,7 @@ pub(crate) async fn collect() -> Collected {
     };
     let logind = logind(&bus).await;
     let capacity = capacity::Usage {
-        places: logind.as_ref().and_then(|in_force| in_force.places),
+        places: logind.as_ref().and_then(|settings| settings.places),
         // A service that timed out once is not queried again.
         closing: match logind {
             Some(_) => Some(closing(&bus, TIMEOUT).await),

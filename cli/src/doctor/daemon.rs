@@ -298,16 +298,18 @@ mod tests {
     }
 
     /// The levels of the findings that are not ok.
-    fn ills(answer: &Result<Status, Error>, socket: Socket) -> Vec<(Check, Level)> {
+    fn problems(answer: &Result<Status, Error>, socket: Socket) -> Vec<(Check, Level)> {
         let findings = examine(answer, socket, &good_files(), &Outcome::default());
-        let ills = findings.iter().filter(|finding| finding.level > Level::Ok);
-        ills.map(|finding| (finding.check, finding.level)).collect()
+        let problems = findings.iter().filter(|finding| finding.level > Level::Ok);
+        problems
+            .map(|finding| (finding.check, finding.level))
+            .collect()
     }
 
     fn with(change: impl FnOnce(&mut Status)) -> Vec<(Check, Level)> {
         let mut status = sample();
         change(&mut status);
-        ills(&Ok(status), GOOD)
+        problems(&Ok(status), GOOD)
     }
 
     #[test]
@@ -370,7 +372,7 @@ mod tests {
             Error::AccessDenied("no".into()),
         ] {
             assert_eq!(
-                ills(&Err(why), GOOD),
+                problems(&Err(why), GOOD),
                 [(Check::DaemonRunning, Level::Error)]
             );
         }

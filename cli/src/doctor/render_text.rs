@@ -42,7 +42,7 @@ fn section(out: &mut String, group: Group, findings: &[&Finding], detail: Detail
     line(out, HEADER, &title);
     let shown = findings.iter().filter(|finding| match detail {
         Detail::Everything => true,
-        Detail::Ills => finding.level > Level::Ok,
+        Detail::Problems => finding.level > Level::Ok,
     });
     for finding in shown {
         let (style, word) = (style(finding.level), finding.level.word());
@@ -111,7 +111,7 @@ System: 1 ok
 
 1 error, 1 warning and 1 note.
 ";
-        assert_eq!(plain(&sample(), Detail::Ills), expected);
+        assert_eq!(plain(&sample(), Detail::Problems), expected);
     }
 
     #[test]
@@ -135,18 +135,18 @@ System: 1 ok
 
 All is well.
 ";
-        assert_eq!(plain(&well, Detail::Ills), expected);
+        assert_eq!(plain(&well, Detail::Problems), expected);
         let mut noted = sample();
         noted
             .findings
             .retain(|finding| finding.level <= Level::Note);
-        let text = plain(&noted, Detail::Ills);
+        let text = plain(&noted, Detail::Problems);
         assert!(text.ends_with("\nAll is well; 1 note.\n"), "{text}");
     }
 
     #[test]
     fn a_level_has_its_colour() {
-        let text = render(&sample(), Detail::Ills);
+        let text = render(&sample(), Detail::Problems);
         assert!(text.contains("\u{1b}[31merror  \u{1b}[0m"), "{text:?}");
         assert!(text.contains("\u{1b}[33mwarning\u{1b}[0m"), "{text:?}");
     }

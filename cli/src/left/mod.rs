@@ -93,7 +93,7 @@ impl Precision {
     }
 }
 
-/// A session with so many seconds left, for the tests of the output; the time is 1000 s.
+/// A session with `left` seconds left, for the tests of the output; the time is 1000 s.
 #[cfg(test)]
 pub(crate) fn sample(left: u64) -> (Left, Duration) {
     let now = Duration::from_secs(1000);

@@ -41,7 +41,8 @@ macro_rules! policy_keys {
             ) -> Known {
                 match entry.key {
                     $($key => {
-                        let value = $kind.read(entry, minima, problems);
+                        let mut input = Input { entry, minima, problems };
+                        let value = $kind.read(&mut input);
                         self.$field = value.map(|value| Placed { value, at });
                     })+
                     _ => return Known::No,

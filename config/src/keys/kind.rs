@@ -14,18 +14,26 @@ use crate::diagnostic::Problem;
 use crate::duration;
 use crate::origin::BUILT_IN_MESSAGE;
 
+/// The entry that a value is read from, and where its problems go.
+pub(crate) struct Input<'a, 'p> {
+    pub(crate) entry: Entry<'a>,
+    pub(crate) minima: Minima,
+    pub(crate) problems: &'p mut Vec<Problem>,
+}
+
+impl Input<'_, '_> {
+    fn keep<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        keep(result, self.problems)
+    }
+}
+
 /// A kind of value.
 pub(crate) trait Kind {
     /// The type of a value of this kind.
     type Value;
 
-    /// The value of this entry, or `None` and at least one problem more.
-    fn read(
-        &self,
-        entry: Entry<'_>,
-        minima: Minima,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Self::Value>;
+    /// The value of the entry; or `None`, and its problems are added.
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<Self::Value>;
 
     /// The value as TOML, which [`Self::read`] reads back.
     fn print(&self, value: &Self::Value) -> String;
@@ -37,19 +45,14 @@ pub(crate) struct AbsoluteLimit;
 impl Kind for AbsoluteLimit {
     type Value = Duration;
 
-    fn read(
-        &self,
-        entry: Entry<'_>,
-        minima: Minima,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Duration> {
-        if entry.is_off() {
-            let range = range::ABSOLUTE.with(minima);
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<Duration> {
+        if input.entry.is_off() {
+            let range = range::ABSOLUTE.with(input.minima);
             let label = format!("every session has an absolute limit; allowed: {range}");
-            problems.push(entry.error("cannot be off").label(label));
-            return None;
+            let problem = input.entry.error("cannot be off").label(label);
+            return input.keep(Err(problem));
         }
-        Length(range::ABSOLUTE).read(entry, minima, problems)
+        Length(range::ABSOLUTE).read(input)
     }
 
     fn print(&self, value: &Duration) -> String {
@@ -63,13 +66,8 @@ pub(crate) struct Length(pub(crate) Range);
 impl Kind for Length {
     type Value = Duration;
 
-    fn read(
-        &self,
-        entry: Entry<'_>,
-        minima: Minima,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Duration> {
-        keep(entry.duration(&self.0.with(minima)), problems)
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<Duration> {
+        input.keep(input.entry.duration(&self.0.with(input.minima)))
     }
 
     fn print(&self, value: &Duration) -> String {
@@ -83,13 +81,8 @@ pub(crate) struct LengthOrOff(pub(crate) Range);
 impl Kind for LengthOrOff {
     type Value = Option<Duration>;
 
-    fn read(
-        &self,
-        entry: Entry<'_>,
-        minima: Minima,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Option<Duration>> {
-        keep(entry.duration_or_off(&self.0.with(minima)), problems)
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<Option<Duration>> {
+        input.keep(input.entry.duration_or_off(&self.0.with(input.minima)))
     }
 
     fn print(&self, value: &Option<Duration>) -> String {
@@ -106,13 +99,9 @@ pub(crate) struct WarningLeads;
 impl Kind for WarningLeads {
     type Value = SpannedLeads;
 
-    fn read(
-        &self,
-        entry: Entry<'_>,
-        minima: Minima,
-        problems: &mut Vec<Problem>,
-    ) -> Option<SpannedLeads> {
-        entry.durations(&range::LEAD.with(minima), problems)
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<SpannedLeads> {
+        let range = range::LEAD.with(input.minima);
+        input.entry.durations(&range, input.problems)
     }
 
     fn print(&self, value: &SpannedLeads) -> String {
@@ -125,8 +114,8 @@ pub(crate) fn to_leads(typed: &SpannedLeads) -> Leads {
     Leads::new(typed.iter().map(|lead| *lead.get_ref()))
 }
 
-/// Leads that are written in no text.
-pub(crate) fn written(leads: impl IntoIterator<Item = Duration>) -> SpannedLeads {
+/// Built-in leads, which have no place in a text.
+pub(crate) fn without_spans(leads: impl IntoIterator<Item = Duration>) -> SpannedLeads {
     let leads = leads.into_iter();
     leads.map(|lead| Spanned::new(0..0, lead)).collect()
 }
@@ -137,8 +126,8 @@ pub(crate) struct Word<T: 'static>(pub(crate) &'static [Choice<T>]);
 impl<T: Clone + PartialEq> Kind for Word<T> {
     type Value = T;
 
-    fn read(&self, entry: Entry<'_>, _: Minima, problems: &mut Vec<Problem>) -> Option<T> {
-        keep(entry.choice(self.0), problems)
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<T> {
+        input.keep(input.entry.choice(self.0))
     }
 
     fn print(&self, value: &T) -> String {
@@ -152,21 +141,16 @@ pub(crate) struct Activities(pub(crate) &'static [Choice<ActivityKind>]);
 impl Kind for Activities {
     type Value = BTreeSet<ActivityKind>;
 
-    fn read(
-        &self,
-        entry: Entry<'_>,
-        _: Minima,
-        problems: &mut Vec<Problem>,
-    ) -> Option<BTreeSet<ActivityKind>> {
-        let kinds = entry.choices(self.0, problems)?;
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<BTreeSet<ActivityKind>> {
+        let kinds = input.entry.choices(self.0, input.problems)?;
         if kinds.is_empty() {
             return None;
         }
         let kinds: BTreeSet<ActivityKind> = kinds.into_iter().collect();
         if !kinds.contains(&ActivityKind::Input) {
-            let problem = entry.error("is without \"input\"");
-            problems.push(problem.label("what the user types always counts: add \"input\""));
-            return None;
+            let problem = input.entry.error("is without \"input\"");
+            let problem = problem.label("what the user types always counts: add \"input\"");
+            return input.keep(Err(problem));
         }
         Some(kinds)
     }
@@ -186,8 +170,8 @@ pub(crate) struct Number {
 impl Kind for Number {
     type Value = u32;
 
-    fn read(&self, entry: Entry<'_>, _: Minima, problems: &mut Vec<Problem>) -> Option<u32> {
-        keep(entry.number(self.max), problems)
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<u32> {
+        input.keep(input.entry.number(self.max))
     }
 
     fn print(&self, value: &u32) -> String {
@@ -202,13 +186,8 @@ pub(crate) struct Message;
 impl Kind for Message {
     type Value = Option<String>;
 
-    fn read(
-        &self,
-        entry: Entry<'_>,
-        _: Minima,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Option<String>> {
-        keep(message::read(entry), problems).map(Some)
+    fn read(&self, input: &mut Input<'_, '_>) -> Option<Option<String>> {
+        input.keep(message::read(input.entry)).map(Some)
     }
 
     fn print(&self, value: &Option<String>) -> String {

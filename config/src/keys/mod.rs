@@ -1,6 +1,6 @@
 //! The keys of a table of limits (`[default]` or a rule): the one list of them.
 //!
-//! ReadContext, merging, inheriting, printing and `explain` are made from this list by
+//! Reading, merging, inheriting, printing and `explain` are made from this list by
 //! [`policy_keys!`](generate), and the tests take their lists from [`KEYS`]. A key is added with an
 //! entry here, and with its value in [`Resolved::limits`].
 
@@ -22,8 +22,8 @@ use session_timeout_policy::{
 use self::generate::policy_keys;
 pub(crate) use self::kind::SpannedLeads;
 use self::kind::{
-    AbsoluteLimit, Activities, Kind, Length, LengthOrOff, Message, Number, WarningLeads, Word,
-    to_leads, written,
+    AbsoluteLimit, Activities, Input, Kind, Length, LengthOrOff, Message, Number, WarningLeads,
+    Word, to_leads, without_spans,
 };
 use self::layer::{Chosen, Layer, first};
 use self::range::Minima;
@@ -40,7 +40,7 @@ policy_keys! {
     session_warnings: SpannedLeads {
         key: "session-warnings",
         kind: WarningLeads,
-        built_in: |limits| written(limits.absolute.leads.iter()),
+        built_in: |limits| without_spans(limits.absolute.leads.iter()),
     }
     inactivity_timeout: Option<Duration> {
         key: "inactivity-timeout",
@@ -51,7 +51,7 @@ policy_keys! {
         key: "inactivity-warnings",
         kind: WarningLeads,
         // Not from `limits`, where the inactivity limit is off and has none.
-        built_in: |_| written(INACTIVITY_LEADS),
+        built_in: |_| without_spans(INACTIVITY_LEADS),
     }
     lock_after: Option<Duration> {
         key: "lock-after",

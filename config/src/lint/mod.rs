@@ -130,7 +130,7 @@ fn lock_after_the_end(values: &Resolved, source_map: &mut SourceMap) {
         _ => return,
     };
     let (lock_length, length) = (exactly(lock_after), exactly(length));
-    let advice = match (lock.by.at(), by.at()) {
+    let warning = match (lock.by.at(), by.at()) {
         (_, Some((_, at))) if by.rank() > lock.by.rank() => {
             let message = format!("`{key}` is not longer than `lock-after`");
             let seen = source_map.seen_from(at, &lock.by);
@@ -148,7 +148,7 @@ fn lock_after_the_end(values: &Resolved, source_map: &mut SourceMap) {
         }
         (None, _) => None,
     };
-    if let Some((at, message, label)) = advice {
+    if let Some((at, message, label)) = warning {
         let problem = Problem::warning(at.span.clone(), message).label(label);
         source_map.warn(at, problem);
     }

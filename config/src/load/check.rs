@@ -57,7 +57,7 @@ pub fn check(
     err: &mut dyn io::Write,
 ) -> io::Result<CheckStatus> {
     let checked = Checked::of(sources, minima);
-    checked.tell(style, out, err)?;
+    checked.print(style, out, err)?;
     Ok(checked.status())
 }
 
@@ -141,13 +141,13 @@ impl Checked {
     /// Writes every error and every warning to `err`, and a summary of one line to `out`.
     ///
     /// # Errors The output could not be written.
-    pub fn tell(
+    pub fn print(
         &self,
         style: Style,
         out: &mut dyn io::Write,
         err: &mut dyn io::Write,
     ) -> io::Result<()> {
-        self.draw(style, err)?;
+        self.print_diagnostics(style, err)?;
         match self.summary() {
             Some(summary) => writeln!(out, "{summary}"),
             None => Ok(()),
@@ -157,7 +157,7 @@ impl Checked {
     /// Writes every error and every warning, with the lines of the file that it is about.
     ///
     /// # Errors The output could not be written.
-    pub fn draw(&self, style: Style, err: &mut dyn io::Write) -> io::Result<()> {
+    pub fn print_diagnostics(&self, style: Style, err: &mut dyn io::Write) -> io::Result<()> {
         for diagnostic in self.errors().iter().chain(self.warnings()) {
             writeln!(err, "{}\n", diagnostic.render(style))?;
         }

@@ -22,12 +22,12 @@ pub(crate) struct LogindSettings {
     pub(crate) places: Option<SessionCount>,
 }
 
-/// All findings about logind. `in_force` is absent if logind did not reply.
-pub(crate) fn examine(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Vec<Finding> {
+/// All findings about logind. `effective` is absent if logind did not reply.
+pub(crate) fn examine(conf: &LogindConf, effective: Option<&LogindSettings>) -> Vec<Finding> {
     let mut findings = vec![
-        stop_idle_session(conf, in_force),
-        idle_action(conf, in_force),
-        kill_user_processes(conf, in_force),
+        stop_idle_session(conf, effective),
+        idle_action(conf, effective),
+        kill_user_processes(conf, effective),
     ];
     let hidden = conf.hidden.iter();
     findings.extend(hidden.map(|path| Finding::unseen(Check::LogindStopIdleSession, path)));
@@ -36,7 +36,7 @@ pub(crate) fn examine(conf: &LogindConf, in_force: Option<&LogindSettings>) -> V
 
 /// Two releases were seen to use all processor time and then to end desktops at once
 /// (`session_dispatch_stop_on_idle()`, systemd 252 and 257).
-fn stop_idle_session(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding {
+fn stop_idle_session(conf: &LogindConf, effective: Option<&LogindSettings>) -> Finding {
     const NAME: &str = "StopIdleSessionSec";
     let check = Check::LogindStopIdleSession;
     let harm = "logind ends idle sessions itself, without a warning, and keeps a processor busy \
@@ -47,7 +47,7 @@ fn stop_idle_session(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Fi
         return Finding::warning(check, &what)
             .do_this(&format!("take out {place}, then: {RELOAD}"));
     }
-    match in_force.and_then(|in_force| in_force.stop_idle_session) {
+    match effective.and_then(|effective| effective.stop_idle_session) {
         Some(after) => {
             let after = roughly(after);
             let what = format!("logind has not read yet that {NAME} of {after} is gone: {harm}");
@@ -65,11 +65,11 @@ fn is_off(value: &str) -> bool {
     value == "infinity" || !value.contains(|c: char| matches!(c, '1'..='9'))
 }
 
-fn idle_action(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding {
+fn idle_action(conf: &LogindConf, effective: Option<&LogindSettings>) -> Finding {
     let check = Check::LogindIdleAction;
-    let (action, place) = told(
+    let (action, place) = effective_value(
         conf.get("IdleAction"),
-        in_force.and_then(|in_force| in_force.idle_action.clone()),
+        effective.and_then(|effective| effective.idle_action.clone()),
     );
     let action = action.unwrap_or_else(|| "ignore".to_owned());
     let what = format!("once all sessions are idle, logind acts: IdleAction={action}{place}");
@@ -84,11 +84,12 @@ fn idle_action(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding 
     }
 }
 
-fn kill_user_processes(conf: &LogindConf, in_force: Option<&LogindSettings>) -> Finding {
+fn kill_user_processes(conf: &LogindConf, effective: Option<&LogindSettings>) -> Finding {
     let check = Check::LogindKillUserProcesses;
-    let (value, place) = told(
+    let (value, place) = effective_value(
         conf.get("KillUserProcesses"),
-        in_force.and_then(|in_force| in_force.kill_user_processes.map(|kills| kills.to_string())),
+        effective
+            .and_then(|effective| effective.kill_user_processes.map(|kills| kills.to_string())),
     );
     let kills = value.is_some_and(|value| is_yes(&value));
     let level = if kills { Level::Note } else { Level::Ok };
@@ -104,10 +105,10 @@ fn kill_user_processes(conf: &LogindConf, in_force: Option<&LogindSettings>) -> 
 }
 
 /// The value in effect and its place. A value of the files comes first, since it is changed there.
-fn told(key: Option<&ConfLine>, in_force: Option<String>) -> (Option<String>, String) {
+fn effective_value(key: Option<&ConfLine>, effective: Option<String>) -> (Option<String>, String) {
     match key {
         Some(key) => (Some(key.value.clone()), format!(" ({})", key.place)),
-        None => (in_force, String::new()),
+        None => (effective, String::new()),
     }
 }
 
@@ -129,10 +130,12 @@ mod tests {
         LogindConf::read(&root)
     }
 
-    fn ills(text: &str, in_force: Option<&LogindSettings>) -> Vec<(Check, Level)> {
-        let findings = examine(&conf(text), in_force);
-        let ills = findings.iter().filter(|finding| finding.level > Level::Ok);
-        ills.map(|finding| (finding.check, finding.level)).collect()
+    fn problems(text: &str, effective: Option<&LogindSettings>) -> Vec<(Check, Level)> {
+        let findings = examine(&conf(text), effective);
+        let problems = findings.iter().filter(|finding| finding.level > Level::Ok);
+        problems
+            .map(|finding| (finding.check, finding.level))
+            .collect()
     }
 
     #[test]
@@ -162,20 +165,20 @@ mod tests {
                 note(Check::LogindKillUserProcesses),
             ),
         ] {
-            assert_eq!(ills(text, None), expected, "{text}");
+            assert_eq!(problems(text, None), expected, "{text}");
         }
     }
 
     #[test]
     fn what_logind_has_and_no_file_says_is_told_with_the_command_that_ends_it() {
-        let in_force = LogindSettings {
+        let effective = LogindSettings {
             stop_idle_session: Some(Duration::from_secs(600)),
             ..LogindSettings::default()
         };
-        let finding = stop_idle_session(&conf(""), Some(&in_force));
+        let finding = stop_idle_session(&conf(""), Some(&effective));
         assert_eq!(finding.level, Level::Warning);
         assert_eq!(finding.fix, Some(Fix::Run(RELOAD.into())));
-        let finding = stop_idle_session(&conf("StopIdleSessionSec=5min"), Some(&in_force));
+        let finding = stop_idle_session(&conf("StopIdleSessionSec=5min"), Some(&effective));
         let fix = "take out /etc/systemd/logind.conf:2, then: \
                     systemctl reload-or-restart systemd-logind";
         assert_eq!(finding.fix, Some(Fix::Do(fix.into())));
@@ -183,7 +186,7 @@ mod tests {
 
     #[test]
     fn defaults_of_the_build_are_logind_s_to_tell() {
-        let in_force = LogindSettings {
+        let effective = LogindSettings {
             kill_user_processes: Some(true),
             idle_action: Some("suspend".into()),
             ..LogindSettings::default()
@@ -192,6 +195,6 @@ mod tests {
             (Check::LogindIdleAction, Level::Note),
             (Check::LogindKillUserProcesses, Level::Note),
         ];
-        assert_eq!(ills("", Some(&in_force)), expected);
+        assert_eq!(problems("", Some(&effective)), expected);
     }
 }

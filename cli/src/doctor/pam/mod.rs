@@ -295,7 +295,7 @@ session optional pam_session_timeout.so
 ";
 
     /// The findings that are not ok.
-    fn ills(files: &[(&str, &str)]) -> Vec<Finding> {
+    fn problems(files: &[(&str, &str)]) -> Vec<Finding> {
         let (_dir, root) = fake::root(files);
         let mut findings = examine(&PamConfig::gather(&root));
         findings.retain(|finding| finding.level > Level::Ok);
@@ -303,7 +303,7 @@ session optional pam_session_timeout.so
     }
 
     fn with_common(common: &str) -> Vec<Finding> {
-        ills(&[MODULE, SSHD, ("/etc/pam.d/common-session", common)])
+        problems(&[MODULE, SSHD, ("/etc/pam.d/common-session", common)])
     }
 
     #[test]
@@ -353,7 +353,7 @@ session optional pam_session_timeout.so
 session optional pam_session_timeout.so
 -session optional pam_systemd.so
 ";
-        let found = ills(&[
+        let found = problems(&[
             MODULE,
             SSHD,
             ("/etc/pam.d/login", "@include common-session\n"),
@@ -379,7 +379,7 @@ session optional pam_session_timeout.so
             "session required pam_unix.so",
             "session sufficient pam_mkhomedir.so",
         );
-        let found = ills(&[
+        let found = problems(&[
             MODULE,
             SSHD,
             ("/etc/pam.d/login", "@include common-session\n"),
@@ -426,7 +426,7 @@ session optional pam_session_timeout.so
 
     #[test]
     fn the_only_line_of_a_stack_locks_people_out() {
-        let found = ills(&[
+        let found = problems(&[
             MODULE,
             SSHD,
             (COMMON, GOOD),
@@ -450,7 +450,7 @@ session optional pam_session_timeout.so
 
     #[test]
     fn one_service_that_goes_its_own_way_is_named() {
-        let found = ills(&[
+        let found = problems(&[
             MODULE,
             SSHD,
             (COMMON, GOOD),
@@ -475,7 +475,7 @@ session optional pam_session_timeout.so
 
     #[test]
     fn what_is_no_login_is_not_to_be_recorded() {
-        let found = ills(&[
+        let found = problems(&[
             MODULE,
             SSHD,
             (COMMON, GOOD),
@@ -491,7 +491,7 @@ session optional pam_session_timeout.so
 
     #[test]
     fn a_module_that_is_gone_is_missed() {
-        let found = ills(&[SSHD, (COMMON, GOOD)]);
+        let found = problems(&[SSHD, (COMMON, GOOD)]);
         assert_eq!(
             (found[0].check, found[0].level),
             (Check::PamModule, Level::Error)

@@ -244,7 +244,7 @@ mod tests {
         Sshd::gather(&root, answer).unwrap()
     }
 
-    fn ills(config: &str, answer: Option<&str>) -> Vec<(Check, Level)> {
+    fn problems(config: &str, answer: Option<&str>) -> Vec<(Check, Level)> {
         let facts = facts(config, answer);
         let mut findings = examine_timeouts(Some(&facts), &PolicyLimits::default());
         findings.push(examine_pam(Some(&facts)));
@@ -292,17 +292,17 @@ mod tests {
             ),
         ] {
             let config = format!("UsePAM yes\n{config}\n");
-            assert_eq!(ills(&config, None), expected, "{config}");
+            assert_eq!(problems(&config, None), expected, "{config}");
         }
     }
 
     #[test]
     fn without_pam_nobody_hears_of_logins() {
         let error = vec![(Check::SshdPam, Level::Error)];
-        assert_eq!(ills("UsePAM no\n", None), error);
-        assert_eq!(ills("", None), error);
-        assert_eq!(ills("", Some("usepam yes\n")), []);
-        assert_eq!(ills("UsePAM yes\n", Some("usepam no\n")), error);
+        assert_eq!(problems("UsePAM no\n", None), error);
+        assert_eq!(problems("", None), error);
+        assert_eq!(problems("", Some("usepam yes\n")), []);
+        assert_eq!(problems("UsePAM yes\n", Some("usepam no\n")), error);
         assert_eq!(examine_pam(None).level, Level::Ok);
     }
 

@@ -64,7 +64,7 @@ fn session() -> impl Strategy<Value = Session> {
 
 impl Session {
     fn subject(&self) -> Subject<'_> {
-        // Every account but root is a person: the advice does not know the accounts of the system.
+        // Every account but root is a person: the lints do not know the accounts of the system.
         let uid = if self.user == "root" { 0 } else { 1000 };
         Subject {
             user: self.user,
