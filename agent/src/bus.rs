@@ -1,4 +1,4 @@
-//! What both buses are asked the same way.
+//! Helpers for both buses: calls with a timeout, signals, and owners of names.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -6,37 +6,39 @@ use std::time::Duration;
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, Message, MessageStream, fdo};
 
-/// How long anybody on a bus may take to answer. The reference bus has no limit of its own.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Timeout of a call. The reference bus has none by default (dbus-daemon(1), `reply_timeout`).
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Signals that may wait.
-const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+/// Signals that can be queued in a stream.
+const SIGNAL_QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 
 const BUS: &str = "org.freedesktop.DBus";
 
-/// D-Bus itself lets a call wait for ever; we do not.
-pub(crate) async fn timely<T>(call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
-    match tokio::time::timeout(PATIENCE, call).await {
+/// Fails if the call takes longer than [`TIMEOUT`].
+pub(crate) async fn with_timeout<T>(
+    call: impl Future<Output = zbus::Result<T>>,
+) -> zbus::Result<T> {
+    match tokio::time::timeout(TIMEOUT, call).await {
         Ok(result) => result,
         Err(_elapsed) => Err(zbus::Error::Failure(format!(
             "no answer within {} s",
-            PATIENCE.as_secs()
+            TIMEOUT.as_secs()
         ))),
     }
 }
 
-/// The signals that match this rule. Anybody may send one to us alone that matches, too.
+/// The signals that match this rule. Any peer can send the agent a unicast signal that matches.
 pub(crate) async fn signals(connection: &Connection, rule: &str) -> zbus::Result<MessageStream> {
     let rule = format!("type='signal',{rule}");
-    timely(MessageStream::for_match_rule(
+    with_timeout(MessageStream::for_match_rule(
         rule.as_str(),
         connection,
-        Some(QUEUE),
+        Some(SIGNAL_QUEUE),
     ))
     .await
 }
 
-/// The bus's word of who owns this name from now on, for [`new_owner`].
+/// The bus's signals about the owner of this name, for [`new_owner`].
 pub(crate) async fn owner_changes(
     connection: &Connection,
     name: &str,
@@ -45,7 +47,8 @@ pub(crate) async fn owner_changes(
     signals(connection, &rule).await
 }
 
-/// Who owns the name now; `Some(None)`: nobody. `None` where it is not the bus that says so.
+/// The new owner of the name; `Some(None)` if it has none. `None` if the signal is not from the
+/// bus.
 pub(crate) fn new_owner(message: &Message) -> Option<Option<OwnedUniqueName>> {
     if message.header().sender()?.as_str() != BUS {
         return None;
@@ -54,12 +57,12 @@ pub(crate) fn new_owner(message: &Message) -> Option<Option<OwnedUniqueName>> {
     Some(OwnedUniqueName::try_from(owner).ok())
 }
 
-/// Who owns this name.
+/// The owner of this name, if it has one.
 pub(crate) async fn owner(
     connection: &Connection,
     name: &str,
 ) -> zbus::Result<Option<OwnedUniqueName>> {
-    let reply = timely(connection.call_method(
+    let reply = with_timeout(connection.call_method(
         Some(BUS),
         "/org/freedesktop/DBus",
         Some(BUS),

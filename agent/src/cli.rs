@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use crate::session::Wanted;
+use crate::session::SessionSelector;
 
 /// Tells session-timeoutd how long nobody has touched keyboard and pointer of this desktop
 /// session.
@@ -21,11 +21,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Which session it is to be the agent of.
-    pub(crate) fn wanted(&self) -> Wanted {
+    /// Which session the agent is for.
+    pub(crate) fn selector(&self) -> SessionSelector {
         match &self.session {
-            Some(id) => Wanted::This(id.clone()),
-            None => Wanted::Any {
+            Some(id) => SessionSelector::Id(id.clone()),
+            None => SessionSelector::Auto {
                 environment: std::env::var("XDG_SESSION_ID").ok(),
             },
         }
@@ -44,6 +44,6 @@ mod tests {
     #[test]
     fn the_command_line_wins_over_the_environment() {
         let args = Args::try_parse_from(["session-timeout-agent", "--session", "c1"]).unwrap();
-        assert_eq!(args.wanted(), Wanted::This("c1".to_owned()));
+        assert_eq!(args.selector(), SessionSelector::Id("c1".to_owned()));
     }
 }

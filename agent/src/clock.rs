@@ -1,4 +1,4 @@
-//! Time: the only place that reads the clocks.
+//! The clocks and a timer. No other module reads the time.
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd, RawFd};
@@ -9,22 +9,22 @@ use nix::sys::timerfd::{self, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags
 use nix::time::ClockId;
 use tokio::io::unix::AsyncFd;
 
-/// A time since boot, suspend included: `CLOCK_BOOTTIME`.
+/// A time on `CLOCK_BOOTTIME`, which counts since boot and includes suspend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Boot(Duration);
+pub(crate) struct BootTime(Duration);
 
-impl Boot {
-    /// So much earlier.
+impl BootTime {
+    /// The time this much earlier.
     pub(crate) fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(span))
     }
 }
 
-/// Both clocks, read as near to the same moment as can be.
+/// The current time on both clocks, which are read one right after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Now {
     boot: Duration,
-    /// `CLOCK_MONOTONIC`: stands still while the machine sleeps.
+    /// `CLOCK_MONOTONIC`, which stops during suspend.
     awake: Duration,
 }
 
@@ -36,36 +36,36 @@ impl Now {
         }
     }
 
-    /// As much ago as this.
-    pub(crate) fn before(self, span: Duration) -> Boot {
-        Boot(self.boot.saturating_sub(span))
+    /// The time this long ago.
+    pub(crate) fn before(self, span: Duration) -> BootTime {
+        BootTime(self.boot.saturating_sub(span))
     }
 
-    /// So long from now.
-    pub(crate) fn after(self, span: Duration) -> Boot {
-        Boot(self.boot.saturating_add(span))
+    /// The time this long from now.
+    pub(crate) fn after(self, span: Duration) -> BootTime {
+        BootTime(self.boot.saturating_add(span))
     }
 
-    /// How long it is until then.
-    pub(crate) fn until(self, then: Boot) -> Duration {
+    /// The time from now until then; zero if it is past.
+    pub(crate) fn until(self, then: BootTime) -> Duration {
         then.0.saturating_sub(self.boot)
     }
 
-    /// How long that is ago.
-    pub(crate) fn since(self, then: Boot) -> Duration {
+    /// The time since then; zero if it is in the future.
+    pub(crate) fn since(self, then: BootTime) -> Duration {
         self.boot.saturating_sub(then.0)
     }
 }
 
-/// Fires once at a time since boot. Unlike the runtime's own timers it counts suspend.
-pub(crate) struct Alarm {
-    timer: AsyncFd<Pollable>,
-    armed: Option<Boot>,
+/// A one-shot timer on `CLOCK_BOOTTIME`. Timers of the tokio runtime do not include suspend.
+pub(crate) struct Timer {
+    timer: AsyncFd<RawTimer>,
+    armed: Option<BootTime>,
 }
 
-impl Alarm {
+impl Timer {
     /// # Errors
-    /// The kernel has no room for it.
+    /// The kernel cannot create it.
     pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(timerfd::ClockId::CLOCK_BOOTTIME, flags)?;
@@ -74,22 +74,22 @@ impl Alarm {
             reason = "the other way is unsafe, for types whose descriptor is closed or replaced \
                       while it is registered; this one owns it and lends it only by reference"
         )]
-        let timer = AsyncFd::new(Pollable(timer))?;
+        let timer = AsyncFd::new(RawTimer(timer))?;
         Ok(Self { timer, armed: None })
     }
 
-    /// Sets the alarm; `None` leaves nothing armed.
+    /// Sets the timer; `None` disarms it.
     ///
     /// # Errors
-    /// The kernel refuses it.
-    pub(crate) fn set(&mut self, at: Option<Boot>) -> io::Result<()> {
+    /// The kernel cannot set it.
+    pub(crate) fn set(&mut self, at: Option<BootTime>) -> io::Result<()> {
         if at == self.armed {
             return Ok(());
         }
         let timer = &self.timer.get_ref().0;
         match at {
             // Zero would disarm the timer instead of firing it.
-            Some(Boot(at)) => {
+            Some(BootTime(at)) => {
                 let at = TimeSpec::from(at.max(Duration::from_nanos(1)));
                 let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
                 timer.set(Expiration::OneShot(at), flags)?;
@@ -100,14 +100,14 @@ impl Alarm {
         Ok(())
     }
 
-    /// Waits until the alarm fires. Cancel safe.
+    /// Waits until the timer fires. Cancel safe.
     ///
     /// # Errors
-    /// The kernel says so.
+    /// The timer cannot be read.
     pub(crate) async fn fired(&mut self) -> io::Result<()> {
         loop {
             let mut ready = self.timer.readable().await?;
-            // A timer that was set again meanwhile has nothing to read; then wait on.
+            // A timer that was set again meanwhile has nothing to read: wait again.
             match ready.try_io(|timer| Ok(timer.get_ref().0.wait()?)) {
                 Ok(Ok(())) => {
                     self.armed = None;
@@ -120,42 +120,41 @@ impl Alarm {
     }
 }
 
-/// A timer, for tokio's `AsyncFd`, which asks for the older of the two traits.
-struct Pollable(TimerFd);
+/// A timer with the trait that tokio's `AsyncFd` requires, `AsRawFd`.
+struct RawTimer(TimerFd);
 
-impl AsRawFd for Pollable {
+impl AsRawFd for RawTimer {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
     }
 }
 
-/// Idle time that stands still during suspend, as display servers count it, made into idle time
-/// that does not.
+/// Adds the time of suspend to an idle time without it, which is what display servers count.
 ///
-/// When input was before the last look, it was before every suspend since that look, too.
+/// Input before the last query was before every suspend since that query.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Suspends {
-    /// The first look since the last input.
-    looked: Option<Now>,
+pub(crate) struct SuspendCorrection {
+    /// The first query since the last input.
+    queried: Option<Now>,
 }
 
-impl Suspends {
-    /// How long nobody has touched anything, given for how long of it the machine was awake.
+impl SuspendCorrection {
+    /// The idle time with suspend, from the idle time without it.
     ///
-    /// A suspend between the input and the first look after it cannot be told from one before.
+    /// A suspend between the input and the first query after it counts as one before the input.
     pub(crate) fn idle(&mut self, now: Now, awake: Duration) -> Duration {
         let input = now.awake.saturating_sub(awake);
-        let first = match self.looked {
-            Some(looked) if input <= looked.awake => looked,
+        let first = match self.queried {
+            Some(queried) if input <= queried.awake => queried,
             _ => now,
         };
-        self.looked = Some(first);
+        self.queried = Some(first);
         let slept = |at: Now| at.boot.saturating_sub(at.awake);
         awake + slept(now).saturating_sub(slept(first))
     }
 }
 
-/// Reading a clock that Linux has always had cannot fail.
+/// Linux always has these clocks, so that reading one cannot fail.
 fn time_of(clock: ClockId) -> Duration {
     clock.now().map_or(Duration::ZERO, Duration::from)
 }
@@ -172,7 +171,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The same, of a machine that slept for so long.
+    /// The same, on a machine that was suspended for this long.
     const fn slept(secs: u64, asleep: u64) -> Now {
         Now {
             boot: Duration::from_secs(secs + asleep),
@@ -186,33 +185,33 @@ pub(crate) mod tests {
 
     #[test]
     fn suspend_since_the_input_counts_as_idle_time() {
-        let mut suspends = Suspends::default();
-        assert_eq!(suspends.idle(at(100), secs(10)), secs(10));
-        assert_eq!(suspends.idle(slept(110, 3600), secs(20)), secs(3620));
-        assert_eq!(suspends.idle(slept(120, 3700), secs(30)), secs(3730));
+        let mut correction = SuspendCorrection::default();
+        assert_eq!(correction.idle(at(100), secs(10)), secs(10));
+        assert_eq!(correction.idle(slept(110, 3600), secs(20)), secs(3620));
+        assert_eq!(correction.idle(slept(120, 3700), secs(30)), secs(3730));
     }
 
     #[test]
     fn suspend_before_the_input_does_not() {
-        let mut suspends = Suspends::default();
-        assert_eq!(suspends.idle(at(100), secs(10)), secs(10));
-        assert_eq!(suspends.idle(slept(200, 3600), secs(5)), secs(5));
-        assert_eq!(suspends.idle(slept(210, 3600), secs(15)), secs(15));
+        let mut correction = SuspendCorrection::default();
+        assert_eq!(correction.idle(at(100), secs(10)), secs(10));
+        assert_eq!(correction.idle(slept(200, 3600), secs(5)), secs(5));
+        assert_eq!(correction.idle(slept(210, 3600), secs(15)), secs(15));
     }
 
     #[tokio::test]
-    async fn an_alarm_fires_once_at_its_time_and_at_once_when_that_is_past() {
-        let mut alarm = Alarm::new().unwrap();
-        alarm.set(Some(Boot(Duration::ZERO))).unwrap();
-        alarm.fired().await.unwrap();
+    async fn a_timer_fires_once_at_its_time_and_at_once_if_that_is_past() {
+        let mut timer = Timer::new().unwrap();
+        timer.set(Some(BootTime(Duration::ZERO))).unwrap();
+        timer.fired().await.unwrap();
         let start = Now::read();
         let then = start.after(Duration::from_millis(50));
-        alarm.set(Some(then)).unwrap();
-        alarm.fired().await.unwrap();
+        timer.set(Some(then)).unwrap();
+        timer.fired().await.unwrap();
         assert_eq!(Now::read().until(then), Duration::ZERO);
-        alarm.set(Some(start.after(secs(3600)))).unwrap();
-        alarm.set(None).unwrap();
-        let fired = tokio::time::timeout(Duration::from_millis(50), alarm.fired());
+        timer.set(Some(start.after(secs(3600)))).unwrap();
+        timer.set(None).unwrap();
+        let fired = tokio::time::timeout(Duration::from_millis(50), timer.fired());
         assert!(fired.await.is_err());
     }
 

@@ -1,7 +1,6 @@
-//! The daemon: the agent attaches to it, whenever there is a new one, and reports to it.
+//! The agent's calls to the daemon: attach, report idle time, get the end of the last session.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future;
 use std::time::Duration;
 
@@ -11,83 +10,35 @@ use zbus::message::Flags;
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, Message, MessageStream, fdo};
 
-use crate::bus::{self, timely};
-use crate::control;
-use crate::driver::Input;
+use session_timeout_protocol::bus::{NAME, manager};
+
+use crate::attachment::{AttachError, Attachment};
+use crate::bus::{self, with_timeout};
 use crate::idle::Report;
+use crate::input::Input;
 use crate::notice::LastEnding;
+use crate::wire;
 
-pub(crate) const NAME: &str = "org.sessiontimeout1";
-pub(crate) const PATH: &str = "/org/sessiontimeout1";
-pub(crate) const MANAGER: &str = "org.sessiontimeout1.Manager";
-
-/// When to try again to attach to a daemon that does not answer, each after the one before. Then
-/// the next one to come is waited for.
-const PAUSES: [Duration; 4] = [
+/// Delays before each retry to attach to a daemon that does not reply. After the last one the agent
+/// waits for the next daemon.
+const ATTACH_RETRIES: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
     Duration::from_secs(30),
     Duration::from_secs(120),
 ];
 
-/// When to ask again for a session that the daemon does not know, each after the one before: a
-/// desktop may have started the agent before logind's word of the login was there.
-const UNKNOWN: [Duration; 4] = [
+/// Delays before each retry to attach for a session that the daemon does not know: a desktop can
+/// start the agent before the daemon has received the signal of logind about the login.
+const UNKNOWN_SESSION_RETRIES: [Duration; 4] = [
     Duration::from_millis(100),
     Duration::from_millis(300),
     Duration::from_secs(1),
     Duration::from_secs(3),
 ];
 
-/// Where the agent stands with the daemon.
-#[derive(Debug)]
-pub(crate) enum Attachment {
-    /// This daemon has taken it.
-    Attached(OwnedUniqueName),
-    /// There is no daemon, or none that answers; the agent waits for one.
-    Waiting(Option<Refusal>),
-    /// Another agent speaks for the session.
-    Taken,
-    /// It will never be taken.
-    Refused(Refusal),
-}
-
-/// What the daemon, or the bus before it, says against it.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    Denied(String),
-    NoSuchSession(String),
-    OldDaemon,
-    NoAnswer(String),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Denied(why) => write!(
-                f,
-                "this user may not attach an agent ({why}); if it is the system bus that says so, \
-                 its policy is missing: is there org.sessiontimeout1.conf in \
-                 /usr/share/dbus-1/system.d? Then: systemctl reload dbus"
-            ),
-            Self::NoSuchSession(why) => write!(
-                f,
-                "session-timeoutd does not take this session ({why}); see loginctl, and \
-                 session-timeout status"
-            ),
-            Self::OldDaemon => f.write_str(
-                "session-timeoutd knows no agents, it is older; systemctl restart session-timeoutd",
-            ),
-            Self::NoAnswer(why) => write!(
-                f,
-                "session-timeoutd does not answer ({why}); systemctl status session-timeoutd"
-            ),
-        }
-    }
-}
-
-/// Attaches to each daemon that comes, until one says that it is not wanted.
-pub(crate) async fn follow(
+/// Attaches to each daemon that takes the name on the bus, and sends the driver the result.
+pub(crate) async fn keep_attached(
     connection: Connection,
     session: String,
     source: &'static str,
@@ -97,7 +48,7 @@ pub(crate) async fn follow(
         let _ = inputs.send(Input::BusGone).await;
         return;
     };
-    // After subscribing, so that no change of it is missed.
+    // After the subscription, so that no change is missed.
     let mut owner = bus::owner(&connection, NAME).await.ok().flatten();
     loop {
         let attaching = async {
@@ -105,22 +56,22 @@ pub(crate) async fn follow(
                 Some(daemon) => attach(&connection, daemon, &session, source).await,
                 None => Attachment::Waiting(None),
             };
-            let _ = inputs.send(Input::Daemon(attachment)).await;
+            let _ = inputs.send(Input::Attachment(attachment)).await;
             future::pending::<Infallible>().await
         };
         owner = tokio::select! {
             never = attaching => match never {},
-            changed = change(&mut owners) => match changed {
+            changed = next_owner(&mut owners) => match changed {
                 Some(owner) => owner,
-                // The connection has ended, which others notice.
+                // The connection has ended; the watch of the session tells the driver.
                 None => return,
             },
         };
     }
 }
 
-/// Who owns the name after the next change; `None` when there will be none.
-async fn change(owners: &mut MessageStream) -> Option<Option<OwnedUniqueName>> {
+/// The owner of the name after the next change; `None` if the connection has ended.
+async fn next_owner(owners: &mut MessageStream) -> Option<Option<OwnedUniqueName>> {
     loop {
         let message = owners.next().await?.ok()?;
         if let Some(owner) = bus::new_owner(&message) {
@@ -135,58 +86,72 @@ async fn attach(
     session: &str,
     source: &str,
 ) -> Attachment {
-    let (mut pauses, mut unknown) = (PAUSES.into_iter(), UNKNOWN.into_iter());
+    let (mut pauses, mut unknown) = (
+        ATTACH_RETRIES.into_iter(),
+        UNKNOWN_SESSION_RETRIES.into_iter(),
+    );
     loop {
         let body = (session, source);
-        let call = connection.call_method(Some(&daemon), PATH, Some(MANAGER), "AttachAgent", &body);
-        let answer = timely(call).await;
+        let call = connection.call_method(
+            Some(&daemon),
+            manager::PATH,
+            Some(manager::INTERFACE),
+            manager::ATTACH_AGENT,
+            &body,
+        );
+        let answer = with_timeout(call).await;
         let refusal = match answer.and_then(|reply| reply.body().deserialize::<bool>()) {
             Ok(true) => return Attachment::Attached(daemon),
             Ok(false) => return Attachment::Taken,
             Err(error) => refusal(&error),
         };
         let pause = match refusal {
-            Refusal::NoAnswer(_) => pauses.next(),
-            Refusal::NoSuchSession(_) => unknown.next(),
-            Refusal::Denied(_) | Refusal::OldDaemon => None,
+            AttachError::NoAnswer(_) => pauses.next(),
+            AttachError::NoSuchSession(_) => unknown.next(),
+            AttachError::Denied(_) | AttachError::OldDaemon => None,
         };
         match (pause, refusal) {
             (Some(pause), _) => tokio::time::sleep(pause).await,
-            (None, refusal @ (Refusal::NoAnswer(_) | Refusal::OldDaemon)) => {
+            (None, refusal @ (AttachError::NoAnswer(_) | AttachError::OldDaemon)) => {
                 return Attachment::Waiting(Some(refusal));
             }
-            (None, refusal) => return Attachment::Refused(refusal),
+            (None, refusal) => return Attachment::Rejected(refusal),
         }
     }
 }
 
-fn refusal(error: &zbus::Error) -> Refusal {
+fn refusal(error: &zbus::Error) -> AttachError {
     if let zbus::Error::FDO(error) = error {
         match &**error {
-            fdo::Error::AccessDenied(why) => return Refusal::Denied(why.clone()),
-            fdo::Error::InvalidArgs(why) => return Refusal::NoSuchSession(why.clone()),
+            fdo::Error::AccessDenied(why) => return AttachError::Denied(why.clone()),
+            fdo::Error::InvalidArgs(why) => return AttachError::NoSuchSession(why.clone()),
             fdo::Error::UnknownMethod(_)
             | fdo::Error::UnknownInterface(_)
-            | fdo::Error::UnknownObject(_) => return Refusal::OldDaemon,
+            | fdo::Error::UnknownObject(_) => return AttachError::OldDaemon,
             _ => {}
         }
     }
-    Refusal::NoAnswer(error.to_string())
+    AttachError::NoAnswer(error.to_string())
 }
 
-/// What became of the user's last session, where nobody has told the user yet.
+/// How the user's last session ended, if the user was not told yet.
 pub(crate) async fn last_ending(
     connection: &Connection,
     daemon: &OwnedUniqueName,
     session: &str,
 ) -> Option<LastEnding> {
-    let call = connection.call_method(Some(daemon), PATH, Some(MANAGER), "LastEnding", &session);
-    let answer = timely(call).await.ok()?;
-    control::last_ending(answer.body().deserialize().ok()?)
+    let call = connection.call_method(
+        Some(daemon),
+        manager::PATH,
+        Some(manager::INTERFACE),
+        manager::LAST_ENDING,
+        &session,
+    );
+    let answer = with_timeout(call).await.ok()?;
+    wire::last_ending(answer.body().deserialize().ok()?)
 }
 
-/// Reports to this daemon. Nobody waits for it to take note: it looks by itself when a limit is
-/// near.
+/// Reports to this daemon. No reply is expected: the daemon probes by itself when a limit is near.
 ///
 /// # Errors
 /// The connection has failed.
@@ -197,13 +162,13 @@ pub(crate) async fn report(
     report: Report,
 ) -> zbus::Result<()> {
     let method = match report {
-        Report::BecameIdle => "BecameIdle",
-        Report::BecameActive => "BecameActive",
+        Report::BecameIdle => manager::BECAME_IDLE,
+        Report::BecameActive => manager::BECAME_ACTIVE,
     };
-    let message = Message::method_call(PATH, method)
+    let message = Message::method_call(manager::PATH, method)
         .destination(daemon)
-        .interface(MANAGER)
+        .interface(manager::INTERFACE)
         .with_flags(Flags::NO_REPLY_EXPECTED)
         .build(&(session,))?;
-    timely(connection.send(&message)).await
+    with_timeout(connection.send(&message)).await
 }

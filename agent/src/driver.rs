@@ -1,6 +1,8 @@
-//! Has the source asked what the daemon asks, and the daemon told what the source says.
+//! The agent's main loop: relays probes from the daemon to the source of idle time, and reports
+//! from the source to the daemon.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use futures_util::StreamExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -8,37 +10,27 @@ use tokio::sync::{mpsc, oneshot};
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, MessageStream};
 
-use crate::bus::{self, timely};
+use crate::attachment::{AttachError, Attachment};
+use crate::bus::{self, with_timeout};
 use crate::cli::Args;
-use crate::control;
-use crate::daemon::{self, Attachment, Refusal};
+use crate::daemon;
 use crate::idle::{Answer, Report, Watch};
-use crate::notifier::{self, News};
+use crate::input::Input;
+use crate::interface;
+use crate::log::log;
+use crate::notifier::{self, Command};
 use crate::session::{self, LOGIND, MANAGER, MANAGER_PATH, NoSession, Session};
-use crate::source::{Source, Trouble};
+use crate::source::{Source, SourceError};
 
-/// Questions and news that may wait; there is never more than one of a kind.
+/// Capacity of the queues; there is never more than one item of a kind.
 const QUEUE: usize = 16;
 
-/// What happens.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// The daemon asks.
-    Question(Option<Watch>, oneshot::Sender<Result<Answer, Trouble>>),
-    /// Where the agent stands with the daemon.
-    Daemon(Attachment),
-    /// logind has removed the session.
-    SessionGone,
-    /// The system bus has gone.
-    BusGone,
-}
-
-/// Why the agent ends other than well.
+/// Why the agent fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
     NoBus(String),
     NoSession(NoSession),
-    Refused(Refusal),
+    Rejected(AttachError),
     NoSignals(std::io::Error),
 }
 
@@ -47,7 +39,7 @@ impl fmt::Display for Failure {
         match self {
             Self::NoBus(why) => write!(f, "no connection to the system bus: {why}"),
             Self::NoSession(why) => why.fmt(f),
-            Self::Refused(why) => why.fmt(f),
+            Self::Rejected(why) => why.fmt(f),
             Self::NoSignals(why) => write!(f, "cannot wait for signals: {why}"),
         }
     }
@@ -56,41 +48,46 @@ impl fmt::Display for Failure {
 /// Runs the agent until it is not needed any more.
 ///
 /// # Errors
-/// It cannot do what it is there for.
+/// There is no bus or no session, or the daemon rejects the agent.
 pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     let bus = system_bus().await?;
     let session = find(&bus, args).await?;
-    let source = Source::choose_in_time(&session).await;
-    let stops = Stops::new().map_err(Failure::NoSignals)?;
+    let source = Source::choose_with_retries(&session).await;
+    let stop_signals = StopSignals::new().map_err(Failure::NoSignals)?;
     let (inputs, incoming) = mpsc::channel(QUEUE);
     let failed = |error: zbus::Error| Failure::NoBus(error.to_string());
-    let (news, shown) = mpsc::channel(QUEUE);
-    let offered = control::serve(&bus, inputs.clone(), news.clone()).await;
-    offered.map_err(failed)?;
-    tokio::spawn(notifier::run(bus.clone(), session.id.clone(), shown));
-    let removals = removals(&bus).await.map_err(failed)?;
-    tokio::spawn(notice_removal(
+    let (commands, received) = mpsc::channel(QUEUE);
+    let served = interface::serve(&bus, inputs.clone(), commands.clone()).await;
+    served.map_err(failed)?;
+    tokio::spawn(notifier::run(bus.clone(), session.id.clone(), received));
+    let removals = session_removals(&bus).await.map_err(failed)?;
+    tokio::spawn(watch_session_removal(
         bus.clone(),
         removals,
         session.id.clone(),
         inputs.clone(),
     ));
     let id = session.id.clone();
-    tokio::spawn(daemon::follow(bus.clone(), id, source.name(), inputs));
+    tokio::spawn(daemon::keep_attached(
+        bus.clone(),
+        id,
+        source.name(),
+        inputs,
+    ));
     let driver = Driver {
         bus,
         session,
         source,
         daemon: None,
-        untold: Some(news),
+        last_ending: Some(commands),
     };
-    driver.drive(incoming, stops).await
+    driver.drive(incoming, stop_signals).await
 }
 
-/// The source of idle time that would be used here, the idle time, and how warnings are shown.
+/// Describes the source of idle time that would be used, the idle time, and how warnings are shown.
 ///
 /// # Errors
-/// There is no session to have one.
+/// There is no bus or no session.
 pub(crate) async fn describe(args: &Args) -> Result<String, Failure> {
     let bus = system_bus().await?;
     let session = find(&bus, args).await?;
@@ -98,16 +95,16 @@ pub(crate) async fn describe(args: &Args) -> Result<String, Failure> {
     let idle = match &mut source {
         Source::Wayland(_) => "only told when it is reached".to_owned(),
         Source::None => "not known".to_owned(),
-        source @ (Source::Mutter(_) | Source::X11(_)) => match source.ask(None).await {
-            Ok(told) => match told.answer {
+        source @ (Source::Mutter(_) | Source::X11(_)) => match source.probe(None).await {
+            Ok(result) => match result.answer {
                 Answer::Exact(idle) => format!("{} ms", idle.as_millis()),
                 Answer::Active => "not known".to_owned(),
             },
-            Err(trouble) => format!("not known: {trouble}"),
+            Err(error) => format!("not known: {error}"),
         },
     };
     let (id, name) = (&session.id, source.name());
-    let notifications = notifier::look().await;
+    let notifications = notifier::probe_delivery().await;
     Ok(format!(
         "session: {id}\nsource: {name}\nidle: {idle}\nnotifications: {notifications}\n"
     ))
@@ -115,12 +112,12 @@ pub(crate) async fn describe(args: &Args) -> Result<String, Failure> {
 
 async fn system_bus() -> Result<Connection, Failure> {
     let failed = |error: zbus::Error| Failure::NoBus(error.to_string());
-    timely(Connection::system()).await.map_err(failed)
+    with_timeout(Connection::system()).await.map_err(failed)
 }
 
 async fn find(bus: &Connection, args: &Args) -> Result<Session, Failure> {
     let uid = nix::unistd::getuid().as_raw();
-    let found = session::find(bus, &args.wanted(), uid).await;
+    let found = session::find(bus, &args.selector(), uid).await;
     found.map_err(Failure::NoSession)
 }
 
@@ -128,81 +125,82 @@ struct Driver {
     bus: Connection,
     session: Session,
     source: Source,
-    /// The daemon that has taken the agent.
+    /// The daemon that the agent is attached to.
     daemon: Option<OwnedUniqueName>,
-    /// Where to say what became of the last session, until the daemon was asked: once.
-    untold: Option<mpsc::Sender<News>>,
+    /// The notifier, until the daemon was asked how the user's last session ended: once.
+    last_ending: Option<mpsc::Sender<Command>>,
 }
 
 impl Driver {
     async fn drive(
         mut self,
         mut incoming: mpsc::Receiver<Input>,
-        mut stops: Stops,
+        mut stop_signals: StopSignals,
     ) -> Result<(), Failure> {
         loop {
             let reports = tokio::select! {
                 input = incoming.recv() => match input {
-                    Some(Input::Question(watch, answer)) => self.answer(watch, answer).await,
-                    Some(Input::Daemon(attachment)) => match self.note(attachment)? {
-                        Standing::Stay => Ok(Vec::new()),
-                        Standing::Leave => return Ok(()),
+                    Some(Input::Probe(watch, answer)) => self.probe(watch, answer).await,
+                    Some(Input::Attachment(attachment)) => match self.attachment_changed(attachment)? {
+                        ControlFlow::Continue(()) => Ok(Vec::new()),
+                        ControlFlow::Break(()) => return Ok(()),
                     },
                     Some(Input::BusGone) => {
                         return Err(Failure::NoBus("it has gone".to_owned()));
                     }
                     Some(Input::SessionGone) | None => return Ok(()),
                 },
-                () = self.source.ready() => self.source.take().await,
-                () = stops.next() => return Ok(()),
+                () = self.source.ready() => self.source.process_events().await,
+                () = stop_signals.next() => return Ok(()),
             };
             match reports {
                 Ok(reports) => self.report(reports).await?,
-                // A desktop ends without the agent, and takes nobody's leave.
-                Err(Trouble::Gone(_)) => return Ok(()),
-                Err(trouble) => say(&trouble),
+                // The end of the desktop is no failure.
+                Err(SourceError::Gone(_)) => return Ok(()),
+                Err(error) => log(&error),
             }
         }
     }
 
-    /// Answers the daemon; says what else it has to be told.
-    async fn answer(
+    /// Probes the source and replies to the daemon. Returns the reports that the probe has caused.
+    async fn probe(
         &mut self,
         watch: Option<Watch>,
-        answer: oneshot::Sender<Result<Answer, Trouble>>,
-    ) -> Result<Vec<Report>, Trouble> {
-        match self.source.ask(watch).await {
-            Ok(told) => {
-                let _ = answer.send(Ok(told.answer));
-                Ok(told.reports)
+        answer: oneshot::Sender<Result<Answer, SourceError>>,
+    ) -> Result<Vec<Report>, SourceError> {
+        match self.source.probe(watch).await {
+            Ok(result) => {
+                let _ = answer.send(Ok(result.answer));
+                Ok(result.reports)
             }
-            Err(Trouble::Gone(why)) => Err(Trouble::Gone(why)),
-            // It is the daemon's to say so, where it matters.
-            Err(trouble) => {
-                let _ = answer.send(Err(trouble));
+            Err(SourceError::Gone(why)) => Err(SourceError::Gone(why)),
+            // Not logged here: the daemon logs it if it matters.
+            Err(error) => {
+                let _ = answer.send(Err(error));
                 Ok(Vec::new())
             }
         }
     }
 
-    fn note(&mut self, attachment: Attachment) -> Result<Standing, Failure> {
+    /// `Break` if the session has another agent, so that this one is not needed.
+    fn attachment_changed(&mut self, attachment: Attachment) -> Result<ControlFlow<()>, Failure> {
         self.daemon = None;
         match attachment {
             Attachment::Attached(daemon) => {
                 let (id, name) = (&self.session.id, self.source.name());
-                say(&format!("idle time of session {id} comes from {name}"));
-                if let Some(news) = self.untold.take() {
+                log(&format!("idle time of session {id} comes from {name}"));
+                if let Some(notifier) = self.last_ending.take() {
                     let (bus, id) = (self.bus.clone(), id.clone());
-                    tokio::spawn(tell_last_ending(bus, daemon.clone(), id, news));
+                    tokio::spawn(show_last_ending(bus, daemon.clone(), id, notifier));
                 }
                 self.daemon = Some(daemon);
             }
             Attachment::Waiting(None) => {}
-            Attachment::Waiting(Some(why)) => say(&why),
-            Attachment::Taken => return Ok(Standing::Leave),
-            Attachment::Refused(why) => return Err(Failure::Refused(why)),
+            Attachment::Waiting(Some(why)) => log(&why),
+            Attachment::Taken => return Ok(ControlFlow::Break(())),
+            Attachment::Rejected(why) => return Err(Failure::Rejected(why)),
         }
-        Ok(Standing::Stay)
+        Ok(ControlFlow::Continue(()))
     }
 
     async fn report(&self, reports: Vec<Report>) -> Result<(), Failure> {
@@ -217,31 +215,25 @@ impl Driver {
     }
 }
 
-/// Has the user told what became of the last session, where that is news.
-async fn tell_last_ending(
+/// Has the notifier show how the user's last session ended, if the user was not told yet.
+async fn show_last_ending(
     bus: Connection,
     daemon: OwnedUniqueName,
     session: String,
-    news: mpsc::Sender<News>,
+    notifier: mpsc::Sender<Command>,
 ) {
     if let Some(ending) = daemon::last_ending(&bus, &daemon, &session).await {
-        let _ = news.send(News::LastEnding(ending)).await;
+        let _ = notifier.send(Command::ShowLastEnding(ending)).await;
     }
 }
 
-/// Whether the agent is needed.
-enum Standing {
-    Stay,
-    Leave,
-}
-
 /// The signals that end the agent.
-struct Stops {
+struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Stops {
+impl StopSignals {
     fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -257,15 +249,17 @@ impl Stops {
     }
 }
 
-async fn removals(bus: &Connection) -> zbus::Result<MessageStream> {
+/// The signal `SessionRemoved` of logind.
+async fn session_removals(bus: &Connection) -> zbus::Result<MessageStream> {
     let rule = format!(
         "sender='{LOGIND}',path='{MANAGER_PATH}',interface='{MANAGER}',member='SessionRemoved'"
     );
     bus::signals(bus, &rule).await
 }
 
-/// Anybody can send such a signal to us, so logind itself is asked when one comes.
-async fn notice_removal(
+/// Tells the driver that logind has removed the session. Any peer can send such a signal, so each
+/// one is verified with logind.
+async fn watch_session_removal(
     bus: Connection,
     mut removals: MessageStream,
     id: String,
@@ -273,8 +267,8 @@ async fn notice_removal(
 ) {
     while let Some(Ok(signal)) = removals.next().await {
         let body = signal.body();
-        let ours = body.deserialize::<(String, zbus::OwnedObjectPath)>();
-        if ours.is_ok_and(|(removed, _)| removed == id)
+        let removed = body.deserialize::<(String, zbus::OwnedObjectPath)>();
+        if removed.is_ok_and(|(removed, _)| removed == id)
             && let Ok(None) = session::path(&bus, &id).await
         {
             let _ = inputs.send(Input::SessionGone).await;
@@ -282,9 +276,4 @@ async fn notice_removal(
         }
     }
     let _ = inputs.send(Input::BusGone).await;
-}
-
-/// Standard error of a user's unit is the journal.
-pub(crate) fn say(what: &dyn fmt::Display) {
-    eprintln!("session-timeout-agent: {what}");
 }

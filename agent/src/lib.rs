@@ -1,27 +1,31 @@
 //! The session-timeout agent of a desktop session.
 //!
-//! It runs as the user, learns from the desktop how long nobody has touched anything, and tells
-//! the daemon. It has no authority and decides nothing: the daemon asks when it has to know, the
-//! agent answers, and says unasked only what the daemon has asked to be told. What the daemon warns
-//! of it shows on the screen, and what the user answers it passes on.
+//! It runs as the user, gets the idle time from the desktop, and reports it to the daemon. It has
+//! no authority and decides nothing: the daemon probes the idle time, the agent replies, and it
+//! reports on its own only what the daemon has requested. It shows the daemon's warnings on the
+//! screen, and forwards the user's replies.
 //!
-//! Nothing is looked at at an interval, but for a GNOME Shell that is not there yet when the agent
-//! starts. Either the desktop calls back, or it is asked because the daemon asks. Only while a
-//! warning stands a timer is armed, for the next time that it reads otherwise.
+//! It polls nothing, except for a GNOME Shell that does not run yet when the agent starts. The
+//! desktop calls back, or the daemon's probe queries it. A timer runs only while a warning is
+//! shown, for the next time that its text changes.
 
 #![forbid(unsafe_code)]
 
+mod attachment;
 mod bus;
 mod cli;
 mod clock;
-mod control;
 mod daemon;
 mod driver;
 mod idle;
+mod input;
+mod interface;
+mod log;
 mod notice;
 mod notifier;
 mod session;
 mod source;
+mod wire;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -30,11 +34,13 @@ use std::time::Duration;
 use clap::Parser as _;
 
 use crate::cli::Args;
-use crate::driver::{Failure, say};
+use crate::driver::Failure;
+use crate::log::log;
 use crate::session::NoSession;
 
-/// Starting it again will not help; the unit does not.
-const IN_VAIN: u8 = 2;
+/// Exit status of a permanent failure; the unit does not restart the agent
+/// (`RestartPreventExitStatus=`).
+const PERMANENT_FAILURE: u8 = 2;
 
 /// Runs the agent, or what the command line asks for instead.
 #[must_use]
@@ -42,14 +48,14 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // To connect to a desktop, and to ask an X server; it ends when there is nothing to ask.
+        // To connect to a desktop and to query an X server; an idle thread ends.
         .max_blocking_threads(1)
         .thread_keep_alive(Duration::from_secs(1))
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            say(&error);
+            log(&error);
             return ExitCode::FAILURE;
         }
     };
@@ -61,12 +67,12 @@ pub fn main() -> ExitCode {
         }
         driver::run(&args).await
     });
-    // A desktop that hangs may still be waited for.
+    // A thread may be blocked on a desktop that hangs.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            say(&failure);
+            log(&failure);
             status(&failure, &args)
         }
     }
@@ -78,8 +84,8 @@ fn status(failure: &Failure, args: &Args) -> ExitCode {
         Failure::NoBus(_) | Failure::NoSignals(_) | Failure::NoSession(NoSession::Logind(_)) => {
             ExitCode::FAILURE
         }
-        // Started where it is of no use, as in a login screen: nothing is wrong.
-        Failure::NoSession(NoSession::NotAny) if !args.print_source => ExitCode::SUCCESS,
-        Failure::NoSession(_) | Failure::Refused(_) => ExitCode::from(IN_VAIN),
+        // Started where no agent is needed, such as in a login screen: no failure.
+        Failure::NoSession(NoSession::None) if !args.print_source => ExitCode::SUCCESS,
+        Failure::NoSession(_) | Failure::Rejected(_) => ExitCode::from(PERMANENT_FAILURE),
     }
 }

@@ -1,4 +1,4 @@
-//! Which session this is, by logind's word.
+//! Finds the graphical session that the agent is for, with logind.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 use zbus::{Connection, fdo};
 
-use crate::bus::timely;
+use crate::bus::with_timeout;
 
 pub(crate) const LOGIND: &str = "org.freedesktop.login1";
 pub(crate) const MANAGER_PATH: &str = "/org/freedesktop/login1";
@@ -18,174 +18,175 @@ const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// A graphical session of this user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
-    /// logind's name of it.
+    /// The id that logind has given it.
     pub(crate) id: String,
     pub(crate) session_type: Type,
 }
 
-/// What the session's programs draw on.
+/// The display protocol of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     Wayland,
     X11,
 }
 
-/// Whether an X server is named in the environment.
+/// Whether the environment variable `DISPLAY` is set, which names an X server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Display {
-    Named,
-    Unnamed,
+enum DisplayVariable {
+    Set,
+    Unset,
 }
 
-impl Display {
-    fn of_environment() -> Self {
+impl DisplayVariable {
+    fn from_environment() -> Self {
         match std::env::var_os("DISPLAY") {
-            Some(_) => Self::Named,
-            None => Self::Unnamed,
+            Some(_) => Self::Set,
+            None => Self::Unset,
         }
     }
 }
 
-/// Who says which session it is.
+/// How the session is selected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// The command line.
-    This(String),
-    /// Nobody. The environment may name one; what runs under the user's service manager has no
-    /// session of its own, and then it is the one that logind calls the user's display.
-    Any {
+pub(crate) enum SessionSelector {
+    /// By the id on the command line.
+    Id(String),
+    /// Automatically: the session in the environment, or else the one that logind has as the
+    /// user's display. A process of the user's service manager belongs to no session.
+    Auto {
         /// `XDG_SESSION_ID`.
         environment: Option<String>,
     },
 }
 
-/// Why there is no session to be an agent of.
+/// Why the agent has no session.
 #[derive(Debug)]
 pub(crate) enum NoSession {
-    /// logind does not answer.
+    /// logind does not reply.
     Logind(String),
-    /// The command line names one that is not.
-    NotThis(String, Unfit),
+    /// The session on the command line is not suitable.
+    Unsuitable(String, Unsuitable),
     /// The user has no graphical session.
-    NotAny,
+    None,
 }
 
-/// Why a session is none to be an agent of.
+/// Why a session cannot have an agent of this user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub(crate) enum Unsuitable {
     Unknown,
-    OfSomebodyElse,
+    OtherUser,
     NotGraphical,
-    /// A login screen.
-    OfNobody,
+    LoginScreen,
 }
 
 impl fmt::Display for NoSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Logind(why) => write!(f, "systemd-logind does not answer: {why}"),
-            Self::NotThis(id, Unfit::Unknown) => {
+            Self::Unsuitable(id, Unsuitable::Unknown) => {
                 write!(f, "there is no session {id:?}; loginctl lists them")
             }
-            Self::NotThis(id, Unfit::OfSomebodyElse) => {
+            Self::Unsuitable(id, Unsuitable::OtherUser) => {
                 write!(f, "session {id} is of another user")
             }
-            Self::NotThis(id, Unfit::NotGraphical) => {
+            Self::Unsuitable(id, Unsuitable::NotGraphical) => {
                 write!(
                     f,
                     "session {id} is not graphical (loginctl show-session {id})"
                 )
             }
-            Self::NotThis(id, Unfit::OfNobody) => write!(f, "session {id} is a login screen"),
-            Self::NotAny => f.write_str("this user has no graphical session"),
+            Self::Unsuitable(id, Unsuitable::LoginScreen) => {
+                write!(f, "session {id} is a login screen")
+            }
+            Self::None => f.write_str("this user has no graphical session"),
         }
     }
 }
 
-/// Asks logind which session this is.
+/// Finds the session.
 ///
 /// # Errors
-/// There is none.
+/// There is none, or logind does not reply.
 pub(crate) async fn find(
     connection: &Connection,
-    wanted: &Wanted,
+    wanted: &SessionSelector,
     uid: u32,
 ) -> Result<Session, NoSession> {
     let logind = |error: zbus::Error| NoSession::Logind(error.to_string());
     match wanted {
-        Wanted::This(id) => {
+        SessionSelector::Id(id) => {
             let path = path(connection, id).await.map_err(logind)?;
-            let unfit = |why| NoSession::NotThis(id.clone(), why);
-            let path = path.ok_or_else(|| unfit(Unfit::Unknown))?;
-            look(connection, &path, uid).await?.map_err(unfit)
+            let unfit = |why| NoSession::Unsuitable(id.clone(), why);
+            let path = path.ok_or_else(|| unfit(Unsuitable::Unknown))?;
+            load(connection, &path, uid).await?.map_err(unfit)
         }
-        Wanted::Any { environment } => {
+        SessionSelector::Auto { environment } => {
             if let Some(id) = environment
                 && let Some(path) = path(connection, id).await.map_err(logind)?
-                && let Ok(session) = look(connection, &path, uid).await?
+                && let Ok(session) = load(connection, &path, uid).await?
             {
                 return Ok(session);
             }
             let display = display(connection, uid).await.map_err(logind)?;
-            let path = display.ok_or(NoSession::NotAny)?;
-            look(connection, &path, uid)
+            let path = display.ok_or(NoSession::None)?;
+            load(connection, &path, uid)
                 .await?
-                .map_err(|_| NoSession::NotAny)
+                .map_err(|_| NoSession::None)
         }
     }
 }
 
-/// The object of the session of this id, if there is one.
+/// The object path of the session with this id, if it exists.
 pub(crate) async fn path(
     connection: &Connection,
     id: &str,
 ) -> zbus::Result<Option<OwnedObjectPath>> {
-    // logind takes the empty id for the caller's own session.
+    // An empty id means the caller's own session to logind.
     if id.is_empty() {
         return Ok(None);
     }
-    existing(manage(connection, "GetSession", &(id,)).await)
+    found(call_manager(connection, "GetSession", &(id,)).await)
 }
 
-/// The session that logind calls the display of this user: the last graphical one.
+/// The property `Display` of this user: the last graphical session.
 async fn display(connection: &Connection, uid: u32) -> zbus::Result<Option<OwnedObjectPath>> {
-    let user: Option<OwnedObjectPath> = existing(manage(connection, "GetUser", &(uid,)).await)?;
+    let user: Option<OwnedObjectPath> = found(call_manager(connection, "GetUser", &(uid,)).await)?;
     let Some(user) = user else {
         return Ok(None);
     };
     let mut all = properties(connection, &user, USER).await?;
     let display = all.remove("Display");
     let display = display.and_then(|it| <(String, OwnedObjectPath)>::try_from(it).ok());
-    // Without one its id is empty.
+    // The id is empty if there is none.
     Ok(display
         .filter(|(id, _)| !id.is_empty())
         .map(|(_, path)| path))
 }
 
-async fn look(
+async fn load(
     connection: &Connection,
     path: &OwnedObjectPath,
     uid: u32,
-) -> Result<Result<Session, Unfit>, NoSession> {
-    match existing(properties(connection, path, SESSION).await) {
-        Ok(Some(all)) => Ok(read(all, uid, Display::of_environment())),
-        Ok(None) => Ok(Err(Unfit::Unknown)),
+) -> Result<Result<Session, Unsuitable>, NoSession> {
+    match found(properties(connection, path, SESSION).await) {
+        Ok(Some(all)) => Ok(parse(all, uid, DisplayVariable::from_environment())),
+        Ok(None) => Ok(Err(Unsuitable::Unknown)),
         Err(error) => Err(NoSession::Logind(error.to_string())),
     }
 }
 
-fn read(
+fn parse(
     mut all: HashMap<String, OwnedVariant>,
     uid: u32,
-    display: Display,
-) -> Result<Session, Unfit> {
+    display: DisplayVariable,
+) -> Result<Session, Unsuitable> {
     let seat = all.remove("Seat");
     let seat = seat.and_then(|seat| <(String, OwnedObjectPath)>::try_from(seat).ok());
     let on_seat = seat.is_some_and(|(name, _)| !name.is_empty());
     let user = all.remove("User");
     let user = user.and_then(|user| <(u32, OwnedObjectPath)>::try_from(user).ok());
     if user.is_none_or(|(owner, _)| owner != uid) {
-        return Err(Unfit::OfSomebodyElse);
+        return Err(Unsuitable::OtherUser);
     }
     let mut text = |name: &str| {
         let text = all
@@ -194,16 +195,16 @@ fn read(
         text.unwrap_or_default()
     };
     if matches!(text("Class").as_str(), "greeter" | "lock-screen") {
-        return Err(Unfit::OfNobody);
+        return Err(Unsuitable::LoginScreen);
     }
     Ok(Session {
         id: text("Id"),
         session_type: match text("Type").as_str() {
             "wayland" => Type::Wayland,
             "x11" => Type::X11,
-            // startx(1) leaves the session the console login that it was.
-            "tty" if on_seat && display == Display::Named => Type::X11,
-            _ => return Err(Unfit::NotGraphical),
+            // After startx(1) the session still has the type of the console login.
+            "tty" if on_seat && display == DisplayVariable::Set => Type::X11,
+            _ => return Err(Unsuitable::NotGraphical),
         },
     })
 }
@@ -214,19 +215,23 @@ async fn properties(
     interface: &str,
 ) -> zbus::Result<HashMap<String, OwnedVariant>> {
     let call = connection.call_method(Some(LOGIND), path, Some(PROPERTIES), "GetAll", &interface);
-    timely(call).await?.body().deserialize()
+    with_timeout(call).await?.body().deserialize()
 }
 
-async fn manage<B>(connection: &Connection, method: &str, body: &B) -> zbus::Result<OwnedObjectPath>
+async fn call_manager<B>(
+    connection: &Connection,
+    method: &str,
+    body: &B,
+) -> zbus::Result<OwnedObjectPath>
 where
     B: serde::Serialize + zbus::DynamicType,
 {
     let call = connection.call_method(Some(LOGIND), MANAGER_PATH, Some(MANAGER), method, body);
-    timely(call).await?.body().deserialize()
+    with_timeout(call).await?.body().deserialize()
 }
 
-/// What logind does not know is no failure of logind's.
-fn existing<T>(answer: zbus::Result<T>) -> zbus::Result<Option<T>> {
+/// `None` for the errors that mean that logind does not know the object.
+fn found<T>(answer: zbus::Result<T>) -> zbus::Result<Option<T>> {
     match answer {
         Err(zbus::Error::MethodError(name, ..))
             if name.ends_with(".NoSuchSession") || name.ends_with(".NoSuchUser") =>
@@ -267,28 +272,34 @@ mod tests {
             session_type: Type::Wayland,
         };
         let all = session("user", "wayland", "seat0");
-        assert_eq!(read(all, 1000, Display::Unnamed), Ok(found));
+        assert_eq!(parse(all, 1000, DisplayVariable::Unset), Ok(found));
     }
 
     #[test]
     fn a_console_where_an_x_server_was_started_is_graphical_too() {
-        let found = |seat, display| read(session("user", "tty", seat), 1000, display);
+        let found = |seat, display| parse(session("user", "tty", seat), 1000, display);
         let found = |seat, display| found(seat, display).map(|found| found.session_type);
-        assert_eq!(found("seat0", Display::Named), Ok(Type::X11));
-        assert_eq!(found("seat0", Display::Unnamed), Err(Unfit::NotGraphical));
-        assert_eq!(found("", Display::Named), Err(Unfit::NotGraphical));
+        assert_eq!(found("seat0", DisplayVariable::Set), Ok(Type::X11));
+        assert_eq!(
+            found("seat0", DisplayVariable::Unset),
+            Err(Unsuitable::NotGraphical)
+        );
+        assert_eq!(
+            found("", DisplayVariable::Set),
+            Err(Unsuitable::NotGraphical)
+        );
     }
 
     #[test]
-    fn no_other_session_is() {
+    fn no_other_session_is_taken() {
         let unfit = |class, session_type, uid| {
             let all = session(class, session_type, "seat0");
-            read(all, uid, Display::Unnamed).unwrap_err()
+            parse(all, uid, DisplayVariable::Unset).unwrap_err()
         };
-        assert_eq!(unfit("user", "wayland", 1001), Unfit::OfSomebodyElse);
-        assert_eq!(unfit("user", "tty", 1000), Unfit::NotGraphical);
-        assert_eq!(unfit("greeter", "wayland", 1000), Unfit::OfNobody);
-        let nothing = read(HashMap::new(), 0, Display::Unnamed);
-        assert_eq!(nothing, Err(Unfit::OfSomebodyElse));
+        assert_eq!(unfit("user", "wayland", 1001), Unsuitable::OtherUser);
+        assert_eq!(unfit("user", "tty", 1000), Unsuitable::NotGraphical);
+        assert_eq!(unfit("greeter", "wayland", 1000), Unsuitable::LoginScreen);
+        let nothing = parse(HashMap::new(), 0, DisplayVariable::Unset);
+        assert_eq!(nothing, Err(Unsuitable::OtherUser));
     }
 }

@@ -1,4 +1,4 @@
-//! Users and their groups, as the name services of this machine tell them (nsswitch.conf(5)).
+//! Looks up users and their groups in the name services of this machine (nsswitch.conf(5)).
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -13,11 +13,11 @@ use crate::error::Error;
 /// An account.
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// The name as passwd(5) has it, and as a session would.
+    /// The name in passwd(5), which a session would have.
     pub(crate) name: String,
     pub(crate) uid: Uid,
-    /// The names of its groups, as a login would have them. One without a name is left out: no
-    /// rule can ask for it.
+    /// The names of its groups, as a login would have them. Groups without a name are left out,
+    /// since no rule can match them.
     pub(crate) groups: BTreeSet<String>,
 }
 
@@ -34,7 +34,7 @@ impl Account {
         Ok(Self::with(user(name)?, groups))
     }
 
-    /// An account that only another machine may have: this one is not asked.
+    /// An account that need not exist on this machine; it is not looked up.
     pub(crate) fn imagined(name: &str, uid: u32, groups: BTreeSet<String>) -> Self {
         Self {
             name: name.to_owned(),

@@ -1,51 +1,48 @@
-//! Asks the daemon, and who else there is, over the system bus.
+//! Calls the daemon and other services over the system bus.
 //!
-//! Calls and no proxy: a proxy would also subscribe to changes, and the command ends before any
-//! could come.
+//! It makes plain calls: a proxy would also subscribe to signals, which the command does not need.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use session_timeout_texts::Refused;
+use session_timeout_protocol::bus::{ExtendError, NAME, manager, session as keys};
 use zbus::connection::Builder;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, Message, OwnedVariant, Proxy, fdo};
 
+use crate::dict::Dict;
 use crate::error::Error;
-use crate::explain::{About, Explanation, Holds, Setting, Step};
-use crate::keys::Keys;
-use crate::left::{self, End, Left};
+use crate::explain::{About, Explanation, Holds, ScheduledEvent, Setting};
+use crate::left::{self, Left, NextEnd};
 use crate::status::{Policy, Session, Status};
 use crate::text;
 
-pub(crate) const NAME: &str = "org.sessiontimeout1";
-pub(crate) const PATH: &str = "/org/sessiontimeout1";
-pub(crate) const MANAGER: &str = "org.sessiontimeout1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// A bus waits for a reply for ever by default (dbus-daemon(1), `reply_timeout`); a command at a
-/// prompt does not. Of 8192 sessions the daemon tells within six seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// For an answer that a password may have to be typed for. The daemon gives that a minute.
-const PATIENCE_WITH_PEOPLE: Duration = Duration::from_secs(75);
+/// prompt needs a timeout. With 8192 sessions the daemon replies within six seconds.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The timeout of a call for which a password may have to be typed. The daemon waits for that for a
+/// minute.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// A connection to the bus.
 pub(crate) struct Bus {
     connection: Connection,
-    patience: Duration,
+    timeout: Duration,
 }
 
-/// Asks the daemon of this machine where everything stands.
+/// Queries the status of the daemon of this machine.
 pub(crate) async fn status() -> Result<Status, Error> {
     Bus::system().await?.status().await
 }
 
-/// Asks the daemon of this machine why this session stands where it does.
+/// Queries the daemon of this machine for the explanation of a session.
 pub(crate) async fn explanation(session: &str) -> Result<Explanation, Error> {
     Bus::system().await?.explanation(session).await
 }
 
-/// More time that was granted.
+/// A granted extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extension {
     pub(crate) by: Duration,
@@ -54,19 +51,19 @@ pub(crate) struct Extension {
     pub(crate) left: u32,
 }
 
-/// Why there is no more time.
+/// Why an extension was not granted.
 #[derive(Debug)]
 pub(crate) enum NotExtended {
-    /// The daemon says so.
-    Refused(Refused),
-    /// Nobody could say.
+    /// The daemon refused it.
+    Refused(ExtendError),
+    /// The daemon could not be asked.
     Failed(Error),
 }
 
 impl From<zbus::Error> for NotExtended {
     fn from(error: zbus::Error) -> Self {
         let name = match &error {
-            zbus::Error::MethodError(name, ..) => Refused::by_error_name(name),
+            zbus::Error::MethodError(name, ..) => ExtendError::by_error_name(name),
             _ => None,
         };
         name.map_or_else(|| Self::Failed(failure(error)), Self::Refused)
@@ -76,50 +73,58 @@ impl From<zbus::Error> for NotExtended {
 impl Bus {
     /// The system bus.
     pub(crate) async fn system() -> Result<Self, Error> {
-        let connecting = tokio::time::timeout(PATIENCE, Builder::system().build());
+        let connecting = tokio::time::timeout(TIMEOUT, Builder::system().build());
         let connection = connecting
             .await
-            .map_err(|_| Error::NoBus(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|_| Error::NoBus(format!("no answer within {} s", TIMEOUT.as_secs())))?
             .map_err(|error| Error::NoBus(error.to_string()))?;
         Ok(Self {
             connection,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         })
     }
 
-    /// Where everything stands.
+    /// The status of the daemon and all its sessions.
     pub(crate) async fn status(&self) -> Result<Status, Error> {
-        self.patiently(async {
-            let properties = self.call(PROPERTIES, "GetAll", &(MANAGER,)).await?;
-            let properties: Keyed = properties.body().deserialize()?;
-            let sessions = self.call(MANAGER, "ListSessions", &()).await?;
-            let sessions: Vec<Keyed> = sessions.body().deserialize()?;
-            Ok(told_status(&Keys::new(properties), sessions))
+        self.with_timeout(async {
+            let properties = self
+                .call(PROPERTIES, "GetAll", &(manager::INTERFACE,))
+                .await?;
+            let properties: RawDict = properties.body().deserialize()?;
+            let sessions = self
+                .call(manager::INTERFACE, manager::LIST_SESSIONS, &())
+                .await?;
+            let sessions: Vec<RawDict> = sessions.body().deserialize()?;
+            Ok(parse_status(&Dict::new(properties), sessions))
         })
         .await
     }
 
-    /// Why this session stands where it does.
+    /// The explanation of the limits of this session.
     pub(crate) async fn explanation(&self, session: &str) -> Result<Explanation, Error> {
-        self.patiently(async {
-            let answer = self.call(MANAGER, "Explain", &(session,)).await?;
-            let answer: Keyed = answer.body().deserialize()?;
-            Ok(told_explanation(&Keys::new(answer)))
+        self.with_timeout(async {
+            let answer = self
+                .call(manager::INTERFACE, manager::EXPLAIN, &(session,))
+                .await?;
+            let answer: RawDict = answer.body().deserialize()?;
+            Ok(parse_explanation(&Dict::new(answer)))
         })
         .await
     }
 
-    /// What this session has left.
+    /// The time that this session has left.
     pub(crate) async fn left(&self, session: &str) -> Result<Left, Error> {
-        self.patiently(async {
-            let answer = self.call(MANAGER, "Left", &(session,)).await?;
-            let answer: Keyed = answer.body().deserialize()?;
-            Ok(told_left(&Keys::new(answer)))
+        self.with_timeout(async {
+            let answer = self
+                .call(manager::INTERFACE, manager::LEFT, &(session,))
+                .await?;
+            let answer: RawDict = answer.body().deserialize()?;
+            Ok(parse_left(&Dict::new(answer)))
         })
         .await
     }
 
-    /// The session that logind takes for the caller's own: the one that it is in, or else the
+    /// The session of the caller according to logind: the one that the caller is in, or else the
     /// preferred one of its user (`session/auto` in org.freedesktop.login1(5)).
     pub(crate) async fn own_session(&self) -> Option<String> {
         let auto = (
@@ -132,24 +137,23 @@ impl Bus {
         session.ok()?.text("Id").filter(|id| !id.is_empty())
     }
 
-    /// Puts off the absolute limit of this session; where a password is needed for that, it may be
-    /// asked for.
+    /// Extends the absolute limit of this session; polkit may ask for a password.
     pub(crate) async fn extend(&self, session: &str) -> Result<Extension, NotExtended> {
         let asked = async {
             let manager: Proxy<'_> = zbus::proxy::Builder::new(&self.connection)
                 .destination(NAME)
-                .path(PATH)
-                .interface(MANAGER)
+                .path(manager::PATH)
+                .interface(manager::INTERFACE)
                 .cache_properties(CacheProperties::No)
                 .build()
                 .await?;
             let flags = MethodFlags::ALLOW_INTERACTIVE_AUTH;
             let body = (session,);
-            let answer = manager.call_with_flags("ExtendSession", flags, &body);
+            let answer = manager.call_with_flags(manager::EXTEND_SESSION, flags, &body);
             let answer: Option<(u64, u64, u32)> = answer.await?;
             answer.ok_or(zbus::Error::InvalidReply)
         };
-        let bound = self.patience.max(PATIENCE_WITH_PEOPLE);
+        let bound = self.timeout.max(AUTHENTICATION_TIMEOUT);
         let answer = tokio::time::timeout(bound, asked).await;
         let answer = answer.map_err(|_| NotExtended::Failed(Error::NoAnswer(bound)))?;
         let (by, ends_in, left) = answer.map_err(NotExtended::from)?;
@@ -160,29 +164,29 @@ impl Bus {
         })
     }
 
-    /// For those who listen.
+    /// The connection, for match rules.
     pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// All properties of an interface, of anybody's.
+    /// All properties of an interface of any service.
     pub(crate) async fn properties(
         &self,
         (name, path): (&str, &str),
         interface: &str,
-    ) -> Result<Keys, Error> {
-        self.patiently(async {
+    ) -> Result<Dict, Error> {
+        self.with_timeout(async {
             let body = &(interface,);
             let call =
                 self.connection
                     .call_method(Some(name), path, Some(PROPERTIES), "GetAll", body);
-            let properties: Keyed = call.await?.body().deserialize()?;
-            Ok(Keys::new(properties))
+            let properties: RawDict = call.await?.body().deserialize()?;
+            Ok(Dict::new(properties))
         })
         .await
     }
 
-    /// What one of systemd's own services answers to a question with one text in it.
+    /// Calls a method of any service with one text as its argument.
     pub(crate) async fn ask<T>(
         &self,
         (name, path): (&str, &str),
@@ -193,7 +197,7 @@ impl Bus {
     where
         T: serde::de::DeserializeOwned + zbus::wire::Type,
     {
-        self.patiently(async {
+        self.with_timeout(async {
             let body = &(about,);
             let call = self
                 .connection
@@ -203,14 +207,14 @@ impl Bus {
         .await
     }
 
-    /// Waits, and not for ever.
-    pub(crate) async fn patiently<T>(
+    /// Waits for the reply, with the timeout.
+    pub(crate) async fn with_timeout<T>(
         &self,
         question: impl Future<Output = zbus::Result<T>>,
     ) -> Result<T, Error> {
-        tokio::time::timeout(self.patience, question)
+        tokio::time::timeout(self.timeout, question)
             .await
-            .map_err(|_| Error::NoAnswer(self.patience))?
+            .map_err(|_| Error::NoAnswer(self.timeout))?
             .map_err(failure)
     }
 
@@ -219,20 +223,20 @@ impl Bus {
         B: serde::Serialize + zbus::wire::DynamicType,
     {
         self.connection
-            .call_method(Some(NAME), PATH, Some(interface), method, body)
+            .call_method(Some(NAME), manager::PATH, Some(interface), method, body)
             .await
     }
 }
 
-type Keyed = HashMap<String, OwnedVariant>;
+type RawDict = HashMap<String, OwnedVariant>;
 
 fn failure(error: zbus::Error) -> Error {
     match error {
         zbus::Error::FDO(error) => match *error {
-            // dbus-daemon and dbus-broker differ in which of the first two they say.
+            // dbus-daemon and dbus-broker differ in which of the first two they return.
             fdo::Error::ServiceUnknown(_)
             | fdo::Error::NameHasNoOwner(_)
-            // The daemon went away while it was asked.
+            // The daemon exited during the call.
             | fdo::Error::NoReply(_) => Error::NotRunning,
             fdo::Error::AccessDenied(why) => Error::AccessDenied(why),
             fdo::Error::InvalidArgs(why) | fdo::Error::LimitsExceeded(why) => Error::Refused(why),
@@ -244,115 +248,117 @@ fn failure(error: zbus::Error) -> Error {
     }
 }
 
-fn told_status(keys: &Keys, sessions: Vec<Keyed>) -> Status {
+fn parse_status(keys: &Dict, sessions: Vec<RawDict>) -> Status {
     Status {
-        version: keys.word("Version"),
+        version: keys.word(manager::VERSION),
         policy: Policy {
-            path: keys.word("PolicyPath"),
-            state: keys.word("PolicyState"),
-            error: keys.lines("PolicyError"),
+            path: keys.word(manager::POLICY_PATH),
+            state: keys.word(manager::POLICY_STATE),
+            error: keys.lines(manager::POLICY_ERROR),
         },
-        short_limits: keys.flag("ShortLimits").unwrap_or(false),
-        logind: keys.word("LogindState"),
-        rejected_frames: keys.number("RejectedFrames").unwrap_or(0),
+        short_limits: keys.flag(manager::SHORT_LIMITS).unwrap_or(false),
+        logind: keys.word(manager::LOGIND_STATE),
+        rejected_frames: keys.number(manager::REJECTED_FRAMES).unwrap_or(0),
         sessions: sessions
             .into_iter()
-            .map(|keys| told_session(&Keys::new(keys)))
+            .map(|keys| parse_session(&Dict::new(keys)))
             .collect(),
     }
 }
 
-fn told_session(keys: &Keys) -> Session {
+fn parse_session(keys: &Dict) -> Session {
     Session {
-        id: keys.word("Id"),
-        user: keys.word("User"),
-        uid: keys.short("Uid"),
-        session_type: keys.word("Type"),
-        class: keys.word("Class"),
-        service: keys.text("Service"),
-        from: keys.text("From"),
-        terminal: keys.text("Terminal"),
-        leader: keys.short("Leader"),
-        keeper: keys.text("Keeper"),
-        no_session: keys.text("NoSession"),
-        phase: keys.word("Phase"),
-        exemption: keys.text("Exemption"),
-        rule: keys.text("Rule"),
-        groups_state: keys.text("GroupsState"),
-        idle: keys.micros("IdleUSec"),
-        idle_source: keys.word("IdleSource"),
-        agent_source: keys.text("AgentSource"),
-        agent: keys.text("Agent"),
-        idle_fallbacks: keys.texts("IdleFallbacks"),
-        idle_age: keys.micros("IdleAgeUSec"),
-        inhibited_by: keys.text("InhibitedBy").filter(|holder| !holder.is_empty()),
-        ends_by: keys.text("EndsBy"),
-        left: keys.micros("LeftUSec"),
-        absolute: keys.micros("AbsoluteUSec"),
-        absolute_rule: keys.text("AbsoluteRule"),
-        inactivity: keys.micros("InactivityUSec"),
-        lock_after: keys.micros("LockAfterUSec"),
-        end_action: keys.text("EndAction"),
-        extensions_used: keys.short("ExtensionsUsed"),
-        extensions_allowed: keys.short("ExtensionsAllowed"),
-        locked: keys.flag("Locked"),
-        lock_missed: keys.flag("LockMissed"),
-        unwarned: keys.flag("Unwarned"),
+        id: keys.word(keys::ID),
+        user: keys.word(keys::USER),
+        uid: keys.short(keys::UID),
+        session_type: keys.word(keys::TYPE),
+        class: keys.word(keys::CLASS),
+        service: keys.text(keys::SERVICE),
+        from: keys.text(keys::FROM),
+        terminal: keys.text(keys::TERMINAL),
+        leader: keys.short(keys::LEADER),
+        keeper: keys.text(keys::KEEPER),
+        no_session: keys.text(keys::NO_SESSION),
+        phase: keys.word(keys::PHASE),
+        exemption: keys.text(keys::EXEMPTION),
+        rule: keys.text(keys::RULE),
+        groups_state: keys.text(keys::GROUPS_STATE),
+        idle: keys.micros(keys::IDLE_USEC),
+        idle_source: keys.word(keys::IDLE_SOURCE),
+        agent_source: keys.text(keys::AGENT_SOURCE),
+        agent: keys.text(keys::AGENT),
+        idle_fallbacks: keys.texts(keys::IDLE_FALLBACKS),
+        idle_age: keys.micros(keys::IDLE_AGE_USEC),
+        inhibited_by: keys
+            .text(keys::INHIBITED_BY)
+            .filter(|holder| !holder.is_empty()),
+        ends_by: keys.text(keys::ENDS_BY),
+        left: keys.micros(keys::LEFT_USEC),
+        absolute: keys.micros(keys::ABSOLUTE_USEC),
+        absolute_rule: keys.text(keys::ABSOLUTE_RULE),
+        inactivity: keys.micros(keys::INACTIVITY_USEC),
+        lock_after: keys.micros(keys::LOCK_AFTER_USEC),
+        end_action: keys.text(keys::END_ACTION),
+        extensions_used: keys.short(keys::EXTENSIONS_USED),
+        extensions_allowed: keys.short(keys::EXTENSIONS_ALLOWED),
+        locked: keys.flag(keys::LOCKED),
+        lock_missed: keys.flag(keys::LOCK_MISSED),
+        unwarned: keys.flag(keys::UNWARNED),
     }
 }
 
-fn told_left(keys: &Keys) -> Left {
-    let end = match (keys.text("EndsBy"), keys.micros("LeftUSec")) {
-        (Some(limit), Some(left)) => Some(End {
+fn parse_left(keys: &Dict) -> Left {
+    let end = match (keys.text(keys::ENDS_BY), keys.micros(keys::LEFT_USEC)) {
+        (Some(limit), Some(left)) => Some(NextEnd {
             limit,
             at: left::now().saturating_add(left),
-            length: keys.micros("LimitUSec"),
+            length: keys.micros(keys::LIMIT_USEC),
         }),
         _ => None,
     };
     let count = |key| keys.short(key).unwrap_or_default();
     Left {
-        session: keys.word("Id"),
-        phase: keys.word("Phase"),
+        session: keys.word(keys::ID),
+        phase: keys.word(keys::PHASE),
         end,
-        end_action: keys.text("EndAction"),
-        extensions: count("ExtensionsAllowed").saturating_sub(count("ExtensionsUsed")),
+        end_action: keys.text(keys::END_ACTION),
+        extensions: count(keys::EXTENSIONS_ALLOWED).saturating_sub(count(keys::EXTENSIONS_USED)),
     }
 }
 
-fn told_explanation(keys: &Keys) -> Explanation {
-    let phase = keys.word("Phase");
-    let holds = match (keys.text("Exemption"), keys.text("Rule")) {
+fn parse_explanation(keys: &Dict) -> Explanation {
+    let phase = keys.word(keys::PHASE);
+    let holds = match (keys.text(keys::EXEMPTION), keys.text(keys::RULE)) {
         (Some(why), _) => Holds::Nothing(why),
         (None, Some(rule)) => Holds::Rule(rule),
         (None, None) if phase == "undecided" => Holds::Undecided,
         (None, None) => Holds::Default,
     };
-    let settings: Vec<(String, String, String)> = keys.list("Settings").unwrap_or_default();
+    let settings: Vec<(String, String, String)> = keys.list(keys::SETTINGS).unwrap_or_default();
     let settings = settings.iter().map(|(key, value, origin)| Setting {
         key: text::one_line(key),
         value: text::one_line(value),
         origin: text::one_line(origin),
     });
-    let schedule: Vec<(String, String, u64)> = keys.list("Schedule").unwrap_or_default();
-    let schedule = schedule.iter().map(|(what, limit, left)| Step {
+    let schedule: Vec<(String, String, u64)> = keys.list(keys::SCHEDULE).unwrap_or_default();
+    let schedule = schedule.iter().map(|(what, limit, left)| ScheduledEvent {
         what: text::one_line(what),
         limit: text::one_line(limit),
         after: Duration::from_micros(*left),
     });
     Explanation {
         about: About::Session {
-            id: keys.word("Id"),
+            id: keys.word(keys::ID),
             phase,
-            no_session: keys.text("NoSession"),
-            unwarned: keys.flag("Unwarned"),
-            absolute_rule: keys.text("AbsoluteRule"),
+            no_session: keys.text(keys::NO_SESSION),
+            unwarned: keys.flag(keys::UNWARNED),
+            absolute_rule: keys.text(keys::ABSOLUTE_RULE),
         },
-        user: keys.word("User"),
-        groups: keys.texts("Groups"),
-        groups_state: keys.text("GroupsState"),
+        user: keys.word(keys::USER),
+        groups: keys.texts(keys::GROUPS),
+        groups_state: keys.text(keys::GROUPS_STATE),
         holds,
-        end_action: keys.text("EndAction"),
+        end_action: keys.text(keys::END_ACTION),
         settings: settings.collect(),
         schedule: schedule.collect(),
     }
@@ -366,19 +372,19 @@ mod tests {
 
     use super::*;
 
-    fn keys<'a>(pairs: impl IntoIterator<Item = (&'a str, Variant<'a>)>) -> Keys {
+    fn keys<'a>(pairs: impl IntoIterator<Item = (&'a str, Variant<'a>)>) -> Dict {
         let owned =
             |(key, value): (&str, Variant<'a>)| (key.to_owned(), value.try_into_owned().unwrap());
-        Keys::new(pairs.into_iter().map(owned).collect())
+        Dict::new(pairs.into_iter().map(owned).collect())
     }
 
     #[test]
     fn missing_unknown_and_mistyped_keys_are_tolerated() {
-        let session = told_session(&keys([
-            ("Id", Variant::from("c1")),
-            ("Uid", Variant::from("not a number")),
-            ("IdleUSec", Variant::from(12_000_000_u64)),
-            ("LeftUSec", Variant::from(5_u32)),
+        let session = parse_session(&keys([
+            (keys::ID, Variant::from("c1")),
+            (keys::UID, Variant::from("not a number")),
+            (keys::IDLE_USEC, Variant::from(12_000_000_u64)),
+            (keys::LEFT_USEC, Variant::from(5_u32)),
             ("Colour", Variant::from("green")),
         ]));
         assert_eq!(
@@ -389,9 +395,9 @@ mod tests {
                 ..Session::default()
             }
         );
-        let explanation = told_explanation(&keys([
-            ("Settings", Variant::from(vec!["not a structure"])),
-            ("Schedule", Variant::from(7_u32)),
+        let explanation = parse_explanation(&keys([
+            (keys::SETTINGS, Variant::from(vec!["not a structure"])),
+            (keys::SCHEDULE, Variant::from(7_u32)),
         ]));
         assert_eq!(explanation.settings, []);
         assert_eq!(explanation.schedule, []);
@@ -399,14 +405,14 @@ mod tests {
 
     #[test]
     fn what_an_older_daemon_leaves_out_is_unknown_and_not_empty() {
-        let old = told_session(&keys([("IdleSource", Variant::from("terminals"))]));
+        let old = parse_session(&keys([(keys::IDLE_SOURCE, Variant::from("terminals"))]));
         assert_eq!((old.agent_source, old.idle_fallbacks), (None, None));
         assert_eq!((old.idle_age, old.inhibited_by), (None, None));
-        let new = told_session(&keys([
-            ("AgentSource", Variant::from("x11")),
-            ("IdleFallbacks", Variant::from(Vec::<String>::new())),
-            ("IdleAgeUSec", Variant::from(1_500_000_u64)),
-            ("InhibitedBy", Variant::from("")),
+        let new = parse_session(&keys([
+            (keys::AGENT_SOURCE, Variant::from("x11")),
+            (keys::IDLE_FALLBACKS, Variant::from(Vec::<String>::new())),
+            (keys::IDLE_AGE_USEC, Variant::from(1_500_000_u64)),
+            (keys::INHIBITED_BY, Variant::from("")),
         ]));
         assert_eq!(new.agent_source.as_deref(), Some("x11"));
         assert_eq!(new.idle_fallbacks, Some(Vec::new()));
@@ -416,7 +422,10 @@ mod tests {
 
     #[test]
     fn an_empty_policy_error_is_none() {
-        let status = told_status(&keys([("PolicyError", Variant::from(""))]), Vec::new());
+        let status = parse_status(
+            &keys([(manager::POLICY_ERROR, Variant::from(""))]),
+            Vec::new(),
+        );
         assert_eq!(status.policy.error, None);
     }
 
@@ -424,24 +433,27 @@ mod tests {
     fn control_characters_do_not_get_past_the_bus() {
         const EVIL: &str = "\u{1b}[2Jevil";
         const TAMED: &str = "\u{fffd}[2Jevil";
-        let session = told_session(&keys([("From", EVIL.into()), ("Rule", EVIL.into())]));
+        let session = parse_session(&keys([
+            (keys::FROM, EVIL.into()),
+            (keys::RULE, EVIL.into()),
+        ]));
         assert_eq!(session.from.as_deref(), Some(TAMED));
         assert_eq!(session.rule.as_deref(), Some(TAMED));
         let error = Variant::from("line 1\n\u{1b}[2J");
-        let status = told_status(&keys([("PolicyError", error)]), Vec::new());
+        let status = parse_status(&keys([(manager::POLICY_ERROR, error)]), Vec::new());
         assert_eq!(status.policy.error.as_deref(), Some("line 1\n\u{fffd}[2J"));
 
-        let explanation = told_explanation(&keys([
-            ("Id", EVIL.into()),
-            ("User", EVIL.into()),
-            ("Phase", EVIL.into()),
-            ("Rule", EVIL.into()),
-            ("Groups", vec![EVIL].into()),
-            ("GroupsState", EVIL.into()),
-            ("NoSession", EVIL.into()),
-            ("EndAction", EVIL.into()),
-            ("Settings", vec![(EVIL, EVIL, EVIL)].into()),
-            ("Schedule", vec![(EVIL, EVIL, 1_u64)].into()),
+        let explanation = parse_explanation(&keys([
+            (keys::ID, EVIL.into()),
+            (keys::USER, EVIL.into()),
+            (keys::PHASE, EVIL.into()),
+            (keys::RULE, EVIL.into()),
+            (keys::GROUPS, vec![EVIL].into()),
+            (keys::GROUPS_STATE, EVIL.into()),
+            (keys::NO_SESSION, EVIL.into()),
+            (keys::END_ACTION, EVIL.into()),
+            (keys::SETTINGS, vec![(EVIL, EVIL, EVIL)].into()),
+            (keys::SCHEDULE, vec![(EVIL, EVIL, 1_u64)].into()),
         ]));
         let all = format!("{explanation:?}");
         assert_eq!(all.matches(TAMED).count(), 13, "{all}");
@@ -452,13 +464,13 @@ mod tests {
     fn what_holds_is_told_by_what_is_there() {
         let holds = |pairs: &[(&'static str, &'static str)]| {
             let pairs = pairs.iter().map(|(key, value)| (*key, (*value).into()));
-            told_explanation(&keys(pairs)).holds
+            parse_explanation(&keys(pairs)).holds
         };
-        assert_eq!(holds(&[("Phase", "running")]), Holds::Default);
-        assert_eq!(holds(&[("Phase", "undecided")]), Holds::Undecided);
-        assert_eq!(holds(&[("Rule", "ssh")]), Holds::Rule("ssh".into()));
+        assert_eq!(holds(&[(keys::PHASE, "running")]), Holds::Default);
+        assert_eq!(holds(&[(keys::PHASE, "undecided")]), Holds::Undecided);
+        assert_eq!(holds(&[(keys::RULE, "ssh")]), Holds::Rule("ssh".into()));
         assert_eq!(
-            holds(&[("Exemption", "root")]),
+            holds(&[(keys::EXEMPTION, "root")]),
             Holds::Nothing("root".into())
         );
     }
@@ -478,12 +490,12 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let guid = Guid::generate();
         let server = Builder::unix_stream(theirs).server(guid).p2p();
-        let server = server.serve_at(PATH, Hung).build();
+        let server = server.serve_at(manager::PATH, Hung).build();
         let client = Builder::unix_stream(ours).p2p().build();
         let (_server, connection) = tokio::try_join!(server, client).unwrap();
         let daemon = Bus {
             connection,
-            patience: Duration::from_millis(50),
+            timeout: Duration::from_millis(50),
         };
         let answer = daemon.status().await;
         assert!(matches!(answer, Err(Error::NoAnswer(_))), "{answer:?}");

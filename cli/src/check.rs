@@ -1,4 +1,4 @@
-//! `check`: what is wrong with a policy, in drawings for people or in JSON.
+//! `check`: prints the errors and warnings of a policy, as text or as JSON.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -9,8 +9,8 @@ use session_timeout_config::{CheckStatus, Checked, Diagnostic, Settings, Sources
 use crate::cli::CheckOptions;
 use crate::text::one_line;
 
-/// Checks the policy that the command line names, or that of the machine: how it came out, and
-/// whether that could be written.
+/// Checks the policy that the command line names, or that of the machine: the result, and whether
+/// it could be written.
 pub(crate) fn run(options: &CheckOptions) -> (CheckStatus, io::Result<()>) {
     let checked = Checked::of(&sources(options.path.as_deref()), options.minima());
     (checked.status(), write(&checked, options))
@@ -22,22 +22,22 @@ fn write(checked: &Checked, options: &CheckOptions) -> io::Result<()> {
     if options.json {
         write_json(checked, &mut out)?;
     } else if options.print {
-        checked.draw(style, &mut err)?;
+        checked.print_diagnostics(style, &mut err)?;
         let settings = checked.settings();
         let printed = settings.map(Settings::print).unwrap_or_default();
         out.write_all(printed.as_bytes())?;
     } else {
-        checked.tell(style, &mut out, &mut err)?;
+        checked.print(style, &mut out, &mut err)?;
     }
     out.flush()
 }
 
-/// What is at this path, or the policy of the machine.
+/// The policy at this path, or that of the machine.
 pub(crate) fn sources(path: Option<&Path>) -> Sources {
     path.map_or_else(Sources::system, Sources::at)
 }
 
-/// How to draw on standard error.
+/// The style of diagnostics on standard error.
 pub(crate) fn style(choice: anstream::ColorChoice) -> Style {
     let choice = match choice {
         anstream::ColorChoice::Auto => anstream::AutoStream::choice(&io::stderr()),
@@ -54,18 +54,18 @@ fn write_json(checked: &Checked, out: &mut impl io::Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Keys are only ever added. What is unknown or does not apply is `null`.
+/// Keys are only added, never changed. What is unknown or does not apply is `null`.
 #[derive(Serialize)]
 struct Document {
     status: &'static str,
     files: Option<Vec<String>>,
     rules: Option<Vec<String>>,
-    errors: Vec<Finding>,
-    warnings: Vec<Finding>,
+    errors: Vec<PolicyProblem>,
+    warnings: Vec<PolicyProblem>,
 }
 
 #[derive(Serialize)]
-struct Finding {
+struct PolicyProblem {
     severity: String,
     file: Option<String>,
     line: Option<usize>,
@@ -85,9 +85,9 @@ impl From<&Checked> for Document {
             let names = settings.rules.iter().map(|rule| one_line(&rule.name));
             names.collect()
         });
-        let errors = checked.errors().iter().map(Finding::from);
+        let errors = checked.errors().iter().map(PolicyProblem::from);
         let unreadable = checked.unreadable();
-        let unreadable = unreadable.as_deref().map(Finding::without_a_place);
+        let unreadable = unreadable.as_deref().map(PolicyProblem::without_a_place);
         Self {
             status: match checked.status() {
                 CheckStatus::Good => "good",
@@ -97,12 +97,12 @@ impl From<&Checked> for Document {
             files,
             rules,
             errors: errors.chain(unreadable).collect(),
-            warnings: checked.warnings().iter().map(Finding::from).collect(),
+            warnings: checked.warnings().iter().map(PolicyProblem::from).collect(),
         }
     }
 }
 
-impl From<&Diagnostic> for Finding {
+impl From<&Diagnostic> for PolicyProblem {
     fn from(diagnostic: &Diagnostic) -> Self {
         Self {
             severity: diagnostic.severity().to_string(),
@@ -116,8 +116,8 @@ impl From<&Diagnostic> for Finding {
     }
 }
 
-impl Finding {
-    /// The reason why nothing was read, which is in no place of any text.
+impl PolicyProblem {
+    /// The reason why nothing was read, which has no place in a text.
     fn without_a_place(reason: &str) -> Self {
         Self {
             severity: "error".to_owned(),

@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// The exit status is 0 where the policy can be put in force, 1 where it has errors, and 2
     /// where it cannot be read.
     Check(CheckOptions),
-    /// Find out what works on this machine and what does not, and say what mends it
+    /// Find out what works on this machine and what does not, and say what fixes it
     ///
     /// Looks at the way in (PAM, sshd), at the daemon and its policy, at the sessions and who
     /// tells their idle time, at others that would end sessions first, and at the system. root
@@ -96,18 +96,18 @@ pub(crate) struct LeftOptions {
 
 impl LeftOptions {
     /// How often it is printed.
-    pub(crate) const fn often(&self) -> Often {
+    pub(crate) const fn print_mode(&self) -> PrintMode {
         if self.watch {
-            Often::Watch
+            PrintMode::Watch
         } else {
-            Often::Once
+            PrintMode::Once
         }
     }
 }
 
 /// How often what is left is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Often {
+pub(crate) enum PrintMode {
     Once,
     /// Whenever it changes.
     Watch,
@@ -132,7 +132,7 @@ impl DoctorOptions {
         if self.verbose {
             Detail::Everything
         } else {
-            Detail::Ills
+            Detail::Problems
         }
     }
 }
@@ -141,7 +141,7 @@ impl DoctorOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
     /// What is not well; the rest is counted.
-    Ills,
+    Problems,
     Everything,
 }
 

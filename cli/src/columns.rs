@@ -1,20 +1,20 @@
-//! Texts in straight columns, and lines in colours.
+//! Aligned columns and coloured lines.
 
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
-/// The titles of columns.
+/// The style of column titles.
 pub(crate) const HEADER: Style = Style::new().bold();
-/// What matters least.
+/// The style of the least important lines.
 pub(crate) const QUIET: Style = Style::new().dimmed();
-/// What comes soon, or is out of the ordinary.
+/// The style of warnings, and of ends that come soon.
 pub(crate) const SOON: Style = AnsiColor::Yellow.on_default();
-/// What comes now.
+/// The style of errors, and of ends that come now.
 pub(crate) const NOW: Style = AnsiColor::Red.on_default();
 
-/// Between two columns.
+/// The space between two columns.
 const GAP: &str = "  ";
 
 /// The width of the widest of these texts.
@@ -23,12 +23,12 @@ pub(crate) fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {
     widths.max().unwrap_or(0)
 }
 
-/// The width of a row of columns that are so wide.
+/// The total width of columns of these widths.
 pub(crate) fn total_width(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
 }
 
-/// The cells, each followed by blanks up to its width. A cell that is wider moves those after it.
+/// The cells, each padded to its width. A wider cell shifts those after it.
 pub(crate) fn row<'a>(cells: impl IntoIterator<Item = (&'a str, usize)>) -> String {
     let padded = cells.into_iter().map(|(text, width)| {
         // Not `{:<width$}`: that counts characters, and some are two columns wide.

@@ -1,4 +1,4 @@
-//! What can go wrong, in sentences that say what to do next.
+//! The errors of the command, with texts that say what to do.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -11,42 +11,43 @@ use crate::text;
 /// Why the command failed.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// There is no system bus to ask on.
+    /// There is no system bus.
     NoBus(String),
     /// Nobody owns the daemon's name on the bus.
     NotRunning,
     /// The daemon or the bus took too long.
     NoAnswer(Duration),
-    /// The bus does not let us ask.
+    /// The bus refuses the call.
     AccessDenied(String),
-    /// An answer that we do not understand.
+    /// A reply that cannot be parsed.
     BadAnswer(String),
-    /// The daemon does not answer this, and says why: there is no such session to be seen.
+    /// The daemon refused: there is no such session that the caller may see.
     Refused(String),
-    /// Somebody asked us to end, before there was an answer.
+    /// A signal ended the command before there was a reply.
     Interrupted,
-    /// Nobody can tell which session is the caller's own.
+    /// The session of the caller is unknown.
     NoOwnSession,
-    /// The daemon does not know this question.
+    /// The daemon does not have this method.
     OldDaemon,
     /// There is no account of this name.
     NoSuchUser(String),
-    /// Nobody can tell who this user is, or which groups they are in.
+    /// The name services could not look up this user or its groups.
     Accounts {
         /// The user's name.
         user: String,
         /// Why.
         why: String,
     },
-    /// The policy came out so, and what is wrong with it has been drawn.
+    /// The policy is not valid; its errors have been printed.
     Policy(CheckStatus),
-    /// `doctor` itself failed, whose other statuses are about the machine.
+    /// `doctor` itself failed. It has an exit status of its own, since the others describe the
+    /// machine.
     Doctor(Box<Error>),
-    /// `left` failed, whose statuses tell prompts and bars why.
+    /// `left` failed. It has exit statuses of its own, for prompts and status bars.
     Left(Box<Error>),
-    /// Our own output could not be written.
+    /// The output could not be written.
     Output(std::io::Error),
-    /// The operating system gave us no event loop.
+    /// The event loop could not be created.
     Runtime(std::io::Error),
 }
 

@@ -1,8 +1,8 @@
-//! The `session-timeout` command: what the daemon knows and what the policy says, for people and
-//! for scripts.
+//! The `session-timeout` command: shows what the daemon knows and what the policy says, as text and
+//! as JSON.
 //!
-//! It has no authority and no state. Of sessions it asks the daemon, once, and the daemon decides
-//! who may see which; a policy it reads with the daemon's own code.
+//! It has no privileges and no state. The daemon decides which sessions the caller may see.
+//! Policies are read with the same code as in the daemon.
 
 #![forbid(unsafe_code)]
 
@@ -11,19 +11,16 @@ mod bus;
 mod check;
 mod cli;
 mod columns;
+mod current_session;
+mod dict;
 mod doctor;
 mod error;
 mod explain;
 mod extend;
-mod json;
-mod keys;
 mod left;
 mod no_session;
-mod notes;
-mod own;
 mod run;
 mod status;
-mod table;
 mod text;
 mod tty_agent;
 

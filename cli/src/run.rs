@@ -1,4 +1,4 @@
-//! Does what the command line asks for.
+//! Runs the command that the command line names.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -10,16 +10,16 @@ use session_timeout_texts::Language;
 use crate::accounts::Account;
 use crate::bus::{self, Bus};
 use crate::cli::{
-    Cli, Color, Command, DoctorOptions, ExplainOptions, LeftOptions, LoginOptions, Often, Shell,
-    StatusOptions,
+    Cli, Color, Command, DoctorOptions, ExplainOptions, LeftOptions, LoginOptions, PrintMode,
+    Shell, StatusOptions,
 };
 use crate::error::Error;
 use crate::explain::login::{self, Candidate};
 use crate::explain::{self, Explanation};
 use crate::left::{self, Left, waybar};
-use crate::{check, doctor, extend, json, own, table};
+use crate::{check, current_session, doctor, extend, status};
 
-/// Runs one command and prints what it has to say.
+/// Runs one command and prints its output.
 pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Status(options) => print_status(&options),
@@ -41,7 +41,8 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
     }
 }
 
-/// What became of printing. `session-timeout status | head -1` is no failure.
+/// The exit status after printing. A closed pipe, as in `session-timeout status | head -1`, is no
+/// failure.
 fn printed(written: io::Result<()>, code: ExitCode) -> Result<ExitCode, Error> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Output(error)),
@@ -60,10 +61,10 @@ fn wait_for<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Erro
 fn print_status(options: &StatusOptions) -> Result<ExitCode, Error> {
     let status = wait_for(bus::status())?;
     let written = if options.json {
-        print_json(|out| json::write(&status, out))
+        print_json(|out| status::json::write(&status, out))
     } else {
         let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
-        print_text(&table::render(&status, width), options.color)
+        print_text(&status::render_text::render(&status, width), options.color)
     };
     printed(written, ExitCode::SUCCESS)
 }
@@ -71,7 +72,7 @@ fn print_status(options: &StatusOptions) -> Result<ExitCode, Error> {
 /// Prints what a session has left: once, or line by line until it is over.
 async fn print_left(options: &LeftOptions) -> Result<(), Error> {
     let bus = Bus::system().await?;
-    let left = own::session(&bus, options.session.as_deref()).await?;
+    let left = current_session::session(&bus, options.session.as_deref()).await?;
     let language = Language::of_environment();
     let line = |left: &Left, now| {
         if options.json {
@@ -96,9 +97,9 @@ async fn print_left(options: &LeftOptions) -> Result<(), Error> {
         }
         Ok(changes_in)
     };
-    match options.often() {
-        Often::Once => show(&left, left::now()).map(drop),
-        Often::Watch => left::watch::watch(&bus, left, show).await,
+    match options.print_mode() {
+        PrintMode::Once => show(&left, left::now()).map(drop),
+        PrintMode::Watch => left::watch::watch(&bus, left, show).await,
     }
 }
 
@@ -110,7 +111,7 @@ fn print_explanation(options: &ExplainOptions) -> Result<ExitCode, Error> {
     let written = if options.json {
         print_json(|out| explain::json::write(&explanation, out))
     } else {
-        print_text(&explain::people::render(&explanation), options.color)
+        print_text(&explain::render_text::render(&explanation), options.color)
     };
     printed(written, ExitCode::SUCCESS)
 }
@@ -120,15 +121,15 @@ fn print_diagnosis(options: &DoctorOptions) -> Result<ExitCode, Error> {
     let written = if options.json {
         print_json(|out| doctor::json::write(&diagnosis, out))
     } else {
-        let text = doctor::people::render(&diagnosis, options.detail());
+        let text = doctor::render_text::render(&diagnosis, options.detail());
         print_text(&text, options.color)
     };
     printed(written, diagnosis.exit_code().into())
 }
 
-/// The explanation of a login that might be.
+/// The explanation of a hypothetical login.
 fn imagined(options: &LoginOptions, color: Color) -> Result<Explanation, Error> {
-    // The command line has a user wherever it has no session.
+    // clap requires a user if there is no session.
     let user = options.user.as_deref().unwrap_or_default();
     let groups = options
         .group
@@ -154,7 +155,7 @@ fn imagined(options: &LoginOptions, color: Color) -> Result<Explanation, Error> 
     let checked = Checked::of(&sources, options.minima());
     let (Some(settings), Some(files)) = (checked.settings(), checked.files()) else {
         let style = check::style(color.into());
-        let drawn = checked.draw(style, &mut io::stderr().lock());
+        let drawn = checked.print_diagnostics(style, &mut io::stderr().lock());
         drawn.map_err(Error::Output)?;
         return Err(Error::Policy(checked.status()));
     };

@@ -1,22 +1,22 @@
-//! Text from elsewhere, made safe to print.
+//! Sanitizes text from outside for printing, and joins lists of words.
 //!
-//! User names, hosts and file contents reach us over the bus. A terminal obeys control characters
-//! in them (CVE-2024-28085 is what came of that in wall(1)), so none gets past this file.
+//! User names, hosts and file contents may contain control characters, which a terminal obeys
+//! (CVE-2024-28085 is such a bug of wall(1)).
 
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 
-/// One line: no control characters at all.
+/// One line, without any control characters.
 pub(crate) fn one_line(text: &str) -> String {
-    harmless(text)
+    sanitize(text)
 }
 
-/// Several lines: newlines stay.
+/// Several lines: newlines are kept.
 pub(crate) fn lines(text: &str) -> String {
-    let lines: Vec<String> = text.trim_end().split('\n').map(harmless).collect();
+    let lines: Vec<String> = text.trim_end().split('\n').map(sanitize).collect();
     lines.join("\n")
 }
 
-/// `a`, `a and b`, `a, b and c`; of many the first few.
+/// `a`, `a and b`, `a, b and c`; of a longer list only the first few.
 pub(crate) fn listed(items: &[&str], last: &str) -> String {
     const MOST: usize = 5;
     match items {

@@ -1,7 +1,7 @@
-//! polkit's own agent for terminals: it asks for the password where no desktop does.
+//! Runs polkit's agent for terminals, which asks for the password if no agent of a desktop does.
 //!
-//! It is another process, which reads the password, checks it and tells polkit; nothing of that
-//! comes to us.
+//! The agent is a separate process, which reads and checks the password and informs polkit; this
+//! command never sees it.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -13,25 +13,26 @@ use nix::unistd::Pid;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
-/// Where polkit has it: not looked for in `PATH`, because it is given a password.
+/// Its absolute path: `PATH` is not searched, since the program is given a password.
 const PROGRAM: &str = "/usr/bin/pkttyagent";
-/// How long it may take to begin and to end.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to start and to stop.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Who asks for a password.
-pub(crate) enum Asker {
-    /// The agent of this command.
+/// Which program asks for a password.
+pub(crate) enum PasswordAgent {
+    /// The agent that this command started.
     Agent(Child),
     /// The desktop's agent, if it has one: no agent for terminals is installed.
     NotInstalled,
-    /// The desktop's agent, if it has one: this is no terminal.
+    /// The desktop's agent, if it has one: standard input is no terminal.
     NoTerminal,
     /// Nobody: root is not asked.
     Nobody,
 }
 
-impl Asker {
-    /// Starts an agent where one can ask, and waits until polkit knows it.
+impl PasswordAgent {
+    /// Starts an agent if it can ask on this terminal, and waits until it is registered with
+    /// polkit.
     pub(crate) async fn start() -> Self {
         if nix::unistd::geteuid().is_root() {
             return Self::Nobody;
@@ -42,8 +43,8 @@ impl Asker {
         if !Path::new(PROGRAM).exists() {
             return Self::NotInstalled;
         }
-        // --fallback: the agent of a desktop goes first. Its standard output is what it closes when
-        // polkit knows it; it speaks with its user on the terminal itself.
+        // --fallback: the agent of a desktop has precedence. The agent closes its standard output
+        // when it is registered; it talks to the user through the terminal device.
         let started = Command::new(PROGRAM)
             .args(["--notify-fd", "1", "--fallback", "--process"])
             .arg(std::process::id().to_string())
@@ -58,19 +59,19 @@ impl Asker {
         if let Some(mut ready) = agent.stdout.take() {
             let mut nothing = Vec::new();
             let closed = ready.read_to_end(&mut nothing);
-            // Where it does not come to that, polkit says what is missing.
-            let _ = tokio::time::timeout(PATIENCE, closed).await;
+            // If it fails, the reply of polkit says what is missing.
+            let _ = tokio::time::timeout(TIMEOUT, closed).await;
         }
         Self::Agent(agent)
     }
 
-    /// Ends the agent. Asked to, it leaves the terminal as it was.
+    /// Ends the agent, by a signal after which it restores the terminal.
     pub(crate) async fn stop(self) {
         let Self::Agent(mut agent) = self else { return };
-        // Not waited for yet, so that the number is still its own.
+        // The process was not waited for yet, so the process id is still valid.
         if let Some(pid) = agent.id().and_then(|pid| i32::try_from(pid).ok()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
-        let _ = tokio::time::timeout(PATIENCE, agent.wait()).await;
+        let _ = tokio::time::timeout(TIMEOUT, agent.wait()).await;
     }
 }

@@ -1,18 +1,19 @@
-//! What is wrong with a text, and where: on one line for logs, drawn with the text for people.
+//! Diagnostics: an error or warning about a place in a text, on one line for logs, or rendered with
+//! the line of the text for people.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use session_timeout_texts::{harmless, is_harmful};
+use session_timeout_texts::{is_unprintable, sanitize};
 
-/// How bad it is.
+/// How severe it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The text is not taken.
+    /// The policy is not put in force.
     Error,
-    /// The text is taken, and does something that was hardly meant.
+    /// The policy is put in force, and probably does something that was not intended.
     Warning,
 }
 
@@ -25,19 +26,19 @@ impl fmt::Display for Severity {
     }
 }
 
-/// What a drawing may be made of.
+/// How a diagnostic is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Text alone.
+    /// As text without colours.
     Plain,
-    /// Text and the colours of a terminal.
+    /// With the colours of a terminal.
     Coloured,
 }
 
-/// One thing that is wrong, and its place.
+/// One error or warning, and its place.
 ///
-/// `Display` is one line: `FILE:LINE:COLUMN: error: MESSAGE; LABEL; HELP`. It never has control
-/// characters in it, whatever the text had.
+/// `Display` is one line: `FILE:LINE:COLUMN: error: MESSAGE; LABEL; HELP`. It contains no control
+/// characters, whatever the text contains.
 #[derive(Clone)]
 pub struct Diagnostic {
     source: Arc<Source>,
@@ -45,7 +46,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// How bad it is.
+    /// How severe it is.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.problem.severity
@@ -69,7 +70,7 @@ impl Diagnostic {
         self.source.line(self.problem.span.start).column
     }
 
-    /// The bytes of the text that are meant.
+    /// The range of bytes in the text that it is about.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.problem.span.clone()
@@ -81,7 +82,7 @@ impl Diagnostic {
         &self.problem.message
     }
 
-    /// What is wrong with exactly this place: what was expected, which range holds.
+    /// What is wrong at this place: what was expected, or the allowed range.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.problem.label.as_deref()
@@ -93,8 +94,8 @@ impl Diagnostic {
         self.problem.help.as_deref()
     }
 
-    /// The drawing, of several lines: the message, the line of the text, and a mark under the
-    /// place. Without a newline at the end.
+    /// Several lines: the message, the line of the text, and a mark under the place. Without a
+    /// newline at the end.
     #[must_use]
     pub fn render(&self, style: Style) -> String {
         let span = &self.problem.span;
@@ -141,13 +142,13 @@ impl fmt::Display for Diagnostic {
 }
 
 impl fmt::Debug for Diagnostic {
-    /// The one line: the text behind it may be a megabyte.
+    /// One line, without the source text, which may be a megabyte long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Diagnostic({self})")
     }
 }
 
-/// A diagnostic that does not know its text yet.
+/// An error or warning, before it is joined with its text.
 #[derive(Clone)]
 pub(crate) struct Problem {
     pub(crate) severity: Severity,
@@ -175,7 +176,7 @@ impl Problem {
         }
     }
 
-    /// Whether it is the same message about the same place, whatever else is said.
+    /// Whether it has the same message and place, regardless of label and help.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         self.span == other.span && self.message == other.message
     }
@@ -185,7 +186,7 @@ impl Problem {
         self
     }
 
-    /// This help, where there is none yet.
+    /// Adds this help if there is none yet.
     pub(crate) fn or_help(self, help: impl Into<String>) -> Self {
         match self.help {
             None => self.help(help),
@@ -199,8 +200,7 @@ impl Problem {
     }
 }
 
-/// More problems than this in one text are not reported: nobody reads on, and a megabyte of
-/// nonsense has a million.
+/// The maximum number of reported problems of a text: a megabyte of garbage has a million.
 const MAX_DIAGNOSTICS: usize = 50;
 
 /// The diagnostics of a text, in its order.
@@ -223,7 +223,7 @@ pub(crate) struct Source {
     text: String,
     /// Where each line starts; the first one is 0.
     starts: Vec<usize>,
-    /// Where the first byte was that is no UTF-8, and in its place a replacement character is.
+    /// The offset of the first byte that is not UTF-8, where the text has a replacement character.
     not_utf8: Option<usize>,
 }
 
@@ -241,14 +241,14 @@ impl Source {
     pub(crate) fn new(name: &str, text: &str) -> Self {
         let ends = text.match_indices('\n').map(|(end, _)| end + 1);
         Self {
-            name: harmless(name),
+            name: sanitize(name),
             text: text.to_owned(),
             starts: std::iter::once(0).chain(ends).collect(),
             not_utf8: None,
         }
     }
 
-    /// The text that these bytes are, or would be if they were UTF-8.
+    /// The text of these bytes; what is not UTF-8 is replaced.
     pub(crate) fn from_bytes(name: &str, bytes: &[u8]) -> Self {
         let error = std::str::from_utf8(bytes).err();
         Self {
@@ -263,7 +263,7 @@ impl Source {
         Some(start..start + char::REPLACEMENT_CHARACTER.len_utf8())
     }
 
-    /// The name, as it may be shown.
+    /// The name, sanitized.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -304,23 +304,23 @@ impl Source {
     }
 }
 
-/// A piece of the text that is quoted in a message: short, and without control characters.
+/// A part of the text for quoting in a message: shortened and sanitized.
 pub(crate) fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 60;
     match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => harmless(text.get(..end).unwrap_or_default()) + "...",
-        None => harmless(text),
+        Some((end, _)) => sanitize(text.get(..end).unwrap_or_default()) + "...",
+        None => sanitize(text),
     }
 }
 
-/// A line for the drawing, which expands tabs by itself.
+/// The line, sanitized except for tabs, which the renderer expands.
 fn drawable(line: &str) -> String {
-    line.replace(|c: char| c != '\t' && is_harmful(c), REPLACEMENT)
+    line.replace(|c: char| c != '\t' && is_unprintable(c), REPLACEMENT)
 }
 
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// The last place that is not after `index` and between two characters.
+/// The last character boundary at or before `index`.
 pub(crate) fn floor_char_boundary(text: &str, index: usize) -> usize {
     let mut index = index.min(text.len());
     while !text.is_char_boundary(index) {
@@ -388,7 +388,7 @@ error: wrong
         let problem = Problem::error(4..text.len(), shown(text)).label(shown(text));
         let diagnostic = locate(&Arc::new(Source::new("x\u{9b}", text)), vec![problem]).remove(0);
         for out in [diagnostic.to_string(), diagnostic.render(Style::Plain)] {
-            let commands = |c: &char| is_harmful(*c) && *c != '\n';
+            let commands = |c: &char| is_unprintable(*c) && *c != '\n';
             assert_eq!(out.chars().filter(commands).count(), 0, "{out}");
         }
         assert!(diagnostic.render(Style::Coloured).contains("\u{1b}[1m"));

@@ -1,9 +1,9 @@
-//! Durations, as an administrator writes them and as people read them.
+//! Reads and writes durations as they stand in a policy.
 //!
 //! The written form is that of systemd.time(7), in whole numbers and with units up to the day:
 //! `30s`, `15min`, `1h30min`, `1h 30min`, `90 min`. As there, `m` is a minute, units may come in
-//! any order, and their sum counts. Unlike there, a number without a unit is an error: half of
-//! its readers would take it for seconds and the other half for minutes.
+//! any order, and their sum counts. Unlike there, a number without a unit is an error, since some
+//! readers take it for seconds and others for minutes.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,8 +16,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// Reads a duration.
 ///
-/// # Errors
-/// [`DurationError`], which says what is wrong and what to write.
+/// # Errors [`DurationError`], whose text says what is wrong and what to write instead.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text.trim_matches(is_blank);
     if rest.is_empty() {
@@ -59,9 +58,9 @@ pub fn print(duration: Duration) -> String {
 /// What is wrong with a duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DurationError {
-    /// There is no text.
+    /// The text is empty.
     Empty,
-    /// A number was expected, and there is something else.
+    /// There is something else where a number is expected.
     NoNumber,
     /// A number with a sign.
     Negative,
@@ -71,7 +70,7 @@ pub enum DurationError {
     NoUnit(String),
     /// There is no such unit.
     Unit(String),
-    /// More than a machine can count.
+    /// More seconds than a `u64` can hold.
     TooLong,
 }
 
@@ -121,8 +120,8 @@ fn unit_seconds(unit: &str) -> Option<u64> {
     }
 }
 
-/// Hours, minutes and seconds, without those that are zero; never empty. Days are not used: limits
-/// end at 24 h, and "24 h" is what everybody calls them.
+/// Hours, minutes and seconds, without those that are zero; never empty. Days are not used: the
+/// longest limit is 24 h, and is called that.
 fn terms(duration: Duration) -> impl Iterator<Item = (u64, &'static str)> {
     let seconds = duration.as_secs();
     [
@@ -134,7 +133,7 @@ fn terms(duration: Duration) -> impl Iterator<Item = (u64, &'static str)> {
     .filter(move |&(number, unit)| number > 0 || (seconds == 0 && unit == "s"))
 }
 
-/// `text` split after its first characters that are `wanted`.
+/// Splits `text` after its leading characters that are `wanted`.
 fn leading(text: &str, wanted: impl Fn(char) -> bool) -> (&str, &str) {
     let end = text.find(|c| !wanted(c)).unwrap_or(text.len());
     text.split_at(end)

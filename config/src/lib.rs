@@ -1,12 +1,11 @@
-//! The policy files: text in, policy out, and for everything that is wrong with them a diagnostic
-//! that shows the place.
+//! Reads policy files into settings, with a diagnostic that shows the place of each error.
 //!
-//! A text becomes a policy in steps: a *document* is one text as it is typed, each value checked
-//! by itself; *merged* documents are one, in which a later file has replaced what it says again;
-//! *resolved*, each table has every value, its own or an inherited one, and the values are checked
-//! against each other; the *settings* are that and where each value is from. All errors of all
-//! files come in one go, because an administrator who corrects one should not meet the next only
-//! afterwards. [`load()`] reads the files, and is the only part that touches the disk.
+//! A policy is read in steps. `parse/` makes a *document* of each text and checks each value by
+//! itself. `resolve/` *merges* the documents, so that later files replace values of earlier ones,
+//! and *resolves* the value of each key for each rule. `lint/` checks the values against each
+//! other. The *settings* are the result, with the origin of each value. All errors of all files are
+//! reported at once. `load/` reads the files, and is the only part that uses the file system.
+//! `keys/` has the list of keys.
 //!
 //! ```
 //! use session_timeout_config::{Minima, Style, parse};
@@ -26,44 +25,28 @@
 
 #![forbid(unsafe_code)]
 
-mod advice;
-mod check;
-mod contradiction;
-mod cover;
 mod diagnostic;
-mod document;
 pub mod duration;
-mod file;
-mod fragment;
-mod host;
 mod keys;
-pub mod last_good;
+mod lint;
 mod load;
 pub mod login_defs;
-mod matching;
-mod merge;
-mod message;
 mod origin;
-mod parents;
+mod parse;
 mod preset;
 mod print;
-mod range;
 mod resolve;
-mod rules;
 mod settings;
-mod sources;
-mod syntax;
-mod tables;
-mod texts;
-mod unreachable;
-mod value;
+mod source_map;
 
-pub use check::{CheckStatus, Checked, check};
 pub use diagnostic::{Diagnostic, Severity, Style};
-pub use document::MAX_FILE_BYTES;
+pub use keys::KEYS;
+pub use keys::range::Minima;
+pub use load::check::{CheckStatus, Checked, check};
+pub use load::last_good;
+pub use load::parents::{Distrusted, distrusted};
+pub use load::sources::Sources;
 pub use load::{LoadError, Loaded, MAX_DROP_INS, load};
 pub use origin::{BUILT_IN_MESSAGE, Origin, Place, Setting};
-pub use parents::{Distrusted, distrusted};
-pub use range::Minima;
+pub use parse::document::MAX_FILE_BYTES;
 pub use settings::{Effective, RuleSettings, Settings, parse};
-pub use sources::Sources;

@@ -1,4 +1,4 @@
-//! Which accounts are people's, as the machine has it.
+//! Reads from login.defs(5) which accounts belong to people.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ const LOGIN_DEFS: &str = "/etc/login.defs";
 /// Its value where that file has none: the default of shadow, and of Debian.
 const UID_MIN: Uid = Uid::new(1000);
 
-/// The first user id of people: accounts below it are the system's.
+/// The lowest user id of people's accounts; accounts below it are system accounts.
 #[must_use]
 pub fn first_regular_uid() -> Uid {
     let defs = fs::read_to_string(LOGIN_DEFS).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Where a value of the policy comes from.
+//! The origin of each value of a policy: the line of a file, a preset, or built in.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::preset::Preset;
 
-/// A line of a policy file.
+/// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The file, as it was given.
@@ -21,10 +21,10 @@ impl fmt::Display for Place {
     }
 }
 
-/// Who set a value.
+/// What set a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody: it is the built-in one.
+    /// No file: it is the built-in value.
     BuiltIn,
     /// A key that is written here.
     File(Place),
@@ -32,7 +32,7 @@ pub enum Origin {
     Preset {
         /// Its name in the policy.
         name: &'static str,
-        /// The text that its numbers are from.
+        /// The standard that its numbers are from.
         source: &'static str,
         /// Where the policy names it.
         place: Place,
@@ -55,25 +55,25 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One value that holds, and who set it.
+/// One value that holds, and what set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The key as it is written in a table: `grace`, `extend.times`.
     pub key: &'static str,
-    /// The value as TOML. A `message` that nobody set has no form in TOML: it is
+    /// The value as TOML. The built-in `message` has no form in TOML: it is
     /// [`BUILT_IN_MESSAGE`].
     pub value: String,
-    /// Who set it.
+    /// What set it.
     pub origin: Origin,
 }
 
-/// What [`Setting`] shows for a `message` that nobody set.
+/// The value of [`Setting`] for the built-in `message`.
 pub const BUILT_IN_MESSAGE: &str = "(the built-in text)";
 
-/// A place in one of the texts that make up a policy.
+/// A span of one of the texts that make up a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct At {
-    /// The number of the text, in the order in which they are taken.
+pub(crate) struct TextSpan {
+    /// The index of the text, in the order of merging.
     pub(crate) text: usize,
     pub(crate) span: Range<usize>,
 }
@@ -82,7 +82,7 @@ pub(crate) struct At {
 #[derive(Clone, Debug)]
 pub(crate) struct Placed<T> {
     pub(crate) value: T,
-    pub(crate) at: At,
+    pub(crate) at: TextSpan,
 }
 
 /// Which table a value was found in. A rule's own values come before those of `[default]`.
@@ -92,19 +92,19 @@ pub(crate) enum Table {
     Rule,
 }
 
-/// Who set a value, before the texts are forgotten.
+/// What set a value: an [`Origin`] whose places are spans of the texts.
 #[derive(Clone, Debug)]
-pub(crate) enum By {
-    Nobody,
-    Key(Table, At),
-    Preset(Table, &'static Preset, At),
+pub(crate) enum SetBy {
+    BuiltIn,
+    Key(Table, TextSpan),
+    Preset(Table, &'static Preset, TextSpan),
 }
 
-impl By {
-    /// Where, and in which table.
-    pub(crate) const fn at(&self) -> Option<(Table, &At)> {
+impl SetBy {
+    /// The table and the place.
+    pub(crate) const fn at(&self) -> Option<(Table, &TextSpan)> {
         match self {
-            Self::Nobody => None,
+            Self::BuiltIn => None,
             Self::Key(table, at) | Self::Preset(table, _, at) => Some((*table, at)),
         }
     }
@@ -117,13 +117,13 @@ impl By {
     /// A value for people: `15 min`, `15 min by preset "stig"`.
     pub(crate) fn sets(&self, value: &str) -> String {
         match self {
-            Self::Nobody | Self::Key(..) => value.to_owned(),
+            Self::BuiltIn | Self::Key(..) => value.to_owned(),
             Self::Preset(_, preset, _) => format!("{value} by preset \"{}\"", preset.name),
         }
     }
 
-    /// What is more particular: a rule than `[default]`, a later file than an earlier one, a key
-    /// than a preset. Of two values that do not go together, the more particular makes it so.
+    /// How specific it is: a rule is more specific than `[default]`, a later file than an earlier
+    /// one, a key than a preset. A conflict of two values is reported at the more specific one.
     pub(crate) fn rank(&self) -> (Option<Table>, usize, bool) {
         let (table, text) = match self.at() {
             Some((table, at)) => (Some(table), at.text),

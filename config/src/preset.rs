@@ -1,14 +1,14 @@
-//! The numbers of well-known rules, by name.
+//! The presets: named limits from published standards.
 //!
-//! A preset sets what its source names a number for, and nothing else. That a policy has these
-//! numbers does not by itself mean that the whole rule is met.
+//! A preset sets only the limits for which its source states a number. A policy with these numbers
+//! does not necessarily comply with the whole standard.
 
 use std::time::Duration;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// A set of limits with a name.
+/// A named set of limits.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Preset {
     pub(crate) name: &'static str,
@@ -17,7 +17,7 @@ pub(crate) struct Preset {
     pub(crate) inactivity_timeout: Option<Duration>,
 }
 
-/// All there are.
+/// All presets.
 pub(crate) static PRESETS: [Preset; 5] = [
     // 8.2.8: "If a user session has been idle for more than 15 minutes, the user is required to
     // re-authenticate".

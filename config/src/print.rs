@@ -1,103 +1,41 @@
-//! A policy back to text: value by value, and whole.
-
-use std::time::Duration;
+//! Prints a policy as one policy file.
 
 use session_timeout_policy::{Match, Pattern, Reach};
 
-use crate::duration;
-use crate::fragment::{ACTIONS, ACTIVITIES, BELLS, LeadsTyped, MESGS, UNKNOWN_IDLE};
-use crate::matching::{CLASSES, TYPES};
+use crate::keys::toml_text::{list, string, word};
 use crate::origin::{BUILT_IN_MESSAGE, Setting, Table};
-use crate::resolve::{Resolved, VALUES, leads};
-use crate::settings::{Effective, RuleSettings};
-use crate::texts::Texts;
-use crate::value::Choice;
+use crate::parse::matching::{CLASSES, TYPES};
+use crate::settings::{PrintedSetting, Settings};
 
-/// A setting, and the table that it was found in; `None`: it is built in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Printed {
-    pub(crate) setting: Setting,
-    pub(crate) table: Option<Table>,
-}
-
-/// Every value, in the order of the manual.
-pub(crate) fn settings(resolved: &Resolved, texts: &Texts) -> Vec<Printed> {
-    let printed = resolved.by_key().into_iter().zip(values(resolved));
-    let printed = printed.map(|((key, by), value)| Printed {
-        setting: Setting {
-            key,
-            value,
-            origin: texts.origin(by),
-        },
-        table: by.at().map(|(table, _)| table),
-    });
-    printed.collect()
-}
-
-/// The values as TOML, in the order of [`Resolved::by_key`].
-fn values(resolved: &Resolved) -> [String; VALUES] {
-    let Resolved {
-        session_timeout,
-        session_warnings,
-        inactivity_timeout,
-        inactivity_warnings,
-        lock_after,
-        action,
-        activity,
-        unknown_idle,
-        grace,
-        extend_times,
-        extend_by,
-        message,
-        bell,
-        mesg,
-    } = resolved;
-    let counted = ACTIVITIES.iter();
-    let counted = counted.filter(|choice| activity.value.contains(&choice.meaning));
-    let message = message.value.as_deref();
-    [
-        length(session_timeout.value),
-        lengths(&session_warnings.value),
-        length_or_off(inactivity_timeout.value),
-        lengths(&inactivity_warnings.value),
-        length_or_off(lock_after.value),
-        word(&ACTIONS, &action.value),
-        list(counted.map(|choice| string(choice.word))),
-        word(&UNKNOWN_IDLE, &unknown_idle.value),
-        length(grace.value),
-        extend_times.value.to_string(),
-        length(extend_by.value),
-        message.map_or_else(|| BUILT_IN_MESSAGE.to_owned(), string),
-        word(&BELLS, &bell.value),
-        word(&MESGS, &mesg.value),
-    ]
-}
-
-/// A whole policy: `[default]` with every value, and each rule with those that it sets.
-pub(crate) fn policy(default: &Effective, rules: &[RuleSettings]) -> String {
-    let mut text = "[default]\n".to_owned();
-    for Printed { setting, .. } in &default.printed {
-        if setting.key != "message" || default.limits.message.is_some() {
-            text += &line(setting);
+impl Settings {
+    /// The whole policy as one policy file: `[default]` with every value, and each rule with those
+    /// that it sets. Read again, it gives an equal policy.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let mut text = "[default]\n".to_owned();
+        for PrintedSetting { setting, .. } in &self.default.printed {
+            if setting.value != BUILT_IN_MESSAGE {
+                text += &line(setting);
+            }
         }
-    }
-    for rule in rules {
-        let (name, matching) = (string(&rule.name), matching(&rule.matching));
-        text += &format!("\n[[rule]]\nname = {name}\nmatch = {matching}\n");
-        let printed = rule.effective.printed.iter();
-        for own in printed.filter(|printed| printed.table == Some(Table::Rule)) {
-            text += &line(&own.setting);
+        for rule in &self.rules {
+            let (name, matching) = (string(&rule.name), matching(&rule.matching));
+            text += &format!("\n[[rule]]\nname = {name}\nmatch = {matching}\n");
+            let printed = rule.effective.printed.iter();
+            for own in printed.filter(|printed| printed.table == Some(Table::Rule)) {
+                text += &line(&own.setting);
+            }
         }
+        text
     }
-    text
 }
 
 fn line(setting: &Setting) -> String {
     format!("{} = {}\n", setting.key, setting.value)
 }
 
-/// The questions of a rule, as one table.
-pub(crate) fn matching(asks: &Match) -> String {
+/// The `match` of a rule as a TOML table on one line.
+fn matching(asks: &Match) -> String {
     let types = asks.session_type.as_ref();
     let classes = asks.class.as_ref();
     let from = asks.from.as_ref();
@@ -139,31 +77,4 @@ pub(crate) fn matching(asks: &Match) -> String {
 
 fn patterns(patterns: &[Pattern]) -> String {
     list(patterns.iter().map(|pattern| string(pattern.as_str())))
-}
-
-fn lengths(typed: &LeadsTyped) -> String {
-    list(leads(typed).iter().map(length))
-}
-
-fn length_or_off(value: Option<Duration>) -> String {
-    value.map_or_else(|| string("off"), length)
-}
-
-fn length(value: Duration) -> String {
-    string(&duration::print(value))
-}
-
-fn word<T: PartialEq>(choices: &[Choice<T>], meaning: &T) -> String {
-    let choice = choices.iter().find(|choice| choice.meaning == *meaning);
-    string(choice.map_or("", |choice| choice.word))
-}
-
-fn list(elements: impl Iterator<Item = String>) -> String {
-    let elements: Vec<String> = elements.collect();
-    format!("[{}]", elements.join(", "))
-}
-
-/// The text between quotes, with what TOML wants to be escaped.
-fn string(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }

@@ -1,31 +1,29 @@
-//! The texts of a policy to its settings: each value good by itself, and all of them good
-//! together.
+//! Makes settings of the texts of a policy, and checks the values against each other.
 
 use session_timeout_policy::{Limits, Match, Policy, Rule, Uid};
 
-use crate::advice;
-use crate::contradiction;
 use crate::diagnostic::{Diagnostic, Severity, Source, floor_char_boundary};
-use crate::document::{Document, MAX_FILE_BYTES};
-use crate::fragment::Reading;
-use crate::merge::{Merged, merge};
-use crate::origin::{Origin, Place, Setting};
-use crate::print::{self, Printed};
-use crate::range::Minima;
-use crate::resolve::Resolved;
-use crate::rules::Syntax;
-use crate::tables::Tables;
-use crate::texts::Texts;
-use crate::unreachable;
+use crate::keys::Resolved;
+use crate::keys::range::Minima;
+use crate::lint;
+use crate::lint::contradiction;
+use crate::lint::unreachable;
+use crate::origin::{Origin, Place, Setting, Table};
+use crate::parse::document::{Document, MAX_FILE_BYTES};
+use crate::parse::fragment::ReadContext;
+use crate::parse::rule::Syntax;
+use crate::resolve::merge::{Merged, merge};
+use crate::resolve::policy::ResolvedPolicy;
+use crate::source_map::SourceMap;
 
-/// What a policy says.
+/// The settings of a policy.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What holds for every session that is judged and that no rule matches.
+    /// The values for sessions that no rule matches.
     pub default: Effective,
     /// The rules, in the order in which they are tried.
     pub rules: Vec<RuleSettings>,
-    /// What is allowed and hardly meant, in the order of the files and of their lines.
+    /// The warnings, in the order of the files and of their lines.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -36,71 +34,77 @@ pub struct RuleSettings {
     pub name: String,
     /// For which sessions it holds.
     pub matching: Match,
-    /// What holds for them.
+    /// The values for these sessions.
     pub effective: Effective,
     /// Where the rule is.
     pub place: Place,
 }
 
-/// Every value that holds for some sessions, from any file.
+/// All values that hold for some sessions, merged from all files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective {
     /// The values.
     pub limits: Limits,
-    /// The same as text, with their origins, in the order of the manual.
-    pub(crate) printed: Vec<Printed>,
+    /// The same as text, with their origins, in the order of [`KEYS`](crate::KEYS).
+    pub(crate) printed: Vec<PrintedSetting>,
 }
 
-/// Reads a policy of one text. `name` is what diagnostics call it, usually its path.
+/// A setting, and the table that it was found in; `None`: it is built in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PrintedSetting {
+    pub(crate) setting: Setting,
+    pub(crate) table: Option<Table>,
+}
+
+/// Reads a policy of one text. `name` is its name in diagnostics, usually its path.
 ///
-/// # Errors
-/// Everything that is wrong, in the order of the text (the first fifty, of a text that has more).
+/// # Errors All errors in the order of the text, at most fifty.
 pub fn parse(name: &str, text: &str, minima: Minima) -> Result<Settings, Vec<Diagnostic>> {
-    // What is longer is refused, and need not be kept for that.
+    // A longer text is refused, so the rest of it is not copied.
     let most = usize::try_from(MAX_FILE_BYTES).unwrap_or(usize::MAX);
     let kept = text.get(..floor_char_boundary(text, most.saturating_add(4)));
     read(vec![Source::new(name, kept.unwrap_or(text))], minima)
 }
 
-/// Reads a policy of several texts, of which a later one adds to the earlier ones.
+/// Reads a policy of several texts, in the order of merging.
 pub(crate) fn read(sources: Vec<Source>, minima: Minima) -> Result<Settings, Vec<Diagnostic>> {
-    let mut texts = Texts::new(sources);
+    let mut source_map = SourceMap::new(sources);
     let mut documents = Vec::new();
-    for (text, source) in texts.sources() {
+    for (text, source) in source_map.sources() {
         let mut problems = Vec::new();
-        let reading = Reading { text, minima };
+        let reading = ReadContext { text, minima };
         documents.push(Document::read(&source, reading, &mut problems));
-        texts.found(text, problems);
+        source_map.report(text, problems);
     }
     let is_whole = documents
         .iter()
         .all(|document| document.syntax == Syntax::Good);
-    let tables = Tables::of(merge(documents, &mut texts));
+    let policy = ResolvedPolicy::of(merge(documents, &mut source_map));
     if is_whole {
-        contradiction::check(&tables, &mut texts);
+        contradiction::check(&policy, &mut source_map);
     }
-    if texts.has_errors() {
-        return Err(texts.diagnostics(Severity::Error));
+    if source_map.has_errors() {
+        return Err(source_map.diagnostics(Severity::Error));
     }
-    advice::check(&tables, &mut texts);
-    unreachable::check(&tables, &mut texts);
-    let settings = Settings::of(&tables, &texts);
+    lint::check(&policy, &mut source_map);
+    unreachable::check(&policy, &mut source_map);
+    let settings = Settings::of(&policy, &source_map);
     Ok(Settings {
-        warnings: texts.diagnostics(Severity::Warning),
+        warnings: source_map.diagnostics(Severity::Warning),
         ..settings
     })
 }
 
 impl Settings {
-    fn of(tables: &Tables, texts: &Texts) -> Self {
-        let rules = tables.rules.iter().map(|rule| RuleSettings {
+    fn of(policy: &ResolvedPolicy, source_map: &SourceMap) -> Self {
+        let rules = policy.rules.iter().map(|rule| RuleSettings {
             name: rule.name.value.clone(),
             matching: rule.matching.asks.clone(),
-            effective: Effective::of(&rule.values, texts),
-            place: texts.place(&rule.name.at),
+            effective: Effective::of(&rule.values, source_map),
+            place: source_map.place(&rule.name.at),
         });
         Self {
-            default: Effective::of(&tables.default, texts),
+            default: Effective::of(&policy.default, source_map),
             rules: rules.collect(),
             warnings: Vec::new(),
         }
@@ -121,7 +125,7 @@ impl Settings {
         }
     }
 
-    /// Every value that holds under this rule, or under none, in the order of the manual, and
+    /// Every value that holds under this rule, or under none, in the order of [`KEYS`](crate::KEYS), and
     /// where it was set. `None`: there is no such rule.
     #[must_use]
     pub fn explain(&self, rule: Option<&str>) -> Option<Vec<Setting>> {
@@ -135,30 +139,27 @@ impl Settings {
         let settings = effective.printed.iter().map(|printed| &printed.setting);
         Some(settings.cloned().collect())
     }
-
-    /// The whole policy as one policy file. Read again, it gives an equal policy.
-    #[must_use]
-    pub fn print(&self) -> String {
-        print::policy(&self.default, &self.rules)
-    }
 }
 
 impl Default for Settings {
-    /// The built-in policy: what holds where there is no file.
+    /// The built-in policy, which holds if there is no file.
     fn default() -> Self {
-        Self::of(&Tables::of(Merged::default()), &Texts::new(Vec::new()))
+        Self::of(
+            &ResolvedPolicy::of(Merged::default()),
+            &SourceMap::new(Vec::new()),
+        )
     }
 }
 
 impl Effective {
-    fn of(resolved: &Resolved, texts: &Texts) -> Self {
+    fn of(resolved: &Resolved, source_map: &SourceMap) -> Self {
         Self {
             limits: resolved.limits(),
-            printed: print::settings(resolved, texts),
+            printed: printed(resolved, source_map),
         }
     }
 
-    /// Who set this key (`grace`, `extend.times`). `None`: there is no such key.
+    /// What set this key (`grace`, `extend.times`). `None`: there is no such key.
     #[must_use]
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         let mut settings = self.printed.iter().map(|printed| &printed.setting);
@@ -166,4 +167,18 @@ impl Effective {
             .find(|setting| setting.key == key)
             .map(|setting| &setting.origin)
     }
+}
+
+/// Every value as text, in the order of the keys.
+fn printed(resolved: &Resolved, source_map: &SourceMap) -> Vec<PrintedSetting> {
+    let values = resolved.print().into_iter();
+    let printed = values.map(|(key, value, by)| PrintedSetting {
+        setting: Setting {
+            key,
+            value,
+            origin: source_map.origin(by),
+        },
+        table: by.at().map(|(table, _)| table),
+    });
+    printed.collect()
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
-use session_timeout_config::{Minima, Settings, parse};
+use session_timeout_config::{KEYS, Minima, Settings, parse};
 
 const MANUAL: &str = include_str!("../../docs/man/session-timeout.toml.5");
 
@@ -96,13 +96,11 @@ fn its_presets_have_their_numbers_and_sources() {
 
 #[test]
 fn it_has_an_entry_for_every_key_and_every_word() {
-    for word in [
+    let keys = KEYS.iter().map(|key| key.split('.').next().unwrap());
+    let words = [
         "preset",
         "name",
         "match",
-        "message",
-        "bell",
-        "mesg",
         "user",
         "group",
         "service",
@@ -119,7 +117,8 @@ fn it_has_an_entry_for_every_key_and_every_word() {
         "\"input\"",
         "\"output\"",
         "\"inhibitor\"",
-    ] {
+    ];
+    for word in keys.chain(words) {
         assert!(entry(word).lines().count() > 1, "{word}");
     }
 }

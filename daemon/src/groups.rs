@@ -17,21 +17,21 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 
 /// How long the whole answer may take. A login goes on meanwhile.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 /// Questions at the same time; more wait, and their time runs.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 /// More than this is no list of groups: Linux has at most 65,536 of them for a process, and
 /// nobody has a hundredth.
-const MAX_BYTES: u64 = 256 * 1024;
+const ANSWER_MAX_BYTES: u64 = 256 * 1024;
 
 /// Asks for groups.
 #[derive(Clone)]
-pub(crate) struct Groups {
+pub(crate) struct NameService {
     program: PathBuf,
     turn: Arc<Semaphore>,
 }
 
-impl Groups {
+impl NameService {
     pub(crate) fn new() -> Self {
         Self::asked_of("/usr/bin/id")
     }
@@ -39,7 +39,7 @@ impl Groups {
     fn asked_of(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
-            turn: Arc::new(Semaphore::new(AT_ONCE)),
+            turn: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         }
     }
 
@@ -64,11 +64,11 @@ impl Groups {
     }
 
     async fn told(&self, what: &str, user: &str) -> io::Result<Vec<u8>> {
-        match tokio::time::timeout(PATIENCE, self.ask(what, user)).await {
+        match tokio::time::timeout(TIMEOUT, self.ask(what, user)).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("no answer within {} s", PATIENCE.as_secs()),
+                format!("no answer within {} s", TIMEOUT.as_secs()),
             )),
         }
     }
@@ -86,7 +86,10 @@ impl Groups {
         spare_others(child.id());
         let mut answer = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            stdout.take(MAX_BYTES).read_to_end(&mut answer).await?;
+            stdout
+                .take(ANSWER_MAX_BYTES)
+                .read_to_end(&mut answer)
+                .await?;
         }
         let status = child.wait().await?;
         // id(1) fails, too, where a group has no name, and then says its number.
@@ -121,16 +124,19 @@ mod tests {
 
     #[tokio::test]
     async fn the_groups_of_root_are_told() {
-        let groups = Groups::new().of("root").await.unwrap();
+        let groups = NameService::new().of("root").await.unwrap();
         assert!(groups.contains("root"), "{groups:?}");
-        assert_eq!(Groups::new().uid_of("root").await.unwrap(), Uid::new(0));
+        assert_eq!(
+            NameService::new().uid_of("root").await.unwrap(),
+            Uid::new(0)
+        );
     }
 
     #[tokio::test]
     async fn a_user_whom_nobody_knows_has_no_groups_but_an_error() {
-        assert!(Groups::new().of("nobody-has-this-name").await.is_err());
+        assert!(NameService::new().of("nobody-has-this-name").await.is_err());
         // Not an option of id(1).
-        assert!(Groups::new().of("--help").await.is_err());
+        assert!(NameService::new().of("--help").await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,7 +146,7 @@ mod tests {
         std::fs::write(&hangs, "#!/bin/sh\nexec /bin/sleep 1000\n").unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&hangs, mode).unwrap();
-        let error = Groups::asked_of(hangs).of("alice").await.unwrap_err();
+        let error = NameService::asked_of(hangs).of("alice").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
     }
 

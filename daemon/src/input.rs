@@ -1,12 +1,12 @@
 //! Everything that can reach the driver.
 
-use session_timeout_policy::{Event, Pid, SessionFacts, SessionKey, Uid};
+use session_timeout_policy::{BootTime, Event, Pid, SessionFacts, SessionKey, Uid};
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
 
 use crate::agents;
-use crate::report::{Explanation, Extension, SessionReport};
-use crate::unregistered::Unknown;
+use crate::process::{Process, cgroup};
+use crate::report::{Explanation, ExtendResult, SessionReport};
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) enum Input {
     /// Somebody asks why the session with this id stands where it does.
     Explain(String, oneshot::Sender<Option<Explanation>>),
     /// Somebody who may asks for more time.
-    Extend(Wish, oneshot::Sender<Extension>),
+    Extend(ExtendRequest, oneshot::Sender<ExtendResult>),
     /// logind signals that the screen of the session with this id was locked or unlocked.
     LockHint(String, LockHint),
     /// logind answers.
@@ -34,7 +34,7 @@ pub(crate) enum Input {
     /// PAM opened a session in this process. The answer is a line for the user, if there is one.
     Opened(Opened, Pid, oneshot::Sender<Option<String>>),
     /// PAM opened this session a while ago, and logind may have missed it.
-    Unconfirmed(Unknown),
+    Unconfirmed(PamLogin),
     /// PAM closed a session in this process.
     Closed(Closed, Pid),
     /// These watches were added to the terminals of this session; the sender waits for the reply.
@@ -47,21 +47,37 @@ pub(crate) enum Input {
 
 /// Who may see which sessions, of people's: root all of them, and anybody else the own ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Viewer(pub(crate) u32);
+pub(crate) struct Viewer(pub(crate) Uid);
 
 impl Viewer {
     pub(crate) fn may_see(self, session: &SessionFacts) -> bool {
-        let own = self.0 == 0 || session.uid.as_raw() == self.0;
+        let own = self.0 == Uid::ROOT || session.uid == self.0;
         own && session.class.is_login_of_a_person()
     }
 }
 
 /// More time for a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct ExtendRequest {
     pub(crate) session: SessionKey,
     /// Who asks for it.
     pub(crate) by: Uid,
+}
+
+/// A login as PAM has announced it.
+#[derive(Clone, Debug)]
+pub(crate) struct PamLogin {
+    pub(crate) opened: Opened,
+    pub(crate) leader: Process,
+    /// When PAM announced the login.
+    pub(crate) began: BootTime,
+}
+
+impl PamLogin {
+    /// The id that the daemon gives to the session if logind has none.
+    pub(crate) fn id(&self) -> String {
+        cgroup::kept_id(self.leader.pid)
+    }
 }
 
 /// What became of a screen.

@@ -4,80 +4,55 @@
 //! actions and keeps its state. One driver receives the inputs of the adapters, calls the engine,
 //! and executes the returned actions. The adapters depend on each other as little as possible:
 //!
-//! | adapter | its part of the world |
+//! | module | its part |
 //! |---|---|
-//! | `intake` | the login socket of the PAM module |
-//! | `bus` | the two connections to the system bus |
-//! | `logind` | sessions, their end, and what is on the screen then |
-//! | `probe`, `looks`, `line`, `walks`, `ttys`, `descent`, `scope`, `watch`, `writes` | idle time, and the terminals of a session |
-//! | `errands`, `helper` | tasks at terminals, and the client of the program that opens them |
-//! | `last` | the session that the daemon was killed over |
-//! | `agents` | the agents in desktops, which know their input |
-//! | `ends`, `units`, `process` | ends of sessions through logind and PID 1, and remaining processes |
+//! | `pam` | the login socket of the PAM module, and what a login is told |
+//! | `bus` | the two connections to the system bus, and the one to PID 1 |
+//! | `logind` | the sessions, their end, and what the screen shows then |
 //! | `unregistered` | logins that logind has no session for |
-//! | `aside`, `user_turns` | threads for blocking work that reads many files, and their turns |
-//! | `inhibitors` | inhibitor locks that are taken and released |
-//! | `inotify` | what is watched in the file system |
-//! | `hooks` | the administrator's own programs |
+//! | `idle` | probes of idle time, and inhibitor locks |
+//! | `terminal` | the terminals of a session, input there, and the client of the program that opens them |
+//! | `agents` | the agents in desktops, which know their input |
+//! | `process` | processes, and their control groups |
 //! | `groups` | the groups of a user |
-//! | `control`, `changes` | D-Bus, and what is news there |
-//! | `polkit` | who may ask for more time |
+//! | `driver` | the loop: inputs to the engine, the engine's actions to `actions` |
+//! | `actions` | executes the engine's actions |
+//! | `ends` | ends of sessions through logind and PID 1, and the processes that remain |
+//! | `hooks` | the administrator's own programs |
+//! | `control` | the D-Bus interface of the daemon, and polkit, which authorizes callers |
+//! | `report` | the state of the daemon and of its sessions, for `control` |
 //! | `policy_file` | the policy, and its last good copy |
-//! | `store`, `replace` | what survives a restart |
-//! | `endings`, `logins` | what a login is told |
-//! | `journal`, `tell` | the journal and the authentication log |
+//! | `store` | what survives a restart |
+//! | `journal` | the journal and the authentication log |
+//! | `text` | the messages for users |
 //! | `unwarned` | sessions whose last warning nobody received |
-//! | `clock` | time |
-//! | `watchdog` | systemd, which restarts a daemon that hangs |
+//! | `sys` | clocks, files, threads, queues, and systemd's watchdog |
 
 #![forbid(unsafe_code)]
 
+mod actions;
 mod agents;
-mod aside;
 mod bus;
-mod changes;
 mod cli;
-mod clock;
 mod control;
-mod descent;
 mod driver;
-mod endings;
 mod ends;
-mod errands;
 mod groups;
-mod hands;
-mod helper;
 mod hooks;
-mod inhibitors;
-mod inotify;
+mod idle;
 mod input;
-mod intake;
 mod journal;
-mod last;
-mod line;
 mod logind;
-mod logins;
-mod looks;
+mod pam;
 mod policy_file;
-mod polkit;
-mod pollable;
-mod probe;
 mod process;
-mod replace;
 mod report;
-mod scope;
 mod store;
-mod tell;
+mod sys;
+mod terminal;
 mod text;
-mod ttys;
-mod units;
 mod unregistered;
 mod unwarned;
-mod user_turns;
-mod walks;
-mod watch;
-mod watchdog;
-mod writes;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -88,12 +63,12 @@ use session_timeout_config::{Sources, Style};
 
 use crate::cli::Args;
 use crate::journal::Journal;
-use crate::watchdog::Watchdog;
+use crate::sys::watchdog::Watchdog;
 
 /// Maximum number of users whose sessions are probed concurrently.
-const LOOKERS: usize = 4;
+const PROBE_THREADS_MAX: usize = 4;
 /// How long the end of the daemon waits for looks.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the daemon, or what the command line asks for instead.
 #[must_use]
@@ -133,14 +108,14 @@ fn run(args: Args) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // For looks at sessions; they end when there is nothing to look at.
-        .max_blocking_threads(LOOKERS)
+        .max_blocking_threads(PROBE_THREADS_MAX)
         .thread_keep_alive(Duration::from_secs(1))
         .on_thread_unpark(move || woken.woken())
         .build()?;
     let result = runtime.block_on(driver::run(args, journal, watchdog));
     // Tasks that still wait for logind may have something to say; they end with the runtime. A look
     // that hangs is not waited for.
-    runtime.shutdown_timeout(PATIENCE);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     writer.finish();
     result
 }

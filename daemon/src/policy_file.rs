@@ -15,11 +15,11 @@ use session_timeout_config::{
 };
 use session_timeout_policy::Policy;
 
-use crate::replace::{Outlives, replace};
+use crate::sys::atomic_file::{Outlives, replace};
 
 /// Where the policy in force came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum PolicyOrigin {
     /// The policy file.
     File,
     /// There is no policy file: the limits are the built-in ones.
@@ -30,7 +30,7 @@ pub(crate) enum Origin {
     Nowhere,
 }
 
-impl Origin {
+impl PolicyOrigin {
     /// The word for it in `status`.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -54,16 +54,16 @@ pub(crate) struct PolicyFile {
 
 /// A policy to be put in force.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct LoadedPolicy {
     pub(crate) policy: Policy,
     /// Where each value of it was set; none where nothing is enforced.
     pub(crate) settings: Option<Settings>,
-    pub(crate) origin: Origin,
+    pub(crate) origin: PolicyOrigin,
     /// The files that it is from.
     pub(crate) files: Vec<PathBuf>,
 }
 
-impl Found {
+impl LoadedPolicy {
     /// What is allowed in it and hardly meant, one line each.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
         let settings = self.settings.iter();
@@ -85,19 +85,19 @@ impl PolicyFile {
     ///
     /// # Errors
     /// Every error of the files, as an administrator wants to see it.
-    pub(crate) fn read(&self) -> Result<Found, String> {
+    pub(crate) fn read(&self) -> Result<LoadedPolicy, String> {
         self.read_from(Sources::with_main(&self.path))
     }
 
     /// What to enforce where the files are broken and nothing is in force yet.
-    pub(crate) fn fall_back(&self) -> Found {
+    pub(crate) fn fall_back(&self) -> LoadedPolicy {
         match load(&Sources::file(&self.last_good), self.minima) {
-            Ok(loaded) => found(Some(loaded.settings), Origin::LastGood, loaded.files),
-            Err(_) => found(None, Origin::Nowhere, Vec::new()),
+            Ok(loaded) => found(Some(loaded.settings), PolicyOrigin::LastGood, loaded.files),
+            Err(_) => found(None, PolicyOrigin::Nowhere, Vec::new()),
         }
     }
 
-    fn read_from(&self, sources: Sources) -> Result<Found, String> {
+    fn read_from(&self, sources: Sources) -> Result<LoadedPolicy, String> {
         let sources = if self.is_from_main.get() {
             sources.known_to_be_there()
         } else {
@@ -107,7 +107,7 @@ impl PolicyFile {
             Ok(loaded) => loaded,
             Err(LoadError::Missing) => {
                 let built_in = parse("built-in", "", self.minima).ok();
-                return Ok(found(built_in, Origin::BuiltIn, Vec::new()));
+                return Ok(found(built_in, PolicyOrigin::BuiltIn, Vec::new()));
             }
             Err(error) => return Err(error.to_string()),
         };
@@ -122,7 +122,11 @@ impl PolicyFile {
                 self.last_good.display()
             );
         }
-        Ok(found(Some(loaded.settings), Origin::File, loaded.files))
+        Ok(found(
+            Some(loaded.settings),
+            PolicyOrigin::File,
+            loaded.files,
+        ))
     }
 
     fn keep(&self, text: &str) -> io::Result<()> {
@@ -148,7 +152,7 @@ fn make(directory: &Path) -> io::Result<()> {
     }
 }
 
-fn found(settings: Option<Settings>, origin: Origin, files: Vec<PathBuf>) -> Found {
+fn found(settings: Option<Settings>, origin: PolicyOrigin, files: Vec<PathBuf>) -> LoadedPolicy {
     let first_regular_uid = login_defs::first_regular_uid();
     let policy = match &settings {
         Some(settings) => settings.policy(first_regular_uid),
@@ -157,7 +161,7 @@ fn found(settings: Option<Settings>, origin: Origin, files: Vec<PathBuf>) -> Fou
             ..Policy::of(None)
         },
     };
-    Found {
+    LoadedPolicy {
         policy,
         settings,
         origin,
@@ -180,11 +184,11 @@ mod tests {
     }
 
     /// Without the drop-ins of the machine that the tests run on.
-    fn read(file: &PolicyFile) -> Result<Found, String> {
+    fn read(file: &PolicyFile) -> Result<LoadedPolicy, String> {
         file.read_from(Sources::file(&file.path).remembered_in(&file.last_good))
     }
 
-    fn hours(found: &Found) -> Option<u64> {
+    fn hours(found: &LoadedPolicy) -> Option<u64> {
         found
             .policy
             .default
@@ -196,7 +200,10 @@ mod tests {
     fn a_missing_policy_is_the_built_in_one() {
         let dir = tempfile::tempdir().unwrap();
         let found = read(&in_dir(dir.path())).unwrap();
-        assert_eq!((found.origin, hours(&found)), (Origin::BuiltIn, Some(24)));
+        assert_eq!(
+            (found.origin, hours(&found)),
+            (PolicyOrigin::BuiltIn, Some(24))
+        );
     }
 
     #[test]
@@ -207,7 +214,7 @@ mod tests {
         let error = read(&file).unwrap_err();
         assert!(error.contains("policy.toml:2:19"), "{error}");
         let found = file.fall_back();
-        assert_eq!((found.origin, hours(&found)), (Origin::Nowhere, None));
+        assert_eq!((found.origin, hours(&found)), (PolicyOrigin::Nowhere, None));
 
         fs::write(&file.path, "[default]\nsession-timeout = \"12h\"\n").unwrap();
         let good = read(&file).unwrap();
@@ -216,7 +223,10 @@ mod tests {
         fs::write(&file.path, "nonsense").unwrap();
         assert!(read(&file).is_err());
         let found = file.fall_back();
-        assert_eq!((found.origin, hours(&found)), (Origin::LastGood, Some(12)));
+        assert_eq!(
+            (found.origin, hours(&found)),
+            (PolicyOrigin::LastGood, Some(12))
+        );
     }
 
     #[test]
@@ -230,17 +240,23 @@ mod tests {
             let error = read(file).unwrap_err();
             assert!(error.contains("it was there and is gone"), "{error}");
             let found = file.fall_back();
-            assert_eq!((found.origin, hours(&found)), (Origin::LastGood, Some(12)));
+            assert_eq!(
+                (found.origin, hours(&found)),
+                (PolicyOrigin::LastGood, Some(12))
+            );
         }
         // Without a copy on disk, the running daemon still knows.
         fs::remove_file(&running.last_good).unwrap();
         assert!(read(&running).is_err());
-        assert_eq!(read(&next).unwrap().origin, Origin::BuiltIn);
+        assert_eq!(read(&next).unwrap().origin, PolicyOrigin::BuiltIn);
 
         fs::write(&running.path, "").unwrap();
         for file in [&running, &next] {
             let found = read(file).unwrap();
-            assert_eq!((found.origin, hours(&found)), (Origin::File, Some(24)));
+            assert_eq!(
+                (found.origin, hours(&found)),
+                (PolicyOrigin::File, Some(24))
+            );
         }
     }
 

@@ -75,7 +75,7 @@ pub(crate) struct Explanation {
 
 /// What became of a wish for more time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extension {
+pub(crate) enum ExtendResult {
     /// The length of the extension, the time that is left then, and how many more may be granted.
     Granted {
         by: Duration,
@@ -88,7 +88,7 @@ pub(crate) enum Extension {
     NoSession,
 }
 
-impl Extension {
+impl ExtendResult {
     /// What the engine's actions say of it.
     pub(crate) fn told_by(actions: &[Action], now: BootTime) -> Self {
         let said = actions.iter().find_map(|action| match action {

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use session_timeout_policy::{EndAction, LimitKind, Limits, View, Warning};
-use session_timeout_texts::{Cause, End, Language, Sentence, exactly, harmless};
+use session_timeout_texts::{Cause, End, Language, Sentence, exactly, sanitize};
 
 /// The longest text that is written to a terminal, in bytes. A pty takes 17,408 before it is
 /// full, so that several warnings fit even where nobody reads.
-const MAX: usize = 1024;
+const TEXT_MAX_BYTES: usize = 1024;
 
 /// The line at the login.
 pub(crate) fn announcement(language: Language, limits: &Limits) -> Option<String> {
@@ -59,7 +59,7 @@ pub(crate) fn message(
         .replace("{limit}", &exactly(warning.length))
         .replace("{left}", &exactly(rounded(left)))
         .replace("{reason}", &language.say(reason));
-    Some(harmless(&filled))
+    Some(sanitize(&filled))
 }
 
 /// What the terminal shows last.
@@ -97,7 +97,7 @@ fn rounded(left: Duration) -> Duration {
 /// A line of its own, wherever the cursor stands.
 fn framed(text: &str) -> String {
     let mut line = text.to_owned();
-    let end = (0..=MAX - 4)
+    let end = (0..=TEXT_MAX_BYTES - 4)
         .rev()
         .find(|&end| line.is_char_boundary(end))
         .unwrap_or(0);
@@ -111,7 +111,7 @@ mod tests {
         BootTime, Engine, Event, Leads, Limit, Policy, SessionClass, SessionFacts, SessionKey,
         SessionType, Uid,
     };
-    use session_timeout_texts::is_harmful;
+    use session_timeout_texts::is_unprintable;
 
     use super::*;
 
@@ -255,7 +255,7 @@ mod tests {
             let text = warning(Language::English, &session, &of, LEFT);
             let inner = text.strip_prefix("\r\n").unwrap();
             let inner = inner.strip_suffix("\r\n").unwrap();
-            assert!(!inner.chars().any(is_harmful), "{text:?}");
+            assert!(!inner.chars().any(is_unprintable), "{text:?}");
         }
     }
 
@@ -266,7 +266,7 @@ mod tests {
             ..limits()
         };
         let text = warned(SessionType::Tty, long, &warn(LimitKind::Absolute, 60));
-        assert!(text.len() <= MAX, "{}", text.len());
+        assert!(text.len() <= TEXT_MAX_BYTES, "{}", text.len());
         assert!(text.ends_with("\r\n"));
     }
 }

@@ -19,22 +19,22 @@ struct State {
 
 /// Whether it has been logged that nobody received a warning of this limit of this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum Logged {
     Before,
     NotYet,
 }
 
 impl Unwarned {
     /// Records that nobody received the warning of this limit.
-    pub(crate) fn add(&self, key: &SessionKey, limit: LimitKind) -> Said {
+    pub(crate) fn add(&self, key: &SessionKey, limit: LimitKind) -> Logged {
         let mut all = self.all();
         let state = all.entry(key.clone()).or_default();
         state.stands = true;
         if state.said.contains(&limit) {
-            return Said::Before;
+            return Logged::Before;
         }
         state.said.push(limit);
-        Said::NotYet
+        Logged::NotYet
     }
 
     /// Records that a later warning was received.
@@ -78,16 +78,16 @@ mod tests {
         let unwarned = Unwarned::default();
         assert!(!unwarned.has(&key()));
         for (limit, said) in [
-            (LimitKind::Absolute, Said::NotYet),
-            (LimitKind::Absolute, Said::Before),
-            (LimitKind::Inactivity, Said::NotYet),
+            (LimitKind::Absolute, Logged::NotYet),
+            (LimitKind::Absolute, Logged::Before),
+            (LimitKind::Inactivity, Logged::NotYet),
         ] {
             assert_eq!(unwarned.add(&key(), limit), said);
             assert!(unwarned.has(&key()));
         }
         unwarned.clear(&key());
         assert!(!unwarned.has(&key()));
-        assert_eq!(unwarned.add(&key(), LimitKind::Absolute), Said::Before);
+        assert_eq!(unwarned.add(&key(), LimitKind::Absolute), Logged::Before);
         assert!(unwarned.has(&key()));
         unwarned.forget(&key());
         assert!(!unwarned.has(&key()));

@@ -2,7 +2,7 @@
 //!
 //! `pam_systemd` sets `RuntimeMaxSec=` of the session's scope from PAM data that an earlier module
 //! has set (pam_systemd(8)). The time counts on CLOCK_MONOTONIC from the login, cannot be changed
-//! afterwards, and comes without a warning. So it is a last resort, for a daemon that does not run.
+//! afterwards, and gives no warning. So it is a last resort, in case the daemon does not run.
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -20,9 +20,9 @@ const RUNTIME_MAX: &CStr = c"systemd.runtime_max_sec";
 /// limits by default.
 const FIRST_REGULAR: Uid = Uid::from_raw(1000);
 
-/// Sets the session's backstop to `time` after the login, if it is a regular account's.
+/// Sets the session's backstop to `time` after the login, if the account is a regular one.
 ///
-/// `uid_of` is [`uid_of`]. On any failure the login goes on without a backstop.
+/// `uid_of` is [`uid_of`]. After a failure the login continues without a backstop.
 pub(crate) fn open_session(
     pam: &mut impl Pam,
     options: &Options,
@@ -71,7 +71,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// A fake stack, with the PAM data in it.
+    /// A fake PAM stack, with the PAM data in it.
     struct Stack {
         user: Option<CString>,
         full: bool,

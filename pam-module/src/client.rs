@@ -1,8 +1,8 @@
 //! One exchange with the daemon: connect, send a request, receive the reply, close.
 //!
 //! One deadline on CLOCK_MONOTONIC (which is what [`Instant`] reads) bounds all of it together,
-//! so that a daemon that answers a byte at a time gains nothing. The socket never blocks; poll(2)
-//! is the only place where the module waits.
+//! so that a daemon that sends a byte at a time does not extend it. The socket is non-blocking; the
+//! module waits only in poll(2), and between attempts to connect to a full backlog.
 
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -18,15 +18,14 @@ use nix::sys::socket::{
 use nix::unistd::{Uid, geteuid};
 use session_timeout_protocol::{FrameError, HEADER_LEN, Header, Reply, Request};
 
-/// How long to wait before asking again for a place in a full backlog; the kernel has no way to
-/// be told of one without blocking in connect(2). A daemon that lives empties its backlog faster
-/// than this.
-const BACKLOG_PAUSE: Duration = Duration::from_millis(2);
+/// The delay before another attempt to connect to a full backlog: the kernel reports a free place
+/// only to a connect(2) that blocks. A running daemon empties its backlog faster than this.
+const BACKLOG_DELAY: Duration = Duration::from_millis(2);
 
 /// Why there is no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Nobody listens: no socket, or one that was left behind.
+    /// No process listens: there is no socket, or an unused one.
     Absent(Errno),
     /// The backlog stayed full until the deadline.
     Busy,
@@ -38,7 +37,7 @@ pub(crate) enum Failure {
     Closed,
     /// A system call failed.
     System(Errno),
-    /// What came is not a reply.
+    /// The received bytes are not a reply.
     Frame(FrameError),
 }
 
@@ -86,7 +85,7 @@ pub(crate) fn exchange(
     Ok(Reply::decode(header, &body)?)
 }
 
-/// A connection to the daemon, and by when to be done with it.
+/// A connection to the daemon, and its deadline.
 struct Connection {
     socket: OwnedFd,
     deadline: Deadline,
@@ -105,7 +104,7 @@ impl Connection {
             match connect(socket.as_raw_fd(), &address) {
                 Ok(()) => return Ok(Self { socket, deadline }),
                 // A full backlog; see connect(2) on AF_UNIX.
-                Err(Errno::EAGAIN | Errno::EINTR) => deadline.pause(BACKLOG_PAUSE)?,
+                Err(Errno::EAGAIN | Errno::EINTR) => deadline.pause(BACKLOG_DELAY)?,
                 Err(errno @ (Errno::ENOENT | Errno::ECONNREFUSED)) => {
                     return Err(Failure::Absent(errno));
                 }
@@ -114,8 +113,9 @@ impl Connection {
         }
     }
 
-    /// Refuses to tell a stranger who logs in. The kernel gives the credentials of the process that called
-    /// listen(2), which with socket activation is PID 1 (unix(7), `SO_PEERCRED`).
+    /// Does not send the login to another user's process. The kernel has the credentials of the
+    /// process that called listen(2), which with socket activation is PID 1 (unix(7),
+    /// `SO_PEERCRED`).
     fn check_peer(&self) -> Result<(), Failure> {
         let peer = Uid::from_raw(getsockopt(&self.socket, PeerCredentials)?.uid());
         if is_trusted(peer, geteuid()) {
@@ -127,8 +127,8 @@ impl Connection {
 
     fn send(&self, mut rest: &[u8]) -> Result<(), Failure> {
         while !rest.is_empty() {
-            // Without the flag a daemon that has closed raises SIGPIPE, which ends a host that
-            // does not ignore it.
+            // Without the flag a closed connection raises SIGPIPE, which terminates a process
+            // that does not ignore it.
             match send(self.socket.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(Errno::EAGAIN) => self.wait_for(PollFlags::POLLOUT)?,
@@ -154,8 +154,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits until the socket is worth another try. What poll(2) says about it is not looked at:
-    /// the next call on the socket says it better.
+    /// Waits until the socket is ready. The events of poll(2) are not evaluated: the next call on
+    /// the socket returns the error.
     fn wait_for(&self, events: PollFlags) -> Result<(), Failure> {
         loop {
             let timeout = self.deadline.left().ok_or(Failure::Late)?;
@@ -170,12 +170,12 @@ impl Connection {
     }
 }
 
-/// Whether a daemon that runs as `peer` is ours.
+/// Whether a process that runs as `peer` may be the daemon.
 fn is_trusted(peer: Uid, own: Uid) -> bool {
     peer.is_root() || peer == own
 }
 
-/// By when an exchange is over.
+/// The deadline of an exchange.
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
 
@@ -184,13 +184,13 @@ impl Deadline {
         Self(Instant::now() + timeout)
     }
 
-    /// What is left for a wait, in whole milliseconds and never rounded up.
+    /// The remaining time in whole milliseconds, rounded down.
     fn left(self) -> Option<PollTimeout> {
         let left = self.0.checked_duration_since(Instant::now())?;
         PollTimeout::try_from(left).ok()
     }
 
-    /// Waits for `pause`, or for what is left of it.
+    /// Waits for `pause`, or for the remaining time if that is shorter.
     fn pause(self, pause: Duration) -> Result<(), Failure> {
         let left = self.left().ok_or(Failure::Busy)?;
         let pause = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
@@ -215,7 +215,7 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_millis(250);
 
-    /// What the scheduler of a busy machine may add.
+    /// Tolerance for the scheduler of a busy machine.
     const SLACK: Duration = Duration::from_millis(100);
 
     fn login() -> Request {
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// Has one exchange with a listener that takes one connection and does `serve` with it.
+    /// One exchange with a listener that accepts one connection and calls `serve` with it.
     fn with_daemon(
         timeout: Duration,
         request: &Request,
@@ -258,7 +258,7 @@ mod tests {
         Request::decode(header, &body).unwrap()
     }
 
-    /// Holds a connection open until the other side closes it.
+    /// Holds a connection open until the peer closes it.
     fn hold(mut stream: UnixStream) {
         let _ = stream.read_to_end(&mut Vec::new());
     }
@@ -320,8 +320,8 @@ mod tests {
     fn the_deadline_is_for_the_whole_and_not_for_each_byte() {
         let (result, elapsed) = with_daemon(Duration::from_millis(100), &login(), |mut stream| {
             read_request(&mut stream);
-            // Each read waits for the client to be gone, and gives up after the pause between
-            // two bytes.
+            // Each read waits until the client has closed the connection, with the delay between
+            // two bytes as timeout.
             let pause = Duration::from_millis(10);
             stream.set_read_timeout(Some(pause)).unwrap();
             for byte in recorded().encode().unwrap() {

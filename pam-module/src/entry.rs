@@ -1,7 +1,7 @@
-//! The two functions that libpam calls. Nothing else of this library is visible from outside.
+//! The two functions that libpam calls, the only exported symbols of the library.
 //!
-//! No panic leaves here: one that unwinds out of an `extern "C"` function aborts the process, and
-//! that process is sshd or login.
+//! Panics are caught here: a panic that unwinds out of an `extern "C"` function aborts the process,
+//! which is sshd or login.
 
 #![expect(
     unsafe_code,
@@ -21,7 +21,7 @@ use crate::session::{close_session, open_session};
 /// A PAM session is opened; pam_sm_open_session(3).
 ///
 /// # Safety
-/// As libpam calls it: a live handle, and `argc` C strings at `argv`.
+/// As libpam calls it: `pamh` is a live handle, and `argv` points to `argc` C strings.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pam_sm_open_session(
     pamh: *mut PamHandle,
@@ -29,7 +29,7 @@ unsafe extern "C" fn pam_sm_open_session(
     argc: c_int,
     argv: *const *const c_char,
 ) -> c_int {
-    // SAFETY: the pointers are libpam's, as they came.
+    // SAFETY: the arguments are passed on unchanged from libpam.
     unsafe {
         call(pamh, argc, argv, |pam, arguments| {
             open_session(pam, Flags::new(flags), arguments, exchange)
@@ -40,7 +40,7 @@ unsafe extern "C" fn pam_sm_open_session(
 /// A PAM session is closed; pam_sm_close_session(3).
 ///
 /// # Safety
-/// As libpam calls it: a live handle, and `argc` C strings at `argv`.
+/// As libpam calls it: `pamh` is a live handle, and `argv` points to `argc` C strings.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pam_sm_close_session(
     pamh: *mut PamHandle,
@@ -48,7 +48,7 @@ unsafe extern "C" fn pam_sm_close_session(
     argc: c_int,
     argv: *const *const c_char,
 ) -> c_int {
-    // SAFETY: the pointers are libpam's, as they came.
+    // SAFETY: the arguments are passed on unchanged from libpam.
     unsafe {
         call(pamh, argc, argv, |pam, arguments| {
             close_session(pam, arguments, exchange)
@@ -56,7 +56,7 @@ unsafe extern "C" fn pam_sm_close_session(
     }
 }
 
-/// Does the `work` of one call of libpam's.
+/// Runs `work` for one call of libpam.
 ///
 /// # Safety
 /// `pamh` is null or a live PAM handle, and `argv` null or `argc` C strings, until this returns.
@@ -66,15 +66,15 @@ unsafe fn call(
     argv: *const *const c_char,
     work: impl FnOnce(&mut Handle, &[&CStr]) -> PamCode,
 ) -> c_int {
-    // SAFETY: libpam's, and live until this returns.
+    // SAFETY: the handle is from libpam, and live until this function returns.
     let Some(mut handle) = (unsafe { Handle::new(pamh) }) else {
         return PamCode::Ignore.as_raw();
     };
     let code = guard(|| {
-        // The usual hook prints to stderr, which is the user's terminal under su, and with
-        // RUST_BACKTRACE in that user's environment it opens files.
+        // The default hook prints to stderr, which is the user's terminal under su, and opens
+        // files if that user's environment has RUST_BACKTRACE.
         set_hook(Box::new(|_| ()));
-        // SAFETY: libpam's, and live until the function around this returns.
+        // SAFETY: the pointer is from libpam, and live until the enclosing function returns.
         let arguments = unsafe { arguments(argc, argv) };
         work(&mut handle, &arguments)
     });
@@ -91,7 +91,7 @@ struct Panicked;
 
 /// Runs `work`, and turns a panic into an error.
 fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // What a panic may have left half done belongs to this one call, and nobody looks at it again.
+    // A panic may leave data of this one call inconsistent, which is not used afterwards.
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
 }
 
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn without_a_handle_nothing_is_done() {
-        // SAFETY: null is what these functions must take.
+        // SAFETY: these functions accept null.
         let codes = unsafe {
             [
                 pam_sm_open_session(ptr::null_mut(), 0, 0, ptr::null()),

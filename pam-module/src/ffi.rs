@@ -1,7 +1,7 @@
-//! The calls into libpam: all of the module's unsafe code, but for the entry points themselves.
+//! The calls into libpam: all of the module's unsafe code except for the entry points.
 //!
-//! A pointer is looked at only after libpam reported success and it is not null. The words of
-//! libpam are copied out before anything else is called.
+//! A pointer is dereferenced only after libpam has reported success, and if it is not null. Strings
+//! of libpam are copied before any other call.
 
 #![expect(unsafe_code, reason = "libpam is a C library")]
 
@@ -14,7 +14,7 @@ use pam_sys::types::{PamHandle, PamItemType, PamMessageStyle, PamReturnCode};
 
 use crate::pam::{Item, NotLeft, Pam, Priority};
 
-// pam_ext.h, which pam-sys leaves out.
+// From pam_ext.h, which pam-sys does not cover.
 unsafe extern "C" {
     fn pam_prompt(
         pamh: *mut PamHandle,
@@ -27,14 +27,14 @@ unsafe extern "C" {
     fn pam_syslog(pamh: *const PamHandle, priority: c_int, format: *const c_char, ...);
 }
 
-/// The format under which a text stands for itself.
-const AS_IT_IS: &CStr = c"%s";
+/// The format that prints a text unchanged.
+const FORMAT_TEXT: &CStr = c"%s";
 
 /// The PAM transaction of one call.
 pub(crate) struct Handle(NonNull<PamHandle>);
 
 impl Handle {
-    /// The handle that libpam passed, unless it is null.
+    /// From the handle that libpam has passed; `None` if it is null.
     ///
     /// # Safety
     /// `pamh` is null, or a live PAM handle for as long as the result is used.
@@ -52,7 +52,7 @@ impl Pam for Handle {
             Item::RemoteHost => PamItemType::RHOST,
         };
         let mut text: *const c_void = ptr::null();
-        // SAFETY: the handle is live, and `text` is ours to write to.
+        // SAFETY: the handle is live, and `text` is a local variable.
         let code = unsafe { pam_get_item(self.0.as_ptr(), kind as c_int, &raw mut text) };
         if code != PamReturnCode::SUCCESS as c_int || text.is_null() {
             return None;
@@ -68,44 +68,44 @@ impl Pam for Handle {
         if text.is_null() {
             return None;
         }
-        // SAFETY: pam_getenv(3) gives a C string of libpam's own, which lives until the variable
-        // is set again; that takes a call that borrows `self` mutably.
+        // SAFETY: pam_getenv(3) returns a C string of libpam, which lives until the variable is
+        // set again; that takes a call that borrows `self` mutably.
         Some(unsafe { CStr::from_ptr(text) })
     }
 
     fn has_data(&self, name: &CStr) -> bool {
         let mut data: *const c_void = ptr::null();
-        // SAFETY: the handle is live, `name` is a C string, and `data` is ours to write to. What
-        // it points to then belongs to another module, and is not dereferenced.
+        // SAFETY: the handle is live, `name` is a C string, and `data` is a local variable.
+        // The pointer that it gets belongs to another module, and is not dereferenced.
         let code = unsafe { pam_get_data(self.0.as_ptr(), name.as_ptr(), &raw mut data) };
         code == PamReturnCode::SUCCESS as c_int && !data.is_null()
     }
 
     fn leave(&mut self, name: &CStr, text: CString) -> Result<(), NotLeft> {
         let text = text.into_raw();
-        // SAFETY: the handle is live, and `name` is a C string, which libpam copies. `text` is
-        // libpam's from here on: it hands it to `free_text` once, in pam_end(3) at the latest,
+        // SAFETY: the handle is live, and `name` is a C string, which libpam copies. libpam
+        // owns `text` from here on: it passes it to `free_text` once, in pam_end(3) at the latest,
         // and unloads this library only after that.
         let code =
             unsafe { pam_set_data(self.0.as_ptr(), name.as_ptr(), text.cast(), Some(free_text)) };
         if code == PamReturnCode::SUCCESS as c_int {
             return Ok(());
         }
-        // SAFETY: from `into_raw` above, and libpam has not taken it (pam_set_data(3)).
+        // SAFETY: it is from `into_raw` above, and libpam does not own it (pam_set_data(3)).
         drop(unsafe { CString::from_raw(text) });
         Err(NotLeft)
     }
 
     fn show(&mut self, line: &CStr) {
-        // SAFETY: the handle is live, and the format takes the one C string that follows it. With
-        // no place for a response libpam frees what the application answers. The result is not
-        // looked at: libpam logs a conversation that fails, and a login does not depend on it.
+        // SAFETY: the handle is live, and the format takes the one C string that follows it.
+        // Without a pointer for the response libpam frees it. The result is ignored: libpam logs a
+        // conversation that fails, and a login does not depend on it.
         unsafe {
             pam_prompt(
                 self.0.as_ptr(),
                 PamMessageStyle::TEXT_INFO as c_int,
                 ptr::null_mut(),
-                AS_IT_IS.as_ptr(),
+                FORMAT_TEXT.as_ptr(),
                 line.as_ptr(),
             );
         }
@@ -118,7 +118,7 @@ impl Pam for Handle {
             pam_syslog(
                 self.0.as_ptr(),
                 priority.as_raw(),
-                AS_IT_IS.as_ptr(),
+                FORMAT_TEXT.as_ptr(),
                 line.as_ptr(),
             );
         }
@@ -130,14 +130,14 @@ impl Pam for Handle {
 /// It contains nothing that can panic.
 extern "C" fn free_text(_pamh: *mut PamHandle, data: *mut c_void, _status: c_int) {
     if !data.is_null() {
-        // SAFETY: libpam passes what `leave` gave it, which is of `CString::into_raw`, and forgets
-        // it; the others who were shown it must not change it (pam_get_data(3)), so that it is as
-        // long as it was.
+        // SAFETY: libpam passes the pointer of `leave`, which is from `CString::into_raw`, once;
+        // other modules that get it must not change it (pam_get_data(3)), so that its length is
+        // unchanged.
         drop(unsafe { CString::from_raw(data.cast()) });
     }
 }
 
-/// The words after the module's name on its line in `/etc/pam.d`.
+/// The arguments of the module on its line in `/etc/pam.d`.
 ///
 /// # Safety
 /// `argv` is null, or points to `argc` pointers that are null or C strings, all of which outlive
@@ -149,12 +149,12 @@ pub(crate) unsafe fn arguments<'a>(argc: c_int, argv: *const *const c_char) -> V
     if argv.is_null() {
         return Vec::new();
     }
-    // SAFETY: the caller says that `count` pointers are there.
+    // SAFETY: the caller guarantees `count` pointers.
     let words = unsafe { slice::from_raw_parts(argv, count) };
     words
         .iter()
         .filter(|word| !word.is_null())
-        // SAFETY: not null, hence a C string.
+        // SAFETY: it is not null, and so it is a C string.
         .map(|&word| unsafe { CStr::from_ptr(word) })
         .collect()
 }
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn arguments_are_read_up_to_their_count() {
         let words = [c"quiet".as_ptr(), ptr::null(), c"debug".as_ptr()];
-        // SAFETY: as many pointers as are said, and static strings.
+        // SAFETY: the length is right, and the strings are static.
         let read = |count, words| unsafe { arguments(count, words) };
         assert_eq!(read(3, words.as_ptr()), [c"quiet", c"debug"]);
         assert_eq!(read(1, words.as_ptr()), [c"quiet"]);

@@ -1,15 +1,16 @@
-//! `pam_session_timeout.so`: tells session-timeoutd that a login began, and that it ended.
+//! `pam_session_timeout.so`: the PAM module, which reports each login and logout to
+//! session-timeoutd.
 //!
-//! The module is a guest in sshd, login and every other program that opens a PAM session. It
-//! starts no thread, opens no file, changes no PAM item, no environment and no signal, prints
-//! nothing, and leaves nothing open behind it. One deadline bounds all that it does with the
-//! daemon, and no fault of the daemon's or its own stops a login, unless the administrator asked
-//! for that with `require`. It decides nothing: the daemon does.
+//! The module runs in sshd, login and every other program that opens a PAM session. It starts no
+//! thread, opens no file, changes no PAM item, environment variable or signal handler, prints
+//! nothing, and closes every descriptor. One deadline bounds the whole exchange with the daemon,
+//! and no failure of the daemon or of the module denies a login, unless the administrator has set
+//! `require`. The module decides nothing: the daemon does.
 //!
 //! On a separate line with `backstop=TIME` it sets a time after which PID 1 ends the session, even
 //! if the daemon does not run ([`backstop`]).
 //!
-//! A lost record costs little, since the daemon learns of every session from logind as well.
+//! A lost report has little effect, since logind also reports every session to the daemon.
 
 #![deny(
     clippy::expect_used,

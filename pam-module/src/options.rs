@@ -1,7 +1,7 @@
 //! The options on the module's line in `/etc/pam.d`.
 //!
-//! An option that is wrong or unknown is reported and left out: a typing mistake in a file of
-//! PAM's must not be the end of logging in.
+//! An invalid or unknown option is logged and ignored: a typing mistake in a PAM service file must
+//! not prevent logins.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use session_timeout_protocol::LOGIN_SOCKET;
 
-/// The shortest and the longest time for one exchange with the daemon, in milliseconds. Longer
-/// ones are not accepted: a person in front of a login waits here.
-const SHORTEST: u64 = 1;
-const LONGEST: u64 = 250;
+/// Minimum and maximum of the timeout for one exchange with the daemon, in milliseconds. The
+/// maximum is low because the user waits for the login meanwhile.
+const MIN_TIMEOUT_MS: u64 = 1;
+const MAX_TIMEOUT_MS: u64 = 250;
 
 /// The minimum and maximum of a backstop. A typing mistake must not end all sessions right after
 /// the login, and a backstop after more than a week has no use.
-const LEAST_BACKSTOP: Duration = Duration::from_secs(10 * 60);
-const MOST_BACKSTOP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MIN_BACKSTOP: Duration = Duration::from_secs(10 * 60);
+const MAX_BACKSTOP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The purpose of the module's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,26 +30,26 @@ pub(crate) enum Task {
     Backstop(Option<Duration>),
 }
 
-/// Whether a backstop may be as short as tests need.
+/// Whether a backstop may be shorter than the minimum, for tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Minima {
     Enforced,
     Lifted,
 }
 
-/// What the administrator asked for.
+/// The options of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) task: Task,
-    /// `socket=PATH`: where the daemon listens.
+    /// `socket=PATH`: the socket of the daemon.
     pub(crate) socket: PathBuf,
-    /// `timeout=MILLISECONDS`: for one whole exchange.
+    /// `timeout=MILLISECONDS`: the timeout of one exchange.
     pub(crate) timeout: Duration,
-    /// `quiet`: no announcement.
+    /// `quiet`: the daemon's message is not shown.
     pub(crate) quiet: bool,
-    /// `require`: no login that is not recorded.
+    /// `require`: a login that is not recorded is denied.
     pub(crate) require: bool,
-    /// `debug`: more in the log.
+    /// `debug`: more log messages.
     pub(crate) debug: bool,
     /// `allow-short-limits`: permits backstops below the minimum, for tests.
     minima: Minima,
@@ -60,7 +60,7 @@ impl Default for Options {
         Self {
             task: Task::Record,
             socket: PathBuf::from(LOGIN_SOCKET),
-            timeout: Duration::from_millis(LONGEST),
+            timeout: Duration::from_millis(MAX_TIMEOUT_MS),
             quiet: false,
             require: false,
             debug: false,
@@ -70,8 +70,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads the options, the last one of a name counting, and calls `complain` with a sentence
-    /// about each that is not as it should be.
+    /// Parses the options, of which the last one with a name applies, and calls `complain` with a
+    /// sentence about each invalid one.
     pub(crate) fn parse(arguments: &[&CStr], mut complain: impl FnMut(&str)) -> Self {
         let mut options = Self::default();
         for argument in arguments {
@@ -119,11 +119,11 @@ impl Options {
         let millis: u64 = text
             .parse()
             .map_err(|_| format!("timeout={text:?} is not a number of milliseconds, ignored"))?;
-        let taken = millis.clamp(SHORTEST, LONGEST);
+        let taken = millis.clamp(MIN_TIMEOUT_MS, MAX_TIMEOUT_MS);
         self.timeout = Duration::from_millis(taken);
         if taken != millis {
             return Err(format!(
-                "timeout={millis} is not within {SHORTEST} to {LONGEST}, using {taken}"
+                "timeout={millis} is not within {MIN_TIMEOUT_MS} to {MAX_TIMEOUT_MS}, using {taken}"
             ));
         }
         Ok(())
@@ -147,10 +147,10 @@ impl Options {
             return Ok(());
         };
         let least = match self.minima {
-            Minima::Enforced => LEAST_BACKSTOP,
+            Minima::Enforced => MIN_BACKSTOP,
             Minima::Lifted => Duration::from_secs(1),
         };
-        if (least..=MOST_BACKSTOP).contains(&time) {
+        if (least..=MAX_BACKSTOP).contains(&time) {
             return Ok(());
         }
         self.task = Task::Backstop(None);

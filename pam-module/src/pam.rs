@@ -1,6 +1,7 @@
-//! What the module asks of libpam and answers to it, in Rust's words.
+//! The calls of libpam that the module uses, as a trait, and the types of their arguments and
+//! results.
 //!
-//! It is a trait so that what happens at a login can be tested without one.
+//! With the trait, the code that runs at a login is tested without libpam.
 
 use std::ffi::{CStr, CString, c_int};
 
@@ -11,24 +12,24 @@ pub(crate) trait Pam {
     /// An item of the transaction, if it is set.
     fn item(&self, item: Item) -> Option<&CStr>;
 
-    /// A variable of the PAM environment: never of the process's own, which under sudo and su is
-    /// the calling user's.
+    /// A variable of the PAM environment; never of the environment of the process, which under sudo
+    /// and su is that of the calling user.
     fn environment(&self, name: &CStr) -> Option<&CStr>;
 
     /// Whether a module of the stack has set PAM data with this name.
     fn has_data(&self, name: &CStr) -> bool;
 
-    /// Sets a text as PAM data for other modules, in place of any with this name.
+    /// Sets a text as PAM data for other modules; replaces data with this name.
     fn leave(&mut self, name: &CStr, text: CString) -> Result<(), NotLeft>;
 
-    /// Shows a line to the user. Whether it arrived is not known.
+    /// Shows a line to the user, without a result.
     fn show(&mut self, line: &CStr);
 
-    /// Writes a line to the system's log.
+    /// Writes a line to the system log.
     fn log(&self, priority: Priority, line: &str);
 }
 
-/// libpam refused the data.
+/// libpam did not accept the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotLeft;
 
@@ -45,21 +46,21 @@ pub(crate) enum Item {
     RemoteHost,
 }
 
-/// How much a line of the log matters; syslog(3).
+/// The level of a log message; syslog(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Priority {
     /// The module has a bug.
     Error,
-    /// The administrator should look.
+    /// The administrator should check it.
     Warning,
-    /// Worth knowing, and not a fault.
+    /// Information, not a failure.
     Info,
     /// Only with the option `debug`.
     Debug,
 }
 
 impl Priority {
-    /// The number that syslog(3) knows it by. The facility is libpam's: authpriv.
+    /// The number in syslog(3). libpam sets the facility, authpriv.
     pub(crate) const fn as_raw(self) -> c_int {
         match self {
             Self::Error => 3,
@@ -70,19 +71,19 @@ impl Priority {
     }
 }
 
-/// Every answer that the module has for libpam.
+/// The results that the module returns to libpam.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PamCode {
-    /// The daemon has recorded it.
+    /// The daemon has recorded the login.
     Success,
-    /// It has not; libpam goes on as if the module were not in the stack.
+    /// It has not; libpam continues as if the module were not in the stack.
     Ignore,
-    /// It has not, and the administrator wants no login without.
+    /// It has not, and the administrator has set `require`.
     SessionErr,
 }
 
 impl PamCode {
-    /// libpam's number for it.
+    /// The number in libpam.
     pub(crate) const fn as_raw(self) -> c_int {
         match self {
             Self::Success => PamReturnCode::SUCCESS as c_int,
@@ -97,7 +98,7 @@ impl PamCode {
 pub(crate) struct Flags(c_int);
 
 impl Flags {
-    /// The flags as libpam passes them.
+    /// From the flags of libpam.
     pub(crate) const fn new(raw: c_int) -> Self {
         Self(raw)
     }

@@ -1,4 +1,4 @@
-//! What happens when a PAM session is opened and closed.
+//! The module's work when a PAM session is opened and closed.
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -12,7 +12,8 @@ use crate::options::{Options, Task};
 use crate::pam::{Flags, Item, Pam, PamCode, Priority};
 use crate::text::{for_the_daemon, for_the_user};
 
-/// Where `pam_systemd` leaves the session that it registered; pam_systemd(8).
+/// The variable of the PAM environment with the id of the session that `pam_systemd` has
+/// registered; pam_systemd(8).
 const SESSION_ID: &CStr = c"XDG_SESSION_ID";
 
 /// Records a login with the daemon, and shows the daemon's message; or, on a backstop line, sets
@@ -61,14 +62,14 @@ pub(crate) fn open_session(
     }
 }
 
-/// Tells the daemon of a logout. It is a hint: sshd does not get to it when it is killed, and the
-/// daemon learns the end of every session from logind. So nothing is shown and nothing refused.
+/// Reports a logout to the daemon. The report may be missing (sshd that is killed sends none), and
+/// logind reports the end of every session to the daemon. So a failure has no effect.
 pub(crate) fn close_session(
     pam: &mut impl Pam,
     arguments: &[&CStr],
     exchange: impl FnOnce(&Path, Duration, &Request) -> Result<Reply, Failure>,
 ) -> PamCode {
-    // What is wrong with the options was said at the opening.
+    // Invalid options were logged when the session was opened.
     let options = Options::parse(arguments, |_| ());
     if matches!(options.task, Task::Backstop(_)) {
         return PamCode::Ignore;
@@ -86,7 +87,7 @@ pub(crate) fn close_session(
             report_recorded(pam, &options, &request);
             PamCode::Success
         }
-        // A daemon that is not there was missed at the opening already, or was stopped since.
+        // The daemon did not run at the login either, or was stopped since.
         Err(Failure::Absent(_)) if !options.debug => PamCode::Ignore,
         Err(failure) => {
             report_unanswered(pam, failure);
@@ -95,8 +96,8 @@ pub(crate) fn close_session(
     }
 }
 
-/// An item as it is sent. Applications set an item to nothing to say that there is none, as they
-/// do with `PAM_RHOST` for a local login.
+/// An item to send; `None` if it is empty. Applications set an empty item if there is no value,
+/// such as `PAM_RHOST` of a local login.
 fn text(pam: &impl Pam, item: Item) -> Option<String> {
     pam.item(item)
         .map(for_the_daemon)
@@ -117,14 +118,14 @@ fn announce(pam: &mut impl Pam, announcement: Option<&str>) {
 
 fn report_recorded(pam: &impl Pam, options: &Options, request: &Request) {
     if options.debug {
-        // Derived, so that whatever is in the names comes out escaped.
+        // The derived `Debug` escapes control characters in the names.
         pam.log(Priority::Debug, &format!("recorded: {request:?}"));
     }
 }
 
 fn report_unanswered(pam: &impl Pam, failure: Failure) {
     let priority = match failure {
-        // Stopped or not installed: nothing is broken.
+        // The daemon is stopped or not installed, which is no failure.
         Failure::Absent(_) => Priority::Info,
         Failure::Busy
         | Failure::Stranger(_)
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
     use crate::pam::NotLeft;
 
-    /// A login that was written down beforehand, and what the module did with it.
+    /// A scripted login, and what the module did.
     #[derive(Default)]
     struct Script {
         user: Option<CString>,
@@ -192,7 +193,7 @@ mod tests {
     }
 
     impl Script {
-        /// alice, over SSH, with a session of logind's.
+        /// A login of alice over SSH with a logind session.
         fn of_a_login() -> Self {
             Self {
                 user: Some(c"alice".into()),
@@ -216,7 +217,7 @@ mod tests {
             self.logged.borrow().iter().map(|line| line.0).collect()
         }
 
-        /// What is sent at the opening.
+        /// The request at the opening.
         fn opened(&mut self) -> Opened {
             let mut sent = None;
             open_session(self, Flags::default(), &[], |_, _, request| {
@@ -239,7 +240,7 @@ mod tests {
 
     const ABSENT: Failure = Failure::Absent(Errno::ENOENT);
 
-    /// One of each kind.
+    /// One failure of each kind.
     const FAILURES: [Failure; 7] = [
         ABSENT,
         Failure::Busy,

@@ -1,36 +1,36 @@
-//! Texts that others made up: names from a login for the daemon, a line from the daemon for the
-//! user's terminal.
+//! Sanitizes texts from outside: the names of a login, and the daemon's line for the user's
+//! terminal.
 
 use std::ffi::{CStr, CString};
 
 use session_timeout_protocol::{HEADER_LEN, MAX_FIELD, MAX_FRAME};
 
-/// The longest text that is sent, in bytes. Five of them, the most that a request has, fill one
-/// frame; each has a tag and a length before it.
+/// Maximum length of a text that is sent, in bytes. A request has at most five texts, each with a
+/// tag and a length, and they have to fit into one frame.
 pub(crate) const MAX_SENT: usize = (MAX_FRAME - HEADER_LEN) / 5 - 3;
 const _: () = assert!(MAX_SENT <= MAX_FIELD);
 
-/// The longest line that is shown, in bytes: `PAM_MAX_MSG_SIZE` of _pam_types.h.
+/// Maximum length of a line that is shown, in bytes: `PAM_MAX_MSG_SIZE` of _pam_types.h.
 pub(crate) const MAX_SHOWN: usize = 512;
 
-/// The longest encoding of a char in UTF-8.
+/// Maximum length of a char in UTF-8, in bytes.
 const MAX_CHAR: usize = 4;
 
-/// A text of the login as it is sent.
+/// A text of the login, to send.
 ///
-/// What is not UTF-8 is replaced and what is too long is cut, both rather than refused: the
-/// session is what counts, and nobody may stay unrecorded by having a monstrous name.
+/// Invalid UTF-8 is replaced, and a text that is too long is cut. It is not rejected: a session
+/// must be recorded even if its user has chosen an extreme name.
 pub(crate) fn for_the_daemon(text: &CStr) -> String {
     let bytes = text.to_bytes();
-    // A char more than is kept, so that no cut looks like a byte that is not UTF-8.
+    // One char more than is kept, so that a cut inside a char is not mistaken for invalid UTF-8.
     let bytes = bytes.get(..MAX_SENT + MAX_CHAR).unwrap_or(bytes);
     cut(String::from_utf8_lossy(bytes).into_owned(), MAX_SENT)
 }
 
-/// A line of the daemon's as it is shown; `None` where nothing is left to show.
+/// The daemon's line, to show; `None` if it is empty.
 ///
-/// A terminal acts on control characters, and some writers of logs and lists on overrides of the
-/// direction of text (Unicode Standard Annex 9): neither is ever in our announcements.
+/// Removes control characters, which terminals execute, and overrides of the text direction
+/// (Unicode Standard Annex 9), which some log viewers apply. The daemon's lines have neither.
 pub(crate) fn for_the_user(line: &str) -> Option<CString> {
     let shown = line.chars().filter(|&c| !c.is_control() && !is_bidi(c));
     let shown = cut(shown.collect(), MAX_SHOWN);
@@ -45,7 +45,7 @@ const fn is_bidi(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The longest beginning of `text` that has at most `max` bytes and ends with a whole char.
+/// The longest prefix of `text` that has at most `max` bytes and ends at a char boundary.
 fn cut(mut text: String, max: usize) -> String {
     if text.len() > max {
         let end = (0..=max).rev().find(|&end| text.is_char_boundary(end));

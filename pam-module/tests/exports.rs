@@ -1,4 +1,4 @@
-//! What the built module shows to the dynamic linker, and what it asks for.
+//! The symbols that the built module exports, and the libraries that it needs.
 
 #![allow(
     clippy::expect_used,
@@ -10,7 +10,7 @@ mod support;
 
 use std::process::Command;
 
-/// What a program of the binutils, which the build needs anyway, says about the module.
+/// The output of a program of the binutils (which the build needs anyway) about the module.
 fn inspect(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)

@@ -1,5 +1,5 @@
-//! What the module adds to a login. `cargo test --release --test figures -- --nocapture` prints
-//! the figures; the bounds here are loose enough for a busy machine.
+//! The time that the module adds to a login. `cargo test --release --test figures -- --nocapture`
+//! prints the figures; the bounds here are loose enough for a busy machine.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
@@ -12,7 +12,7 @@ use support::daemon::{Daemon, Manner};
 use support::ffi::Entry;
 use support::{Code, Stack};
 
-/// How long `pam_open_session` took, sorted.
+/// The durations of `pam_open_session`, sorted.
 struct Figures(Vec<Duration>);
 
 impl Figures {
@@ -21,7 +21,7 @@ impl Figures {
         let stack = Stack::new(&daemon.socket(), options);
         let mut figures = Vec::with_capacity(count);
         for _ in 0..count {
-            // Reading the service file and mapping the module is libpam's, in pam_start.
+            // pam_start reads the service file and maps the module, which is not measured.
             let (code, elapsed) = stack.login(c"nobody").timed(Entry::OpenSession);
             assert_eq!(code, expected, "{manner:?}");
             figures.push(elapsed);

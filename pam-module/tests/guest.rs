@@ -1,6 +1,6 @@
-//! The host process after a login is as it was before.
+//! The module leaves the state of its process unchanged.
 //!
-//! One test, alone in its process: most of what it looks at belongs to the whole process.
+//! One test, alone in its process, since most of that state is that of the whole process.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
@@ -19,10 +19,10 @@ use support::daemon::{Daemon, Manner};
 use support::ffi::Transaction;
 use support::{Code, Stack, eventually};
 
-/// What the kernel and the C library know of this process.
+/// The state of this process in the kernel and in the C library.
 #[derive(Debug, PartialEq, Eq)]
 struct Host {
-    /// Credentials, umask, number of threads, and what is done with signals.
+    /// Credentials, umask, number of threads, and signal dispositions.
     status: Vec<String>,
     rlimits: String,
     directories: [PathBuf; 2],
@@ -53,7 +53,7 @@ impl Host {
     }
 }
 
-/// The open file descriptors, each with what it is, but for the one that reads the list.
+/// The open file descriptors and their targets, except for the one that reads the list.
 fn descriptors() -> BTreeSet<(PathBuf, PathBuf)> {
     fs::read_dir("/proc/self/fd")
         .unwrap()
@@ -66,7 +66,7 @@ fn descriptors() -> BTreeSet<(PathBuf, PathBuf)> {
         .collect()
 }
 
-/// What libpam holds for one transaction.
+/// The state of one transaction in libpam.
 fn transaction(transaction: &Transaction) -> (Vec<Option<CString>>, Vec<CString>) {
     let items = [
         PamItemType::SERVICE,
@@ -82,7 +82,7 @@ fn transaction(transaction: &Transaction) -> (Vec<Option<CString>>, Vec<CString>
     (items, transaction.environment())
 }
 
-/// What is written to the standard output and error, past Rust, while `work` is done.
+/// The bytes that are written to the descriptors of standard output and error during `work`.
 fn printed(work: impl FnOnce()) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::io::stdout().flush().unwrap();
@@ -99,7 +99,7 @@ fn printed(work: impl FnOnce()) -> String {
     fs::read_to_string(file.path()).unwrap()
 }
 
-/// Returns the daemon, whose thread may be seen for a moment longer than it lives.
+/// Returns the daemon, whose thread is visible for a short time after it has ended.
 fn log_in_and_out(manner: Manner, expected: Code) -> Daemon {
     let daemon = Daemon::start(manner);
     let stack = Stack::new(&daemon.socket(), "timeout=50");
@@ -113,7 +113,7 @@ fn log_in_and_out(manner: Manner, expected: Code) -> Daemon {
     let text = printed(|| codes.extend([login.open(), login.close()]));
     assert_eq!(codes, [expected; 2], "{manner:?}");
     assert_eq!(text, "", "{manner:?}");
-    // The daemon is in this process too, and may be about to close its end of a connection.
+    // The fake daemon is in this process too, and may still have its end of a connection open.
     let after = eventually(
         || (Host::look(), transaction(&login.transaction)),
         |after| *after == before,

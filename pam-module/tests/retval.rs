@@ -1,4 +1,4 @@
-//! What the built module answers to libpam, whatever the daemon does, and how long it takes.
+//! The results of the built module for each behavior of the daemon, and the time that they take.
 
 #![allow(
     clippy::panic,
@@ -23,22 +23,22 @@ use support::daemon::{ANNOUNCEMENT, Daemon, Manner};
 use support::ffi::{Conversation, Entry, default_action_of, interrupt_with, listen_as};
 use support::{Code, Stack};
 
-/// The time that the module gives the daemon.
+/// The module's timeout.
 const DEADLINE: Duration = Duration::from_millis(250);
 
-/// What the scheduler of a busy machine may add.
+/// Tolerance for the scheduler of a busy machine.
 const SLACK: Duration = Duration::from_millis(100);
 
 const TEXT_INFO: c_int = 4;
 
-/// When an answer comes.
+/// When the module returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
-    /// With nobody to talk to, in no time.
+    /// Immediately: there is no daemon.
     Immediately,
-    /// Without waiting for the deadline.
+    /// Before the deadline.
     Early,
-    /// With the deadline, and not before it.
+    /// At the deadline, not before.
     AtTheDeadline,
 }
 
@@ -54,7 +54,7 @@ impl When {
     }
 }
 
-/// The daemon's manner; the answer; the answer with `require`; when.
+/// The daemon's behavior; the result; the result with `require`; when.
 const TABLE: [(Manner, Code, Code, When); 18] = {
     use Code::{Ignore, SessionErr, Success};
     use When::{AtTheDeadline, Early, Immediately};
@@ -80,7 +80,7 @@ const TABLE: [(Manner, Code, Code, When); 18] = {
     ]
 };
 
-/// Checks a table's rows, and names all that are wrong.
+/// Checks all rows of a table, and lists the failed ones.
 fn check(entry: Entry, expected: impl Fn(Code, Code) -> [(&'static str, Code); 2]) {
     let mut wrong = Vec::new();
     for (manner, by_default, required, when) in TABLE {
@@ -248,7 +248,7 @@ fn hostile_names_are_recorded_like_any_other() {
         };
         let whole = name.to_string_lossy();
         assert!(whole.starts_with(&opened.user), "{}", opened.user);
-        // LOGIN_NAME_MAX is 256: no name that a person can have is cut.
+        // LOGIN_NAME_MAX is 256: no name of a real account is cut.
         assert!(opened.user.len() >= whole.len().min(256), "{}", opened.user);
         assert!(opened.user.len() <= MAX_FIELD, "{}", opened.user);
         assert_eq!(opened.tty.as_ref(), Some(&opened.user));
@@ -351,7 +351,7 @@ fn signals_neither_end_nor_prolong_the_wait() {
     let (stop, stopped) = channel::<()>();
     let (code, elapsed) = thread::scope(|scope| {
         scope.spawn(move || {
-            // One every millisecond, until `stop` is dropped; or else for long enough to be seen.
+            // One every millisecond, until `stop` is dropped or a timeout.
             for _ in 0..5000 {
                 match stopped.recv_timeout(Duration::from_millis(1)) {
                     Err(RecvTimeoutError::Timeout) => {
@@ -396,7 +396,7 @@ fn a_stranger_is_not_told_who_logs_in() {
     let (code, elapsed) = stack.open_once();
     assert_eq!(code, Code::SessionErr);
     assert!(When::Early.holds(elapsed), "{elapsed:?}");
-    // The daemon is served in order: once it has the next one, it has had all.
+    // Requests arrive in order: when the next one has arrived, all have.
     listen_as(daemon.listener(), 0);
     assert_eq!(stack.open_once().0, Code::Success);
     assert_eq!(daemon.requests().len(), 1);

@@ -1,6 +1,6 @@
-//! A host that opens and closes sessions all its life.
+//! A long-running process that opens and closes many sessions: the module leaks nothing.
 //!
-//! One test, alone in its process: it counts what the whole process has.
+//! One test, alone in its process, since it measures the whole process.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
@@ -24,7 +24,7 @@ fn memory() -> usize {
 }
 
 /// Returns the number of requests that the daemon received. It keeps none of them: it is in this
-/// process, and what is counted is the memory of the module.
+/// process, and the memory of the module is measured.
 fn rounds(daemon: &Daemon, stack: &Stack, count: usize) -> usize {
     let login = |_| {
         // An account of every Debian that has a backstop, since its uid is a regular one.

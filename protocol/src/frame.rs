@@ -1,35 +1,36 @@
-//! Frames: bytes to fields and back.
+//! Frames: encodes fields as bytes, and decodes them.
 
 use std::fmt;
 
-/// The version of the protocol that this build speaks.
+/// The version of the protocol in this build.
 pub const VERSION: u16 = 1;
 
-/// Bytes of a frame's header.
+/// Length of a frame's header in bytes.
 pub const HEADER_LEN: usize = 12;
 
-/// The longest frame, header included. Larger than any real login by far, and small enough that a
-/// hundred of them at once do not matter.
+/// Maximum length of a frame in bytes, including the header. Far more than a real login needs, and
+/// little enough memory for a hundred connections at once.
 pub const MAX_FRAME: usize = 4096;
 
-/// The longest text in a field, in bytes. Linux bounds a user name to 256 (`LOGIN_NAME_MAX`) and
-/// a host name to 255 (RFC 1035); session ids and terminals are shorter.
+/// Maximum length of the text in a field, in bytes. On Linux a user name has at most 256 bytes
+/// (`LOGIN_NAME_MAX`), and a host name has at most 255 (RFC 1035); session ids and the names of
+/// terminals are shorter.
 pub const MAX_FIELD: usize = 1024;
 
 const MAGIC: [u8; 4] = *b"STMO";
 
-/// Why a frame was refused.
+/// Why a frame was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
-    /// It does not begin as our frames do.
+    /// It does not begin with the magic number.
     NotOurs,
-    /// It is of another version of the protocol.
+    /// It has another version of the protocol.
     Version(u16),
     /// It is longer than [`MAX_FRAME`], or a field is longer than [`MAX_FIELD`].
     TooLong,
     /// It ends inside a header or a field.
     Truncated,
-    /// Its kind is unknown, a text is not UTF-8, or a field that must be there is not.
+    /// Its kind is unknown, a text is not UTF-8, or a required field is missing.
     Malformed,
 }
 
@@ -49,7 +50,7 @@ impl fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// The first [`HEADER_LEN`] bytes of a frame, checked.
+/// The validated header of a frame: its first [`HEADER_LEN`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     kind: u16,
@@ -57,7 +58,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a header.
+    /// Decodes and validates a header.
     ///
     /// # Errors
     /// [`FrameError::NotOurs`], [`FrameError::Version`] and [`FrameError::TooLong`].
@@ -81,19 +82,19 @@ impl Header {
         })
     }
 
-    /// What sort of message follows.
+    /// The kind of message that follows.
     pub(crate) const fn kind(self) -> u16 {
         self.kind
     }
 
-    /// How many bytes follow the header; never more than [`MAX_FRAME`] less [`HEADER_LEN`].
+    /// The number of bytes that follow the header: at most [`MAX_FRAME`] minus [`HEADER_LEN`].
     #[must_use]
     pub const fn body_len(self) -> usize {
         self.body_len
     }
 }
 
-/// Builds one frame.
+/// Encodes one frame.
 pub(crate) struct Encoder {
     kind: u16,
     body: Vec<u8>,
@@ -107,7 +108,7 @@ impl Encoder {
         }
     }
 
-    /// Adds a field; `None` adds nothing.
+    /// Adds a field; does nothing for `None`.
     pub(crate) fn text(mut self, tag: u8, text: Option<&str>) -> Result<Self, FrameError> {
         let Some(text) = text else { return Ok(self) };
         let length = u16::try_from(text.len())
@@ -135,7 +136,7 @@ impl Encoder {
     }
 }
 
-/// The fields of a body, one after the other.
+/// Iterates over the fields of a body.
 pub(crate) struct Fields<'a> {
     rest: &'a [u8],
 }
@@ -145,7 +146,7 @@ impl<'a> Fields<'a> {
         Self { rest: body }
     }
 
-    /// The next field, or `None` at the end.
+    /// The tag and the text of the next field; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(u8, &'a str)>, FrameError> {
         let (tag, l0, l1, rest) = match *self.rest {
             [] => return Ok(None),

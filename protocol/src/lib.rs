@@ -1,6 +1,11 @@
-//! What the login module and the daemon say to each other over `/run/session-timeout/login.sock`.
+//! The protocols between the programs of session-timeout.
 //!
-//! One connection carries one [`Request`] and at most one [`Reply`], each in one frame:
+//! [`bus`] is the D-Bus interface of the daemon and that of its agents. The other items are the
+//! protocol between the PAM module and the daemon, over `/run/session-timeout/login.sock`
+//! ([`LOGIN_SOCKET`]).
+//!
+//! On the login socket one connection carries one [`Request`] and at most one [`Reply`], each in
+//! one frame:
 //!
 //! ```text
 //!  0         4          6        8           12
@@ -12,20 +17,22 @@
 //!  field:  | tag u8 | length u16 | UTF-8 text |
 //! ```
 //!
-//! A reader refuses another [`VERSION`] and skips fields whose tag it does not know, so that a
-//! module that sshd mapped before an upgrade and a daemon that was started after it understand
-//! each other. A frame is at most [`MAX_FRAME`] bytes; a reader knows that from the header,
-//! before it allocates anything.
+//! A reader rejects another [`VERSION`] and skips fields with an unknown tag, so that a module
+//! that sshd mapped before an upgrade and a daemon that was started after it understand each
+//! other. A frame has at most [`MAX_FRAME`] bytes; the header has its length, so that a reader
+//! checks it before it allocates memory.
 //!
-//! Who the peer is, is never in a message: the daemon asks the kernel.
+//! No message says which process sent it: the daemon gets the peer's credentials from the kernel.
 
 #![forbid(unsafe_code)]
 
+pub mod bus;
 mod frame;
 mod message;
 
 pub use frame::{FrameError, HEADER_LEN, Header, MAX_FIELD, MAX_FRAME, VERSION};
 pub use message::{Closed, Opened, Reply, Request};
 
-/// Where the daemon listens for logins. Mode 0600: only root connects.
+/// The socket on which the daemon accepts connections of the PAM module. Mode 0600: only root can
+/// connect.
 pub const LOGIN_SOCKET: &str = "/run/session-timeout/login.sock";

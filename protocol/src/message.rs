@@ -1,8 +1,8 @@
-//! The messages: what a login or logout is, and what is answered.
+//! The messages: a login or logout that the PAM module reports, and the daemon's reply.
 
 use crate::frame::{Encoder, Fields, FrameError, Header};
 
-/// What the module tells the daemon.
+/// A message from the PAM module to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A PAM session was opened.
@@ -11,16 +11,16 @@ pub enum Request {
     Closed(Closed),
 }
 
-/// A PAM session was opened, in the words of the PAM transaction.
+/// A PAM session was opened. The fields are items and variables of the PAM transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opened {
     /// `PAM_USER`.
     pub user: String,
     /// `PAM_SERVICE`: `sshd`, `login`, `gdm-password`.
     pub service: String,
-    /// `PAM_TTY`, as the application set it; sshd's is the word `ssh`.
+    /// `PAM_TTY`, as the application set it; sshd sets `ssh`.
     pub tty: Option<String>,
-    /// `PAM_RHOST`: where a remote user comes from.
+    /// `PAM_RHOST`: the host of a remote user.
     pub remote_host: Option<String>,
     /// `XDG_SESSION_ID` from the PAM environment. Absent inside another session (`su`, `sudo -i`)
     /// and where `pam_systemd` did not run.
@@ -38,12 +38,12 @@ pub struct Closed {
     pub session_id: Option<String>,
 }
 
-/// What the daemon answers.
+/// The daemon's reply to a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// The message was taken.
+    /// The daemon has recorded the request.
     Recorded {
-        /// One line for the user, where there is something to say and somewhere to show it.
+        /// One line for the user. Absent if no limit applies, or if the login cannot show it.
         announcement: Option<String>,
     },
 }
@@ -62,10 +62,11 @@ mod tag {
 }
 
 impl Request {
-    /// The frame of this request.
+    /// Encodes the request as a frame.
     ///
     /// # Errors
-    /// [`FrameError::TooLong`] where a text does not fit.
+    /// [`FrameError::TooLong`] if a text is longer than [`MAX_FIELD`](crate::MAX_FIELD), or the
+    /// frame than [`MAX_FRAME`](crate::MAX_FRAME).
     pub fn encode(&self) -> Result<Vec<u8>, FrameError> {
         match self {
             Self::Opened(opened) => Encoder::new(OPENED)
@@ -83,24 +84,24 @@ impl Request {
         }
     }
 
-    /// Reads the body that follows `header`.
+    /// Decodes the body that follows `header`.
     ///
     /// # Errors
     /// [`FrameError::Malformed`], [`FrameError::Truncated`] and [`FrameError::TooLong`].
     pub fn decode(header: Header, body: &[u8]) -> Result<Self, FrameError> {
-        let texts = Texts::read(header, body)?;
+        let fields = DecodedFields::read(header, body)?;
         match header.kind() {
             OPENED => Ok(Self::Opened(Opened {
-                user: texts.user.ok_or(FrameError::Malformed)?,
-                service: texts.service.ok_or(FrameError::Malformed)?,
-                tty: texts.tty,
-                remote_host: texts.remote_host,
-                session_id: texts.session_id,
+                user: fields.user.ok_or(FrameError::Malformed)?,
+                service: fields.service.ok_or(FrameError::Malformed)?,
+                tty: fields.tty,
+                remote_host: fields.remote_host,
+                session_id: fields.session_id,
             })),
             CLOSED => Ok(Self::Closed(Closed {
-                user: texts.user.ok_or(FrameError::Malformed)?,
-                service: texts.service.ok_or(FrameError::Malformed)?,
-                session_id: texts.session_id,
+                user: fields.user.ok_or(FrameError::Malformed)?,
+                service: fields.service.ok_or(FrameError::Malformed)?,
+                session_id: fields.session_id,
             })),
             _ => Err(FrameError::Malformed),
         }
@@ -108,10 +109,10 @@ impl Request {
 }
 
 impl Reply {
-    /// The frame of this reply.
+    /// Encodes the reply as a frame.
     ///
     /// # Errors
-    /// [`FrameError::TooLong`] where the announcement does not fit.
+    /// [`FrameError::TooLong`] if the announcement is longer than [`MAX_FIELD`](crate::MAX_FIELD).
     pub fn encode(&self) -> Result<Vec<u8>, FrameError> {
         match self {
             Self::Recorded { announcement } => Encoder::new(RECORDED)
@@ -120,24 +121,24 @@ impl Reply {
         }
     }
 
-    /// Reads the body that follows `header`.
+    /// Decodes the body that follows `header`.
     ///
     /// # Errors
     /// [`FrameError::Malformed`], [`FrameError::Truncated`] and [`FrameError::TooLong`].
     pub fn decode(header: Header, body: &[u8]) -> Result<Self, FrameError> {
-        let texts = Texts::read(header, body)?;
+        let fields = DecodedFields::read(header, body)?;
         match header.kind() {
             RECORDED => Ok(Self::Recorded {
-                announcement: texts.announcement,
+                announcement: fields.announcement,
             }),
             _ => Err(FrameError::Malformed),
         }
     }
 }
 
-/// Every field that any message has; the last one of a tag counts.
+/// The fields of all messages; of several fields with one tag the last is used.
 #[derive(Default)]
-struct Texts {
+struct DecodedFields {
     user: Option<String>,
     service: Option<String>,
     tty: Option<String>,
@@ -146,26 +147,26 @@ struct Texts {
     announcement: Option<String>,
 }
 
-impl Texts {
+impl DecodedFields {
     fn read(header: Header, body: &[u8]) -> Result<Self, FrameError> {
         if body.len() != header.body_len() {
             return Err(FrameError::Truncated);
         }
-        let mut texts = Self::default();
+        let mut decoded = Self::default();
         let mut fields = Fields::new(body);
         while let Some((tag, text)) = fields.next()? {
             let slot = match tag {
-                tag::USER => &mut texts.user,
-                tag::SERVICE => &mut texts.service,
-                tag::TTY => &mut texts.tty,
-                tag::REMOTE_HOST => &mut texts.remote_host,
-                tag::SESSION_ID => &mut texts.session_id,
-                tag::ANNOUNCEMENT => &mut texts.announcement,
+                tag::USER => &mut decoded.user,
+                tag::SERVICE => &mut decoded.service,
+                tag::TTY => &mut decoded.tty,
+                tag::REMOTE_HOST => &mut decoded.remote_host,
+                tag::SESSION_ID => &mut decoded.session_id,
+                tag::ANNOUNCEMENT => &mut decoded.announcement,
                 _ => continue,
             };
             *slot = Some(text.to_owned());
         }
-        Ok(texts)
+        Ok(decoded)
     }
 }
 

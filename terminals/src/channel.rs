@@ -13,14 +13,14 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
 
-use crate::{LONGEST, MAGIC};
+use crate::{MAGIC, MAX_BODY_LEN};
 
 const HEADER: usize = MAGIC.len() + size_of::<u32>();
 
 /// Sends a message, with a file descriptor if there is one.
 ///
 /// # Errors
-/// `InvalidInput` if it is longer than [`LONGEST`]; otherwise the error of the system call.
+/// `InvalidInput` if it is longer than [`MAX_BODY_LEN`]; otherwise the error of the system call.
 pub async fn send(
     stream: &mut UnixStream,
     message: &impl Serialize,
@@ -60,7 +60,7 @@ pub async fn receive<T: DeserializeOwned>(
 fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let body = serde_json::to_vec(message)?;
     let length = u32::try_from(body.len()).ok();
-    let length = length.filter(|_| body.len() <= LONGEST);
+    let length = length.filter(|_| body.len() <= MAX_BODY_LEN);
     let length = length.ok_or(io::ErrorKind::InvalidInput)?;
     Ok([&MAGIC[..], &length.to_le_bytes(), &body].concat())
 }
@@ -68,7 +68,9 @@ fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
 fn length(header: [u8; HEADER]) -> io::Result<usize> {
     let [m0, m1, m2, m3, l0, l1, l2, l3] = header;
     let length = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3]));
-    let length = length.ok().filter(|length| (1..=LONGEST).contains(length));
+    let length = length
+        .ok()
+        .filter(|length| (1..=MAX_BODY_LEN).contains(length));
     match length {
         Some(length) if [m0, m1, m2, m3] == MAGIC => Ok(length),
         Some(_) | None => Err(io::ErrorKind::InvalidData.into()),
@@ -190,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_message_is_an_error() {
         let header = |magic: &[u8], length: u32| [magic, &length.to_le_bytes()].concat();
-        let too_long = u32::try_from(LONGEST + 1).unwrap();
+        let too_long = u32::try_from(MAX_BODY_LEN + 1).unwrap();
         for bytes in [
             header(b"GET ", 1),
             header(b"STT\x02", 1),
@@ -206,7 +208,7 @@ mod tests {
             assert!(receive::<Question>(&mut other).await.is_err(), "{bytes:?}");
         }
         let (mut one, _other) = UnixStream::pair().unwrap();
-        let error = send(&mut one, &question(&"x".repeat(LONGEST)), None).await;
+        let error = send(&mut one, &question(&"x".repeat(MAX_BODY_LEN)), None).await;
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

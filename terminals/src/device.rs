@@ -28,7 +28,7 @@ pub(crate) fn write(job: &Job) -> Shown {
 /// This does not block: inotify watches the file, and does not open the terminal.
 ///
 /// # Errors
-/// The error of the system call; `PermissionDenied` if the terminal belongs to somebody else.
+/// The error of the system call; `PermissionDenied` if the terminal belongs to another user.
 pub(crate) fn watch(terminal: &Terminal, user: u32, instance: &OwnedFd) -> io::Result<i32> {
     if !is_below_dev(&terminal.path) {
         return Err(io::ErrorKind::PermissionDenied.into());
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// A pseudoterminal of the test's own.
+    /// A pseudoterminal for the test.
     struct Pty {
         master: OwnedFd,
         terminal: Terminal,

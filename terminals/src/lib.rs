@@ -1,11 +1,11 @@
 //! The protocol between the daemon and `session-timeout-terminals`, and the latter's parts.
 //!
-//! A process that opens a terminal, or reads or writes its state, may be blocked in the kernel for
-//! as long as the terminal's user likes: `O_NONBLOCK` prevents waiting for room, but not waiting
+//! A process that opens a terminal, or reads or writes its state, can be blocked in the kernel for
+//! as long as the terminal's user wants: `O_NONBLOCK` prevents waiting for room, but not waiting
 //! for the lock of the terminal (`tty_lock()`) or of its line discipline (`tty_ldisc_ref_wait()` in
 //! `drivers/tty/tty_ldisc.c`). So the daemon opens none. It sends requests to
-//! `session-timeout-terminals`, which runs them in worker processes, and has the capability that this
-//! takes.
+//! `session-timeout-terminals`, which has the required capability and runs them in worker
+//! processes.
 //!
 //! A message is a header, which is [`MAGIC`] and the length of the body as a little-endian 32-bit
 //! number, and a JSON body. Each request has one reply; a connection carries any number of them.
@@ -28,12 +28,12 @@ pub const SOCKET: &str = "/run/session-timeout/terminals.sock";
 pub const MAGIC: [u8; 4] = *b"STT\x01";
 
 /// Maximum length of a message's body, in bytes.
-pub const LONGEST: usize = 128 * 1024;
+pub const MAX_BODY_LEN: usize = 128 * 1024;
 
 /// Maximum number of terminals in one request.
 pub const TERMINALS_MAX: usize = 64;
 
-/// A request of the daemon's.
+/// A request of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// The uid of the session's user, whose limits the request counts against.
@@ -131,7 +131,7 @@ pub enum Outcome {
     Written,
     /// The terminal refuses messages, and the request respects that.
     Spared,
-    /// The terminal is gone, belongs to somebody else, or failed.
+    /// The terminal does not exist any more, belongs to another user, or failed.
     Refused,
     /// The terminal is stopped by ^S, or its buffer is full.
     Full,

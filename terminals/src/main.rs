@@ -24,8 +24,8 @@ use crate::pool::Pool;
 /// The argument that starts a worker.
 const WORKER: &str = "--worker";
 
-/// Workers exit after nobody has been connected for this long.
-const IDLE: Duration = Duration::from_secs(5);
+/// Workers exit when the daemon has not been connected for this long.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
@@ -52,6 +52,11 @@ fn run() -> io::Result<()> {
         .build()?;
     runtime.block_on(async {
         let pool = Pool::new("/proc/self/exe", &[WORKER]);
-        Err(server::serve(UnixListener::from_std(listener)?, Arc::new(pool), IDLE).await)
+        Err(server::serve(
+            UnixListener::from_std(listener)?,
+            Arc::new(pool),
+            IDLE_TIMEOUT,
+        )
+        .await)
     })
 }

@@ -1,8 +1,8 @@
 //! The pool of workers, with deadlines and limits for each user.
 //!
 //! A worker that a terminal blocks is killed and replaced. One that does not die from SIGKILL,
-//! because it waits in the kernel, counts against the terminal's user: from some number on, that
-//! user's terminals are not written to any more, and everybody else's are.
+//! because it waits in the kernel, counts against the terminal's user: beyond a limit, that
+//! user's terminals are not written to any more, and those of other users are.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,21 +19,21 @@ use tokio::time::timeout;
 use crate::worker::Job;
 
 /// Maximum number of concurrent workers.
-const AT_ONCE: usize = 64;
+const MAX_WORKERS: usize = 64;
 /// Maximum number of concurrent workers of one user.
-const AT_ONCE_OF_USER: usize = 4;
+const MAX_WORKERS_PER_USER: usize = 4;
 /// Maximum length of one user's queue; further texts fail as `Late` at once.
-const WAITING_OF_USER: usize = 256;
+const MAX_QUEUED_PER_USER: usize = 256;
 /// Maximum number of stuck workers of one user; from there on the user's terminals are skipped.
-const STUCK_OF_USER: usize = 4;
+const MAX_STUCK_PER_USER: usize = 4;
 /// Maximum number of stuck workers of all users.
-const STUCK: usize = 64;
+const MAX_STUCK: usize = 64;
 /// Maximum number of idle workers.
-const SPARE: usize = 8;
+const MAX_IDLE_WORKERS: usize = 8;
 /// Timeout of one write to a terminal.
-const DEADLINE: Duration = Duration::from_secs(2);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time after SIGKILL after which a worker counts as stuck.
-const DYING: Duration = Duration::from_millis(200);
+const KILL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The pool.
 pub(crate) struct Pool {
@@ -64,8 +64,8 @@ impl Pool {
         Self {
             program,
             arguments,
-            deadline: DEADLINE,
-            at_once: Semaphore::new(AT_ONCE),
+            deadline: WRITE_TIMEOUT,
+            at_once: Semaphore::new(MAX_WORKERS),
             state: Mutex::default(),
         }
     }
@@ -122,7 +122,7 @@ impl Pool {
     fn enter(&self, user: u32) -> Option<Arc<Semaphore>> {
         let mut state = self.state();
         let waiting = state.waiting.entry(user).or_default();
-        if *waiting >= WAITING_OF_USER {
+        if *waiting >= MAX_QUEUED_PER_USER {
             return None;
         }
         *waiting += 1;
@@ -130,7 +130,7 @@ impl Pool {
         if let Some(of_user) = state.users.get(&user).and_then(Weak::upgrade) {
             return Some(of_user);
         }
-        let of_user = Arc::new(Semaphore::new(AT_ONCE_OF_USER));
+        let of_user = Arc::new(Semaphore::new(MAX_WORKERS_PER_USER));
         state.users.insert(user, Arc::downgrade(&of_user));
         Some(of_user)
     }
@@ -142,7 +142,7 @@ impl Pool {
     fn may_risk(&self, user: u32) -> bool {
         let state = self.state();
         let of_user = state.stuck.get(&user).copied().unwrap_or_default();
-        of_user < STUCK_OF_USER && state.stuck.values().sum::<usize>() < STUCK
+        of_user < MAX_STUCK_PER_USER && state.stuck.values().sum::<usize>() < MAX_STUCK
     }
 
     fn worker(&self) -> io::Result<Worker> {
@@ -155,7 +155,7 @@ impl Pool {
     fn spare(&self, worker: Worker) {
         let mut state = self.state();
         // Otherwise the worker exits by itself: the other ends of its pipes are closed.
-        if state.spare.len() < SPARE {
+        if state.spare.len() < MAX_IDLE_WORKERS {
             state.spare.push(worker);
         }
     }
@@ -164,7 +164,7 @@ impl Pool {
     async fn end(self: &Arc<Self>, worker: Worker, user: u32) {
         let mut child = worker.child;
         let _ = child.start_kill();
-        if timeout(DYING, child.wait()).await.is_ok() {
+        if timeout(KILL_TIMEOUT, child.wait()).await.is_ok() {
             return;
         }
         eprintln!(
@@ -295,12 +295,14 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn many_terminals_that_block_take_places_of_their_user_alone() {
         let pool = pool();
-        let blocked: Vec<_> = (0..2 * AT_ONCE).map(|_| write(&pool, 1, "hang")).collect();
+        let blocked: Vec<_> = (0..2 * MAX_WORKERS)
+            .map(|_| write(&pool, 1, "hang"))
+            .collect();
         tokio::task::yield_now().await;
         let began = Instant::now();
         assert_eq!(write(&pool, 2, "other").await.unwrap(), Outcome::Written);
         assert!(began.elapsed() < pool.deadline, "{:?}", began.elapsed());
-        for one in blocked.into_iter().take(AT_ONCE_OF_USER) {
+        for one in blocked.into_iter().take(MAX_WORKERS_PER_USER) {
             assert_eq!(one.await.unwrap(), Outcome::Late);
         }
     }
@@ -308,7 +310,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_user_whose_terminals_hold_workers_is_written_to_no_more() {
         let pool = pool();
-        pool.state().stuck.insert(1, STUCK_OF_USER);
+        pool.state().stuck.insert(1, MAX_STUCK_PER_USER);
         assert_eq!(write(&pool, 1, "own").await.unwrap(), Outcome::Late);
         assert_eq!(write(&pool, 2, "other").await.unwrap(), Outcome::Written);
         lower(&mut pool.state().stuck, 1);
@@ -318,7 +320,7 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn what_waits_is_bounded() {
         let pool = pool();
-        for _ in 0..WAITING_OF_USER {
+        for _ in 0..MAX_QUEUED_PER_USER {
             assert!(pool.enter(1).is_some());
         }
         assert_eq!(write(&pool, 1, "own").await.unwrap(), Outcome::Late);

@@ -15,16 +15,17 @@ use crate::pool::Pool;
 use crate::worker::Job;
 
 /// Maximum number of concurrent connections; further ones wait in the socket's backlog.
-const CONNECTIONS: usize = 128;
+const MAX_CONNECTIONS: usize = 128;
 
-/// Serves until the socket fails, and returns the error. The workers are ended when nobody has been
-/// connected for this time; after that nothing wakes the program but the next connection.
+/// Serves until the socket fails, and returns the error. The workers are ended when the
+/// daemon has not been connected for this time; after that only the next connection wakes the
+/// program.
 pub(crate) async fn serve(listener: UnixListener, pool: Arc<Pool>, idle: Duration) -> io::Error {
     let mut connections = JoinSet::new();
     loop {
         let nobody = connections.is_empty();
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((stream, _)) => drop(connections.spawn(attend(stream, Arc::clone(&pool)))),
                 Err(error) => return error,
             },
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
     use crate::pool::tests::FAKE;
 
-    const IDLE: Duration = Duration::from_millis(50);
+    const IDLE_TIMEOUT: Duration = Duration::from_millis(50);
     const SOON: Duration = Duration::from_secs(10);
 
     fn question(path: &str, wish: Wish) -> Question {
@@ -161,10 +162,10 @@ mod tests {
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let pool = Arc::new(Pool::new("/bin/sh", FAKE));
-        let _serving = tokio::spawn(serve(listener, Arc::clone(&pool), IDLE));
+        let _serving = tokio::spawn(serve(listener, Arc::clone(&pool), IDLE_TIMEOUT));
         let ended = async || {
             while pool.has_spare() {
-                tokio::time::sleep(IDLE / 10).await;
+                tokio::time::sleep(IDLE_TIMEOUT / 10).await;
             }
         };
         for _ in 0..2 {
@@ -172,7 +173,7 @@ mod tests {
             let answer = ask(&mut stream, &write_to("/dev/pts/0")).await;
             let written = Shown::only(Outcome::Written);
             assert_eq!(answer, Answer::Written(vec![written]));
-            let still = timeout(4 * IDLE, ended()).await;
+            let still = timeout(4 * IDLE_TIMEOUT, ended()).await;
             assert!(still.is_err(), "somebody is connected");
             drop(stream);
             timeout(SOON, ended()).await.unwrap();

@@ -1,5 +1,4 @@
-//! The catalogues, which are part of the program. One is read when something is first said in its
-//! language.
+//! The message catalogues, which are compiled into the program. Each is parsed at its first use.
 
 use std::sync::OnceLock;
 
@@ -11,8 +10,7 @@ use crate::Language;
 
 type Bundle = FluentBundle<FluentResource>;
 
-/// What this message of the catalogue says. One that is not there says its own name, and a test
-/// that there is none.
+/// The text of this message. A missing message gives its id; a test checks that none is missing.
 pub(crate) fn say(language: Language, id: &str, args: &FluentArgs<'_>) -> String {
     let bundle = bundle(language);
     let pattern = bundle.get_message(id).and_then(|message| message.value());
@@ -46,10 +44,11 @@ fn bundle(language: Language) -> &'static Bundle {
 fn read(language: Language) -> Bundle {
     let identifier: LanguageIdentifier = language.tag().parse().unwrap_or_default();
     let mut bundle = Bundle::new_concurrent(vec![identifier]);
-    // Both languages are written from left to right, and what comes from outside has no
-    // character that turns that; the marks around it would show as boxes on a console.
+    // Both languages are written from left to right, and text from outside is sanitized of
+    // characters that change the direction. The isolation marks would be shown as boxes on a
+    // console.
     bundle.set_use_isolating(false);
-    // Where a message is wrong the others are there all the same, and a test that none is.
+    // If a message is invalid, the others still work; a test checks that none is.
     let resource = FluentResource::try_new(source(language).to_owned());
     let resource = resource.unwrap_or_else(|(resource, _)| resource);
     bundle.add_resource_overriding(resource);

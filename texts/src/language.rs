@@ -1,11 +1,11 @@
-//! The languages, and whose is which.
+//! The languages, and which one a user's locale selects.
 
 use std::env;
 
-/// A language that there is a catalogue of.
+/// A language with a catalogue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
-    /// English, also in place of a language that has no catalogue.
+    /// English, also for languages without a catalogue.
     #[default]
     English,
     /// German.
@@ -16,7 +16,7 @@ impl Language {
     /// Every language.
     pub const ALL: [Self; 2] = [Self::English, Self::German];
 
-    /// Its tag (BCP 47).
+    /// The language tag (BCP 47).
     #[must_use]
     pub const fn tag(self) -> &'static str {
         match self {
@@ -25,15 +25,15 @@ impl Language {
         }
     }
 
-    /// The language of the user that this program was started for.
+    /// The language that the environment of this process selects.
     #[must_use]
     pub fn of_environment() -> Self {
         Self::of(|name| env::var(name).ok())
     }
 
-    /// The language that these environment variables ask for: the locale of `LC_ALL`,
-    /// `LC_MESSAGES` or `LANG` (POSIX.1-2024, 8.2), before which the first of `LANGUAGE` comes that
-    /// there is (GNU gettext, 2.3), unless the locale is `C`.
+    /// The language that these environment variables select: the first available one of `LANGUAGE`
+    /// (GNU gettext, 2.3), unless the locale is `C`, and otherwise that of the locale in `LC_ALL`,
+    /// `LC_MESSAGES` or `LANG` (POSIX.1-2024, 8.2).
     #[must_use]
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -41,7 +41,7 @@ impl Language {
         let Some(locale) = locale.as_deref().map(Locale::parse) else {
             return Self::default();
         };
-        // What is said is UTF-8, and beyond ASCII nobody else could read it.
+        // The texts are UTF-8, which other locales cannot show beyond ASCII.
         if locale.is_c() || !locale.is_utf8() {
             return Self::default();
         }
@@ -56,7 +56,7 @@ impl Language {
     }
 }
 
-/// The parts of a locale's name that matter: `language_TERRITORY.codeset@modifier`.
+/// The relevant parts of a locale's name: `language_TERRITORY.codeset@modifier`.
 struct Locale<'a> {
     language: &'a str,
     codeset: Option<&'a str>,
@@ -79,7 +79,7 @@ impl<'a> Locale<'a> {
         matches!(self.language, "C" | "POSIX")
     }
 
-    /// A locale that names no codeset has one of before Unicode.
+    /// A locale without a codeset does not use UTF-8.
     fn is_utf8(&self) -> bool {
         let codeset = self.codeset.unwrap_or_default();
         codeset.eq_ignore_ascii_case("utf-8") || codeset.eq_ignore_ascii_case("utf8")

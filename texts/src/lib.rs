@@ -1,27 +1,25 @@
-//! What session-timeout says to users, in their languages.
+//! The texts that session-timeout shows to users, in their languages.
 //!
-//! A user is told in the own language what ends, when and why. What an administrator reads and
-//! searches (the journal, `status`, `check`, `doctor`) is English, here and everywhere: one text
-//! to look for.
+//! Users read in their own language what ends, when and why. What administrators read and search
+//! (the journal, `status`, `check`, `doctor`) is English, so that there is only one text to search
+//! for.
 //!
-//! The sentences are in catalogues (`locales/`), and nowhere else. A [`Sentence`] is what there is
-//! to say; a [`Language`] says it. Whatever text comes from outside is made [`harmless()`] on the
-//! way.
+//! All sentences are in the catalogues (`locales/`). A [`Sentence`] is composed in a [`Language`]
+//! by [`Language::say`], which [sanitizes](sanitize()) all text from outside.
 
 #![forbid(unsafe_code)]
 
 mod catalogue;
-mod harmless;
+mod compose;
+mod duration;
 mod language;
 mod refused;
+mod sanitize;
 mod sentence;
-mod span;
 #[cfg(test)]
 mod tests;
-mod told;
 
-pub use harmless::{harmless, is_harmful};
+pub use duration::{exactly, roughly};
 pub use language::Language;
-pub use refused::Refused;
+pub use sanitize::{is_unprintable, sanitize};
 pub use sentence::{Cause, End, Limit, Sentence, State};
-pub use span::{exactly, roughly};

@@ -1,209 +1,210 @@
-//! Everything that there is to say to a user.
+//! The sentences that users are told, as types.
 
 use std::time::Duration;
 
-use crate::Refused;
+use session_timeout_protocol::bus::ExtendError;
 
-/// A sentence, or a part of one that stands alone. Text in it may be anybody's; times are told to
-/// the second, except where they are called left.
+/// A sentence, or a part of one that is shown alone. Text in it need not be sanitized. Durations
+/// are shown in full, except in the sentences of the command, which show the two largest units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sentence<'a> {
-    /// At the login, which limits hold.
+    /// At the login: the limits of the session.
     Limits {
         /// The absolute limit.
         absolute: Duration,
         /// The inactivity limit, where there is one.
         inactivity: Option<Duration>,
     },
-    /// At the login, what became of the last session.
+    /// At the login: why the last session of the user was ended.
     LastEnding {
-        /// A terminal or a seat, where it is known.
+        /// A terminal or a seat, if known.
         place: Option<&'a str>,
         /// How long ago.
         ago: Duration,
-        /// What it was ended for.
+        /// The reason for the end.
         cause: Cause,
         /// How long the limit was.
         length: Duration,
     },
-    /// The heading of that.
+    /// The title of that.
     LastEndingTitle,
-    /// Why a session ends; to follow a sentence.
+    /// Why a session ends, after another sentence.
     Reason {
-        /// What it ends for.
+        /// The reason for the end.
         cause: Cause,
         /// How long the limit is.
         length: Duration,
     },
     /// A warning on a terminal.
     TerminalWarning {
-        /// What comes.
+        /// What happens at the limit.
         end: End,
-        /// What for.
+        /// The reason for the end.
         cause: Cause,
         /// How long the limit is.
         length: Duration,
-        /// In how long.
+        /// The time until then.
         left: Duration,
     },
-    /// What a terminal shows last.
+    /// The last line on a terminal.
     TerminalEnd {
-        /// What it was ended for.
+        /// The reason for the end.
         cause: Cause,
         /// How long the limit was.
         length: Duration,
-        /// The rule that the limit was from, unless it was everybody's.
+        /// The rule that set the limit; `None` for `[default]`.
         rule: Option<&'a str>,
     },
-    /// The name that notifications come under.
+    /// The name of the program in notifications.
     Program,
-    /// What is going to happen, and when.
+    /// The title of a warning on a desktop: what will happen, and when.
     Threat {
-        /// What comes.
+        /// What happens at the limit.
         end: End,
-        /// In how long.
+        /// The time until then.
         left: Duration,
     },
-    /// What helps, and why that is; in this order, for a screen that shows the beginning.
+    /// The text of a warning on a desktop: what to do, and then why, since some screens show only
+    /// the beginning.
     Advice {
-        /// What comes.
+        /// What happens at the limit.
         end: End,
-        /// For which limit.
+        /// The limit.
         limit: Limit,
-        /// How long it is.
+        /// Its length.
         length: Duration,
-        /// The rule that it is from, unless it is everybody's.
+        /// The rule that set the limit; `None` for `[default]`.
         rule: Option<&'a str>,
     },
-    /// What more time there is.
+    /// The extensions that are offered.
     Offer {
-        /// How often.
+        /// The number of extensions.
         count: u32,
-        /// By how much.
+        /// The length of each.
         by: Duration,
     },
-    /// The same, where there are no buttons.
+    /// The same, for notifications without buttons.
     OfferOfCommand {
-        /// How often.
+        /// The number of extensions.
         count: u32,
-        /// By how much.
+        /// The length of each.
         by: Duration,
     },
-    /// That there is more time.
+    /// An extension was granted.
     Granted {
-        /// So much.
+        /// The length of the extension.
         by: Duration,
     },
-    /// When it ends after that.
+    /// The new end after an extension.
     GrantedUntil {
-        /// In how long.
+        /// The time until then.
         left: Duration,
     },
-    /// That there is no more time.
+    /// An extension was not granted.
     NotExtended {
         /// A sentence without its full stop.
         why: &'a str,
     },
-    /// That nobody hears that the user is there.
+    /// The input of the user could not be reported.
     NotHeard {
         /// A sentence without its full stop.
         why: &'a str,
     },
-    /// That the session is not ended for its user.
+    /// The session could not be ended for its user.
     NotSignedOut {
         /// A sentence without its full stop.
         why: &'a str,
     },
-    /// What is happening, at last.
+    /// The title of the last notification before the end.
     Parting {
-        /// What comes.
+        /// What happens at the limit.
         end: End,
     },
-    /// Why that is.
+    /// The reason in that notification.
     PartingReason {
-        /// What comes.
+        /// What happens at the limit.
         end: End,
-        /// For which limit.
+        /// The limit.
         limit: Limit,
-        /// How long it is.
+        /// Its length.
         length: Duration,
     },
-    /// The button of who is there.
+    /// The button by which users say that they are present.
     ButtonStay,
-    /// The button of who leaves.
+    /// The button that ends the session.
     ButtonSignOut,
-    /// The button of who wants more time.
+    /// The button that requests an extension.
     ButtonExtend {
-        /// So much.
+        /// The length of the extension.
         by: Duration,
     },
-    /// Why nothing is counted.
+    /// Why no time is counted.
     State(State),
-    /// The same of a session.
+    /// The same, for a named session.
     SessionState {
         /// Its id.
         session: &'a str,
-        /// Why nothing is counted.
+        /// Why no time is counted.
         state: State,
     },
     /// When a session ends.
     SessionLeft {
         /// Its id.
         session: &'a str,
-        /// What comes.
+        /// What happens at the limit.
         end: End,
-        /// In how long.
+        /// The time until then.
         left: Duration,
     },
-    /// By which limit.
+    /// The limit by which it ends.
     ByLimit {
         /// The limit.
         limit: Limit,
-        /// How long it is, where that is known.
+        /// Its length, if known.
         length: Option<Duration>,
     },
-    /// How often there may be more time.
+    /// The number of extensions that remain.
     ExtensionsLeft {
-        /// How often.
+        /// The number of extensions.
         count: u32,
     },
-    /// That there is more time, for the user who asked for it by command.
+    /// The reply to `session-timeout extend`: the extension was granted.
     Extended {
         /// The session's id.
         session: &'a str,
-        /// How much longer.
+        /// The length of the extension.
         by: Duration,
-        /// When it ends after that.
+        /// The new end after an extension.
         left: Duration,
-        /// How often that may be done again.
+        /// The number of extensions that remain.
         count: u32,
     },
-    /// Why there is no more time.
-    Refused(Refused),
-    /// The same, of an authentication that is only asked for on terminals.
+    /// Why an extension was refused.
+    Refused(ExtendError),
+    /// The same, if a password is only asked for on terminals.
     AskedOnTerminals {
         /// A sentence without its full stop.
         why: &'a str,
     },
-    /// The same, where nobody is there who could ask on this terminal.
+    /// The same, if no agent is installed that could ask on this terminal.
     NoTerminalAgent {
         /// A sentence without its full stop.
         why: &'a str,
     },
 }
 
-/// What becomes of a session at its limit.
+/// What happens to a session at its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It ends.
     Ends,
     /// Its screen is locked.
     Locks,
-    /// Nothing but a report.
+    /// The limit is only reported.
     Passes,
 }
 
-/// What a session ends for.
+/// The limit that ends a session, and what it counts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The absolute limit, counted from the login.
@@ -214,7 +215,7 @@ pub enum Cause {
     Input,
 }
 
-/// One of the limits.
+/// A limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// The absolute limit.
@@ -223,17 +224,17 @@ pub enum Limit {
     Inactivity,
 }
 
-/// Why nothing is counted.
+/// Why no time is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// The session is being ended.
     Ending,
     /// It is locked instead of ended.
     Locked,
-    /// The limit has passed, and that is all.
+    /// The limit has passed; the session is not ended.
     Passed,
-    /// Nobody knows yet which limits hold.
+    /// The limits are not known yet.
     Undecided,
-    /// None holds.
+    /// No limit holds.
     NoLimit,
 }

@@ -1,4 +1,4 @@
-//! That every catalogue is whole, and that nothing from outside gets through it.
+//! Tests that every catalogue is complete and that all text from outside is sanitized.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,7 +8,9 @@ use fluent_syntax::parser::parse;
 use proptest::prelude::*;
 
 use crate::catalogue::source;
-use crate::{Cause, End, Language, Limit, Refused, Sentence, State, is_harmful};
+use session_timeout_protocol::bus::ExtendError;
+
+use crate::{Cause, End, Language, Limit, Sentence, State, is_unprintable};
 
 const SHORT: Duration = Duration::from_secs(900);
 const LONG: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -24,7 +26,7 @@ const STATES: [State; 5] = [
     State::NoLimit,
 ];
 
-/// Every sentence, with this text wherever one stands.
+/// Every sentence, with this text as each argument.
 fn sentences(text: &str) -> Vec<Sentence<'_>> {
     let mut all = vec![
         Sentence::LastEndingTitle,
@@ -61,7 +63,7 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
             },
         ]);
     }
-    all.extend(Refused::ALL.map(Sentence::Refused));
+    all.extend(ExtendError::ALL.map(Sentence::Refused));
     for state in STATES {
         let session = text;
         all.extend([
@@ -122,7 +124,7 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
     all
 }
 
-/// The messages of a catalogue, each with its places and the messages that it takes in.
+/// The messages of a catalogue, each with its placeables and the messages that it includes.
 fn messages(language: Language) -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
     let resource = parse(source(language)).unwrap_or_else(|(_, errors)| panic!("{errors:?}"));
     let entries = resource.body.iter().filter_map(|entry| match entry {
@@ -310,7 +312,7 @@ fn numbers_are_told_as_each_language_counts() {
 }
 
 proptest! {
-    /// Names of users, hosts, sessions and rules are anybody's; so are the words of other
+    /// Names of users, hosts, sessions and rules come from outside; so do the texts of other
     /// programs.
     #[test]
     fn nothing_from_outside_commands_a_terminal_or_turns_a_line(
@@ -319,7 +321,7 @@ proptest! {
         for language in Language::ALL {
             for sentence in sentences(&text) {
                 let said = language.say(sentence);
-                prop_assert!(!said.chars().any(is_harmful), "{said:?}");
+                prop_assert!(!said.chars().any(is_unprintable), "{said:?}");
             }
         }
     }

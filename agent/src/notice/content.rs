@@ -1,57 +1,58 @@
-//! A notification as it goes to the server, made of what is to be said and what the server can
-//! show.
+//! The content of a notification, for the capabilities of the server.
 
 use session_timeout_texts::{Language, Sentence};
 
+use super::model::{
+    EndNotice, Extension, ExtensionOffer, LastEnding, Limit, SanitizedText, Urgency, Warning,
+};
 use super::remaining::Remaining;
-use super::told::{Extensions, Granted, LastEnding, Limit, Parting, Plain, Urgency, Warning};
 use crate::clock::Now;
 
-/// What a server can show (`GetCapabilities` of the Desktop Notifications Specification 1.2).
+/// The capabilities of a server (`GetCapabilities` of the Desktop Notifications Specification 1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Abilities {
+pub(crate) struct Capabilities {
     pub(crate) actions: Actions,
     pub(crate) body: Body,
 }
 
-/// Whether there are buttons.
+/// Whether the server shows buttons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Actions {
-    Shown,
-    Missing,
+    Supported,
+    Unsupported,
 }
 
-/// What becomes of the text below the heading.
+/// How the server shows the text below the heading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
-    /// It is shown as it is.
+    /// As plain text.
     Text,
-    /// It is read as markup.
+    /// As markup.
     Markup,
-    /// It is not shown.
-    Missing,
+    /// Not at all.
+    Unsupported,
 }
 
-impl Abilities {
-    /// By the words of `GetCapabilities`.
-    pub(crate) fn of(words: &[String]) -> Self {
-        let has = |word: &str| words.iter().any(|it| it == word);
+impl Capabilities {
+    /// From the reply to `GetCapabilities`.
+    pub(crate) fn from_names(names: &[String]) -> Self {
+        let has = |name: &str| names.iter().any(|it| it == name);
         Self {
             actions: if has("actions") {
-                Actions::Shown
+                Actions::Supported
             } else {
-                Actions::Missing
+                Actions::Unsupported
             },
             body: match (has("body"), has("body-markup")) {
                 (_, true) => Body::Markup,
                 (true, false) => Body::Text,
-                (false, false) => Body::Missing,
+                (false, false) => Body::Unsupported,
             },
         }
     }
 }
 
-/// What the user can press.
+/// A button of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Button {
     Stay,
@@ -62,7 +63,7 @@ pub(crate) enum Button {
 impl Button {
     const ALL: [Self; 3] = [Self::Stay, Self::Extend, Self::SignOut];
 
-    /// The server's word for it.
+    /// Its action key.
     pub(crate) const fn key(self) -> &'static str {
         match self {
             Self::Stay => "stay",
@@ -76,96 +77,100 @@ impl Button {
     }
 }
 
-/// How long it is there.
+/// When the server removes the notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stays {
-    /// Until it is closed.
-    Open,
-    /// As long as the server shows what is merely news.
-    Briefly,
+pub(crate) enum Expiry {
+    /// When it is closed.
+    Never,
+    /// After the server's default timeout.
+    ServerDefault,
 }
 
-/// A notification.
+/// The content of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Content {
     pub(crate) summary: String,
     pub(crate) body: String,
     pub(crate) buttons: Vec<(Button, String)>,
     pub(crate) urgency: Urgency,
-    pub(crate) stays: Stays,
+    pub(crate) expiry: Expiry,
 }
 
 impl Content {
-    /// That the session is going to end; `note` is what came of the last button.
+    /// A warning. `note` is the result of the last button.
     pub(super) fn warning(
         language: Language,
         now: Now,
         warning: &Warning,
         note: Option<&str>,
-        abilities: Abilities,
+        capabilities: Capabilities,
     ) -> Self {
-        let threat = Sentence::Threat {
+        let heading = Sentence::Threat {
             end: warning.end.into(),
             left: Remaining::until(now, warning.ends).span(),
         };
-        let mut lines = vec![advice(language, warning)];
-        lines.extend(offer(warning).map(|Extensions { left: count, by }| {
-            language.say(match abilities.actions {
-                Actions::Shown => Sentence::Offer { count, by },
-                Actions::Missing => Sentence::OfferOfCommand { count, by },
+        let mut lines = vec![explanation(language, warning)];
+        lines.extend(offer(warning).map(|ExtensionOffer { left: count, by }| {
+            language.say(match capabilities.actions {
+                Actions::Supported => Sentence::Offer { count, by },
+                Actions::Unsupported => Sentence::OfferOfCommand { count, by },
             })
         }));
         lines.extend(note.map(str::to_owned));
         Self {
-            buttons: match abilities.actions {
-                Actions::Shown => buttons(language, warning),
-                Actions::Missing => Vec::new(),
+            buttons: match capabilities.actions {
+                Actions::Supported => buttons(language, warning),
+                Actions::Unsupported => Vec::new(),
             },
             urgency: warning.urgency,
-            ..Self::of(language.say(threat), &lines, abilities)
+            ..Self::of(language.say(heading), &lines, capabilities)
         }
     }
 
-    /// That there is more time.
-    pub(super) fn granted(
+    /// A granted extension.
+    pub(super) fn extended(
         language: Language,
         now: Now,
-        granted: Granted,
-        abilities: Abilities,
+        extension: Extension,
+        capabilities: Capabilities,
     ) -> Self {
-        let left = Remaining::until(now, granted.ends).span();
+        let left = Remaining::until(now, extension.ends).span();
         let mut lines = vec![language.say(Sentence::GrantedUntil { left })];
-        let (count, by) = (granted.left, granted.by);
+        let (count, by) = (extension.left, extension.by);
         lines.extend((count > 0).then(|| language.say(Sentence::Offer { count, by })));
         let summary = language.say(Sentence::Granted { by });
         Self {
-            stays: Stays::Briefly,
-            ..Self::of(summary, &lines, abilities)
+            expiry: Expiry::ServerDefault,
+            ..Self::of(summary, &lines, capabilities)
         }
     }
 
-    /// What became of the last session.
+    /// How the user's last session ended.
     pub(super) fn last_ending(
         language: Language,
         ending: &LastEnding,
-        abilities: Abilities,
+        capabilities: Capabilities,
     ) -> Self {
         let said = language.say(Sentence::LastEnding {
-            place: ending.place.as_ref().map(Plain::as_str),
+            place: ending.place.as_ref().map(SanitizedText::as_str),
             ago: ending.ago,
             cause: ending.cause,
             length: ending.length,
         });
-        Self::of(language.say(Sentence::LastEndingTitle), &[said], abilities)
+        Self::of(
+            language.say(Sentence::LastEndingTitle),
+            &[said],
+            capabilities,
+        )
     }
 
-    /// That the session ends now.
-    pub(super) fn parting(language: Language, parting: &Parting, abilities: Abilities) -> Self {
-        let end = parting.end.into();
+    /// The end of the session.
+    pub(super) fn end(language: Language, notice: &EndNotice, capabilities: Capabilities) -> Self {
+        let end = notice.end.into();
         let reason = Sentence::PartingReason {
             end,
-            limit: parting.limit.into(),
-            length: parting.length,
+            limit: notice.limit.into(),
+            length: notice.length,
         };
         let (summary, lines) = (
             language.say(Sentence::Parting { end }),
@@ -173,34 +178,34 @@ impl Content {
         );
         Self {
             urgency: Urgency::Critical,
-            ..Self::of(summary, &lines, abilities)
+            ..Self::of(summary, &lines, capabilities)
         }
     }
 
-    fn of(summary: String, lines: &[String], abilities: Abilities) -> Self {
-        let (summary, body) = match abilities.body {
+    fn of(summary: String, lines: &[String], capabilities: Capabilities) -> Self {
+        let (summary, body) = match capabilities.body {
             Body::Text => (summary, lines.join("\n")),
-            Body::Markup => (summary, escaped(&lines.join("\n"))),
-            Body::Missing => (format!("{summary}. {}", lines.join(" ")), String::new()),
+            Body::Markup => (summary, escape(&lines.join("\n"))),
+            Body::Unsupported => (format!("{summary}. {}", lines.join(" ")), String::new()),
         };
         Self {
             summary,
             body,
             buttons: Vec::new(),
             urgency: Urgency::Normal,
-            stays: Stays::Open,
+            expiry: Expiry::Never,
         }
     }
 }
 
-/// Only the absolute limit can be put off.
-fn offer(warning: &Warning) -> Option<Extensions> {
+/// The extensions to offer: only the absolute limit can be extended.
+fn offer(warning: &Warning) -> Option<ExtensionOffer> {
     let absolute = warning.limit == Limit::Absolute;
     warning.extensions.filter(|_| absolute)
 }
 
-/// What helps: the administrator's own words, or ours.
-fn advice(language: Language, warning: &Warning) -> String {
+/// The administrator's message, or what the user can do.
+fn explanation(language: Language, warning: &Warning) -> String {
     if let Some(message) = &warning.message {
         return message.as_str().to_owned();
     }
@@ -208,13 +213,13 @@ fn advice(language: Language, warning: &Warning) -> String {
         end: warning.end.into(),
         limit: warning.limit.into(),
         length: warning.length,
-        rule: warning.rule.as_ref().map(Plain::as_str),
+        rule: warning.rule.as_ref().map(SanitizedText::as_str),
     })
 }
 
 fn buttons(language: Language, warning: &Warning) -> Vec<(Button, String)> {
     let stay = match warning.limit {
-        Limit::Absolute => offer(warning).map(|Extensions { by, .. }| {
+        Limit::Absolute => offer(warning).map(|ExtensionOffer { by, .. }| {
             let label = Sentence::ButtonExtend { by };
             (Button::Extend, language.say(label))
         }),
@@ -224,8 +229,8 @@ fn buttons(language: Language, warning: &Warning) -> Vec<(Button, String)> {
     stay.into_iter().chain([sign_out]).collect()
 }
 
-/// As XML has it, which the specification's markup is a part of.
-fn escaped(text: &str) -> String {
+/// Escapes text for the specification's markup, which is a subset of XML.
+fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
@@ -239,11 +244,11 @@ mod tests {
 
     use super::*;
     use crate::clock::tests::at;
-    use crate::notice::told::End;
-    use session_timeout_texts::is_harmful;
+    use crate::notice::model::End;
+    use session_timeout_texts::is_unprintable;
 
-    const WHOLE: Abilities = Abilities {
-        actions: Actions::Shown,
+    const FULL: Capabilities = Capabilities {
+        actions: Actions::Supported,
         body: Body::Text,
     };
 
@@ -254,20 +259,20 @@ mod tests {
             length: Duration::from_secs(900),
             urgency: Urgency::Normal,
             end: End::Ends,
-            rule: Some(Plain::of("card data")),
+            rule: Some(SanitizedText::new("card data")),
             message: None,
             extensions: None,
         }
     }
 
     #[test]
-    fn it_says_what_ends_when_why_and_what_helps() {
+    fn a_warning_has_the_end_its_time_its_reason_and_what_to_do() {
         let content = Content::warning(
             Language::English,
             at(1_000),
             &warning(Limit::Inactivity),
             None,
-            WHOLE,
+            FULL,
         );
         assert_eq!(content.summary, "This session ends within 5 min");
         assert_eq!(
@@ -280,16 +285,16 @@ mod tests {
     }
 
     #[test]
-    fn more_time_is_offered_with_the_number_left_only_while_there_is_any() {
+    fn extensions_are_offered_with_their_number_while_any_are_left() {
         let mut warning = warning(Limit::Absolute);
-        let content = Content::warning(Language::English, at(1_000), &warning, None, WHOLE);
+        let content = Content::warning(Language::English, at(1_000), &warning, None, FULL);
         let keys = |content: &Content| -> Vec<_> {
             content.buttons.iter().map(|(button, _)| *button).collect()
         };
         assert_eq!(keys(&content), [Button::SignOut]);
         let by = Duration::from_secs(1800);
-        warning.extensions = Some(Extensions { left: 2, by });
-        let content = Content::warning(Language::English, at(1_000), &warning, None, WHOLE);
+        warning.extensions = Some(ExtensionOffer { left: 2, by });
+        let content = Content::warning(Language::English, at(1_000), &warning, None, FULL);
         assert_eq!(keys(&content), [Button::Extend, Button::SignOut]);
         assert_eq!(content.buttons[0].1, "Extend by 30 min");
         let last = content.body.lines().last();
@@ -300,12 +305,18 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_lacks_something_is_given_the_rest() {
+    fn a_server_without_body_and_buttons_gets_everything_in_the_summary() {
         let mut warning = warning(Limit::Absolute);
         let by = Duration::from_secs(1800);
-        warning.extensions = Some(Extensions { left: 1, by });
-        let poor = Abilities::of(&[]);
-        let content = Content::warning(Language::English, at(1_000), &warning, Some("Note."), poor);
+        warning.extensions = Some(ExtensionOffer { left: 1, by });
+        let minimal = Capabilities::from_names(&[]);
+        let content = Content::warning(
+            Language::English,
+            at(1_000),
+            &warning,
+            Some("Note."),
+            minimal,
+        );
         assert_eq!((content.body.as_str(), content.buttons.len()), ("", 0));
         assert_eq!(
             content.summary,
@@ -316,12 +327,12 @@ mod tests {
     }
 
     #[test]
-    fn the_administrators_own_text_stands_instead_of_the_reason() {
+    fn the_administrators_message_replaces_the_reason() {
         let mut warning = warning(Limit::Absolute);
-        warning.message = Some(Plain::of("Closing time: <b>go</b> & come back"));
-        let markup = Abilities {
+        warning.message = Some(SanitizedText::new("Closing time: <b>go</b> & come back"));
+        let markup = Capabilities {
             body: Body::Markup,
-            ..WHOLE
+            ..FULL
         };
         let content = Content::warning(Language::English, at(1_000), &warning, None, markup);
         assert_eq!(
@@ -338,7 +349,7 @@ mod tests {
         assert_eq!(Button::parse("default"), None);
     }
 
-    /// Text that is more often hostile than any text is.
+    /// Text with more control characters than random text has.
     fn text() -> impl Strategy<Value = String> {
         let hostile = prop::sample::select(vec![
             '\u{1b}', '\n', '\r', '\u{9b}', '\u{7}', '\u{202e}', '\u{2066}', '\u{feff}', '<', '>',
@@ -354,23 +365,23 @@ mod tests {
             rule in text(), message in prop::option::of(text()), why in text(),
         ) {
             let warning = Warning {
-                rule: Some(Plain::of(&rule)),
-                message: message.as_deref().map(Plain::of),
+                rule: Some(SanitizedText::new(&rule)),
+                message: message.as_deref().map(SanitizedText::new),
                 ..warning(Limit::Absolute)
             };
-            for body in [Body::Text, Body::Markup, Body::Missing] {
+            for body in [Body::Text, Body::Markup, Body::Unsupported] {
                 let notes = [
                     Sentence::NotExtended { why: &why },
                     Sentence::NotHeard { why: &why },
                     Sentence::NotSignedOut { why: &why },
                 ];
                 for note in notes.map(|note| Language::English.say(note)) {
-                    let abilities = Abilities { body, ..WHOLE };
-                    let content = Content::warning(Language::English, at(0), &warning, Some(&note), abilities);
-                    let ours = |c: &char| *c != '\n';
-                    let shown = content.summary.chars().chain(content.body.chars().filter(ours));
+                    let capabilities = Capabilities { body, ..FULL };
+                    let content = Content::warning(Language::English, at(0), &warning, Some(&note), capabilities);
+                    let not_line_break = |c: &char| *c != '\n';
+                    let shown = content.summary.chars().chain(content.body.chars().filter(not_line_break));
                     for c in shown {
-                        prop_assert!(!is_harmful(c), "{:?}", content);
+                        prop_assert!(!is_unprintable(c), "{:?}", content);
                     }
                     // The reason and the note are a line each.
                     prop_assert!(content.body.lines().count() <= 2);

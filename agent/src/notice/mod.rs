@@ -1,13 +1,15 @@
-//! What stands on the screen about the end of the session. Pure: told the time, what the daemon
-//! says, and what the notification server does.
+//! The notifications about the end of the session. Pure: the time, the daemon's warnings and the
+//! events of the notification server are arguments.
 
 mod content;
+mod model;
 mod notices;
 mod remaining;
-mod told;
+mod slot;
 
-pub(crate) use content::{Abilities, Actions, Button, Content, Stays};
-pub(crate) use notices::{Closed, Id, NotExtended, Notices, Step, Ticket};
-pub(crate) use told::{
-    End, Extensions, Granted, LastEnding, Limit, Parting, Plain, Urgency, Warning,
+pub(crate) use content::{Actions, Button, Capabilities, Content, Expiry};
+pub(crate) use model::{
+    End, EndNotice, Extension, ExtensionOffer, LastEnding, Limit, SanitizedText, Urgency, Warning,
 };
+pub(crate) use notices::{NotExtended, Notices};
+pub(crate) use slot::{CloseReason, Id, NoticeAction, RequestId};

@@ -1,10 +1,11 @@
-//! The time that is left, as it is shown: in steps, so that nobody is woken for each second.
+//! The remaining time that a notification shows. It changes in steps, so that the agent does not
+//! wake up each second.
 
 use std::time::Duration;
 
-use crate::clock::{Boot, Now};
+use crate::clock::{BootTime, Now};
 
-/// What the shown time is brought up to date at.
+/// The remaining times at which the notification is updated.
 const STEPS: [Duration; 8] = [
     Duration::from_secs(20 * 60),
     Duration::from_secs(10 * 60),
@@ -18,17 +19,17 @@ const STEPS: [Duration; 8] = [
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A timer that fires a moment late must not make "59 s" of a minute.
-const LATE: Duration = Duration::from_millis(500);
+/// Tolerance for a timer that fires late, so that one minute is not shown as "59 s".
+const TIMER_TOLERANCE: Duration = Duration::from_millis(500);
 
-/// The time that is left until something, rounded up: it is true until it is shown again.
+/// A remaining time, rounded up, so that it is correct until the next update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remaining(Duration);
 
 impl Remaining {
-    /// What is left of it now.
-    pub(crate) fn until(now: Now, then: Boot) -> Self {
-        let left = now.until(then).saturating_add(LATE).as_secs();
+    /// The remaining time from now.
+    pub(crate) fn until(now: Now, then: BootTime) -> Self {
+        let left = now.until(then).saturating_add(TIMER_TOLERANCE).as_secs();
         let step = if left > MINUTE.as_secs() {
             MINUTE.as_secs()
         } else {
@@ -41,8 +42,8 @@ impl Remaining {
         self.0
     }
 
-    /// When to show it again; `None` when nothing is left.
-    pub(crate) fn next(self, then: Boot) -> Option<Boot> {
+    /// When to update it; `None` if no time remains.
+    pub(crate) fn next(self, then: BootTime) -> Option<BootTime> {
         let step = STEPS.into_iter().find(|step| *step < self.0)?;
         Some(then.before(step))
     }
@@ -77,13 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_late_is_no_second_less() {
+    fn a_timer_that_fires_late_does_not_shorten_the_time() {
         let end = at(100).after(Duration::from_millis(59_600));
         assert_eq!(Remaining::until(at(100), end).span(), secs(60));
     }
 
     #[test]
-    fn it_is_brought_up_to_date_at_coarse_steps_and_at_the_end() {
+    fn it_is_updated_at_coarse_steps_and_at_the_end() {
         let end = at(10_000).after(secs(0));
         let mut now = at(8_000);
         let mut steps = Vec::new();

@@ -1,4 +1,4 @@
-//! The lock of the screen, which hides notifications.
+//! The signals of logind about the lock of the screen, which hides notifications.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use zbus::{Connection, Message, MessageStream};
 use crate::bus;
 use crate::session::{self, LOGIND, SESSION};
 
-/// What logind says of this session, for [`unlocks`].
+/// The signals of logind about this session, for [`unlocks`].
 ///
 /// # Errors
 /// The connection has failed, or logind does not know the session.
@@ -19,10 +19,10 @@ pub(super) async fn changes(bus: &Connection, session: &str) -> zbus::Result<Mes
     bus::signals(bus, &format!("sender='{LOGIND}',path='{path}'")).await
 }
 
-/// Whether this says that the screen is unlocked, or is to be. Anybody can send such a message to
-/// us, so it is asked whether it is logind's.
+/// Whether the screen was unlocked, or is to be. Any peer can send such a signal, so its sender is
+/// verified.
 pub(super) async fn unlocks(bus: &Connection, message: &Message) -> bool {
-    if !says_unlocked(message) {
+    if !is_unlock(message) {
         return false;
     }
     let logind = bus::owner(bus, LOGIND).await.ok().flatten();
@@ -30,7 +30,7 @@ pub(super) async fn unlocks(bus: &Connection, message: &Message) -> bool {
     logind.is_some_and(|logind| header.sender().is_some_and(|sender| *sender == logind))
 }
 
-fn says_unlocked(message: &Message) -> bool {
+fn is_unlock(message: &Message) -> bool {
     let header = message.header();
     match header.member().map(MemberName::as_str) {
         Some("Unlock") => true,

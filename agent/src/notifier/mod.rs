@@ -1,10 +1,10 @@
-//! Shows on the screen what the daemon warns of, and passes on what the user answers.
+//! The notifier: shows the daemon's warnings on the screen, and does what the user's buttons ask
+//! for.
 //!
-//! A task of its own: the notification server may hang, and the daemon's questions about idle
-//! time have to be answered meanwhile. Everything that may take long is a task as well, and what
-//! comes of it is heard like anything else.
+//! It is a task separate from the driver, which has to reply to probes while the notification
+//! server hangs. Each call that may take long is a task as well, and its outcome is an event.
 
-mod asking;
+mod button_calls;
 mod lock;
 mod server;
 
@@ -16,93 +16,97 @@ use tokio::sync::{mpsc, oneshot};
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, Message, MessageStream};
 
-pub(crate) use server::{Reach, look};
+pub(crate) use server::{Delivery, probe_delivery};
 
-use self::server::Word;
-use crate::bus::{self, timely};
-use crate::clock::{Alarm, Now};
-use crate::driver::say;
+use self::server::ServerSignal;
+use crate::bus::{self, with_timeout};
+use crate::clock::{Now, Timer};
+use crate::log::log;
 use crate::notice::{
-    Abilities, Button, Content, Granted, Id, LastEnding, Limit, NotExtended, Notices, Parting,
-    Step, Ticket, Warning,
+    Button, Capabilities, Content, EndNotice, Extension, Id, LastEnding, Limit, NotExtended,
+    NoticeAction, Notices, RequestId, Warning,
 };
 
-/// What comes of tasks and waits to be heard: there is at most one of each kind for each limit.
+/// Capacity of the queue of outcomes: there is at most one of each kind for each limit.
 const QUEUE: usize = 16;
 
-/// What the daemon says and asks.
+/// A command to the notifier.
 #[derive(Debug)]
-pub(crate) enum News {
-    Warned(Warning),
-    Withdrawn(Limit),
-    Ends(Parting),
-    LastEnding(LastEnding),
-    /// How do notifications reach the user?
-    Reach(oneshot::Sender<Reach>),
+pub(crate) enum Command {
+    Warn(Warning),
+    Withdraw(Limit),
+    End(EndNotice),
+    ShowLastEnding(LastEnding),
+    /// Reply how warnings are shown to the user.
+    QueryDelivery(oneshot::Sender<Delivery>),
 }
 
-/// What has come of something.
+/// The outcome of a task.
 #[derive(Debug)]
 enum Outcome {
-    /// This server can do that.
-    Served(OwnedUniqueName, Abilities),
-    /// No server could be started, and why.
+    /// This server has these capabilities.
+    ServerFound(OwnedUniqueName, Capabilities),
+    /// No server could be started; the reason.
     NoServer(String),
-    Shown(Ticket, Option<Id>),
-    Extended(Result<Granted, NotExtended>),
-    /// A sentence about a button that came to nothing.
-    Failed(String),
-    /// Nobody has shown that.
-    Untold(LastEnding),
+    /// The server has replied: with the id of the notification, or with an error.
+    Shown(RequestId, Option<Id>),
+    Extended(Result<Extension, NotExtended>),
+    /// What a button is for has failed; a sentence about it.
+    ButtonFailed(String),
+    /// No server has shown the end of the last session.
+    LastEndingNotShown(LastEnding),
 }
 
-/// Shows and passes on, until there are no news any more.
-pub(crate) async fn run(system: Connection, session: String, mut news: mpsc::Receiver<News>) {
-    let (outcomes, mut came) = mpsc::channel(QUEUE);
-    let alarm = Alarm::new();
-    let mut alarm = match alarm {
-        Ok(alarm) => alarm,
-        Err(error) => return say(&format!("no warning is shown on the screen: {error}")),
+/// Runs the notifier until the sender of commands is dropped.
+pub(crate) async fn run(
+    system: Connection,
+    session: String,
+    mut commands: mpsc::Receiver<Command>,
+) {
+    let (outcomes, mut finished) = mpsc::channel(QUEUE);
+    let mut timer = match Timer::new() {
+        Ok(timer) => timer,
+        Err(error) => return log(&format!("no warning is shown on the screen: {error}")),
     };
-    let desk = timely(Desk::find()).await;
+    let session_bus = with_timeout(SessionBus::connect()).await;
     let language = Language::of_environment();
     let mut notifier = Notifier {
         language,
         system,
         session,
-        desk: desk.map_err(|error| error.to_string()),
+        session_bus: session_bus.map_err(|error| error.to_string()),
         notices: Notices::new(language),
-        interest: Interest::default(),
-        silence: Silence::Unsaid,
+        subscriptions: Subscriptions::default(),
+        missing_server: MissingServer::NotLogged,
         outcomes,
     };
-    notifier.greet();
+    notifier.query_capabilities();
     loop {
-        let armed = alarm.set(notifier.notices.next());
-        let woken = tokio::select! {
-            news = news.recv() => match news {
-                Some(news) => Woken::News(news),
+        let armed = timer.set(notifier.notices.next());
+        let event = tokio::select! {
+            command = commands.recv() => match command {
+                Some(command) => Event::Command(command),
                 None => return,
             },
-            Some(outcome) = came.recv() => Woken::Outcome(outcome),
-            message = next(notifier.desk.as_mut().ok().map(|desk| &mut desk.owners)) =>
-                Woken::Owner(message),
-            message = next(notifier.interest.words.as_mut()) => Woken::Word(message),
-            message = next(notifier.interest.lock.as_mut()) => Woken::Lock(message),
-            fired = alarm.fired(), if armed.is_ok() => match fired {
-                Ok(()) => Woken::Alarm,
+            Some(outcome) = finished.recv() => Event::Outcome(outcome),
+            message = next(notifier.session_bus.as_mut().ok().map(|bus| &mut bus.owners)) =>
+                Event::Owner(message),
+            message = next(notifier.subscriptions.server.as_mut()) => Event::Server(message),
+            message = next(notifier.subscriptions.lock.as_mut()) => Event::Lock(message),
+            fired = timer.fired(), if armed.is_ok() => match fired {
+                Ok(()) => Event::Timer,
                 Err(_) => return,
             },
         };
-        let steps = notifier.take(woken).await;
-        notifier.take_interest().await;
-        for step in steps {
-            notifier.perform(step);
+        let actions = notifier.handle(event).await;
+        notifier.update_subscriptions().await;
+        for action in actions {
+            notifier.perform(action);
         }
     }
 }
 
-/// The next of these; never where there are none, and `None` when there are none any more.
+/// The next message of the stream: never if there is no stream, `None` if it has ended.
 async fn next(stream: Option<&mut MessageStream>) -> Option<Message> {
     match stream {
         Some(stream) => stream.next().await.and_then(Result::ok),
@@ -110,58 +114,61 @@ async fn next(stream: Option<&mut MessageStream>) -> Option<Message> {
     }
 }
 
-/// What there is to deal with.
-enum Woken {
-    News(News),
+/// An event that the notifier handles. `None` means that the stream has ended.
+enum Event {
+    Command(Command),
     Outcome(Outcome),
+    /// The owner of the notification server's name has changed.
     Owner(Option<Message>),
-    Word(Option<Message>),
+    /// A signal of the notification server.
+    Server(Option<Message>),
+    /// A signal of logind about the session, which may be about its lock.
     Lock(Option<Message>),
-    Alarm,
+    Timer,
 }
 
 struct Notifier {
     language: Language,
     system: Connection,
     session: String,
-    /// Or why there is none.
-    desk: Result<Desk, String>,
+    /// The session bus, or why there is none.
+    session_bus: Result<SessionBus, String>,
     notices: Notices,
-    interest: Interest,
-    silence: Silence,
+    subscriptions: Subscriptions,
+    missing_server: MissingServer,
     outcomes: mpsc::Sender<Outcome>,
 }
 
-/// Where notifications are shown.
-struct Desk {
-    bus: Connection,
+/// The session bus, where the notification server is.
+struct SessionBus {
+    connection: Connection,
     owners: MessageStream,
     server: Option<OwnedUniqueName>,
 }
 
-/// What is listened to while anything stands on the screen, and only then: others have
-/// notifications as well.
+/// The signals that are subscribed to, only while there is a notification: the server also sends
+/// signals about those of other programs.
 #[derive(Default)]
-struct Interest {
-    words: Option<MessageStream>,
+struct Subscriptions {
+    server: Option<MessageStream>,
     lock: Option<MessageStream>,
 }
 
-/// Whether it was said that nothing can be shown.
+/// Whether it was logged that there is no server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Silence {
-    Unsaid,
-    Said,
+enum MissingServer {
+    NotLogged,
+    Logged,
 }
 
-impl Desk {
-    async fn find() -> zbus::Result<Self> {
-        let bus = Connection::session().await?;
-        let owners = server::changes(&bus).await?;
-        // After subscribing, so that no change of it is missed.
-        let server = server::owner(&bus).await?;
+impl SessionBus {
+    async fn connect() -> zbus::Result<Self> {
+        let connection = Connection::session().await?;
+        let owners = server::owner_changes(&connection).await?;
+        // After the subscription, so that no change is missed.
+        let server = server::owner(&connection).await?;
         Ok(Self {
-            bus,
+            connection,
             owners,
             server,
         })
@@ -169,148 +176,156 @@ impl Desk {
 }
 
 impl Notifier {
-    async fn take(&mut self, woken: Woken) -> Vec<Step> {
+    async fn handle(&mut self, event: Event) -> Vec<NoticeAction> {
         let now = Now::read();
-        match woken {
-            Woken::Alarm => self.notices.tick(now),
-            Woken::News(News::Warned(warning)) => self.notices.warned(now, warning),
-            Woken::News(News::Withdrawn(limit)) => self.notices.withdrawn(limit),
-            Woken::News(News::Ends(parting)) => self.notices.ends(now, parting),
-            Woken::News(News::LastEnding(ending)) => self.notices.ended_before(ending),
-            Woken::News(News::Reach(answer)) => {
-                self.tell_reach(answer);
+        match event {
+            Event::Timer => self.notices.update(now),
+            Event::Command(Command::Warn(warning)) => self.notices.warn(now, warning),
+            Event::Command(Command::Withdraw(limit)) => self.notices.withdraw(limit),
+            Event::Command(Command::End(notice)) => self.notices.end(now, notice),
+            Event::Command(Command::ShowLastEnding(ending)) => self.notices.last_ending(ending),
+            Event::Command(Command::QueryDelivery(reply)) => {
+                self.reply_delivery(reply);
                 Vec::new()
             }
-            Woken::Outcome(outcome) => self.came(now, outcome),
-            Woken::Owner(Some(message)) => self.owner_changed(now, &message),
-            Woken::Owner(None) => {
-                self.desk = Err("the bus of the user has ended".to_owned());
-                self.interest.words = None;
-                self.notices.served(now, None)
+            Event::Outcome(outcome) => self.task_finished(now, outcome),
+            Event::Owner(Some(message)) => self.owner_changed(now, &message),
+            Event::Owner(None) => {
+                self.session_bus = Err("the bus of the user has ended".to_owned());
+                self.subscriptions.server = None;
+                self.notices.server_changed(now, None)
             }
-            Woken::Word(Some(message)) => self.heard(&message),
-            Woken::Word(None) => {
-                self.interest.words = None;
+            Event::Server(Some(message)) => self.server_signal(&message),
+            Event::Server(None) => {
+                self.subscriptions.server = None;
                 Vec::new()
             }
-            Woken::Lock(Some(message)) if lock::unlocks(&self.system, &message).await => {
+            Event::Lock(Some(message)) if lock::unlocks(&self.system, &message).await => {
                 self.notices.unlocked(now)
             }
-            Woken::Lock(Some(_)) => Vec::new(),
-            Woken::Lock(None) => {
-                self.interest.lock = None;
+            Event::Lock(Some(_)) => Vec::new(),
+            Event::Lock(None) => {
+                self.subscriptions.lock = None;
                 Vec::new()
             }
         }
     }
 
-    fn came(&mut self, now: Now, outcome: Outcome) -> Vec<Step> {
+    fn task_finished(&mut self, now: Now, outcome: Outcome) -> Vec<NoticeAction> {
         match outcome {
-            Outcome::Served(name, abilities) => {
-                let server = self.desk.as_ref().ok();
-                if server.and_then(|desk| desk.server.as_ref()) != Some(&name) {
+            Outcome::ServerFound(name, capabilities) => {
+                if self.server() != Some(&name) {
                     return Vec::new();
                 }
-                self.silence = Silence::Unsaid;
-                self.notices.served(now, Some(abilities))
+                self.missing_server = MissingServer::NotLogged;
+                self.notices.server_changed(now, Some(capabilities))
             }
             Outcome::NoServer(why) => {
-                self.say_silent(&why);
+                self.log_missing_server(&why);
                 Vec::new()
             }
-            Outcome::Shown(ticket, id) => self.notices.shown(now, ticket, id),
+            Outcome::Shown(request, id) => self.notices.shown(now, request, id),
             Outcome::Extended(outcome) => self.notices.extended(now, outcome),
-            Outcome::Failed(note) => self.notices.failed(now, &note),
-            Outcome::Untold(ending) => {
-                self.notices.untold(ending);
+            Outcome::ButtonFailed(note) => self.notices.button_failed(now, &note),
+            Outcome::LastEndingNotShown(ending) => {
+                self.notices.last_ending_not_shown(ending);
                 Vec::new()
             }
         }
     }
 
-    fn owner_changed(&mut self, now: Now, message: &Message) -> Vec<Step> {
+    fn owner_changed(&mut self, now: Now, message: &Message) -> Vec<NoticeAction> {
         let Some(owner) = bus::new_owner(message) else {
             return Vec::new();
         };
-        // As one does that is started where it finds no display.
+        // A server that the bus has started exits if it finds no display.
         if owner.is_none() && !self.notices.is_empty() {
-            self.say_silent("it has left the bus of the user");
+            self.log_missing_server("it has left the bus of the user");
         }
-        if let Ok(desk) = &mut self.desk {
-            desk.server = owner;
+        if let Ok(bus) = &mut self.session_bus {
+            bus.server = owner;
         }
-        self.greet();
-        self.notices.served(now, None)
+        self.query_capabilities();
+        self.notices.server_changed(now, None)
     }
 
-    fn heard(&mut self, message: &Message) -> Vec<Step> {
-        let desk = self.desk.as_ref().ok();
-        let server = desk.and_then(|desk| desk.server.as_ref());
-        match server.and_then(|server| server::word(message, server)) {
-            Some(Word::Closed(id, why)) => {
+    fn server_signal(&mut self, message: &Message) -> Vec<NoticeAction> {
+        let server = self.server();
+        match server.and_then(|server| server::parse_signal(message, server)) {
+            Some(ServerSignal::Closed(id, why)) => {
                 self.notices.closed(id, why);
                 Vec::new()
             }
-            Some(Word::Pressed(id, button)) => {
-                self.notices.pressed(id, button).into_iter().collect()
-            }
+            Some(ServerSignal::Pressed(id, button)) => self
+                .notices
+                .button_pressed(id, button)
+                .into_iter()
+                .collect(),
             None => Vec::new(),
         }
     }
 
-    /// Asks the server, if there is one, what it can do.
-    fn greet(&self) {
-        if let Ok(desk) = &self.desk
-            && let Some(name) = desk.server.clone()
+    /// The notification server on the session bus, if there is one.
+    fn server(&self) -> Option<&OwnedUniqueName> {
+        self.session_bus.as_ref().ok()?.server.as_ref()
+    }
+
+    /// Queries the capabilities of the server, if there is one.
+    fn query_capabilities(&self) {
+        if let Ok(bus) = &self.session_bus
+            && let Some(name) = bus.server.clone()
         {
-            let bus = desk.bus.clone();
+            let bus = bus.connection.clone();
             self.spawn(async move {
-                let abilities = server::abilities(&bus, &name).await.ok()?;
-                Some(Outcome::Served(name, abilities))
+                let capabilities = server::capabilities(&bus, &name).await.ok()?;
+                Some(Outcome::ServerFound(name, capabilities))
             });
         }
     }
 
-    fn perform(&mut self, step: Step) {
-        match (step, &self.desk) {
-            (Step::Do(button), _) => self.press(button),
-            (Step::Start, Err(why)) => {
+    fn perform(&mut self, action: NoticeAction) {
+        match (action, &self.session_bus) {
+            (NoticeAction::Press(button), _) => self.call_for_button(button),
+            (NoticeAction::StartServer, Err(why)) => {
                 let why = why.clone();
-                self.say_silent(&why);
+                self.log_missing_server(&why);
             }
-            (Step::Start, Ok(desk)) => {
-                let bus = desk.bus.clone();
+            (NoticeAction::StartServer, Ok(bus)) => {
+                let bus = bus.connection.clone();
                 self.spawn(async move {
                     let started = server::start(&bus).await;
                     let error = started.err()?;
-                    Some(Outcome::NoServer(server::why_not(&error)))
+                    Some(Outcome::NoServer(server::start_error(&error)))
                 });
             }
-            (Step::Show(ticket, replaced, content), Ok(desk)) => {
-                let (bus, server) = (desk.bus.clone(), desk.server.clone());
+            (NoticeAction::Show(request, replaced, content), Ok(bus)) => {
+                let (bus, server) = (bus.connection.clone(), bus.server.clone());
                 let language = self.language;
                 self.spawn(async move {
                     let shown = server::show(language, &bus, &server?, replaced, &content).await;
-                    Some(Outcome::Shown(ticket, shown.ok()))
+                    Some(Outcome::Shown(request, shown.ok()))
                 });
             }
-            (Step::Close(id), Ok(desk)) => {
-                let (bus, server) = (desk.bus.clone(), desk.server.clone());
+            (NoticeAction::Close(id), Ok(bus)) => {
+                let (bus, server) = (bus.connection.clone(), bus.server.clone());
                 self.spawn(async move {
                     server::close(&bus, &server?, id).await;
                     None
                 });
             }
-            (Step::Tell(ending, content), Ok(desk)) => {
-                let (bus, server) = (desk.bus.clone(), desk.server.clone());
-                self.tell_ending(bus, server, ending, content);
+            (NoticeAction::ShowLastEnding(ending, content), Ok(bus)) => {
+                let (bus, server) = (bus.connection.clone(), bus.server.clone());
+                self.show_last_ending(bus, server, ending, content);
             }
-            (Step::Show(..) | Step::Close(_) | Step::Tell(..), Err(_)) => {}
+            (
+                NoticeAction::Show(..) | NoticeAction::Close(_) | NoticeAction::ShowLastEnding(..),
+                Err(_),
+            ) => {}
         }
     }
 
-    /// Only what was shown is told.
-    fn tell_ending(
+    /// Shows how the last session ended; tells the daemon only if that succeeds.
+    fn show_last_ending(
         &self,
         bus: Connection,
         server: Option<OwnedUniqueName>,
@@ -327,28 +342,29 @@ impl Notifier {
                 None => None,
             };
             if shown.is_none() {
-                return Some(Outcome::Untold(ending));
+                return Some(Outcome::LastEndingNotShown(ending));
             }
-            asking::ending_told(&system, &session).await;
+            button_calls::ending_told(&system, &session).await;
             None
         });
     }
 
-    fn press(&self, button: Button) {
+    /// Calls the daemon or logind for a button.
+    fn call_for_button(&self, button: Button) {
         let (bus, session) = (self.system.clone(), self.session.clone());
         let language = self.language;
         self.spawn(async move {
             match button {
                 Button::Extend => Some(Outcome::Extended(
-                    asking::extend(language, &bus, &session).await,
+                    button_calls::extend(language, &bus, &session).await,
                 )),
-                Button::SignOut => failed(asking::sign_out(language, &bus, &session).await),
-                Button::Stay => failed(asking::stay(language, &bus, &session).await),
+                Button::SignOut => failed(button_calls::sign_out(language, &bus, &session).await),
+                Button::Stay => failed(button_calls::stay(language, &bus, &session).await),
             }
         });
     }
 
-    /// Does something that may take long.
+    /// Runs a task; its outcome is an event.
     fn spawn(&self, what: impl Future<Output = Option<Outcome>> + Send + 'static) {
         let outcomes = self.outcomes.clone();
         tokio::spawn(async move {
@@ -358,43 +374,45 @@ impl Notifier {
         });
     }
 
-    /// Listens while there is anything to hear about.
-    async fn take_interest(&mut self) {
+    /// Subscribes to signals while there is a notification, and unsubscribes after that.
+    async fn update_subscriptions(&mut self) {
         if self.notices.is_empty() {
-            self.interest = Interest::default();
+            self.subscriptions = Subscriptions::default();
             return;
         }
-        if self.interest.words.is_none()
-            && let Ok(desk) = &self.desk
+        if self.subscriptions.server.is_none()
+            && let Ok(bus) = &self.session_bus
         {
-            self.interest.words = server::words(&desk.bus).await.ok();
+            self.subscriptions.server = server::signals(&bus.connection).await.ok();
         }
-        if self.interest.lock.is_none() {
-            self.interest.lock = lock::changes(&self.system, &self.session).await.ok();
+        if self.subscriptions.lock.is_none() {
+            self.subscriptions.lock = lock::changes(&self.system, &self.session).await.ok();
         }
     }
 
-    fn tell_reach(&self, answer: oneshot::Sender<Reach>) {
-        let known = Reach::of(self.notices.server());
-        let Ok(desk) = &self.desk else {
-            let _ = answer.send(Reach::None);
+    fn reply_delivery(&self, reply: oneshot::Sender<Delivery>) {
+        let known = Delivery::from_server(self.notices.server());
+        let Ok(bus) = &self.session_bus else {
+            let _ = reply.send(Delivery::NotDelivered);
             return;
         };
-        let bus = desk.bus.clone();
+        let bus = bus.connection.clone();
         tokio::spawn(async move {
-            let reach = match known {
-                Reach::None => timely(server::reach(&bus)).await.unwrap_or(Reach::None),
+            let delivery = match known {
+                Delivery::NotDelivered => with_timeout(server::delivery(&bus))
+                    .await
+                    .unwrap_or(Delivery::NotDelivered),
                 known => known,
             };
-            let _ = answer.send(reach);
+            let _ = reply.send(delivery);
         });
     }
 
-    /// Once, until there is a server.
-    fn say_silent(&mut self, why: &str) {
-        if self.silence == Silence::Unsaid {
-            self.silence = Silence::Said;
-            say(&format!(
+    /// Logs that there is no server, once until there is one.
+    fn log_missing_server(&mut self, why: &str) {
+        if self.missing_server == MissingServer::NotLogged {
+            self.missing_server = MissingServer::Logged;
+            log(&format!(
                 "no notification server ({why}): warnings are not shown on this screen until there \
                  is one"
             ));
@@ -403,5 +421,5 @@ impl Notifier {
 }
 
 fn failed(outcome: Result<(), String>) -> Option<Outcome> {
-    outcome.err().map(Outcome::Failed)
+    outcome.err().map(Outcome::ButtonFailed)
 }

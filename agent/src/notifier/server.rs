@@ -1,105 +1,108 @@
-//! The notification server of the desktop: `org.freedesktop.Notifications` on the bus of the user
-//! (Desktop Notifications Specification 1.2).
+//! Calls to and signals of the notification server of the desktop, `org.freedesktop.Notifications`
+//! on the session bus (Desktop Notifications Specification 1.2).
 
 use std::collections::HashMap;
 use std::fmt;
 
+use session_timeout_protocol::bus::agent;
 use session_timeout_texts::{Language, Sentence};
 use zbus::names::OwnedUniqueName;
 use zbus::wire::Variant;
 use zbus::{Connection, Message, MessageStream, fdo};
 
-use crate::bus::{self, timely};
-use crate::notice::{Abilities, Actions, Button, Closed, Content, Id, Stays, Urgency};
+use crate::bus::{self, with_timeout};
+use crate::notice::{Actions, Button, Capabilities, CloseReason, Content, Expiry, Id, Urgency};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 const BUS: &str = "org.freedesktop.DBus";
 
-/// Of the freedesktop.org Icon Naming Specification.
+/// An icon of the freedesktop.org Icon Naming Specification.
 const ICON: &str = "dialog-warning";
 
-/// `NotificationClosed` because the user has dismissed it.
+/// The reason in `NotificationClosed` that the user has dismissed the notification.
 const DISMISSED: u32 = 2;
 
-/// `expire_timeout`: as the server likes, or never.
-const AS_THE_SERVER_LIKES: i32 = -1;
-const NEVER: i32 = 0;
+/// `expire_timeout`: the server's default.
+const EXPIRES_BY_DEFAULT: i32 = -1;
 
-/// How notifications reach the user.
+/// `expire_timeout`: never.
+const EXPIRES_NEVER: i32 = 0;
+
+/// How warnings are shown to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    Ok,
+pub(crate) enum Delivery {
+    WithActions,
     /// Without buttons.
-    NoActions,
-    /// Not at all.
-    None,
+    WithoutActions,
+    NotDelivered,
 }
 
-impl Reach {
-    /// By what the server can do, where there is one.
-    pub(super) const fn of(server: Option<Abilities>) -> Self {
+impl Delivery {
+    /// From the capabilities of the server, if there is one.
+    pub(super) const fn from_server(server: Option<Capabilities>) -> Self {
         match server {
-            Some(Abilities {
-                actions: Actions::Shown,
+            Some(Capabilities {
+                actions: Actions::Supported,
                 ..
-            }) => Self::Ok,
-            Some(_) => Self::NoActions,
-            None => Self::None,
+            }) => Self::WithActions,
+            Some(_) => Self::WithoutActions,
+            None => Self::NotDelivered,
         }
     }
 
-    /// The word for it, as the daemon's side knows it.
+    /// The string on D-Bus.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::Ok => "ok",
-            Self::NoActions => "no-actions",
-            Self::None => "none",
+            Self::WithActions => agent::DELIVERED,
+            Self::WithoutActions => agent::WITHOUT_ACTIONS,
+            Self::NotDelivered => agent::NOT_DELIVERED,
         }
     }
 }
 
-impl fmt::Display for Reach {
+impl fmt::Display for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// What a server says unasked.
+/// A signal of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
-    Closed(Id, Closed),
+pub(super) enum ServerSignal {
+    Closed(Id, CloseReason),
     Pressed(Id, Button),
 }
 
-/// How notifications would reach the user of this desktop. Where the server is one that is started
-/// when it is needed, it is.
-pub(crate) async fn look() -> Reach {
-    let looked = async {
+/// How warnings would be shown on this desktop. Starts the server if it is D-Bus activated.
+pub(crate) async fn probe_delivery() -> Delivery {
+    let probe = async {
         let bus = Connection::session().await?;
-        reach(&bus).await
+        delivery(&bus).await
     };
-    timely(looked).await.unwrap_or(Reach::None)
+    with_timeout(probe).await.unwrap_or(Delivery::NotDelivered)
 }
 
 /// The same, on this bus.
-pub(super) async fn reach(bus: &Connection) -> zbus::Result<Reach> {
+pub(super) async fn delivery(bus: &Connection) -> zbus::Result<Delivery> {
     start(bus).await?;
     let Some(owner) = bus::owner(bus, NAME).await? else {
-        return Ok(Reach::None);
+        return Ok(Delivery::NotDelivered);
     };
-    abilities(bus, &owner).await.map(|it| Reach::of(Some(it)))
+    capabilities(bus, &owner)
+        .await
+        .map(|it| Delivery::from_server(Some(it)))
 }
 
-/// The bus's word of who is the server from now on.
+/// The bus's signals about the owner of the server's name.
 ///
 /// # Errors
 /// The connection has failed.
-pub(super) async fn changes(bus: &Connection) -> zbus::Result<MessageStream> {
+pub(super) async fn owner_changes(bus: &Connection) -> zbus::Result<MessageStream> {
     bus::owner_changes(bus, NAME).await
 }
 
-/// Who is the server, where there is one.
+/// The unique name of the server, if there is one.
 ///
 /// # Errors
 /// The connection has failed.
@@ -107,16 +110,16 @@ pub(super) async fn owner(bus: &Connection) -> zbus::Result<Option<OwnedUniqueNa
     bus::owner(bus, NAME).await
 }
 
-/// What servers say unasked, for [`word`]; to all, and not only of what is ours.
+/// The signals of servers, for [`parse_signal`], also about notifications of other programs.
 ///
 /// # Errors
 /// The connection has failed.
-pub(super) async fn words(bus: &Connection) -> zbus::Result<MessageStream> {
+pub(super) async fn signals(bus: &Connection) -> zbus::Result<MessageStream> {
     bus::signals(bus, &format!("path='{PATH}',interface='{NAME}'")).await
 }
 
-/// What this message says, if it is from that server.
-pub(super) fn word(message: &Message, server: &OwnedUniqueName) -> Option<Word> {
+/// Parses a signal, if it is from that server.
+pub(super) fn parse_signal(message: &Message, server: &OwnedUniqueName) -> Option<ServerSignal> {
     let header = message.header();
     if header.sender()? != server {
         return None;
@@ -126,23 +129,23 @@ pub(super) fn word(message: &Message, server: &OwnedUniqueName) -> Option<Word> 
         "NotificationClosed" => {
             let (id, why): (u32, u32) = body.deserialize().ok()?;
             let why = match why {
-                DISMISSED => Closed::Dismissed,
-                _ => Closed::Otherwise,
+                DISMISSED => CloseReason::Dismissed,
+                _ => CloseReason::Other,
             };
-            Some(Word::Closed(Id(id), why))
+            Some(ServerSignal::Closed(Id(id), why))
         }
         "ActionInvoked" => {
             let (id, key): (u32, &str) = body.deserialize().ok()?;
-            Some(Word::Pressed(Id(id), Button::parse(key)?))
+            Some(ServerSignal::Pressed(Id(id), Button::parse(key)?))
         }
         _ => None,
     }
 }
 
-/// Has the bus start a server, where it knows how to.
+/// Has the bus start a server, if one is D-Bus activated.
 ///
 /// # Errors
-/// It does not, or the server does not come up.
+/// None is, or it does not start.
 pub(super) async fn start(bus: &Connection) -> zbus::Result<()> {
     let body = (NAME, 0_u32);
     let path = "/org/freedesktop/DBus";
@@ -151,7 +154,7 @@ pub(super) async fn start(bus: &Connection) -> zbus::Result<()> {
 }
 
 /// Why no server was started.
-pub(super) fn why_not(error: &zbus::Error) -> String {
+pub(super) fn start_error(error: &zbus::Error) -> String {
     match error {
         zbus::Error::FDO(error) => match &**error {
             fdo::Error::ServiceUnknown(_) => "there is none on the bus of the user".to_owned(),
@@ -161,23 +164,23 @@ pub(super) fn why_not(error: &zbus::Error) -> String {
     }
 }
 
-/// What this server can do. It answers when it has come up.
+/// The capabilities of this server. No timeout: it may still be starting.
 ///
 /// # Errors
-/// It is gone, or none.
-pub(super) async fn abilities(
+/// It has left the bus, or replies with an error.
+pub(super) async fn capabilities(
     bus: &Connection,
     server: &OwnedUniqueName,
-) -> zbus::Result<Abilities> {
+) -> zbus::Result<Capabilities> {
     let call = bus.call_method(Some(server), PATH, Some(NAME), "GetCapabilities", &());
-    let words: Vec<String> = call.await?.body().deserialize()?;
-    Ok(Abilities::of(&words))
+    let names: Vec<String> = call.await?.body().deserialize()?;
+    Ok(Capabilities::from_names(&names))
 }
 
-/// Has this server show something in the place of what it has shown. It answers when it likes.
+/// Shows a notification, which replaces the one with that id. No timeout: the server may be slow.
 ///
 /// # Errors
-/// It does not show it, or is gone.
+/// The server has left the bus, or replies with an error.
 pub(super) async fn show(
     language: Language,
     bus: &Connection,
@@ -197,9 +200,9 @@ pub(super) async fn show(
         &content.body,
         actions,
         hints(content),
-        match content.stays {
-            Stays::Open => NEVER,
-            Stays::Briefly => AS_THE_SERVER_LIKES,
+        match content.expiry {
+            Expiry::Never => EXPIRES_NEVER,
+            Expiry::ServerDefault => EXPIRES_BY_DEFAULT,
         },
     );
     let call = bus.call_method(Some(server), PATH, Some(NAME), "Notify", &body);
@@ -211,22 +214,22 @@ fn hints(content: &Content) -> HashMap<&'static str, Variant<'static>> {
         Urgency::Normal => 1,
         Urgency::Critical => 2,
     };
-    let stays = match content.stays {
-        // It is still there after a button was pressed.
-        Stays::Open => "resident",
-        // It is not kept for those who were away.
-        Stays::Briefly => "transient",
+    let hint = match content.expiry {
+        // It stays after a button was pressed.
+        Expiry::Never => "resident",
+        // It is not kept in the history.
+        Expiry::ServerDefault => "transient",
     };
     HashMap::from([
         ("urgency", Variant::from(urgency)),
-        (stays, Variant::from(true)),
+        (hint, Variant::from(true)),
     ])
 }
 
-/// Has this server take something away.
+/// Closes a notification.
 pub(super) async fn close(bus: &Connection, server: &OwnedUniqueName, id: Id) {
     let (method, body) = ("CloseNotification", (id.0,));
     let call = bus.call_method(Some(server), PATH, Some(NAME), method, &body);
-    // It may be gone already.
-    let _ = timely(call).await;
+    // It may be closed already.
+    let _ = with_timeout(call).await;
 }

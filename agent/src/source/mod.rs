@@ -1,64 +1,41 @@
-//! Where idle time comes from: the best source that this desktop has.
+//! The source of idle time: the best one that the desktop has.
 
 mod mutter;
+mod probe;
 mod readable;
 mod wayland;
 mod x11;
 
-use std::fmt;
 use std::future;
 use std::time::Duration;
 
-use crate::idle::{Answer, Report, Watch};
+use session_timeout_protocol::bus::agent::source as bus_source;
+
+use crate::idle::{Report, Watch};
 use crate::session::{Session, Type};
 
+pub(crate) use self::probe::SourceError;
+
 use self::mutter::Mutter;
+use self::probe::ProbeResult;
 use self::wayland::Wayland;
 use self::x11::X11;
 
-/// How long the desktop may take for anything that it is asked. The daemon waits for two seconds
-/// for an answer, for which Mutter and X11 may be asked several times, within milliseconds where
-/// all is well.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// Timeout for a probe or for processing events. The daemon waits two seconds for the reply. A
+/// probe may query Mutter or X11 several times, each of which normally takes milliseconds.
+const TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// What tells of idle time.
+/// A source of idle time.
 pub(crate) enum Source {
     Wayland(Box<Wayland>),
     Mutter(Box<Mutter>),
     X11(Box<X11>),
-    /// This desktop has nothing that we know.
+    /// The desktop has no known source.
     None,
 }
 
-/// Why a source has no answer.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The desktop has gone.
-    Gone(String),
-    /// It did not answer this time.
-    Unanswered(String),
-    /// There is nothing to ask.
-    NoSource,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gone(why) | Self::Unanswered(why) => f.write_str(why),
-            Self::NoSource => f.write_str("this desktop tells nobody of idle time"),
-        }
-    }
-}
-
-/// What comes of a question.
-pub(crate) struct Told {
-    pub(crate) answer: Answer,
-    /// What the daemon is to be told after the answer.
-    pub(crate) reports: Vec<Report>,
-}
-
-/// When to look for GNOME Shell again, each after the look before.
-const SHELL_STARTS: [Duration; 6] = [
+/// Delays before each retry to find GNOME Shell.
+const SHELL_RETRIES: [Duration; 6] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -73,69 +50,68 @@ fn is_gnome() -> bool {
 }
 
 impl Source {
-    /// The best there is. X11 is asked only where the session is one of X11: to the X server
-    /// inside a Wayland session, time without input is time without input for its own windows.
-    /// There, the X server comes before Mutter, which asks it as well and can be restarted.
+    /// The best available source. X11 is used only if the session is one of X11: the idle time of
+    /// the X server inside a Wayland session is that of its own windows. In an X11 session the X
+    /// server is preferred to Mutter, which queries it as well and can be restarted.
     pub(crate) async fn choose(session: &Session) -> Self {
         match session.session_type {
-            Type::Wayland => match within(Wayland::connect()).await {
+            Type::Wayland => match with_timeout(Wayland::connect()).await {
                 Ok(wayland) => Self::Wayland(Box::new(wayland)),
                 Err(_) => Self::mutter().await,
             },
-            Type::X11 => match within(X11::connect()).await {
+            Type::X11 => match with_timeout(X11::connect()).await {
                 Ok(x11) => Self::X11(Box::new(x11)),
                 Err(_) => Self::mutter().await,
             },
         }
     }
 
-    /// The same, where GNOME Shell may still be on its way: on a machine that is busy after the
-    /// login the agent may be there first.
-    pub(crate) async fn choose_in_time(session: &Session) -> Self {
-        let mut pauses = SHELL_STARTS.into_iter().filter(|_| is_gnome());
+    /// The same, with retries on GNOME: on a busy machine the agent may start before GNOME Shell.
+    pub(crate) async fn choose_with_retries(session: &Session) -> Self {
+        let mut retries = SHELL_RETRIES.into_iter().filter(|_| is_gnome());
         loop {
             let source = Self::choose(session).await;
-            match (&source, pauses.next()) {
-                (Self::None, Some(pause)) => tokio::time::sleep(pause).await,
+            match (&source, retries.next()) {
+                (Self::None, Some(delay)) => tokio::time::sleep(delay).await,
                 _ => return source,
             }
         }
     }
 
     async fn mutter() -> Self {
-        match within(Mutter::connect()).await {
+        match with_timeout(Mutter::connect()).await {
             Ok(mutter) => Self::Mutter(Box::new(mutter)),
             Err(_) => Self::None,
         }
     }
 
-    /// Its name, as the daemon knows it.
+    /// Its name in [`agent::source`](session_timeout_protocol::bus::agent::source).
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Wayland(wayland) => wayland.name(),
-            Self::Mutter(_) => "mutter",
-            Self::X11(_) => "x11",
-            Self::None => "none",
+            Self::Mutter(_) => bus_source::MUTTER,
+            Self::X11(_) => bus_source::X11,
+            Self::None => bus_source::NONE,
         }
     }
 
-    /// Asks for the idle time, and arms the source for what the daemon is to be told later.
+    /// Probes the idle time, and has the source call back for the watch.
     ///
     /// # Errors
-    /// The desktop does not answer in time, or is gone.
-    pub(crate) async fn ask(&mut self, watch: Option<Watch>) -> Result<Told, Trouble> {
-        within(async {
+    /// The desktop does not reply in time, or the connection has ended.
+    pub(crate) async fn probe(&mut self, watch: Option<Watch>) -> Result<ProbeResult, SourceError> {
+        with_timeout(async {
             match self {
-                Self::Wayland(wayland) => wayland.ask(watch).await,
-                Self::Mutter(mutter) => mutter.ask(watch).await,
-                Self::X11(x11) => x11.ask(watch).await,
-                Self::None => Err(Trouble::NoSource),
+                Self::Wayland(wayland) => wayland.probe(watch).await,
+                Self::Mutter(mutter) => mutter.probe(watch).await,
+                Self::X11(x11) => x11.probe(watch).await,
+                Self::None => Err(SourceError::NoSource),
             }
         })
         .await
     }
 
-    /// Waits until the desktop has something to say, which [`Source::take`] takes. Cancel safe.
+    /// Waits until the desktop has sent events for [`Source::process_events`]. Cancel safe.
     pub(crate) async fn ready(&mut self) {
         match self {
             Self::Wayland(wayland) => wayland.ready().await,
@@ -145,16 +121,16 @@ impl Source {
         }
     }
 
-    /// What the daemon is to be told after that.
+    /// Processes the events of the desktop; the result is what to report to the daemon.
     ///
     /// # Errors
-    /// The desktop does not answer in time, or is gone.
-    pub(crate) async fn take(&mut self) -> Result<Vec<Report>, Trouble> {
-        within(async {
+    /// The desktop does not reply in time, or the connection has ended.
+    pub(crate) async fn process_events(&mut self) -> Result<Vec<Report>, SourceError> {
+        with_timeout(async {
             match self {
-                Self::Wayland(wayland) => wayland.take(),
-                Self::Mutter(mutter) => mutter.take().await,
-                Self::X11(x11) => x11.take().await,
+                Self::Wayland(wayland) => wayland.process_events(),
+                Self::Mutter(mutter) => mutter.process_events().await,
+                Self::X11(x11) => x11.process_events().await,
                 Self::None => Ok(Vec::new()),
             }
         })
@@ -162,24 +138,17 @@ impl Source {
     }
 }
 
-async fn within<T>(asked: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    let silence = || {
+async fn with_timeout<T>(
+    call: impl Future<Output = Result<T, SourceError>>,
+) -> Result<T, SourceError> {
+    let no_answer = || {
         format!(
             "the desktop has not answered for {} ms",
-            PATIENCE.as_millis()
+            TIMEOUT.as_millis()
         )
     };
-    match tokio::time::timeout(PATIENCE, asked).await {
+    match tokio::time::timeout(TIMEOUT, call).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(Trouble::Unanswered(silence())),
+        Err(_elapsed) => Err(SourceError::NoAnswer(no_answer())),
     }
-}
-
-/// Has something that waits in the calling thread wait in one of its own. A desktop that hangs
-/// holds up that one.
-async fn blocking<T: Send + 'static>(
-    ask: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
-    let asked = tokio::task::spawn_blocking(ask).await;
-    asked.unwrap_or_else(|error| Err(Trouble::Unanswered(error.to_string())))
 }

@@ -1,18 +1,18 @@
-//! GNOME's: `org.gnome.Mutter.IdleMonitor` on the bus of the user.
+//! The source of GNOME: `org.gnome.Mutter.IdleMonitor` on the session bus.
 //!
-//! `GetIdletime` counts from the last input, whatever inhibits. A watch for idle time does not
-//! fire while something inhibits it (mutter 43 to 48, `meta-idle-monitor.c`), so that the daemon
-//! may learn of it only when it looks by itself; one for input always does.
+//! `GetIdletime` counts from the last input, also while idleness is inhibited. A watch for idle
+//! time does not fire while it is inhibited (mutter 43 to 48, `meta-idle-monitor.c`), so that the
+//! daemon may notice the idle time only when it probes; a watch for input always fires.
 
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use zbus::{Connection, Message, MessageStream};
 
-use super::{Told, Trouble};
+use super::probe::{ProbeResult, SourceError};
 use crate::bus;
 use crate::clock::Now;
-use crate::idle::{Answer, Asked, Owed, Report, Watch};
+use crate::idle::{Answer, PendingReport, QuerySource, Report, Watch};
 
 const NAME: &str = "org.gnome.Mutter.IdleMonitor";
 const PATH: &str = "/org/gnome/Mutter/IdleMonitor/Core";
@@ -22,21 +22,21 @@ pub(crate) struct Mutter {
     connection: Connection,
     fired: MessageStream,
     owners: MessageStream,
-    heard: Option<Heard>,
-    asked: Asked,
-    /// Mutter's number of the watch that it has, and what for.
-    armed: Option<(Owed, u32)>,
+    pending: Option<BusSignal>,
+    state: QuerySource,
+    /// The report that Mutter calls back for, and Mutter's id of the watch.
+    armed: Option<(PendingReport, u32)>,
 }
 
-/// A signal that waits to be worked on.
-enum Heard {
+/// A signal that is not processed yet.
+enum BusSignal {
     Fired(Message),
     Owner(Message),
     End,
 }
 
 impl Mutter {
-    pub(super) async fn connect() -> Result<Self, Trouble> {
+    pub(super) async fn connect() -> Result<Self, SourceError> {
         let connection = Connection::session().await.map_err(gone)?;
         let owners = bus::owner_changes(&connection, NAME).await.map_err(gone)?;
         let rule = format!("sender='{NAME}',path='{PATH}',interface='{NAME}',member='WatchFired'");
@@ -45,84 +45,84 @@ impl Mutter {
             connection,
             fired,
             owners,
-            heard: None,
-            asked: Asked::default(),
+            pending: None,
+            state: QuerySource::default(),
             armed: None,
         };
-        mutter.look().await?;
+        mutter.idle_time().await?;
         Ok(mutter)
     }
 
-    pub(super) async fn ask(&mut self, watch: Option<Watch>) -> Result<Told, Trouble> {
-        let awake = self.look().await?;
-        let idle = self.asked.question(Now::read(), awake, watch);
-        Ok(Told {
+    pub(super) async fn probe(&mut self, watch: Option<Watch>) -> Result<ProbeResult, SourceError> {
+        let awake = self.idle_time().await?;
+        let idle = self.state.probe(Now::read(), awake, watch);
+        Ok(ProbeResult {
             answer: Answer::Exact(idle),
             reports: self.arm().await?,
         })
     }
 
     pub(super) async fn ready(&mut self) {
-        if self.heard.is_none() {
-            self.heard = Some(tokio::select! {
-                fired = self.fired.next() => heard(fired, Heard::Fired),
-                owner = self.owners.next() => heard(owner, Heard::Owner),
+        if self.pending.is_none() {
+            self.pending = Some(tokio::select! {
+                fired = self.fired.next() => signal(fired, BusSignal::Fired),
+                owner = self.owners.next() => signal(owner, BusSignal::Owner),
             });
         }
     }
 
-    pub(super) async fn take(&mut self) -> Result<Vec<Report>, Trouble> {
-        let fired = match self.heard.take() {
+    pub(super) async fn process_events(&mut self) -> Result<Vec<Report>, SourceError> {
+        let fired = match self.pending.take() {
             None => return Ok(Vec::new()),
-            Some(Heard::End) => return Err(gone("the bus of the user has ended")),
-            Some(Heard::Owner(message)) => match bus::new_owner(&message) {
+            Some(BusSignal::End) => return Err(gone("the bus of the user has ended")),
+            Some(BusSignal::Owner(message)) => match bus::new_owner(&message) {
                 Some(None) => return Err(gone("it has left the bus")),
                 _ => return Ok(Vec::new()),
             },
-            Some(Heard::Fired(message)) => message.body().deserialize::<u32>().ok(),
+            Some(BusSignal::Fired(message)) => message.body().deserialize::<u32>().ok(),
         };
         let armed = self.armed.filter(|(_, id)| Some(*id) == fired);
-        let report = match armed.filter(|(owed, _)| *owed == self.asked.owed()) {
-            Some((Owed::Idle(_), _)) => self.asked.reached(),
-            Some((Owed::Active(_), _)) => self.asked.input(),
-            Some((Owed::Nothing, _)) | None => return Ok(Vec::new()),
+        let report = match armed.filter(|(pending, _)| *pending == self.state.pending()) {
+            Some((PendingReport::BecameIdle(_), _)) => self.state.reached(),
+            Some((PendingReport::BecameActive(_), _)) => self.state.input(),
+            Some((PendingReport::None, _)) | None => return Ok(Vec::new()),
         };
         let mut reports: Vec<_> = report.into_iter().collect();
         reports.extend(self.arm().await?);
         Ok(reports)
     }
 
-    /// Has Mutter call back for what is owed, until nothing has happened meanwhile.
-    async fn arm(&mut self) -> Result<Vec<Report>, Trouble> {
+    /// Has Mutter call back for the pending report, again if that changes meanwhile.
+    async fn arm(&mut self) -> Result<Vec<Report>, SourceError> {
         let mut reports = Vec::new();
-        while self.armed.map(|(owed, _)| owed).unwrap_or_default() != self.asked.owed() {
+        while self.armed.map(|(pending, _)| pending).unwrap_or_default() != self.state.pending() {
             if let Some((_, id)) = self.armed.take() {
-                // A watch for input is gone when it has fired.
+                // Mutter has removed a watch for input that has fired.
                 let _ = self.call::<_, ()>("RemoveWatch", &(id,)).await;
             }
-            let owed = self.asked.owed();
-            let id: u32 = match owed {
-                Owed::Nothing => break,
-                Owed::Idle(watch) => {
+            let pending = self.state.pending();
+            let id: u32 = match pending {
+                PendingReport::None => break,
+                PendingReport::BecameIdle(watch) => {
                     let millis = u64::from(watch.millis());
                     self.call("AddIdleWatch", &(millis,)).await?
                 }
-                Owed::Active(_) => self.call("AddUserActiveWatch", &()).await?,
+                PendingReport::BecameActive(_) => self.call("AddUserActiveWatch", &()).await?,
             };
-            self.armed = Some((owed, id));
-            let awake = self.look().await?;
-            reports.extend(self.asked.looked(Now::read(), awake));
+            self.armed = Some((pending, id));
+            let awake = self.idle_time().await?;
+            reports.extend(self.state.queried(Now::read(), awake));
         }
         Ok(reports)
     }
 
-    /// How long nobody has touched anything, of the time that the machine was awake.
-    async fn look(&self) -> Result<Duration, Trouble> {
+    /// The idle time without suspend.
+    async fn idle_time(&self) -> Result<Duration, SourceError> {
         let millis: u64 = self.call("GetIdletime", &()).await?;
         Ok(Duration::from_millis(millis))
     }
 
-    async fn call<B, R>(&self, method: &str, body: &B) -> Result<R, Trouble>
+    async fn call<B, R>(&self, method: &str, body: &B) -> Result<R, SourceError>
     where
         B: serde::Serialize + zbus::DynamicType,
         R: for<'d> serde::Deserialize<'d> + zbus::Type,
@@ -132,20 +132,20 @@ impl Mutter {
             .call_method(Some(NAME), PATH, Some(NAME), method, body);
         let reply = call
             .await
-            .map_err(|error| Trouble::Unanswered(format!("{method} of {NAME}: {error}")))?;
+            .map_err(|error| SourceError::NoAnswer(format!("{method} of {NAME}: {error}")))?;
         let body = reply.body().deserialize();
-        body.map_err(|error| Trouble::Unanswered(format!("{method} of {NAME}: {error}")))
+        body.map_err(|error| SourceError::NoAnswer(format!("{method} of {NAME}: {error}")))
     }
 }
 
-fn heard(message: Option<zbus::Result<Message>>, what: fn(Message) -> Heard) -> Heard {
+fn signal(message: Option<zbus::Result<Message>>, what: fn(Message) -> BusSignal) -> BusSignal {
     match message {
         Some(Ok(message)) => what(message),
-        Some(Err(_)) | None => Heard::End,
+        Some(Err(_)) | None => BusSignal::End,
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-fn gone(error: impl ToString) -> Trouble {
-    Trouble::Gone(format!("Mutter has gone: {}", error.to_string()))
+fn gone(error: impl ToString) -> SourceError {
+    SourceError::Gone(format!("Mutter has gone: {}", error.to_string()))
 }

@@ -1,11 +1,12 @@
-//! `ext_idle_notifier_v1`, and `org_kde_kwin_idle` that was before it.
+//! The source of Wayland: the protocol `ext_idle_notifier_v1`, or the older `org_kde_kwin_idle`.
 //!
-//! Version 2 of the former has notifications that idle inhibitors do not hold up; they are used
-//! where there are any.
+//! Version 2 of the former has notifications that ignore idle inhibitors; they are used if the
+//! compositor has them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 
+use session_timeout_protocol::bus::agent::source as bus_source;
 use wayland_client::backend::WaylandError;
 use wayland_client::protocol::wl_callback::{self, WlCallback};
 use wayland_client::protocol::wl_registry::{self, WlRegistry};
@@ -22,33 +23,33 @@ use wayland_protocols_plasma::idle::client::org_kde_kwin_idle_timeout::{
     self, OrgKdeKwinIdleTimeout,
 };
 
-use super::readable::{Readable, Side};
-use super::{Told, Trouble, blocking};
+use super::probe::{ProbeResult, SourceError, blocking};
+use super::readable::{Peer, Readable};
 use crate::clock::Now;
-use crate::idle::{Armed, Report, Step, Token, Watch};
+use crate::idle::{CallbackAction, CallbackSource, Report, Token, Watch};
 
-/// A compositor that tells of idle time.
+/// A connection to a compositor that has one of the protocols.
 pub(crate) struct Wayland {
     connection: Connection,
-    queue: EventQueue<Events>,
+    queue: EventQueue<Compositor>,
     readable: Readable,
-    compositor: Side,
-    events: Events,
-    seats: Armed<Seat>,
+    peer: Peer,
+    compositor: Compositor,
+    seats: CallbackSource<SeatName>,
     notifications: HashMap<Token, Notification>,
     syncs: u32,
 }
 
-/// A seat, by the name of its global.
-type Seat = u32;
+/// The name of a seat's global, which identifies the seat.
+type SeatName = u32;
 
-/// Any version will do: a seat is only passed on.
+/// Every version is good enough: the seat is only an argument of requests.
 const SEAT_VERSION: u32 = 1;
 
 /// The version of `ext_idle_notifier_v1` that has `get_input_idle_notification`.
 const INPUT_IDLE_SINCE: u32 = 2;
 
-enum Notifier {
+enum IdleNotifier {
     Ext(ExtIdleNotifierV1),
     Kde(OrgKdeKwinIdle),
 }
@@ -59,62 +60,62 @@ enum Notification {
 }
 
 impl Wayland {
-    pub(super) async fn connect() -> Result<Self, Trouble> {
+    pub(super) async fn connect() -> Result<Self, SourceError> {
         let connecting = blocking(|| Connection::connect_to_env().map_err(gone));
         let connection = connecting.await?;
         let queue = connection.new_event_queue();
-        let readable = Readable::of(connection.backend().poll_fd()).map_err(gone)?;
+        let readable = Readable::new(connection.backend().poll_fd()).map_err(gone)?;
         connection.display().get_registry(&queue.handle(), ());
         let mut wayland = Self {
             connection,
             queue,
             readable,
-            compositor: Side::There,
-            events: Events::default(),
-            seats: Armed::default(),
+            peer: Peer::Connected,
+            compositor: Compositor::default(),
+            seats: CallbackSource::default(),
             notifications: HashMap::new(),
             syncs: 0,
         };
         wayland.sync().await?;
-        if wayland.events.notifier.is_none() {
-            return Err(Trouble::NoSource);
+        if wayland.compositor.notifier.is_none() {
+            return Err(SourceError::NoSource);
         }
         Ok(wayland)
     }
 
     pub(super) fn name(&self) -> &'static str {
-        match self.events.notifier {
-            Some(Notifier::Kde(_)) => "kde-idle",
-            Some(Notifier::Ext(_)) | None => "ext-idle-notify",
+        match self.compositor.notifier {
+            Some(IdleNotifier::Kde(_)) => bus_source::KDE_IDLE,
+            Some(IdleNotifier::Ext(_)) | None => bus_source::EXT_IDLE_NOTIFY,
         }
     }
 
-    /// The compositor is asked for nothing but a sign of life: with it comes all that it has to
-    /// say of before.
-    pub(super) async fn ask(&mut self, watch: Option<Watch>) -> Result<Told, Trouble> {
+    /// The protocols have no query. A `sync` request makes sure that all events up to now are
+    /// processed.
+    pub(super) async fn probe(&mut self, watch: Option<Watch>) -> Result<ProbeResult, SourceError> {
         let mut reports = self.sync().await?;
         if watch.is_some() {
-            // They are of the watch that this one replaces.
+            // They belong to the watch that this one replaces.
             reports.clear();
         }
-        let (answer, steps) = self.seats.question(Now::read(), watch);
-        reports.extend(self.perform(steps));
+        let (answer, actions) = self.seats.probe(Now::read(), watch);
+        reports.extend(self.perform(actions));
         self.flush()?;
-        Ok(Told { answer, reports })
+        Ok(ProbeResult { answer, reports })
     }
 
     pub(super) async fn ready(&mut self) {
-        self.compositor = self.readable.ready().await;
+        self.peer = self.readable.ready().await;
     }
 
-    pub(super) fn take(&mut self) -> Result<Vec<Report>, Trouble> {
-        if self.compositor == Side::Gone {
-            // Not by reading: the library complains on standard error.
+    pub(super) fn process_events(&mut self) -> Result<Vec<Report>, SourceError> {
+        if self.peer == Peer::Closed {
+            // Do not read: the library would write an error to standard error.
             return Err(gone("it has closed the connection"));
         }
         self.dispatch()?;
         let Some(guard) = self.queue.prepare_read() else {
-            return self.digest();
+            return self.apply_events();
         };
         let read = self.readable.read(|| match guard.read() {
             Ok(_) => Ok(()),
@@ -125,11 +126,11 @@ impl Wayland {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(gone(error)),
             _ => self.dispatch()?,
         }
-        self.digest()
+        self.apply_events()
     }
 
-    /// Waits until the compositor has done what it was asked to and said what it had to say.
-    async fn sync(&mut self) -> Result<Vec<Report>, Trouble> {
+    /// Waits until the compositor has processed all requests and sent their events.
+    async fn sync(&mut self) -> Result<Vec<Report>, SourceError> {
         self.syncs += 1;
         self.connection
             .display()
@@ -137,61 +138,63 @@ impl Wayland {
         let mut reports = Vec::new();
         loop {
             self.flush()?;
-            reports.extend(self.take()?);
-            if self.events.synced == self.syncs {
+            reports.extend(self.process_events()?);
+            if self.compositor.synced == self.syncs {
                 return Ok(reports);
             }
             self.ready().await;
         }
     }
 
-    fn dispatch(&mut self) -> Result<(), Trouble> {
-        let dispatched = self.queue.dispatch_pending(&mut self.events);
+    fn dispatch(&mut self) -> Result<(), SourceError> {
+        let dispatched = self.queue.dispatch_pending(&mut self.compositor);
         dispatched.map(drop).map_err(|error| match error {
             DispatchError::BadMessage { .. } => gone("the compositor speaks another protocol"),
             error => gone(error),
         })
     }
 
-    fn flush(&self) -> Result<(), Trouble> {
+    fn flush(&self) -> Result<(), SourceError> {
         match self.queue.flush() {
-            // A compositor that does not read: what is left goes with the next flush.
+            // The compositor does not read: the next flush sends the remainder.
             Err(WaylandError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             flushed => flushed.map_err(gone),
         }
     }
 
-    /// Works out what the events say.
-    fn digest(&mut self) -> Result<Vec<Report>, Trouble> {
+    /// Applies the queued events.
+    fn apply_events(&mut self) -> Result<Vec<Report>, SourceError> {
         let mut reports = Vec::new();
-        while let Some(event) = self.events.queue.pop_front() {
-            let steps = match event {
-                Event::SeatAdded(seat) => self.seats.seat_added(seat),
-                Event::SeatRemoved(seat) => self.seats.seat_removed(seat),
-                Event::Idled(token) => self.seats.idled(Now::read(), token),
-                Event::Resumed(token) => self.seats.resumed(token),
+        while let Some(event) = self.compositor.queue.pop_front() {
+            let actions = match event {
+                SeatEvent::SeatAdded(seat) => self.seats.seat_added(seat),
+                SeatEvent::SeatRemoved(seat) => self.seats.seat_removed(seat),
+                SeatEvent::Idled(token) => self.seats.idled(Now::read(), token),
+                SeatEvent::Resumed(token) => self.seats.resumed(token),
             };
-            reports.extend(self.perform(steps));
+            reports.extend(self.perform(actions));
         }
         self.flush()?;
         Ok(reports)
     }
 
-    /// Does what is to be done with the compositor; the rest is for the daemon.
-    fn perform(&mut self, steps: Vec<Step<Seat>>) -> Vec<Report> {
+    /// Performs the actions on the compositor; returns the reports for the daemon.
+    fn perform(&mut self, actions: Vec<CallbackAction<SeatName>>) -> Vec<Report> {
         let mut reports = Vec::new();
-        for step in steps {
-            match step {
-                Step::Arm(seat, token, watch) => {
-                    let armed = self.events.arm(&self.queue.handle(), seat, token, watch);
+        for action in actions {
+            match action {
+                CallbackAction::Arm(seat, token, watch) => {
+                    let armed = self
+                        .compositor
+                        .arm(&self.queue.handle(), seat, token, watch);
                     self.notifications.extend(armed.map(|armed| (token, armed)));
                 }
-                Step::Drop(token) => match self.notifications.remove(&token) {
+                CallbackAction::Disarm(token) => match self.notifications.remove(&token) {
                     Some(Notification::Ext(notification)) => notification.destroy(),
                     Some(Notification::Kde(timeout)) => timeout.release(),
                     None => {}
                 },
-                Step::Report(report) => reports.push(report),
+                CallbackAction::Report(report) => reports.push(report),
             }
         }
         reports
@@ -199,53 +202,53 @@ impl Wayland {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-fn gone(error: impl ToString) -> Trouble {
-    Trouble::Gone(format!("the compositor has gone: {}", error.to_string()))
+fn gone(error: impl ToString) -> SourceError {
+    SourceError::Gone(format!("the compositor has gone: {}", error.to_string()))
 }
 
-/// What the compositor has, and what it says.
+/// The objects of the compositor that are used, and its events.
 #[derive(Default)]
-struct Events {
-    seats: BTreeMap<Seat, WlSeat>,
-    notifier: Option<Notifier>,
-    /// The last sync that is done.
+struct Compositor {
+    seats: BTreeMap<SeatName, WlSeat>,
+    notifier: Option<IdleNotifier>,
+    /// The last completed sync.
     synced: u32,
-    queue: VecDeque<Event>,
+    queue: VecDeque<SeatEvent>,
 }
 
-enum Event {
-    SeatAdded(Seat),
-    SeatRemoved(Seat),
+enum SeatEvent {
+    SeatAdded(SeatName),
+    SeatRemoved(SeatName),
     Idled(Token),
     Resumed(Token),
 }
 
-impl Events {
+impl Compositor {
     fn arm(
         &self,
         handle: &QueueHandle<Self>,
-        seat: Seat,
+        seat: SeatName,
         token: Token,
         watch: Watch,
     ) -> Option<Notification> {
         let (seat, millis) = (self.seats.get(&seat)?, watch.millis());
         Some(match self.notifier.as_ref()? {
-            Notifier::Ext(ext) if ext.version() >= INPUT_IDLE_SINCE => {
+            IdleNotifier::Ext(ext) if ext.version() >= INPUT_IDLE_SINCE => {
                 Notification::Ext(ext.get_input_idle_notification(millis, seat, handle, token))
             }
-            Notifier::Ext(ext) => {
+            IdleNotifier::Ext(ext) => {
                 Notification::Ext(ext.get_idle_notification(millis, seat, handle, token))
             }
-            Notifier::Kde(kde) => {
+            IdleNotifier::Kde(kde) => {
                 Notification::Kde(kde.get_idle_timeout(seat, millis, handle, token))
             }
         })
     }
 }
 
-impl Dispatch<WlRegistry, ()> for Events {
+impl Dispatch<WlRegistry, ()> for Compositor {
     fn event(
-        events: &mut Self,
+        compositor: &mut Self,
         registry: &WlRegistry,
         event: wl_registry::Event,
         &(): &(),
@@ -260,44 +263,46 @@ impl Dispatch<WlRegistry, ()> for Events {
             } => match interface.as_str() {
                 "wl_seat" => {
                     let seat = registry.bind(name, SEAT_VERSION, handle, ());
-                    events.seats.insert(name, seat);
-                    events.queue.push_back(Event::SeatAdded(name));
+                    compositor.seats.insert(name, seat);
+                    compositor.queue.push_back(SeatEvent::SeatAdded(name));
                 }
                 "ext_idle_notifier_v1" => {
                     let version = version.min(INPUT_IDLE_SINCE);
                     let ext = registry.bind(name, version, handle, ());
-                    events.notifier = Some(Notifier::Ext(ext));
+                    compositor.notifier = Some(IdleNotifier::Ext(ext));
                 }
-                "org_kde_kwin_idle" if events.notifier.is_none() => {
+                "org_kde_kwin_idle" if compositor.notifier.is_none() => {
                     let kde = registry.bind(name, 1, handle, ());
-                    events.notifier = Some(Notifier::Kde(kde));
+                    compositor.notifier = Some(IdleNotifier::Kde(kde));
                 }
                 _ => {}
             },
-            wl_registry::Event::GlobalRemove { name } if events.seats.remove(&name).is_some() => {
-                events.queue.push_back(Event::SeatRemoved(name));
+            wl_registry::Event::GlobalRemove { name }
+                if compositor.seats.remove(&name).is_some() =>
+            {
+                compositor.queue.push_back(SeatEvent::SeatRemoved(name));
             }
             _ => {}
         }
     }
 }
 
-impl Dispatch<WlCallback, u32> for Events {
+impl Dispatch<WlCallback, u32> for Compositor {
     fn event(
-        events: &mut Self,
+        compositor: &mut Self,
         _: &WlCallback,
         _: wl_callback::Event,
         sync: &u32,
         _: &Connection,
         _: &QueueHandle<Self>,
     ) {
-        events.synced = *sync;
+        compositor.synced = *sync;
     }
 }
 
-impl Dispatch<ExtIdleNotificationV1, Token> for Events {
+impl Dispatch<ExtIdleNotificationV1, Token> for Compositor {
     fn event(
-        events: &mut Self,
+        compositor: &mut Self,
         _: &ExtIdleNotificationV1,
         event: ext_idle_notification_v1::Event,
         token: &Token,
@@ -305,18 +310,20 @@ impl Dispatch<ExtIdleNotificationV1, Token> for Events {
         _: &QueueHandle<Self>,
     ) {
         match event {
-            ext_idle_notification_v1::Event::Idled => events.queue.push_back(Event::Idled(*token)),
+            ext_idle_notification_v1::Event::Idled => {
+                compositor.queue.push_back(SeatEvent::Idled(*token));
+            }
             ext_idle_notification_v1::Event::Resumed => {
-                events.queue.push_back(Event::Resumed(*token));
+                compositor.queue.push_back(SeatEvent::Resumed(*token));
             }
             _ => {}
         }
     }
 }
 
-impl Dispatch<OrgKdeKwinIdleTimeout, Token> for Events {
+impl Dispatch<OrgKdeKwinIdleTimeout, Token> for Compositor {
     fn event(
-        events: &mut Self,
+        compositor: &mut Self,
         _: &OrgKdeKwinIdleTimeout,
         event: org_kde_kwin_idle_timeout::Event,
         token: &Token,
@@ -324,16 +331,18 @@ impl Dispatch<OrgKdeKwinIdleTimeout, Token> for Events {
         _: &QueueHandle<Self>,
     ) {
         match event {
-            org_kde_kwin_idle_timeout::Event::Idle => events.queue.push_back(Event::Idled(*token)),
+            org_kde_kwin_idle_timeout::Event::Idle => {
+                compositor.queue.push_back(SeatEvent::Idled(*token));
+            }
             org_kde_kwin_idle_timeout::Event::Resumed => {
-                events.queue.push_back(Event::Resumed(*token));
+                compositor.queue.push_back(SeatEvent::Resumed(*token));
             }
             _ => {}
         }
     }
 }
 
-// What a seat can do, and is called, does not matter here.
-delegate_noop!(Events: ignore WlSeat);
-delegate_noop!(Events: ExtIdleNotifierV1);
-delegate_noop!(Events: OrgKdeKwinIdle);
+// The capabilities and the name of a seat are not needed.
+delegate_noop!(Compositor: ignore WlSeat);
+delegate_noop!(Compositor: ExtIdleNotifierV1);
+delegate_noop!(Compositor: OrgKdeKwinIdle);

@@ -1,4 +1,4 @@
-//! The X server's own counter of idle time, `IDLETIME` of its synchronization extension.
+//! The source of X11: the counter `IDLETIME` of the X server's synchronization extension.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,25 +10,25 @@ use x11rb::protocol::Event;
 use x11rb::protocol::sync::{self, Alarm, Counter, CreateAlarmAux, Int64, TESTTYPE, VALUETYPE};
 use x11rb::rust_connection::RustConnection;
 
+use super::probe::{ProbeResult, SourceError, blocking};
 use super::readable::Readable;
-use super::{Told, Trouble, blocking};
 use crate::clock::Now;
-use crate::idle::{Answer, Asked, Owed, Report, Watch};
+use crate::idle::{Answer, PendingReport, QuerySource, Report, Watch};
 
-/// A bit more than the counter shows right after input, and less than anybody calls idle.
-const JUST_NOW: Duration = Duration::from_secs(1);
+/// The counter falls below this at input. Right after input it is a little above zero.
+const ACTIVE_BELOW: Duration = Duration::from_secs(1);
 
 /// The X server of an X11 session.
 pub(crate) struct X11 {
     connection: Arc<RustConnection>,
     readable: Readable,
     counter: Counter,
-    asked: Asked,
-    armed: Option<(Owed, Alarm)>,
+    state: QuerySource,
+    armed: Option<(PendingReport, Alarm)>,
 }
 
 impl X11 {
-    pub(super) async fn connect() -> Result<Self, Trouble> {
+    pub(super) async fn connect() -> Result<Self, SourceError> {
         let connecting = blocking(|| {
             let (connection, _screen) = x11rb::connect(None).map_err(gone)?;
             let counter = idle_counter(&connection)?;
@@ -36,24 +36,24 @@ impl X11 {
         });
         let (connection, counter) = connecting.await?;
         Ok(Self {
-            readable: Readable::of(AsFd::as_fd(connection.stream())).map_err(gone)?,
+            readable: Readable::new(AsFd::as_fd(connection.stream())).map_err(gone)?,
             connection: Arc::new(connection),
             counter,
-            asked: Asked::default(),
+            state: QuerySource::default(),
             armed: None,
         })
     }
 
-    pub(super) async fn ask(&mut self, watch: Option<Watch>) -> Result<Told, Trouble> {
+    pub(super) async fn probe(&mut self, watch: Option<Watch>) -> Result<ProbeResult, SourceError> {
         let mut reports = self.drain()?;
         if watch.is_some() {
-            // They are of the watch that this one replaces.
+            // They belong to the watch that this one replaces.
             reports.clear();
         }
-        let awake = self.look().await?;
-        let idle = self.asked.question(Now::read(), awake, watch);
-        reports.extend(self.take().await?);
-        Ok(Told {
+        let awake = self.idle_time().await?;
+        let idle = self.state.probe(Now::read(), awake, watch);
+        reports.extend(self.process_events().await?);
+        Ok(ProbeResult {
             answer: Answer::Exact(idle),
             reports,
         })
@@ -63,39 +63,41 @@ impl X11 {
         self.readable.ready().await;
     }
 
-    /// Works out what the server says, and has it call back for what is owed, until nothing has
-    /// happened meanwhile.
-    pub(super) async fn take(&mut self) -> Result<Vec<Report>, Trouble> {
+    /// Processes the server's events, and has it call back for the pending report, again if that
+    /// changes meanwhile.
+    pub(super) async fn process_events(&mut self) -> Result<Vec<Report>, SourceError> {
         let mut reports = Vec::new();
         loop {
             reports.extend(self.drain()?);
-            if self.armed_for() == self.asked.owed() {
+            if self.armed_for() == self.state.pending() {
                 return Ok(reports);
             }
             self.arm()?;
-            let awake = self.look().await?;
-            reports.extend(self.asked.looked(Now::read(), awake));
+            let awake = self.idle_time().await?;
+            reports.extend(self.state.queried(Now::read(), awake));
         }
     }
 
-    fn drain(&mut self) -> Result<Vec<Report>, Trouble> {
+    fn drain(&mut self) -> Result<Vec<Report>, SourceError> {
         let mut reports = Vec::new();
         while let Some(event) = self.next_event().map_err(gone)? {
             let Event::SyncAlarmNotify(notify) = event else {
                 continue;
             };
             let armed = self.armed.filter(|(_, alarm)| *alarm == notify.alarm);
-            reports.extend(match armed.filter(|(owed, _)| *owed == self.asked.owed()) {
-                Some((Owed::Idle(_), _)) => self.asked.reached(),
-                Some((Owed::Active(_), _)) => self.asked.input(),
-                Some((Owed::Nothing, _)) | None => None,
-            });
+            reports.extend(
+                match armed.filter(|(pending, _)| *pending == self.state.pending()) {
+                    Some((PendingReport::BecameIdle(_), _)) => self.state.reached(),
+                    Some((PendingReport::BecameActive(_), _)) => self.state.input(),
+                    Some((PendingReport::None, _)) | None => None,
+                },
+            );
         }
         Ok(reports)
     }
 
-    /// An event may be there without the socket being readable: a wait for a reply has
-    /// read it.
+    /// An event may be queued in the library while the socket is not readable: the library reads
+    /// events while it waits for a reply.
     fn next_event(&self) -> io::Result<Option<Event>> {
         let poll = || self.connection.poll_for_event().map_err(io::Error::other);
         if let Some(event) = poll()? {
@@ -108,21 +110,21 @@ impl X11 {
         }
     }
 
-    fn armed_for(&self) -> Owed {
-        self.armed.map(|(owed, _)| owed).unwrap_or_default()
+    fn armed_for(&self) -> PendingReport {
+        self.armed.map(|(pending, _)| pending).unwrap_or_default()
     }
 
-    fn arm(&mut self) -> Result<(), Trouble> {
+    fn arm(&mut self) -> Result<(), SourceError> {
         if let Some((_, alarm)) = self.armed.take() {
             sync::destroy_alarm(&*self.connection, alarm).map_err(gone)?;
         }
-        let owed = self.asked.owed();
-        let (value, test) = match owed {
-            Owed::Nothing => return self.connection.flush().map_err(gone),
-            Owed::Idle(watch) => (watch.length(), TESTTYPE::POSITIVE_TRANSITION),
-            Owed::Active(watch) => {
+        let pending = self.state.pending();
+        let (value, test) = match pending {
+            PendingReport::None => return self.connection.flush().map_err(gone),
+            PendingReport::BecameIdle(watch) => (watch.length(), TESTTYPE::POSITIVE_TRANSITION),
+            PendingReport::BecameActive(watch) => {
                 let below = watch.length().saturating_sub(Duration::from_millis(1));
-                (below.min(JUST_NOW), TESTTYPE::NEGATIVE_TRANSITION)
+                (below.min(ACTIVE_BELOW), TESTTYPE::NEGATIVE_TRANSITION)
             }
         };
         let alarm = self.connection.generate_id().map_err(gone)?;
@@ -135,39 +137,40 @@ impl X11 {
             .events(1);
         sync::create_alarm(&*self.connection, alarm, &attributes).map_err(gone)?;
         self.connection.flush().map_err(gone)?;
-        self.armed = Some((owed, alarm));
+        self.armed = Some((pending, alarm));
         Ok(())
     }
 
-    /// How long nobody has touched anything, of the time that the machine was awake.
-    async fn look(&self) -> Result<Duration, Trouble> {
+    /// The idle time without suspend.
+    async fn idle_time(&self) -> Result<Duration, SourceError> {
         let (connection, counter) = (Arc::clone(&self.connection), self.counter);
         blocking(move || {
-            let asked = sync::query_counter(&*connection, counter).map_err(gone)?;
-            let value = asked.reply().map_err(gone)?.counter_value;
+            let query = sync::query_counter(&*connection, counter).map_err(gone)?;
+            let value = query.reply().map_err(gone)?.counter_value;
             Ok(duration(value))
         })
         .await
     }
 }
 
-fn idle_counter(connection: &RustConnection) -> Result<Counter, Trouble> {
+fn idle_counter(connection: &RustConnection) -> Result<Counter, SourceError> {
     let sync = connection.extension_information(sync::X11_EXTENSION_NAME);
     if sync.map_err(gone)?.is_none() {
-        return Err(Trouble::NoSource);
+        return Err(SourceError::NoSource);
     }
-    // An extension answers nothing else before this (3.1 is of 1991).
+    // The extension requires this request first (version 3.1 is from 1991).
     let version = sync::initialize(connection, 3, 1).map_err(gone)?;
     version.reply().map_err(gone)?;
     let counters = sync::list_system_counters(connection).map_err(gone)?;
     let counters = counters.reply().map_err(gone)?.counters;
     let idle = counters.iter().find(|counter| counter.name == b"IDLETIME");
-    idle.map(|counter| counter.counter).ok_or(Trouble::NoSource)
+    idle.map(|counter| counter.counter)
+        .ok_or(SourceError::NoSource)
 }
 
 fn millis(duration: Duration) -> Int64 {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    // Halves of it; no watch is longer than 32 bits.
+    // The two halves; a watch has at most 32 bits.
     let [hi, lo] = [millis >> 32, millis & u64::from(u32::MAX)];
     Int64 {
         hi: i32::try_from(hi).unwrap_or(i32::MAX),
@@ -181,8 +184,8 @@ fn duration(millis: Int64) -> Duration {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
-fn gone(error: impl ToString) -> Trouble {
-    Trouble::Gone(format!("the X server has gone: {}", error.to_string()))
+fn gone(error: impl ToString) -> SourceError {
+    SourceError::Gone(format!("the X server has gone: {}", error.to_string()))
 }
 
 #[cfg(test)]

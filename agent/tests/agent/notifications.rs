@@ -1,4 +1,4 @@
-//! Warnings on the screen.
+//! Notifications: warnings, buttons, ends and the end of the last session.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use zbus::wire::Variant;
 
 use super::support::{
-    DAEMON, Daemon, Desktop, Interaction, Notifications, SOMEBODY, Said, Stage, World,
+    Call, DAEMON, Daemon, Desktop, Harness, Interaction, Notifications, Peers, SOMEBODY,
 };
 
 type Told = HashMap<&'static str, Variant<'static>>;
@@ -26,162 +26,171 @@ fn told(limit: &'static str) -> Told {
     ])
 }
 
-/// An agent that is attached, with this server.
-async fn attached(notifications: Notifications) -> Stage {
-    let mut world = World::with("wayland", Daemon::Taking);
-    world.notifications = notifications;
-    let mut stage = Stage::set(Desktop::Notifications, world, &[]).await;
-    let attach = Said::Attach("c1".to_owned(), "none".to_owned());
-    assert_eq!(stage.said().await, attach);
-    stage
+/// An attached agent, with this notification server.
+async fn attached(notifications: Notifications) -> Harness {
+    let mut peers = Peers::with("wayland", Daemon::Taking);
+    peers.notifications = notifications;
+    let mut harness = Harness::start(Desktop::Notifications, peers, &[]).await;
+    let attach = Call::Attach("c1".to_owned(), "none".to_owned());
+    assert_eq!(harness.next_call().await, attach);
+    harness
 }
 
-async fn warned(stage: &mut Stage, limit: &'static str) -> (u32, String, String) {
-    stage.call(DAEMON, "Warn", &told(limit)).await.unwrap();
-    shown(stage).await
+async fn warned(harness: &mut Harness, limit: &'static str) -> (u32, String, String) {
+    harness.call(DAEMON, "Warn", &told(limit)).await.unwrap();
+    shown(harness).await
 }
 
-async fn shown(stage: &mut Stage) -> (u32, String, String) {
-    match stage.said().await {
-        Said::Show(replaced, summary, body) => (replaced, summary, body),
+async fn shown(harness: &mut Harness) -> (u32, String, String) {
+    match harness.next_call().await {
+        Call::Show(replaced, summary, body) => (replaced, summary, body),
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_warning_is_shown_answered_and_taken_away() {
-    let mut stage = attached(Notifications::Shown).await;
-    let (replaced, summary, body) = warned(&mut stage, "inactivity").await;
+async fn a_warning_is_shown_answered_and_closed() {
+    let mut harness = attached(Notifications::Shown).await;
+    let (replaced, summary, body) = warned(&mut harness, "inactivity").await;
     assert_eq!(replaced, 0);
     assert_eq!(summary, "This session ends within 5 min");
     let rule = "(rule \"&lt;b&gt;card\u{fffd} data\")";
     assert!(body.contains(rule), "{body}");
-    // The server's answer may come after its signal.
-    let (replaced, ..) = warned(&mut stage, "inactivity").await;
+    // The server's reply may come after its signal.
+    let (replaced, ..) = warned(&mut harness, "inactivity").await;
     assert_eq!(replaced, 1);
-    stage.press(1, "stay").await;
-    assert_eq!(stage.said().await, Said::Stay("c1".to_owned()));
-    stage.call(DAEMON, "Withdraw", &"inactivity").await.unwrap();
-    assert_eq!(stage.said().await, Said::Close(1));
+    harness.press(1, "stay").await;
+    assert_eq!(harness.next_call().await, Call::Stay("c1".to_owned()));
+    harness
+        .call(DAEMON, "Withdraw", &"inactivity")
+        .await
+        .unwrap();
+    assert_eq!(harness.next_call().await, Call::Close(1));
 }
 
 #[tokio::test]
-async fn more_time_is_asked_for_with_leave_to_ask_for_a_password_and_a_refusal_is_shown() {
-    let mut stage = attached(Notifications::Shown).await;
-    warned(&mut stage, "absolute").await;
-    warned(&mut stage, "absolute").await;
-    stage.press(1, "extend").await;
-    let asked = Said::Extend("c1".to_owned(), Interaction::Allowed);
-    assert_eq!(stage.said().await, asked);
-    let (replaced, _, body) = shown(&mut stage).await;
+async fn an_extension_is_requested_with_a_password_prompt_allowed_and_a_refusal_is_shown() {
+    let mut harness = attached(Notifications::Shown).await;
+    warned(&mut harness, "absolute").await;
+    warned(&mut harness, "absolute").await;
+    harness.press(1, "extend").await;
+    let asked = Call::Extend("c1".to_owned(), Interaction::Allowed);
+    assert_eq!(harness.next_call().await, asked);
+    let (replaced, _, body) = shown(&mut harness).await;
     assert_eq!(replaced, 1);
     let refusal = "It was not extended: all of them are \u{fffd}used up.";
     assert!(body.ends_with(refusal), "{body}");
 }
 
 #[tokio::test]
-async fn signing_out_is_loginds_to_do() {
-    let mut stage = attached(Notifications::Shown).await;
-    warned(&mut stage, "absolute").await;
-    warned(&mut stage, "absolute").await;
-    stage.press(1, "sign-out").await;
-    assert_eq!(stage.said().await, Said::Terminate("c1".to_owned()));
+async fn signing_out_is_a_call_to_logind() {
+    let mut harness = attached(Notifications::Shown).await;
+    warned(&mut harness, "absolute").await;
+    warned(&mut harness, "absolute").await;
+    harness.press(1, "sign-out").await;
+    assert_eq!(harness.next_call().await, Call::Terminate("c1".to_owned()));
 }
 
 #[tokio::test]
-async fn the_end_takes_the_place_of_the_warning() {
-    let mut stage = attached(Notifications::Shown).await;
-    warned(&mut stage, "absolute").await;
-    stage
+async fn the_end_replaces_the_warning() {
+    let mut harness = attached(Notifications::Shown).await;
+    warned(&mut harness, "absolute").await;
+    harness
         .call(DAEMON, "Ending", &told("absolute"))
         .await
         .unwrap();
-    let (replaced, summary, _) = shown(&mut stage).await;
+    let (replaced, summary, _) = shown(&mut harness).await;
     assert_eq!((replaced, summary.as_str()), (1, "This session ends now"));
 }
 
 #[tokio::test]
-async fn a_server_that_comes_late_shows_what_is_due_and_what_reaches_the_user_is_told() {
-    let mut stage = attached(Notifications::Absent).await;
-    stage.call(DAEMON, "Warn", &told("absolute")).await.unwrap();
-    let reach = async |stage: &Stage| -> String {
-        let reply = stage.call(DAEMON, "Notifications", &()).await.unwrap();
+async fn a_server_that_starts_late_shows_what_is_due_and_the_delivery_is_reported() {
+    let mut harness = attached(Notifications::Absent).await;
+    harness
+        .call(DAEMON, "Warn", &told("absolute"))
+        .await
+        .unwrap();
+    let reach = async |harness: &Harness| -> String {
+        let reply = harness.call(DAEMON, "Notifications", &()).await.unwrap();
         reply.body().deserialize().unwrap()
     };
-    assert_eq!(reach(&stage).await, "none");
-    stage.server_comes().await;
-    let (replaced, summary, _) = shown(&mut stage).await;
+    assert_eq!(reach(&harness).await, "none");
+    harness.server_comes().await;
+    let (replaced, summary, _) = shown(&mut harness).await;
     assert_eq!(replaced, 0);
     assert_eq!(summary, "This session ends within 5 min");
-    assert_eq!(reach(&stage).await, "ok");
+    assert_eq!(reach(&harness).await, "ok");
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_keeps_nobody_waiting() {
-    let stage = attached(Notifications::Hanging).await;
+async fn a_server_that_hangs_delays_no_reply_of_the_agent() {
+    let harness = attached(Notifications::Hanging).await;
     for _ in 0..20 {
-        stage.call(DAEMON, "Warn", &told("absolute")).await.unwrap();
+        harness
+            .call(DAEMON, "Warn", &told("absolute"))
+            .await
+            .unwrap();
     }
-    let answer = stage.ask(DAEMON, Duration::ZERO).await;
+    let answer = harness.ask(DAEMON, Duration::ZERO).await;
     let error = "org.freedesktop.DBus.Error.NotSupported";
     assert_eq!(answer, Err(error.to_owned()));
 }
 
-/// An agent that is attached where the last session was ended.
-async fn attached_after_an_end(notifications: Notifications) -> Stage {
-    let mut world = World::with("wayland", Daemon::Taking);
-    world.notifications = notifications;
-    world.last_ending = HashMap::from([
+/// An attached agent of a user whose last session was ended.
+async fn attached_after_an_end(notifications: Notifications) -> Harness {
+    let mut peers = Peers::with("wayland", Daemon::Taking);
+    peers.notifications = notifications;
+    peers.last_ending = HashMap::from([
         ("Place", Variant::from("pts/3\u{1b}")),
         ("AgoUSec", Variant::from(7_700_000_000_u64)),
         ("Cause", Variant::from("input")),
         ("LengthUSec", Variant::from(900_000_000_u64)),
     ]);
-    let mut stage = Stage::set(Desktop::Notifications, world, &[]).await;
-    let attach = Said::Attach("c1".to_owned(), "none".to_owned());
-    assert_eq!(stage.said().await, attach);
-    stage
+    let mut harness = Harness::start(Desktop::Notifications, peers, &[]).await;
+    let attach = Call::Attach("c1".to_owned(), "none".to_owned());
+    assert_eq!(harness.next_call().await, attach);
+    harness
 }
 
 #[tokio::test]
-async fn the_user_is_told_once_what_became_of_the_last_session_and_the_daemon_that_it_was() {
-    let mut stage = attached_after_an_end(Notifications::Shown).await;
-    let (replaced, summary, body) = shown(&mut stage).await;
+async fn the_end_of_the_last_session_is_shown_once_and_the_daemon_is_told() {
+    let mut harness = attached_after_an_end(Notifications::Shown).await;
+    let (replaced, summary, body) = shown(&mut harness).await;
     assert_eq!(
         (replaced, summary.as_str()),
         (0, "Your last session was ended")
     );
     let said = "on pts/3\u{fffd} was ended 2 h ago, after 15 min without input.";
     assert!(body.ends_with(said), "{body}");
-    assert_eq!(stage.said().await, Said::Told("c1".to_owned()));
-    // A warning is a notification of its own.
-    let (replaced, ..) = warned(&mut stage, "absolute").await;
+    assert_eq!(harness.next_call().await, Call::Told("c1".to_owned()));
+    // A warning is a separate notification.
+    let (replaced, ..) = warned(&mut harness, "absolute").await;
     assert_eq!(replaced, 0);
 }
 
 #[tokio::test]
-async fn what_nobody_has_shown_is_not_told_for_told() {
-    let mut stage = attached_after_an_end(Notifications::Absent).await;
-    stage.server_comes().await;
-    let (_, summary, _) = shown(&mut stage).await;
+async fn the_daemon_is_told_only_after_a_server_has_shown_it() {
+    let mut harness = attached_after_an_end(Notifications::Absent).await;
+    harness.server_comes().await;
+    let (_, summary, _) = shown(&mut harness).await;
     assert_eq!(summary, "Your last session was ended");
-    assert_eq!(stage.said().await, Said::Told("c1".to_owned()));
+    assert_eq!(harness.next_call().await, Call::Told("c1".to_owned()));
 }
 
 #[tokio::test]
-async fn nobody_but_root_shows_anything() {
-    let stage = attached(Notifications::Shown).await;
+async fn only_root_can_have_something_shown() {
+    let harness = attached(Notifications::Shown).await;
     let denied = Err("org.freedesktop.DBus.Error.AccessDenied".to_owned());
-    let refused = async |method: &str, body: &Told| stage.call(SOMEBODY, method, body).await;
+    let refused = async |method: &str, body: &Told| harness.call(SOMEBODY, method, body).await;
     let told = told("absolute");
     for method in ["Warn", "Ending"] {
         assert_eq!(refused(method, &told).await.map(drop), denied, "{method}");
     }
-    let withdrawn = stage.call(SOMEBODY, "Withdraw", &"absolute").await;
+    let withdrawn = harness.call(SOMEBODY, "Withdraw", &"absolute").await;
     assert_eq!(withdrawn.map(drop), denied);
-    let asked = stage.call(SOMEBODY, "Notifications", &()).await;
+    let asked = harness.call(SOMEBODY, "Notifications", &()).await;
     assert_eq!(asked.map(drop), denied);
-    let wrong = stage.call(DAEMON, "Withdraw", &"monthly").await;
+    let wrong = harness.call(DAEMON, "Withdraw", &"monthly").await;
     let invalid = Err("org.freedesktop.DBus.Error.InvalidArgs".to_owned());
     assert_eq!(wrong.map(drop), invalid);
 }

@@ -2,8 +2,8 @@
 
 use session_timeout_config::{RuleSettings, Settings};
 
-use super::checks::Check;
-use super::finding::Finding;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
 use crate::text::{listed, one_line};
 
 /// Whether the absolute limit depends on a session's type, class or terminal. The owner of the
@@ -50,8 +50,8 @@ fn decides(settings: &Settings, index: usize) -> bool {
 mod tests {
     use session_timeout_config::{Minima, parse};
 
-    use super::super::finding::Level;
     use super::*;
+    use crate::doctor::finding::Level;
 
     fn found(rules: &str) -> Finding {
         let policy = format!("[default]\nsession-timeout = \"10h\"\n{rules}");

@@ -1,20 +1,20 @@
-//! What is checked, and the names that scripts know it by.
+//! The checks of `doctor`, their groups and their names in JSON.
 
 use serde::Serialize;
 
-/// A part of the machine whose checks stand together.
+/// A group of checks, which are shown together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Group {
-    /// The way in: PAM and sshd.
+    /// PAM and sshd.
     Login,
     /// The daemon and its policy.
     Daemon,
-    /// The sessions that there are.
+    /// The existing sessions.
     Sessions,
-    /// Others that end or lock sessions.
+    /// Other programs and settings that end or lock sessions.
     Others,
-    /// The kernel, the clock and what is installed.
+    /// The kernel, the clock and installed programs.
     System,
 }
 
@@ -39,7 +39,7 @@ impl Group {
     }
 }
 
-/// One thing that is looked at.
+/// One check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
     PamModule,
@@ -90,7 +90,7 @@ pub(crate) enum Check {
 }
 
 impl Check {
-    /// Its name in JSON. Names are never given to another check.
+    /// Its name in JSON. A name is never reused for another check.
     pub(crate) const fn id(self) -> &'static str {
         match self {
             Self::PamModule => "pam.module",

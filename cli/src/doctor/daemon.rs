@@ -1,14 +1,14 @@
-//! The daemon and the policy that it has.
+//! Checks of the daemon, its socket and its policy.
 
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::{fs, io};
 
 use session_timeout_config::{CheckStatus, Checked, Minima, Sources};
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::Root;
-use super::unit::{Helper, Outcome};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::root::Root;
+use crate::doctor::unit::{Helper, Outcome};
 use crate::error::Error;
 use crate::status::{Policy, Status};
 use crate::text::listed;
@@ -24,7 +24,7 @@ const RELOAD: &str = "systemctl reload session-timeoutd";
 const RESTART_HELPER: &str =
     "systemctl restart session-timeout-terminals.socket session-timeout-terminals.service";
 
-/// The login socket, as the file system has it.
+/// The state of the login socket in the file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Socket {
     Is { mode: u32, uid: u32 },
@@ -47,7 +47,7 @@ impl Socket {
     }
 }
 
-/// The policy files, as the daemon would read them now.
+/// Reads the policy files as the daemon would read them now.
 pub(crate) fn files(answer: &Result<Status, Error>) -> Checked {
     let (sources, minima) = match answer {
         Ok(status) if !status.policy.path.is_empty() => {
@@ -63,7 +63,7 @@ pub(crate) fn files(answer: &Result<Status, Error>) -> Checked {
     Checked::of(&sources, minima)
 }
 
-/// Everything about the daemon, its socket and its policy.
+/// All findings about the daemon, its socket and its policy.
 pub(crate) fn examine(
     answer: &Result<Status, Error>,
     socket: Socket,
@@ -114,7 +114,7 @@ fn running(answer: &Result<Status, Error>, outcome: &Outcome) -> Finding {
     }
 }
 
-/// Whether it is there after the next boot, too. `units` is what systemd says of their files.
+/// Whether it is started at boot. `units` are the states of the unit files.
 pub(crate) fn enabled(units: &[(&str, String)]) -> Option<Finding> {
     let check = Check::DaemonEnabled;
     let missing: Vec<&str> = units
@@ -132,8 +132,8 @@ pub(crate) fn enabled(units: &[(&str, String)]) -> Option<Finding> {
     })
 }
 
-/// Whether warnings come to terminals. The helper is stopped with the daemon, so this is of interest
-/// while that runs.
+/// Whether warnings can be written to terminals. The helper is stopped with the daemon, so this is
+/// only checked while the daemon runs.
 pub(crate) fn terminals(helper: &Helper) -> Finding {
     let check = Check::DaemonTerminals;
     let states = (helper.socket.as_str(), helper.service.as_str());
@@ -214,7 +214,7 @@ fn state(policy: &Policy) -> Finding {
     let check = Check::PolicyState;
     let path = &policy.path;
     let refused = format!("the policy of {path} was refused");
-    let mend = format!("correct what `session-timeout check` shows, then: {RELOAD}");
+    let fix = format!("correct what `session-timeout check` shows, then: {RELOAD}");
     let what = match (policy.state.as_str(), &policy.error) {
         ("in-force", None) => {
             return Finding::ok(check, &format!("the policy of {path} is in force"));
@@ -229,10 +229,10 @@ fn state(policy: &Policy) -> Finding {
         ("none", _) => format!("{refused} and there is no last good one: no limit is enforced"),
         (other, _) => format!("the state of the policy of {path} is \"{other}\""),
     };
-    // Of many lines the first says where; `check` shows the rest.
+    // Only the first line; `check` shows the rest.
     let why = policy.error.as_deref().and_then(|why| why.lines().next());
     let what = why.map_or(what.clone(), |why| format!("{what} ({why})"));
-    Finding::error(check, &what).do_this(&mend)
+    Finding::error(check, &what).do_this(&fix)
 }
 
 fn on_disk(files: &Checked) -> Finding {
@@ -248,8 +248,8 @@ fn on_disk(files: &Checked) -> Finding {
         CheckStatus::Invalid => {
             let count = counted(files.errors().len(), "error");
             let what = format!("the policy files have {count}: the daemon will refuse them");
-            let mend = format!("correct what `session-timeout check` shows, then: {RELOAD}");
-            Finding::error(check, &what).do_this(&mend)
+            let fix = format!("correct what `session-timeout check` shows, then: {RELOAD}");
+            Finding::error(check, &what).do_this(&fix)
         }
         CheckStatus::Unreadable => {
             let why = files.unreadable().unwrap_or_default();
@@ -282,9 +282,9 @@ fn counted(count: usize, what: &str) -> String {
 mod tests {
     use std::os::unix::net::UnixListener;
 
-    use super::super::finding::{Level, Mend};
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::{Fix, Level};
+    use crate::doctor::root::fake;
     use crate::status::sample;
 
     const GOOD: Socket = Socket::Is {
@@ -297,17 +297,19 @@ mod tests {
         Checked::of(&Sources::file(root.place("/policy.toml")), Minima::Enforced)
     }
 
-    /// What is not well, by level.
-    fn ills(answer: &Result<Status, Error>, socket: Socket) -> Vec<(Check, Level)> {
+    /// The levels of the findings that are not ok.
+    fn problems(answer: &Result<Status, Error>, socket: Socket) -> Vec<(Check, Level)> {
         let findings = examine(answer, socket, &good_files(), &Outcome::default());
-        let ills = findings.iter().filter(|finding| finding.level > Level::Ok);
-        ills.map(|finding| (finding.check, finding.level)).collect()
+        let problems = findings.iter().filter(|finding| finding.level > Level::Ok);
+        problems
+            .map(|finding| (finding.check, finding.level))
+            .collect()
     }
 
     fn with(change: impl FnOnce(&mut Status)) -> Vec<(Check, Level)> {
         let mut status = sample();
         change(&mut status);
-        ills(&Ok(status), GOOD)
+        problems(&Ok(status), GOOD)
     }
 
     #[test]
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_is_not_there_can_be_started_as_the_mend_says() {
+    fn a_daemon_that_is_not_there_can_be_started_as_the_fix_says() {
         let findings = examine(
             &Err(Error::NotRunning),
             Socket::Missing,
@@ -362,7 +364,7 @@ mod tests {
             &Outcome::default(),
         );
         assert_eq!(findings[0].level, Level::Error);
-        assert_eq!(findings[0].mend, Some(Mend::Run(START.into())));
+        assert_eq!(findings[0].fix, Some(Fix::Run(START.into())));
         assert_eq!(findings[1].check, Check::DaemonSocket);
         for why in [
             Error::NoAnswer(std::time::Duration::ZERO),
@@ -370,7 +372,7 @@ mod tests {
             Error::AccessDenied("no".into()),
         ] {
             assert_eq!(
-                ills(&Err(why), GOOD),
+                problems(&Err(why), GOOD),
                 [(Check::DaemonRunning, Level::Error)]
             );
         }
@@ -389,12 +391,12 @@ mod tests {
         let disabled = units("enabled", "disabled");
         assert_eq!(disabled.level, Level::Warning);
         assert_eq!(disabled.what, "b.service is not started at the next boot");
-        assert_eq!(disabled.mend, Some(Mend::Run(START.into())));
+        assert_eq!(disabled.fix, Some(Fix::Run(START.into())));
         assert_eq!(enabled(&[]), None);
     }
 
     #[test]
-    fn a_helper_that_does_not_run_is_said_and_can_be_started_as_the_mend_says() {
+    fn a_helper_that_does_not_run_is_said_and_can_be_started_as_the_fix_says() {
         for (socket, service, level) in [
             ("active", "active", Level::Ok),
             ("active", "inactive", Level::Warning),
@@ -406,8 +408,8 @@ mod tests {
             let (socket, service) = (socket.to_owned(), service.to_owned());
             let finding = terminals(&Helper { socket, service });
             assert_eq!(finding.level, level, "{finding:?}");
-            let mend = (level > Level::Ok).then(|| Mend::Run(RESTART_HELPER.into()));
-            assert_eq!(finding.mend, mend);
+            let fix = (level > Level::Ok).then(|| Fix::Run(RESTART_HELPER.into()));
+            assert_eq!(finding.fix, fix);
         }
     }
 

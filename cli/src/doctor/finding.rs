@@ -1,19 +1,19 @@
-//! What a check comes to.
+//! Findings: the results of checks.
 
 use serde::Serialize;
 
-use super::checks::Check;
+use crate::doctor::checks::Check;
 use crate::text::one_line;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
     /// It works.
     Ok,
-    /// Good to know; nothing has to be done.
+    /// For information; nothing has to be done.
     Note,
-    /// It works, but not as somebody might think.
+    /// It works, but perhaps not as intended.
     Warning,
     /// It does not work.
     Error,
@@ -29,7 +29,7 @@ impl Level {
         }
     }
 
-    /// What `doctor` exits with where this is the worst.
+    /// The exit status of `doctor` if this is the most severe level.
     pub(crate) const fn exit_code(self) -> u8 {
         match self {
             Self::Ok | Self::Note => 0,
@@ -39,16 +39,16 @@ impl Level {
     }
 }
 
-/// What makes it go away.
+/// How to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Mend {
-    /// This command, as it is, by root.
+pub(crate) enum Fix {
+    /// A command that root can run as it is.
     Run(String),
-    /// Something that takes more than one command, or another person.
+    /// Instructions, if it takes more than one command or another person.
     Do(String),
 }
 
-impl Mend {
+impl Fix {
     pub(crate) fn text(&self) -> &str {
         let (Self::Run(text) | Self::Do(text)) = self;
         text
@@ -68,8 +68,8 @@ pub(crate) struct Finding {
     pub(crate) check: Check,
     pub(crate) level: Level,
     pub(crate) what: String,
-    pub(crate) mend: Option<Mend>,
-    /// The session that it is about; absent where it is about the machine.
+    pub(crate) fix: Option<Fix>,
+    /// The session that it is about; absent if it is about the machine.
     pub(crate) session: Option<String>,
 }
 
@@ -79,7 +79,7 @@ impl Finding {
             check,
             level,
             what: one_line(what),
-            mend: None,
+            fix: None,
             session: None,
         }
     }
@@ -100,21 +100,21 @@ impl Finding {
         Self::new(check, Level::Error, what)
     }
 
-    /// That something is hidden from who asks.
+    /// A note that the caller may not read this file.
     pub(crate) fn unseen(check: Check, what: &str) -> Self {
         let seen = Self::note(check, &format!("{what} cannot be seen by this user"));
         seen.do_this("run `session-timeout doctor` as root")
     }
 
-    /// With a command that mends it.
+    /// With a command that fixes it.
     pub(crate) fn run_this(mut self, command: &str) -> Self {
-        self.mend = Some(Mend::Run(one_line(command)));
+        self.fix = Some(Fix::Run(one_line(command)));
         self
     }
 
     /// With what to do about it.
-    pub(crate) fn do_this(mut self, mend: &str) -> Self {
-        self.mend = Some(Mend::Do(one_line(mend)));
+    pub(crate) fn do_this(mut self, fix: &str) -> Self {
+        self.fix = Some(Fix::Do(one_line(fix)));
         self
     }
 
@@ -125,7 +125,7 @@ impl Finding {
     }
 }
 
-/// The worst of them.
+/// The most severe level.
 pub(crate) fn worst(findings: &[Finding]) -> Level {
     let levels = findings.iter().map(|finding| finding.level);
     levels.max().unwrap_or(Level::Ok)

@@ -1,14 +1,14 @@
-//! `doctor --json`: the shape that scripts rely on.
+//! Renders the diagnosis for `doctor --json`. Scripts rely on its keys.
 //!
-//! Keys and names of checks are only ever added. What does not apply is `null`.
+//! Keys and names of checks are only added, never changed. What does not apply is `null`.
 
 use std::io;
 
 use serde::Serialize;
 
-use super::Diagnosis;
-use super::checks::Group;
-use super::finding::{Finding, Level, Mend};
+use crate::doctor::Diagnosis;
+use crate::doctor::checks::Group;
+use crate::doctor::finding::{Finding, Fix, Level};
 
 /// Writes one document and a newline.
 pub(crate) fn write(diagnosis: &Diagnosis, out: &mut impl io::Write) -> io::Result<()> {
@@ -29,7 +29,7 @@ struct FindingObject<'a> {
     group: Group,
     level: Level,
     what: &'a str,
-    mend: Option<&'a str>,
+    fix: Option<&'a str>,
     command: Option<&'a str>,
     session: Option<&'a str>,
 }
@@ -46,14 +46,14 @@ impl<'a> From<&'a Diagnosis> for Document<'a> {
 
 impl<'a> From<&'a Finding> for FindingObject<'a> {
     fn from(finding: &'a Finding) -> Self {
-        let mend = finding.mend.as_ref();
+        let fix = finding.fix.as_ref();
         Self {
             id: finding.check.id(),
             group: finding.check.group(),
             level: finding.level,
             what: &finding.what,
-            mend: mend.map(Mend::text),
-            command: mend.and_then(Mend::command),
+            fix: fix.map(Fix::text),
+            command: fix.and_then(Fix::command),
             session: finding.session.as_deref(),
         }
     }
@@ -61,8 +61,8 @@ impl<'a> From<&'a Finding> for FindingObject<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::doctor::sample;
 
     #[test]
     fn the_shape_stays_as_it_is() {
@@ -71,19 +71,19 @@ mod tests {
         let expected = concat!(
             r#"{"version":"0.1.0","level":"error","findings":["#,
             r#"{"id":"pam.module","group":"login","level":"ok","#,
-            r#""what":"the PAM module is installed","mend":null,"command":null,"session":null},"#,
+            r#""what":"the PAM module is installed","fix":null,"command":null,"session":null},"#,
             r#"{"id":"pam.stack","group":"login","level":"error","#,
             r#""what":"pam_session_timeout.so is missing","#,
-            r#""mend":"pam-auth-update --enable session-timeout","#,
+            r#""fix":"pam-auth-update --enable session-timeout","#,
             r#""command":"pam-auth-update --enable session-timeout","session":null},"#,
             r#"{"id":"daemon.running","group":"daemon","level":"ok","what":"it runs","#,
-            r#""mend":null,"command":null,"session":null},"#,
+            r#""fix":null,"command":null,"session":null},"#,
             r#"{"id":"session.inactivity","group":"sessions","level":"warning","#,
-            r#""what":"session c1: nobody can tell","mend":null,"command":null,"session":"c1"},"#,
+            r#""what":"session c1: nobody can tell","fix":null,"command":null,"session":"c1"},"#,
             r#"{"id":"logind.idle-action","group":"others","level":"note","#,
-            r#""what":"logind acts","mend":null,"command":null,"session":null},"#,
+            r#""what":"logind acts","fix":null,"command":null,"session":null},"#,
             r#"{"id":"system.clock","group":"system","level":"ok","what":"it goes","#,
-            r#""mend":null,"command":null,"session":null}]}"#,
+            r#""fix":null,"command":null,"session":null}]}"#,
             "\n",
         );
         assert_eq!(String::from_utf8(out).unwrap(), expected);

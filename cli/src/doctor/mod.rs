@@ -1,53 +1,41 @@
-//! `doctor`: what works on this machine and what does not, and what mends it.
+//! `doctor`: checks what works on this machine and what does not, and says how to fix it.
 //!
-//! Each part gathers its facts, from files below a [`Root`] or from a bus, and judges them by
-//! themselves: who judges reads nothing, and who reads judges nothing.
+//! Each check has two parts: `gather` reads files below a [`Root`] or calls the bus, and `examine`
+//! makes findings of the result without I/O.
 
-mod allowance;
-mod backstop;
 mod by_type;
-mod capacity;
 mod checks;
-mod control;
+mod collect;
 mod daemon;
-mod desktop;
 mod finding;
 pub(crate) mod json;
-mod kept;
-mod locks;
 mod logind;
-mod logind_conf;
-mod logins;
-mod notifications;
 mod pam;
-pub(crate) mod people;
+mod policy_limits;
 mod polkit;
 mod programs;
+pub(crate) mod render_text;
 mod root;
 mod sessions;
-mod skipped;
 mod sshd;
-mod sshd_config;
-mod stack;
 mod system;
 mod tmout;
 mod unit;
-mod witnesses;
 
-use allowance::Allowance;
 use finding::{Finding, Level};
+use policy_limits::PolicyLimits;
 use root::Root;
 
 use crate::status::Session;
 
-/// Everything that was found, in the order in which it is shown.
+/// All findings, in the order in which they are shown.
 #[derive(Debug)]
 pub(crate) struct Diagnosis {
     findings: Vec<Finding>,
 }
 
 impl Diagnosis {
-    /// What the command exits with.
+    /// The exit status of the command.
     pub(crate) fn exit_code(&self) -> u8 {
         self.worst().exit_code()
     }
@@ -60,48 +48,51 @@ impl Diagnosis {
 /// Examines this machine.
 pub(crate) async fn examine() -> Diagnosis {
     let root = Root::system();
-    let witnesses = witnesses::hear().await;
-    let files = daemon::files(&witnesses.daemon);
-    let allowance = files
+    let collected = collect::collect().await;
+    let files = daemon::files(&collected.daemon);
+    let policy_limits = files
         .settings()
-        .map_or_else(Allowance::default, Allowance::of);
-    let sshd = sshd::Facts::gather(&root, witnesses.sshd.as_deref());
-    let logind_conf = logind_conf::LogindConf::read(&root);
+        .map_or_else(PolicyLimits::default, PolicyLimits::of);
+    let sshd = sshd::Sshd::gather(&root, collected.sshd.as_deref());
+    let logind_conf = logind::conf::LogindConf::read(&root);
     let socket = daemon::Socket::gather(&root);
 
-    let pam = pam::Facts::gather(&root);
+    let pam = pam::PamConfig::gather(&root);
     let mut findings = pam::examine(&pam);
-    findings.extend(backstop::examine(pam.stacks(), files.settings()));
+    findings.extend(pam::backstop::examine(pam.stacks(), files.settings()));
     findings.push(sshd::examine_pam(sshd.as_ref()));
     findings.extend(daemon::examine(
-        &witnesses.daemon,
+        &collected.daemon,
         socket,
         &files,
-        &witnesses.outcome,
+        &collected.outcome,
     ));
-    findings.extend(daemon::enabled(&witnesses.units));
-    findings.extend(witnesses.helper.as_ref().map(daemon::terminals));
+    findings.extend(daemon::enabled(&collected.units));
+    findings.extend(collected.helper.as_ref().map(daemon::terminals));
     findings.extend(files.settings().map(by_type::examine));
-    // Without the daemon nobody knows which there are, and that has been said.
-    if witnesses.daemon.is_ok() {
-        findings.extend(sessions::examine(&witnesses.sessions));
-        let sessions: Vec<&Session> = witnesses.sessions.iter().map(|one| &one.session).collect();
-        findings.extend(kept::examine(&sessions));
-        let logins = logins::gather(&root);
-        findings.extend(logins::examine(logins.as_deref(), &sessions));
+    // Without the daemon the sessions are unknown, which is already a finding.
+    if collected.daemon.is_ok() {
+        findings.extend(sessions::examine(&collected.sessions));
+        let sessions: Vec<&Session> = collected.sessions.iter().map(|one| &one.session).collect();
+        findings.extend(sessions::kept::examine(&sessions));
+        let logins = sessions::untracked::gather(&root);
+        findings.extend(sessions::untracked::examine(logins.as_deref(), &sessions));
     }
-    findings.extend(capacity::examine(&witnesses.capacity));
-    findings.extend(logind::examine(&logind_conf, witnesses.logind.as_ref()));
-    findings.extend(tmout::examine(&tmout::Facts::gather(&root), &allowance));
-    findings.extend(sshd::examine_timeouts(sshd.as_ref(), &allowance));
+    findings.extend(logind::capacity::examine(&collected.capacity));
+    findings.extend(logind::examine(&logind_conf, collected.logind.as_ref()));
+    findings.extend(tmout::examine(
+        &tmout::TmoutSettings::gather(&root),
+        &policy_limits,
+    ));
+    findings.extend(sshd::examine_timeouts(sshd.as_ref(), &policy_limits));
     findings.extend(programs::examine(&programs::gather(&root)));
-    let system = system::Facts::gather(&root, witnesses.clock);
-    findings.extend(system::examine(&system, &allowance));
-    findings.extend(polkit::examine(witnesses.polkit, &allowance));
+    let system = system::System::gather(&root, collected.clock);
+    findings.extend(system::examine(&system, &policy_limits));
+    findings.extend(polkit::examine(collected.polkit, &policy_limits));
     Diagnosis { findings }
 }
 
-/// One finding of each sort, for the tests of what is printed.
+/// A diagnosis with a finding of each level, for the tests of the output.
 #[cfg(test)]
 fn sample() -> Diagnosis {
     use checks::Check;

@@ -1,28 +1,28 @@
-//! Whether users can authenticate for the time that the policy lets them have.
+//! Checks that users can authenticate for the extensions that the policy grants.
 
-use super::allowance::{Allowance, Extending};
-use super::checks::Check;
-use super::finding::Finding;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::policy_limits::{Extensions, PolicyLimits};
 
-/// Whether polkit answers on the system bus, or would be started there.
+/// Whether polkit is on the system bus, or can be started there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Polkit {
     There,
     Missing,
-    /// The bus did not say.
+    /// The bus did not reply.
     Unknown,
 }
 
-/// Of interest only where the policy lets somebody have more time.
-pub(crate) fn examine(polkit: Polkit, allowance: &Allowance) -> Option<Finding> {
+/// The finding, if the policy grants extensions.
+pub(crate) fn examine(polkit: Polkit, policy_limits: &PolicyLimits) -> Option<Finding> {
     let check = Check::SystemPolkit;
-    match (allowance.extending, polkit) {
-        (Extending::Nobody, _) | (_, Polkit::Unknown) => None,
-        (Extending::Some, Polkit::There) => Some(Finding::ok(
+    match (policy_limits.extensions, polkit) {
+        (Extensions::Nobody, _) | (_, Polkit::Unknown) => None,
+        (Extensions::Some, Polkit::There) => Some(Finding::ok(
             check,
             "polkit is there, so that users can authenticate for more time",
         )),
-        (Extending::Some, Polkit::Missing) => {
+        (Extensions::Some, Polkit::Missing) => {
             let what = "the policy lets users have more time (extend), and there is no polkit that \
                         they could authenticate to: only root can give it to them";
             Some(Finding::warning(check, what).run_this("apt install polkitd"))
@@ -32,35 +32,35 @@ pub(crate) fn examine(polkit: Polkit, allowance: &Allowance) -> Option<Finding> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::{Level, Mend};
     use super::*;
+    use crate::doctor::finding::{Fix, Level};
 
-    fn found(extending: Extending, polkit: Polkit) -> Option<Level> {
-        let allowance = Allowance {
-            extending,
-            ..Allowance::default()
+    fn found(extensions: Extensions, polkit: Polkit) -> Option<Level> {
+        let policy_limits = PolicyLimits {
+            extensions,
+            ..PolicyLimits::default()
         };
-        examine(polkit, &allowance).map(|finding| finding.level)
+        examine(polkit, &policy_limits).map(|finding| finding.level)
     }
 
     #[test]
     fn polkit_is_missed_only_where_somebody_may_have_more_time() {
-        assert_eq!(found(Extending::Nobody, Polkit::Missing), None);
+        assert_eq!(found(Extensions::Nobody, Polkit::Missing), None);
         assert_eq!(
-            found(Extending::Some, Polkit::Missing),
+            found(Extensions::Some, Polkit::Missing),
             Some(Level::Warning)
         );
-        assert_eq!(found(Extending::Some, Polkit::There), Some(Level::Ok));
-        assert_eq!(found(Extending::Some, Polkit::Unknown), None);
+        assert_eq!(found(Extensions::Some, Polkit::There), Some(Level::Ok));
+        assert_eq!(found(Extensions::Some, Polkit::Unknown), None);
     }
 
     #[test]
-    fn the_mend_is_debians_package() {
-        let allowance = Allowance {
-            extending: Extending::Some,
-            ..Allowance::default()
+    fn the_fix_is_debians_package() {
+        let policy_limits = PolicyLimits {
+            extensions: Extensions::Some,
+            ..PolicyLimits::default()
         };
-        let finding = examine(Polkit::Missing, &allowance).unwrap();
-        assert_eq!(finding.mend, Some(Mend::Run("apt install polkitd".into())));
+        let finding = examine(Polkit::Missing, &policy_limits).unwrap();
+        assert_eq!(finding.fix, Some(Fix::Run("apt install polkitd".into())));
     }
 }

@@ -1,10 +1,10 @@
-//! Other programs whose trade is ending sessions.
+//! Checks for other programs that end idle sessions.
 
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::Root;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::root::Root;
 
-/// A package of Debian's, and a file by which it is known.
+/// A Debian package, and a file that shows that it is installed.
 const KNOWN: [(&str, &str); 4] = [
     ("timekpr-next", "/usr/bin/timekprd"),
     ("autolog", "/usr/sbin/autolog"),
@@ -15,7 +15,7 @@ const KNOWN: [(&str, &str); 4] = [
     ),
 ];
 
-/// The packages of those that are installed.
+/// The packages of them that are installed.
 pub(crate) fn gather(root: &Root) -> Vec<&'static str> {
     let installed = KNOWN
         .iter()
@@ -23,7 +23,7 @@ pub(crate) fn gather(root: &Root) -> Vec<&'static str> {
     installed.map(|(package, _)| *package).collect()
 }
 
-/// Everything about them.
+/// The finding about them.
 pub(crate) fn examine(installed: &[&str]) -> Vec<Finding> {
     let check = Check::OtherPrograms;
     if installed.is_empty() {
@@ -43,9 +43,9 @@ pub(crate) fn examine(installed: &[&str]) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::Level;
+    use crate::doctor::root::fake;
 
     #[test]
     fn each_is_found_where_debian_puts_it() {

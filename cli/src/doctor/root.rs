@@ -1,4 +1,4 @@
-//! The file system that is looked at: the machine's, or one of a test's.
+//! The file system that is examined: that of the machine, or one of a test.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -6,24 +6,24 @@ use std::path::PathBuf;
 
 use glob::Pattern;
 
-/// More of a file than this is not read: what is looked for is in files of a few kilobytes.
+/// The maximum length that is read of a file, in bytes. The files have a few kilobytes.
 const LONGEST: u64 = 1 << 20;
 
-/// A root directory. Paths are given as the machine has them.
+/// A root directory, and paths below it that begin with `/`.
 #[derive(Debug)]
 pub(crate) struct Root(PathBuf);
 
-/// What a file says.
+/// The content of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Text {
     Is(String),
     Missing,
-    /// It exists, and the caller may not read it.
+    /// The caller may not read it.
     Hidden,
 }
 
 impl Text {
-    /// The text; empty where there is none to be seen.
+    /// The text; empty if the file is missing or hidden.
     pub(crate) fn or_empty(self) -> String {
         match self {
             Self::Is(text) => text,
@@ -42,7 +42,7 @@ impl Root {
         Self(path.into())
     }
 
-    /// Where a path of the machine is.
+    /// The path below this root.
     pub(crate) fn place(&self, path: &str) -> PathBuf {
         self.0.join(path.trim_start_matches('/'))
     }
@@ -67,7 +67,7 @@ impl Root {
 
     fn content(&self, path: &str) -> io::Result<String> {
         let path = self.place(path);
-        // A pipe would never end. What is not a file has nothing to say to a reader of files.
+        // Reading a pipe might never end, so anything but a regular file counts as empty.
         if !fs::metadata(&path)?.is_file() {
             return Ok(String::new());
         }
@@ -78,7 +78,7 @@ impl Root {
         Ok(String::from_utf8_lossy(&content).into_owned())
     }
 
-    /// The paths that match a pattern of a shell, in the order of their names.
+    /// The paths that match a shell pattern, sorted by name.
     pub(crate) fn matching(&self, pattern: &str) -> Vec<String> {
         let root = self.0.to_string_lossy();
         let root = root.trim_end_matches('/');
@@ -98,28 +98,14 @@ impl Root {
     }
 }
 
-/// A line of a file, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: String,
-    /// From 1.
-    pub(crate) line: usize,
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
-/// A root file system of a test's own.
+/// A root directory for tests.
 #[cfg(test)]
 pub(crate) mod fake {
     use std::fs;
 
     use super::Root;
 
-    /// It lives as long as the first of the two.
+    /// The root exists as long as the `TempDir`.
     pub(crate) fn root(files: &[(&str, &str)]) -> (tempfile::TempDir, Root) {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::at(dir.path());

@@ -1,17 +1,17 @@
-//! The kernel, the control groups and the clock, and what is installed.
+//! Checks of the kernel, the control groups, the clock and installed programs.
 
-use super::allowance::Allowance;
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::Root;
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::policy_limits::PolicyLimits;
+use crate::doctor::root::Root;
 
-/// From this version on the kernel moves the time of a terminal also for what is read through
-/// `/dev/tty`, as `less` does ("tty: tty_io: update timestamps on all device nodes").
+/// Since this version the kernel updates the time stamps of a terminal also for input that is read
+/// through `/dev/tty`, as `less` does ("tty: tty_io: update timestamps on all device nodes").
 const DEV_TTY_COUNTS: (u32, u32) = (6, 4);
 
-/// What is known of the machine.
+/// The properties of the machine.
 #[derive(Debug)]
-pub(crate) struct Facts {
+pub(crate) struct System {
     /// `uname -r`.
     kernel: String,
     cgroups: Cgroups,
@@ -19,7 +19,7 @@ pub(crate) struct Facts {
     mosh: Mosh,
 }
 
-/// Which hierarchy of control groups has the sessions (cgroups(7)).
+/// The hierarchy of control groups that contains the sessions (cgroups(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cgroups {
     Unified,
@@ -28,7 +28,7 @@ enum Cgroups {
     None,
 }
 
-/// Whether the wall clock is kept by others.
+/// Whether the wall clock is synchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clock {
     Synchronised,
@@ -42,8 +42,8 @@ enum Mosh {
     Missing,
 }
 
-impl Facts {
-    /// `clock` is what timedated says.
+impl System {
+    /// `clock` is the state that timedated reports.
     pub(crate) fn gather(root: &Root, clock: Clock) -> Self {
         let clock = if root.has("/run/systemd/timesync/synchronized") {
             Clock::Synchronised
@@ -79,17 +79,17 @@ impl Cgroups {
     }
 }
 
-/// Everything about the machine.
-pub(crate) fn examine(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
+/// All findings about the machine.
+pub(crate) fn examine(facts: &System, policy_limits: &PolicyLimits) -> Vec<Finding> {
     vec![
-        kernel(&facts.kernel, allowance),
+        kernel(&facts.kernel, policy_limits),
         cgroups(facts.cgroups),
         clock(facts.clock),
         mosh(facts.mosh),
     ]
 }
 
-fn kernel(release: &str, allowance: &Allowance) -> Finding {
+fn kernel(release: &str, policy_limits: &PolicyLimits) -> Finding {
     let check = Check::SystemKernel;
     match version(release) {
         Some(version) if version < DEV_TTY_COUNTS => {
@@ -97,7 +97,7 @@ fn kernel(release: &str, allowance: &Allowance) -> Finding {
                 "this kernel ({release}) does not note what is read through /dev/tty: who reads in \
                  less looks idle"
             );
-            if allowance.inactivity.is_none() {
+            if policy_limits.inactivity.is_none() {
                 return Finding::note(check, &what);
             }
             Finding::warning(check, &what).do_this(
@@ -134,7 +134,7 @@ fn cgroups(cgroups: Cgroups) -> Finding {
     Finding::ok(check, &format!("sessions have control groups ({kind})"))
 }
 
-/// A note and no more: no step of the clock ends or saves a session.
+/// Only a note: a step of the clock neither ends nor saves a session.
 fn clock(clock: Clock) -> Finding {
     let check = Check::SystemClock;
     match clock {
@@ -164,15 +164,15 @@ fn mosh(mosh: Mosh) -> Finding {
 mod tests {
     use std::time::Duration;
 
-    use super::super::allowance::Extending;
-    use super::super::finding::Level;
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::Level;
+    use crate::doctor::policy_limits::Extensions;
+    use crate::doctor::root::fake;
 
-    const INACTIVE: Allowance = Allowance {
+    const INACTIVE: PolicyLimits = PolicyLimits {
         longest: Duration::from_secs(900),
         inactivity: Some(Duration::from_secs(900)),
-        extending: Extending::Nobody,
+        extensions: Extensions::Nobody,
     };
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
             ("", Level::Note, Level::Note),
         ] {
             assert_eq!(
-                kernel(release, &Allowance::default()).level,
+                kernel(release, &PolicyLimits::default()).level,
                 without,
                 "{release}"
             );
@@ -202,7 +202,7 @@ mod tests {
             ("/sys/fs/cgroup/cgroup.controllers", "cpu\n"),
             ("/run/systemd/timesync/synchronized", ""),
         ]);
-        let findings = examine(&Facts::gather(&root, Clock::Unknown), &INACTIVE);
+        let findings = examine(&System::gather(&root, Clock::Unknown), &INACTIVE);
         assert!(
             findings.iter().all(|finding| finding.level == Level::Ok),
             "{findings:?}"
@@ -211,7 +211,7 @@ mod tests {
             ("/sys/fs/cgroup/unified/cgroup.controllers", ""),
             ("/usr/bin/mosh-server", ""),
         ]);
-        let facts = Facts::gather(&root, Clock::Free);
+        let facts = System::gather(&root, Clock::Free);
         assert_eq!(facts.cgroups, Cgroups::Hybrid);
         let levels: Vec<_> = examine(&facts, &INACTIVE)
             .iter()

@@ -1,15 +1,16 @@
-//! `TMOUT`: shells that end by themselves at a prompt (bash(1)).
+//! Checks for `TMOUT`, by which shells exit at an idle prompt (bash(1)).
 
+use session_timeout_config::Place;
 use std::time::Duration;
 
 use session_timeout_texts::roughly;
 
-use super::allowance::Allowance;
-use super::checks::Check;
-use super::finding::Finding;
-use super::root::{Place, Root, Text};
+use crate::doctor::checks::Check;
+use crate::doctor::finding::Finding;
+use crate::doctor::policy_limits::PolicyLimits;
+use crate::doctor::root::{Root, Text};
 
-/// What shells read for everybody, and pam_env(8).
+/// The files that shells and pam_env(8) read for all users.
 const FILES: [&str; 7] = [
     "/etc/environment",
     "/etc/profile",
@@ -24,25 +25,25 @@ const FILES: [&str; 7] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Tmout {
     seconds: u64,
-    hold: Hold,
+    hold: Mutability,
     place: Place,
 }
 
-/// Whether its user can get rid of it.
+/// Whether the user can change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hold {
+enum Mutability {
     Changeable,
     Readonly,
 }
 
-/// What is set, and what could not be read.
+/// The settings, and the files that could not be read.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct TmoutSettings {
     set: Vec<Tmout>,
     hidden: Vec<String>,
 }
 
-impl Facts {
+impl TmoutSettings {
     pub(crate) fn gather(root: &Root) -> Self {
         let mut facts = Self::default();
         for path in FILES.iter().flat_map(|pattern| root.matching(pattern)) {
@@ -56,13 +57,13 @@ impl Facts {
     }
 }
 
-/// Everything about `TMOUT`.
-pub(crate) fn examine(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
+/// All findings about `TMOUT`.
+pub(crate) fn examine(facts: &TmoutSettings, policy_limits: &PolicyLimits) -> Vec<Finding> {
     let check = Check::ShellTmout;
     let mut findings: Vec<Finding> = facts
         .set
         .iter()
-        .map(|tmout| judge(tmout, allowance))
+        .map(|tmout| judge(tmout, policy_limits))
         .chain(facts.hidden.iter().map(|path| Finding::unseen(check, path)))
         .collect();
     if findings.is_empty() {
@@ -71,13 +72,13 @@ pub(crate) fn examine(facts: &Facts, allowance: &Allowance) -> Vec<Finding> {
     findings
 }
 
-fn judge(tmout: &Tmout, allowance: &Allowance) -> Finding {
+fn judge(tmout: &Tmout, policy_limits: &PolicyLimits) -> Finding {
     let check = Check::ShellTmout;
     let after = Duration::from_secs(tmout.seconds);
     let place = &tmout.place;
     let readonly = match tmout.hold {
-        Hold::Readonly => ", readonly",
-        Hold::Changeable => "",
+        Mutability::Readonly => ", readonly",
+        Mutability::Changeable => "",
     };
     let what = format!(
         "TMOUT={}{readonly} ({place}): each shell ends by itself after {} at a prompt, without a \
@@ -85,7 +86,7 @@ fn judge(tmout: &Tmout, allowance: &Allowance) -> Finding {
         tmout.seconds,
         roughly(after)
     );
-    if after >= allowance.longest {
+    if after >= policy_limits.longest {
         return Finding::note(check, &format!("{what}; no limit is that long"));
     }
     Finding::warning(check, &what).do_this(&format!(
@@ -93,10 +94,10 @@ fn judge(tmout: &Tmout, allowance: &Allowance) -> Finding {
     ))
 }
 
-/// The last value that a text leaves `TMOUT` with, if that is one that ends shells.
+/// The value of `TMOUT` after this text, if it ends shells.
 fn set_in(text: &str, file: &str) -> Option<Tmout> {
     let mut found: Option<Tmout> = None;
-    let mut hold = Hold::Changeable;
+    let mut hold = Mutability::Changeable;
     for (index, line) in text.lines().enumerate() {
         for command in commands(line) {
             match Word::of(&command) {
@@ -111,7 +112,7 @@ fn set_in(text: &str, file: &str) -> Option<Tmout> {
                         },
                     });
                 }
-                Some(Word::Protected) => hold = Hold::Readonly,
+                Some(Word::Protected) => hold = Mutability::Readonly,
                 Some(Word::Unset) => found = None,
                 None => {}
             }
@@ -121,8 +122,8 @@ fn set_in(text: &str, file: &str) -> Option<Tmout> {
     found.filter(|tmout| tmout.seconds > 0)
 }
 
-/// The words of each command of a line of a shell script. Words with blanks in quotes come out as
-/// several; none of them looks like a `TMOUT` that is set.
+/// The words of each command of a line of a shell script. A quoted word with blanks is split, and
+/// no part of it looks like a setting of `TMOUT`.
 fn commands(line: &str) -> Vec<Vec<&str>> {
     let comment = |word: &&str| !word.starts_with('#');
     let parts = line.split([';', '&', '|']);
@@ -131,9 +132,9 @@ fn commands(line: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-/// What a command does to `TMOUT`.
+/// The effect of a command on `TMOUT`.
 enum Word {
-    Set { seconds: u64, hold: Hold },
+    Set { seconds: u64, hold: Mutability },
     Protected,
     Unset,
 }
@@ -151,12 +152,12 @@ impl Word {
             flags.any(|word| word.contains(flag))
         };
         let hold = match *first {
-            "readonly" => Hold::Readonly,
-            "declare" | "typeset" if has_flag('r') => Hold::Readonly,
-            _ => Hold::Changeable,
+            "readonly" => Mutability::Readonly,
+            "declare" | "typeset" if has_flag('r') => Mutability::Readonly,
+            _ => Mutability::Changeable,
         };
         if let Some(value) = command.iter().find_map(|word| word.strip_prefix("TMOUT=")) {
-            // What is no number is an expression, and this is no shell.
+            // Expressions are not evaluated.
             let seconds = value.trim_matches(['"', '\'']).parse().ok()?;
             return Some(Self::Set { seconds, hold });
         }
@@ -165,26 +166,26 @@ impl Word {
         }
         match (*first, hold) {
             ("unset", _) => Some(Self::Unset),
-            (_, Hold::Readonly) => Some(Self::Protected),
-            (_, Hold::Changeable) => None,
+            (_, Mutability::Readonly) => Some(Self::Protected),
+            (_, Mutability::Changeable) => None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Level;
-    use super::super::root::fake;
     use super::*;
+    use crate::doctor::finding::Level;
+    use crate::doctor::root::fake;
 
-    fn found(text: &str) -> Option<(u64, Hold, usize)> {
+    fn found(text: &str) -> Option<(u64, Mutability, usize)> {
         let tmout = set_in(text, "f")?;
         Some((tmout.seconds, tmout.hold, tmout.place.line))
     }
 
     #[test]
     fn every_way_of_setting_it_is_seen() {
-        use Hold::{Changeable, Readonly};
+        use Mutability::{Changeable, Readonly};
         for (text, expected) in [
             ("TMOUT=900", Some((900, Changeable, 1))),
             ("\nexport TMOUT=900 # CIS", Some((900, Changeable, 2))),
@@ -223,7 +224,7 @@ mod tests {
             ("/etc/profile.d/other.txt", "TMOUT=1\n"),
             ("/etc/environment", "TMOUT=300\n"),
         ]);
-        let findings = examine(&Facts::gather(&root), &Allowance::default());
+        let findings = examine(&TmoutSettings::gather(&root), &PolicyLimits::default());
         assert_eq!(findings.len(), 2, "{findings:?}");
         assert!(
             findings
@@ -243,17 +244,17 @@ mod tests {
 
     #[test]
     fn one_that_is_longer_than_every_limit_is_only_noted() {
-        let allowance = Allowance {
+        let policy_limits = PolicyLimits {
             longest: Duration::from_secs(900),
             inactivity: None,
-            ..Allowance::default()
+            ..PolicyLimits::default()
         };
         let (_dir, root) = fake::root(&[("/etc/profile", "TMOUT=900\n")]);
-        let facts = Facts::gather(&root);
-        assert_eq!(examine(&facts, &allowance)[0].level, Level::Note);
+        let facts = TmoutSettings::gather(&root);
+        assert_eq!(examine(&facts, &policy_limits)[0].level, Level::Note);
         let (_dir, root) = fake::root(&[]);
         assert_eq!(
-            examine(&Facts::gather(&root), &allowance)[0].level,
+            examine(&TmoutSettings::gather(&root), &policy_limits)[0].level,
             Level::Ok
         );
     }

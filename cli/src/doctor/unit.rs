@@ -1,4 +1,4 @@
-//! systemd's state of the units.
+//! The state of our units, from systemd.
 
 use zbus::OwnedVariant;
 
@@ -79,7 +79,7 @@ async fn state(bus: &Bus, unit: &str) -> Option<String> {
 /// that not every client can parse.
 async fn property(bus: &Bus, unit: &str, interface: &str, name: &str) -> Option<OwnedVariant> {
     let about = &(interface, name);
-    let answer = bus.patiently(async {
+    let answer = bus.with_timeout(async {
         let connection = bus.connection();
         let call = connection.call_method(Some(SYSTEMD), unit, Some(PROPERTIES), "Get", about);
         call.await?.body().deserialize()

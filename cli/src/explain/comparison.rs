@@ -1,7 +1,6 @@
-//! Why a rule does not hold for somebody, question by question.
+//! Finds why a rule does not match a login, key by key of its `match`.
 //!
-//! Each question of a rule is put to the policy crate alone, so that nothing here decides a second time
-//! what matches what.
+//! Each key is tested alone with the policy crate, so that matching is implemented only once.
 
 use std::fmt::Display;
 
@@ -12,9 +11,9 @@ use session_timeout_policy::{
 use super::PassedOver;
 use crate::text::{listed, one_line};
 
-/// Every rule that was asked before one held, and why it did not hold.
+/// Every rule that was tried before the one that holds, and why it does not match.
 pub(super) fn passed_over(policy: &Policy, subject: &Subject<'_>) -> Vec<PassedOver> {
-    let asked = Asked::of(policy, subject);
+    let tested = TestedRules::of(policy, subject);
     let held = match policy.evaluate(subject) {
         Verdict::Limited { rule, .. } => rule,
         Verdict::Exempt(_) | Verdict::NeedsGroups => None,
@@ -25,21 +24,21 @@ pub(super) fn passed_over(policy: &Policy, subject: &Subject<'_>) -> Vec<PassedO
         .filter_map(|rule| {
             Some(PassedOver {
                 rule: one_line(&rule.name),
-                why: asked.objection(&rule.matching, subject)?,
+                why: tested.objection(&rule.matching, subject)?,
             })
         })
         .collect()
 }
 
-/// Which rules a policy asks about somebody.
-enum Asked {
+/// Which rules are tried for a login.
+enum TestedRules {
     All,
     /// Those that name the user.
     Naming,
     None,
 }
 
-impl Asked {
+impl TestedRules {
     fn of(policy: &Policy, subject: &Subject<'_>) -> Self {
         let bare = Policy {
             rules: Vec::new(),
@@ -54,7 +53,7 @@ impl Asked {
         }
     }
 
-    /// What speaks against this rule, if it is asked and does not hold.
+    /// Why this rule does not match, if it is tried.
     fn objection(&self, matching: &Match, subject: &Subject<'_>) -> Option<String> {
         match self {
             Self::None => None,
@@ -70,7 +69,7 @@ impl Asked {
     }
 }
 
-/// Every question that is not answered with yes.
+/// Every key that does not match.
 fn objections(matching: &Match, subject: &Subject<'_>) -> Vec<String> {
     let Match {
         user,
@@ -267,7 +266,7 @@ mod tests {
 
     #[test]
     fn every_rule_before_the_one_that_holds_has_an_objection() {
-        // The two readings of one policy must not part: whatever `judge` passes over is said.
+        // Both must agree: every rule that `judge` passes over has a reason here.
         let keys = [
             Match::default(),
             Match {

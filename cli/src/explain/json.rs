@@ -1,13 +1,13 @@
-//! `explain --json`: the shape that scripts rely on.
+//! Renders an explanation for `explain --json`. Scripts rely on its keys.
 //!
-//! As in `status`: keys are only ever added, what is unknown or does not apply is `null`, and
-//! times are whole seconds, rounded down.
+//! As in `status`: keys are only added, what is unknown or does not apply is `null`, and times are
+//! whole seconds, rounded down.
 
 use std::io;
 
 use serde::Serialize;
 
-use super::{About, Explanation, Holds, Login, PassedOver, Setting, Step};
+use super::{About, Explanation, Holds, Login, PassedOver, ScheduledEvent, Setting};
 
 /// Writes one document and a newline.
 pub(crate) fn write(explanation: &Explanation, out: &mut impl io::Write) -> io::Result<()> {
@@ -28,7 +28,7 @@ struct Document<'a> {
     passed_over: Option<Vec<PassedOverObject<'a>>>,
     end_action: Option<&'a str>,
     settings: Vec<SettingObject<'a>>,
-    schedule: Vec<StepObject<'a>>,
+    schedule: Vec<ScheduledEventObject<'a>>,
     no_session: Option<&'a str>,
     unwarned: Option<bool>,
     absolute_rule: Option<&'a str>,
@@ -62,7 +62,7 @@ struct SettingObject<'a> {
 }
 
 #[derive(Serialize)]
-struct StepObject<'a> {
+struct ScheduledEventObject<'a> {
     what: &'a str,
     limit: &'a str,
     after_seconds: u64,
@@ -105,7 +105,7 @@ impl<'a> From<&'a Explanation> for Document<'a> {
             settings: explanation.settings.iter().map(Into::into).collect(),
             schedule: schedule
                 .iter()
-                .map(|step| StepObject::of(step, schedule))
+                .map(|step| ScheduledEventObject::of(step, schedule))
                 .collect(),
             no_session,
             unwarned,
@@ -149,8 +149,8 @@ impl<'a> From<&'a Setting> for SettingObject<'a> {
     }
 }
 
-impl<'a> StepObject<'a> {
-    fn of(step: &'a Step, schedule: &[Step]) -> Self {
+impl<'a> ScheduledEventObject<'a> {
+    fn of(step: &'a ScheduledEvent, schedule: &[ScheduledEvent]) -> Self {
         Self {
             what: &step.what,
             limit: &step.limit,

@@ -1,5 +1,4 @@
-//! A login that might be, explained from the policy files: without the daemon, and before anybody
-//! logs in.
+//! Explains a hypothetical login from the policy files, without the daemon.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use session_timeout_policy::{
 };
 
 use super::comparison::passed_over;
-use super::{About, Explanation, Holds, Login, Setting, Step};
+use super::{About, Explanation, Holds, Login, ScheduledEvent, Setting};
 use crate::accounts::Account;
 use crate::text::one_line;
 
@@ -27,7 +26,7 @@ pub(crate) struct Candidate {
     pub(crate) seat: Option<String>,
 }
 
-/// What this policy says of this login.
+/// The explanation of this login under this policy.
 pub(crate) fn explanation(
     candidate: &Candidate,
     settings: &Settings,
@@ -108,19 +107,19 @@ impl Candidate {
     }
 }
 
-/// Why logind would create no session for a user with this name, if it would not.
+/// Why logind would create no session for a user with this name, if that is known.
 fn no_session(user: &str) -> Option<&'static str> {
     (!is_systemd_user_name(user)).then_some(NoSession::NameRefused.as_str())
 }
 
-/// How long the session may last at most, where that is longer than its limit.
+/// How long the session may last with extensions, if that is longer than its limit.
 fn extended(limits: &Limits) -> Option<Duration> {
     let longest = limits.longest();
     (longest > limits.absolute.length).then_some(longest)
 }
 
-/// What comes after the login, if there is no input at all.
-fn schedule(limits: &Limits, session_type: SessionType) -> Vec<Step> {
+/// The warnings and ends after the login, without any input.
+fn schedule(limits: &Limits, session_type: SessionType) -> Vec<ScheduledEvent> {
     let login = BootTime::default();
     let milestones = limits.schedule(login, session_type).into_iter();
     milestones
@@ -130,7 +129,7 @@ fn schedule(limits: &Limits, session_type: SessionType) -> Vec<Step> {
                 MilestoneKind::Warning(limit, _) => ("warning", kind(limit)),
                 MilestoneKind::Lock => ("lock", "lock-after"),
             };
-            Step {
+            ScheduledEvent {
                 what: what.to_owned(),
                 limit: limit.to_owned(),
                 after: at.since(login),

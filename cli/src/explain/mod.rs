@@ -1,31 +1,31 @@
-//! Why a session, or a login that might be, has the limits that it has.
+//! `explain`: why a session, or a hypothetical login, has its limits.
 //!
-//! The daemon tells of a session (`bus`), the policy files of a login (`login`); what is printed
-//! is the same. Words of the daemon stay text, as in `status`.
+//! A session is explained by the daemon (`bus`), a hypothetical login by the policy files
+//! (`login`); the output is the same. Words of the daemon are kept as text, as in `status`.
 
 mod comparison;
 pub(crate) mod json;
 pub(crate) mod login;
-pub(crate) mod people;
+pub(crate) mod render_text;
 
 use std::time::Duration;
 
-/// What is to be said. Every text in it is safe to print.
+/// An explanation. All texts in it are sanitized.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Explanation {
     pub(crate) about: About,
     pub(crate) user: String,
-    /// Absent where nobody was asked for them.
+    /// Absent if they were not queried.
     pub(crate) groups: Option<Vec<String>>,
-    /// `asked` or `unavailable`; absent where groups are known or decide nothing.
+    /// `asked` or `unavailable`; absent if groups are known or not needed.
     pub(crate) groups_state: Option<String>,
     pub(crate) holds: Holds,
-    /// `terminate`, `hang-up`, `lock` or `report`; absent where no limit holds.
+    /// `terminate`, `hang-up`, `lock` or `report`; absent if no limit holds.
     pub(crate) end_action: Option<String>,
-    /// Every value that holds; empty where no limit does.
+    /// Every value that holds; empty if no limit does.
     pub(crate) settings: Vec<Setting>,
-    /// What comes, in order.
-    pub(crate) schedule: Vec<Step>,
+    /// The warnings and ends to come, in order.
+    pub(crate) schedule: Vec<ScheduledEvent>,
 }
 
 /// What is explained.
@@ -42,11 +42,11 @@ pub(crate) enum About {
         /// The rule of an earlier absolute limit; as in `status`.
         absolute_rule: Option<String>,
     },
-    /// A login that might be.
+    /// A hypothetical login.
     Login(Login),
 }
 
-/// A login that might be.
+/// A hypothetical login.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Login {
     pub(crate) uid: u32,
@@ -56,17 +56,17 @@ pub(crate) struct Login {
     pub(crate) from: Option<String>,
     pub(crate) tty: Option<String>,
     pub(crate) seat: Option<String>,
-    /// The files of the policy; empty where it is the built-in one.
+    /// The files of the policy; empty for the built-in policy.
     pub(crate) files: Vec<String>,
-    /// How long the session may last with every extension, where there may be one.
+    /// How long the session may last with every extension, if extensions are allowed.
     pub(crate) longest: Option<Duration>,
     /// Why logind would create no session for it; absent if no reason is known.
     pub(crate) no_session: Option<&'static str>,
-    /// The rules that were asked before one held, in order.
+    /// The rules that were tried before the one that holds, in order.
     pub(crate) passed_over: Vec<PassedOver>,
 }
 
-/// A rule that does not hold.
+/// A rule that does not match.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PassedOver {
     pub(crate) rule: String,
@@ -82,7 +82,7 @@ pub(crate) enum Holds {
     Default,
     /// No limit holds, for this reason.
     Nothing(String),
-    /// Nobody knows yet: groups are being asked for.
+    /// Not known yet: the groups are being resolved.
     Undecided,
 }
 
@@ -91,13 +91,13 @@ pub(crate) enum Holds {
 pub(crate) struct Setting {
     pub(crate) key: String,
     pub(crate) value: String,
-    /// Who set it: a place in a file, a preset, or nobody.
+    /// What set it: the line of a file, a preset, or built in.
     pub(crate) origin: String,
 }
 
-/// One thing that comes if nothing comes between.
+/// A warning, end or lock that comes if there is no input or other change before.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Step {
+pub(crate) struct ScheduledEvent {
     /// `warning`, `end` or `lock`.
     pub(crate) what: String,
     /// `absolute`, `inactivity` or `lock-after`.
@@ -106,8 +106,8 @@ pub(crate) struct Step {
     pub(crate) after: Duration,
 }
 
-impl Step {
-    /// Whether input puts it off.
+impl ScheduledEvent {
+    /// Whether input postpones it.
     fn waits_for_input(&self) -> bool {
         matches!(self.limit.as_str(), "inactivity" | "lock-after")
     }
@@ -120,13 +120,13 @@ impl Step {
     }
 }
 
-/// One of each sort, for the tests of what is printed.
+/// Samples for the tests of the output.
 #[cfg(test)]
 pub(crate) mod samples {
     use super::*;
 
-    pub(crate) fn step(what: &str, limit: &str, secs: u64) -> Step {
-        Step {
+    pub(crate) fn step(what: &str, limit: &str, secs: u64) -> ScheduledEvent {
+        ScheduledEvent {
             what: what.into(),
             limit: limit.into(),
             after: Duration::from_secs(secs),

@@ -1,4 +1,4 @@
-//! The time since boot, suspend included, as the daemon's limits count it.
+//! The boot-time clock (`CLOCK_BOOTTIME`), which the daemon's limits use, and a timer on it.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -10,12 +10,12 @@ use tokio::io::unix::AsyncFd;
 
 /// Now.
 pub(crate) fn now() -> Duration {
-    // Reading a clock that Linux has always had cannot fail.
+    // Reading a clock that exists cannot fail.
     let now = nix::time::ClockId::CLOCK_BOOTTIME.now();
     now.map(Duration::from).unwrap_or_default()
 }
 
-/// Fires once at a time since boot; after a suspend at once, if that has passed.
+/// A timer that fires once at a time since boot, also if that passes during a suspend.
 pub(super) struct Alarm {
     timer: TimerFd,
     /// The same timer, for the event loop.
@@ -53,7 +53,7 @@ impl Alarm {
     pub(super) async fn fired(&self) -> io::Result<()> {
         loop {
             let mut ready = self.ready.readable().await?;
-            // A timer that was set again meanwhile has nothing to read; then wait on.
+            // If the timer was set again meanwhile, there is nothing to read; wait on.
             match ready.try_io(|_| Ok(self.timer.wait()?)) {
                 Ok(fired) => return fired,
                 Err(_would_block) => {}

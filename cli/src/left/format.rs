@@ -1,25 +1,25 @@
-//! `--format`: a text of the user's own, with places for what is known.
+//! Parses and fills `--format`, a text of the user with placeholders.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use session_timeout_texts::Language;
 
-use super::{Left, Precision, words};
+use super::{Left, Precision, remaining};
 
-/// A text with places in it.
+/// A text with placeholders in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Format(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
-    Place(Place),
+    Placeholder(Placeholder),
 }
 
-/// What can stand in a place.
+/// The placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Placeholder {
     Extensions,
     Left,
     Limit,
@@ -31,7 +31,7 @@ enum Place {
     Short,
 }
 
-impl Place {
+impl Placeholder {
     const ALL: [Self; 9] = [
         Self::Left,
         Self::Short,
@@ -68,13 +68,13 @@ impl Place {
         }
     }
 
-    /// What stands there; nothing, where it is not known or does not apply.
+    /// Its text; empty if it is unknown or does not apply.
     fn filled(self, language: Language, left: &Left, now: Duration) -> String {
         let number = |number: Option<u64>| number.map(|n| n.to_string()).unwrap_or_default();
         let seconds = left.remaining(now).map(|remaining| remaining.as_secs());
         match self {
             Self::Extensions => left.extensions.to_string(),
-            Self::Left => words::time_or_state(language, left, now),
+            Self::Left => remaining::time_or_state(language, left, now),
             Self::Limit => left
                 .end
                 .as_ref()
@@ -85,7 +85,7 @@ impl Place {
             Self::Phase => left.phase.clone(),
             Self::Seconds => number(seconds),
             Self::Session => left.session.clone(),
-            Self::Short => short(&words::time_or_state(language, left, now)),
+            Self::Short => short(&remaining::time_or_state(language, left, now)),
         }
     }
 }
@@ -100,28 +100,28 @@ fn short(words: &str) -> String {
 }
 
 impl Format {
-    /// The text, with what is known in its places.
+    /// The text with the placeholders filled.
     pub(crate) fn filled(&self, language: Language, left: &Left, now: Duration) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
-            Piece::Place(place) => place.filled(language, left, now),
+            Piece::Placeholder(placeholder) => placeholder.filled(language, left, now),
         });
         pieces.collect()
     }
 
-    /// In how long the text will be another one.
+    /// The time until the text changes.
     pub(crate) fn changes_in(&self, left: &Left, now: Duration) -> Option<Duration> {
-        let places = self.0.iter().filter_map(|piece| match piece {
+        let placeholders = self.0.iter().filter_map(|piece| match piece {
             Piece::Text(_) => None,
-            Piece::Place(place) => place.precision().changes_in(left, now),
+            Piece::Placeholder(placeholder) => placeholder.precision().changes_in(left, now),
         });
-        places.min()
+        placeholders.min()
     }
 }
 
 impl Default for Format {
     fn default() -> Self {
-        Self(vec![Piece::Place(Place::Left)])
+        Self(vec![Piece::Placeholder(Placeholder::Left)])
     }
 }
 
@@ -135,7 +135,7 @@ impl FromStr for Format {
         while let Some(at) = rest.find(['{', '}']) {
             let (before, brace) = rest.split_at(at);
             plain.push_str(before);
-            // Twice is the brace itself.
+            // A double brace stands for a brace.
             if let Some(after) = ["{{", "}}"].iter().find_map(|two| brace.strip_prefix(two)) {
                 plain.extend(brace.chars().next());
                 rest = after;
@@ -147,7 +147,7 @@ impl FromStr for Format {
             let (name, after) =
                 inside.ok_or("a brace is alone; {{ and }} are braces themselves")?;
             pieces.push(Piece::Text(std::mem::take(&mut plain)));
-            pieces.push(Piece::Place(place(name)?));
+            pieces.push(Piece::Placeholder(placeholder(name)?));
             rest = after;
         }
         plain.push_str(rest);
@@ -157,10 +157,12 @@ impl FromStr for Format {
     }
 }
 
-fn place(name: &str) -> Result<Place, String> {
-    let known = Place::ALL.into_iter().find(|place| place.name() == name);
+fn placeholder(name: &str) -> Result<Placeholder, String> {
+    let known = Placeholder::ALL
+        .into_iter()
+        .find(|placeholder| placeholder.name() == name);
     known.ok_or_else(|| {
-        let names = Place::ALL.map(|place| format!("{{{}}}", place.name()));
+        let names = Placeholder::ALL.map(|placeholder| format!("{{{}}}", placeholder.name()));
         format!("there is no {{{name}}}; there are {}", names.join(" "))
     })
 }

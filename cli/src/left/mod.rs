@@ -1,33 +1,33 @@
-//! `left`: how long a session may yet last, for prompts and bars.
+//! `left`: prints how long a session may still last, for prompts and status bars.
 
 mod clock;
 pub(crate) mod format;
+pub(crate) mod remaining;
 pub(crate) mod watch;
 pub(crate) mod waybar;
-pub(crate) mod words;
 
 use std::time::Duration;
 
 pub(crate) use clock::now;
 
-/// What the daemon says of one session.
+/// The daemon's reply about one session.
 ///
-/// Words of the daemon stay text, as everywhere in the command.
+/// Words of the daemon are kept as text, as in `status`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Left {
     pub(crate) session: String,
     pub(crate) phase: String,
-    /// What comes first, if anything does.
-    pub(crate) end: Option<End>,
-    /// `terminate`, `hang-up`, `lock` or `report`; absent where no limit holds.
+    /// The limit that is reached first, if any.
+    pub(crate) end: Option<NextEnd>,
+    /// `terminate`, `hang-up`, `lock` or `report`; absent if no limit holds.
     pub(crate) end_action: Option<String>,
-    /// How often the absolute limit may yet be put off.
+    /// The number of extensions that may still be granted.
     pub(crate) extensions: u32,
 }
 
-/// What comes first.
+/// The end that comes first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct End {
+pub(crate) struct NextEnd {
     /// The limit: `absolute` or `inactivity`.
     pub(crate) limit: String,
     /// When, by [`now`].
@@ -37,8 +37,7 @@ pub(crate) struct End {
 }
 
 impl Left {
-    /// How long until the end, at this time; `None` where nothing is counted: no limit holds, or
-    /// the session is past it.
+    /// How long until the end, at this time; `None` if no limit holds, or the session is past it.
     pub(crate) fn remaining(&self, now: Duration) -> Option<Duration> {
         let counts = !matches!(
             self.phase.as_str(),
@@ -48,7 +47,7 @@ impl Left {
         Some(end.at.saturating_sub(now))
     }
 
-    /// How much of the limit that is, in percent, rounded down.
+    /// The remaining part of the limit, in percent, rounded down.
     pub(crate) fn percent(&self, now: Duration) -> Option<u64> {
         let left = self.remaining(now)?.as_millis();
         let length = self.end.as_ref()?.length?.as_millis();
@@ -57,52 +56,51 @@ impl Left {
     }
 }
 
-/// Something that is shown, and changes as time goes on.
+/// The precision of a shown time, which determines when its text changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precision {
     /// Never.
     Fixed,
-    /// As [`words::time`] does.
+    /// As [`remaining::time`] does.
     Words,
     Seconds,
     Minutes,
     Percent,
 }
 
-/// A text shows less than its time that it has, by up to so much, so that the next text is due
-/// when it is looked at.
-const PAST: Duration = Duration::from_millis(1);
+/// Added to the time until the next change, so that the text has changed when the timer fires.
+const ROUNDING_MARGIN: Duration = Duration::from_millis(1);
 
 impl Precision {
-    /// In how long the text will be another one.
+    /// The time until the text changes.
     pub(crate) fn changes_in(self, left: &Left, now: Duration) -> Option<Duration> {
         let remaining = left.remaining(now)?;
         let step = match self {
             Self::Fixed => return None,
-            Self::Words => words::step(remaining),
+            Self::Words => remaining::step(remaining),
             Self::Seconds => Duration::from_secs(1),
             Self::Minutes => Duration::from_secs(60),
             Self::Percent => {
                 let length = left.end.as_ref()?.length?;
                 let whole = left.percent(now)?;
                 let shown = length.saturating_mul(u32::try_from(whole).ok()?) / 100;
-                return (whole > 0).then(|| remaining.saturating_sub(shown) + PAST);
+                return (whole > 0).then(|| remaining.saturating_sub(shown) + ROUNDING_MARGIN);
             }
         };
         let past_the_step = remaining.as_nanos() % step.as_nanos();
         let past_the_step = Duration::from_nanos(u64::try_from(past_the_step).ok()?);
-        (remaining >= step).then_some(past_the_step + PAST)
+        (remaining >= step).then_some(past_the_step + ROUNDING_MARGIN)
     }
 }
 
-/// One of each sort, for the tests of what is printed; the time is 1000 s.
+/// A session with `left` seconds left, for the tests of the output; the time is 1000 s.
 #[cfg(test)]
 pub(crate) fn sample(left: u64) -> (Left, Duration) {
     let now = Duration::from_secs(1000);
     let left = Left {
         session: "c1".into(),
         phase: "running".into(),
-        end: Some(End {
+        end: Some(NextEnd {
             limit: "absolute".into(),
             at: now + Duration::from_secs(left),
             length: Some(Duration::from_secs(7200)),
@@ -128,7 +126,7 @@ mod tests {
         let remaining = left.remaining(now).unwrap();
         match precision {
             Precision::Fixed => String::new(),
-            Precision::Words => words::time(remaining),
+            Precision::Words => remaining::time(remaining),
             Precision::Seconds => remaining.as_secs().to_string(),
             Precision::Minutes => (remaining.as_secs() / 60).to_string(),
             Precision::Percent => left.percent(now).unwrap().to_string(),
@@ -143,7 +141,10 @@ mod tests {
             let mut looks = 0;
             while let Some(wait) = precision.changes_in(&left, now) {
                 let text = shown(precision, &left, now);
-                assert_eq!(shown(precision, &left, now + wait - 2 * PAST), text);
+                assert_eq!(
+                    shown(precision, &left, now + wait - 2 * ROUNDING_MARGIN),
+                    text
+                );
                 now += wait;
                 looks += 1;
                 assert_ne!(shown(precision, &left, now), text, "{precision:?}");

@@ -1,30 +1,32 @@
-//! `left --watch`: follows a session to its end, and looks at nothing meanwhile: the daemon signals
-//! what changes, and the clock wakes when the text is due to change.
+//! `left --watch`: follows a session to its end. It does not poll: the daemon signals changes, and
+//! a timer fires when the text is due to change.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use session_timeout_protocol::bus::{NAME, manager};
 use tokio::time::Instant;
 use zbus::message::Type;
 use zbus::{MatchRule, MessageStream};
 
 use super::Left;
 use super::clock::{Alarm, now};
-use crate::bus::{self, Bus};
+use crate::bus::Bus;
 use crate::error::Error;
 
-/// How long a daemon may be away, as in an upgrade.
-const AWAY: Duration = Duration::from_secs(10);
+/// How long the daemon may be absent, as in an upgrade.
+const MAX_ABSENCE: Duration = Duration::from_secs(10);
 /// How long a daemon that has just started may not know a session.
-const LEARNING: Duration = Duration::from_secs(3);
-/// Between two questions to such a one.
-const PAUSE: Duration = Duration::from_millis(200);
-/// Signals that may wait; who misses one of several misses nothing.
+const STARTUP_TIME: Duration = Duration::from_secs(3);
+/// The interval between queries to such a daemon.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+/// The maximum number of queued signals. Losing one of several is harmless, since each only causes
+/// a query.
 const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
 
-/// Shows the session whenever it changes, until it is over. `show` says in how long its text will
-/// be another one.
+/// Shows the session whenever it changes, until it is over. `show` returns the time until its text
+/// changes.
 pub(crate) async fn watch(
     bus: &Bus,
     mut left: Left,
@@ -33,42 +35,42 @@ pub(crate) async fn watch(
     let session = left.session.clone();
     let mut signals = Signals::of(bus, &session).await?;
     let alarm = Alarm::new().map_err(Error::Runtime)?;
-    // What has changed before somebody listened.
-    let mut ask = Ask::Once;
+    // The session may have changed before the subscription.
+    let mut query = Query::Once;
     loop {
-        let told = match ask {
-            Ask::Not => Some(left),
-            Ask::Once => over(bus.left(&session).await)?,
-            Ask::Again => learnt(bus, &session).await?,
+        let answer = match query {
+            Query::Not => Some(left),
+            Query::Once => unless_gone(bus.left(&session).await)?,
+            Query::UntilKnown => query_until_known(bus, &session).await?,
         };
-        let Some(told) = told else { return Ok(()) };
-        left = told;
+        let Some(answer) = answer else { return Ok(()) };
+        left = answer;
         let now = now();
         let next = show(&left, now)?;
         alarm
             .set(next.map(|wait| now + wait))
             .map_err(Error::Runtime)?;
-        ask = tokio::select! {
+        query = tokio::select! {
             fired = alarm.fired() => {
                 fired.map_err(Error::Runtime)?;
-                Ask::Not
+                Query::Not
             }
-            ask = signals.next() => ask?,
+            query = signals.next() => query?,
         };
     }
 }
 
-/// Whether the daemon is to be asked again.
+/// Whether to query the daemon again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ask {
+enum Query {
     Not,
     Once,
-    /// It has just started, and may not know everything yet.
-    Again,
+    /// Repeatedly: it has just started, and may not know the session yet.
+    UntilKnown,
 }
 
-/// A session that is not there any more is over.
-fn over(answer: Result<Left, Error>) -> Result<Option<Left>, Error> {
+/// `None` for a session that does not exist any more.
+fn unless_gone(answer: Result<Left, Error>) -> Result<Option<Left>, Error> {
     match answer {
         Ok(left) => Ok(Some(left)),
         Err(Error::Refused(_)) => Ok(None),
@@ -76,18 +78,18 @@ fn over(answer: Result<Left, Error>) -> Result<Option<Left>, Error> {
     }
 }
 
-async fn learnt(bus: &Bus, session: &str) -> Result<Option<Left>, Error> {
+async fn query_until_known(bus: &Bus, session: &str) -> Result<Option<Left>, Error> {
     let begun = Instant::now();
     loop {
-        let answer = over(bus.left(session).await)?;
-        if answer.is_some() || begun.elapsed() > LEARNING {
+        let answer = unless_gone(bus.left(session).await)?;
+        if answer.is_some() || begun.elapsed() > STARTUP_TIME {
             return Ok(answer);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
     }
 }
 
-/// What there is to listen to.
+/// The signals that are subscribed to.
 struct Signals {
     changes: MessageStream,
     owners: MessageStream,
@@ -98,10 +100,10 @@ impl Signals {
         let subscribe = async {
             let changes = MatchRule::builder()
                 .msg_type(Type::Signal)
-                .sender(bus::NAME)
-                .path(bus::PATH)
-                .interface(bus::MANAGER)
-                .member("SessionChanged")
+                .sender(NAME)
+                .path(manager::PATH)
+                .interface(manager::INTERFACE)
+                .member(manager::SESSION_CHANGED)
                 .arg(0, session)
                 .build()?;
             let owners = MatchRule::builder()
@@ -109,7 +111,7 @@ impl Signals {
                 .sender("org.freedesktop.DBus")
                 .interface("org.freedesktop.DBus")
                 .member("NameOwnerChanged")
-                .arg(0, bus::NAME)
+                .arg(0, NAME)
                 .build()?;
             let connection = bus.connection();
             Ok(Self {
@@ -117,30 +119,30 @@ impl Signals {
                 owners: MessageStream::for_match_rule(owners, connection, Some(QUEUE)).await?,
             })
         };
-        bus.patiently(subscribe).await
+        bus.with_timeout(subscribe).await
     }
 
-    /// Waits for the next one. Cancel safe.
-    async fn next(&mut self) -> Result<Ask, Error> {
+    /// Waits for the next signal. Cancel safe.
+    async fn next(&mut self) -> Result<Query, Error> {
         tokio::select! {
             change = self.changes.next() => match change {
-                Some(Ok(_)) => Ok(Ask::Once),
+                Some(Ok(_)) => Ok(Query::Once),
                 _ => Err(closed()),
             },
             owner = self.owners.next() => match owned(owner)? {
-                Owned::Yes => Ok(Ask::Again),
+                Owned::Yes => Ok(Query::UntilKnown),
                 Owned::No => self.back().await,
             },
         }
     }
 
-    /// Waits for a daemon that is away.
-    async fn back(&mut self) -> Result<Ask, Error> {
+    /// Waits for an absent daemon to return.
+    async fn back(&mut self) -> Result<Query, Error> {
         let owned = async {
             while owned(self.owners.next().await)? == Owned::No {}
-            Ok(Ask::Again)
+            Ok(Query::UntilKnown)
         };
-        let back = tokio::time::timeout(AWAY, owned).await;
+        let back = tokio::time::timeout(MAX_ABSENCE, owned).await;
         back.unwrap_or(Err(Error::NotRunning))
     }
 }

@@ -1,11 +1,11 @@
-//! `left --json`: what a custom module of Waybar reads (waybar-custom(5), `return-type` `json`).
+//! Renders `left --json`, for a custom module of Waybar (waybar-custom(5), `return-type` `json`).
 
 use std::time::Duration;
 
 use serde::Serialize;
 use session_timeout_texts::{End, Language, Limit, Sentence};
 
-use super::{Left, Precision, words};
+use super::{Left, Precision, remaining};
 
 #[derive(Serialize)]
 struct Module<'a> {
@@ -19,16 +19,16 @@ struct Module<'a> {
 /// One document, on one line.
 pub(crate) fn document(language: Language, left: &Left, now: Duration) -> String {
     let module = Module {
-        text: words::time_or_state(language, left, now),
+        text: remaining::time_or_state(language, left, now),
         tooltip: tooltip(language, left, now),
         class: &left.phase,
         percentage: left.percent(now),
     };
-    // Texts and numbers always are JSON.
+    // Serializing texts and numbers cannot fail.
     serde_json::to_string(&module).unwrap_or_default()
 }
 
-/// In how long the document will be another one.
+/// The time until the document changes.
 pub(crate) fn changes_in(left: &Left, now: Duration) -> Option<Duration> {
     let parts = [Precision::Words, Precision::Percent];
     parts
@@ -37,11 +37,11 @@ pub(crate) fn changes_in(left: &Left, now: Duration) -> Option<Duration> {
         .min()
 }
 
-/// No text of anybody's own: Waybar takes it for Pango markup.
+/// It contains no text of users, since Waybar interprets it as Pango markup.
 fn tooltip(language: Language, left: &Left, now: Duration) -> String {
     let session = left.session.as_str();
     let Some(remaining) = left.remaining(now) else {
-        let state = words::state(left);
+        let state = remaining::state(left);
         return language.say(Sentence::SessionState { session, state });
     };
     let end = match left.end_action.as_deref() {
@@ -49,7 +49,7 @@ fn tooltip(language: Language, left: &Left, now: Duration) -> String {
         Some("report") => End::Passes,
         _ => End::Ends,
     };
-    let left_now = words::shown(remaining);
+    let left_now = remaining::shown(remaining);
     let mut lines = vec![Sentence::SessionLeft {
         session,
         end,

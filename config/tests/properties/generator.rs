@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use session_timeout_config::KEYS;
 
 /// Names and patterns of few letters, so that rules meet and hide each other.
 const NAMES: [&str; 7] = ["a", "b", "ab", "root", "a*", "*b", "*"];
@@ -154,4 +155,18 @@ fn activity() -> impl Strategy<Value = String> {
 fn message() -> impl Strategy<Value = String> {
     let text = "[a-z\"'\\\\}#üß日]{1,40}( \\{(user|limit|left|reason)\\})?";
     text.prop_map(|text: String| toml::Value::from(text).to_string())
+}
+
+/// A key that is never generated is a key that no property is tried with.
+#[test]
+fn every_key_is_generated() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let texts = (0..50).map(|_| limits().new_tree(&mut runner).unwrap().current());
+    let texts: String = texts.map(|text| format!("\n{text}")).collect();
+    for key in KEYS {
+        assert!(texts.contains(&format!("\n{key} = ")), "{key}");
+    }
 }

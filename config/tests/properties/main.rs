@@ -6,7 +6,7 @@
     reason = "in a test, a panic is how it fails"
 )]
 
-mod advice;
 mod generator;
+mod lint;
 mod printing;
 mod texts;

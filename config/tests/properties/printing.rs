@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use session_timeout_config::{Minima, Settings, parse};
+use session_timeout_config::{KEYS, Minima, Settings, parse};
 use session_timeout_policy::{Policy, Uid};
 
 use crate::generator;
@@ -35,7 +35,7 @@ pub(crate) fn check_explained(settings: &Settings) -> Result<(), TestCaseError> 
     for rule in std::iter::once(None).chain(names) {
         let found = values(settings, rule);
         let keys: BTreeSet<&str> = found.iter().map(|(key, _)| *key).collect();
-        prop_assert_eq!((found.len(), keys.len()), (14, 14));
+        prop_assert_eq!((found.len(), keys.len()), (KEYS.len(), KEYS.len()));
         prop_assert_eq!(&values(&printed, rule), &found);
         for setting in settings.explain(rule).unwrap() {
             prop_assert!(!setting.origin.to_string().is_empty());

@@ -6,29 +6,15 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use session_timeout_config::{Diagnostic, Minima, Style, parse};
+use session_timeout_config::{Diagnostic, KEYS, Minima, Style, parse};
 
 use crate::printing::{check_explained, check_printed};
 
 /// Texts that look like policies: lines that are right, lines that are nearly right, and noise.
 fn policy_like() -> impl Strategy<Value = String> {
-    let key = select(vec![
-        "session-timeout",
-        "session-warnings",
-        "inactivity-timeout",
-        "inactivity-warnings",
-        "lock-after",
-        "action",
-        "activity",
-        "unknown-idle",
-        "grace",
+    let others = [
         "extend",
-        "extend.times",
-        "extend.by",
-        "message",
         "mesage",
-        "bell",
-        "mesg",
         "preset",
         "name",
         "match",
@@ -38,7 +24,8 @@ fn policy_like() -> impl Strategy<Value = String> {
         "\"\"",
         "'a b'",
         "",
-    ]);
+    ];
+    let key = select([KEYS, &others].concat());
     let value = prop_oneof![
         select(vec![
             "\"1h\"",

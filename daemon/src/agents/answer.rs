@@ -1,17 +1,18 @@
-//! What an agent's answer means.
+//! The meaning of an agent's answer to a query of its idle time.
 
 use std::time::Duration;
 
 use session_timeout_policy::{BootTime, Hint};
+use session_timeout_protocol::bus::agent;
 
 /// The idle time in an answer to an idle query; `None` for an unknown answer.
 pub(super) fn told(now: BootTime, answer: Option<(String, u64)>) -> Option<Hint> {
     let (kind, idle) = answer?;
     match kind.as_str() {
-        "exact" => Some(Hint::IdleSince(
+        agent::EXACT => Some(Hint::IdleSince(
             now.saturating_sub(Duration::from_micros(idle)),
         )),
-        "active" => Some(Hint::Active),
+        agent::ACTIVE => Some(Hint::Active),
         _ => None,
     }
 }
@@ -25,10 +26,10 @@ mod tests {
         let now = BootTime::from_micros(9_000_000);
         let said = |kind: &str, idle| told(now, Some((kind.to_owned(), idle)));
         let since = BootTime::from_micros(7_500_000);
-        assert_eq!(said("exact", 1_500_000), Some(Hint::IdleSince(since)));
+        assert_eq!(said(agent::EXACT, 1_500_000), Some(Hint::IdleSince(since)));
         let since = BootTime::default();
-        assert_eq!(said("exact", u64::MAX), Some(Hint::IdleSince(since)));
-        assert_eq!(said("active", 0), Some(Hint::Active));
+        assert_eq!(said(agent::EXACT, u64::MAX), Some(Hint::IdleSince(since)));
+        assert_eq!(said(agent::ACTIVE, 0), Some(Hint::Active));
         assert_eq!(said("asleep", 0), None);
         assert_eq!(told(now, None), None);
     }

@@ -1,85 +1,91 @@
-//! The agents in desktops: which there are, what they say of their users' input, and what they are
-//! told for their users.
+//! The agents in desktops: their registration, their reports of input, and the notices that they
+//! receive for their users.
 //!
-//! An agent runs as the user and has no authority: it is known by its name on the bus, which
-//! nobody can forge, speaks for sessions of its own user alone, and what it says can only be about
-//! input there. One that is gone, or does not answer in time, is done without. All of it goes
-//! through the public connection, where it can harm nobody's end.
+//! An agent runs as the user and is not trusted: it is identified by its unique name on the bus,
+//! which cannot be forged, speaks only for sessions of its own user, and can only report input
+//! there. If an agent is gone or does not answer in time, the next idle source is used. All messages
+//! use the public connection, which ends of sessions do not depend on.
 
 mod answer;
-pub(crate) mod hears;
-mod leaving;
-mod outlook;
+mod name_watch;
+mod notices;
+mod pending_calls;
+mod query;
+pub(crate) mod reachability;
 mod source;
-mod unanswered;
 
 use std::collections::HashMap;
 use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use session_timeout_policy::{Hint, SessionKey, Uid};
-use tokio::sync::{mpsc, watch};
+use session_timeout_policy::{SessionKey, Uid};
+use tokio::sync::watch;
 use tokio::time::Instant;
+use zbus::Connection;
 use zbus::names::{OwnedUniqueName, UniqueName};
-use zbus::{Connection, Message};
 
-pub(crate) use leaving::leaves;
-pub(crate) use outlook::Outlook;
+pub(crate) use name_watch::wait_until_gone;
+pub(crate) use notices::Notices;
+use pending_calls::PendingCalls;
+pub(crate) use query::BecameSilent;
 pub(crate) use source::Source;
-use unanswered::{Turn, Unanswered, Waited};
 
 use crate::bus::PublicBus;
-use crate::clock::boot_now;
-use crate::input::Input;
 
-const PATH: &str = "/org/sessiontimeout1/Agent";
-const INTERFACE: &str = "org.sessiontimeout1.Agent";
-
-/// An agent that takes longer to answer is done without.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// By then a service manager has restarted the agent, or the session has ended.
+/// Timeout of a query.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time without an agent before that is reported: a service manager restarts an agent within it.
 const MISSED_AFTER: Duration = Duration::from_secs(2);
-/// An agent may come, go and call as fast as the bus allows, and each time costs a look.
-const QUIET: Duration = Duration::from_secs(1);
+/// Minimum interval between two registrations or calls of an agent, since each costs a probe.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What an agent calls for.
+/// A call of an agent that it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// There was no input for as long as it was to watch for.
+pub(crate) enum Callback {
+    /// There was no input for the requested time.
     Idle,
-    /// There was input after that.
+    /// There was input again.
     Active,
 }
 
-/// Why a call is not taken.
+/// Why a call of an agent is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotTaken {
-    /// Somebody else speaks for the session, or nobody.
+pub(crate) enum Refused {
+    /// The caller is not the session's agent.
     NotTheAgent,
     /// It was not asked for, or too soon after the one before.
     Unasked,
 }
 
-/// What has become of an agent that wants to speak for a session.
+/// The result of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attached {
-    /// It does from now on.
+    /// The caller is the session's agent from now on.
     New(Arrival),
-    /// It did before.
+    /// The caller was the session's agent before.
     Known,
-    /// Another one does.
+    /// The session has another agent.
     Taken,
-    /// The last one that was new has only just come.
+    /// The last agent was registered less than [`MIN_INTERVAL`] ago.
     TooSoon,
 }
 
-/// Whether it is news that a session has an agent.
+/// Whether a new agent is reported in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    News,
-    /// It was without one so shortly that nobody was told.
-    Back,
+    New,
+    /// It replaces an agent whose absence was too short to be reported.
+    Returned,
+}
+
+/// Whether a session has another agent two seconds after its agent has left the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Succession {
+    /// Another agent speaks for the session, or the session is gone.
+    Succeeded,
+    /// No agent does.
+    Missed,
 }
 
 /// All agents.
@@ -92,14 +98,14 @@ pub(crate) struct Agents {
 #[derive(Default)]
 struct All {
     agents: HashMap<SessionKey, Agent>,
-    /// Of each session that has or had one.
-    past: HashMap<SessionKey, Past>,
-    unanswered: Unanswered,
+    /// The times of each session that has or had an agent.
+    past: HashMap<SessionKey, History>,
+    pending_calls: PendingCalls,
 }
 
-/// When the last agent came and went.
+/// When the last agent of a session was registered and left.
 #[derive(Clone, Copy)]
-struct Past {
+struct History {
     came: Instant,
     left: Option<Instant>,
 }
@@ -111,13 +117,13 @@ struct Agent {
     expects: Expects,
     called: Option<Instant>,
     stayed: Option<Instant>,
-    /// It has not answered the last question, and that was said.
+    /// It did not answer the last query, and that was reported.
     silent: bool,
-    /// What its user is to be told; nothing yet for one that is new.
-    outlook: watch::Sender<Option<Outlook>>,
+    /// The notices for its user; `None` until they are first set for a new agent.
+    notices: watch::Sender<Option<Notices>>,
 }
 
-/// The calls that the last question allows: each once, in this order.
+/// The calls that the last query allows: each once, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expects {
     Nothing,
@@ -133,7 +139,7 @@ impl Agents {
         }
     }
 
-    /// Lets this connection of this user speak for the session.
+    /// Registers this connection of this user as the session's agent.
     pub(crate) fn attach(
         &self,
         key: &SessionKey,
@@ -151,7 +157,7 @@ impl Agents {
             None => {}
         }
         let past = all.past.get(key).copied();
-        if past.is_some_and(|past| past.came.elapsed() < QUIET) {
+        if past.is_some_and(|past| past.came.elapsed() < MIN_INTERVAL) {
             return Attached::TooSoon;
         }
         let agent = Agent {
@@ -162,22 +168,22 @@ impl Agents {
             called: None,
             stayed: None,
             silent: false,
-            outlook: watch::Sender::new(None),
+            notices: watch::Sender::new(None),
         };
         all.agents.insert(key.clone(), agent);
-        let now = Past {
+        let now = History {
             came: Instant::now(),
             left: None,
         };
         all.past.insert(key.clone(), now);
         let left = past.and_then(|past| past.left);
         Attached::New(match left {
-            Some(left) if left.elapsed() < MISSED_AFTER => Arrival::Back,
-            Some(_) | None => Arrival::News,
+            Some(left) if left.elapsed() < MISSED_AFTER => Arrival::Returned,
+            Some(_) | None => Arrival::New,
         })
     }
 
-    /// The session is no more.
+    /// Forgets a session that is gone.
     pub(crate) fn forget(&self, key: &SessionKey) {
         let mut all = self.all();
         all.agents.remove(key);
@@ -198,19 +204,19 @@ impl Agents {
         self.all().agents.get(&key).map(|agent| agent.user)
     }
 
-    /// What the session's agent tells its user from now on, if there is one.
-    pub(crate) fn look_out(&self, key: &SessionKey, outlook: Outlook) {
+    /// Sets the notices for the user of a session, if the session has an agent.
+    pub(crate) fn set_notices(&self, key: &SessionKey, notices: Notices) {
         if let Some(agent) = self.all().agents.get(key) {
-            agent.outlook.send_replace(Some(outlook));
+            agent.notices.send_replace(Some(notices));
         }
     }
 
-    /// The same, by what is different. An agent that is new is told the whole of it soon.
-    pub(crate) fn change_outlook(&self, key: &SessionKey, change: impl FnOnce(&mut Outlook)) {
+    /// Changes these notices. A new agent receives all of them soon, by [`Self::set_notices`].
+    pub(crate) fn change_notices(&self, key: &SessionKey, change: impl FnOnce(&mut Notices)) {
         if let Some(agent) = self.all().agents.get(key) {
-            agent.outlook.send_if_modified(|outlook| match outlook {
-                Some(outlook) => {
-                    change(outlook);
+            agent.notices.send_if_modified(|notices| match notices {
+                Some(notices) => {
+                    change(notices);
                     true
                 }
                 None => false,
@@ -218,192 +224,94 @@ impl Agents {
         }
     }
 
-    /// How the session's agent knows, if it has one.
+    /// The source of the idle time of the session's agent, if the session has one.
     pub(crate) fn source_of(&self, key: &SessionKey) -> Option<Source> {
         self.all().agents.get(key).map(|agent| agent.source)
     }
 
-    /// The session's agent on the bus, if it has one.
+    /// The name on the bus of the session's agent, if the session has one.
     pub(crate) fn name_of(&self, key: &SessionKey) -> Option<OwnedUniqueName> {
         self.all().agents.get(key).map(|agent| agent.name.clone())
     }
 
-    /// Whether this call of this connection is one that was asked for.
+    /// Accepts a call that the last query asked for.
     ///
     /// # Errors
-    /// It was not.
+    /// It was not asked for, or is not the agent's.
     pub(crate) fn called(
         &self,
         key: &SessionKey,
         name: &UniqueName<'_>,
-        call: Call,
-    ) -> Result<(), NotTaken> {
+        call: Callback,
+    ) -> Result<(), Refused> {
         let mut all = self.all();
-        let agent = all.agent(key, name).ok_or(NotTaken::NotTheAgent)?;
+        let agent = all.agent(key, name).ok_or(Refused::NotTheAgent)?;
         agent.expects = match (agent.expects, call) {
-            (Expects::Idle, Call::Idle) => Expects::Active,
-            (Expects::Idle | Expects::Active, Call::Active) => Expects::Nothing,
-            (Expects::Nothing | Expects::Active, _) => return Err(NotTaken::Unasked),
+            (Expects::Idle, Callback::Idle) => Expects::Active,
+            (Expects::Idle | Expects::Active, Callback::Active) => Expects::Nothing,
+            (Expects::Nothing | Expects::Active, _) => return Err(Refused::Unasked),
         };
-        if call == Call::Idle && is_recent(agent.called) {
-            return Err(NotTaken::Unasked);
+        if call == Callback::Idle && is_recent(agent.called) {
+            return Err(Refused::Unasked);
         }
         agent.called = Some(Instant::now());
         Ok(())
     }
 
-    /// Whether the user's answer through this connection is one to take.
+    /// Accepts the answer of a user to a warning, which is input.
     ///
     /// # Errors
-    /// It is not, or too soon after the one before, which counts for it.
-    pub(crate) fn stays(&self, key: &SessionKey, name: &UniqueName<'_>) -> Result<(), NotTaken> {
+    /// It is not the agent's, or comes too soon after the one before.
+    pub(crate) fn stays(&self, key: &SessionKey, name: &UniqueName<'_>) -> Result<(), Refused> {
         let mut all = self.all();
-        let agent = all.agent(key, name).ok_or(NotTaken::NotTheAgent)?;
+        let agent = all.agent(key, name).ok_or(Refused::NotTheAgent)?;
         if is_recent(agent.stayed) {
-            return Err(NotTaken::Unasked);
+            return Err(Refused::Unasked);
         }
         agent.stayed = Some(Instant::now());
         Ok(())
     }
 
-    /// Asks the session's agent, which is to watch for so long without input; `None` where nobody
-    /// says anything.
-    pub(crate) async fn ask(
+    /// Sends this agent the notices for its user until it has left the bus, and forgets it then.
+    /// Returns two seconds later whether the session has no agent.
+    pub(crate) async fn serve(
         &self,
-        inputs: &mpsc::Sender<Input>,
-        key: &SessionKey,
-        watch: Option<Duration>,
-    ) -> Option<Hint> {
-        let watch = watch.and_then(|watch| u64::try_from(watch.as_micros()).ok());
-        let watch = watch.unwrap_or_default();
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let question = self.question(key, watch)?;
-            let (asked, mut answer) = match question.turn {
-                Turn::Ask(sender, answer) => {
-                    self.put(key, &question.name, watch, sender);
-                    (watch, answer)
-                }
-                Turn::Asked(asked, answer) => (asked, answer),
-                Turn::Silent => return None,
-            };
-            match unanswered::wait(&mut answer, until).await {
-                Waited::Told(told) if asked == watch => return told,
-                // Somebody else was told, who wanted it to watch for another time.
-                Waited::Told(_) => {}
-                Waited::Gone => return None,
-                Waited::Late => {
-                    if self.falls_silent(key, &question.name) {
-                        let _ = inputs.send(Input::AgentSilent(key.clone())).await;
-                    }
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn question(&self, key: &SessionKey, watch: u64) -> Option<Question> {
-        let mut all = self.all();
-        let All {
-            agents, unanswered, ..
-        } = &mut *all;
-        let agent = agents.get_mut(key)?;
-        if agent.source == Source::None {
-            return None;
-        }
-        let name = agent.name.clone();
-        let turn = unanswered.turn(&name, agent.user, watch, PATIENCE);
-        if matches!(turn, Turn::Ask(..)) {
-            agent.expects = Expects::Idle;
-        }
-        Some(Question { name, turn })
-    }
-
-    /// Asks, and waits for the answer for as long as the bus does.
-    fn put(
-        &self,
+        connection: &Connection,
         key: &SessionKey,
         name: &OwnedUniqueName,
-        watch: u64,
-        answer: watch::Sender<Option<Option<Hint>>>,
-    ) {
-        let (agents, key, to) = (self.clone(), key.clone(), name.clone());
-        let task = tokio::spawn(async move {
-            let said = agents.call(&to, watch).await;
-            let now = boot_now();
-            let said = said.map(|reply| answer::told(now, reply.body().deserialize().ok()));
-            agents.answered(&key, &to);
-            answer.send_replace(Some(said.unwrap_or_else(|error| {
-                log::debug!("the agent of session {}: {error}", key.id);
-                None
-            })));
-        });
-        self.all().unanswered.awaited_by(name, task.abort_handle());
-    }
-
-    async fn call(&self, name: &OwnedUniqueName, watch: u64) -> zbus::Result<Message> {
-        let connection = self.bus.borrow().clone();
-        let connection =
-            connection.ok_or_else(|| zbus::Error::Failure("the bus is away".to_owned()))?;
-        connection
-            .call_method(Some(name), PATH, Some(INTERFACE), "Idle", &watch)
-            .await
-    }
-
-    /// Whether that is news.
-    fn falls_silent(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
-        let mut all = self.all();
-        let agent = all.agent(key, name);
-        agent.is_some_and(|agent| !std::mem::replace(&mut agent.silent, true))
-    }
-
-    fn answered(&self, key: &SessionKey, name: &OwnedUniqueName) {
-        let mut all = self.all();
-        all.unanswered.answered(name);
-        if let Some(agent) = all.agent(key, name) {
-            agent.silent = false;
-        }
-    }
-
-    /// Tells this agent what its user is to know until it has left the bus, forgets it then, and
-    /// says so where it is missed.
-    pub(crate) async fn watch(
-        self,
-        connection: Connection,
-        inputs: mpsc::Sender<Input>,
-        key: SessionKey,
-        name: OwnedUniqueName,
-    ) {
+    ) -> Succession {
         let agent = self
             .all()
             .agents
-            .get(&key)
-            .map(|agent| agent.outlook.subscribe());
+            .get(key)
+            .map(|agent| agent.notices.subscribe());
         let telling = async {
-            if let Some(outlook) = agent {
-                outlook::tell(&connection, &name, outlook).await;
+            if let Some(notices) = agent {
+                notices::send_changes(connection, name, notices).await;
             }
             future::pending::<()>().await;
         };
         tokio::select! {
-            left = leaves(&connection, &name) => if let Err(error) = left {
+            left = wait_until_gone(connection, name) => if let Err(error) = left {
                 log::debug!("cannot watch the agent of session {}: {error}", key.id);
             },
             () = telling => {}
         }
-        if !self.left(&key, &name) {
-            return;
+        if !self.left(key, name) {
+            return Succession::Succeeded;
         }
         tokio::time::sleep(MISSED_AFTER).await;
-        if self.source_of(&key).is_none() {
-            let _ = inputs.send(Input::AgentGone(key)).await;
+        if self.source_of(key).is_none() {
+            Succession::Missed
+        } else {
+            Succession::Succeeded
         }
     }
 
-    /// Whether the session is without an agent for that.
+    /// Removes an agent that has left the bus. Whether it was the session's agent.
     fn left(&self, key: &SessionKey, name: &OwnedUniqueName) -> bool {
         let mut all = self.all();
-        all.unanswered.left(name);
+        all.pending_calls.left(name);
         if all.agent(key, name).is_none() {
             return false;
         }
@@ -420,25 +328,22 @@ impl Agents {
 }
 
 impl All {
-    /// The agent of this session, if it is this one.
+    /// The session's agent, if it has this name.
     fn agent(&mut self, key: &SessionKey, name: &UniqueName<'_>) -> Option<&mut Agent> {
         let agent = self.agents.get_mut(key)?;
         (agent.name == *name).then_some(agent)
     }
 }
 
-/// A question to an agent.
-struct Question {
-    name: OwnedUniqueName,
-    turn: Turn,
-}
-
 fn is_recent(at: Option<Instant>) -> bool {
-    at.is_some_and(|at| at.elapsed() < QUIET)
+    at.is_some_and(|at| at.elapsed() < MIN_INTERVAL)
 }
 
 #[cfg(test)]
 mod tests {
+    use session_timeout_policy::Hint;
+
+    use super::pending_calls::Begin;
     use super::*;
 
     fn agents() -> Agents {
@@ -458,11 +363,11 @@ mod tests {
 
     /// Whether the agent was asked, and has answered.
     fn asked(agents: &Agents) -> bool {
-        let Some(question) = agents.question(&key(), 0) else {
+        let Some(query) = agents.query(&key(), 0) else {
             return false;
         };
-        agents.answered(&key(), &question.name);
-        matches!(question.turn, Turn::Ask(..))
+        agents.answered(&key(), &query.name);
+        matches!(query.begin, Begin::Ask(..))
     }
 
     fn name(name: &'static str) -> UniqueName<'static> {
@@ -473,11 +378,11 @@ mod tests {
     fn one_agent_speaks_for_a_session_until_it_is_gone() {
         let agents = agents();
         let attach = |who| attach(&agents, who, Source::X11);
-        assert_eq!(attach(":1.1"), Attached::New(Arrival::News));
+        assert_eq!(attach(":1.1"), Attached::New(Arrival::New));
         assert_eq!(attach(":1.1"), Attached::Known);
         assert_eq!(attach(":1.2"), Attached::Taken);
         agents.forget(&key());
-        assert_eq!(attach(":1.2"), Attached::New(Arrival::News));
+        assert_eq!(attach(":1.2"), Attached::New(Arrival::New));
     }
 
     #[tokio::test(start_paused = true)]
@@ -490,29 +395,29 @@ mod tests {
                 continue;
             };
             taken += 1;
-            told += u32::from(arrival == Arrival::News);
+            told += u32::from(arrival == Arrival::New);
             assert!(agents.left(&key(), &name(":1.1").into()));
         }
         assert!((4..=6).contains(&taken), "{taken}");
         assert_eq!(told, 1);
         tokio::time::advance(MISSED_AFTER).await;
         let attached = attach(&agents, ":1.1", Source::X11);
-        assert_eq!(attached, Attached::New(Arrival::News));
+        assert_eq!(attached, Attached::New(Arrival::New));
     }
 
     #[test]
     fn only_the_agent_calls_and_only_as_it_was_asked() {
         let agents = agents();
         let called = |who, call| agents.called(&key(), &name(who), call);
-        assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::NotTheAgent));
+        assert_eq!(called(":1.1", Callback::Idle), Err(Refused::NotTheAgent));
         attach(&agents, ":1.1", Source::X11);
-        assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::Unasked));
+        assert_eq!(called(":1.1", Callback::Idle), Err(Refused::Unasked));
         assert!(asked(&agents));
-        assert_eq!(called(":1.2", Call::Idle), Err(NotTaken::NotTheAgent));
-        assert_eq!(called(":1.1", Call::Idle), Ok(()));
-        assert_eq!(called(":1.1", Call::Idle), Err(NotTaken::Unasked));
-        assert_eq!(called(":1.1", Call::Active), Ok(()));
-        assert_eq!(called(":1.1", Call::Active), Err(NotTaken::Unasked));
+        assert_eq!(called(":1.2", Callback::Idle), Err(Refused::NotTheAgent));
+        assert_eq!(called(":1.1", Callback::Idle), Ok(()));
+        assert_eq!(called(":1.1", Callback::Idle), Err(Refused::Unasked));
+        assert_eq!(called(":1.1", Callback::Active), Ok(()));
+        assert_eq!(called(":1.1", Callback::Active), Err(Refused::Unasked));
     }
 
     #[tokio::test(start_paused = true)]
@@ -522,7 +427,7 @@ mod tests {
         let mut taken = 0;
         for _ in 0..100 {
             assert!(asked(&agents));
-            taken += u32::from(agents.called(&key(), &name(":1.1"), Call::Idle).is_ok());
+            taken += u32::from(agents.called(&key(), &name(":1.1"), Callback::Idle).is_ok());
             tokio::time::advance(Duration::from_millis(50)).await;
         }
         assert!(taken <= 6, "{taken}");
@@ -532,11 +437,11 @@ mod tests {
     async fn an_answer_on_the_screen_counts_once_a_second() {
         let agents = agents();
         let stays = || agents.stays(&key(), &name(":1.1"));
-        assert_eq!(stays(), Err(NotTaken::NotTheAgent));
+        assert_eq!(stays(), Err(Refused::NotTheAgent));
         attach(&agents, ":1.1", Source::X11);
         assert_eq!(stays(), Ok(()));
-        assert_eq!(stays(), Err(NotTaken::Unasked));
-        tokio::time::advance(QUIET).await;
+        assert_eq!(stays(), Err(Refused::Unasked));
+        tokio::time::advance(MIN_INTERVAL).await;
         assert_eq!(stays(), Ok(()));
     }
 
@@ -544,16 +449,14 @@ mod tests {
     async fn an_agent_that_does_not_answer_is_asked_one_thing_and_waited_for_once() {
         let agents = agents();
         attach(&agents, ":1.1", Source::X11);
-        let (inputs, mut told) = mpsc::channel(8);
-        let open = agents.question(&key(), 0).unwrap();
-        assert!(matches!(open.turn, Turn::Ask(..)));
+        let open = agents.query(&key(), 0).unwrap();
+        assert!(matches!(open.begin, Begin::Ask(..)));
         let begun = Instant::now();
-        for _ in 0..100 {
-            assert_eq!(agents.ask(&inputs, &key(), None).await, None);
+        assert_eq!(agents.ask(&key(), None).await, Err(BecameSilent));
+        for _ in 1..100 {
+            assert_eq!(agents.ask(&key(), None).await, Ok(None));
         }
-        assert_eq!(begun.elapsed(), PATIENCE);
-        assert!(matches!(told.try_recv(), Ok(Input::AgentSilent(_))));
-        assert!(told.try_recv().is_err());
+        assert_eq!(begun.elapsed(), QUERY_TIMEOUT);
         // It is asked again when it has answered.
         agents.answered(&key(), &open.name);
         assert!(asked(&agents));
@@ -563,17 +466,16 @@ mod tests {
     async fn who_asks_while_an_answer_is_due_has_the_same_one() {
         let agents = agents();
         attach(&agents, ":1.1", Source::X11);
-        let (inputs, _told) = mpsc::channel(8);
-        let Turn::Ask(answer, _) = agents.question(&key(), 0).unwrap().turn else {
+        let Begin::Ask(answer, _) = agents.query(&key(), 0).unwrap().begin else {
             panic!("it may be asked");
         };
         let key = key();
-        let second = agents.ask(&inputs, &key, None);
+        let second = agents.ask(&key, None);
         let answers = async {
-            tokio::time::sleep(PATIENCE / 2).await;
+            tokio::time::sleep(QUERY_TIMEOUT / 2).await;
             answer.send_replace(Some(Some(Hint::Active)));
         };
-        assert_eq!(tokio::join!(second, answers).0, Some(Hint::Active));
+        assert_eq!(tokio::join!(second, answers).0, Ok(Some(Hint::Active)));
     }
 
     #[test]

@@ -1,13 +1,15 @@
-//! How agents know.
+//! The source that an agent has its idle time from.
 
-/// How an agent knows what it says.
+use session_timeout_protocol::bus::agent::source;
+
+/// The source of an agent's idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     ExtIdleNotify,
     KdeIdle,
     Mutter,
     X11,
-    /// It does not.
+    /// The agent has no source.
     None,
 }
 
@@ -20,14 +22,14 @@ impl Source {
         Self::None,
     ];
 
-    /// The word for it.
+    /// The name in D-Bus calls and in the journal.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Self::ExtIdleNotify => "ext-idle-notify",
-            Self::KdeIdle => "kde-idle",
-            Self::Mutter => "mutter",
-            Self::X11 => "x11",
-            Self::None => "none",
+            Self::ExtIdleNotify => source::EXT_IDLE_NOTIFY,
+            Self::KdeIdle => source::KDE_IDLE,
+            Self::Mutter => source::MUTTER,
+            Self::X11 => source::X11,
+            Self::None => source::NONE,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The private connection: calls to trusted services, and when it is given up.
+//! The private connection to the system bus: calls of trusted services, and when it is replaced.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,17 +8,17 @@ use zbus::names::UniqueName;
 use zbus::wire::DynamicType;
 use zbus::{Connection, Message, fdo};
 
-use super::screen::{Heard, Longest};
-use super::{CALL_TIMEOUT, LONGEST, LONGEST_REPLY, late, socket, timely};
+use super::message_filter::{AllowedSender, SizeLimits};
+use super::{CALL_TIMEOUT, MESSAGE_MAX_BYTES, REPLY_MAX_BYTES, socket, timed_out, with_timeout};
 
-/// After this many calls in a row without an answer the connection is taken for stuck.
-const STALLS: u32 = 3;
+/// Number of consecutive calls without a reply after which the connection is replaced.
+const STALLS_MAX: u32 = 3;
 
-/// Maximum number of calls that wait for their answers at once; others wait for their turn: the reference bus allows
-/// 128 for each peer (`max_replies_per_connection`), and refuses what is more.
-const AT_ONCE: usize = 64;
+/// Maximum number of concurrent calls; others queue. The reference bus allows 128 pending replies for
+/// each peer (`max_replies_per_connection`), and refuses more.
+const MAX_CONCURRENT: usize = 64;
 
-/// What a call is for.
+/// The destination of a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Object<'a> {
     pub(crate) name: &'a str,
@@ -26,44 +26,48 @@ pub(crate) struct Object<'a> {
     pub(crate) interface: &'a str,
 }
 
-/// The private connection. Clones are the same.
+/// The private connection. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     connection: Connection,
-    heard: Heard,
+    allowed: AllowedSender,
     turns: Arc<Semaphore>,
     stalls: Arc<Stalls>,
 }
 
 impl Link {
+    /// Connects to the bus.
+    ///
     /// # Errors
     /// There is no bus.
     pub(crate) async fn open() -> zbus::Result<Self> {
-        let longest = Longest {
-            reply: LONGEST_REPLY,
-            other: LONGEST,
+        let limits = SizeLimits {
+            reply: REPLY_MAX_BYTES,
+            other: MESSAGE_MAX_BYTES,
         };
-        let heard = Heard::default();
+        let allowed = AllowedSender::default();
         Ok(Self {
-            connection: timely(socket::connect(longest, heard.clone())).await?,
-            heard,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            connection: with_timeout(socket::connect(limits, allowed.clone())).await?,
+            allowed,
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             stalls: Arc::default(),
         })
     }
 
-    /// For signals, and for questions that have a bound of their own.
+    /// The connection itself, for signals, and for calls with a timeout of their own.
     pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Lets the signals of this connection through, and of no other but the bus.
-    pub(crate) fn hear(&self, name: &UniqueName<'_>) {
-        self.heard.hear(name);
+    /// Accepts the signals of this connection, beside those of the bus.
+    pub(crate) fn allow(&self, name: &UniqueName<'_>) {
+        self.allowed.allow(name);
     }
 
+    /// Calls a method.
+    ///
     /// # Errors
-    /// It was refused, or there was no answer in time.
+    /// It returned an error, or there was no reply in time.
     pub(crate) async fn call<B>(
         &self,
         to: Object<'_>,
@@ -78,11 +82,11 @@ impl Link {
             path,
             interface,
         } = to;
-        // Nobody closes the semaphore.
+        // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
         if self.stalls.are_enough() {
-            // A call that waited for its turn does not also wait for an answer that does not come.
-            return Err(late());
+            // A call that has queued does not wait for a reply that will not come.
+            return Err(timed_out());
         }
         let connection = &self.connection;
         let call = connection.call_method(Some(name), path, Some(interface), method, body);
@@ -92,24 +96,24 @@ impl Link {
             Ok(_) => Outcome::Answered,
             Err(_elapsed) => Outcome::Stalled,
         });
-        answer.unwrap_or_else(|_elapsed| Err(late()))
+        answer.unwrap_or_else(|_elapsed| Err(timed_out()))
     }
 
-    /// Waits until `STALLS` calls in a row had no answer. Then a new connection is opened: the bus
-    /// forgets the answers that it still waits for on this one.
+    /// Waits until `STALLS_MAX` consecutive calls had no reply. A new connection has no pending replies
+    /// on the bus.
     pub(crate) async fn given_up(&self) {
         self.stalls.enough.notified().await;
     }
 }
 
-/// How many calls in a row had no answer.
+/// Counts consecutive calls without a reply.
 #[derive(Debug, Default)]
 struct Stalls {
     count: AtomicU32,
     enough: Notify,
 }
 
-/// What came of a call. A refusal is an answer.
+/// The result of a call. An error is an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Answered,
@@ -117,16 +121,16 @@ enum Outcome {
 }
 
 impl Stalls {
-    /// Whether the connection is given up.
+    /// Whether the connection is to be replaced.
     fn are_enough(&self) -> bool {
-        self.count.load(Ordering::Relaxed) >= STALLS
+        self.count.load(Ordering::Relaxed) >= STALLS_MAX
     }
 
     fn count(&self, outcome: Outcome) {
         match outcome {
             Outcome::Answered => self.count.store(0, Ordering::Relaxed),
             Outcome::Stalled => {
-                if self.count.fetch_add(1, Ordering::Relaxed) + 1 >= STALLS {
+                if self.count.fetch_add(1, Ordering::Relaxed) + 1 >= STALLS_MAX {
                     self.enough.notify_one();
                 }
             }
@@ -163,7 +167,7 @@ mod tests {
     #[test]
     fn a_call_that_waited_for_its_turn_is_not_made_where_nobody_answers() {
         let stalls = Stalls::default();
-        for _ in 0..STALLS {
+        for _ in 0..STALLS_MAX {
             assert!(!stalls.are_enough());
             stalls.count(Outcome::Stalled);
         }
@@ -177,6 +181,6 @@ mod tests {
         let failed = |error| zbus::Error::FDO(Box::new(error));
         assert!(is_limit(&failed(fdo::Error::LimitsExceeded(String::new()))));
         assert!(!is_limit(&failed(fdo::Error::AccessDenied(String::new()))));
-        assert!(!is_limit(&late()));
+        assert!(!is_limit(&timed_out()));
     }
 }

@@ -1,4 +1,4 @@
-//! Connections to the system bus, of which there are two, and to PID 1 without the bus.
+//! The two connections to the system bus, and the one to PID 1 without the bus.
 //!
 //! A bus limits each peer's pending calls, and a peer reads one message after another: a sender of
 //! many messages delays all users of the receiving connection. So ends of sessions use a private
@@ -6,9 +6,9 @@
 //! manager. The public connection serves the calls of other processes, and calls agents. Each
 //! reconnects by itself when it is lost, without an effect on the other.
 
-mod direct;
 mod link;
-mod screen;
+mod message_filter;
+mod pid1;
 mod socket;
 
 use std::time::Duration;
@@ -16,9 +16,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zbus::Connection;
 
-pub(crate) use direct::Direct;
 pub(crate) use link::{Link, Object};
-use screen::{Heard, Longest};
+use message_filter::{AllowedSender, SizeLimits};
+pub(crate) use pid1::Pid1;
 
 /// The private connection while there is one.
 pub(crate) type PrivateBus = watch::Receiver<Option<Link>>;
@@ -26,57 +26,59 @@ pub(crate) type PrivateBus = watch::Receiver<Option<Link>>;
 /// The public connection while there is one.
 pub(crate) type PublicBus = watch::Receiver<Option<Connection>>;
 
-/// How long a peer that is trusted may take to answer a call. The reference bus has no limit of its
-/// own.
+/// Timeout of a call of a trusted peer. The reference bus has none.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What anybody may send, and what the bus and agents answer, is far shorter.
-const LONGEST: u64 = 64 << 10;
+/// Maximum length of a call, a signal, or a reply of an agent, which are far shorter.
+const MESSAGE_MAX_BYTES: u64 = 64 << 10;
 
-/// logind's list of 8192 sessions takes less than a tenth of this.
-const LONGEST_REPLY: u64 = 16 << 20;
+/// Maximum length of a reply of a trusted peer: logind's list of 8192 sessions takes less than a
+/// tenth.
+const REPLY_MAX_BYTES: u64 = 16 << 20;
 
-/// The pause before the first attempt to reach the bus again; doubled each time.
-const PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Delay before the first attempt to reconnect, and the longest.
+const BACKOFF: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
-/// A public connection.
+/// Opens a public connection.
 ///
 /// # Errors
 /// There is no bus.
 pub(crate) async fn public() -> zbus::Result<Connection> {
-    let longest = Longest {
-        reply: LONGEST,
-        other: LONGEST,
+    let limits = SizeLimits {
+        reply: MESSAGE_MAX_BYTES,
+        other: MESSAGE_MAX_BYTES,
     };
-    timely(socket::connect(longest, Heard::default())).await
+    with_timeout(socket::connect(limits, AllowedSender::default())).await
 }
 
-/// D-Bus itself lets a call wait for ever; we do not.
-pub(crate) async fn timely<T>(call: impl Future<Output = zbus::Result<T>>) -> zbus::Result<T> {
+/// Adds the timeout of a call: D-Bus itself has none.
+pub(crate) async fn with_timeout<T>(
+    call: impl Future<Output = zbus::Result<T>>,
+) -> zbus::Result<T> {
     match tokio::time::timeout(CALL_TIMEOUT, call).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(late()),
+        Err(_elapsed) => Err(timed_out()),
     }
 }
 
-fn late() -> zbus::Error {
+fn timed_out() -> zbus::Error {
     zbus::Error::Failure(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))
 }
 
-/// Growing pauses.
-pub(crate) struct Pauses(Duration);
+/// Delays between attempts to connect: each is twice the one before, up to a maximum.
+pub(crate) struct Backoff(Duration);
 
-impl Default for Pauses {
+impl Default for Backoff {
     fn default() -> Self {
-        Self(PAUSE)
+        Self(BACKOFF)
     }
 }
 
-impl Pauses {
+impl Backoff {
     pub(crate) fn next(&mut self) -> Duration {
         let pause = self.0;
-        self.0 = (pause * 2).min(PAUSE_MAX);
+        self.0 = (pause * 2).min(BACKOFF_MAX);
         pause
     }
 }

@@ -1,8 +1,7 @@
-//! A socket to the bus that descriptors do not come through, and nothing that is too long or a
-//! stranger's signal.
+//! Sockets to the bus and to PID 1, with the message filter and without file descriptors.
 //!
 //! A peer may attach sixteen descriptors to each call, and the number of open descriptors is
-//! limited: the bus passes none on to a peer that did not say that it takes them.
+//! limited. The bus passes none on to a peer that did not negotiate them.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -16,13 +15,16 @@ use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 use zbus::{Address, Connection};
 
-use super::screen::{Heard, Longest, Peer, Screen};
+use super::message_filter::{AllowedSender, MessageFilter, Peer, SizeLimits};
 
-/// Some hundred signals of a flood: what is left out is not to cost a read each.
-const BUFFER: usize = 32 << 10;
+/// Size of the read buffer: one read takes some hundred signals of a flood, which are dropped.
+const BUFFER_BYTES: usize = 32 << 10;
 
 /// Connects to the system bus.
-pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Connection> {
+pub(super) async fn connect(
+    limits: SizeLimits,
+    allowed: AllowedSender,
+) -> zbus::Result<Connection> {
     let address = Address::system()?;
     let Transport::Unix(unix) = address.transport() else {
         return Err(unusable(&address));
@@ -31,15 +33,15 @@ pub(super) async fn connect(longest: Longest, heard: Heard) -> zbus::Result<Conn
         return Err(unusable(&address));
     };
     let stream = UnixStream::connect(path).await?;
-    let screen = Screen::new(Peer::Bus, longest, heard);
-    let socket = Plain { stream, screen };
+    let filter = MessageFilter::new(Peer::Bus, limits, allowed);
+    let socket = Plain { stream, filter };
     Builder::socket(socket).build().await
 }
 
 /// A connection to PID 1's private socket, without a bus.
-pub(super) async fn pid1(stream: UnixStream, longest: Longest) -> zbus::Result<Connection> {
-    let screen = Screen::new(Peer::Pid1, longest, Heard::default());
-    let socket = Plain { stream, screen };
+pub(super) async fn pid1(stream: UnixStream, limits: SizeLimits) -> zbus::Result<Connection> {
+    let filter = MessageFilter::new(Peer::Pid1, limits, AllowedSender::default());
+    let socket = Plain { stream, filter };
     Builder::socket(socket).p2p().build().await
 }
 
@@ -49,7 +51,7 @@ fn unusable(address: &Address) -> zbus::Error {
 
 struct Plain {
     stream: UnixStream,
-    screen: Screen,
+    filter: MessageFilter,
 }
 
 impl Socket for Plain {
@@ -59,8 +61,8 @@ impl Socket for Plain {
     fn split(self) -> Split<Reader, Writer> {
         let (read, write) = self.stream.into_split();
         let reader = Reader {
-            stream: BufReader::with_capacity(BUFFER, read),
-            screen: self.screen,
+            stream: BufReader::with_capacity(BUFFER_BYTES, read),
+            filter: self.filter,
         };
         Split::new(reader, Writer(write))
     }
@@ -69,14 +71,14 @@ impl Socket for Plain {
 #[derive(Debug)]
 struct Reader {
     stream: BufReader<OwnedReadHalf>,
-    screen: Screen,
+    filter: MessageFilter,
 }
 
 #[async_trait]
 impl ReadHalf for Reader {
     async fn recvmsg(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
         loop {
-            let from: &[u8] = if self.screen.has_more() {
+            let from: &[u8] = if self.filter.has_more() {
                 &[]
             } else {
                 let from = self.stream.fill_buf().await?;
@@ -85,7 +87,7 @@ impl ReadHalf for Reader {
                 }
                 from
             };
-            let step = self.screen.step(from, buffer);
+            let step = self.filter.step(from, buffer);
             self.stream.consume(step.taken);
             if step.given > 0 {
                 return Ok((step.given, Vec::new()));

@@ -1,9 +1,9 @@
 //! What callers are told when they are refused.
 
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use zbus::fdo;
 
-use super::gate::Full;
+use super::limits::Full;
 
 pub(super) fn unknown_caller() -> fdo::Error {
     fdo::Error::AccessDenied("the caller is unknown".to_owned())
@@ -21,7 +21,7 @@ pub(super) fn too_soon() -> fdo::Error {
 
 /// Whether there is such a session is nobody else's business.
 pub(super) fn unseen(session: &str) -> fdo::Error {
-    let which = harmless(session);
+    let which = sanitize(session);
     fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
 }
 

@@ -5,26 +5,24 @@
 //! others.
 
 use session_timeout_policy::{Refusal, SessionFacts, Uid};
-use session_timeout_texts::{Refused, harmless};
+use session_timeout_protocol::bus::ExtendError;
+use session_timeout_texts::sanitize;
 use tokio::sync::oneshot;
 use zbus::message::{Flags, Header};
 use zbus::names::UniqueName;
 use zbus::{Connection, fdo};
 
 use super::error::{stopping, unknown_caller};
+use super::polkit::{self, Interaction, PolkitAction};
 use super::refusal::NotExtended;
-use super::{Manager, caller, micros};
+use super::{Manager, micros};
 use crate::agents;
-use crate::input::{Input, Wish};
-use crate::polkit::{self, Action, Interaction};
-use crate::report::{Extension, SessionReport};
-
-/// Where an id is cut before it is told: logind's are far shorter, and callers send what they like.
-const LONGEST_ID: usize = 64;
+use crate::input::{ExtendRequest, Input};
+use crate::report::{ExtendResult, SessionReport};
 
 /// What is answered: by how much, in how long the session ends, and how often that may be done
 /// again.
-pub(super) type Answer = (u64, u64, u32);
+pub(super) type Granted = (u64, u64, u32);
 
 impl Manager {
     /// Puts off the absolute limit of the session with this id, if the caller may.
@@ -32,18 +30,18 @@ impl Manager {
         &self,
         connection: &Connection,
         header: &Header<'_>,
+        by: Uid,
         id: &str,
-    ) -> Result<Answer, NotExtended> {
-        let by = caller(connection, header).await?;
-        if by == 0 {
+    ) -> Result<Granted, NotExtended> {
+        if by == Uid::ROOT {
             let found = self.person_at(id).await?;
             let found = found.ok_or_else(|| self.unknown(id, by))?;
             return self.granted(found.facts, by).await;
         }
         let sender = header.sender().ok_or_else(unknown_caller)?;
-        let turn = self.turns.begin(by).await.ok_or_else(|| {
+        let turn = self.extend_limiter.begin(by).await.ok_or_else(|| {
             let one = "your last wish for more time is not decided yet";
-            NotExtended::new(Refused::Busy, one)
+            NotExtended::new(ExtendError::Busy, one)
         })?;
         let found = self.person_at(id).await?;
         let own = found.as_ref().filter(|session| is_of(session, by));
@@ -54,22 +52,22 @@ impl Manager {
             self.refused(&session.facts, by, &refusal);
             return Err((&refusal).into());
         }
-        let question = polkit::Question {
+        let question = polkit::AuthorizationRequest {
             subject: sender,
             action: match own {
-                Some(_) => Action::ExtendOwn,
+                Some(_) => PolkitAction::ExtendOwn,
                 // Nobody learns from the answer whether there is such a session.
-                None => Action::ExtendAny,
+                None => PolkitAction::ExtendAny,
             },
-            session: known_as(id),
+            session: id,
             interaction: interaction(header),
         };
-        let private = self.questions.private.borrow().clone();
+        let private = self.context.private.borrow().clone();
         let asked = polkit::check(private, question, gone(connection, sender)).await;
         if let Err(denial) = asked {
             let facts = found.map(|session| session.facts);
-            let teller = &self.questions.teller;
-            teller.extension_refused(known_as(id), facts.as_ref(), Uid::new(by), &denial);
+            let journal = &self.context.journal;
+            journal.extension_refused(id, facts.as_ref(), by, &denial);
             return Err((&denial).into());
         }
         let found = found.ok_or_else(|| self.unknown(id, by))?;
@@ -80,19 +78,19 @@ impl Manager {
 
     /// Asks the engine, for this very session: a password takes its time, and logind hands out ids
     /// again. What comes of it is told by the driver.
-    async fn granted(&self, facts: SessionFacts, by: u32) -> Result<Answer, NotExtended> {
+    async fn granted(&self, facts: SessionFacts, by: Uid) -> Result<Granted, NotExtended> {
         let (answer, answered) = oneshot::channel();
         let id = facts.key.id.clone();
-        let wish = Wish {
+        let request = ExtendRequest {
             session: facts.key,
-            by: Uid::new(by),
+            by,
         };
-        let asked = self.questions.inputs.send(Input::Extend(wish, answer));
+        let asked = self.context.inputs.send(Input::Extend(request, answer));
         asked.await.map_err(|_| stopping())?;
         match answered.await.map_err(|_| stopping())? {
-            Extension::Granted { by, ends_in, left } => Ok((micros(by), micros(ends_in), left)),
-            Extension::Refused(why) => Err((&why).into()),
-            Extension::NoSession => Err(self.unknown(&id, by)),
+            ExtendResult::Granted { by, ends_in, left } => Ok((micros(by), micros(ends_in), left)),
+            ExtendResult::Refused(why) => Err((&why).into()),
+            ExtendResult::NoSession => Err(self.unknown(&id, by)),
         }
     }
 
@@ -102,25 +100,25 @@ impl Manager {
         Ok(found.filter(|session| session.facts.class.is_login_of_a_person()))
     }
 
-    fn refused(&self, facts: &SessionFacts, by: u32, why: &Refusal) {
-        let teller = &self.questions.teller;
-        teller.extension_refused(&facts.key.id, Some(facts), Uid::new(by), why);
+    fn refused(&self, facts: &SessionFacts, by: Uid, why: &Refusal) {
+        let journal = &self.context.journal;
+        journal.extension_refused(&facts.key.id, Some(facts), by, why);
     }
 
-    fn unknown(&self, id: &str, by: u32) -> NotExtended {
+    fn unknown(&self, id: &str, by: Uid) -> NotExtended {
         const WHY: &str = "there is no such session";
-        let (id, teller) = (known_as(id), &self.questions.teller);
-        teller.extension_refused(id, None, Uid::new(by), &WHY);
-        let which = harmless(id);
+        let journal = &self.context.journal;
+        journal.extension_refused(id, None, by, &WHY);
+        let which = sanitize(id);
         NotExtended::new(
-            Refused::NoSession,
+            ExtendError::NoSession,
             format_args!("there is no session {which}"),
         )
     }
 }
 
-fn is_of(session: &SessionReport, uid: u32) -> bool {
-    session.facts.uid.as_raw() == uid
+fn is_of(session: &SessionReport, uid: Uid) -> bool {
+    session.facts.uid == uid
 }
 
 /// Why no password would help, as far as that can be seen.
@@ -147,26 +145,8 @@ fn interaction(header: &Header<'_>) -> Interaction {
 /// Waits until this caller is gone; for ever, where nobody can tell.
 async fn gone(connection: &Connection, caller: &UniqueName<'_>) {
     let name = caller.to_owned().into();
-    if let Err(error) = agents::leaves(connection, &name).await {
+    if let Err(error) = agents::wait_until_gone(connection, &name).await {
         log::debug!("cannot watch the caller that asks for more time: {error}");
         std::future::pending::<()>().await;
-    }
-}
-
-/// The id, cut where no session's would go on.
-fn known_as(id: &str) -> &str {
-    id.char_indices()
-        .nth(LONGEST_ID)
-        .map_or(id, |(end, _)| id.get(..end).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_told_as_long_as_ids_are_and_no_longer() {
-        assert_eq!(known_as("c1"), "c1");
-        assert_eq!(known_as(&"ä".repeat(100)), "ä".repeat(LONGEST_ID));
     }
 }

@@ -1,13 +1,17 @@
 //! What others may ask of the daemon over D-Bus: `org.sessiontimeout1.Manager`.
 
-mod announce;
+mod caller;
+mod changes;
+mod dict;
 mod error;
 mod extend;
-mod gate;
-mod offer;
+mod extend_limiter;
+mod limits;
+mod polkit;
+
 mod refusal;
-mod row;
-mod turns;
+mod serve;
+mod signals;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,76 +19,78 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use session_timeout_policy::{Event, SessionFacts, SessionKey, Uid};
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::message::Header;
-use zbus::names::UniqueName;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
 
-pub(crate) use announce::{News, announce};
-use error::{full, no_source, not_the_agent, stopping, too_soon, unknown_caller, unseen};
-use gate::{Call as InHand, Gate, Turn};
-pub(crate) use offer::offer;
+use caller::known_id;
+pub(crate) use changes::Changes;
+use dict::{Dict, explanation_dict, left_dict, session_dict};
+use error::{no_source, not_the_agent, stopping, too_soon, unknown_caller, unseen};
+use extend_limiter::ExtendLimiter;
+use limits::CallLimiter;
 use refusal::NotExtended;
-use row::{Row, explained, left, row};
-use turns::Turns;
+pub(crate) use serve::serve;
+pub(crate) use signals::{ChangedSessions, emit_changes};
 
-use crate::agents::{Agents, Attached, Call, NotTaken, Source};
+use crate::agents::{Agents, Attached, Callback, Refused, Source, Succession};
 use crate::bus::PrivateBus;
-use crate::clock::Clocks;
-use crate::endings::{self, Endings};
+use crate::idle::ProbeRequest;
+use crate::idle::probe::Prober;
 use crate::input::{Input, Viewer};
-use crate::probe::{Prober, Question};
+use crate::journal::Journal;
+use crate::pam::last_session::{self, LastSessions};
 use crate::report::{Explanation, SessionReport, Status};
-use crate::tell::Teller;
+use crate::sys::clock::Clocks;
 
-const BUS_NAME: &str = "org.sessiontimeout1";
-const PATH: &str = "/org/sessiontimeout1";
 /// Sessions that are looked at at once for one question.
-const PROBES: usize = 16;
+const PROBES_MAX_CONCURRENT: usize = 16;
 /// What is not known afresh after so long is told as it was.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A session is looked at once in this time, however often it is asked for.
-const FRESH: Duration = Duration::from_secs(1);
-/// logind's ids are far shorter.
-const LONGEST_ID: usize = 64;
-
+const PROBE_MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// Whom the answers come from.
 #[derive(Clone)]
-pub(crate) struct Questions {
+pub(crate) struct Context {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) status: watch::Receiver<Status>,
     /// For polkit.
     pub(crate) private: PrivateBus,
     pub(crate) agents: Agents,
-    pub(crate) endings: Endings,
+    pub(crate) last_sessions: LastSessions,
     pub(crate) prober: Prober,
-    pub(crate) teller: Teller,
+    pub(crate) journal: Journal,
 }
 
 struct Manager {
-    questions: Questions,
-    gate: Gate,
+    context: Context,
+    limiter: CallLimiter,
     /// When each session was looked at for somebody's question.
     looked: Mutex<HashMap<SessionKey, Instant>>,
-    turns: Turns,
+    extend_limiter: ExtendLimiter,
 }
 
 #[interface(name = "org.sessiontimeout1.Manager")]
 impl Manager {
     /// Every session that a person logged in to, for root; for anybody else the caller's own.
-    /// [`row()`] documents the keys.
+    /// [`session_dict()`] documents the keys.
     async fn list_sessions(
         &self,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<Vec<Row>> {
-        let guest = self.admit(connection, &header).await?;
-        let looks = stream::iter(self.sessions(guest.viewer).await?);
-        let looks = looks.for_each_concurrent(PROBES, |session| self.look(session));
-        let _ = tokio::time::timeout(PATIENCE, looks).await;
-        Ok(self.sessions(guest.viewer).await?.iter().map(row).collect())
+    ) -> fdo::Result<Vec<Dict>> {
+        let caller = self.admit(connection, &header).await?;
+        let looks = stream::iter(self.sessions(caller.viewer).await?);
+        let looks = looks.for_each_concurrent(PROBES_MAX_CONCURRENT, |session| self.look(session));
+        let _ = tokio::time::timeout(PROBE_TIMEOUT, looks).await;
+        Ok(self
+            .sessions(caller.viewer)
+            .await?
+            .iter()
+            .map(session_dict)
+            .collect())
     }
 
     /// Why a session stands where it does: its rule, every value of it and where that was set,
@@ -94,16 +100,19 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<Row> {
+    ) -> fdo::Result<Dict> {
         let session = known_id(&session)?;
-        let guest = self.admit(connection, &header).await?;
+        let caller = self.admit(connection, &header).await?;
         let unknown = || unseen(session);
-        let visible = |found: &Explanation| guest.viewer.may_see(&found.session.facts);
+        let visible = |found: &Explanation| caller.viewer.may_see(&found.session.facts);
         let before = self.explanation(session).await?;
         let before = before.filter(visible).ok_or_else(unknown)?;
-        let _ = tokio::time::timeout(PATIENCE, self.look(before.session)).await;
+        let _ = tokio::time::timeout(PROBE_TIMEOUT, self.look(before.session)).await;
         let after = self.explanation(session).await?;
-        after.filter(visible).map(explained).ok_or_else(unknown)
+        after
+            .filter(visible)
+            .map(explanation_dict)
+            .ok_or_else(unknown)
     }
 
     /// How long a session may yet last, of those that the caller may see. It costs little: nobody
@@ -113,12 +122,12 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<Row> {
+    ) -> fdo::Result<Dict> {
         let session = known_id(&session)?;
-        let guest = self.admit(connection, &header).await?;
+        let caller = self.admit(connection, &header).await?;
         let found = self.session(session).await?;
-        let found = found.filter(|found| guest.viewer.may_see(&found.facts));
-        found.as_ref().map(left).ok_or_else(|| unseen(session))
+        let found = found.filter(|found| caller.viewer.may_see(&found.facts));
+        found.as_ref().map(left_dict).ok_or_else(|| unseen(session))
     }
 
     /// Puts off the absolute limit of a session once, as far as its policy allows: of an own
@@ -131,8 +140,9 @@ impl Manager {
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(u64, u64, u32), NotExtended> {
         let session = known_id(&session)?;
-        let _guest = self.admit(connection, &header).await?;
-        self.extend(connection, &header, session).await
+        let caller = self.admit(connection, &header).await?;
+        self.extend(connection, &header, caller.viewer.0, session)
+            .await
     }
 
     /// What `Left` says of a session has changed other than by time going on.
@@ -150,10 +160,10 @@ impl Manager {
     ) -> fdo::Result<bool> {
         let session = known_id(&session)?;
         let source = Source::parse(&source).ok_or_else(no_source)?;
-        let guest = self.admit(connection, &header).await?;
+        let caller = self.admit(connection, &header).await?;
         let sender = header.sender().ok_or_else(unknown_caller)?;
-        let facts = self.desktop(session, guest.viewer.0).await?;
-        let Questions { inputs, agents, .. } = self.questions.clone();
+        let facts = self.desktop(session, caller.viewer.0).await?;
+        let Context { inputs, agents, .. } = self.context.clone();
         let arrival = match agents.attach(&facts.key, sender, facts.uid, source) {
             Attached::Taken => return Ok(false),
             Attached::Known => return Ok(true),
@@ -161,8 +171,12 @@ impl Manager {
             Attached::New(arrival) => arrival,
         };
         let (connection, name) = (connection.clone(), sender.to_owned().into());
-        let key = facts.key.clone();
-        tokio::spawn(agents.watch(connection, inputs.clone(), key, name));
+        let (key, gone) = (facts.key.clone(), inputs.clone());
+        tokio::spawn(async move {
+            if agents.serve(&connection, &key, &name).await == Succession::Missed {
+                let _ = gone.send(Input::AgentGone(key)).await;
+            }
+        });
         let attached = Input::AgentAttached(facts.key, source, arrival);
         inputs.send(attached).await.map_err(|_| stopping())?;
         Ok(true)
@@ -174,7 +188,7 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<()> {
-        self.called(&session, &header, Call::Idle).await
+        self.called(&session, &header, Callback::Idle).await
     }
 
     /// There was input again.
@@ -183,20 +197,20 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<()> {
-        self.called(&session, &header, Call::Active).await
+        self.called(&session, &header, Callback::Active).await
     }
 
     /// The user has answered a warning on the screen, which is input right now.
     async fn stay(&self, session: String, #[zbus(header)] header: Header<'_>) -> fdo::Result<()> {
-        let (_call, sender) = self.take_in_hand(&header)?;
-        let Questions { inputs, agents, .. } = &self.questions;
+        let (_call, sender) = self.take_slot(&header)?;
+        let Context { inputs, agents, .. } = &self.context;
         let key = agents.session_of(known_id(&session)?, sender);
         let key = key.ok_or_else(not_the_agent)?;
         match agents.stays(&key, sender) {
             Ok(()) => {}
-            Err(NotTaken::NotTheAgent) => return Err(not_the_agent()),
+            Err(Refused::NotTheAgent) => return Err(not_the_agent()),
             // The one before was as good.
-            Err(NotTaken::Unasked) => return Ok(()),
+            Err(Refused::Unasked) => return Ok(()),
         }
         let sent = inputs.send(Input::Event(Event::ActivitySeen(key))).await;
         sent.map_err(|_| stopping())
@@ -208,9 +222,12 @@ impl Manager {
         &self,
         session: String,
         #[zbus(header)] header: Header<'_>,
-    ) -> fdo::Result<endings::Row> {
+    ) -> fdo::Result<last_session::Dict> {
         let (_call, user) = self.agents_user(&session, &header)?;
-        Ok(self.questions.endings.row(user, Clocks::now().wall))
+        Ok(self
+            .context
+            .last_sessions
+            .dict_for(user, Clocks::now().wall))
     }
 
     /// The agent has shown that.
@@ -220,7 +237,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<()> {
         let (_call, user) = self.agents_user(&session, &header)?;
-        self.questions.endings.told(user);
+        self.context.last_sessions.told(user);
         Ok(())
     }
 
@@ -254,9 +271,9 @@ impl Manager {
             return Ok(String::new());
         };
         let header = header.ok_or_else(unknown_caller)?;
-        let guest = self.admit(connection, &header).await?;
-        Ok(match guest.viewer {
-            Viewer(0) => error,
+        let caller = self.admit(connection, &header).await?;
+        Ok(match caller.viewer {
+            Viewer(Uid::ROOT) => error,
             Viewer(_) => "only root is told why".to_owned(),
         })
     }
@@ -284,55 +301,19 @@ impl Manager {
     }
 }
 
-/// Who calls, and the call in hand.
-struct Guest {
-    viewer: Viewer,
-    _turn: Option<Turn>,
-    _call: InHand,
-}
-
 impl Manager {
-    fn new(questions: Questions) -> Self {
+    fn new(context: Context) -> Self {
         Self {
-            questions,
-            gate: Gate::default(),
+            context,
+            limiter: CallLimiter::default(),
             looked: Mutex::default(),
-            turns: Turns::default(),
+            extend_limiter: ExtendLimiter::default(),
         }
-    }
-
-    /// Lets a call in, in its user's turn.
-    async fn admit(&self, connection: &Connection, header: &Header<'_>) -> fdo::Result<Guest> {
-        let (call, _) = self.take_in_hand(header)?;
-        let asked = || caller(connection, header);
-        let user = *call.user.get_or_try_init(asked).await?;
-        let turn = self.gate.turn(user).await.map_err(full)?;
-        Ok(Guest {
-            viewer: Viewer(user),
-            _turn: turn,
-            _call: call,
-        })
-    }
-
-    /// Lets a call in whose user does not matter.
-    fn take_in_hand<'h>(
-        &self,
-        header: &'h Header<'_>,
-    ) -> fdo::Result<(InHand, &'h UniqueName<'h>)> {
-        let sender = header.sender().ok_or_else(unknown_caller)?;
-        Ok((self.gate.call(sender).map_err(full)?, sender))
-    }
-
-    /// Lets a call of an agent in, and says whose it is.
-    fn agents_user(&self, session: &str, header: &Header<'_>) -> fdo::Result<(InHand, Uid)> {
-        let (call, sender) = self.take_in_hand(header)?;
-        let user = self.questions.agents.user_of(known_id(session)?, sender);
-        Ok((call, user.ok_or_else(not_the_agent)?))
     }
 
     /// Without a word to the driver: anybody may ask, and as often as the bus allows.
     fn status(&self) -> watch::Ref<'_, Status> {
-        self.questions.status.borrow()
+        self.context.status.borrow()
     }
 
     /// Reads the session's idle time afresh, before it is told; unless that was just done.
@@ -340,43 +321,43 @@ impl Manager {
         if !self.is_due(&session.facts.key) {
             return;
         }
-        let question = Question::new(session.facts, session.limits.as_ref(), session.watch);
-        self.questions.prober.look(question).wait().await;
+        let question = ProbeRequest::new(session.facts, session.limits.as_ref(), session.watch);
+        self.context.prober.start(question).wait().await;
     }
 
     /// The desktop of this user with this id. One that logind has just begun may not be known yet:
     /// its agent asks again.
-    async fn desktop(&self, id: &str, uid: u32) -> fdo::Result<SessionFacts> {
+    async fn desktop(&self, id: &str, uid: Uid) -> fdo::Result<SessionFacts> {
         let found = self.session(id).await?.map(|session| session.facts);
         match found {
-            Some(facts) if facts.uid.as_raw() != uid => {
+            Some(facts) if facts.uid != uid => {
                 let own = "an agent speaks for sessions of its own user";
                 Err(fdo::Error::AccessDenied(own.to_owned()))
             }
             // On a console somebody may have started an X server.
             Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => Ok(facts),
             Some(_) | None => {
-                let which = harmless(id);
+                let which = sanitize(id);
                 let why = format!("there is no session {which} with a desktop");
                 Err(fdo::Error::InvalidArgs(why))
             }
         }
     }
 
-    async fn called(&self, session: &str, header: &Header<'_>, call: Call) -> fdo::Result<()> {
-        let (_call, sender) = self.take_in_hand(header)?;
-        let Questions { inputs, agents, .. } = &self.questions;
+    async fn called(&self, session: &str, header: &Header<'_>, call: Callback) -> fdo::Result<()> {
+        let (_call, sender) = self.take_slot(header)?;
+        let Context { inputs, agents, .. } = &self.context;
         let key = agents.session_of(known_id(session)?, sender);
         let key = key.ok_or_else(not_the_agent)?;
         match agents.called(&key, sender, call) {
             Ok(()) => {}
-            Err(NotTaken::NotTheAgent) => return Err(not_the_agent()),
+            Err(Refused::NotTheAgent) => return Err(not_the_agent()),
             // It may have been asked again meanwhile, so this is no error of the agent.
-            Err(NotTaken::Unasked) => return Ok(()),
+            Err(Refused::Unasked) => return Ok(()),
         }
         let event = match call {
-            Call::Idle => Event::BecameIdle(key),
-            Call::Active => Event::ActivitySeen(key),
+            Callback::Idle => Event::BecameIdle(key),
+            Callback::Active => Event::ActivitySeen(key),
         };
         let sent = inputs.send(Input::Event(event)).await;
         sent.map_err(|_| stopping())
@@ -386,7 +367,7 @@ impl Manager {
     fn is_due(&self, key: &SessionKey) -> bool {
         let now = Instant::now();
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.retain(|_, then| now.duration_since(*then) < FRESH);
+        looked.retain(|_, then| now.duration_since(*then) < PROBE_MIN_INTERVAL);
         let due = !looked.contains_key(key);
         if due {
             looked.insert(key.clone(), now);
@@ -398,7 +379,7 @@ impl Manager {
     async fn session(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
         let (answer, answered) = oneshot::channel();
         let question = Input::Session(id.to_owned(), answer);
-        let asked = self.questions.inputs.send(question).await;
+        let asked = self.context.inputs.send(question).await;
         asked.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())
     }
@@ -406,7 +387,7 @@ impl Manager {
     async fn explanation(&self, session: &str) -> fdo::Result<Option<Explanation>> {
         let (answer, answered) = oneshot::channel();
         let question = Input::Explain(session.to_owned(), answer);
-        self.questions
+        self.context
             .inputs
             .send(question)
             .await
@@ -416,31 +397,13 @@ impl Manager {
 
     async fn sessions(&self, viewer: Viewer) -> fdo::Result<Vec<SessionReport>> {
         let (answer, answered) = oneshot::channel();
-        self.questions
+        self.context
             .inputs
             .send(Input::Sessions(viewer, answer))
             .await
             .map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())
     }
-}
-
-/// The uid of the caller, as the bus reports it.
-async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<u32> {
-    let sender = header.sender().ok_or_else(unknown_caller)?;
-    let bus = fdo::DBusProxy::new(connection).await?;
-    bus.get_connection_unix_user(sender.clone().into())
-        .await
-        .map_err(|_| unknown_caller())
-}
-
-/// The id, where it may be one.
-fn known_id(id: &str) -> fdo::Result<&str> {
-    if id.len() <= LONGEST_ID {
-        return Ok(id);
-    }
-    let long = format!("no session's id is longer than {LONGEST_ID} bytes");
-    Err(fdo::Error::InvalidArgs(long))
 }
 
 fn micros(span: Duration) -> u64 {

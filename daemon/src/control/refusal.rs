@@ -4,24 +4,24 @@
 use std::fmt;
 
 use session_timeout_policy::Refusal;
-use session_timeout_texts::Refused;
+use session_timeout_protocol::bus::ExtendError;
 use zbus::message::Header;
 use zbus::names::ErrorName;
 use zbus::{DBusError, Message, fdo};
 
-use crate::polkit::Denial;
+use super::polkit::Denial;
 
 /// Why there is no more time.
 #[derive(Debug)]
 pub(super) enum NotExtended {
     /// For this reason; the text is for callers that do not know its name.
-    Refused(Refused, String),
+    Refused(ExtendError, String),
     /// It did not come to that.
     Bus(fdo::Error),
 }
 
 impl NotExtended {
-    pub(super) fn new(why: Refused, text: impl fmt::Display) -> Self {
+    pub(super) fn new(why: ExtendError, text: impl fmt::Display) -> Self {
         Self::Refused(why, text.to_string())
     }
 }
@@ -29,11 +29,11 @@ impl NotExtended {
 impl From<&Refusal> for NotExtended {
     fn from(refusal: &Refusal) -> Self {
         let why = match refusal {
-            Refusal::Ending => Refused::Ending,
-            Refusal::Longest => Refused::Longest,
-            Refusal::NotAllowed => Refused::NotAllowed,
-            Refusal::NoLimit => Refused::NoLimit,
-            Refusal::UsedUp { .. } => Refused::UsedUp,
+            Refusal::Ending => ExtendError::Ending,
+            Refusal::Longest => ExtendError::Longest,
+            Refusal::NotAllowed => ExtendError::NotAllowed,
+            Refusal::NoLimit => ExtendError::NoLimit,
+            Refusal::UsedUp { .. } => ExtendError::UsedUp,
         };
         Self::new(why, refusal)
     }
@@ -42,13 +42,13 @@ impl From<&Refusal> for NotExtended {
 impl From<&Denial> for NotExtended {
     fn from(denial: &Denial) -> Self {
         let why = match denial {
-            Denial::Abandoned => Refused::Abandoned,
-            Denial::Dismissed => Refused::Dismissed,
-            Denial::Interactive => Refused::Interactive,
-            Denial::Late(_) => Refused::Late,
-            Denial::NoAgent => Refused::NoAgent,
-            Denial::NotAuthorized => Refused::NotAuthorized,
-            Denial::Unavailable(_) => Refused::Unavailable,
+            Denial::Abandoned => ExtendError::Abandoned,
+            Denial::Dismissed => ExtendError::Dismissed,
+            Denial::Interactive => ExtendError::Interactive,
+            Denial::Late(_) => ExtendError::Late,
+            Denial::NoAgent => ExtendError::NoAgent,
+            Denial::NotAuthorized => ExtendError::NotAuthorized,
+            Denial::Unavailable(_) => ExtendError::Unavailable,
         };
         Self::new(why, denial)
     }
@@ -87,18 +87,20 @@ impl DBusError for NotExtended {
 
 #[cfg(test)]
 mod tests {
+    use session_timeout_protocol::bus::manager;
+
     use super::*;
 
     #[test]
     fn every_reason_is_an_error_that_the_bus_takes() {
-        let call = Message::method_call("/org/sessiontimeout1", "ExtendSession");
+        let call = Message::method_call(manager::PATH, manager::EXTEND_SESSION);
         let call = call.build(&("c1",)).unwrap();
-        for why in Refused::ALL {
+        for why in ExtendError::ALL {
             let error = NotExtended::new(why, "because");
             let reply = error.create_reply(&call.header()).unwrap();
             let header = reply.header();
             let name = header.error_name().unwrap().as_str();
-            assert_eq!(Refused::by_error_name(name), Some(why));
+            assert_eq!(ExtendError::by_error_name(name), Some(why));
             assert_eq!(reply.body().deserialize::<String>().unwrap(), "because");
         }
     }

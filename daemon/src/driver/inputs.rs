@@ -5,15 +5,14 @@ use session_timeout_policy::{
 };
 use session_timeout_protocol::Opened;
 
-use super::{Driver, Logind};
+use super::{Driver, LogindState};
 use crate::agents;
-use crate::clock::boot_now;
-use crate::input::{Input, LockHint, Viewer, Wish};
-use crate::logins::Answer;
+use crate::input::{ExtendRequest, Input, LockHint, PamLogin, Viewer};
+use crate::pam::replies::ReplySender;
 use crate::process::Process;
-use crate::report::{Extension, SessionReport, explain};
-use crate::scope;
-use crate::unregistered::Unknown;
+use crate::process::cgroup;
+use crate::report::{ExtendResult, SessionReport, explain};
+use crate::sys::clock::boot_now;
 
 impl Driver {
     pub(super) fn take(&mut self, input: Input) {
@@ -24,10 +23,10 @@ impl Driver {
             Input::AgentGone(key) => self.agent_gone(&key),
             Input::AgentSilent(key) => {
                 if let Some(session) = self.engine.session_of(&key) {
-                    self.teller.agent_silent(&session);
+                    self.journal.agent_silent(&session);
                 }
             }
-            Input::Event(event) => self.tell(event),
+            Input::Event(event) => self.handle(event),
             Input::Explain(id, answer) => {
                 let settings = self.settings.as_ref();
                 let explained = explain(
@@ -36,30 +35,30 @@ impl Driver {
                     &id,
                     boot_now(),
                     &self.agents,
-                    self.hands.unwarned(),
+                    self.actions.unwarned(),
                 );
                 // The caller may have left.
                 drop(answer.send(explained));
             }
-            Input::Extend(wish, answer) => drop(answer.send(self.extend(&wish))),
+            Input::Extend(request, answer) => drop(answer.send(self.extend(&request))),
             Input::FrameRejected(error) => {
                 self.rejected_frames = self.rejected_frames.saturating_add(1);
-                self.teller.frame_rejected(error, self.rejected_frames);
+                self.journal.frame_rejected(error, self.rejected_frames);
             }
             Input::LockHint(id, hint) => self.lock_hint(&id, hint),
             Input::LogindConnected => {
-                if self.logind == Logind::Lost {
-                    self.teller.logind_connected();
+                if self.logind == LogindState::Lost {
+                    self.journal.logind_connected();
                 }
-                self.logind = Logind::Connected;
-                self.tell(Event::Reachable);
+                self.logind = LogindState::Connected;
+                self.handle(Event::Reachable);
             }
             Input::LogindLost(why) => {
                 // Once, and not at every attempt.
-                if self.logind != Logind::Lost {
-                    self.teller.logind_lost(&why);
+                if self.logind != LogindState::Lost {
+                    self.journal.logind_lost(&why);
                 }
-                self.logind = Logind::Lost;
+                self.logind = LogindState::Lost;
             }
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
             Input::Unconfirmed(login) => self.unconfirmed(login),
@@ -70,7 +69,7 @@ impl Driver {
                 drop(answer.send(report));
             }
             Input::Watched(key, watches, done) => {
-                self.hands.watched(&self.engine, &key, &watches);
+                self.actions.watched(&self.engine, &key, &watches);
                 // The receiver may have been dropped.
                 let _ = done.send(());
             }
@@ -86,15 +85,15 @@ impl Driver {
     }
 
     fn report(&self, session: &View<'_>, now: BootTime) -> SessionReport {
-        SessionReport::of(session, now, &self.agents, self.hands.unwarned())
+        SessionReport::of(session, now, &self.agents, self.actions.unwarned())
     }
 
     /// Tells the engine, and does what it says.
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         let listed = matches!(event, Event::SessionsListed(_));
         let actions = self.engine.handle(boot_now(), event);
         self.perform(actions);
-        self.logins.answer(&self.engine);
+        self.replies.answer(&self.engine);
         if listed {
             self.look_at_locks();
         }
@@ -105,24 +104,24 @@ impl Driver {
     fn look_at_locks(&self) {
         let sessions = self.engine.sessions();
         for session in sessions.filter(|session| session.locking.hold.is_some()) {
-            self.hands.probe(&session);
+            self.actions.probe(&session);
         }
     }
 
     /// It is told what stands, and asked at once, so that it watches from now on.
     fn agent_attached(&self, key: &SessionKey, source: agents::Source, arrival: agents::Arrival) {
         if let Some(session) = self.engine.session_of(key) {
-            if arrival == agents::Arrival::News {
-                self.teller.agent_attached(session.facts, source);
+            if arrival == agents::Arrival::New {
+                self.journal.agent_attached(session.facts, source);
             }
-            self.hands.brief(&self.engine, &session);
+            self.actions.brief(&self.engine, &session);
             self.look(&session);
         }
     }
 
     fn agent_gone(&self, key: &SessionKey) {
         if let Some(session) = self.engine.session_of(key) {
-            self.teller.agent_gone(&session);
+            self.journal.agent_gone(&session);
             self.look(&session);
         }
     }
@@ -130,31 +129,31 @@ impl Driver {
     /// Looks at a session out of turn, where anything counts from its input.
     pub(super) fn look(&self, session: &View<'_>) {
         if session.watch.is_some() {
-            self.hands.probe(session);
+            self.actions.probe(session);
         }
     }
 
-    fn extend(&mut self, wish: &Wish) -> Extension {
-        let event = Event::ExtensionAsked(wish.session.clone());
+    fn extend(&mut self, request: &ExtendRequest) -> ExtendResult {
+        let event = Event::ExtensionAsked(request.session.clone());
         let now = boot_now();
         let actions = self.engine.handle(now, event);
-        self.tell_of_wish(wish, &actions);
-        let said = Extension::told_by(&actions, now);
+        self.log_extension(request, &actions);
+        let said = ExtendResult::told_by(&actions, now);
         self.perform(actions);
         said
     }
 
     /// Here, where it is known who asked.
-    fn tell_of_wish(&self, wish: &Wish, actions: &[Action]) {
-        let Some(session) = self.engine.session_of(&wish.session) else {
+    fn log_extension(&self, request: &ExtendRequest, actions: &[Action]) {
+        let Some(session) = self.engine.session_of(&request.session) else {
             return;
         };
-        let (facts, teller) = (session.facts, &self.teller);
+        let (facts, journal) = (session.facts, &self.journal);
         for action in actions {
             match action {
-                Action::Extended(_, extended) => teller.extended(facts, extended, wish.by),
+                Action::Extended(_, extended) => journal.extended(facts, extended, request.by),
                 Action::ExtensionRefused(_, why) => {
-                    teller.extension_refused(&facts.key.id, Some(facts), wish.by, why);
+                    journal.extension_refused(&facts.key.id, Some(facts), request.by, why);
                 }
                 _ => {}
             }
@@ -168,13 +167,13 @@ impl Driver {
     /// with `user_readenv=1`, as in Debian 12's sshd): only the process that opened a session can
     /// close it.
     fn closed(&mut self, id: Option<String>, process: Pid) {
-        let ids = [id, Some(scope::kept(process))];
+        let ids = [id, Some(cgroup::kept_id(process))];
         let own = |id: &String| {
             let session = self.engine.session(id);
             session.is_some_and(|session| session.facts.leader == Some(process))
         };
         if let Some(id) = ids.into_iter().flatten().find(own) {
-            self.tell(Event::LoginClosed(id));
+            self.handle(Event::LoginClosed(id));
         }
     }
 
@@ -183,18 +182,18 @@ impl Driver {
             return;
         };
         let key = session.facts.key.clone();
-        self.tell(match hint {
+        self.handle(match hint {
             LockHint::Locked => Event::Locked(key),
             LockHint::Unlocked => Event::Unlocked(key),
         });
     }
 
     /// PAM opened a session.
-    fn opened(&mut self, opened: Opened, leader: Pid, answer: Answer) {
+    fn opened(&mut self, opened: Opened, leader: Pid, answer: ReplySender) {
         let Some(leader) = Process::of(leader) else {
             return;
         };
-        let login = Unknown {
+        let login = PamLogin {
             opened,
             leader,
             began: boot_now(),
@@ -206,9 +205,9 @@ impl Driver {
     }
 
     /// PAM opened a session that is logind's according to PAM.
-    fn opened_as(&mut self, id: &str, login: Unknown, answer: Answer) {
+    fn opened_as(&mut self, id: &str, login: PamLogin, answer: ReplySender) {
         let (opened, leader) = (login.opened.clone(), login.leader.pid);
-        self.tell(Event::LoginRecorded(Login {
+        self.handle(Event::LoginRecorded(Login {
             id: id.to_owned(),
             leader,
             service: opened.service,
@@ -216,19 +215,19 @@ impl Driver {
             terminal: opened.tty.filter(|tty| !tty.is_empty()),
         }));
         let known = self.engine.session(id).is_some();
-        self.logins.wait(id.to_owned(), leader, answer);
-        self.logins.answer(&self.engine);
+        self.replies.wait(id.to_owned(), leader, answer);
+        self.replies.answer(&self.engine);
         // logind's signal is on its way, or was missed: ask, and keep the login waiting a little.
         // Where too many are asked for already, the login goes on without its line.
         if !known && self.wanted.try_send(id.to_owned()).is_err() {
-            self.logins.give_up(id);
+            self.replies.give_up(id);
         }
         self.unregistered.confirm(login);
     }
 
     /// logind has had time to announce this login. The session id that PAM reports may have been
     /// set by the user, so only the leader is compared.
-    fn unconfirmed(&mut self, login: Unknown) {
+    fn unconfirmed(&mut self, login: PamLogin) {
         let leader = login.leader;
         let is_its = |session: View<'_>| session.facts.leader == Some(leader.pid);
         let is_known = self.engine.sessions().any(is_its);
@@ -238,10 +237,10 @@ impl Driver {
     }
 
     /// PAM opened a session that logind has none for, or a nested one.
-    fn opened_without(&mut self, login: Unknown, answer: Option<Answer>) {
+    fn opened_without(&mut self, login: PamLogin, answer: Option<ReplySender>) {
         if let Some(outer) = self.outer(&login) {
             if answer.is_some() {
-                self.teller
+                self.journal
                     .login_without_session(&login.opened, Some(&outer));
             }
             return;
@@ -256,9 +255,9 @@ impl Driver {
     /// from its leader. It ends with that session.
     ///
     /// Only files of the login and of its ancestors are read, however many sessions there are.
-    fn outer(&self, login: &Unknown) -> Option<String> {
-        let place = scope::place_of(login.leader.pid);
-        if let Some(id) = place.as_ref().and_then(scope::Place::session)
+    fn outer(&self, login: &PamLogin) -> Option<String> {
+        let place = cgroup::scope_of(login.leader.pid);
+        if let Some(id) = place.as_ref().and_then(cgroup::UserScope::session)
             && self.engine.session(&id).is_some()
         {
             return Some(id);
@@ -298,7 +297,8 @@ mod tests {
         let leader = Process::of(Pid::new(std::process::id())).unwrap();
         let login = Process::of(Pid::new(child.id())).unwrap();
         let above = login.ancestors();
-        let session = |leader: Process, started| crate::ttys::tests::session(leader.pid, started);
+        let session =
+            |leader: Process, started| crate::terminal::tests::session(leader.pid, started);
         let started = leader.started();
         assert!(descends(&above, &session(leader, started)));
         let earlier = started.saturating_sub(Duration::from_secs(5));

@@ -14,26 +14,26 @@ use std::time::Duration;
 use session_timeout_policy::{SessionClass, SessionFacts, SessionType, Uid};
 
 use super::Ends;
-use crate::clock::boot_now;
+use super::units::AsUser;
 use crate::process::Process;
-use crate::scope;
-use crate::units::AsUser;
+use crate::process::cgroup;
+use crate::sys::clock::boot_now;
 
 const TARGET: &str = "graphical-session.target";
 
 /// Directory of root's for the file with the answer; the user's process can write to no other file
 /// there.
-const ANSWERS: &str = "/run/session-timeout";
+const ANSWER_DIRECTORY: &str = "/run/session-timeout";
 
 /// Maximum size of the answer in bytes, more than some hundred units fill.
-const ANSWER_MAX: u64 = 1 << 20;
+const ANSWER_MAX_BYTES: u64 = 1 << 20;
 
 /// How long an end waits for the user's manager, which takes a tenth of a second on an idle host.
-pub(super) const PATIENCE: Duration = Duration::from_secs(4);
+pub(super) const MANAGER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Timeout of the query. It is longer, since an answer that comes late still says what is to be
 /// ended; systemctl(1) waits 25 seconds for a manager that does not reply.
-const QUERY: Duration = Duration::from_secs(30);
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Prints the properties of all units of the user's manager, and a last line if they are complete.
 const ALL_UNITS: &str = "/usr/bin/systemctl --user show --property=Id --property=ConsistsOf \
@@ -42,8 +42,8 @@ const COMPLETE: &str = "complete";
 
 /// Intervals between the checks whether a program has finished: the first, which is doubled each
 /// time, and the longest.
-const PAUSE: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
+const POLL_MIN: Duration = Duration::from_millis(50);
+const POLL_MAX: Duration = Duration::from_millis(500);
 
 /// logind's session files, which libsystemd reads (sd_session_get_type(3)) and which are there
 /// without logind.
@@ -52,20 +52,20 @@ const SESSIONS: &str = "/run/systemd/sessions";
 impl Ends {
     /// Records the control groups of the session's desktop, unless that was done or is being done.
     pub(super) async fn note_desktop(&self, session: &SessionFacts) {
-        if self.leftovers.begins_query(&session.key) {
+        if self.targets.begins_query(&session.key) {
             let groups = self.desktop(session).await;
-            self.leftovers.end_query(&session.key, groups);
+            self.targets.end_query(&session.key, groups);
         }
     }
 
     /// Waits for a query of the session's desktop that is under way, four seconds at most.
     pub(super) async fn await_desktop(&self, session: &SessionFacts) {
         let answered = async {
-            while self.leftovers.is_queried(&session.key) {
-                tokio::time::sleep(PAUSE).await;
+            while self.targets.is_queried(&session.key) {
+                tokio::time::sleep(POLL_MIN).await;
             }
         };
-        let _ = tokio::time::timeout(PATIENCE, answered).await;
+        let _ = tokio::time::timeout(MANAGER_TIMEOUT, answered).await;
     }
 
     /// The control groups of the session's desktop in its user's manager: empty if the session has
@@ -75,15 +75,15 @@ impl Ends {
             return Some(BTreeSet::new());
         }
         let stamp = boot_now().as_micros();
-        let answer = PathBuf::from(format!("{ANSWERS}/units-{}-{stamp}", session.uid));
+        let answer = PathBuf::from(format!("{ANSWER_DIRECTORY}/units-{}-{stamp}", session.uid));
         let name = format!("session-timeout-desktop-{}-{stamp}.service", session.uid);
         let asked = self.as_user(AsUser {
             name: &name,
             description: "What belongs to a desktop",
             user: session.uid,
             argv: &["/bin/sh", "-c", ALL_UNITS],
-            bound: QUERY,
-            output: answer.to_str().map(|path| (path, ANSWER_MAX)),
+            bound: QUERY_TIMEOUT,
+            output: answer.to_str().map(|path| (path, ANSWER_MAX_BYTES)),
         });
         asked.await;
         let said = fs::read(&answer).unwrap_or_default();
@@ -101,7 +101,7 @@ impl Ends {
             description: "The end of a desktop",
             user: session.uid,
             argv: &["/usr/bin/systemctl", "--user", "--no-block", "stop", TARGET],
-            bound: PATIENCE,
+            bound: MANAGER_TIMEOUT,
             output: None,
         });
         asked.await;
@@ -114,10 +114,10 @@ impl Ends {
             return;
         }
         let over = async {
-            let mut pause = PAUSE;
+            let mut pause = POLL_MIN;
             while let Ok(Some(_)) = self.units.invocation(program.name).await {
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
+                pause = (pause * 2).min(POLL_MAX);
             }
         };
         let _ = tokio::time::timeout(program.bound, over).await;
@@ -126,7 +126,9 @@ impl Ends {
 
 /// The processes in these control groups.
 pub(super) fn processes(groups: &BTreeSet<String>) -> BTreeSet<Process> {
-    let pids = groups.iter().flat_map(|group| scope::inside(group));
+    let pids = groups
+        .iter()
+        .flat_map(|group| cgroup::processes_below(group));
     pids.filter_map(Process::of).collect()
 }
 
@@ -148,7 +150,7 @@ pub(super) fn has_another(session: &SessionFacts) -> bool {
 
 /// Whether the user's manager runs.
 fn has_manager(user: Uid) -> bool {
-    !scope::is_empty(&format!("user@{user}.service"), user)
+    !cgroup::is_empty(&format!("user@{user}.service"), user)
 }
 
 /// The session files, by session id. Beside each is a FIFO (`session_create_fifo()` of logind),

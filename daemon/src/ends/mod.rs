@@ -5,14 +5,15 @@
 //! that is stopped, does not affect that way. Processes of a login that are outside its scope are
 //! moved into a scope of the daemon's own, which PID 1 stops.
 
-mod asking;
-mod census;
+mod adopt;
 mod desktop;
-mod holding;
-mod keeping;
-mod killing;
-mod leftovers;
+mod kill;
 mod remains;
+mod request;
+mod scopes;
+mod snapshots;
+mod targets;
+mod units;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,26 +23,26 @@ use session_timeout_policy::{Event, SessionFacts, SessionKey};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
-use self::census::Censuses;
-use self::holding::Holding;
-use self::leftovers::{Extent, Leftovers};
-use crate::aside::Aside;
+use self::scopes::ScopeMover;
+use self::snapshots::Snapshots;
+use self::targets::{Extent, Targets};
+use self::units::Units;
 use crate::bus::PrivateBus;
 use crate::input::Input;
-use crate::logind::{self, End, Screens};
-use crate::tell::Teller;
-use crate::units::Units;
+use crate::journal::Journal;
+use crate::logind::{self, EndMethod, Screens};
+use crate::sys::threads::Threads;
 
 /// Delay after the last line, in which a process such as sshd passes it on. That process is ended
 /// together with the session, so later output would be lost.
-const PARTING: Duration = Duration::from_millis(250);
+const FLUSH_DELAY: Duration = Duration::from_millis(250);
 
 /// Time for a display manager to start a greeter: GDM takes some seconds.
-const GREETER: Duration = Duration::from_secs(8);
+const GREETER_DELAY: Duration = Duration::from_secs(8);
 
 /// Maximum number of concurrent requests to end sessions, so that the timeout of logind is not
 /// spent in a queue.
-const AT_ONCE: usize = 32;
+const MAX_CONCURRENT: usize = 32;
 
 /// Ends, hangs up and locks sessions. Clones share the limits.
 #[derive(Clone)]
@@ -49,40 +50,33 @@ pub(crate) struct Ends {
     inputs: mpsc::Sender<Input>,
     bus: PrivateBus,
     units: Units,
-    aside: Aside,
-    holding: Holding,
+    threads: Threads,
+    mover: ScopeMover,
     screens: Screens,
-    censuses: Censuses,
-    leftovers: Leftovers,
-    teller: Teller,
+    snapshots: Snapshots,
+    targets: Targets,
+    journal: Journal,
     turns: Arc<Semaphore>,
-    silence: Arc<Silence>,
+    logind_backoff: Arc<LogindBackoff>,
     /// The sessions whose end a task already waits for.
     awaited: Arc<Mutex<BTreeSet<SessionKey>>>,
 }
 
-/// The parts of the daemon that requests need.
-pub(crate) struct Means {
-    pub(crate) inputs: mpsc::Sender<Input>,
-    pub(crate) bus: PrivateBus,
-    pub(crate) teller: Teller,
-}
-
 impl Ends {
-    pub(crate) fn new(means: Means) -> Self {
+    pub(crate) fn new(inputs: mpsc::Sender<Input>, bus: PrivateBus, journal: Journal) -> Self {
         let units = Units::default();
         Self {
-            inputs: means.inputs,
-            bus: means.bus,
-            holding: Holding::new(units.clone()),
+            inputs,
+            bus,
+            mover: ScopeMover::new(units.clone()),
             units,
-            aside: Aside::default(),
+            threads: Threads::default(),
             screens: Screens::default(),
-            censuses: Censuses::default(),
-            leftovers: Leftovers::default(),
-            teller: means.teller,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            silence: Arc::default(),
+            snapshots: Snapshots::default(),
+            targets: Targets::default(),
+            journal,
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            logind_backoff: Arc::default(),
             awaited: Arc::default(),
         }
     }
@@ -92,14 +86,14 @@ impl Ends {
         if request.ends() {
             self.screens.expect(&session.key);
         }
-        self.tell(session, async move |ends, session| {
-            ends.asked(&session, request).await
+        self.spawn(session, async move |ends, session| {
+            ends.send(&session, request).await
         });
     }
 
     /// Checks whether a session that logind has dropped is gone.
     pub(crate) fn verify(&self, session: &SessionFacts) {
-        self.tell(session, async |ends, session| {
+        self.spawn(session, async |ends, session| {
             let remains = ends.remains(&session).await;
             Some(Event::Verified(session.key, remains))
         });
@@ -107,7 +101,7 @@ impl Ends {
 
     /// Ends the remaining processes of a session that logind has dropped.
     pub(crate) fn end_remains(&self, session: &SessionFacts) {
-        self.tell(session, async |ends, session| {
+        self.spawn(session, async |ends, session| {
             let remains = ends.ended_remains(&session).await;
             Some(Event::Verified(session.key, remains))
         });
@@ -116,11 +110,11 @@ impl Ends {
     /// Moves a login that logind has no session for into a scope, and reports its end. Steps that
     /// were done before are skipped.
     pub(crate) fn adopt(&self, session: &SessionFacts) {
-        self.tell(session, async |ends, session| {
+        self.spawn(session, async |ends, session| {
             ends.adopted(&session).await;
             None
         });
-        self.tell(session, async |ends, session| {
+        self.spawn(session, async |ends, session| {
             let gone = ends.gone(&session).await;
             gone.then_some(Event::SessionGone(session.key.id))
         });
@@ -128,7 +122,7 @@ impl Ends {
 
     /// Forgets a session that is gone.
     pub(crate) fn left(&self, session: &SessionKey) {
-        self.leftovers.forget(session);
+        self.targets.forget(session);
         self.show_greeter(session);
     }
 
@@ -147,7 +141,7 @@ impl Ends {
                     log::info!("session {greeter} is shown where session {id} was");
                 }
                 Ok(None) => {
-                    tokio::time::sleep(GREETER).await;
+                    tokio::time::sleep(GREETER_DELAY).await;
                     if !matches!(logind::is_dead(&link, &screen).await, Ok(true)) {
                         return;
                     }
@@ -163,7 +157,7 @@ impl Ends {
     }
 
     /// Runs a request about a session in a task of its own; the result is sent as an input.
-    fn tell<F, W>(&self, session: &SessionFacts, work: F)
+    fn spawn<F, W>(&self, session: &SessionFacts, work: F)
     where
         F: FnOnce(Self, SessionFacts) -> W + Send + 'static,
         W: Future<Output = Option<Event>> + Send,
@@ -180,11 +174,11 @@ impl Ends {
 
     /// Records the session's processes, unless that was done before.
     async fn note(&self, session: &SessionFacts, extent: Extent) {
-        if !self.leftovers.are_noted(&session.key, extent) {
+        if !self.targets.are_noted(&session.key, extent) {
             match extent {
                 Extent::Leader => {
-                    let leader = leftovers::leader(session);
-                    self.leftovers.note(&session.key, extent, leader);
+                    let leader = targets::leader(session);
+                    self.targets.note(&session.key, extent, leader);
                 }
                 Extent::All => self.note_again(session).await,
             }
@@ -212,7 +206,7 @@ pub(crate) enum Request {
     /// SIGTERM to the leader, so that the login manager or server ends the login in its own way;
     /// further stages follow.
     AskLeader,
-    End(End),
+    End(EndMethod),
     /// SIGTERM to the leader, with no stage after it.
     HangUp,
     Lock,
@@ -228,10 +222,10 @@ impl Request {
     }
 
     /// Whether the user has just been shown a last line.
-    const fn parts(self) -> bool {
+    const fn has_last_line(self) -> bool {
         match self {
-            Self::AskLeader | Self::End(End::Terminate) | Self::HangUp => true,
-            Self::End(End::Kill) | Self::Lock => false,
+            Self::AskLeader | Self::End(EndMethod::Terminate) | Self::HangUp => true,
+            Self::End(EndMethod::Kill) | Self::Lock => false,
         }
     }
 
@@ -255,21 +249,21 @@ impl Request {
 
 /// Set after a timeout of logind: until it expires, requests go to PID 1 at once.
 #[derive(Debug, Default)]
-struct Silence(Mutex<Option<Instant>>);
+struct LogindBackoff(Mutex<Option<Instant>>);
 
-impl Silence {
+impl LogindBackoff {
     /// How long logind is skipped after a timeout.
-    const TIME: Duration = Duration::from_secs(5);
+    const DURATION: Duration = Duration::from_secs(5);
 
-    fn begins(&self) {
-        *self.until() = Some(Instant::now() + Self::TIME);
+    fn start(&self) {
+        *self.until() = Some(Instant::now() + Self::DURATION);
     }
 
-    fn ends(&self) {
+    fn stop(&self) {
         *self.until() = None;
     }
 
-    fn holds(&self) -> bool {
+    fn is_active(&self) -> bool {
         self.until().is_some_and(|until| Instant::now() < until)
     }
 
@@ -284,14 +278,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_was_silent_is_asked_again_after_a_while() {
-        let silence = Silence::default();
-        assert!(!silence.holds());
-        silence.begins();
-        assert!(silence.holds());
-        tokio::time::advance(Silence::TIME).await;
-        assert!(!silence.holds());
-        silence.begins();
-        silence.ends();
-        assert!(!silence.holds());
+        let logind_backoff = LogindBackoff::default();
+        assert!(!logind_backoff.is_active());
+        logind_backoff.start();
+        assert!(logind_backoff.is_active());
+        tokio::time::advance(LogindBackoff::DURATION).await;
+        assert!(!logind_backoff.is_active());
+        logind_backoff.start();
+        logind_backoff.stop();
+        assert!(!logind_backoff.is_active());
     }
 }

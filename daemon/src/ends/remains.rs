@@ -6,19 +6,19 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use session_timeout_policy::{Remains, SessionFacts};
 
-use super::asking::has_empty_scope;
-use super::killing::{FEW, Latecomers};
-use super::{Ends, Extent, Request, desktop, leftovers};
-use crate::clock::boot_now;
-use crate::logind::End;
+use super::kill::{INLINE_MAX, SearchRange};
+use super::request::has_empty_scope;
+use super::units::{NewScope, StopMode};
+use super::{Ends, Extent, Request, desktop, targets};
+use crate::logind::EndMethod;
+use crate::process::cgroup;
 use crate::process::{self, Process};
-use crate::scope;
-use crate::units::{Scope, Stop};
+use crate::sys::clock::boot_now;
 
-/// Pauses between the checks whether the remaining processes are gone: the monitor process of sshd
+/// Delays between the checks whether the remaining processes are gone: the monitor process of sshd
 /// runs for some milliseconds after it has closed the PAM session, a login manager's worker for
 /// longer.
-const PAUSES: [Duration; 8] = [
+const CHECK_DELAYS: [Duration; 8] = [
     Duration::ZERO,
     Duration::from_millis(20),
     Duration::from_millis(50),
@@ -30,21 +30,21 @@ const PAUSES: [Duration; 8] = [
 ];
 
 /// Timeout of the search for processes in the audit session of a login, which reads all of `/proc`.
-const READING: Duration = Duration::from_secs(2);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time between SIGTERM and SIGKILL for the remaining processes.
-const STOPPING: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Ends {
     /// The remaining processes of the session, after four seconds at most, and two where processes
     /// can be read in time.
     pub(super) async fn remains(&self, session: &SessionFacts) -> Remains {
-        let hidden = tokio::time::timeout(READING, self.hidden(session));
+        let hidden = tokio::time::timeout(SEARCH_TIMEOUT, self.hidden(session));
         // Where it is not known that there is nothing, there is something.
         let Ok(Some(hidden)) = hidden.await else {
             return Remains::Something;
         };
-        for pause in PAUSES {
+        for pause in CHECK_DELAYS {
             tokio::time::sleep(pause).await;
             if self.is_over(session).await && !hidden.iter().any(|process| process.lives()) {
                 return Remains::Nothing;
@@ -56,7 +56,7 @@ impl Ends {
     /// The remaining processes of a login that the daemon did not end, whose leader is gone and
     /// that PAM has not closed: a user who killed the leader may still be connected.
     async fn hidden(&self, session: &SessionFacts) -> Option<BTreeSet<Process>> {
-        if self.leftovers.are_any(&session.key) || leftovers::leader(session).is_some() {
+        if self.targets.are_any(&session.key) || targets::leader(session).is_some() {
             return Some(BTreeSet::new());
         }
         self.in_audit_session(session).await
@@ -71,19 +71,19 @@ impl Ends {
             return Some(BTreeSet::new());
         };
         let find = move || process::in_audit_session(audit);
-        self.aside.of(session.uid, find).await
+        self.threads.of(session.uid, find).await
     }
 
     /// Whether no process is left that this end was meant for. As long as the user's manager does
     /// not answer, the session's desktop may run.
     async fn is_over(&self, session: &SessionFacts) -> bool {
-        let all = self.leftovers.are_noted(&session.key, Extent::All);
+        let all = self.targets.are_noted(&session.key, Extent::All);
         let none_left = self
             .left_of(session)
             .await
             .is_some_and(|left| left.is_empty());
         none_left
-            && !self.leftovers.misses_desktop(&session.key)
+            && !self.targets.misses_desktop(&session.key)
             && (!all || has_empty_scope(session))
     }
 
@@ -92,14 +92,14 @@ impl Ends {
         if desktop::has_another(session) {
             // Its user has logged in again since: the units have the same names, and are not this
             // session's.
-            self.leftovers.leave_desktop(&session.key);
+            self.targets.leave_desktop(&session.key);
         }
-        let how = match self.leftovers.next_try(&session.key) {
-            1 => End::Terminate,
-            _ => End::Kill,
+        let how = match self.targets.next_try(&session.key) {
+            1 => EndMethod::Terminate,
+            _ => EndMethod::Kill,
         };
-        if how == End::Kill {
-            self.kill(session, Latecomers::All).await;
+        if how == EndMethod::Kill {
+            self.kill(session, SearchRange::All).await;
         }
         if !self.is_hung_up(session) {
             // logind may have dropped a session whose scope still runs, as when logind was stopped.
@@ -119,18 +119,22 @@ impl Ends {
     }
 
     /// Ends the processes of the login that are outside its scope.
-    pub(super) async fn end_outside(&self, session: &SessionFacts, how: End) -> zbus::Result<()> {
-        let unit = scope::unit_of(session).unwrap_or_default();
-        let (leftovers, facts) = (self.leftovers.clone(), session.clone());
+    pub(super) async fn end_outside(
+        &self,
+        session: &SessionFacts,
+        how: EndMethod,
+    ) -> zbus::Result<()> {
+        let unit = cgroup::unit_of(session).unwrap_or_default();
+        let (targets, facts) = (self.targets.clone(), session.clone());
         let find = move || {
-            let mut outside = leftovers.alive(&facts);
-            outside.retain(|process| !scope::holds(&unit, facts.uid, process.pid));
+            let mut outside = targets.alive(&facts);
+            outside.retain(|process| !cgroup::is_in_unit(&unit, facts.uid, process.pid));
             outside
         };
-        let outside = if self.leftovers.are_at_most(FEW, &session.key) {
+        let outside = if self.targets.are_at_most(INLINE_MAX, &session.key) {
             Some(find())
         } else {
-            self.aside.of(session.uid, find).await
+            self.threads.of(session.uid, find).await
         };
         self.end_processes(session, how, outside.unwrap_or_default())
             .await
@@ -138,77 +142,77 @@ impl Ends {
 
     /// Whether processes that were detached from the session are left alone.
     pub(super) fn is_hung_up(&self, session: &SessionFacts) -> bool {
-        let noted = |extent| self.leftovers.are_noted(&session.key, extent);
+        let noted = |extent| self.targets.are_noted(&session.key, extent);
         noted(Extent::Leader) && !noted(Extent::All)
     }
 
     /// The processes of the session that still run; `None` if that is not known within two seconds.
     async fn left_of(&self, session: &SessionFacts) -> Option<BTreeSet<Process>> {
-        let (leftovers, facts) = (self.leftovers.clone(), session.clone());
-        let find = move || leftovers.alive(&facts);
-        if self.leftovers.are_at_most(FEW, &session.key) {
+        let (targets, facts) = (self.targets.clone(), session.clone());
+        let find = move || targets.alive(&facts);
+        if self.targets.are_at_most(INLINE_MAX, &session.key) {
             return Some(find());
         }
-        self.aside.soon_of(session.uid, find).await
+        self.threads.soon_of(session.uid, find).await
     }
 
     /// Stops these processes through PID 1; a desktop is first stopped by its own manager.
     async fn end_processes(
         &self,
         session: &SessionFacts,
-        how: End,
+        how: EndMethod,
         mut processes: BTreeSet<Process>,
     ) -> zbus::Result<()> {
         let (id, stamp) = (&session.key.id, boot_now().as_micros());
-        for unit in self.leftovers.scopes(&session.key) {
+        for unit in self.targets.scopes(&session.key) {
             match how {
-                End::Terminate => self.units.stop(unit).await?,
-                End::Kill => self.units.kill(unit, Signal::SIGKILL).await?,
+                EndMethod::Terminate => self.units.stop(unit).await?,
+                EndMethod::Kill => self.units.kill(unit, Signal::SIGKILL).await?,
             };
         }
-        let of_desktop = self.leftovers.desktop(&session.key);
-        if !of_desktop.is_empty() || self.leftovers.misses_desktop(&session.key) {
+        let of_desktop = self.targets.desktop(&session.key);
+        if !of_desktop.is_empty() || self.targets.misses_desktop(&session.key) {
             let (ends, session) = (self.clone(), session.clone());
             let stopping = tokio::spawn(async move { ends.stop_desktop(&session).await });
             // A kill does not wait for it, nor does anybody for a manager that does not answer. But
             // a service that is killed and not being stopped is started again (Restart= of
             // systemd.service(5)).
-            if how == End::Terminate && !of_desktop.is_empty() {
+            if how == EndMethod::Terminate && !of_desktop.is_empty() {
                 let _ = stopping.await;
             }
         }
-        if how == End::Terminate {
+        if how == EndMethod::Terminate {
             processes.retain(|process| !of_desktop.contains(process));
         }
         // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");
         let name = format!("{prefix}{stamp}.scope");
-        let (user, are_few) = (session.uid, processes.len() <= FEW);
+        let (user, are_few) = (session.uid, processes.len() <= INLINE_MAX);
         let unasked = move || {
-            processes.retain(|process| !scope::is_in(&prefix, user, process.pid));
+            processes.retain(|process| !cgroup::is_in_unit_like(&prefix, user, process.pid));
             processes
         };
         let processes = if are_few {
             unasked()
         } else {
-            self.aside.of(user, unasked).await.unwrap_or_default()
+            self.threads.of(user, unasked).await.unwrap_or_default()
         };
         if processes.is_empty() {
             return Ok(());
         }
-        let scope = Scope {
+        let scope = NewScope {
             name: &name,
             description: &format!("What is left of session {id}"),
             user: session.uid,
-            stop: Stop::Within(STOPPING),
+            stop: StopMode::Within(STOP_TIMEOUT),
         };
-        let Some(unit) = self.holding.hold(&scope, &processes).await? else {
+        let Some(unit) = self.mover.move_into(&scope, &processes).await? else {
             return Ok(());
         };
-        self.leftovers.moved(&session.key, unit);
+        self.targets.moved(&session.key, unit);
         match how {
-            End::Terminate => self.units.stop(unit).await,
-            End::Kill => self.units.kill(unit, Signal::SIGKILL).await,
+            EndMethod::Terminate => self.units.stop(unit).await,
+            EndMethod::Kill => self.units.kill(unit, Signal::SIGKILL).await,
         }
         .map(drop)
     }
@@ -220,30 +224,24 @@ mod tests {
     use tokio::sync::{mpsc, watch};
 
     use super::*;
-    use crate::ends::Means;
     use crate::journal::Journal;
-    use crate::tell::Teller;
 
     #[tokio::test]
     async fn a_login_is_not_gone_while_its_processes_cannot_be_read() {
         let (journal, _writer) = Journal::start().unwrap();
         let (inputs, _queue) = mpsc::channel(1);
         let (_link, bus) = watch::channel(None);
-        let ends = Ends::new(Means {
-            inputs,
-            bus,
-            teller: Teller::new(journal),
-        });
+        let ends = Ends::new(inputs, bus, journal);
         // Its leader does not run.
-        let mut session = crate::ttys::tests::session(Pid::new(u32::MAX), BootTime::default());
+        let mut session = crate::terminal::tests::session(Pid::new(u32::MAX), BootTime::default());
         session.audit = AuditSession::new(4711);
         let (go, gone) = std::sync::mpsc::channel::<()>();
-        let (aside, user) = (ends.aside.clone(), session.uid);
-        tokio::spawn(async move { aside.of(user, move || gone.recv().is_ok()).await });
+        let (threads, user) = (ends.threads.clone(), session.uid);
+        tokio::spawn(async move { threads.of(user, move || gone.recv().is_ok()).await });
         tokio::task::yield_now().await;
         // What is read afterwards says nothing of what could not be read.
         tokio::spawn(async move {
-            tokio::time::sleep(READING * 3 / 2).await;
+            tokio::time::sleep(SEARCH_TIMEOUT * 3 / 2).await;
             go.send(())
         });
         assert_eq!(ends.remains(&session).await, Remains::Something);

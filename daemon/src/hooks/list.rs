@@ -8,21 +8,21 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use session_timeout_config::distrusted;
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 
 /// Maximum number of hooks that are run.
 const HOOKS_MAX: usize = 32;
 
 /// The entries of a directory.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(super) struct Listing {
     /// The hooks, sorted by name.
     pub(super) hooks: Vec<PathBuf>,
     /// The entries that are not run: the reason, and what to do.
     pub(super) refused: BTreeSet<String>,
 }
 
-impl Listed {
+impl Listing {
     /// Lists the hooks in this directory.
     pub(super) fn of(directory: &Path) -> Self {
         if fs::symlink_metadata(directory).is_err() {
@@ -30,7 +30,7 @@ impl Listed {
         }
         if let Some(found) = distrusted(directory) {
             let mut refused = Self::default();
-            let above = harmless(&found.directory.to_string_lossy());
+            let above = sanitize(&found.directory.to_string_lossy());
             refused.refuse(directory, &format!("of {above}, {}", found.objection));
             return refused;
         }
@@ -53,40 +53,40 @@ impl Listed {
     fn add(&mut self, entry: &DirEntry) {
         let path = entry.path();
         match hook(entry) {
-            Ok(Kind::Hook) => self.hooks.push(path),
-            Ok(Kind::Other) => {}
-            Ok(Kind::Refused(objection)) => self.refuse(&path, objection),
+            Ok(EntryKind::Hook) => self.hooks.push(path),
+            Ok(EntryKind::Other) => {}
+            Ok(EntryKind::Refused(objection)) => self.refuse(&path, objection),
             Err(error) => self.refuse(&path, &error.to_string()),
         }
     }
 
     fn refuse(&mut self, path: &Path, objection: &str) {
-        let path = harmless(&path.to_string_lossy());
+        let path = sanitize(&path.to_string_lossy());
         self.refused
             .insert(format!("{path} is not run: {objection}"));
     }
 }
 
 /// The kinds of directory entries.
-enum Kind {
+enum EntryKind {
     Hook,
     Refused(&'static str),
     /// Not meant to be run.
     Other,
 }
 
-fn hook(entry: &DirEntry) -> io::Result<Kind> {
+fn hook(entry: &DirEntry) -> io::Result<EntryKind> {
     if !is_plain(&entry.file_name()) {
-        return Ok(Kind::Other);
+        return Ok(EntryKind::Other);
     }
     // The metadata of the link itself: its target lies elsewhere and may be replaced.
     let about = entry.metadata()?;
     Ok(if about.is_symlink() {
-        Kind::Refused("it is a symbolic link; put the program itself there")
+        EntryKind::Refused("it is a symbolic link; put the program itself there")
     } else if !about.is_file() || about.mode() & 0o111 == 0 {
-        Kind::Other
+        EntryKind::Other
     } else {
-        stranger(&about).map_or(Kind::Hook, Kind::Refused)
+        stranger(&about).map_or(EntryKind::Hook, EntryKind::Refused)
     })
 }
 
@@ -130,7 +130,7 @@ mod tests {
         symlink("/bin/true", path.join("out")).unwrap();
         symlink(path.join("10-first"), path.join("within")).unwrap();
         symlink("nowhere", path.join("dangling")).unwrap();
-        let listed = Listed::entries(path);
+        let listed = Listing::entries(path);
         let found: Vec<_> = ["10-first", "20-second"].map(|name| path.join(name)).into();
         assert_eq!(listed.hooks, found);
         let refused: Vec<_> = listed.refused.iter().collect();
@@ -157,12 +157,12 @@ mod tests {
         fs::create_dir(&path).unwrap();
         put(&path, "10-first", 0o755);
         symlink(&path, &link).unwrap();
-        assert_eq!(Listed::entries(&path).hooks.len(), 1);
+        assert_eq!(Listing::entries(&path).hooks.len(), 1);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
-        for refused in [Listed::of(&path), Listed::entries(&link)] {
+        for refused in [Listing::of(&path), Listing::entries(&link)] {
             assert_eq!((refused.hooks.len(), refused.refused.len()), (0, 1));
         }
-        let missing = Listed::of(&path.join("missing"));
-        assert_eq!(missing, Listed::default());
+        let missing = Listing::of(&path.join("missing"));
+        assert_eq!(missing, Listing::default());
     }
 }

@@ -5,9 +5,9 @@
 //! the events meanwhile only the newest is kept and the hooks run for it next. So the rate of a
 //! session's events does not raise the load on PID 1.
 
+mod latest;
 mod list;
 mod unit;
-mod waiting;
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -16,25 +16,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use session_timeout_policy::{LimitKind, SessionFacts, SessionKey};
-use session_timeout_texts::harmless;
+use session_timeout_texts::sanitize;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use list::Listed;
+use latest::{LatestEvents, Worker};
+use list::Listing;
 use unit::Hook;
-use waiting::{Served, Waiting};
 
-use crate::bus::Direct;
+use crate::bus::Pid1;
 
 const DIRECTORY: &str = "/etc/session-timeout/hooks.d";
 /// Maximum number of concurrent hooks, each of another session.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT: usize = 16;
 /// Minimum interval between the starts of a session's hooks for two events.
-const PAUSE: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The events that hooks are run for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Occasion {
+pub(crate) enum HookEvent {
     /// The user was warned.
     Warn,
     /// The absolute limit was extended.
@@ -43,7 +43,7 @@ pub(crate) enum Occasion {
     End,
 }
 
-impl Occasion {
+impl HookEvent {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Warn => "warn",
@@ -55,12 +55,12 @@ impl Occasion {
 
 /// The data that a hook receives, in its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub(crate) struct HookEnvironment {
     session: SessionKey,
     variables: Vec<String>,
 }
 
-impl Facts {
+impl HookEnvironment {
     pub(crate) fn of(session: &SessionFacts, limit: LimitKind) -> Self {
         let mut facts = Self {
             session: session.key.clone(),
@@ -96,7 +96,7 @@ impl Facts {
 
     /// The prefix keeps the names from colliding with variables that programs interpret.
     fn add(&mut self, name: &str, value: &impl ToString) {
-        let value = harmless(&value.to_string());
+        let value = sanitize(&value.to_string());
         self.variables
             .push(format!("SESSION_TIMEOUT_{name}={value}"));
     }
@@ -105,10 +105,10 @@ impl Facts {
 /// Runs hooks. Clones share the queues.
 #[derive(Clone)]
 pub(crate) struct Hooks {
-    waiting: Waiting<(Occasion, Facts)>,
+    waiting: LatestEvents,
     turns: Arc<Semaphore>,
     /// A connection of the hooks' own: the ends of sessions use another one.
-    pid1: Direct,
+    pid1: Pid1,
     /// The entries that are not run and have been logged.
     told: Arc<Mutex<BTreeSet<String>>>,
 }
@@ -116,9 +116,9 @@ pub(crate) struct Hooks {
 impl Default for Hooks {
     fn default() -> Self {
         Self {
-            waiting: Waiting::default(),
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            pid1: Direct::default(),
+            waiting: LatestEvents::default(),
+            turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            pid1: Pid1::default(),
             told: Arc::default(),
         }
     }
@@ -126,9 +126,9 @@ impl Default for Hooks {
 
 impl Hooks {
     /// Queues the hooks for an event of a session, and returns at once.
-    pub(crate) fn run(&self, occasion: Occasion, facts: Facts) {
+    pub(crate) fn run(&self, event: HookEvent, facts: HookEnvironment) {
         let session = facts.session.clone();
-        if self.waiting.put(&session, (occasion, facts)) == Served::NotYet {
+        if self.waiting.put(&session, (event, facts)) == Worker::Needed {
             tokio::spawn(self.clone().serve(session));
         }
     }
@@ -138,26 +138,26 @@ impl Hooks {
         loop {
             // The semaphore is never closed.
             let turn = self.turns.acquire().await;
-            let Some((occasion, facts)) = self.waiting.take(&session) else {
+            let Some((event, facts)) = self.waiting.take(&session) else {
                 return;
             };
             let begun = Instant::now();
-            self.run_each(occasion, &facts).await;
+            self.run_each(event, &facts).await;
             drop(turn);
-            sleep_until(begun + PAUSE).await;
+            sleep_until(begun + MIN_INTERVAL).await;
         }
     }
 
-    async fn run_each(&self, occasion: Occasion, facts: &Facts) {
-        let list = || Listed::of(Path::new(DIRECTORY));
-        let Ok(Listed { hooks, refused }) = tokio::task::spawn_blocking(list).await else {
+    async fn run_each(&self, event: HookEvent, facts: &HookEnvironment) {
+        let list = || Listing::of(Path::new(DIRECTORY));
+        let Ok(Listing { hooks, refused }) = tokio::task::spawn_blocking(list).await else {
             return;
         };
         self.tell(refused);
         for program in hooks {
             let hook = Hook {
                 program: &program,
-                occasion: occasion.as_str(),
+                event: event.as_str(),
                 variables: &facts.variables,
             };
             if let Err(error) = hook.run(&self.pid1).await {
@@ -202,7 +202,8 @@ mod tests {
             invocation: None,
             audit: None,
         };
-        let facts = Facts::of(&session, LimitKind::Absolute).left(Duration::from_millis(59_990));
+        let facts =
+            HookEnvironment::of(&session, LimitKind::Absolute).left(Duration::from_millis(59_990));
         let expected = [
             "SESSION_TIMEOUT_SESSION_ID=c1",
             "SESSION_TIMEOUT_USER_NAME=alice",

@@ -3,14 +3,15 @@
 //! One task holds the private connection to the system bus. It tells the driver what logind has, in
 //! logind's order: a session is described to the engine before its removal is, never after. When
 //! the bus or logind goes away, or logind does not answer a question about a session, the task
-//! waits with growing pauses and then lists everything afresh, so that a missed signal, a restart
-//! of logind and a restart of the daemon are the same thing. What logind signals is heard at any time,
+//! waits with growing delays and then lists everything again, so that a missed signal, a restart
+//! of logind and a restart of the daemon are the same thing. Signals of logind are queued at any time,
 //! while a question waits for its answer as well.
 
-mod facts;
-mod heard;
+mod call;
+mod properties;
 mod seat;
 mod session;
+mod signal_queue;
 mod signals;
 
 use std::collections::HashMap;
@@ -21,21 +22,22 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
-pub(crate) use facts::Properties;
-use facts::State;
+pub(crate) use call::answered;
+pub(crate) use properties::Properties;
+use properties::State;
 pub(crate) use seat::{Screens, ask_for_greeter, is_dead, show_greeter};
 pub(crate) use session::{
-    End, Ended, Locked, Told, answered, ask_leader, end, idle_inhibitor, is_full, is_open, lock,
-    properties,
+    EndMethod, EndReply, LockReply, Signalled, ask_leader, end, idle_inhibitor, is_full, is_open,
+    lock, properties,
 };
 
-use heard::Heard;
-use session::is_unknown;
+use call::is_unknown;
+use signal_queue::SignalQueue;
 use signals::{Signal, Signals};
 
-use crate::bus::{Link, Object, Pauses, timely};
-use crate::clock::Clocks;
+use crate::bus::{Backoff, Link, Object, with_timeout};
 use crate::input::Input;
+use crate::sys::clock::Clocks;
 
 const LOGIND: &str = "org.freedesktop.login1";
 const MANAGER_PATH: &str = "/org/freedesktop/login1";
@@ -57,9 +59,9 @@ pub(crate) async fn follow(
     bus: watch::Sender<Option<Link>>,
     mut wanted: mpsc::Receiver<String>,
 ) {
-    let mut pauses = Pauses::default();
+    let mut backoff = Backoff::default();
     loop {
-        let failure = match connect(&inputs, &bus, &mut wanted, &mut pauses).await {
+        let failure = match connect(&inputs, &bus, &mut wanted, &mut backoff).await {
             Ok(()) => "the connection to the system bus was closed".to_owned(),
             Err(error) => error.to_string(),
         };
@@ -67,7 +69,7 @@ pub(crate) async fn follow(
         if inputs.send(Input::LogindLost(failure)).await.is_err() {
             return;
         }
-        tokio::time::sleep(pauses.next()).await;
+        tokio::time::sleep(backoff.next()).await;
     }
 }
 
@@ -76,48 +78,48 @@ async fn connect(
     inputs: &mpsc::Sender<Input>,
     bus: &watch::Sender<Option<Link>>,
     wanted: &mut mpsc::Receiver<String>,
-    pauses: &mut Pauses,
+    backoff: &mut Backoff,
 ) -> zbus::Result<()> {
     let link = Link::open().await?;
     // An end that is due waits for nothing else.
     bus.send_replace(Some(link.clone()));
-    let signals = timely(Signals::subscribe(&link)).await?;
-    let heard = Heard::default();
+    let signals = with_timeout(Signals::subscribe(&link)).await?;
+    let queue = SignalQueue::default();
     tokio::select! {
-        ended = listen(signals, &heard) => ended,
-        never = work(&link, inputs, wanted, &heard, pauses) => match never {},
+        ended = listen(signals, &queue) => ended,
+        never = work(&link, inputs, wanted, &queue, backoff) => match never {},
         () = link.given_up() => {
             // It took its time to be given up, and an end may be waiting.
-            *pauses = Pauses::default();
+            *backoff = Backoff::default();
             let stuck = "systemd-logind has not answered several times in a row";
             Err(zbus::Error::Failure(stuck.to_owned()))
         }
     }
 }
 
-/// Hears every signal at once, whatever the rest waits for: while one is left in the queue of the
+/// Queues every signal at once, whatever the rest waits for: while one is left in the queue of the
 /// connection, no answer comes through that either.
-async fn listen(mut signals: Signals, heard: &Heard) -> zbus::Result<()> {
+async fn listen(mut signals: Signals, queue: &SignalQueue) -> zbus::Result<()> {
     while let Some(signal) = signals.next().await? {
-        heard.add(signal);
+        queue.add(signal);
     }
     Ok(())
 }
 
-/// Lists, and passes on what is heard, for ever.
+/// Lists, and passes on the queued signals, for ever.
 async fn work(
     link: &Link,
     inputs: &mpsc::Sender<Input>,
     wanted: &mut mpsc::Receiver<String>,
-    heard: &Heard,
-    pauses: &mut Pauses,
+    queue: &SignalQueue,
+    backoff: &mut Backoff,
 ) -> Infallible {
     // When everything is to be listed; nothing that logind did not tell of stays unknown.
     let mut list_at = Some(Instant::now());
     loop {
         let due = list_at;
         let told = tokio::select! {
-            signal = heard.next() => match signal {
+            signal = queue.next() => match signal {
                 Signal::Started => {
                     list_at = Some(Instant::now());
                     continue;
@@ -128,14 +130,14 @@ async fn work(
             () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 let listed = list(link, inputs).await;
                 if listed.is_ok() {
-                    (list_at, *pauses) = (None, Pauses::default());
+                    (list_at, *backoff) = (None, Backoff::default());
                 }
                 listed
             }
         };
         if let Err(error) = told {
             send(inputs, Input::LogindLost(error.to_string())).await;
-            list_at = Some(Instant::now() + pauses.next());
+            list_at = Some(Instant::now() + backoff.next());
         }
     }
 }
@@ -145,7 +147,7 @@ async fn work(
 /// # Errors
 /// logind does not answer, even about one of them: that one is not gone for it.
 async fn list(link: &Link, inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
-    let rows = rows(link).await?;
+    let rows = list_sessions(link).await?;
     let mut listed = Vec::with_capacity(rows.len());
     for (_, _, _, _, path) in rows {
         listed.extend(describe(link, &path).await?);
@@ -157,9 +159,9 @@ async fn list(link: &Link, inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
 
 /// A session as `ListSessions` tells of it: its id, the uid and the name of its user, its seat or
 /// nothing, and its object.
-type Row = (String, u32, String, String, OwnedObjectPath);
+type SessionRow = (String, u32, String, String, OwnedObjectPath);
 
-async fn rows(link: &Link) -> zbus::Result<Vec<Row>> {
+async fn list_sessions(link: &Link) -> zbus::Result<Vec<SessionRow>> {
     let reply = link.call(MANAGER, "ListSessions", &()).await?;
     reply.body().deserialize()
 }

@@ -11,22 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_timeout_policy::{SessionClass, SessionKey};
 
-use super::session::{is_unknown, manage};
-use super::{Properties, State, get_all, rows};
-use crate::bus::{Link, Object, timely};
-use crate::scope;
+use super::call::{is_unknown, manage};
+use super::properties::{Screen, Seated};
+use super::{Properties, State, get_all, list_sessions};
+use crate::bus::{Link, Object, with_timeout};
+use crate::process::cgroup;
 
 /// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
 /// and logind gives them to one seat.
-const SHOWN: &str = "/sys/class/tty/tty0/active";
-
-/// A virtual terminal with somebody's desktop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Screen {
-    pub(super) session: SessionKey,
-    pub(super) seat: String,
-    pub(super) vt: u32,
-}
+const ACTIVE_VT: &str = "/sys/class/tty/tty0/active";
 
 /// The screens of the sessions whose end was asked for, until they are gone. Clones are the same.
 #[derive(Clone, Default)]
@@ -60,7 +53,7 @@ impl Screens {
 /// session that is, where there is one to show.
 pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Option<String>> {
     // All of it in the time of one call: later, the screen may be somebody's.
-    let seated = timely(seated(link, &left.seat)).await?;
+    let seated = with_timeout(seated(link, &left.seat)).await?;
     let Some(greeter) = greeter_for(left, shown(), &seated) else {
         return Ok(None);
     };
@@ -73,7 +66,7 @@ pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Opt
 /// Whether the screen still shows an ended session, with no greeter, no prompt and no other session
 /// on it.
 pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
-    let seated = timely(seated(link, &left.seat)).await?;
+    let seated = with_timeout(seated(link, &left.seat)).await?;
     let is_left = |one: &Seated| one.session == left.session && one.state == State::Closing;
     let somebody = seated.iter().any(|one| one.active && !is_left(one));
     Ok(shown() == Some(left.vt) && !somebody && !has_prompt(left.vt))
@@ -83,7 +76,7 @@ pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
 /// login (systemd-getty-generator(8)).
 fn has_prompt(vt: u32) -> bool {
     let getty = format!("/system.slice/system-getty.slice/getty@tty{vt}.service");
-    !scope::inside(&getty).is_empty()
+    !cgroup::processes_below(&getty).is_empty()
 }
 
 /// Asks the display manager for a greeter. SDDM and LightDM offer that, for the seat with this
@@ -97,20 +90,9 @@ pub(crate) async fn ask_for_greeter(link: &Link) -> zbus::Result<()> {
     link.call(seat, "SwitchToGreeter", &()).await.map(drop)
 }
 
-/// A session on a seat, as far as it matters for who is to be seen.
-#[derive(Clone, Debug)]
-pub(super) struct Seated {
-    pub(super) session: SessionKey,
-    pub(super) class: SessionClass,
-    pub(super) state: State,
-    pub(super) vt: u32,
-    /// It is the one on the screen.
-    pub(super) active: bool,
-}
-
 async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
     let mut seated = Vec::new();
-    for (_, _, _, at, path) in rows(link).await? {
+    for (_, _, _, at, path) in list_sessions(link).await? {
         if at != seat {
             continue;
         }
@@ -125,7 +107,7 @@ async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
 
 /// The number of the virtual terminal that is shown, where there are any.
 fn shown() -> Option<u32> {
-    let name = fs::read_to_string(SHOWN).ok()?;
+    let name = fs::read_to_string(ACTIVE_VT).ok()?;
     name.trim().strip_prefix("tty")?.parse().ok()
 }
 

@@ -2,16 +2,16 @@
 
 use nix::sys::signal::Signal;
 use session_timeout_policy::{SessionKey, Uid};
-use zbus::DBusError as _;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
+use super::call::{is_unknown, manage};
 use super::seat::Screens;
 use super::{MANAGER, MANAGER_INTERFACE, PROPERTIES, Properties, State, get_all};
 use crate::bus::{Link, Object};
 
 /// How a session is to be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum EndMethod {
     /// Ask its processes to end.
     Terminate,
     /// Kill what is left.
@@ -42,7 +42,7 @@ pub(crate) async fn properties(link: &Link, key: &SessionKey) -> zbus::Result<Op
 
 /// What became of a request to lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Locked {
+pub(crate) enum LockReply {
     /// The screen was locked already.
     Already,
     /// The desktop was asked, and signals it when it has locked.
@@ -50,22 +50,22 @@ pub(crate) enum Locked {
 }
 
 /// Has the session's desktop lock its screen, if it is still the one that was meant.
-pub(crate) async fn lock(link: &Link, key: &SessionKey) -> zbus::Result<Locked> {
+pub(crate) async fn lock(link: &Link, key: &SessionKey) -> zbus::Result<LockReply> {
     match properties(link, key).await? {
-        Some(properties) if properties.locked() == Some(true) => Ok(Locked::Already),
+        Some(properties) if properties.locked() == Some(true) => Ok(LockReply::Already),
         Some(_) => {
             manage(link, "LockSession", &key.id.as_str()).await?;
-            Ok(Locked::Asked)
+            Ok(LockReply::Asked)
         }
-        None => Ok(Locked::Asked),
+        None => Ok(LockReply::Asked),
     }
 }
 
 /// The processes that received the signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Signalled {
     /// None: logind does not have the session any more.
-    Nobody,
+    None,
     /// The leader: when it exits, nobody is logged in to the session any more.
     Leader,
     /// All processes: the leader is gone, but a user may still be connected.
@@ -81,14 +81,14 @@ pub(crate) async fn ask_leader(
     link: &Link,
     key: &SessionKey,
     screens: &Screens,
-) -> zbus::Result<Told> {
+) -> zbus::Result<Signalled> {
     let Some(properties) = properties(link, key).await? else {
-        return Ok(Told::Nobody);
+        return Ok(Signalled::None);
     };
     screens.note(key, properties.screen());
     let (told, signal, asked) = match properties.state() {
-        State::Open => (Whom::Leader, Signal::SIGTERM, Told::Leader),
-        State::Closing => (Whom::All, Signal::SIGHUP, Told::All),
+        State::Open => (KillWho::Leader, Signal::SIGTERM, Signalled::Leader),
+        State::Closing => (KillWho::All, Signal::SIGHUP, Signalled::All),
     };
     unless_gone(kill(link, key, told, signal).await).map(|()| asked)
 }
@@ -102,9 +102,9 @@ pub(crate) async fn is_open(link: &Link, key: &SessionKey) -> zbus::Result<bool>
 /// The inhibitor lock on `idle` that this user holds, by who holds it, if there is one. Those of
 /// others do not count, root's neither.
 pub(crate) async fn idle_inhibitor(link: &Link, user: Uid) -> zbus::Result<Option<String>> {
-    type Row = (String, String, String, String, u32, u32);
+    type Inhibitor = (String, String, String, String, u32, u32);
     let reply = link.call(MANAGER, "ListInhibitors", &()).await?;
-    let rows: Vec<Row> = reply.body().deserialize()?;
+    let rows: Vec<Inhibitor> = reply.body().deserialize()?;
     let own = rows.into_iter().find(|(what, _, _, mode, uid, _)| {
         mode == "block" && *uid == user.as_raw() && what.split(':').any(|what| what == "idle")
     });
@@ -134,7 +134,7 @@ async fn manager_number(link: &Link, property: &str) -> zbus::Result<u64> {
 
 /// The result of a request to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum EndReply {
     Asked,
     /// logind does not have the session any more.
     Before,
@@ -144,51 +144,48 @@ pub(crate) enum Ended {
 pub(crate) async fn end(
     link: &Link,
     key: &SessionKey,
-    how: End,
+    how: EndMethod,
     screens: &Screens,
-) -> zbus::Result<Ended> {
+) -> zbus::Result<EndReply> {
     let Some(properties) = properties(link, key).await? else {
-        return Ok(Ended::Before);
+        return Ok(EndReply::Before);
     };
     screens.note(key, properties.screen());
     let result = match (how, properties.state()) {
         // With TerminateSession PID 1 sends SIGHUP, too. SDDM 0.21 takes a worker that dies of
         // signal 1 for one that failed to authenticate (exit status 1), and does not restart its X
         // server: no login screen appears. Other signals do not have this effect.
-        (End::Terminate, State::Open) if properties.seat().is_some() => {
-            kill(link, key, Whom::All, Signal::SIGTERM).await
+        (EndMethod::Terminate, State::Open) if properties.seat().is_some() => {
+            kill(link, key, KillWho::All, Signal::SIGTERM).await
         }
-        (End::Terminate, State::Open) => manage(link, "TerminateSession", &key.id.as_str()).await,
+        (EndMethod::Terminate, State::Open) => {
+            manage(link, "TerminateSession", &key.id.as_str()).await
+        }
         // logind accepts TerminateSession here, and does nothing.
-        (End::Terminate, State::Closing) => kill(link, key, Whom::All, Signal::SIGTERM).await,
-        (End::Kill, State::Open | State::Closing) => {
-            kill(link, key, Whom::All, Signal::SIGKILL).await
+        (EndMethod::Terminate, State::Closing) => {
+            kill(link, key, KillWho::All, Signal::SIGTERM).await
+        }
+        (EndMethod::Kill, State::Open | State::Closing) => {
+            kill(link, key, KillWho::All, Signal::SIGKILL).await
         }
     };
-    unless_gone(result).map(|()| Ended::Asked)
+    unless_gone(result).map(|()| EndReply::Asked)
 }
 
 /// Which processes of a session a signal is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whom {
+enum KillWho {
     All,
     Leader,
 }
 
-async fn kill(link: &Link, key: &SessionKey, whom: Whom, signal: Signal) -> zbus::Result<()> {
+async fn kill(link: &Link, key: &SessionKey, whom: KillWho, signal: Signal) -> zbus::Result<()> {
     let whom = match whom {
-        Whom::All => "all",
-        Whom::Leader => "leader",
+        KillWho::All => "all",
+        KillWho::Leader => "leader",
     };
     let body = (key.id.as_str(), whom, signal as i32);
     manage(link, "KillSession", &body).await
-}
-
-pub(super) async fn manage<B>(link: &Link, method: &str, body: &B) -> zbus::Result<()>
-where
-    B: serde::Serialize + zbus::wire::DynamicType,
-{
-    link.call(MANAGER, method, body).await.map(drop)
 }
 
 /// A session that is gone is no error: that is what was wanted.
@@ -200,65 +197,4 @@ fn unless_gone(result: zbus::Result<()>) -> zbus::Result<()> {
             Err(error)
         }
     })
-}
-
-pub(super) fn is_unknown(error: &zbus::Error) -> bool {
-    name_of(error).is_some_and(|name| {
-        name == "org.freedesktop.login1.NoSuchSession"
-            || name == "org.freedesktop.DBus.Error.UnknownObject"
-    })
-}
-
-/// Whether logind itself has refused, and not the way to it: it speaks of errors of its own, and
-/// of access that is denied.
-pub(crate) fn answered(error: &zbus::Error) -> bool {
-    name_of(error).is_some_and(|name| {
-        name.starts_with("org.freedesktop.login1.")
-            || name.starts_with("org.freedesktop.systemd1.")
-            || name.ends_with(".AccessDenied")
-    })
-}
-
-/// The name of the error that was the answer. zbus has a type of its own for the names that
-/// D-Bus itself defines.
-fn name_of(error: &zbus::Error) -> Option<String> {
-    match error {
-        zbus::Error::MethodError(name, ..) => Some(name.to_string()),
-        zbus::Error::FDO(error) => Some(error.name().to_string()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use zbus::Message;
-
-    use super::*;
-
-    /// The error as it comes from the bus.
-    fn refused(name: &'static str) -> zbus::Error {
-        let call = Message::method_call("/org/freedesktop/login1", "GetSession");
-        let call = call.build(&()).unwrap();
-        let reply = Message::error(&call.header(), name);
-        reply.build(&("no",)).unwrap().into()
-    }
-
-    #[test]
-    fn what_logind_does_not_have_is_told_from_what_it_does_not_do() {
-        let unknown = |name| is_unknown(&refused(name));
-        assert!(unknown("org.freedesktop.login1.NoSuchSession"));
-        assert!(unknown("org.freedesktop.DBus.Error.UnknownObject"));
-        assert!(!unknown("org.freedesktop.DBus.Error.NoReply"));
-        assert!(!is_unknown(&zbus::Error::Failure("no".to_owned())));
-    }
-
-    #[test]
-    fn a_refusal_is_told_from_a_bus_that_does_not_answer() {
-        let answered = |name| answered(&refused(name));
-        assert!(answered("org.freedesktop.login1.NotSupported"));
-        assert!(answered("org.freedesktop.systemd1.NoSuchUnit"));
-        assert!(answered("org.freedesktop.DBus.Error.AccessDenied"));
-        assert!(!answered("org.freedesktop.DBus.Error.ServiceUnknown"));
-        assert!(!answered("org.freedesktop.DBus.Error.NoReply"));
-    }
 }

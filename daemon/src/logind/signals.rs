@@ -17,14 +17,14 @@ use zbus::wire::{OwnedObjectPath, OwnedVariant};
 use zbus::{MatchRule, Message, MessageStream, fdo};
 
 use super::{LOGIND, MANAGER_INTERFACE, MANAGER_PATH, PROPERTIES, SESSION};
-use crate::bus::{Link, timely};
+use crate::bus::{Link, with_timeout};
 use crate::input::LockHint;
 
 const BUS: &str = "org.freedesktop.DBus";
 const SESSIONS: &str = "/org/freedesktop/login1/session";
 
 /// Signals that may come at once: more than logind has sessions (8192).
-const QUEUE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
+const QUEUE_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 
 /// What logind, or the bus about it, has to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Signals {
             .member("NameOwnerChanged")
             .arg(0, LOGIND)
             .build()?;
-        let owners = MessageStream::for_match_rule(owners, connection, Some(QUEUE)).await?;
+        let owners = MessageStream::for_match_rule(owners, connection, Some(QUEUE_MAX)).await?;
         // After subscribing, so that no change of it is missed.
         let bus = fdo::DBusProxy::new(connection).await?;
         let owner = bus.get_name_owner(LOGIND.try_into()?).await.ok();
@@ -99,7 +99,7 @@ impl Signals {
         let Some(owner) = owner else {
             return Ok(Signal::Stopped);
         };
-        self.logind = Some(timely(Streams::of(&self.link, &owner)).await?);
+        self.logind = Some(with_timeout(Streams::of(&self.link, &owner)).await?);
         Ok(Signal::Started)
     }
 }
@@ -112,7 +112,7 @@ struct Streams {
 
 impl Streams {
     async fn of(link: &Link, owner: &UniqueName<'_>) -> zbus::Result<Self> {
-        link.hear(owner);
+        link.allow(owner);
         let connection = link.connection();
         let rule = || {
             MatchRule::builder()
@@ -130,8 +130,8 @@ impl Streams {
             .arg(0, SESSION)
             .build()?;
         Ok(Self {
-            manager: MessageStream::for_match_rule(manager, connection, Some(QUEUE)).await?,
-            changes: MessageStream::for_match_rule(changes, connection, Some(QUEUE)).await?,
+            manager: MessageStream::for_match_rule(manager, connection, Some(QUEUE_MAX)).await?,
+            changes: MessageStream::for_match_rule(changes, connection, Some(QUEUE_MAX)).await?,
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use session_timeout_policy as policy;
 
-use super::shape::micros;
+use super::micros;
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Activity {

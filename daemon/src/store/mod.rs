@@ -11,13 +11,14 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use session_timeout_policy as policy;
 
 use shape::{OneByOne, Session, State, Written};
 
-use crate::clock::Clocks;
-use crate::replace::{Outlives, replace_with};
+use crate::sys::atomic_file::{Outlives, replace_with};
+use crate::sys::clock::Clocks;
 
 /// The version of the file's shape.
 const VERSION: u32 = 5;
@@ -93,6 +94,11 @@ fn plausible(mut record: policy::SessionRecord, now: Clocks) -> policy::SessionR
     let started = facts.started.as_micros().clamp(earliest, latest);
     facts.started = policy::BootTime::from_micros(started);
     record
+}
+
+/// The number of microseconds, as the file has all times.
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn invalid(why: String) -> io::Error {

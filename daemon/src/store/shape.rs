@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use session_timeout_policy as policy;
 
 use super::activity::Activity;
+use super::micros;
 
 #[derive(Deserialize)]
 pub(super) struct State {
@@ -365,8 +366,4 @@ impl From<Limit> for policy::LimitRecord {
             },
         }
     }
-}
-
-pub(super) fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }

@@ -8,62 +8,43 @@ mod reason;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    BootTime, Event, Keeper, Login, SessionClass, SessionFacts, SessionKey, SessionType,
+    Event, Keeper, Login, SessionClass, SessionFacts, SessionKey, SessionType,
 };
-use session_timeout_protocol::Opened;
 use tokio::sync::mpsc;
 
 use crate::bus::PrivateBus;
-use crate::groups::Groups;
-use crate::input::Input;
-use crate::process::Process;
-use crate::scope;
-use crate::tell::Teller;
+use crate::groups::NameService;
+use crate::input::{Input, PamLogin};
+use crate::journal::Journal;
 
 /// Services that open PAM sessions without a person: logind gives jobs of cron(8) the class
 /// `background`, too.
-const BACKGROUND: [&str; 5] = ["atd", "cron", "crond", "anacron", "systemd-user"];
+const BACKGROUND_SERVICES: [&str; 5] = ["atd", "cron", "crond", "anacron", "systemd-user"];
 
 /// Time for logind to announce a session that it has created.
-const CONFIRMING: Duration = Duration::from_secs(5);
-
-/// A login that PAM has announced and logind has no session for.
-#[derive(Clone, Debug)]
-pub(crate) struct Unknown {
-    pub(crate) opened: Opened,
-    pub(crate) leader: Process,
-    /// When PAM announced the login.
-    pub(crate) began: BootTime,
-}
-
-impl Unknown {
-    /// The id that the daemon gives to it.
-    pub(crate) fn id(&self) -> String {
-        scope::kept(self.leader.pid)
-    }
-}
+const CONFIRM_DELAY: Duration = Duration::from_secs(5);
 
 /// Makes sessions of such logins.
 #[derive(Clone)]
 pub(crate) struct Unregistered {
     inputs: mpsc::Sender<Input>,
     bus: PrivateBus,
-    names: Groups,
-    teller: Teller,
+    names: NameService,
+    journal: Journal,
 }
 
 impl Unregistered {
-    pub(crate) fn new(inputs: mpsc::Sender<Input>, bus: PrivateBus, teller: Teller) -> Self {
+    pub(crate) fn new(inputs: mpsc::Sender<Input>, bus: PrivateBus, journal: Journal) -> Self {
         Self {
             inputs,
             bus,
-            names: Groups::new(),
-            teller,
+            names: NameService::new(),
+            journal,
         }
     }
 
     /// Keeps the login from now on. The results are inputs: the session, and the login.
-    pub(crate) fn keep(&self, login: Unknown) {
+    pub(crate) fn keep(&self, login: PamLogin) {
         let one = self.clone();
         tokio::spawn(async move {
             let Some(facts) = one.facts(&login).await else {
@@ -84,15 +65,15 @@ impl Unregistered {
     }
 
     /// Asks the driver, after the time for logind, whether logind has announced the login.
-    pub(crate) fn confirm(&self, login: Unknown) {
+    pub(crate) fn confirm(&self, login: PamLogin) {
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(CONFIRMING).await;
+            tokio::time::sleep(CONFIRM_DELAY).await;
             let _ = inputs.send(Input::Unconfirmed(login)).await;
         });
     }
 
-    async fn facts(&self, login: &Unknown) -> Option<SessionFacts> {
+    async fn facts(&self, login: &PamLogin) -> Option<SessionFacts> {
         let opened = &login.opened;
         let reason = reason::of(opened, &self.bus);
         let (uid, why) = tokio::join!(self.names.uid_of(&opened.user), reason);
@@ -100,7 +81,7 @@ impl Unregistered {
             Ok(uid) => uid,
             Err(error) => {
                 log::warn!("cannot ask for the uid of {:?}: {error}", opened.user);
-                self.teller.login_without_session(opened, None);
+                self.journal.login_without_session(opened, None);
                 return None;
             }
         };
@@ -126,14 +107,14 @@ impl Unregistered {
             audit: login.leader.audit_of_login(),
         };
         if facts.class.is_login_of_a_person() {
-            self.teller.kept(&facts, why);
+            self.journal.kept(&facts, why);
         }
         Some(facts)
     }
 }
 
 fn class(service: &str) -> SessionClass {
-    if BACKGROUND.contains(&service) {
+    if BACKGROUND_SERVICES.contains(&service) {
         SessionClass::Background
     } else {
         SessionClass::User

@@ -8,18 +8,18 @@ use std::time::Duration;
 use session_timeout_policy::{NoSession, is_systemd_user_name};
 use session_timeout_protocol::Opened;
 
-use crate::aside::Aside;
 use crate::bus::PrivateBus;
 use crate::logind;
+use crate::sys::threads::Threads;
 
 /// The directories of PAM stacks (pam.d(5)), by precedence.
-const STACKS: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"];
+const STACK_DIRECTORIES: [&str; 3] = ["/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"];
 
 /// Maximum number of stack files that are read for one service, which bounds circular includes.
 const FILES_MAX: usize = 32;
 
 /// Timeout of the query for logind's number of sessions.
-const ASKING: Duration = Duration::from_secs(1);
+const LOGIND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The reason, after two seconds at most.
 pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
@@ -27,7 +27,9 @@ pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
         return NoSession::NameRefused;
     }
     let service = opened.service.clone();
-    let stack = Aside::default().run(move || names_systemd(&service)).await;
+    let stack = Threads::default()
+        .run(move || names_systemd(&service))
+        .await;
     if stack.flatten() == Some(false) {
         return NoSession::NotInStack;
     }
@@ -35,7 +37,7 @@ pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
     let Some(link) = link else {
         return NoSession::Silent;
     };
-    match tokio::time::timeout(ASKING, logind::is_full(&link)).await {
+    match tokio::time::timeout(LOGIND_TIMEOUT, logind::is_full(&link)).await {
         Ok(Ok(true)) => NoSession::Full,
         Ok(Ok(false)) => NoSession::Unknown,
         Ok(Err(_)) | Err(_) => NoSession::Silent,
@@ -71,7 +73,9 @@ fn read(name: &str) -> Option<String> {
     if name.contains('/') || name.starts_with('.') {
         return None;
     }
-    let stacks = STACKS.iter().map(|stacks| Path::new(stacks).join(name));
+    let stacks = STACK_DIRECTORIES
+        .iter()
+        .map(|stacks| Path::new(stacks).join(name));
     stacks
         .filter_map(|path| fs::read_to_string(path).ok())
         .next()

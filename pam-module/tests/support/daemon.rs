@@ -1,4 +1,4 @@
-//! Daemons that the module may meet, most of them broken.
+//! Fake daemons for the module, most of them broken.
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -17,18 +17,18 @@ use nix::sys::socket::{
 use session_timeout_protocol::{HEADER_LEN, Header, Reply, Request};
 use tempfile::TempDir;
 
-/// The line that a healthy daemon has for the user.
+/// The line of a working daemon for the user.
 pub(crate) const ANNOUNCEMENT: &str =
     "This session ends after 24 h, or after 15 min without input.";
 
 /// How a daemon behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
-    /// Reads the request, and answers that it is recorded.
+    /// Reads the request, and replies that it is recorded.
     Up,
     /// There is no socket.
     Absent,
-    /// There is a socket that nobody listens on any more.
+    /// There is a socket, and no process listens on it any more.
     Stale,
     /// A file that is no socket is in its place.
     File,
@@ -36,25 +36,25 @@ pub(crate) enum Manner {
     Hung,
     /// Listens, and does not accept: a daemon after SIGSTOP.
     Stopped,
-    /// As before, with as many connections waiting as may wait.
+    /// As before, with a full backlog.
     BacklogFull,
-    /// As before for 50 ms, then as if nothing had been.
+    /// As before for 50 ms, then a working daemon.
     BacklogFullAtFirst,
     /// Sends half of a reply.
     HalfReply,
     /// Sends a byte every 20 ms.
     Drip,
-    /// Sends what is no frame.
+    /// Sends bytes that are not a frame.
     Garbage,
     /// Sends a frame of another version.
     OtherVersion,
     /// Sends a frame whose length ends inside a field.
     LengthTooShort,
-    /// Sends a frame that says it is longer than it is.
+    /// Sends a frame whose length is longer than the frame.
     LengthTooLong,
-    /// Sends a header of four gigabytes.
+    /// Sends a header with a length of four gigabytes.
     Oversized,
-    /// Answers with a request.
+    /// Replies with a request.
     OtherKind,
     /// Closes at once.
     Closed,
@@ -67,12 +67,12 @@ pub(crate) enum Manner {
 /// A daemon; it ends when dropped.
 pub(crate) struct Daemon {
     directory: TempDir,
-    /// Dropped first at the end, which wakes a pause.
+    /// Dropped first, which ends a wait.
     stop: Option<Sender<()>>,
     listener: Option<UnixListener>,
     thread: Option<JoinHandle<()>>,
     requests: Receiver<Request>,
-    /// The connections that fill the backlog for good.
+    /// The connections that fill the backlog permanently.
     waiting: Vec<OwnedFd>,
 }
 
@@ -129,17 +129,17 @@ impl Daemon {
         self.listener.as_ref().unwrap()
     }
 
-    /// The next request that arrived.
+    /// The next request.
     pub(crate) fn request(&self) -> Option<Request> {
         self.requests.recv_timeout(Duration::from_secs(10)).ok()
     }
 
-    /// Every request that has arrived by now.
+    /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.try_iter().collect()
     }
 
-    /// How many requests have arrived by now and were not taken. They are forgotten.
+    /// The number of requests that were not read yet; discards them.
     pub(crate) fn forget_requests(&self) -> usize {
         self.requests.try_iter().count()
     }
@@ -162,7 +162,7 @@ fn socket_in(directory: &TempDir) -> PathBuf {
     directory.path().join("login.sock")
 }
 
-/// Connects until no more connection may wait.
+/// Connects until the backlog is full.
 fn fill(path: &Path) -> Vec<OwnedFd> {
     let address = UnixAddr::new(path).unwrap();
     let mut waiting = Vec::new();
@@ -182,7 +182,7 @@ struct Server {
     manner: Manner,
     stopped: Receiver<()>,
     requests: Sender<Request>,
-    /// The connections that fill the backlog for a while.
+    /// The connections that fill the backlog temporarily.
     waiting: Vec<OwnedFd>,
 }
 
@@ -193,12 +193,13 @@ impl Server {
             self.waiting.clear();
         }
         while let Ok((mut stream, _)) = listener.accept() {
-            // A client that is served badly closes the connection, which is no error of the daemon.
+            // The client closes the connection after an invalid reply, which is no failure of the
+            // test.
             let _ = self.serve(&mut stream);
         }
     }
 
-    /// Does nothing for a while, unless it is to end.
+    /// Waits, or returns early if the daemon is dropped.
     fn pause(&self, pause: Duration) {
         let _ = self.stopped.recv_timeout(pause);
     }
@@ -256,7 +257,7 @@ fn read_request(stream: &mut UnixStream) -> io::Result<Request> {
     Request::decode(header, &body).map_err(io::Error::other)
 }
 
-/// Keeps a connection open until the other side closes it.
+/// Keeps a connection open until the peer closes it.
 fn hold(stream: &mut UnixStream) -> io::Result<()> {
     stream.read_to_end(&mut Vec::new()).map(drop)
 }

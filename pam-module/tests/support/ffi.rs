@@ -1,4 +1,4 @@
-//! The application's side of libpam, and a few system calls that only a test wants.
+//! The application's interface of libpam, and a few system calls for tests.
 
 #![expect(unsafe_code, reason = "libpam is a C library")]
 
@@ -13,7 +13,7 @@ use nix::sys::socket::{Backlog, listen};
 use pam_sys::raw;
 use pam_sys::types::{PamConversation, PamHandle, PamItemType, PamMessage, PamResponse};
 
-// pam_appl.h, since Linux-PAM 1.3.1; pam-sys leaves it out.
+// pam_appl.h, since Linux-PAM 1.3.1; pam-sys does not cover it.
 unsafe extern "C" {
     fn pam_start_confdir(
         service: *const c_char,
@@ -24,7 +24,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// What an application may ask of a stack.
+/// A call of the application to a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     Authenticate,
@@ -35,12 +35,12 @@ pub(crate) enum Entry {
     ChAuthTok,
 }
 
-/// How the application takes messages.
+/// How the application handles messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Conversation {
     /// It shows them.
     Works,
-    /// It shows them and answers with a text, which nobody asked for.
+    /// It shows them, and replies with an unsolicited text.
     Chatters,
     /// It reports an error.
     Fails,
@@ -48,7 +48,7 @@ pub(crate) enum Conversation {
     Missing,
 }
 
-/// What the conversation function is given.
+/// The data of the conversation function.
 struct Messages {
     conversation: Conversation,
     seen: Vec<(c_int, CString)>,
@@ -58,7 +58,7 @@ struct Messages {
     runtime_max: Option<CString>,
 }
 
-/// A PAM transaction, as sshd would have it.
+/// A PAM transaction, as in sshd.
 pub(crate) struct Transaction {
     pamh: *mut PamHandle,
     messages: *mut Messages,
@@ -82,7 +82,7 @@ impl Transaction {
             data_ptr: messages.cast(),
         };
         let mut pamh = ptr::null_mut();
-        // SAFETY: C strings, a structure that libpam copies, and a place for the handle.
+        // SAFETY: C strings, a structure that libpam copies, and a pointer for the handle.
         let code = unsafe {
             pam_start_confdir(
                 service.as_ptr(),
@@ -93,7 +93,7 @@ impl Transaction {
             )
         };
         assert_eq!(code, 0, "pam_start_confdir");
-        // SAFETY: ours, and the conversation function does not run now.
+        // SAFETY: the data is owned here, and the conversation function does not run now.
         unsafe { (*messages).pamh = pamh };
         Self { pamh, messages }
     }
@@ -121,10 +121,10 @@ impl Transaction {
     /// A text item.
     pub(crate) fn item(&self, kind: PamItemType) -> Option<CString> {
         let mut text: *const c_void = ptr::null();
-        // SAFETY: the handle is live, and `text` is ours to write to.
+        // SAFETY: the handle is live, and `text` is a local variable.
         let code = unsafe { raw::pam_get_item(self.pamh, kind as c_int, &raw mut text) };
         assert_eq!(code, 0, "pam_get_item");
-        // SAFETY: not null, hence a C string.
+        // SAFETY: it is not null, and so it is a C string.
         (!text.is_null()).then(|| unsafe { CStr::from_ptr(text.cast()) }.to_owned())
     }
 
@@ -137,8 +137,8 @@ impl Transaction {
     /// The PAM environment.
     pub(crate) fn environment(&self) -> Vec<CString> {
         let mut variables = Vec::new();
-        // SAFETY: the handle is live; the list ends with a null, and list and texts are ours to
-        // free.
+        // SAFETY: the handle is live; the list ends with a null, and this code has
+        // to free the list and its texts.
         unsafe {
             let list = raw::pam_getenvlist(self.pamh);
             assert!(!list.is_null(), "pam_getenvlist");
@@ -155,20 +155,20 @@ impl Transaction {
 
     /// The messages that the application was given, each with its style.
     pub(crate) fn seen(&self) -> Vec<(c_int, CString)> {
-        // SAFETY: ours, and the conversation function does not run now.
+        // SAFETY: the data is owned here, and the conversation function does not run now.
         unsafe { (*self.messages).seen.clone() }
     }
 
     /// The PAM data for pam_systemd at the time of the last message.
     pub(crate) fn runtime_max(&self) -> Option<CString> {
-        // SAFETY: ours, and the conversation function does not run now.
+        // SAFETY: the data is owned here, and the conversation function does not run now.
         unsafe { (*self.messages).runtime_max.clone() }
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        // SAFETY: both are live, and nobody uses them after this.
+        // SAFETY: both are live, and not used after this.
         unsafe {
             raw::pam_end(self.pamh, 0);
             drop(Box::from_raw(self.messages));
@@ -185,7 +185,7 @@ extern "C" fn converse(
 ) -> c_int {
     const CONV_ERR: c_int = 19;
     let count = usize::try_from(count).unwrap();
-    // SAFETY: libpam passes `count` messages, a place for as many responses (which are from
+    // SAFETY: libpam passes `count` messages, a pointer for as many responses (which are from
     // malloc(3), since the module frees them), and the data of `Transaction::start`.
     unsafe {
         let data = &mut *data.cast::<Messages>();
@@ -214,15 +214,15 @@ extern "C" fn converse(
 /// The handle is live, and a module's call is under way.
 unsafe fn runtime_max(pamh: *const PamHandle) -> Option<CString> {
     let mut text: *const c_void = ptr::null();
-    // SAFETY: the handle is live, the name is a C string, and `text` is ours to write to.
+    // SAFETY: the handle is live, the name is a C string, and `text` is a local variable.
     let code =
         unsafe { raw::pam_get_data(pamh, c"systemd.runtime_max_sec".as_ptr(), &raw mut text) };
     // SAFETY: a C string, by pam_systemd(8).
     (code == 0 && !text.is_null()).then(|| unsafe { CStr::from_ptr(text.cast()) }.to_owned())
 }
 
-/// Makes a listener that of another user: SO_PEERCRED reports the process that called listen(2) last.
-/// Only root can do that.
+/// Makes a listener appear as that of another user: SO_PEERCRED reports the process that called
+/// listen(2) last. Only root can do that.
 pub(crate) fn listen_as(listener: &UnixListener, uid: libc::uid_t) {
     let listen_in_a_thread = || {
         // SAFETY: three numbers. The bare system call changes this one thread (setresuid(2), "C
@@ -234,13 +234,13 @@ pub(crate) fn listen_as(listener: &UnixListener, uid: libc::uid_t) {
     thread::scope(|scope| scope.spawn(listen_in_a_thread).join().unwrap());
 }
 
-/// Makes a signal interrupt system calls and do nothing else.
+/// Installs a handler for a signal that only interrupts system calls.
 pub(crate) fn interrupt_with(signal: Signal) {
     extern "C" fn nothing(_: c_int) {}
     act_on(signal, SigHandler::Handler(nothing));
 }
 
-/// Makes a signal do to this process what it does to a program that has not heard of it.
+/// Restores the default disposition of a signal.
 pub(crate) fn default_action_of(signal: Signal) {
     act_on(signal, SigHandler::SigDfl);
 }

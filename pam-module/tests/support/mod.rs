@@ -1,5 +1,4 @@
-//! A host for the built module: real libpam, a service file of our own, and a daemon that behaves
-//! as it is told.
+//! Runs the built module: with the real libpam, a service file of the test, and a fake daemon.
 //!
 //! `pam_start_confdir` reads service files from any directory and takes modules by their path, so
 //! that none of this needs root or touches `/etc/pam.d`.
@@ -25,7 +24,7 @@ use tempfile::TempDir;
 
 use self::ffi::{Conversation, Entry, Transaction};
 
-/// What the module answered, as libpam understood it.
+/// The module's result, as libpam received it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     /// `PAM_SUCCESS`.
@@ -38,7 +37,7 @@ pub(crate) enum Code {
     Other(c_int),
 }
 
-/// What a stack of [`Stack`] comes to when the module is ignored.
+/// The result of a [`Stack`] if the module is ignored.
 const TRY_AGAIN: c_int = 24;
 
 impl From<c_int> for Code {
@@ -52,8 +51,8 @@ impl From<c_int> for Code {
     }
 }
 
-/// The module as cargo has built it along with this test: beside it, in `target/PROFILE/deps`. One
-/// directory up is what `cargo build` left the last time, which may be older.
+/// The module as cargo has built it along with this test: beside it, in `target/PROFILE/deps`. The
+/// copy one directory up is from the last `cargo build`, and may be older.
 pub(crate) fn module() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let module = program.with_file_name("libpam_session_timeout.so");
@@ -65,7 +64,7 @@ pub(crate) fn module() -> PathBuf {
     module
 }
 
-/// A PAM service whose only module with a say is ours.
+/// A PAM service whose result is that of the module.
 pub(crate) struct Stack {
     directory: TempDir,
 }
@@ -73,11 +72,11 @@ pub(crate) struct Stack {
 impl Stack {
     pub(crate) const SERVICE: &CStr = c"tested";
 
-    /// A stack that comes to what the module answers, with these words after its name.
+    /// A stack that returns the module's result, with these options of the module.
     ///
     /// libpam turns a stack of which every module is ignored into `PAM_PERM_DENIED`. So that this
-    /// is not mistaken for the module's answer, `pam_debug` comes next with an answer that we never
-    /// give.
+    /// is not mistaken for the module's result, `pam_debug` comes next, with a result that the
+    /// module never returns.
     pub(crate) fn new(socket: &Path, options: &str) -> Self {
         let control = "[success=done ignore=ignore default=die]";
         let next = "pam_debug.so open_session=try_again close_session=try_again";
@@ -112,7 +111,7 @@ impl Stack {
         self.start(Some(user), Conversation::Works)
     }
 
-    /// What one login is answered, and how long that took.
+    /// The result of one login, and its duration.
     pub(crate) fn open_once(&self) -> (Code, Duration) {
         self.login(c"alice").timed(Entry::OpenSession)
     }
@@ -139,7 +138,7 @@ impl Login {
     }
 }
 
-/// Looks at something until it is as it should be, for at most ten seconds; returns the last look.
+/// Polls a value until it is as expected, for at most ten seconds; returns the last value.
 pub(crate) fn eventually<T>(mut look: impl FnMut() -> T, good: impl Fn(&T) -> bool) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {

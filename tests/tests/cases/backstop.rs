@@ -114,10 +114,7 @@ pub(crate) fn the_administrators_time_is_kept_and_goes_with_the_package(
     assert_eq!(runtime_max(machine, Account::Alice)?, "13h");
     let short = doctor(machine)?;
     assert_eq!(short["level"], "warning", "{short}");
-    assert!(
-        short["mend"].to_string().contains("backstop=25h"),
-        "{short}"
-    );
+    assert!(short["fix"].to_string().contains("backstop=25h"), "{short}");
 
     machine.run("dpkg --remove session-timeout")?;
     assert_eq!(lines(machine)?.len(), 0);

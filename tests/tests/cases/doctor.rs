@@ -1,4 +1,4 @@
-//! `session-timeout doctor`: a machine that is well, and each fault with its mend.
+//! `session-timeout doctor`: a machine that is well, and each fault with its fix.
 
 use serde_json::Value;
 use session_timeout_tests::{
@@ -36,12 +36,12 @@ pub(crate) fn a_machine_as_installed_is_well(machine: &Machine) -> Outcome {
     Ok(())
 }
 
-pub(crate) fn what_is_wrong_with_pam_is_named_and_mended(machine: &Machine) -> Outcome {
+pub(crate) fn what_is_wrong_with_pam_is_named_and_fixed(machine: &Machine) -> Outcome {
     machine.run(&format!("cp {COMMON} /root/good"))?;
     machine.run(&format!("sed -i '/pam_session_timeout/d' {COMMON}"))?;
     let missing = Diagnosis::of(machine)?;
     missing.assert_only(2, "pam.stack", "error");
-    missing.run_the_mend(machine, "pam.stack")?;
+    missing.run_the_fix(machine, "pam.stack")?;
     assert_well(machine)?;
 
     machine.run(&format!(
@@ -50,15 +50,15 @@ pub(crate) fn what_is_wrong_with_pam_is_named_and_mended(machine: &Machine) -> O
     ))?;
     let swapped = Diagnosis::of(machine)?;
     swapped.assert_only(2, "pam.order", "error");
-    let mend = swapped.the("pam.order")?["mend"].to_string();
-    assert!(mend.contains(&format!("move the line {COMMON}:")), "{mend}");
+    let fix = swapped.the("pam.order")?["fix"].to_string();
+    assert!(fix.contains(&format!("move the line {COMMON}:")), "{fix}");
     // It names the two lines.
-    let numbers: Vec<u32> = mend
+    let numbers: Vec<u32> = fix
         .split(|c: char| !c.is_ascii_digit())
         .filter_map(|number| number.parse().ok())
         .collect();
     let [ours, systemd] = numbers.as_slice() else {
-        return Err(Failure::new(mend));
+        return Err(Failure::new(fix));
     };
     let moved = format!("sed -i -e '{ours}{{h;d}}' -e '{systemd}{{p;x}}' {COMMON}");
     machine.run(&moved)?;
@@ -158,8 +158,8 @@ pub(crate) fn a_login_that_logind_has_no_session_for_is_named_with_the_reason(
     let finding = diagnosis.the("session.keeper")?;
     assert_eq!(finding["level"], "warning", "{finding}");
     assert_eq!(finding["session"], id, "{finding}");
-    let mend = finding["mend"].as_str().unwrap_or_default();
-    assert!(mend.contains("raise SessionsMax="), "{mend}");
+    let fix = finding["fix"].as_str().unwrap_or_default();
+    assert!(fix.contains("raise SessionsMax="), "{fix}");
     assert_eq!(diagnosis.the("session.untracked")?["level"], "ok");
     let said = "logind has as many sessions as SessionsMax= allows";
     for command in ["status".to_owned(), format!("explain {id}")] {
@@ -228,9 +228,9 @@ pub(crate) fn a_logind_that_is_nearly_full_is_named_with_what_fills_it(
     let what = finding["what"].as_str().unwrap_or_default();
     let expected = format!("logind has {PLACES} sessions of the {PLACES} that SessionsMax=");
     assert!(what.starts_with(&expected), "{what}");
-    let mend = finding["mend"].as_str().unwrap_or_default();
+    let fix = finding["fix"].as_str().unwrap_or_default();
     let expected = format!("end what {} left behind", by_user(&left));
-    assert!(mend.starts_with(&expected), "{mend}");
+    assert!(fix.starts_with(&expected), "{fix}");
 
     // Both fixes: the remaining processes are ended, or the maximum is raised.
     let (_, id) = &left[0];
@@ -326,7 +326,7 @@ pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
     machine.run(&format!("rm {LOGIND}"))?;
     let left = Diagnosis::of(machine)?;
     left.assert_only(1, "logind.stop-idle-session", "warning");
-    left.run_the_mend(machine, "logind.stop-idle-session")?;
+    left.run_the_fix(machine, "logind.stop-idle-session")?;
     assert_well(machine)?;
 
     machine.write(PROFILE, "TMOUT=900\nreadonly TMOUT\nexport TMOUT\n")?;
@@ -351,37 +351,37 @@ pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
     assert_well(machine)
 }
 
-pub(crate) fn a_daemon_that_is_away_is_brought_back_by_the_mend(machine: &Machine) -> Outcome {
+pub(crate) fn a_daemon_that_is_away_is_brought_back_by_the_fix(machine: &Machine) -> Outcome {
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
     let stopped = Diagnosis::of(machine)?;
     assert_eq!(stopped.exit, 2, "{}", stopped.json);
     assert_eq!(stopped.the("daemon.socket")?["level"], "error");
-    stopped.run_the_mend(machine, "daemon.running")?;
+    stopped.run_the_fix(machine, "daemon.running")?;
     machine.wait_active()?;
     assert_well(machine)?;
 
     machine.run("rm /run/session-timeout/login.sock")?;
     let unlinked = Diagnosis::of(machine)?;
     unlinked.assert_only(2, "daemon.socket", "error");
-    unlinked.run_the_mend(machine, "daemon.socket")?;
+    unlinked.run_the_fix(machine, "daemon.socket")?;
     machine.wait_active()?;
     assert_well(machine)?;
 
     machine.run("systemctl stop session-timeout-terminals.service")?;
     let alone = Diagnosis::of(machine)?;
     alone.assert_only(1, "daemon.terminals", "warning");
-    alone.run_the_mend(machine, "daemon.terminals")?;
+    alone.run_the_fix(machine, "daemon.terminals")?;
     assert_well(machine)?;
     machine.run("systemctl stop session-timeout-terminals.socket")?;
     let mute = Diagnosis::of(machine)?;
     mute.assert_only(2, "daemon.terminals", "error");
-    mute.run_the_mend(machine, "daemon.terminals")?;
+    mute.run_the_fix(machine, "daemon.terminals")?;
     assert_well(machine)?;
 
     machine.run("systemctl disable session-timeoutd.service")?;
     let disabled = Diagnosis::of(machine)?;
     disabled.assert_only(1, "daemon.enabled", "warning");
-    disabled.run_the_mend(machine, "daemon.enabled")?;
+    disabled.run_the_fix(machine, "daemon.enabled")?;
     assert_well(machine)?;
 
     machine.policy(POLICY)?;
@@ -399,10 +399,10 @@ pub(crate) fn a_broken_policy_is_named_before_and_after_it_is_refused(
     let refused = Diagnosis::of(machine)?;
     refused.assert_only(2, "policy.state", "error");
     let finding = refused.the("policy.state")?;
-    let mend = finding["mend"].as_str().unwrap_or_default();
+    let fix = finding["fix"].as_str().unwrap_or_default();
     assert!(
-        mend.ends_with("then: systemctl reload session-timeoutd"),
-        "{mend}"
+        fix.ends_with("then: systemctl reload session-timeoutd"),
+        "{fix}"
     );
     machine.write_policy(&good)?;
     machine.reload()?;
@@ -425,7 +425,7 @@ pub(crate) fn a_limit_that_nobody_can_enforce_is_a_warning(machine: &Machine) ->
         assert_eq!(finding["level"], "warning", "{finding}");
         assert_eq!(finding["session"], id, "{finding}");
     }
-    let agent = blind.the("session.agent")?["mend"].to_string();
+    let agent = blind.the("session.agent")?["fix"].to_string();
     assert!(agent.contains("session-timeout-agent"), "{agent}");
     // Its user is told the same, and other users nothing.
     let alice = machine.attempt("runuser --user alice -- session-timeout doctor")?;
@@ -480,8 +480,8 @@ pub(crate) fn users_who_may_have_more_time_and_cannot_authenticate_for_it_are_na
         }
     })?;
     missing.assert_only(1, "system.polkit", "warning");
-    let mend = &missing.the("system.polkit")?["command"];
-    assert_eq!(mend, "apt install polkitd");
+    let fix = &missing.the("system.polkit")?["command"];
+    assert_eq!(fix, "apt install polkitd");
     Ok(())
 }
 
@@ -501,8 +501,8 @@ pub(crate) fn a_desktop_that_does_not_lock_is_named_until_it_does(machine: &Mach
     let finding = missed.the("session.lock")?;
     assert_eq!(finding["level"], "warning", "{finding}");
     assert_eq!(finding["session"], id, "{finding}");
-    let mend = finding["mend"].to_string();
-    assert!(mend.contains("LockedHint"), "{mend}");
+    let fix = finding["fix"].to_string();
+    assert!(fix.contains("LockedHint"), "{fix}");
 
     desktop.lock()?;
     machine.wait_status(id, SOON, |session| session["locked"] == true)?;
@@ -533,9 +533,9 @@ pub(crate) fn a_screen_that_no_warning_reaches_is_named(
         Ok(finding)
     })?;
     assert_eq!(nowhere["level"], "warning", "{nowhere}");
-    let (what, mend) = (nowhere["what"].to_string(), nowhere["mend"].to_string());
+    let (what, fix) = (nowhere["what"].to_string(), nowhere["fix"].to_string());
     assert!(what.contains("no notification server"), "{what}");
-    assert!(mend.contains("mako"), "{mend}");
+    assert!(fix.contains("mako"), "{fix}");
     // It is root who is told; nobody else may ask the agent.
     let alice = machine.run("runuser --user alice -- session-timeout doctor --verbose")?;
     assert!(!alice.contains("notification server"), "{alice}");
@@ -599,15 +599,15 @@ impl Diagnosis {
             "{ills:?}"
         );
         assert_eq!(self.exit, exit, "{ills:?}");
-        let mend = &self
+        let fix = &self
             .findings()
             .iter()
             .find(|found| found["id"] == id)
-            .map(|found| &found["mend"]);
-        assert!(mend.is_some_and(Value::is_string), "{id} has no mend");
+            .map(|found| &found["fix"]);
+        assert!(fix.is_some_and(Value::is_string), "{id} has no fix");
     }
 
-    fn run_the_mend(&self, machine: &Machine, id: &str) -> Outcome {
+    fn run_the_fix(&self, machine: &Machine, id: &str) -> Outcome {
         let command = self.the(id)?["command"].as_str();
         machine.run(command.context(format!("a command in {}", self.json))?)?;
         Ok(())

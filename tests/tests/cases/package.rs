@@ -50,6 +50,13 @@ pub(crate) fn installing_ends_no_session_and_enforces_the_shipped_limit(
     let status = machine.status()?;
     assert_eq!(status["policy"]["state"], "in-force", "{status}");
     assert_eq!(status["short_limits"], false, "{status}");
+
+    // debhelper compresses the longer ones.
+    let files = machine.run("dpkg -L session-timeout")?;
+    for guide in ["README", "SECURITY", "idle-sources", "threat-model"] {
+        let path = format!("/usr/share/doc/session-timeout/{guide}.md");
+        assert!(files.contains(&path), "{guide}: {files}");
+    }
     Ok(())
 }
 

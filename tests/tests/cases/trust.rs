@@ -125,7 +125,7 @@ pub(crate) fn a_policy_below_a_directory_of_somebody_else_is_refused_and_the_las
 ) -> Outcome {
     machine.policy(GOOD)?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    for (spoil, mend) in [
+    for (spoil, fix) in [
         (
             "chown alice /etc/session-timeout",
             "chown root:root /etc/session-timeout",
@@ -140,19 +140,19 @@ pub(crate) fn a_policy_below_a_directory_of_somebody_else_is_refused_and_the_las
         machine.run(&format!("echo 'grace = \"7s\"' >>{POLICY}"))?;
         let reload = machine.attempt(&format!("systemctl reload {UNIT}"))?;
         assert_ne!(reload.code, Some(0), "{spoil}");
-        assert_refused(machine, ssh.session(), "in-force", mend)?;
+        assert_refused(machine, ssh.session(), "in-force", fix)?;
         let check = machine.attempt("session-timeout check")?;
         assert_eq!(check.code, Some(2), "{}{}", check.stdout, check.stderr);
-        assert!(check.stderr.contains(mend), "{}", check.stderr);
+        assert!(check.stderr.contains(fix), "{}", check.stderr);
         let doctor = machine.attempt("session-timeout doctor")?;
-        assert!(doctor.stdout.contains(mend), "{}", doctor.stdout);
+        assert!(doctor.stdout.contains(fix), "{}", doctor.stdout);
         // A draft may lie in any directory.
         machine.run(&format!("session-timeout check {POLICY}"))?;
 
         machine.run(&format!("systemctl restart {UNIT}"))?;
         machine.wait_known(ssh.session())?;
-        assert_refused(machine, ssh.session(), "last-good", mend)?;
-        machine.run(mend)?;
+        assert_refused(machine, ssh.session(), "last-good", fix)?;
+        machine.run(fix)?;
         machine.write_policy(GOOD)?;
         machine.reload()?;
         assert_eq!(machine.status()?["policy"]["state"], "in-force");

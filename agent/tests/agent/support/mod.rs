@@ -1,6 +1,5 @@
-//! A system bus with logind and the daemon on it, and a bus of the user with Mutter or a
-//! notification server on it: the agent is their only client, and what it is told is all that it can
-//! tell them from real ones by.
+//! A fake system bus with logind and the daemon, and a fake session bus with Mutter or a
+//! notification server. The agent is their only client.
 
 mod server;
 
@@ -28,11 +27,11 @@ const LOGIND_PATH: &str = "/org/freedesktop/login1";
 const SESSION_PATH: &str = "/org/freedesktop/login1/session/c1";
 const USER_PATH: &str = "/org/freedesktop/login1/user/_1";
 
-/// Far longer than anything here takes.
-const BOUND: Duration = Duration::from_secs(20);
+/// Timeout for each wait, far longer than any of them takes.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the others on the bus do.
-pub(crate) struct World {
+/// The state of the fake peers.
+pub(crate) struct Peers {
     pub(crate) daemon: Daemon,
     pub(crate) session_type: &'static str,
     /// Whether logind still has the session.
@@ -40,7 +39,7 @@ pub(crate) struct World {
     /// Mutter's idle time.
     pub(crate) idle: Duration,
     pub(crate) notifications: Notifications,
-    /// What the daemon says became of the last session.
+    /// The daemon's reply about the end of the last session.
     pub(crate) last_ending: HashMap<&'static str, Variant<'static>>,
 }
 
@@ -59,27 +58,27 @@ pub(crate) enum Daemon {
     Taking,
     Taken,
     Refusing,
-    /// Does not know the session yet, so often.
+    /// Does not know the session for this number of calls.
     Unknowing(u32),
 }
 
-/// What the agent says to them.
+/// A call of the agent to a fake peer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Said {
-    /// To the bus, which has to say that it is nowhere.
-    WhereIsTheDaemon,
+pub(crate) enum Call {
+    /// To the bus, which replies that the daemon has no name.
+    FindDaemon,
     Attach(String, String),
     Idle(String),
     Active(String),
     IdleWatch(u64),
     ActiveWatch,
-    /// To the notification server, in whose place it shows what.
+    /// To the notification server: the replaced id, the summary and the body.
     Show(u32, String, String),
     Close(u32),
     Stay(String),
     /// That the user was told of the last session.
     Told(String),
-    /// With or without leave to ask the user for a password.
+    /// With or without the flag that allows a password prompt.
     Extend(String, Interaction),
     /// To logind.
     Terminate(String),
@@ -91,18 +90,18 @@ pub(crate) enum Interaction {
     Unwanted,
 }
 
-type Shared = Arc<Mutex<World>>;
+type Shared = Arc<Mutex<Peers>>;
 
-/// The agent's connections to the bus of the user.
+/// The agent's connections to the session bus.
 type Users = Arc<Mutex<Vec<Connection>>>;
 
-/// The agent and everybody it speaks with.
-pub(crate) struct Stage {
+/// The agent and its fake peers.
+pub(crate) struct Harness {
     pub(crate) agent: Child,
     system: Connection,
     user: Users,
-    world: Shared,
-    said: mpsc::UnboundedReceiver<Said>,
+    peers: Shared,
+    said: mpsc::UnboundedReceiver<Call>,
     _dir: tempfile::TempDir,
 }
 
@@ -110,14 +109,14 @@ pub(crate) struct Stage {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Desktop {
     Mutter,
-    /// With a notification server, or room for one.
+    /// With a notification server, or without one yet.
     Notifications,
     Nothing,
 }
 
-impl Stage {
+impl Harness {
     /// Starts the agent.
-    pub(crate) async fn set(desktop: Desktop, world: World, arguments: &[&str]) -> Self {
+    pub(crate) async fn start(desktop: Desktop, peers: Peers, arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listen = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
         let at = |name: &str| format!("unix:path={}", dir.path().join(name).display());
@@ -134,11 +133,11 @@ impl Stage {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let world = Arc::new(Mutex::new(world));
-        let (saying, said) = mpsc::unbounded_channel();
+        let peers = Arc::new(Mutex::new(peers));
+        let (calls, said) = mpsc::unbounded_channel();
         let server = || Server {
-            world: Arc::clone(&world),
-            saying: saying.clone(),
+            peers: Arc::clone(&peers),
+            calls: calls.clone(),
         };
         let system = soon(connect(&into_tokio(system), server(), desktop)).await;
         let users = Users::default();
@@ -154,22 +153,22 @@ impl Stage {
             agent,
             system,
             user: users,
-            world,
+            peers,
             said,
             _dir: dir,
         }
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        lock(&self.world)
+    pub(crate) fn peers(&self) -> MutexGuard<'_, Peers> {
+        lock(&self.peers)
     }
 
-    /// What the agent says next.
-    pub(crate) async fn said(&mut self) -> Said {
+    /// The next call of the agent.
+    pub(crate) async fn next_call(&mut self) -> Call {
         soon(self.said.recv()).await.unwrap()
     }
 
-    /// The daemon has a new name on the bus, or none any more.
+    /// The daemon's name has a new owner, or none any more.
     pub(crate) async fn daemon_is(&self, owner: Option<&str>) {
         let signal = Message::signal(
             "/org/freedesktop/DBus",
@@ -182,7 +181,7 @@ impl Stage {
         self.system.send(&signal).await.unwrap();
     }
 
-    /// Somebody says that logind has removed the session.
+    /// A peer other than logind signals that the session was removed.
     pub(crate) async fn session_removed(&self) {
         let interface = "org.freedesktop.login1.Manager";
         let signal = Message::signal(LOGIND_PATH, interface, "SessionRemoved");
@@ -202,12 +201,12 @@ impl Stage {
     async fn tell_user(&self, signal: &Message) {
         let users = self.user.lock().unwrap().clone();
         for user in users {
-            // One that was only to look for Mutter is gone.
+            // A connection that only searched for Mutter is closed.
             let _ = user.send(signal).await;
         }
     }
 
-    /// Somebody has a new name on the bus of the user, or none any more.
+    /// A name on the session bus has a new owner, or none any more.
     pub(crate) async fn user_name_is(&self, name: &str, owner: &str) {
         let path = "/org/freedesktop/DBus";
         let signal = Message::signal(path, "org.freedesktop.DBus", "NameOwnerChanged");
@@ -221,7 +220,7 @@ impl Stage {
         self.user_name_is("org.gnome.Mutter.IdleMonitor", "").await;
     }
 
-    /// Asks the agent for the idle time, in somebody's name; kind and seconds, or the error's name.
+    /// Calls `Idle` of the agent as `sender`: the kind and the idle time, or the name of the error.
     pub(crate) async fn ask(
         &self,
         sender: &str,
@@ -233,7 +232,7 @@ impl Stage {
         Ok((kind, Duration::from_micros(micros)))
     }
 
-    /// Calls the agent in somebody's name; the answer, or the error's name.
+    /// Calls the agent as `sender`: the reply, or the name of the error.
     pub(crate) async fn call<B>(
         &self,
         sender: &str,
@@ -266,7 +265,7 @@ impl Stage {
         Ok(reply)
     }
 
-    /// Waits until the agent ends; how, and what it has written to its standard error.
+    /// Waits until the agent exits: its status and its standard error.
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
         let status = soon(self.agent.wait()).await.unwrap();
         let mut text = String::new();
@@ -277,12 +276,12 @@ impl Stage {
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    let elapsed = format!("not within {} s", BOUND.as_secs());
-    tokio::time::timeout(BOUND, what).await.expect(&elapsed)
+    let elapsed = format!("not within {} s", TIMEOUT.as_secs());
+    tokio::time::timeout(TIMEOUT, what).await.expect(&elapsed)
 }
 
-fn lock(world: &Shared) -> MutexGuard<'_, World> {
-    world.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(peers: &Shared) -> MutexGuard<'_, Peers> {
+    peers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn into_tokio(listener: UnixListener) -> tokio::net::UnixListener {
@@ -290,7 +289,7 @@ fn into_tokio(listener: UnixListener) -> tokio::net::UnixListener {
     tokio::net::UnixListener::from_std(listener).unwrap()
 }
 
-/// The bus of the user.
+/// The session bus.
 async fn serve(listener: tokio::net::UnixListener, server: Server, desktop: Desktop, users: Users) {
     loop {
         let user = connect(&listener, server.clone(), desktop).await;
@@ -314,7 +313,7 @@ async fn connect(
         .serve_at("/org/sessiontimeout1", Manager(server.clone()))
         .serve_at(
             "/org/freedesktop/Notifications",
-            server::Desk::new(server.clone()),
+            server::NotificationServer::new(server.clone()),
         );
     let bus = match desktop {
         Desktop::Mutter => bus.serve_at(MUTTER_PATH, Mutter(server, 0)),
@@ -325,13 +324,13 @@ async fn connect(
 
 #[derive(Clone)]
 struct Server {
-    world: Shared,
-    saying: mpsc::UnboundedSender<Said>,
+    peers: Shared,
+    calls: mpsc::UnboundedSender<Call>,
 }
 
 impl Server {
-    fn note(&self, said: Said) {
-        let _ = self.saying.send(said);
+    fn note(&self, said: Call) {
+        let _ = self.calls.send(said);
     }
 }
 
@@ -349,13 +348,13 @@ impl Bus {
 
     fn get_name_owner(&self, name: &str) -> fdo::Result<String> {
         let (daemon, notifications) = {
-            let world = lock(&self.0.world);
-            (world.daemon, world.notifications)
+            let peers = lock(&self.0.peers);
+            (peers.daemon, peers.notifications)
         };
         let nobody = || Err(fdo::Error::NameHasNoOwner(name.to_owned()));
         match (name, daemon, notifications) {
             ("org.sessiontimeout1", Daemon::Absent, _) => {
-                self.0.note(Said::WhereIsTheDaemon);
+                self.0.note(Call::FindDaemon);
                 nobody()
             }
             (server::NAME, _, Notifications::Absent) => nobody(),
@@ -380,7 +379,7 @@ struct Logind(Server);
 impl Logind {
     fn get_session(&self, id: &str) -> fdo::Result<OwnedObjectPath> {
         let unknown = || fdo::Error::UnknownObject(format!("no session {id}"));
-        let there = id == "c1" && lock(&self.0.world).session;
+        let there = id == "c1" && lock(&self.0.peers).session;
         let path = there.then(|| OwnedObjectPath::try_from(SESSION_PATH).unwrap());
         path.ok_or_else(unknown)
     }
@@ -390,7 +389,7 @@ impl Logind {
     }
 
     fn terminate_session(&self, id: String) {
-        self.0.note(Said::Terminate(id));
+        self.0.note(Call::Terminate(id));
     }
 }
 
@@ -421,7 +420,7 @@ impl Session {
 
     #[zbus(property, name = "Type")]
     fn session_type(&self) -> String {
-        lock(&self.0.world).session_type.to_owned()
+        lock(&self.0.peers).session_type.to_owned()
     }
 
     #[zbus(property)]
@@ -436,12 +435,12 @@ struct Manager(Server);
 #[zbus::interface(name = "org.sessiontimeout1.Manager")]
 impl Manager {
     fn attach_agent(&self, session: String, source: String) -> fdo::Result<bool> {
-        self.0.note(Said::Attach(session, source));
-        let mut world = lock(&self.0.world);
-        match world.daemon {
+        self.0.note(Call::Attach(session, source));
+        let mut peers = lock(&self.0.peers);
+        match peers.daemon {
             Daemon::Unknowing(0) | Daemon::Taking => Ok(true),
             Daemon::Unknowing(times) => {
-                world.daemon = Daemon::Unknowing(times - 1);
+                peers.daemon = Daemon::Unknowing(times - 1);
                 Err(fdo::Error::InvalidArgs("no such session".to_owned()))
             }
             Daemon::Taken => Ok(false),
@@ -452,23 +451,23 @@ impl Manager {
     }
 
     fn became_idle(&self, session: String) {
-        self.0.note(Said::Idle(session));
+        self.0.note(Call::Idle(session));
     }
 
     fn became_active(&self, session: String) {
-        self.0.note(Said::Active(session));
+        self.0.note(Call::Active(session));
     }
 
     fn stay(&self, session: String) {
-        self.0.note(Said::Stay(session));
+        self.0.note(Call::Stay(session));
     }
 
     fn last_ending(&self, _session: &str) -> HashMap<&'static str, Variant<'static>> {
-        lock(&self.0.world).last_ending.clone()
+        lock(&self.0.peers).last_ending.clone()
     }
 
     fn ending_told(&self, session: String) {
-        self.0.note(Said::Told(session));
+        self.0.note(Call::Told(session));
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "what zbus hands over")]
@@ -483,7 +482,7 @@ impl Manager {
         } else {
             Interaction::Unwanted
         };
-        self.0.note(Said::Extend(session, interaction));
+        self.0.note(Call::Extend(session, interaction));
         Err(fdo::Error::InvalidArgs(
             "all of them are \u{1b}used up".to_owned(),
         ))
@@ -492,24 +491,24 @@ impl Manager {
 
 const MUTTER_PATH: &str = "/org/gnome/Mutter/IdleMonitor/Core";
 
-/// With the number of the last watch.
+/// With the id of the last watch.
 struct Mutter(Server, u32);
 
 #[zbus::interface(name = "org.gnome.Mutter.IdleMonitor")]
 impl Mutter {
     fn get_idletime(&self) -> u64 {
-        let idle = lock(&self.0.world).idle;
+        let idle = lock(&self.0.peers).idle;
         u64::try_from(idle.as_millis()).unwrap()
     }
 
     fn add_idle_watch(&mut self, interval: u64) -> u32 {
-        self.0.note(Said::IdleWatch(interval));
+        self.0.note(Call::IdleWatch(interval));
         self.1 += 1;
         self.1
     }
 
     fn add_user_active_watch(&mut self) -> u32 {
-        self.0.note(Said::ActiveWatch);
+        self.0.note(Call::ActiveWatch);
         self.1 += 1;
         self.1
     }
@@ -517,8 +516,8 @@ impl Mutter {
     fn remove_watch(&self, _id: u32) {}
 }
 
-impl World {
-    /// A session of this type, and this daemon.
+impl Peers {
+    /// A session of this type, and a daemon that does this.
     pub(crate) fn with(session_type: &'static str, daemon: Daemon) -> Self {
         Self {
             daemon,

@@ -1,4 +1,4 @@
-//! A notification server.
+//! A fake notification server.
 
 use std::collections::HashMap;
 use std::future;
@@ -6,21 +6,21 @@ use std::future;
 use zbus::Message;
 use zbus::wire::OwnedVariant;
 
-use super::{Notifications, SERVER, Said, Server, Stage, lock};
+use super::{Call, Harness, Notifications, SERVER, Server, lock};
 
 pub(super) const NAME: &str = "org.freedesktop.Notifications";
 
-/// With the number of the last notification.
-pub(super) struct Desk(Server, u32);
+/// With the id of the last notification.
+pub(super) struct NotificationServer(Server, u32);
 
-impl Desk {
+impl NotificationServer {
     pub(super) fn new(server: Server) -> Self {
         Self(server, 0)
     }
 }
 
 #[zbus::interface(name = "org.freedesktop.Notifications")]
-impl Desk {
+impl NotificationServer {
     fn get_capabilities(&self) -> Vec<&str> {
         vec!["actions", "body", "body-markup"]
     }
@@ -37,10 +37,10 @@ impl Desk {
         _hints: HashMap<String, OwnedVariant>,
         _expires: i32,
     ) -> u32 {
-        if lock(&self.0.world).notifications == Notifications::Hanging {
+        if lock(&self.0.peers).notifications == Notifications::Hanging {
             future::pending::<()>().await;
         }
-        self.0.note(Said::Show(replaced, summary, body));
+        self.0.note(Call::Show(replaced, summary, body));
         if replaced == 0 {
             self.1 += 1;
             self.1
@@ -50,14 +50,14 @@ impl Desk {
     }
 
     fn close_notification(&self, id: u32) {
-        self.0.note(Said::Close(id));
+        self.0.note(Call::Close(id));
     }
 }
 
-impl Stage {
-    /// A notification server comes.
+impl Harness {
+    /// A notification server starts.
     pub(crate) async fn server_comes(&self) {
-        self.world().notifications = Notifications::Shown;
+        self.peers().notifications = Notifications::Shown;
         self.user_name_is(NAME, SERVER).await;
     }
 

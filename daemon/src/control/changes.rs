@@ -1,0 +1,254 @@
+//! What has changed about each session other than by the passing of time: for clients that show the
+//! remaining time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use session_timeout_policy::{
+    BootTime, EndAction, Engine, Extensions, LimitKind, Phase, SessionKey, View,
+};
+
+/// An end that moves by less has not moved: what is told of idle time is a moment old each time,
+/// and never by the same moment.
+const JITTER: Duration = Duration::from_secs(1);
+
+/// What was last told of all sessions.
+pub(crate) struct Changes {
+    /// In boxes, because the nodes of the map are half empty.
+    told: BTreeMap<String, Box<Shown>>,
+    revision: u64,
+}
+
+/// What is shown of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    key: SessionKey,
+    phase: Phase,
+    end: Option<(LimitKind, BootTime)>,
+    length: Option<Duration>,
+    action: Option<EndAction>,
+    rule: Option<String>,
+    locked: bool,
+    /// How often the limit may yet be put off, and by how much.
+    extensions: Option<(u32, Duration)>,
+}
+
+impl Changes {
+    /// Nothing is news yet.
+    pub(crate) fn new(engine: &Engine) -> Self {
+        let mut changes = Self {
+            told: BTreeMap::new(),
+            revision: engine.revision(),
+        };
+        changes.compare(engine);
+        changes
+    }
+
+    /// The ids of the sessions that have changed since the last call, of people's.
+    pub(crate) fn since(&mut self, engine: &Engine) -> Vec<String> {
+        if self.revision == engine.revision() {
+            return Vec::new();
+        }
+        self.revision = engine.revision();
+        self.compare(engine)
+    }
+
+    fn compare(&mut self, engine: &Engine) -> Vec<String> {
+        let mut changed = Vec::new();
+        let people = |session: &View<'_>| session.facts.class.is_login_of_a_person();
+        for session in engine.sessions().filter(people) {
+            let now = Shown::of(&session);
+            let told = self.told.get(&session.facts.key.id);
+            if told.is_none_or(|told| told.differs(&now)) {
+                changed.push(session.facts.key.id.clone());
+                self.told
+                    .insert(session.facts.key.id.clone(), Box::new(now));
+            }
+        }
+        self.told.retain(|id, _| {
+            let stays = engine.session(id).is_some();
+            if !stays {
+                changed.push(id.clone());
+            }
+            stays
+        });
+        changed
+    }
+}
+
+impl Shown {
+    fn of(session: &View<'_>) -> Self {
+        let extensions = session.extensions();
+        let left = |all: Extensions| (all.times.saturating_sub(session.granted.times), all.by);
+        let length = |(limit, _)| session.length(limit);
+        Self {
+            key: session.facts.key.clone(),
+            phase: session.phase,
+            end: session.next_end,
+            length: session.next_end.and_then(length),
+            locked: session.locking.locked,
+            action: session.limits.map(|limits| limits.end_action),
+            rule: match session.next_end {
+                Some((limit, _)) => session.rule_for(limit),
+                None => session.rule,
+            }
+            .map(str::to_owned),
+            extensions: extensions.map(left),
+        }
+    }
+
+    fn differs(&self, now: &Self) -> bool {
+        let moved = match (self.end, now.end) {
+            (Some((limit, then)), Some((other, now))) => {
+                limit != other || then.since(now).max(now.since(then)) >= JITTER
+            }
+            (then, now) => then != now,
+        };
+        let same_end = Self {
+            end: now.end,
+            ..self.clone()
+        };
+        moved || same_end != *now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use session_timeout_policy::{
+        Event, Hint, Leads, Limit, Limits, Policy, Reading, SessionClass, SessionFacts,
+        SessionType, Uid,
+    };
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn at(seconds: u64) -> BootTime {
+        BootTime::from_micros(seconds * 1_000_000)
+    }
+
+    fn key() -> SessionKey {
+        SessionKey {
+            id: "c1".into(),
+            stamp: 1,
+        }
+    }
+
+    fn login(class: SessionClass) -> Event {
+        Event::SessionSeen(SessionFacts {
+            key: key(),
+            user: "alice".into(),
+            uid: Uid::new(1000),
+            class,
+            session_type: SessionType::Wayland,
+            leader: None,
+            service: None,
+            remote_host: None,
+            terminal: None,
+            seat: None,
+            started: at(0),
+            keeper: session_timeout_policy::Keeper::Logind,
+            invocation: None,
+            audit: None,
+        })
+    }
+
+    fn limit(length: Duration) -> Limit {
+        Limit {
+            length,
+            leads: Leads::new([Duration::from_secs(60)]),
+        }
+    }
+
+    fn policy() -> Policy {
+        Policy::of(Some(Limits {
+            absolute: limit(2 * HOUR),
+            inactivity: Some(limit(HOUR)),
+            extensions: Extensions {
+                times: 2,
+                by: HOUR / 2,
+            },
+            ..Limits::default()
+        }))
+    }
+
+    struct Case(Engine, Changes);
+
+    impl Case {
+        fn new() -> Self {
+            let engine = Engine::new(at(0), policy());
+            let changes = Changes::new(&engine);
+            Self(engine, changes)
+        }
+
+        fn news(&mut self, seconds: u64, event: Event) -> usize {
+            let _ = self.0.handle(at(seconds), event);
+            self.1.since(&self.0).len()
+        }
+
+        fn at(&mut self, seconds: u64) -> usize {
+            let _ = self.0.handle_timeout(at(seconds));
+            self.1.since(&self.0).len()
+        }
+    }
+
+    fn idle_since(micros: u64) -> Event {
+        let reading = Reading {
+            agent: Some(Hint::IdleSince(BootTime::from_micros(micros))),
+            ..Reading::default()
+        };
+        Event::Probed(key(), reading)
+    }
+
+    #[test]
+    fn a_beginning_a_warning_input_an_extension_a_lock_and_an_end_are_news() {
+        let mut case = Case::new();
+        assert_eq!(case.news(0, login(SessionClass::User)), 1);
+        assert_eq!(case.at(3540), 0, "a look");
+        assert_eq!(case.news(3540, idle_since(0)), 1, "warned");
+        assert_eq!(case.news(3550, Event::ActivitySeen(key())), 1, "withdrawn");
+        assert_eq!(case.news(3560, Event::Locked(key())), 1);
+        assert_eq!(case.news(3570, Event::Unlocked(key())), 1);
+        assert_eq!(case.news(3580, Event::ExtensionAsked(key())), 1);
+        let mut gentler = policy();
+        if let Some(limits) = &mut gentler.default {
+            limits.end_action = EndAction::HangUp;
+        }
+        assert_eq!(
+            case.news(3585, Event::PolicyReplaced(gentler)),
+            1,
+            "another end"
+        );
+        assert_eq!(case.news(3590, Event::PolicyReplaced(Policy::of(None))), 1);
+        assert_eq!(case.news(3600, Event::SessionGone("c1".into())), 1);
+        assert_eq!(case.news(3600, Event::SessionGone("c1".into())), 0);
+    }
+
+    #[test]
+    fn time_that_goes_on_is_no_news() {
+        let mut case = Case::new();
+        assert_eq!(case.news(0, login(SessionClass::User)), 1);
+        assert_eq!(case.at(600), 0);
+        assert_eq!(case.news(700, login(SessionClass::User)), 0);
+        assert_eq!(case.news(800, Event::PolicyReplaced(policy())), 0);
+        assert_eq!(Changes::new(&case.0).since(&case.0), [""; 0]);
+    }
+
+    #[test]
+    fn an_end_that_trembles_has_not_moved_and_one_that_creeps_has() {
+        let mut case = Case::new();
+        let _ = case.news(0, login(SessionClass::User));
+        let base = 600_000_000;
+        assert_eq!(case.news(1000, idle_since(base)), 1);
+        assert_eq!(case.news(1001, idle_since(base + 400_000)), 0);
+        assert_eq!(case.news(1002, idle_since(base + 800_000)), 0);
+        assert_eq!(case.news(1003, idle_since(base + 1_200_000)), 1);
+    }
+
+    #[test]
+    fn what_no_person_logged_in_to_is_no_news() {
+        let mut case = Case::new();
+        assert_eq!(case.news(0, login(SessionClass::Greeter)), 0);
+        assert_eq!(case.news(1, Event::SessionGone("c1".into())), 0);
+    }
+}

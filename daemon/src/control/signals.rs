@@ -1,0 +1,165 @@
+//! The signal `SessionChanged`: no more than one each second and session.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use session_timeout_protocol::bus::manager;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use zbus::object_server::SignalEmitter;
+
+use super::Manager;
+use crate::bus::PublicBus;
+
+/// Two signals about one session are at least so far apart.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The sessions with a change that was not signalled yet. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct ChangedSessions(Arc<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    ids: Mutex<BTreeSet<String>>,
+    woken: Notify,
+}
+
+impl ChangedSessions {
+    /// Something has changed of these. Never waits.
+    pub(crate) fn tell(&self, ids: Vec<String>) {
+        if ids.is_empty() {
+            return;
+        }
+        let waiting = self.0.ids.lock();
+        waiting.unwrap_or_else(PoisonError::into_inner).extend(ids);
+        self.0.woken.notify_one();
+    }
+
+    /// Waits for the next ones. Cancel safe.
+    async fn next(&self) -> BTreeSet<String> {
+        self.0.woken.notified().await;
+        let waiting = self.0.ids.lock();
+        std::mem::take(&mut *waiting.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Signals what has changed, for ever; while the bus is away, to nobody.
+pub(crate) async fn emit_changes(changed: ChangedSessions, bus: PublicBus) {
+    let mut limiter = RateLimiter::default();
+    loop {
+        let due = limiter.next();
+        tokio::select! {
+            ids = changed.next() => limiter.changed(ids),
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+        }
+        for id in limiter.due(Instant::now()) {
+            let connection = bus.borrow().clone();
+            let Some(connection) = connection else {
+                continue;
+            };
+            if let Err(error) = signal(&connection, &id).await {
+                log::debug!("cannot signal a change of session {id}: {error}");
+            }
+        }
+    }
+}
+
+async fn signal(connection: &zbus::Connection, id: &str) -> zbus::Result<()> {
+    Manager::session_changed(&SignalEmitter::new(connection, manager::PATH)?, id).await
+}
+
+/// When each session may be told of.
+#[derive(Default)]
+struct RateLimiter(HashMap<String, SignalState>);
+
+#[derive(Clone, Copy, Default)]
+struct SignalState {
+    last: Option<Instant>,
+    /// Something has changed since.
+    stale: bool,
+}
+
+impl SignalState {
+    /// When it is to be told, if it is.
+    fn when(self) -> Option<Option<Instant>> {
+        self.stale
+            .then(|| self.last.map(|last| last + MIN_INTERVAL))
+    }
+}
+
+impl RateLimiter {
+    fn changed(&mut self, ids: BTreeSet<String>) {
+        for id in ids {
+            self.0.entry(id).or_default().stale = true;
+        }
+    }
+
+    /// When the next one is due, of those that have to wait.
+    fn next(&self) -> Option<Instant> {
+        self.0.values().filter_map(|told| told.when()?).min()
+    }
+
+    /// The sessions to tell of now.
+    fn due(&mut self, now: Instant) -> Vec<String> {
+        let mut due = Vec::new();
+        for (id, told) in &mut self.0 {
+            if told.when().is_some_and(|at| at.is_none_or(|at| at <= now)) {
+                due.push(id.clone());
+                *told = SignalState {
+                    last: Some(now),
+                    stale: false,
+                };
+            }
+        }
+        // Those that may be told of at once need not be remembered.
+        self.0.retain(|_, told| {
+            told.stale || told.last.is_some_and(|last| last + MIN_INTERVAL > now)
+        });
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+        ids.map(str::to_owned).into()
+    }
+
+    #[test]
+    fn many_changes_are_one_signal_at_once_and_one_a_second_later() {
+        let (mut limiter, start) = (RateLimiter::default(), Instant::now());
+        let mut told = 0;
+        for moment in 0..100 {
+            limiter.changed(ids(["c1"]));
+            told += limiter.due(start + moment * MIN_INTERVAL / 200).len();
+        }
+        assert_eq!(told, 1);
+        // The last change is told, and not lost.
+        assert_eq!(limiter.next(), Some(start + MIN_INTERVAL));
+        assert_eq!(limiter.due(start + MIN_INTERVAL), ["c1"]);
+        assert_eq!(limiter.next(), None);
+    }
+
+    #[test]
+    fn sessions_do_not_wait_for_each_other_and_are_forgotten() {
+        let (mut limiter, start) = (RateLimiter::default(), Instant::now());
+        limiter.changed(ids(["c1"]));
+        assert_eq!(limiter.due(start), ["c1"]);
+        limiter.changed(ids(["c1", "c2"]));
+        assert_eq!(limiter.due(start + MIN_INTERVAL / 2), ["c2"]);
+        assert_eq!(limiter.due(start + MIN_INTERVAL), ["c1"]);
+        assert_eq!(limiter.due(start + 3 * MIN_INTERVAL), [""; 0]);
+        assert!(limiter.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn news_that_come_before_somebody_listens_are_not_lost() {
+        let changed = ChangedSessions::default();
+        changed.tell(vec!["c1".to_owned()]);
+        changed.tell(vec!["c2".to_owned(), "c1".to_owned()]);
+        assert_eq!(changed.next().await, ids(["c1", "c2"]));
+    }
+}

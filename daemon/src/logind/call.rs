@@ -1,0 +1,74 @@
+//! Calls of methods of logind's manager, and the meaning of its errors.
+
+use zbus::DBusError as _;
+
+use super::MANAGER;
+use crate::bus::Link;
+
+pub(super) async fn manage<B>(link: &Link, method: &str, body: &B) -> zbus::Result<()>
+where
+    B: serde::Serialize + zbus::wire::DynamicType,
+{
+    link.call(MANAGER, method, body).await.map(drop)
+}
+
+pub(super) fn is_unknown(error: &zbus::Error) -> bool {
+    name_of(error).is_some_and(|name| {
+        name == "org.freedesktop.login1.NoSuchSession"
+            || name == "org.freedesktop.DBus.Error.UnknownObject"
+    })
+}
+
+/// Whether logind itself has refused, and not the way to it: it speaks of errors of its own, and
+/// of access that is denied.
+pub(crate) fn answered(error: &zbus::Error) -> bool {
+    name_of(error).is_some_and(|name| {
+        name.starts_with("org.freedesktop.login1.")
+            || name.starts_with("org.freedesktop.systemd1.")
+            || name.ends_with(".AccessDenied")
+    })
+}
+
+/// The name of the error that was the answer. zbus has a type of its own for the names that
+/// D-Bus itself defines.
+fn name_of(error: &zbus::Error) -> Option<String> {
+    match error {
+        zbus::Error::MethodError(name, ..) => Some(name.to_string()),
+        zbus::Error::FDO(error) => Some(error.name().to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zbus::Message;
+
+    use super::*;
+
+    /// The error as it comes from the bus.
+    fn refused(name: &'static str) -> zbus::Error {
+        let call = Message::method_call("/org/freedesktop/login1", "GetSession");
+        let call = call.build(&()).unwrap();
+        let reply = Message::error(&call.header(), name);
+        reply.build(&("no",)).unwrap().into()
+    }
+
+    #[test]
+    fn what_logind_does_not_have_is_told_from_what_it_does_not_do() {
+        let unknown = |name| is_unknown(&refused(name));
+        assert!(unknown("org.freedesktop.login1.NoSuchSession"));
+        assert!(unknown("org.freedesktop.DBus.Error.UnknownObject"));
+        assert!(!unknown("org.freedesktop.DBus.Error.NoReply"));
+        assert!(!is_unknown(&zbus::Error::Failure("no".to_owned())));
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_bus_that_does_not_answer() {
+        let answered = |name| answered(&refused(name));
+        assert!(answered("org.freedesktop.login1.NotSupported"));
+        assert!(answered("org.freedesktop.systemd1.NoSuchUnit"));
+        assert!(answered("org.freedesktop.DBus.Error.AccessDenied"));
+        assert!(!answered("org.freedesktop.DBus.Error.ServiceUnknown"));
+        assert!(!answered("org.freedesktop.DBus.Error.NoReply"));
+    }
+}

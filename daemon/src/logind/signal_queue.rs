@@ -1,0 +1,222 @@
+//! What logind has signalled and nobody has dealt with yet.
+//!
+//! Some of it any user can cause as fast as the bus allows, and each piece may take a question, so
+//! what says the same of one session is kept once: how much waits is bounded by how many sessions
+//! there are.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use zbus::wire::OwnedObjectPath;
+
+use super::signals::Signal;
+use crate::input::LockHint;
+
+/// More than a lock and an unlock, in the order that they came in, say nothing more.
+const HINTS_MAX: usize = 2;
+
+/// The signals that wait. Added to at any time, taken out by one task.
+#[derive(Default)]
+pub(super) struct SignalQueue {
+    waiting: Mutex<Waiting>,
+    woken: Notify,
+}
+
+impl SignalQueue {
+    /// Never waits.
+    pub(super) fn add(&self, signal: Signal) {
+        self.waiting().add(signal);
+        self.woken.notify_one();
+    }
+
+    /// Waits for the next one. Cancel safe.
+    pub(super) async fn next(&self) -> Signal {
+        loop {
+            if let Some(signal) = self.waiting().take() {
+                return signal;
+            }
+            self.woken.notified().await;
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    stopped: bool,
+    started: bool,
+    /// Of the session whose turn it is.
+    next: VecDeque<Signal>,
+    /// The others with signals, the longest waiting first.
+    order: VecDeque<String>,
+    pending: HashMap<String, SessionSignals>,
+}
+
+/// What is new of the session with one id. A removal comes first: what was queued before it is
+/// gone with it, and what was queued after it is of another session.
+#[derive(Default)]
+struct SessionSignals {
+    removed: bool,
+    appeared: Option<OwnedObjectPath>,
+    hints: VecDeque<LockHint>,
+}
+
+impl Waiting {
+    fn add(&mut self, signal: Signal) {
+        match signal {
+            Signal::Appeared(id, path) => self.of(id).appeared = Some(path),
+            Signal::LockHint(id, hint) => self.of(id).hint(hint),
+            Signal::Removed(id) => {
+                *self.of(id) = SessionSignals {
+                    removed: true,
+                    ..SessionSignals::default()
+                };
+            }
+            // Its sessions are listed afresh.
+            Signal::Started => {
+                *self = Self {
+                    stopped: self.stopped,
+                    started: true,
+                    ..Self::default()
+                };
+            }
+            Signal::Stopped => {
+                *self = Self {
+                    stopped: true,
+                    ..Self::default()
+                };
+            }
+        }
+    }
+
+    fn of(&mut self, id: String) -> &mut SessionSignals {
+        if !self.pending.contains_key(&id) {
+            self.order.push_back(id.clone());
+        }
+        self.pending.entry(id).or_default()
+    }
+
+    fn take(&mut self) -> Option<Signal> {
+        if std::mem::take(&mut self.stopped) {
+            return Some(Signal::Stopped);
+        }
+        if std::mem::take(&mut self.started) {
+            return Some(Signal::Started);
+        }
+        if self.next.is_empty() {
+            // What is queued of this session from now on waits behind the others.
+            let id = self.order.pop_front()?;
+            self.next = self.pending.remove(&id)?.into_signals(&id);
+        }
+        self.next.pop_front()
+    }
+}
+
+impl SessionSignals {
+    fn hint(&mut self, hint: LockHint) {
+        if self.hints.back() == Some(&hint) {
+            return;
+        }
+        self.hints.push_back(hint);
+        if self.hints.len() > HINTS_MAX {
+            self.hints.pop_front();
+        }
+    }
+
+    fn into_signals(self, id: &str) -> VecDeque<Signal> {
+        let id = || id.to_owned();
+        let removed = self.removed.then(|| Signal::Removed(id()));
+        let appeared = self.appeared.map(|path| Signal::Appeared(id(), path));
+        let hints = self.hints.into_iter();
+        let hints = hints.map(|hint| Signal::LockHint(id(), hint));
+        removed.into_iter().chain(appeared).chain(hints).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn appeared(id: &str) -> Signal {
+        let path = format!("/org/freedesktop/login1/session/{id}");
+        let path = OwnedObjectPath::try_from(path).unwrap();
+        Signal::Appeared(id.to_owned(), path)
+    }
+
+    fn removed(id: &str) -> Signal {
+        Signal::Removed(id.to_owned())
+    }
+
+    fn hint(id: &str, hint: LockHint) -> Signal {
+        Signal::LockHint(id.to_owned(), hint)
+    }
+
+    fn heard(signals: impl IntoIterator<Item = Signal>) -> Vec<Signal> {
+        let mut waiting = Waiting::default();
+        signals.into_iter().for_each(|signal| waiting.add(signal));
+        std::iter::from_fn(|| waiting.take()).collect()
+    }
+
+    #[test]
+    fn many_signals_about_one_session_are_one_question_and_holds_up_no_other() {
+        let many = (0..10_000).map(|_| appeared("c1"));
+        let said = heard(many.chain([appeared("c2"), appeared("c1")]));
+        assert_eq!(said, [appeared("c1"), appeared("c2")]);
+    }
+
+    #[test]
+    fn a_session_is_described_before_its_removal_or_not_at_all() {
+        let said = heard([appeared("c1"), removed("c1")]);
+        assert_eq!(said, [removed("c1")]);
+        // Another session by the same name.
+        let said = heard([appeared("c1"), removed("c1"), appeared("c1")]);
+        assert_eq!(said, [removed("c1"), appeared("c1")]);
+    }
+
+    #[test]
+    fn the_last_lock_and_unlock_are_told_in_their_order() {
+        use LockHint::{Locked, Unlocked};
+        let many = [Locked, Unlocked, Locked, Locked, Unlocked].map(|one| hint("c1", one));
+        assert_eq!(heard(many), [hint("c1", Locked), hint("c1", Unlocked)]);
+        let said = heard([hint("c1", Unlocked), appeared("c1"), hint("c1", Locked)]);
+        let expected = [appeared("c1"), hint("c1", Unlocked), hint("c1", Locked)];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_restart_of_logind_outdates_what_it_said_before() {
+        let said = heard([
+            removed("c1"),
+            Signal::Stopped,
+            appeared("c1"),
+            Signal::Started,
+            appeared("c2"),
+        ]);
+        assert_eq!(said, [Signal::Stopped, Signal::Started, appeared("c2")]);
+    }
+
+    #[test]
+    fn who_has_always_something_new_does_not_keep_the_others_waiting() {
+        let mut waiting = Waiting::default();
+        waiting.add(appeared("c1"));
+        waiting.add(appeared("c2"));
+        assert_eq!(waiting.take(), Some(appeared("c1")));
+        waiting.add(appeared("c1"));
+        assert_eq!(waiting.take(), Some(appeared("c2")));
+        assert_eq!(waiting.take(), Some(appeared("c1")));
+        assert_eq!(waiting.take(), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_heard_before_somebody_waits_is_not_lost() {
+        let queue = SignalQueue::default();
+        queue.add(appeared("c1"));
+        queue.add(appeared("c2"));
+        assert_eq!(queue.next().await, appeared("c1"));
+        assert_eq!(queue.next().await, appeared("c2"));
+    }
+}

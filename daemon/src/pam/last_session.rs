@@ -1,0 +1,312 @@
+//! The last session of each user that was ended, to be told of at the next login, once.
+//!
+//! A user who comes back to an ended session finds nothing: the terminal is closed, the screen is
+//! that of the login. So the next login says what happened. A login without a terminal, such as a
+//! transfer, shows nobody anything, and does not use it up. A desktop's agent asks, and says when it
+//! has shown it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use session_timeout_policy::{Uid, WallTime};
+use session_timeout_protocol::bus::last_ending;
+use session_timeout_texts::{Cause, Language, Sentence, sanitize};
+use zbus::wire::Variant;
+
+use crate::sys::atomic_file::{Outlives, replace};
+
+/// What is older has nothing to say to anybody.
+const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Users whose last session is kept; the oldest is forgotten first.
+const USERS_MAX: usize = 4096;
+
+/// What an agent is told of an ending.
+pub(crate) type Dict = HashMap<&'static str, Variant<'static>>;
+
+/// What became of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastSession {
+    /// Where it was: a terminal or a seat.
+    place: Option<String>,
+    /// When it was ended, on the wall clock, in microseconds.
+    at: u64,
+    #[serde(with = "CauseWord")]
+    cause: Cause,
+    /// How long the limit was.
+    length: Duration,
+}
+
+/// The words for it in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Cause", rename_all = "kebab-case")]
+enum CauseWord {
+    Login,
+    Unlock,
+    Input,
+}
+
+impl LastSession {
+    pub(crate) fn new(place: Option<String>, at: WallTime, cause: Cause, length: Duration) -> Self {
+        Self {
+            place,
+            at: at.as_micros(),
+            cause,
+            length,
+        }
+    }
+
+    /// The same for an agent, by name. Empty is that there is none.
+    fn dict(&self, now: WallTime) -> Dict {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let cause = match self.cause {
+            Cause::Login => "login",
+            Cause::Unlock => "unlock",
+            Cause::Input => "input",
+        };
+        let ago = now.since(WallTime::from_micros(self.at));
+        let mut row = HashMap::from([
+            (last_ending::AGO_USEC, Variant::from(micros(ago))),
+            (last_ending::CAUSE, Variant::from(cause)),
+            (last_ending::LENGTH_USEC, Variant::from(micros(self.length))),
+        ]);
+        let place = self.place.as_deref().map(sanitize);
+        row.extend(place.map(|place| (last_ending::PLACE, Variant::from(place))));
+        row
+    }
+
+    /// What is said of it.
+    fn told(&self, now: WallTime) -> Sentence<'_> {
+        Sentence::LastEnding {
+            place: self.place.as_deref(),
+            ago: now.since(WallTime::from_micros(self.at)),
+            cause: self.cause,
+            length: self.length,
+        }
+    }
+
+    fn is_old(&self, now: WallTime) -> bool {
+        now.since(WallTime::from_micros(self.at)) > AGE_MAX
+    }
+}
+
+/// The last sessions that somebody has yet to be told of. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct LastSessions(Arc<Mutex<Table>>);
+
+struct Table {
+    path: PathBuf,
+    by_user: BTreeMap<u32, LastSession>,
+    /// Whether there is one that is not in the file.
+    unsaved: bool,
+}
+
+impl LastSessions {
+    /// Those in this file; where it cannot be understood, none.
+    pub(crate) fn load(path: PathBuf) -> Self {
+        let by_user = match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
+                log::warn!("cannot use {}: {error}", path.display());
+                BTreeMap::new()
+            }),
+            Err(_) => BTreeMap::new(),
+        };
+        Self(Arc::new(Mutex::new(Table {
+            path,
+            by_user,
+            unsaved: false,
+        })))
+    }
+
+    /// A session of this user was ended. To be saved: thousands may end at the same time, and are
+    /// written once.
+    pub(crate) fn add(&self, user: Uid, ending: LastSession, now: WallTime) {
+        let mut table = self.table();
+        table.by_user.retain(|_, other| !other.is_old(now));
+        // The next stage of the same end: its terminals may be closed by now.
+        let known = table.by_user.get(&user.as_raw());
+        if known.is_some_and(|known| ending.place.is_none() && known.cause == ending.cause) {
+            return;
+        }
+        while table.by_user.len() >= USERS_MAX {
+            let oldest = table.by_user.iter().min_by_key(|(_, other)| other.at);
+            let Some(oldest) = oldest.map(|(user, _)| *user) else {
+                break;
+            };
+            table.by_user.remove(&oldest);
+        }
+        table.by_user.insert(user.as_raw(), ending);
+        table.unsaved = true;
+    }
+
+    /// Sets the terminal of this user's ending at this time, which is known only after the ending
+    /// was recorded. The caller saves.
+    pub(crate) fn set_place(&self, user: Uid, at: WallTime, place: String) {
+        let mut table = self.table();
+        let ending = table.by_user.get_mut(&user.as_raw());
+        if let Some(ending) = ending.filter(|ending| ending.at == at.as_micros()) {
+            ending.place = Some(place);
+            table.unsaved = true;
+        }
+    }
+
+    /// Writes down what was added.
+    pub(crate) fn save(&self) {
+        let mut table = self.table();
+        if table.unsaved {
+            table.save();
+        }
+    }
+
+    /// What this user is to be told, if anything.
+    pub(crate) fn line(&self, language: Language, user: Uid, now: WallTime) -> Option<String> {
+        let table = self.table();
+        let ending = table.by_user.get(&user.as_raw())?;
+        (!ending.is_old(now)).then(|| language.say(ending.told(now)))
+    }
+
+    /// The same, for an agent of this user.
+    pub(crate) fn dict_for(&self, user: Uid, now: WallTime) -> Dict {
+        let table = self.table();
+        let ending = table.by_user.get(&user.as_raw());
+        let ending = ending.filter(|ending| !ending.is_old(now));
+        ending.map(|ending| ending.dict(now)).unwrap_or_default()
+    }
+
+    /// This user has been told.
+    pub(crate) fn told(&self, user: Uid) {
+        let mut table = self.table();
+        if table.by_user.remove(&user.as_raw()).is_some() {
+            table.save();
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Nothing depends on it but a line for a user.
+    fn save(&mut self) {
+        self.unsaved = false;
+        let text = serde_json::to_vec(&self.by_user).map_err(io::Error::from);
+        let table = text.and_then(|text| replace(&self.path, &text, Outlives::Daemon));
+        if let Err(error) = table {
+            log::warn!("cannot keep {}: {error}", self.path.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 24 * 3600;
+    const ALICE: Uid = Uid::new(1000);
+
+    fn wall(secs: u64) -> WallTime {
+        WallTime::from_micros((1_800_000_000 + secs) * 1_000_000)
+    }
+
+    fn ending(secs: u64) -> LastSession {
+        let length = Duration::from_secs(900);
+        LastSession::new(Some("pts/3".to_owned()), wall(secs), Cause::Input, length)
+    }
+
+    #[test]
+    fn the_next_login_is_told_where_when_and_why_and_the_one_after_it_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("last_sessions.json");
+        let last_sessions = LastSessions::load(path.clone());
+        last_sessions.add(ALICE, ending(0), wall(0));
+        last_sessions.save();
+        // The daemon may have been restarted meanwhile.
+        let last_sessions = LastSessions::load(path.clone());
+        assert_eq!(
+            last_sessions
+                .line(Language::English, ALICE, wall(7700))
+                .as_deref(),
+            Some("Your last session on pts/3 was ended 2 h ago, after 15 min without input.")
+        );
+        assert_eq!(
+            last_sessions.line(Language::English, Uid::new(1001), wall(0)),
+            None
+        );
+        last_sessions.told(ALICE);
+        assert_eq!(
+            LastSessions::load(path).line(Language::English, ALICE, wall(0)),
+            None
+        );
+    }
+
+    #[test]
+    fn where_an_ending_was_may_be_known_later_and_is_that_endings_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let last_sessions = LastSessions::load(dir.path().join("last_sessions.json"));
+        let length = Duration::from_secs(900);
+        last_sessions.add(
+            ALICE,
+            LastSession::new(None, wall(0), Cause::Input, length),
+            wall(0),
+        );
+        last_sessions.set_place(ALICE, wall(1), "pts/4".to_owned());
+        let line = || {
+            last_sessions
+                .line(Language::English, ALICE, wall(0))
+                .unwrap()
+        };
+        assert!(!line().contains("pts/"), "{}", line());
+        last_sessions.set_place(ALICE, wall(0), "pts/4".to_owned());
+        assert!(line().contains("pts/4"), "{}", line());
+    }
+
+    #[test]
+    fn what_is_a_month_old_is_not_told_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let last_sessions = LastSessions::load(dir.path().join("last_sessions.json"));
+        last_sessions.add(ALICE, ending(0), wall(0));
+        assert!(
+            last_sessions
+                .line(Language::English, ALICE, wall(29 * DAY))
+                .is_some()
+        );
+        assert_eq!(
+            last_sessions.line(Language::English, ALICE, wall(31 * DAY)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_understood_tells_nobody_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("last_sessions.json");
+        fs::write(&path, "{").unwrap();
+        assert_eq!(
+            LastSessions::load(path).line(Language::English, ALICE, wall(0)),
+            None
+        );
+    }
+
+    #[test]
+    fn no_more_users_are_kept_than_fit() {
+        let dir = tempfile::tempdir().unwrap();
+        let last_sessions = LastSessions::load(dir.path().join("last_sessions.json"));
+        {
+            let mut table = last_sessions.table();
+            for user in 0..u32::try_from(USERS_MAX).unwrap() {
+                table.by_user.insert(user, ending(u64::from(user)));
+            }
+        }
+        last_sessions.add(Uid::new(100_000), ending(9999), wall(9999));
+        assert_eq!(last_sessions.table().by_user.len(), USERS_MAX);
+        assert_eq!(
+            last_sessions.line(Language::English, Uid::new(0), wall(9999)),
+            None
+        );
+    }
+}

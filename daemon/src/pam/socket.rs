@@ -1,0 +1,238 @@
+//! The login socket: where PAM's word comes in.
+//!
+//! Only root can connect (mode 0600), and who connects is asked of the kernel all the same. A
+//! connection carries one message, has a second to do so, and is closed whatever comes of it: what
+//! one peer sends can never be of harm to another.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use listenfd::ListenFd;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{getsockopt, sockopt};
+use session_timeout_policy::Pid;
+use session_timeout_protocol::{FrameError, HEADER_LEN, Header, LOGIN_SOCKET, Reply, Request};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::input::Input;
+
+/// Connections that are served at once; the next ones wait in the socket's backlog.
+const CONNECTIONS_MAX: usize = 64;
+/// How long one connection may take. The module gives up after 250 ms.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a login waits for what we have to say to the user. Less than the module's patience, so
+/// that a login that logind is slow to tell of is still recorded.
+const REPLY_TIMEOUT: Duration = Duration::from_millis(150);
+/// The pause when no file descriptor is to be had for another connection.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The login socket: systemd's, or for trying things out one of our own.
+pub(crate) fn listener() -> io::Result<UnixListener> {
+    let listener = match ListenFd::from_env().take_unix_listener(0)? {
+        Some(inherited) => inherited,
+        None => bind(Path::new(LOGIN_SOCKET))?,
+    };
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+/// Serves the login socket for ever.
+pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let inputs = inputs.clone();
+                tokio::spawn(async move {
+                    // Either way the connection is closed here, and there is nothing more to say.
+                    let _ = tokio::time::timeout(CONNECTION_TIMEOUT, attend(stream, &inputs)).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                log::warn!("cannot accept a login connection: {error}");
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+}
+
+/// Takes one message from a connection.
+async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
+    let Some(peer) = Peer::of(&stream) else {
+        return;
+    };
+    let request = match read(&mut stream).await {
+        Ok(Some(request)) => request,
+        // Somebody connected and left without a word.
+        Ok(None) => return,
+        Err(error) => {
+            let _ = inputs.send(Input::FrameRejected(error)).await;
+            return;
+        }
+    };
+    let announcement = match request {
+        Request::Opened(opened) => {
+            // A login whose process has ended is none, and its pid may be somebody else's by now.
+            if peer.has_ended() {
+                return;
+            }
+            let (answer, answered) = oneshot::channel();
+            if inputs
+                .send(Input::Opened(opened, peer.pid, answer))
+                .await
+                .is_err()
+            {
+                return;
+            }
+            tokio::time::timeout(REPLY_TIMEOUT, answered)
+                .await
+                .ok()
+                .and_then(Result::ok)
+                .flatten()
+        }
+        Request::Closed(closed) => {
+            if inputs.send(Input::Closed(closed, peer.pid)).await.is_err() {
+                return;
+            }
+            None
+        }
+    };
+    if let Ok(frame) = (Reply::Recorded { announcement }).encode() {
+        // A module that has given up already is none of our troubles.
+        let _ = stream.write_all(&frame).await;
+    }
+}
+
+/// The process at the other end, by the kernel's word.
+struct Peer {
+    pid: Pid,
+    /// Names the process even when its pid is another's. Linux 6.5 and later.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Peer {
+    /// The peer, if it is root's.
+    fn of(stream: &UnixStream) -> Option<Self> {
+        let credentials = stream.peer_cred().ok()?;
+        if credentials.uid() != 0 {
+            log::warn!(
+                "a process of uid {} reached the login socket",
+                credentials.uid()
+            );
+            return None;
+        }
+        let pid = credentials
+            .pid()
+            .and_then(|pid| u32::try_from(pid).ok())
+            .map(Pid::new)?;
+        Some(Self {
+            pid,
+            pidfd: getsockopt(stream, sockopt::PeerPidfd).ok(),
+        })
+    }
+
+    /// Whether the process is known to have ended. Where there is no pidfd the answer is no: the
+    /// module waits for our answer, so its process is there as long as anybody cares.
+    fn has_ended(&self) -> bool {
+        // pidfd_open(2): a pidfd becomes readable when its process ends.
+        self.pidfd.as_ref().is_some_and(|pidfd| {
+            let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            poll(&mut ended, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        })
+    }
+}
+
+async fn read(stream: &mut UnixStream) -> Result<Option<Request>, FrameError> {
+    let mut header = [0; HEADER_LEN];
+    let mut filled = 0;
+    while let Some(rest) = header.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match stream.read(rest).await {
+            Ok(0) if filled == 0 => return Ok(None),
+            Ok(0) | Err(_) => return Err(FrameError::Truncated),
+            Ok(more) => filled += more,
+        }
+    }
+    let header = Header::decode(&header)?;
+    let mut body = vec![0; header.body_len()];
+    stream
+        .read_exact(&mut body)
+        .await
+        .map_err(|_| FrameError::Truncated)?;
+    Request::decode(header, &body).map(Some)
+}
+
+/// A socket of our own, which only root can connect to from its first moment on.
+fn bind(path: &Path) -> io::Result<StdListener> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::symlink_metadata(path) {
+        Ok(_) => fs::remove_file(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let before = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o177));
+    let listener = StdListener::bind(path);
+    nix::sys::stat::umask(before);
+    listener
+}
+
+#[cfg(test)]
+mod tests {
+    use session_timeout_protocol::Opened;
+
+    use super::*;
+
+    fn login() -> Vec<u8> {
+        let opened = Opened {
+            user: "alice".into(),
+            service: "sshd".into(),
+            ..Opened::default()
+        };
+        Request::Opened(opened).encode().unwrap()
+    }
+
+    /// What reading gives when a peer sends these bytes and hangs up.
+    async fn received(bytes: &[u8]) -> Result<Option<Request>, FrameError> {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(bytes).await.unwrap();
+        drop(theirs);
+        read(&mut ours).await
+    }
+
+    #[tokio::test]
+    async fn a_login_is_read_and_every_cut_of_it_refused() {
+        let frame = login();
+        assert!(matches!(
+            received(&frame).await,
+            Ok(Some(Request::Opened(_)))
+        ));
+        assert_eq!(received(&[]).await, Ok(None));
+        for cut in 1..frame.len() {
+            assert_eq!(
+                received(&frame[..cut]).await,
+                Err(FrameError::Truncated),
+                "{cut}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn garbage_is_refused_by_its_header() {
+        assert_eq!(received(&[0x41; 4096]).await, Err(FrameError::NotOurs));
+        let mut long = login();
+        long[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(received(&long).await, Err(FrameError::TooLong));
+    }
+}

@@ -1,0 +1,300 @@
+//! What is watched through inotify.
+//!
+//! An instance is taken when there is something to watch, and given back when there is not: a user
+//! has few of them (`fs.inotify.max_user_instances`, 128), and all of root's services share
+//! root's. Where there is none left, [`Watches::add`] and [`Watches::lend`] say so, and
+//! [`Watches::next`] waits for ever.
+
+use std::collections::HashMap;
+use std::future;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+use tokio::io::unix::AsyncFd;
+
+use crate::sys::async_fd::OwnsFd;
+
+/// Buffer for some 250 events: events about the watched file itself carry no name.
+const BUFFER_BYTES: usize = 4096;
+
+/// Files that are watched, each for somebody.
+pub(crate) struct Watches<K> {
+    instance: Option<AsyncFd<OwnsFd<OwnedFd>>>,
+    /// The owner of each watch, by watch descriptor.
+    watched: HashMap<i32, K>,
+    /// A duplicate of the instance's descriptor, shared by all who borrow it.
+    copy: Option<Arc<OwnedFd>>,
+    /// The number of borrowers.
+    lent: usize,
+}
+
+impl<K> Default for Watches<K> {
+    fn default() -> Self {
+        Self {
+            instance: None,
+            watched: HashMap::new(),
+            copy: None,
+            lent: 0,
+        }
+    }
+}
+
+impl<K: Clone> Watches<K> {
+    /// Watches a file, from now on for these alone.
+    ///
+    /// # Errors
+    /// It cannot be watched, or the kernel has no instance left.
+    pub(crate) fn add(&mut self, path: &Path, flags: WatchFlags, whose: K) -> io::Result<()> {
+        let added = inotify::add_watch(self.instance()?, path, flags);
+        if let Ok(watch) = added {
+            self.watched.insert(watch, whose);
+        }
+        self.let_go();
+        Ok(added.map(drop)?)
+    }
+
+    /// Lends the instance to a process that may watch files that the daemon may not, until
+    /// [`Self::take_back`].
+    ///
+    /// # Errors
+    /// The user has reached the limit of inotify instances.
+    pub(crate) fn lend(&mut self) -> io::Result<Arc<OwnedFd>> {
+        let copy = match &self.copy {
+            Some(copy) => Arc::clone(copy),
+            None => match self.instance()?.try_clone() {
+                Ok(copy) => Arc::new(copy),
+                Err(error) => {
+                    self.let_go();
+                    return Err(error);
+                }
+            },
+        };
+        self.copy = Some(Arc::clone(&copy));
+        self.lent += 1;
+        Ok(copy)
+    }
+
+    /// Registers the watches that the borrower has added, for this owner; without an owner they are
+    /// removed.
+    pub(crate) fn take_back(&mut self, watches: &[i32], whose: Option<&K>) {
+        self.lent = self.lent.saturating_sub(1);
+        for &watch in watches {
+            if let Some(whose) = whose {
+                self.watched.insert(watch, whose.clone());
+            } else if let Some(instance) = &self.instance
+                && !self.watched.contains_key(&watch)
+            {
+                let _ = inotify::remove_watch(instance.get_ref().get(), watch);
+            }
+        }
+        self.let_go();
+    }
+
+    /// Watches nothing more for those.
+    pub(crate) fn remove(&mut self, whose: impl Fn(&K) -> bool) {
+        let Some(instance) = &self.instance else {
+            return;
+        };
+        self.watched.retain(|watch, key| {
+            let goes = whose(key);
+            if goes {
+                // A file that is gone took its watch with it.
+                let _ = inotify::remove_watch(instance.get_ref().get(), *watch);
+            }
+            !goes
+        });
+        self.let_go();
+    }
+
+    /// For whom something has happened, for ever where nothing is watched. Cancel safe.
+    ///
+    /// # Errors
+    /// The kernel says so.
+    pub(crate) async fn next(&mut self) -> io::Result<Vec<K>> {
+        let Some(instance) = &self.instance else {
+            return future::pending().await;
+        };
+        loop {
+            let mut ready = instance.readable().await?;
+            let events = match ready.try_io(|instance| read(instance.get_ref().get())) {
+                Ok(events) => events?,
+                Err(_would_block) => continue,
+            };
+            let mut told = Vec::new();
+            for (watch, what) in events {
+                if what.contains(ReadFlags::IGNORED) {
+                    self.watched.remove(&watch);
+                } else if let Some(whose) = self.watched.get(&watch) {
+                    told.push(whose.clone());
+                }
+            }
+            if !told.is_empty() {
+                return Ok(told);
+            }
+        }
+    }
+
+    fn instance(&mut self) -> io::Result<&OwnedFd> {
+        let instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => {
+                let flags = CreateFlags::NONBLOCK | CreateFlags::CLOEXEC;
+                OwnsFd::register(inotify::init(flags)?)?
+            }
+        };
+        Ok(self.instance.insert(instance).get_ref().get())
+    }
+
+    fn let_go(&mut self) {
+        if self.watched.is_empty() && self.lent == 0 {
+            self.instance = None;
+            self.copy = None;
+        }
+    }
+}
+
+/// The pending events: the watch descriptor and the mask of each.
+fn read(instance: &OwnedFd) -> io::Result<Vec<(i32, ReadFlags)>> {
+    let mut room = [MaybeUninit::uninit(); BUFFER_BYTES];
+    let mut reader = inotify::Reader::new(instance, &mut room);
+    let mut events = Vec::new();
+    loop {
+        match reader.next() {
+            Ok(event) => events.push((event.wd(), event.events())),
+            Err(Errno::AGAIN) if !events.is_empty() => return Ok(events),
+            Err(error) => return Err(error.into()),
+        }
+        if reader.is_buffer_empty() {
+            return Ok(events);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Set in a process for which the kernel has no instance left.
+    const NONE_LEFT: &str = "NO_INOTIFY_INSTANCE_LEFT";
+
+    #[tokio::test]
+    async fn what_happens_to_a_file_is_told_to_whom_it_is_watched_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (directory.path().join("one"), directory.path().join("other"));
+        fs::write(&one, "").unwrap();
+        fs::write(&other, "").unwrap();
+        let mut watches = Watches::default();
+        watches.add(&one, WatchFlags::MODIFY, 1).unwrap();
+        watches.add(&other, WatchFlags::MODIFY, 2).unwrap();
+        fs::write(&other, "news").unwrap();
+        assert!(
+            watches
+                .next()
+                .await
+                .unwrap()
+                .iter()
+                .all(|whose| *whose == 2)
+        );
+        watches.remove(|whose| *whose == 2);
+        fs::write(&other, "more").unwrap();
+        fs::write(&one, "news").unwrap();
+        assert!(
+            watches
+                .next()
+                .await
+                .unwrap()
+                .iter()
+                .all(|whose| *whose == 1)
+        );
+    }
+
+    #[tokio::test]
+    async fn an_instance_is_kept_for_as_long_as_something_is_watched() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut watches = Watches::default();
+        assert!(watches.instance.is_none());
+        watches
+            .add(directory.path(), WatchFlags::CREATE, 1)
+            .unwrap();
+        assert!(watches.instance.is_some());
+        let missing = directory.path().join("missing");
+        watches.add(&missing, WatchFlags::CREATE, 2).unwrap_err();
+        assert!(watches.instance.is_some());
+        watches.remove(|whose| *whose == 1);
+        assert!(watches.instance.is_none());
+        watches.add(&missing, WatchFlags::CREATE, 2).unwrap_err();
+        assert!(watches.instance.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_watches_with_the_instance_is_told_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let mut watches = Watches::default();
+        let lent = watches.lend().unwrap();
+        let again = watches.lend().unwrap();
+        assert!(Arc::ptr_eq(&lent, &again), "one descriptor for all");
+        watches.take_back(&[], None);
+        let watch = inotify::add_watch(&lent, &file, WatchFlags::MODIFY).unwrap();
+        watches.remove(|_| true);
+        watches.take_back(&[watch], Some(&1));
+        fs::write(&file, "news").unwrap();
+        assert!(watches.next().await.unwrap().contains(&1));
+        watches.remove(|_| true);
+        assert!(watches.instance.is_none());
+
+        let lent = watches.lend().unwrap();
+        let watch = inotify::add_watch(&lent, &file, WatchFlags::MODIFY).unwrap();
+        watches.take_back(&[watch], None);
+        assert!(watches.instance.is_none());
+        fs::write(&file, "more").unwrap();
+        let mut room = [MaybeUninit::uninit(); BUFFER_BYTES];
+        let mut reader = inotify::Reader::new(&lent, &mut room);
+        // The last event of this watch.
+        assert_eq!(reader.next().unwrap().events(), ReadFlags::IGNORED);
+        assert!(reader.next().is_err(), "nobody wants to know");
+    }
+
+    /// The limit is also one of each user namespace, and this test's is in one of its own.
+    #[tokio::test]
+    async fn without_an_instance_nothing_is_told_and_nothing_fails() {
+        if std::env::var_os(NONE_LEFT).is_none() {
+            let name = "sys::inotify::tests::without_an_instance_nothing_is_told_and_nothing_fails";
+            let limit =
+                "echo 0 >/proc/sys/user/max_inotify_instances && exec \"$0\" --exact \"$1\"";
+            let done = Command::new("unshare")
+                .args(["--user", "--map-root-user", "sh", "-c", limit])
+                .arg(std::env::current_exe().unwrap())
+                .arg(name)
+                .env(NONE_LEFT, "")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&done.stdout);
+            assert!(
+                done.status.success(),
+                "{said}{}",
+                String::from_utf8_lossy(&done.stderr)
+            );
+            assert!(said.contains("1 passed"), "{said}");
+            return;
+        }
+        let mut watches = Watches::default();
+        let error = watches
+            .add(Path::new("/"), WatchFlags::CREATE, ())
+            .unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::MFILE.raw_os_error()));
+        watches.remove(|()| true);
+        let told = tokio::time::timeout(Duration::from_millis(20), watches.next()).await;
+        assert!(told.is_err(), "something was told");
+    }
+}

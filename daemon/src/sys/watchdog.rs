@@ -1,0 +1,325 @@
+//! A daemon that hangs is restarted, and one at rest need not wake up to say that it does not hang.
+//!
+//! A keep-alive every few seconds would be all that this daemon ever does. systemd is told instead
+//! when to expect it: before the daemon rests, that it will be heard of soon after its next
+//! deadline, and when it is woken, that it will be soon. `WATCHDOG_USEC` of sd_notify(3) (since
+//! systemd 233) restarts the watchdog with another time, and 0 stops it.
+
+use std::env;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use session_timeout_policy::BootTime;
+use tokio::sync::Notify;
+
+use crate::sys::clock::boot_now;
+
+/// The watchdog of the unit, if it has one. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct Watchdog(Option<Arc<Armed>>);
+
+struct Armed {
+    expected: Mutex<Expected>,
+    systemd: Systemd,
+    woke: Notify,
+}
+
+impl Watchdog {
+    /// That of `WatchdogSec=`, which is also how late the daemon may be.
+    pub(crate) fn of_unit() -> Self {
+        let Some(margin) = sd_notify::watchdog_enabled() else {
+            return Self(None);
+        };
+        let armed = Systemd::new().map(|systemd| Armed {
+            expected: Mutex::new(Expected::new(Instant::now(), margin)),
+            systemd,
+            woke: Notify::new(),
+        });
+        let untold = |error: &io::Error| log::warn!("systemd cannot be told of rests: {error}");
+        Self(armed.map(Arc::new).inspect_err(untold).ok())
+    }
+
+    /// To be called whenever there is something to do, by whatever task: what hangs then is missed.
+    pub(crate) fn woken(&self) {
+        let Some(armed) = &self.0 else {
+            return;
+        };
+        let (mut expected, now) = (armed.expected(), Instant::now());
+        if !expected.is_soon(now) && armed.systemd.expect(Some(expected.margin)) {
+            expected.woken(now);
+            armed.woke.notify_one();
+        }
+    }
+
+    /// Waits until systemd was told that the daemon is awake. Cancel safe.
+    pub(crate) async fn woke(&self) {
+        match &self.0 {
+            Some(armed) => armed.woke.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether systemd has to be told of a rest until the deadline before it is taken.
+    pub(crate) fn owes(&self, deadline: Option<BootTime>) -> bool {
+        let armed = self.0.as_ref();
+        armed.is_some_and(|armed| armed.expected().owes(Instant::now(), rest(deadline)))
+    }
+
+    /// To be called before a rest that may last until the deadline, or for ever. Where systemd
+    /// cannot be told, it is owed still.
+    pub(crate) fn rests(&self, deadline: Option<BootTime>) {
+        let Some(armed) = &self.0 else {
+            return;
+        };
+        let (mut expected, now) = (armed.expected(), Instant::now());
+        let within = expected.after(rest(deadline));
+        if armed.systemd.expect(within) {
+            expected.rests(now, within);
+        }
+    }
+}
+
+impl Armed {
+    fn expected(&self) -> MutexGuard<'_, Expected> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long it is until then, or for ever.
+fn rest(deadline: Option<BootTime>) -> Option<Duration> {
+    deadline.map(|deadline| deadline.since(boot_now()))
+}
+
+/// When systemd expects to hear of the daemon, by its clock: `CLOCK_MONOTONIC`, which is that of
+/// [`Instant`] and stands still during a suspend.
+struct Expected {
+    /// How much later than it should the daemon may be.
+    margin: Duration,
+    /// `None` if never.
+    by: Option<Instant>,
+}
+
+impl Expected {
+    /// systemd counts from when the daemon says that it is ready, which is later.
+    fn new(now: Instant, margin: Duration) -> Self {
+        let by = now.checked_add(margin);
+        Self { margin, by }
+    }
+
+    /// Whether a daemon that hangs from now on is missed soon: then systemd need not be told that
+    /// it is awake; under load it is told twice within the margin.
+    fn is_soon(&self, now: Instant) -> bool {
+        let left = self.by.map(|by| by.saturating_duration_since(now));
+        left.is_some_and(|left| (self.margin / 2..=self.margin).contains(&left))
+    }
+
+    fn woken(&mut self, now: Instant) {
+        self.by = now.checked_add(self.margin);
+    }
+
+    fn owes(&self, now: Instant, rest: Option<Duration>) -> bool {
+        let Some(by) = self.by else {
+            return false;
+        };
+        let left = by.saturating_duration_since(now);
+        rest.is_none_or(|rest| left < rest.saturating_add(self.margin / 2))
+    }
+
+    /// What systemd is told of a rest.
+    fn after(&self, rest: Option<Duration>) -> Option<Duration> {
+        rest.map(|rest| rest.saturating_add(self.margin))
+    }
+
+    fn rests(&mut self, now: Instant, within: Option<Duration>) {
+        self.by = within.and_then(|within| now.checked_add(within));
+    }
+}
+
+/// The socket of the service manager.
+struct Systemd {
+    socket: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Systemd {
+    fn new() -> io::Result<Self> {
+        let name = env::var_os("NOTIFY_SOCKET").ok_or(io::ErrorKind::NotFound)?;
+        // Abstract sockets begin with "@" (sd_notify(3)).
+        let address = match name.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name),
+            None => SocketAddr::from_pathname(&name),
+        }?;
+        let socket = UnixDatagram::unbound()?;
+        // A systemd that has stopped reading must not stop the daemon.
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, address })
+    }
+
+    /// Tells systemd to wait for so long, or for ever. Says whether it has room for the message.
+    fn expect(&self, within: Option<Duration>) -> bool {
+        // 0 is not "at once": it stops the watchdog.
+        let within = within.map_or(0, |within| within.as_micros().max(1));
+        let message = format!("WATCHDOG_USEC={within}\n");
+        let sent = self.socket.send_to_addr(message.as_bytes(), &self.address);
+        sent.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARGIN: Duration = Duration::from_secs(30);
+
+    const fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn a_rest_lasts_until_the_deadline_and_may_be_late_by_the_margin() {
+        let now = Instant::now();
+        let mut expected = Expected::new(now, MARGIN);
+        let rest = Some(secs(100));
+        assert!(expected.owes(now, rest));
+        assert_eq!(expected.after(rest), Some(secs(130)));
+        expected.rests(now, Some(secs(130)));
+        assert!(!expected.owes(now, rest));
+        assert!(!expected.owes(now + secs(50), Some(secs(50))));
+        assert!(
+            expected.owes(now + secs(50), Some(secs(90))),
+            "it was moved"
+        );
+    }
+
+    #[test]
+    fn without_a_deadline_nothing_is_expected() {
+        let now = Instant::now();
+        let mut expected = Expected::new(now, MARGIN);
+        assert!(expected.owes(now, None));
+        assert_eq!(expected.after(None), None);
+        expected.rests(now, None);
+        assert!(!expected.owes(now, None));
+        assert!(!expected.owes(now, Some(secs(1))));
+    }
+
+    #[test]
+    fn a_daemon_that_is_woken_is_expected_soon_however_long_the_rest_was_to_be() {
+        let now = Instant::now();
+        let mut expected = Expected::new(now, MARGIN);
+        assert!(expected.is_soon(now));
+        expected.rests(now, Some(secs(86_400)));
+        assert!(!expected.is_soon(now + secs(50)));
+        expected.rests(now, None);
+        assert!(!expected.is_soon(now + secs(50)));
+        expected.woken(now + secs(50));
+        assert!(expected.is_soon(now + secs(50)));
+    }
+
+    /// systemd's clock stood still meanwhile, and goes on waiting for as long after the resume.
+    #[test]
+    fn a_daemon_that_is_woken_after_a_suspend_is_expected_soon() {
+        let now = Instant::now();
+        let mut expected = Expected::new(now, MARGIN);
+        // A deadline in 12 hours, of which the machine slept through all but a minute.
+        expected.rests(now, Some(secs(12 * 3600 + 30)));
+        assert!(!expected.is_soon(now + secs(60)));
+    }
+
+    #[test]
+    fn many_inputs_are_told_of_twice_within_the_margin() {
+        let begin = Instant::now();
+        let mut expected = Expected::new(begin, MARGIN);
+        let mut told = 0;
+        for tenth in 0..3000 {
+            let now = begin + Duration::from_millis(100) * tenth;
+            if !expected.is_soon(now) {
+                expected.woken(now);
+                told += 1;
+            }
+        }
+        // In 300 s: every 15.1 s.
+        assert_eq!(told, 19);
+    }
+
+    #[test]
+    fn a_deadline_that_is_near_or_past_needs_no_word() {
+        let now = Instant::now();
+        let expected = Expected::new(now, MARGIN);
+        assert!(!expected.owes(now, Some(secs(10))));
+        assert!(!expected.owes(now, Some(Duration::ZERO)));
+        assert!(expected.owes(now, Some(secs(20))));
+    }
+
+    #[test]
+    fn what_systemd_has_no_room_for_is_owed_still() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let systemd = UnixDatagram::bind(&path).unwrap();
+        systemd.set_nonblocking(true).unwrap();
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let watchdog = Watchdog(Some(Arc::new(Armed {
+            expected: Mutex::new(Expected::new(Instant::now(), MARGIN)),
+            systemd: Systemd {
+                socket,
+                address: SocketAddr::from_pathname(&path).unwrap(),
+            },
+            woke: Notify::new(),
+        })));
+        let full = UnixDatagram::unbound().unwrap();
+        full.set_nonblocking(true).unwrap();
+        while full.send_to(b"X=1", &path).is_ok() {}
+        watchdog.rests(None);
+        assert!(watchdog.owes(None), "nobody was told");
+        let mut message = [0; 64];
+        while systemd.recv(&mut message).is_ok() {}
+        watchdog.rests(None);
+        assert!(!watchdog.owes(None));
+        let length = systemd.recv(&mut message).unwrap();
+        assert_eq!(&message[..length], b"WATCHDOG_USEC=0\n");
+        watchdog.woken();
+        let length = systemd.recv(&mut message).unwrap();
+        assert_eq!(&message[..length], b"WATCHDOG_USEC=30000000\n");
+        assert!(watchdog.owes(None));
+    }
+
+    /// Told or not: who rests until its deadline and no longer is never missed, and who is woken
+    /// and hangs then is missed within the margin.
+    #[test]
+    fn nobody_who_keeps_to_the_deadline_is_too_late() {
+        let mut random = 1_u64;
+        let mut draw = |below: u64| {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (random >> 33) % below
+        };
+        for _ in 0..10_000 {
+            let mut now = Instant::now();
+            let mut expected = Expected::new(now, MARGIN);
+            for _ in 0..20 {
+                let missed = expected.by;
+                assert!(missed.is_none_or(|by| now < by), "taken for hung");
+                if !expected.is_soon(now) {
+                    expected.woken(now);
+                }
+                let missed = expected.by;
+                assert!(
+                    missed.is_some_and(|by| by <= now + MARGIN),
+                    "missed too late"
+                );
+                let rest = (draw(4) > 0).then(|| secs(draw(100)));
+                if expected.owes(now, rest) {
+                    let within = expected.after(rest);
+                    expected.rests(now, within);
+                }
+                let longest = rest.map_or(draw(100_000), |rest| rest.as_secs());
+                now += secs(draw(longest + 1));
+            }
+        }
+    }
+}

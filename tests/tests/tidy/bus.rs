@@ -1,0 +1,122 @@
+//! The D-Bus names: they stand in `protocol/src/bus/`, and where an attribute takes only a literal.
+
+use std::collections::BTreeSet;
+
+use session_timeout_protocol::bus::{agent, manager};
+
+use super::{code, sources};
+
+/// Names that are logind's as well.
+const SHARED: &[&str] = &["ListSessions"];
+
+/// What such a literal begins with in the attribute of `zbus`.
+const ATTRIBUTE: &str = "interface(name = \"";
+
+#[test]
+fn d_bus_names_are_written_once() {
+    let names = names();
+    assert!(names.len() > 50, "{names:?}");
+    let mut wrong = Vec::new();
+    // Tests from outside have literals, which notice a changed name.
+    let programs = sources().filter(|(path, _)| {
+        path.contains("/src/") && !path.starts_with("protocol/") && !path.starts_with("tests/")
+    });
+    for (path, text) in programs {
+        for line in code(&text).lines() {
+            if line.contains(ATTRIBUTE) {
+                continue;
+            }
+            let literals = line.split('"').skip(1).step_by(2);
+            wrong.extend(
+                literals
+                    .filter(|literal| names.contains(*literal))
+                    .map(|literal| format!("{path}: {literal}")),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_names_of_interfaces_are_those_of_the_protocol() {
+    let ours = [manager::INTERFACE, agent::INTERFACE];
+    let mut found = BTreeSet::new();
+    for (_, text) in sources().filter(|(path, _)| !path.starts_with("tests/")) {
+        for rest in text.split(ATTRIBUTE).skip(1) {
+            let name = rest.split('"').next().unwrap_or_default();
+            if name.starts_with("org.sessiontimeout1") {
+                assert!(ours.contains(&name), "{name}");
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    assert_eq!(found.len(), ours.len(), "{found:?}");
+}
+
+/// `zbus` derives the names of members from those of functions.
+#[test]
+fn the_members_of_the_daemon_are_those_of_the_protocol() {
+    let (mut methods, mut signals, mut properties) = (Vec::new(), Vec::new(), Vec::new());
+    let start = format!("{ATTRIBUTE}{}\")]", manager::INTERFACE);
+    let daemon =
+        sources().find(|(path, text)| path.starts_with("daemon/") && text.contains(&start));
+    let text = daemon.map(|(_, text)| text).unwrap_or_default();
+    let block = text.split(&start).nth(1).unwrap_or_default();
+    let block = block.split("\n}\n").next().unwrap_or_default();
+    let mut members = &mut methods;
+    for line in block.lines().filter_map(|line| line.strip_prefix("    ")) {
+        if line.starts_with("#[zbus(signal") {
+            members = &mut signals;
+        } else if line.starts_with("#[zbus(property") {
+            members = &mut properties;
+        }
+        let function = line.strip_prefix("async ").unwrap_or(line);
+        if let Some(rest) = function.strip_prefix("fn ") {
+            members.push(pascal(rest.split('(').next().unwrap_or_default()));
+            members = &mut methods;
+        }
+    }
+    assert_eq!(
+        sorted(methods),
+        sorted(manager::METHODS.map(str::to_owned).into())
+    );
+    assert_eq!(signals, manager::SIGNALS);
+    assert_eq!(
+        sorted(properties),
+        sorted(manager::PROPERTIES.map(str::to_owned).into())
+    );
+}
+
+/// The constants of the protocol that are no ordinary words.
+fn names() -> BTreeSet<String> {
+    let bus = sources().filter(|(path, _)| path.starts_with("protocol/src/bus/"));
+    let mut names = BTreeSet::new();
+    for (_, text) in bus {
+        let constants = text.split(": &str = \"").skip(1);
+        let errors = text.split(" => \"").skip(1);
+        let literals = constants.chain(errors);
+        names.extend(literals.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
+    }
+    let is_special =
+        |name: &str| name.contains('.') || name.contains('/') || has_inner_capital(name);
+    names.retain(|name| is_special(name) && !SHARED.contains(&name.as_str()));
+    names
+}
+
+fn has_inner_capital(name: &str) -> bool {
+    name.chars().skip(1).any(char::is_uppercase)
+}
+
+/// `list_sessions` is `ListSessions`.
+fn pascal(name: &str) -> String {
+    let words = name.split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    words.collect()
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
+}
