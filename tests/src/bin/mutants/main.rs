@@ -1,6 +1,6 @@
-//! Plants bugs in the engine and sees its tests catch them: `make teeth`.
+//! Plants bugs in the engine and sees its tests catch them: `make mutants`.
 //!
-//! Tests that pass say little until they have failed. `policy/teeth.toml` lists bugs, each a
+//! Tests that pass say little until they have failed. `policy/mutants.toml` lists bugs, each a
 //! change of one place. Two workers, each with a copy of the source of its own, plant one after
 //! the other and run the engine's tests, the quick ones first, until one fails. The table says
 //! which test caught which bug. Where words are given, only the bugs whose text has one of them are
@@ -18,37 +18,43 @@ use std::thread;
 use anstream::{eprintln, println};
 use session_timeout_tests::{Failure, Outcome};
 
-use list::Tooth;
-use worker::{Bite, Worker};
+use list::Mutant;
+use worker::{Verdict, Worker};
 
 /// Compilers and tests are busy with one processor each.
 const WORKERS: usize = 2;
 
 fn main() -> ExitCode {
-    match bite() {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("teeth: {failure}");
+            eprintln!("mutants: {failure}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn bite() -> Outcome {
+fn run() -> Outcome {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let mut teeth = list::read()?;
-    let is_wanted = |tooth: &Tooth| wanted.iter().any(|words| tooth.bug.contains(words));
-    teeth.retain(|tooth| wanted.is_empty() || is_wanted(tooth));
-    eprintln!("teeth: {} bugs; the tests without any first", teeth.len());
-    let bites = all(&teeth)?;
-    let width = teeth.iter().map(|tooth| tooth.bug.chars().count()).max();
+    let mut mutants = list::read()?;
+    let is_wanted = |mutant: &Mutant| wanted.iter().any(|words| mutant.bug.contains(words));
+    mutants.retain(|mutant| wanted.is_empty() || is_wanted(mutant));
+    eprintln!(
+        "mutants: {} bugs; the tests without any first",
+        mutants.len()
+    );
+    let verdicts = all(&mutants)?;
+    let width = mutants
+        .iter()
+        .map(|mutant| mutant.bug.chars().count())
+        .max();
     let width = width.unwrap_or_default();
-    for (tooth, bite) in teeth.iter().zip(&bites) {
-        println!("  {:width$}  {bite}", tooth.bug);
+    for (mutant, verdict) in mutants.iter().zip(&verdicts) {
+        println!("  {:width$}  {verdict}", mutant.bug);
     }
-    let caught = bites.iter().filter(|bite| bite.is_catch()).count();
-    println!("teeth: {caught} of {} bugs were caught", teeth.len());
-    if caught == teeth.len() {
+    let caught = verdicts.iter().filter(|verdict| verdict.is_catch()).count();
+    println!("mutants: {caught} of {} bugs were caught", mutants.len());
+    if caught == mutants.len() {
         Ok(())
     } else {
         Err(Failure::new("some bugs were caught by no test"))
@@ -56,19 +62,19 @@ fn bite() -> Outcome {
 }
 
 /// What became of each bug.
-fn all(teeth: &[Tooth]) -> Outcome<Vec<Bite>> {
+fn all(mutants: &[Mutant]) -> Outcome<Vec<Verdict>> {
     let next = AtomicUsize::new(0);
-    let bites = Mutex::new(vec![Bite::Missed; teeth.len()]);
+    let verdicts = Mutex::new(vec![Verdict::Missed; mutants.len()]);
     thread::scope(|scope| {
         let work = |number: usize| -> Outcome {
             let worker = Worker::new(number)?;
             worker.passes_without()?;
-            while let Some((at, tooth)) = take(&next, teeth) {
-                let bite = worker.bite(tooth)?;
-                eprintln!("teeth: {}: {bite}", tooth.bug);
-                let mut bites = bites.lock().map_err(|_| Failure::new("a worker died"))?;
-                if let Some(place) = bites.get_mut(at) {
-                    *place = bite;
+            while let Some((at, mutant)) = take(&next, mutants) {
+                let verdict = worker.test(mutant)?;
+                eprintln!("mutants: {}: {verdict}", mutant.bug);
+                let mut verdicts = verdicts.lock().map_err(|_| Failure::new("a worker died"))?;
+                if let Some(place) = verdicts.get_mut(at) {
+                    *place = verdict;
                 }
             }
             Ok(())
@@ -81,12 +87,12 @@ fn all(teeth: &[Tooth]) -> Outcome<Vec<Bite>> {
         }
         Ok::<(), Failure>(())
     })?;
-    bites
+    verdicts
         .into_inner()
         .map_err(|_| Failure::new("a worker died"))
 }
 
-fn take<'a>(next: &AtomicUsize, teeth: &'a [Tooth]) -> Option<(usize, &'a Tooth)> {
+fn take<'a>(next: &AtomicUsize, mutants: &'a [Mutant]) -> Option<(usize, &'a Mutant)> {
     let at = next.fetch_add(1, Ordering::Relaxed);
-    Some((at, teeth.get(at)?))
+    Some((at, mutants.get(at)?))
 }

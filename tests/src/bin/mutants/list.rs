@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 /// One bug.
 #[derive(Clone, Debug)]
-pub(crate) struct Tooth {
+pub(crate) struct Mutant {
     /// What it is, in words.
     pub(crate) bug: String,
     /// The file below `policy/src`.
@@ -22,27 +22,27 @@ pub(crate) struct Tooth {
 ///
 /// # Errors
 /// Where the list cannot be read, or a bug has no place or several.
-pub(crate) fn read() -> Outcome<Vec<Tooth>> {
-    let path = workspace_dir().join("policy/teeth.toml");
+pub(crate) fn read() -> Outcome<Vec<Mutant>> {
+    let path = workspace_dir().join("policy/mutants.toml");
     let text = fs::read_to_string(&path).context(format!("read {}", path.display()))?;
     let table: Table = text.parse().context("read the list of bugs")?;
-    let rows = table.get("tooth").and_then(Value::as_array);
-    let teeth = rows.into_iter().flatten().map(tooth);
-    let teeth: Vec<Tooth> = teeth.collect::<Outcome<_>>()?;
-    for tooth in &teeth {
-        tooth.fits()?;
+    let rows = table.get("mutant").and_then(Value::as_array);
+    let mutants = rows.into_iter().flatten().map(mutant);
+    let mutants: Vec<Mutant> = mutants.collect::<Outcome<_>>()?;
+    for mutant in &mutants {
+        mutant.fits()?;
     }
-    Ok(teeth)
+    Ok(mutants)
 }
 
-fn tooth(row: &Value) -> Outcome<Tooth> {
+fn mutant(row: &Value) -> Outcome<Mutant> {
     let text = |key: &str| {
         let value = row.get(key).and_then(Value::as_str);
         value
             .map(str::to_owned)
             .context(format!("`{key}` of a bug"))
     };
-    Ok(Tooth {
+    Ok(Mutant {
         bug: text("bug")?,
         file: text("file")?,
         find: text("find")?,
@@ -50,7 +50,7 @@ fn tooth(row: &Value) -> Outcome<Tooth> {
     })
 }
 
-impl Tooth {
+impl Mutant {
     fn fits(&self) -> Outcome {
         let path = workspace_dir().join("policy/src").join(&self.file);
         let text = fs::read_to_string(&path).context(format!("read {}", path.display()))?;

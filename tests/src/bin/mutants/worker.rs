@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use session_timeout_tests::{Context as _, Failure, Outcome, workspace_dir};
 
-use crate::list::Tooth;
+use crate::list::Mutant;
 
 /// What is copied: the engine, what its tests stand on, and what the workspace wants to see.
 const PARTS: &[&str] = &[
@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What became of a bug.
 #[derive(Clone, Debug)]
-pub(crate) enum Bite {
+pub(crate) enum Verdict {
     /// These tests failed, in this stage.
     Caught(Vec<String>),
     /// A test went on for ever.
@@ -52,14 +52,14 @@ pub(crate) enum Bite {
     Unplantable(String),
 }
 
-impl Bite {
+impl Verdict {
     /// Whether a test noticed.
     pub(crate) const fn is_catch(&self) -> bool {
         matches!(self, Self::Caught(_) | Self::Hung)
     }
 }
 
-impl fmt::Display for Bite {
+impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Caught(tests) => {
@@ -89,7 +89,7 @@ impl Worker {
     /// # Errors
     /// Where it cannot be copied.
     pub(crate) fn new(number: usize) -> Outcome<Self> {
-        let dir = workspace_dir().join(format!("target/teeth/{number}"));
+        let dir = workspace_dir().join(format!("target/mutants/{number}"));
         let tree = dir.join("source");
         if tree.exists() {
             fs::remove_dir_all(&tree).context("remove an old copy")?;
@@ -110,7 +110,7 @@ impl Worker {
     /// Where they do not.
     pub(crate) fn passes_without(&self) -> Outcome {
         match self.tests()? {
-            Bite::Missed => Ok(()),
+            Verdict::Missed => Ok(()),
             other => Err(Failure::new(format!("with no bug planted: {other}"))),
         }
     }
@@ -119,27 +119,27 @@ impl Worker {
     ///
     /// # Errors
     /// Where the source cannot be written or the tests cannot be run.
-    pub(crate) fn bite(&self, tooth: &Tooth) -> Outcome<Bite> {
-        let path = self.tree.join("policy/src").join(&tooth.file);
+    pub(crate) fn test(&self, mutant: &Mutant) -> Outcome<Verdict> {
+        let path = self.tree.join("policy/src").join(&mutant.file);
         let sound = fs::read_to_string(&path).context("read the source")?;
-        let broken = sound.replacen(&tooth.find, &tooth.put, 1);
+        let broken = sound.replacen(&mutant.find, &mutant.put, 1);
         fs::write(&path, broken).context("plant a bug")?;
-        let bite = self.tests();
+        let verdict = self.tests();
         fs::write(&path, sound).context("take a bug out")?;
-        bite
+        verdict
     }
 
-    fn tests(&self) -> Outcome<Bite> {
+    fn tests(&self) -> Outcome<Verdict> {
         for stage in STAGES {
-            let bite = self.stage(stage)?;
-            if !matches!(bite, Bite::Missed) {
-                return Ok(bite);
+            let verdict = self.stage(stage)?;
+            if !matches!(verdict, Verdict::Missed) {
+                return Ok(verdict);
             }
         }
-        Ok(Bite::Missed)
+        Ok(Verdict::Missed)
     }
 
-    fn stage(&self, stage: &[&str]) -> Outcome<Bite> {
+    fn stage(&self, stage: &[&str]) -> Outcome<Verdict> {
         let seconds = PATIENCE.as_secs().to_string();
         let output = Command::new("timeout")
             .args(["--kill-after=5", &seconds, "cargo", "test", "--quiet"])
@@ -153,20 +153,20 @@ impl Worker {
             .output()
             .context("run cargo test")?;
         if output.status.success() {
-            return Ok(Bite::Missed);
+            return Ok(Verdict::Missed);
         }
         // timeout(1): 124 where the time was up, 137 where the command had to be killed.
         if matches!(output.status.code(), Some(124 | 137)) {
-            return Ok(Bite::Hung);
+            return Ok(Verdict::Hung);
         }
         let said = String::from_utf8_lossy(&output.stdout);
         let tests = failed(&said);
         if tests.is_empty() {
             let errors = String::from_utf8_lossy(&output.stderr);
             let first = errors.lines().find(|line| line.starts_with("error"));
-            return Ok(Bite::Unplantable(first.unwrap_or("?").to_owned()));
+            return Ok(Verdict::Unplantable(first.unwrap_or("?").to_owned()));
         }
-        Ok(Bite::Caught(tests))
+        Ok(Verdict::Caught(tests))
     }
 }
 
