@@ -1,38 +1,33 @@
-//! The bugs that are planted.
+//! The list of mutants, `policy/mutants.toml`.
 
 use std::fs;
 
-use session_timeout_tests::{Context as _, Failure, Outcome, workspace_dir};
+use session_timeout_tests::{Context as _, Outcome, workspace_dir};
 use toml::{Table, Value};
 
-/// One bug.
+/// One bug, as a change of one place of the source.
 #[derive(Clone, Debug)]
 pub(crate) struct Mutant {
-    /// What it is, in words.
+    /// What the bug is, in words.
     pub(crate) bug: String,
     /// The file below `policy/src`.
     pub(crate) file: String,
-    /// What stands there.
+    /// The text that stands once in that file.
     pub(crate) find: String,
-    /// What is put in its place.
+    /// The text that replaces it.
     pub(crate) put: String,
 }
 
-/// Reads the list, and makes sure that each bug can be planted in the source as it is.
+/// Reads the list.
 ///
 /// # Errors
-/// Where the list cannot be read, or a bug has no place or several.
+/// Where it cannot be read.
 pub(crate) fn read() -> Outcome<Vec<Mutant>> {
     let path = workspace_dir().join("policy/mutants.toml");
     let text = fs::read_to_string(&path).context(format!("read {}", path.display()))?;
-    let table: Table = text.parse().context("read the list of bugs")?;
+    let table: Table = text.parse().context("read the list of mutants")?;
     let rows = table.get("mutant").and_then(Value::as_array);
-    let mutants = rows.into_iter().flatten().map(mutant);
-    let mutants: Vec<Mutant> = mutants.collect::<Outcome<_>>()?;
-    for mutant in &mutants {
-        mutant.fits()?;
-    }
-    Ok(mutants)
+    rows.into_iter().flatten().map(mutant).collect()
 }
 
 fn mutant(row: &Value) -> Outcome<Mutant> {
@@ -40,7 +35,7 @@ fn mutant(row: &Value) -> Outcome<Mutant> {
         let value = row.get(key).and_then(Value::as_str);
         value
             .map(str::to_owned)
-            .context(format!("`{key}` of a bug"))
+            .context(format!("`{key}` of a mutant"))
     };
     Ok(Mutant {
         bug: text("bug")?,
@@ -48,18 +43,4 @@ fn mutant(row: &Value) -> Outcome<Mutant> {
         find: text("find")?,
         put: text("put")?,
     })
-}
-
-impl Mutant {
-    fn fits(&self) -> Outcome {
-        let path = workspace_dir().join("policy/src").join(&self.file);
-        let text = fs::read_to_string(&path).context(format!("read {}", path.display()))?;
-        match text.matches(&self.find).count() {
-            1 => Ok(()),
-            count => Err(Failure::new(format!(
-                "`{}` stands {count} times in {}, not once; the bug \"{}\" needs another place",
-                self.find, self.file, self.bug
-            ))),
-        }
-    }
 }
