@@ -41,7 +41,8 @@ impl Tracked {
         if self.ending.as_ref().is_some_and(again) {
             self.ending = None;
         }
-        if self.is_held() && (self.absolute.is_warned() || self.inactivity.is_warned()) {
+        let is_warned = self.absolute.is_warned() || self.inactivity.is_warned();
+        if self.is_held() && is_warned && !self.is_ending() {
             // It was no desktop for some time, and is one that is locked again.
             self.withdraw_for_a_lock(out);
         }

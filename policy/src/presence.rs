@@ -149,14 +149,12 @@ impl Engine {
             self.decide(&key, out, Tracked::dropped);
         }
         for session in self.displaced.values_mut() {
-            session.tick(self.now, &self.terms, out);
+            session.settle(self.now, &self.terms, out);
         }
         for session in self.sessions.values_mut() {
-            if session.facts.keeper != Keeper::Logind {
+            // One with a removal has its id again, which another one had until now.
+            if session.facts.keeper != Keeper::Logind || session.removal.is_some() {
                 session.settle(self.now, &self.terms, out);
-            } else if session.removal.is_some() {
-                // It has its id again, which another one had until now.
-                session.tick(self.now, &self.terms, out);
             }
         }
     }

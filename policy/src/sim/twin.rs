@@ -34,11 +34,11 @@ pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation>
             LimitKind::Absolute => ABSOLUTE,
             LimitKind::Inactivity => INACTIVITY,
         };
-        let late = other.is_none_or(|(_, other)| other.since(*at) > slack);
-        let early = other.is_some_and(|(_, other)| at.since(*other) > slack);
-        let may_be_late = plan.until.since(*at) <= slack
-            || (*limit == LimitKind::Inactivity && is_dated_by_looks(plan, session));
-        if early || (late && !may_be_late) {
+        let is_late = other.is_none_or(|(_, other)| other.since(*at) > slack);
+        let is_early = other.is_some_and(|(_, other)| at.since(*other) > slack);
+        let may_move = *limit == LimitKind::Inactivity && is_dated_by_probes(plan, session);
+        let is_cut_off = plan.until.since(*at) <= slack;
+        if !may_move && (is_early || (is_late && !is_cut_off)) {
             return Err(Violation {
                 promise: Promise::CrashProof,
                 at: *at,
@@ -72,10 +72,11 @@ fn simplified(plan: &Plan) -> Plan {
     plan
 }
 
-/// Whether the time of input before the last probe is unknown, as with an agent that only reports
-/// the absence of input: each probe restarts its timer, and a crash adds probes. The oracle still
-/// finds ends that come too late.
-fn is_dated_by_looks(plan: &Plan, session: &SessionKey) -> bool {
+/// Whether the last input is known only as "before this probe", as with an agent that only reports
+/// the absence of input: each probe that finds input dates it, and restarts the agent's timer. A
+/// crash adds probes, so that the date is later or earlier, and the end with it. The oracle, which
+/// knows the input itself, still finds ends that come too early or too late in both runs.
+fn is_dated_by_probes(plan: &Plan, session: &SessionKey) -> bool {
     plan.ops.iter().any(|op| match &op.what {
         What::LogsIn(person) => {
             person.id == session.id && matches!(person.idle, Idle::Agent(Agent::Called, _))

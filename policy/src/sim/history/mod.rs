@@ -18,7 +18,7 @@ pub(super) use queries::EndUnderWay;
 
 use locks::LockStory;
 
-use super::oracle::Standing;
+use super::oracle::{AbsoluteFrom, Standing};
 use crate::{
     BootTime, EndAction, Extended, Finding, Groups, LimitKind, LockCause, SessionClass,
     SessionFacts, SessionType, StampSource, WallTime, Warning,
@@ -44,6 +44,8 @@ pub(super) struct History {
     pub(super) standings: Vec<(Moment, Standing)>,
     /// What it was before a user changed that.
     pub(super) past: Vec<Was>,
+    /// Where the absolute limit is from.
+    pub(super) absolute_from: AbsoluteFrom,
     /// An absolute limit holds that no lock puts off.
     pub(super) fixed: Option<Fixed>,
     /// When the last one that did was no more.
@@ -237,6 +239,7 @@ impl History {
             began: None,
             standings: Vec::new(),
             past: Vec::new(),
+            absolute_from: AbsoluteFrom::default(),
             fixed: None,
             unfixed: None,
             removal: None,

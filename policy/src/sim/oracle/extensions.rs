@@ -1,5 +1,6 @@
 //! Checks of extensions: which may be granted, and why they may be refused.
 
+use super::past::Continuity;
 use super::{Cause, Oracle, Standing, Tables, Verdict, What, broken};
 use crate::sim::history::{History, LockFact, Moment};
 use crate::sim::oracle::locks::Held;
@@ -81,7 +82,9 @@ impl Oracle<'_> {
             Standing::Undecided | Standing::Exempt => None,
         };
         let mut held = length(tables, history.standing());
-        while let Some(standing) = tables.judge_past((self.policy, policy), history, self.now)
+        let policy = (self.policy, policy);
+        let limit = Continuity::Limit;
+        while let Some((standing, _)) = tables.judge_past(policy, history, self.now, limit)
             && let (Some(new), Some(old)) = (length(tables, standing), held)
             && new < old
             && let Some((_, extension)) = history.extensions.last_mut()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::past::Continuity;
 use super::terms::Change;
 use super::{Broken, Judged, Must, Oracle, Terms, Verdict, broken};
 use crate::sim::history::{Fixed, GroupAsk, History, LockFact, Moment};
@@ -38,6 +39,10 @@ impl History {
 impl Oracle<'_> {
     /// Judges every session that the call is about.
     pub(super) fn judge_all(&mut self) {
+        self.judge_all_by(Continuity::Limit);
+    }
+
+    pub(super) fn judge_all_by(&mut self, continuity: Continuity) {
         let now = self.moment();
         let (tables, number) = (&mut self.tables, self.policy);
         let Some(policy) = self.policies.get(number) else {
@@ -50,9 +55,13 @@ impl Oracle<'_> {
                 // Nobody waits for them any more.
                 history.group_asks.clear();
             }
-            let verdict = tables.judge_past((number, policy), history, now.at);
+            let verdict = tables.judge_past((number, policy), history, now.at, continuity);
             let old = history.standings.last().map(|(_, standing)| *standing);
             // What held before holds while the groups are asked for.
+            let verdict = verdict.map(|(standing, source)| {
+                history.absolute_from = source;
+                standing
+            });
             let standing = verdict.or(old).unwrap_or(Standing::Undecided);
             let locks_again = history.hold().is_some_and(|hold| hold.again.is_some());
             let stands_for_an_end = match standing {
@@ -117,7 +126,7 @@ impl Oracle<'_> {
             return;
         };
         for Judged { history, .. } in &mut self.sessions {
-            let verdict = tables.judge_past((number, policy), history, now.at);
+            let verdict = tables.judge_past((number, policy), history, now.at, Continuity::Record);
             if verdict.is_none() && history.standing() != Standing::Undecided {
                 history.standings.push((now, Standing::Undecided));
             }

@@ -19,6 +19,8 @@ mod told;
 
 use std::time::Duration;
 
+pub(super) use past::AbsoluteFrom;
+use past::Continuity;
 use terms::Change;
 pub(super) use terms::{Standing, Tables, Terms};
 
@@ -166,7 +168,7 @@ impl<'p> Oracle<'p> {
         }
         self.find_displaced();
         self.forgets_what_held();
-        self.judge_all();
+        self.judge_all_by(Continuity::Record);
         self.comes_up = true;
         // Where nothing is decided, no warning stands.
         let moment = self.moment();

@@ -4,9 +4,23 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::terms::{Earlier, Standing, Tables, Terms};
+use super::terms::{Clocked, Earlier, Standing, Tables, Terms};
 use crate::sim::history::{History, Was};
 use crate::{ABSOLUTE_MAX, BootTime, EndAction, Groups, LimitKind, Policy, SessionFacts};
+
+/// How it is known that a limit is the one that has begun to count down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Continuity {
+    /// By the limit: its length, its leads and its action.
+    Limit,
+    /// By the record of an earlier engine, which has the length, which warnings were given, and
+    /// the name of the rule.
+    Record,
+}
+
+/// The rule that an absolute limit is from; `None` for the default of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::sim) struct AbsoluteFrom(Option<String>);
 
 /// More than a user of a story makes.
 const REMEMBERED: usize = 16;
@@ -31,6 +45,19 @@ impl History {
     }
 }
 
+impl History {
+    /// Whether the record of the absolute limit that held may be one of this limit.
+    fn may_have_counted(&self, held: &Terms, terms: &Terms) -> bool {
+        let (held, limit) = (&held.absolute, &terms.absolute);
+        let given = self.heard(LimitKind::Absolute).next();
+        let fits = given.is_none_or(|(_, warning)| {
+            let is_shortest = |clock: &Clocked| clock.shortest() == Some(warning.lead);
+            limit.leads.contains(&warning.lead) && is_shortest(held) == is_shortest(limit)
+        });
+        held.length == limit.length && fits
+    }
+}
+
 impl Tables {
     /// What the policy with this number says of a session as it is and as it was.
     pub(super) fn judge_past(
@@ -38,11 +65,12 @@ impl Tables {
         (number, policy): (usize, &Policy),
         history: &History,
         now: BootTime,
-    ) -> Option<Standing> {
+        continuity: Continuity,
+    ) -> Option<(Standing, AbsoluteFrom)> {
         let groups = &history.groups;
         let standing = self.judge(number, policy, &history.facts, groups)?;
         if history.past.is_empty() {
-            return Some(standing);
+            return Some((standing, self.source(number, policy, standing)));
         }
         let mut ends = Vec::new();
         let mut add = |standing: Standing, graphical: bool| {
@@ -66,7 +94,7 @@ impl Tables {
             EndAction::HangUp | EndAction::Terminate => 2,
         };
         let Some(top) = ends.iter().map(|(_, terms, g)| weight(terms, *g)).max() else {
-            return Some(standing);
+            return Some((standing, self.source(number, policy, standing)));
         };
         let base = match standing {
             Standing::Under(id) => id,
@@ -79,7 +107,8 @@ impl Tables {
         };
         let base_terms = self.get(base)?.clone();
         if top == 0 {
-            return Some(Standing::Under(base));
+            let standing = Standing::Under(base);
+            return Some((standing, self.source(number, policy, standing)));
         }
         ends.retain(|(_, terms, graphical)| weight(terms, *graphical) == top);
         let since = match history.fixed {
@@ -93,9 +122,12 @@ impl Tables {
         }
         let held = self.held_until_now(history);
         let goes_on = |terms: &Terms| {
-            held.as_ref().is_some_and(|held| {
-                let action = held.rule_action(LimitKind::Absolute);
-                held.absolute == terms.absolute && action == terms.action
+            held.as_ref().is_some_and(|held| match continuity {
+                Continuity::Limit => {
+                    let action = held.rule_action(LimitKind::Absolute);
+                    held.absolute == terms.absolute && action == terms.action
+                }
+                Continuity::Record => history.may_have_counted(held, terms),
             })
         };
         if ends.iter().any(|(_, terms, _)| goes_on(terms)) {
@@ -103,7 +135,7 @@ impl Tables {
             ends.retain(|(_, terms, _)| goes_on(terms) || terms.absolute.length < length);
         }
         let granted = history.total_granted();
-        let (_, chosen, _) = ends.iter().min_by_key(|(_, terms, _)| {
+        let (id, chosen, _) = ends.iter().min_by_key(|(id, terms, _)| {
             let clock = &terms.absolute;
             let begun = goes_on(terms);
             let length = (clock.length + granted).min(ABSOLUTE_MAX.max(clock.length));
@@ -115,8 +147,11 @@ impl Tables {
                 Some((_, warning)) => passes.max(warning.ends_at),
                 None => passes.max(now.saturating_add(shortest.unwrap_or(Duration::ZERO))),
             };
-            (end, !begun)
+            let source = self.source(number, policy, Standing::Under(*id));
+            let recorded = continuity == Continuity::Record && source == history.absolute_from;
+            (end, !begun, !recorded)
         })?;
+        let source = self.source(number, policy, Standing::Under(*id));
         let terms = Terms {
             absolute: chosen.absolute.clone(),
             extensions,
@@ -127,7 +162,17 @@ impl Tables {
             }),
             ..base_terms
         };
-        Some(Standing::Under(self.find(terms)))
+        Some((Standing::Under(self.find(terms)), source))
+    }
+
+    /// Where the limits with this number are from.
+    fn source(&self, number: usize, policy: &Policy, standing: Standing) -> AbsoluteFrom {
+        let rule = match standing {
+            Standing::Under(id) => self.rule(number, id),
+            Standing::Undecided | Standing::Exempt => None,
+        };
+        let rule = rule.and_then(|rule| policy.rules.get(rule));
+        AbsoluteFrom(rule.map(|rule| rule.name.clone()))
     }
 
     /// What has held until now, decided or not.

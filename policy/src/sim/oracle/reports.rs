@@ -56,6 +56,8 @@ impl Oracle<'_> {
             .last()
             .is_some_and(|(at, _)| *at > before);
         let renewed = history.counts_from() > before;
+        // A lock that was confirmed restarts the limits without a word.
+        let locked_again = history.hold().is_some_and(|hold| hold.since > before.at);
         let (certain, perhaps) = match kind {
             LimitKind::Absolute => (extended, extended),
             LimitKind::Inactivity => history.activity_since(before),
@@ -68,7 +70,7 @@ impl Oracle<'_> {
         let perhaps = perhaps || undecided;
         (
             certain || renewed || changed == Change::Certain,
-            perhaps || renewed || changed != Change::None,
+            perhaps || renewed || locked_again || changed != Change::None,
         )
     }
 

@@ -203,6 +203,11 @@ impl Tables {
         TermsId(at)
     }
 
+    /// Which rule of the policy with this number these terms are from, if they are from one.
+    pub(in crate::sim) fn rule(&self, number: usize, TermsId(at): TermsId) -> Option<usize> {
+        at.checked_sub(self.starts.get(number)? + 1)
+    }
+
     pub(in crate::sim) fn get(&self, id: TermsId) -> Option<&Terms> {
         self.terms.get(id.0)
     }
