@@ -11,7 +11,7 @@ SECONDS ?= 60
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what building and testing needs (Debian 12 or 13, as root; Rust is yours to bring)
+setup: ## Install what building and testing needs (Debian 12 or 13, as root)
 	@tests/scripts/setup
 
 deb: ## Build the package: target/deb/*.deb (Debian 12 or 13, as root where tools are missing)
