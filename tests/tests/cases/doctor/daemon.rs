@@ -25,7 +25,9 @@ pub(crate) fn a_machine_as_installed_is_well(machine: &Machine) -> Outcome {
     Ok(())
 }
 
-pub(crate) fn a_daemon_that_is_away_is_brought_back_by_the_mend(machine: &Machine) -> Outcome {
+pub(crate) fn a_daemon_that_is_stopped_is_started_by_the_command_that_doctor_names(
+    machine: &Machine,
+) -> Outcome {
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
     let stopped = Diagnosis::of(machine)?;
     assert_eq!(stopped.exit, 2, "{}", stopped.json);

@@ -12,7 +12,8 @@ use session_timeout_tests::{Context as _, Failure, Machine, Outcome, Output};
 
 pub(crate) use daemon::{
     a_broken_policy_is_named_before_and_after_it_is_refused,
-    a_daemon_that_is_away_is_brought_back_by_the_mend, a_machine_as_installed_is_well,
+    a_daemon_that_is_stopped_is_started_by_the_command_that_doctor_names,
+    a_machine_as_installed_is_well,
 };
 pub(crate) use desktop::{
     a_desktop_that_does_not_lock_is_named_until_it_does, a_screen_that_no_warning_reaches_is_named,
@@ -27,7 +28,7 @@ pub(crate) use logind::{
 };
 pub(crate) use other_timeouts::what_would_act_first_is_named_and_gone_when_it_is_taken_out;
 pub(crate) use pam::{
-    a_line_of_pam_that_keeps_ours_from_being_called_is_named,
+    a_pam_line_that_keeps_the_module_from_being_called_is_named,
     what_is_wrong_with_pam_is_named_and_mended,
 };
 

@@ -45,7 +45,7 @@ pub(crate) fn what_is_wrong_with_pam_is_named_and_mended(machine: &Machine) -> O
     Ok(())
 }
 
-pub(crate) fn a_line_of_pam_that_keeps_ours_from_being_called_is_named(
+pub(crate) fn a_pam_line_that_keeps_the_module_from_being_called_is_named(
     machine: &Machine,
 ) -> Outcome {
     assert_eq!(Diagnosis::of(machine)?.the("pam.control")?["level"], "ok");
