@@ -18,12 +18,7 @@ use crate::plant::{self, Files};
 const PARTS: &[&str] = &["Cargo.toml", "Cargo.lock", "docs", "packaging"];
 
 /// The tests of the engine.
-const TESTS: &[&str] = &[
-    "--package=session-timeout-policy",
-    "--features=session-timeout-policy/sim",
-    "--lib",
-    "--tests",
-];
+const TESTS: &[&str] = &["--package=session-timeout-policy", "--lib", "--tests"];
 
 /// A test program.
 #[derive(Clone, Debug)]
@@ -55,7 +50,13 @@ pub(crate) fn build(mutants: &[Mutant]) -> Outcome<Vec<Program>> {
     for (path, text) in &wanted {
         write(&source.join(path), text)?;
     }
-    compile(&source, &directory.join("target"))
+    // The simulation is a crate, or a feature of the engine.
+    let simulation = if members.iter().any(|member| member == "simulation") {
+        "--package=session-timeout-simulation"
+    } else {
+        "--features=session-timeout-policy/sim"
+    };
+    compile(&source, &directory.join("target"), simulation)
 }
 
 /// The members of the workspace.
@@ -132,7 +133,7 @@ fn write(path: &Path, text: &str) -> Outcome {
 }
 
 /// Builds the tests of the copy.
-fn compile(source: &Path, target: &Path) -> Outcome<Vec<Program>> {
+fn compile(source: &Path, target: &Path, simulation: &str) -> Outcome<Vec<Program>> {
     let output = Command::new("cargo")
         .args([
             "test",
@@ -141,6 +142,7 @@ fn compile(source: &Path, target: &Path) -> Outcome<Vec<Program>> {
             "--message-format=json-render-diagnostics",
         ])
         .args(TESTS)
+        .arg(simulation)
         .current_dir(source)
         .env("CARGO_TARGET_DIR", target)
         // Mutants leave code behind that is not used.
