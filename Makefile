@@ -6,12 +6,12 @@ SECONDS ?= 60
 .DEFAULT_GOAL := help
 # One at a time, whatever -j says: two of them may install packages.
 .NOTPARALLEL:
-.PHONY: help setup deb demo test simulate teeth install clean
+.PHONY: help setup deb demo test simulate mutants install clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what building and testing needs (Debian 12 or 13, as root; Rust is yours to bring)
+setup: ## Install what building and testing needs (Debian 12 or 13, as root)
 	@tests/scripts/setup
 
 deb: ## Build the package: target/deb/*.deb (Debian 12 or 13, as root where tools are missing)
@@ -28,8 +28,8 @@ simulate: setup ## Live through simulated days and check every invariant [SECOND
 	@cargo run --quiet --profile simulation -p session-timeout-simulation --bin simulate -- \
 		--seconds $(SECONDS)
 
-teeth: setup ## Plant bugs in the engine and see the tests catch each
-	@cargo run --quiet -p session-timeout-tests --bin teeth
+mutants: setup ## Plant bugs in the engine and see the tests catch each
+	@cargo run --quiet -p session-timeout-tests --bin mutants
 
 install: deb ## Install the package on this computer (as root)
 	apt-get install --yes ./target/deb/session-timeout_*.deb

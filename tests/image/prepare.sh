@@ -37,6 +37,12 @@ printf '[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\n' \
 	>"$root/etc/systemd/journald.conf.d/tests.conf"
 rm -rf "$root/var/log/journal"
 
+# Nothing asks for passwords at a boot. Each of these holds an inotify instance, of which
+# fs.inotify.max_user_instances allows root 128 on the whole host.
+for unit in systemd-ask-password-console.path systemd-ask-password-wall.path; do
+	ln -s /dev/null "$root/etc/systemd/system/$unit"
+done
+
 : >"$root/etc/motd"
 chmod -x "$root"/etc/update-motd.d/* 2>/dev/null || true
 echo debian >"$root/etc/hostname"

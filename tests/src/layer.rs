@@ -1,4 +1,4 @@
-//! Root trees that machines share, built once and kept under `target/machines`.
+//! Cached root trees, the lower layers of the machines' overlay file systems, in `target/machines`.
 //!
 //! A layer is a directory whose name says what is in it (`trixie-<hash of its recipe>`). It is
 //! built under another name and renamed when it is whole, so a directory that exists can be used.

@@ -3,14 +3,13 @@
 //! [`Machine::bare`] starts one under `systemd-nspawn`, over a root tree that is built once per
 //! suite and package list and kept under `target/machines`. [`Ssh`], [`SharedConnection`],
 //! [`Console`], [`Desktop`], [`Screen`] and [`LoginScreen`] log in to it for real, [`Journal`] follows its journal,
-//! and everything waits for a condition with a bound, never for a while.
+//! and everything waits for a condition with a bound, never for a fixed time.
 //! The cases are in `tests/`, the demonstration in `src/bin`.
 //!
 //! It needs root, and nothing of the host's own systemd.
 
 #![forbid(unsafe_code)]
 
-mod bed;
 mod cgroup;
 mod console;
 mod desktop;
@@ -28,6 +27,7 @@ mod machine;
 mod package;
 mod picture;
 mod product;
+mod rootfs;
 mod screen;
 mod seat;
 mod shared;

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Context, Failure, Outcome};
+use crate::journal::Wanted;
 use crate::machine::{Machine, end_inside};
 use crate::transcript::{Source, Transcript};
 
@@ -69,6 +70,24 @@ impl Ssh {
     /// Where the login fails or takes longer than half a minute.
     pub fn open(machine: &Machine, account: Account, terminal: Terminal) -> Outcome<Self> {
         Self::open_from(Ipv4Addr::LOCALHOST.into(), machine, account, terminal)
+    }
+
+    /// Logs in with a terminal that shows only what a user would see: the login shell does not say
+    /// the name of its session, which the daemon's journal tells instead.
+    ///
+    /// # Errors
+    /// Where the login fails, or the daemon does not record it within half a minute.
+    pub fn open_unmarked(machine: &Machine, account: Account) -> Outcome<Self> {
+        machine.run("rm /etc/profile.d/session-id.sh")?;
+        let mut command = client_command(machine);
+        command.args(["-tt", &format!("{}@127.0.0.1", account.name())]);
+        let mut ssh = Self::connect(command)?;
+        let login = Wanted::event("login").with("USER_NAME", account.name());
+        let login = machine.journal().wait_for(&login, LOGIN);
+        let login = login.map_err(|failure| ssh.with_errors(&failure))?;
+        let id = login.field("SESSION_ID").context("a login without an id")?;
+        id.clone_into(&mut ssh.session);
+        Ok(ssh)
     }
 
     /// As [`Self::open`], with a terminal, for a login without a logind session: its id is empty.

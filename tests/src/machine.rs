@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::bed::{Bed, remove_own};
 use crate::failure::{Context, Failure, Outcome};
 use crate::image;
 use crate::journal::{Entry, Journal, Wanted};
 use crate::kind::Kind;
 use crate::layer::Layer;
 use crate::package::{self, Package};
+use crate::rootfs::{Rootfs, remove_own};
 use crate::suite::Suite;
 use crate::wait::wait_until;
 
@@ -30,7 +30,7 @@ pub struct Machine {
     journal: Journal,
     follower: Child,
     nspawn: Child,
-    bed: Bed,
+    rootfs: Rootfs,
 }
 
 /// What a command in the machine left.
@@ -80,10 +80,10 @@ impl Machine {
     }
 
     fn over(suite: Suite, layers: Vec<Layer>) -> Outcome<Self> {
-        let bed = Bed::make(suite, layers)?;
-        let mut nspawn = spawn(&bed)?;
+        let rootfs = Rootfs::make(suite, layers)?;
+        let mut nspawn = spawn(&rootfs)?;
         let leader = wait_until(BOOT, "the machine's first process", || {
-            leader_of(&mut nspawn, &bed.console_log())
+            leader_of(&mut nspawn, &rootfs.console_log())
         })?;
         wait_until(BOOT, "the machine to be up", || is_up(leader))?;
         // Only now: a journalctl that starts before journald finds no journal, and stays so.
@@ -101,7 +101,7 @@ impl Machine {
             journal: Journal::of(lines),
             follower,
             nspawn,
-            bed,
+            rootfs,
         })
     }
 
@@ -200,7 +200,7 @@ impl Machine {
         wait_until(BOOT, "the machine to power off", || {
             exited(&mut self.nspawn)
         })?;
-        self.bed.keep_changes(path)
+        self.rootfs.keep_changes(path)
     }
 
     /// What somebody needs to see why a case failed.
@@ -219,7 +219,7 @@ impl Machine {
             .map_or_else(|failure| failure.to_string(), |output| output.stdout);
         format!(
             "--- journal of {}\n{all}\n--- the daemon's\n{daemon}\n--- sessions\n{sessions}",
-            self.bed.name(),
+            self.rootfs.name(),
         )
     }
 }
@@ -268,8 +268,8 @@ fn children(pid: u32) -> Vec<Pid> {
         .collect()
 }
 
-fn spawn(bed: &Bed) -> Outcome<Child> {
-    let log = File::create(bed.console_log()).context("make the console's log")?;
+fn spawn(rootfs: &Rootfs) -> Outcome<Child> {
+    let log = File::create(rootfs.console_log()).context("make the console's log")?;
     let errors = log.try_clone().context("share the console's log")?;
     // The shell enters the cgroup and becomes systemd-nspawn, so that nothing of it is ever
     // outside. Where we are killed, it goes with us (prctl(2), PR_SET_PDEATHSIG).
@@ -279,9 +279,9 @@ fn spawn(bed: &Bed) -> Outcome<Child> {
             r#"echo $$ > "$1" && shift && exec setpriv --pdeathsig KILL systemd-nspawn "$@""#,
             "sh",
         ])
-        .arg(bed.cgroup_procs())
-        .arg(format!("--directory={}", bed.root().display()))
-        .arg(format!("--machine={}", bed.name()))
+        .arg(rootfs.cgroup_procs())
+        .arg(format!("--directory={}", rootfs.root().display()))
+        .arg(format!("--machine={}", rootfs.name()))
         .args([
             "--boot",
             "--quiet",

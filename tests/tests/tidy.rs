@@ -1,4 +1,4 @@
-//! What the source promises about itself, and the compiler does not check. Runs everywhere.
+//! Checks on the source that the compiler does not make: dependencies, length of files, wording.
 
 #[path = "tidy/bus.rs"]
 mod bus;
@@ -99,7 +99,7 @@ fn dependencies_point_down_only() {
 }
 
 #[test]
-fn the_module_and_the_engine_bring_nothing_along() {
+fn the_module_and_the_engine_use_only_the_listed_libraries() {
     let mut wrong = Vec::new();
     for (name, allowed) in LIBRARIES {
         for library in dependencies(name) {
@@ -112,7 +112,7 @@ fn the_module_and_the_engine_bring_nothing_along() {
 }
 
 #[test]
-fn unsafe_stands_behind_the_fence() {
+fn unsafe_code_is_only_in_the_ffi_files() {
     // As a keyword it is followed by one of these; texts and lint names are not.
     const FOLLOWS: &[&str] = &[" {", " fn", " extern", " impl", " trait", "("];
     let is_used = |code: &str| {
@@ -129,7 +129,7 @@ fn unsafe_stands_behind_the_fence() {
 }
 
 #[test]
-fn the_engine_asks_nobody_what_time_it_is() {
+fn the_engine_uses_no_clock_file_thread_or_network() {
     let mut wrong = Vec::new();
     // The program that runs the simulation is no part of the engine, and no package has it.
     let is_pure = |path: &str| {
@@ -151,14 +151,14 @@ fn the_engine_asks_nobody_what_time_it_is() {
 }
 
 #[test]
-fn every_file_says_why_it_is_there() {
+fn every_source_file_begins_with_its_purpose() {
     let silent = sources().filter(|(_, text)| !text.starts_with("//!"));
     let silent: Vec<_> = silent.map(|(path, _)| path).collect();
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
 #[test]
-fn no_file_is_two_files() {
+fn no_file_is_longer_than_the_limit() {
     let shipped = sources().filter(|(path, _)| !path.contains("/tests/"));
     let lengths = shipped.map(|(path, text)| {
         let lines = text.lines().take_while(|line| *line != "#[cfg(test)]");
@@ -209,7 +209,7 @@ fn has_word(line: &str, words: &str) -> bool {
 /// Paths of the computer that something was written on, and hosts that packages come from, mean
 /// nothing to anybody else.
 #[test]
-fn nothing_names_the_place_it_was_written_in() {
+fn no_file_names_paths_of_a_build_machine_or_hosts_of_registries() {
     let paths = [["/wo", "rk"].concat(), ["/fa", "rm"].concat()];
     let hosts = ["deb", "security", "static", "index", "registry", "files"];
     let mut wrong = Vec::new();
@@ -252,9 +252,11 @@ fn collect(dir: &Path, paths: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(dir).into_iter().flatten();
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let name = path.file_name().unwrap_or_default();
-        if path.is_file() {
+        if name == "target" || name == ".git" {
+            // `.git` of a worktree is a file, with the path of the repository.
+        } else if path.is_file() {
             paths.push(path);
-        } else if name != "target" && name != ".git" {
+        } else {
             collect(&path, paths);
         }
     }

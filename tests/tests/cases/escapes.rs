@@ -32,7 +32,9 @@ pub(crate) fn a_login_that_is_kept_out_of_every_scope_ends_at_its_limit(
     assert_closed_within(machine, &ssh, &login, CLOSED + secs(3))
 }
 
-pub(crate) fn however_many_processes_left_a_session_they_end_with_it(machine: &Machine) -> Outcome {
+pub(crate) fn any_number_of_processes_that_left_a_session_end_with_it(
+    machine: &Machine,
+) -> Outcome {
     let (mut ssh, login) = escaped(machine, LEAVE, "", "left by")?;
     // More than one call moves.
     ssh.send("for i in $(seq 300); do sleep 6000 & done >/dev/null 2>&1; echo star''ted\n")?;
@@ -66,7 +68,7 @@ pub(crate) fn what_was_detached_goes_on_where_a_login_is_killed(machine: &Machin
     Ok(())
 }
 
-pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_whatever_scope(
+pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_any_scope(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&policy(&["mallory"]))?;

@@ -95,7 +95,9 @@ pub(crate) fn a_session_that_is_gone_when_the_password_comes_is_not_another_one(
     assert_used(machine, alice.session(), 0)
 }
 
-pub(crate) fn who_goes_away_instead_of_typing_is_not_waited_for(machine: &Machine) -> Outcome {
+pub(crate) fn a_client_that_leaves_the_password_prompt_is_not_waited_for(
+    machine: &Machine,
+) -> Outcome {
     machine.policy(POLICY)?;
     let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let id = alice.session().to_owned();

@@ -19,9 +19,7 @@ const WARNING: &str = "Session timeout: this session ends in 10 s, for lack of i
     Press a key to stay.";
 const END: &str = "Session timeout: this session has ended, after 20 s without input.";
 
-pub(crate) fn a_session_that_is_typed_in_lives_on_while_its_idle_twin_is_ended(
-    machine: &Machine,
-) -> Outcome {
+pub(crate) fn input_keeps_a_session_while_an_idle_one_is_ended(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let mut typist = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let twin = Ssh::open(machine, Account::Alice, Terminal::Pty)?;

@@ -48,7 +48,7 @@ pub(crate) fn a_prompt_shows_what_is_left_of_its_own_session(machine: &Machine) 
     Ok(())
 }
 
-pub(crate) fn who_watches_sees_an_extension_a_restart_a_withdrawal_and_the_end(
+pub(crate) fn left_watch_shows_an_extension_a_restart_a_withdrawal_and_the_end(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(FAR)?;
@@ -91,7 +91,7 @@ pub(crate) fn who_watches_sees_an_extension_a_restart_a_withdrawal_and_the_end(
     Ok(())
 }
 
-pub(crate) fn who_watches_costs_nothing_between_two_texts(machine: &Machine) -> Outcome {
+pub(crate) fn left_watch_costs_nothing_between_two_texts(machine: &Machine) -> Outcome {
     machine.policy(FAR)?;
     let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(alice.session())?;

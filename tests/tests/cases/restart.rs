@@ -59,20 +59,21 @@ pub(crate) fn a_session_that_is_over_and_that_logind_keeps_is_not_ended_again(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;
-    let crowd = fs::read(env!("CARGO_BIN_EXE_crowd")).context("read the crowd")?;
-    machine.write("/var/tmp/crowd", crowd)?;
+    let program = fs::read(env!("CARGO_BIN_EXE_fake-logind")).context("read fake-logind")?;
+    machine.write("/var/tmp/fake-logind", program)?;
     machine.run("systemctl mask --quiet --runtime --now systemd-logind.service")?;
-    machine.run("chmod 755 /var/tmp/crowd && systemd-run --quiet /var/tmp/crowd 2 1")?;
+    machine
+        .run("chmod 755 /var/tmp/fake-logind && systemd-run --quiet /var/tmp/fake-logind 2 1")?;
     machine.run(&format!("systemctl restart {UNIT}"))?;
-    machine.wait_known("crowd0")?;
-    let gone = Wanted::event("gone").session("crowd0");
+    machine.wait_known("fake0")?;
+    let gone = Wanted::event("gone").session("fake0");
     machine.journal().wait_for(&gone, secs(60))?;
     machine.run(&format!("systemctl restart {UNIT}"))?;
     machine.wait_active()?;
     // It would be ended as soon as its user is warned for the shortest lead.
     hold_for(secs(10), "the session that is over", || {
         for event in ["warning", "end", "gone"] {
-            let again = Wanted::event(event).session("crowd1");
+            let again = Wanted::event(event).session("fake1");
             if let Some(told) = machine.journal().all(&again).first() {
                 return Err(Failure::new(told.to_string()));
             }
@@ -201,7 +202,7 @@ fn wait_connected(machine: &Machine) -> Outcome {
     })
 }
 
-pub(crate) fn a_key_withdraws_a_warning_that_stood_before_the_restart_at_once(
+pub(crate) fn a_key_withdraws_a_warning_from_before_the_restart_at_once(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(

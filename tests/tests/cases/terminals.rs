@@ -16,7 +16,7 @@ use super::{SOON, TTY_STEP, assert_between, assert_not_ended, secs};
 const SAY_READY: &str = "echo ready-$((1+1))";
 const READY: &str = "ready-2";
 
-pub(crate) fn typing_keeps_a_console_while_its_silent_twin_is_ended(machine: &Machine) -> Outcome {
+pub(crate) fn typing_keeps_a_console_while_an_idle_one_is_ended(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let mut typist = Console::open(machine, Account::Alice)?;
     let twin = Console::open(machine, Account::Bob)?;
@@ -149,7 +149,7 @@ pub(crate) fn input_counts_through_whatever_reads_the_terminal(machine: &Machine
 
 /// inotify tells of reads from the terminal's own file, and only where it watches: what else shows
 /// input shows it at the next look, which is one of the next warning or of the end.
-pub(crate) fn a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_the_next_look(
+pub(crate) fn a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_the_next_probe(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;

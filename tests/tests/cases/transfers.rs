@@ -12,7 +12,7 @@ const TRANSFER: &str = "truncate --size=2G /root/large && \
     scp -q -l 80000 -o StrictHostKeyChecking=no -o BatchMode=yes \
     /root/large alice@127.0.0.1:/dev/null";
 
-pub(crate) fn a_transfer_lives_while_bytes_flow_where_output_counts_and_its_idle_twin_is_ended(
+pub(crate) fn a_transfer_keeps_its_session_where_output_counts_and_an_idle_one_is_ended(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(

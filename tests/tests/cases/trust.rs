@@ -280,7 +280,7 @@ pub(crate) fn a_full_run_keeps_no_limit_from_a_daemon_that_starts(machine: &Mach
     machine.run("rm /run/full").map(drop)
 }
 
-pub(crate) fn a_daemon_that_cannot_start_is_tried_ever_more_seldom_and_doctor_says_why(
+pub(crate) fn a_daemon_that_cannot_start_is_restarted_with_growing_pauses_and_doctor_says_why(
     machine: &Machine,
 ) -> Outcome {
     machine.write(
@@ -328,7 +328,7 @@ pub(crate) fn a_daemon_that_cannot_start_is_tried_ever_more_seldom_and_doctor_sa
     machine.wait_active()
 }
 
-pub(crate) fn a_start_that_a_state_file_makes_up_ends_nobody(machine: &Machine) -> Outcome {
+pub(crate) fn a_session_start_that_a_state_file_invents_ends_nobody(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "3min"

@@ -9,10 +9,10 @@ mod columns;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use anstream::adapter::strip_str;
 use anstream::println;
 use session_timeout_tests::{
-    Account, Entry, Failure, Machine, Outcome, Package, Ssh, Suite, Terminal, Wanted, end_all,
-    wait_until,
+    Account, Entry, Failure, Machine, Outcome, Package, Ssh, Suite, Wanted, end_all, wait_until,
 };
 
 use columns::{Columns, Side};
@@ -30,6 +30,9 @@ const SHOWN: &[&str] = &[
     "this session ends in 5 s, 30 s after the login.",
     "this session has ended, 30 s after the login.",
 ];
+
+/// How the prompt of alice's shell begins.
+const PROMPT: &str = "alice@";
 
 /// What the administrator must have read, in this order.
 const WRITTEN: &[&str] = &["login", "warning", "warning", "end", "gone"];
@@ -69,7 +72,7 @@ fn demo() -> Outcome {
     POLICY.lines().for_each(|line| println!("    {line}"));
     machine.policy(POLICY)?;
     println!("\nalice logs in over SSH ...\n");
-    let ssh = Ssh::open(&machine, Account::Alice, Terminal::Pty)?;
+    let ssh = Ssh::open_unmarked(&machine, Account::Alice)?;
     let login = Wanted::event("login").session(ssh.session());
     let login = machine
         .journal()
@@ -134,6 +137,9 @@ fn check(terminal: &str, entries: &[Entry]) -> Outcome {
         let (_, after) = found.ok_or_else(|| Failure::new(format!("never shown: {text}")))?;
         rest = after;
     }
+    if let Some(line) = terminal.split(['\r', '\n']).find(|line| is_foreign(line)) {
+        return Err(Failure::new(format!("not for alice to see: {line}")));
+    }
     let written = entries
         .iter()
         .filter_map(|entry| entry.field("SESSION_TIMEOUT_EVENT"));
@@ -144,4 +150,33 @@ fn check(terminal: &str, entries: &[Entry]) -> Outcome {
         )));
     }
     Ok(())
+}
+
+/// Whether a line of alice's terminal is neither the product's nor her shell's.
+fn is_foreign(line: &str) -> bool {
+    let line = strip_str(line).to_string();
+    let line = line.trim_matches(|c: char| c.is_control() || c.is_whitespace());
+    !line.is_empty()
+        && !line.starts_with(PROMPT)
+        && !SHOWN.iter().any(|sentence| line.ends_with(sentence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alice_sees_her_shell_and_what_the_product_says_and_nothing_else() {
+        for line in [
+            "",
+            "\u{1b}[?2004halice@debian:~$ ",
+            "This session ends after 30 s.",
+            "\u{7}Session timeout: this session ends in 5 s, 30 s after the login.",
+        ] {
+            assert!(!is_foreign(line), "{line}");
+        }
+        for line in ["session=c1.", "ssh: closed", "this session ends in 7 s"] {
+            assert!(is_foreign(line), "{line}");
+        }
+    }
 }

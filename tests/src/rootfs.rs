@@ -1,8 +1,8 @@
-//! What a machine lies in: a root file system of its own over shared layers, and a cgroup.
+//! The root file system of one machine, an overlay over shared layers, and the machine's cgroup.
 //!
 //! Each has a directory under `target/machines/run` and a lock file beside it, held for as long as
-//! the process that made it lives. Whatever is found there unlocked was left by a process that was
-//! killed, and is removed before a new one is made.
+//! the process that made it lives. One that is not locked was left by a process that was killed, and
+//! is removed before the next is made.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -21,7 +21,7 @@ use crate::wait::wait_until;
 
 /// The place of one machine; gone when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Bed {
+pub(crate) struct Rootfs {
     name: String,
     dir: PathBuf,
     cgroup: Cgroup,
@@ -29,7 +29,7 @@ pub(crate) struct Bed {
     _lock: File,
 }
 
-impl Bed {
+impl Rootfs {
     /// Makes one whose root file system shows `layers`, the first on top.
     pub(crate) fn make(suite: Suite, layers: Vec<Layer>) -> Outcome<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -46,7 +46,7 @@ impl Bed {
             lock
         };
         // From here on its Drop removes what there is.
-        let bed = Self {
+        let rootfs = Self {
             dir: run.join(&name),
             cgroup: Cgroup::of(&name)?,
             name,
@@ -54,12 +54,12 @@ impl Bed {
             _lock: lock,
         };
         for part in ["upper", "work", "root"] {
-            let path = bed.dir.join(part);
+            let path = rootfs.dir.join(part);
             fs::create_dir_all(&path).context(format!("make {}", path.display()))?;
         }
-        bed.mount()?;
-        bed.cgroup.make()?;
-        Ok(bed)
+        rootfs.mount()?;
+        rootfs.cgroup.make()?;
+        Ok(rootfs)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -110,7 +110,7 @@ impl Bed {
     }
 }
 
-impl Drop for Bed {
+impl Drop for Rootfs {
     fn drop(&mut self) {
         if let Err(failure) = remove(&self.dir) {
             eprintln!("{}: {failure}", self.name);
@@ -121,7 +121,7 @@ impl Drop for Bed {
 /// Ends every machine of this process and removes what they lay in: for a signal that ends us.
 pub(crate) fn remove_own() -> Outcome {
     let own = format!("-{}-", process::id());
-    for dir in beds(&run_dir()?)? {
+    for dir in directories(&run_dir()?)? {
         if dir.to_string_lossy().contains(&own) {
             remove(&dir)?;
         }
@@ -135,8 +135,8 @@ fn run_dir() -> Outcome<PathBuf> {
     Ok(dir)
 }
 
-/// The directories of all beds, whether they are there or only their lock files are.
-fn beds(run: &Path) -> Outcome<Vec<PathBuf>> {
+/// The directories of all machines, also those of which only the lock file is left.
+fn directories(run: &Path) -> Outcome<Vec<PathBuf>> {
     let entries = fs::read_dir(run).context("list the machines")?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let locks = paths.filter(|path| path.extension().is_some_and(|suffix| suffix == "lock"));
@@ -144,7 +144,7 @@ fn beds(run: &Path) -> Outcome<Vec<PathBuf>> {
 }
 
 fn remove_left(run: &Path) -> Outcome {
-    for dir in beds(run)? {
+    for dir in directories(run)? {
         let lock = open_lock(&dir.with_extension("lock"))?;
         if lock.try_lock().is_ok() {
             remove(&dir)?;

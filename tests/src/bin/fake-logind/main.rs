@@ -1,5 +1,5 @@
-//! A logind with as many sessions as are wanted: `crowd NUMBER [CLOSING]`, as root, on the system bus
-//! of a machine whose own logind is stopped. The last CLOSING sessions are over, and it keeps them.
+//! A fake logind with any number of sessions: `fake-logind NUMBER [CLOSING]`, as root, on the system
+//! bus of a machine whose own logind is stopped. The last CLOSING sessions have the state `closing`.
 //!
 //! Thousands of real logins would take hours, and the memory of a whole cluster.
 
@@ -36,12 +36,12 @@ async fn main() -> zbus::Result<()> {
 }
 
 fn path_of(number: u32) -> OwnedObjectPath {
-    let path = format!("{PATH}/session/crowd{number}");
+    let path = format!("{PATH}/session/fake{number}");
     ObjectPath::from_string_unchecked(path).into()
 }
 
 fn id_of(number: u32) -> String {
-    format!("crowd{number}")
+    format!("fake{number}")
 }
 
 fn user_of(number: u32) -> String {
@@ -92,7 +92,7 @@ impl Manager {
 
     fn get_session(&self, id: &str) -> fdo::Result<OwnedObjectPath> {
         let number = id
-            .strip_prefix("crowd")
+            .strip_prefix("fake")
             .and_then(|number| number.parse().ok());
         let known = number.filter(|number: &u32| *number < self.sessions);
         known

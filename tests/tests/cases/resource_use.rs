@@ -24,7 +24,7 @@ const POLICY: &str = r#"[default]
 
 pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outcome {
     machine.write(
-        "/etc/ssh/sshd_config.d/crowd.conf",
+        "/etc/ssh/sshd_config.d/many.conf",
         "MaxStartups 200\nMaxSessions 200\n",
     )?;
     machine.run("systemctl reload ssh")?;
@@ -38,7 +38,7 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     assert!(own <= 4 * 1024, "{memory_of_one:?}");
     let helper = Work::of(machine, HELPER)?;
 
-    let crowd = crowd(machine, SESSIONS - 1)?;
+    let sessions = open_many(machine, SESSIONS - 1)?;
     wait_until(SOON, "a hundred sessions", || {
         let status = machine.status()?;
         let sessions = status["sessions"].as_array().map_or(0, Vec::len);
@@ -80,7 +80,7 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
         answered.micros - after.micros,
         (looked.micros - answered.micros) / (2 * SESSIONS as u64),
     );
-    drop(crowd);
+    drop(sessions);
     Ok(())
 }
 
@@ -170,11 +170,11 @@ const ALL: usize = 8192;
 /// Puts a logind that has nothing but sessions in the place of the real one. Says how long it takes
 /// until all of them are known.
 fn know_all(machine: &Machine) -> Outcome<Duration> {
-    let crowd = fs::read(env!("CARGO_BIN_EXE_crowd")).context("read the crowd")?;
-    machine.write("/var/tmp/crowd", crowd)?;
+    let program = fs::read(env!("CARGO_BIN_EXE_fake-logind")).context("read fake-logind")?;
+    machine.write("/var/tmp/fake-logind", program)?;
     machine.run("systemctl mask --quiet --runtime --now systemd-logind.service")?;
     machine.run(&format!(
-        "chmod 755 /var/tmp/crowd && systemd-run --quiet /var/tmp/crowd {ALL}"
+        "chmod 755 /var/tmp/fake-logind && systemd-run --quiet /var/tmp/fake-logind {ALL}"
     ))?;
     restart(machine)
 }
@@ -183,7 +183,7 @@ fn know_all(machine: &Machine) -> Outcome<Duration> {
 fn restart(machine: &Machine) -> Outcome<Duration> {
     machine.run(&format!("systemctl restart {UNIT}"))?;
     let started = Instant::now();
-    let last = format!("session-timeout explain crowd{}", ALL - 1);
+    let last = format!("session-timeout explain fake{}", ALL - 1);
     wait_until(secs(60), "all sessions to be known", || machine.run(&last))?;
     Ok(started.elapsed())
 }
@@ -230,7 +230,7 @@ fn resting(machine: &Machine) -> Outcome<Work> {
 }
 
 /// Sessions of two people, several at a time.
-fn crowd(machine: &Machine, count: usize) -> Outcome<Vec<Ssh>> {
+fn open_many(machine: &Machine, count: usize) -> Outcome<Vec<Ssh>> {
     const AT_ONCE: usize = 4;
     let some = |first: usize| -> Outcome<Vec<Ssh>> {
         let numbers = (first..count).step_by(AT_ONCE);
