@@ -53,7 +53,13 @@ pub(crate) fn installing_ends_no_session_and_enforces_the_shipped_limit(
 
     // debhelper compresses the longer ones.
     let files = machine.run("dpkg -L session-timeout")?;
-    for guide in ["README", "SECURITY", "idle-sources", "threat-model"] {
+    for guide in [
+        "README",
+        "SECURITY",
+        "guide",
+        "idle-sources",
+        "threat-model",
+    ] {
         let path = format!("/usr/share/doc/session-timeout/{guide}.md");
         assert!(files.contains(&path), "{guide}: {files}");
     }
