@@ -26,7 +26,8 @@ enum State {
 }
 
 impl ExtendLimiter {
-    /// Waits for the end of the backoff of this user; `None`: an earlier request is not decided yet.
+    /// Waits for the end of this user's backoff. Returns `None` if an earlier request is not
+    /// decided yet.
     pub(super) async fn begin(&self, uid: Uid) -> Option<ExtendAttempt> {
         let refused = {
             let mut all = self.all();

@@ -260,7 +260,7 @@ impl Manager {
     }
 
     /// Why the current policy file was rejected; empty if it was not. It quotes lines of the file,
-    /// so only callers that may read it receive it.
+    /// so only root receives it.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn policy_error(
         &self,
