@@ -94,7 +94,7 @@ impl Manager {
         }
     }
 
-    /// The session with this id, if a person logged in to it.
+    /// The session with this id, if it is a user's login session.
     async fn person_at(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
         let found = self.session(id).await?;
         Ok(found.filter(|session| session.facts.class.is_login_of_a_person()))

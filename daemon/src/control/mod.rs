@@ -316,7 +316,7 @@ impl Manager {
         self.context.status.borrow()
     }
 
-    /// Reads the session's idle time afresh, before it is told; unless that was just done.
+    /// Probes the session and waits for the result, unless it was probed a moment ago.
     async fn look(&self, session: SessionReport) {
         if !self.is_due(&session.facts.key) {
             return;

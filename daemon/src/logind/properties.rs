@@ -83,7 +83,7 @@ impl Properties {
                 .is_some_and(|unit| cgroup::is_empty(&unit, facts.uid))
     }
 
-    /// The session in the engine's words.
+    /// The properties as the engine's facts about the session.
     pub(crate) fn facts(&self, now: Clocks) -> Option<SessionFacts> {
         let (uid, key) = (self.uid()?, self.key()?);
         let leader = self.small("Leader").filter(|&pid| pid != 0).map(Pid::new);
@@ -113,15 +113,14 @@ impl Properties {
         })
     }
 
-    /// The stamp of the terminal that logind knows, for a session on one. Zero means that it
-    /// knows none.
+    /// The time stamp of the terminal that logind knows for the session. Zero means that it knows
+    /// none.
     pub(crate) fn terminal_stamp(&self) -> Option<WallTime> {
         let since = self.number("IdleSinceHint").filter(|&since| since != 0)?;
         (!self.is_graphical()).then(|| WallTime::from_micros(since))
     }
 
-    /// What the desktop has said, for a session with one. Zero means that it never said anything;
-    /// so does logind after a restart of its own.
+    /// The idle hint of a desktop. Zero means that the desktop has not set it since logind started.
     pub(crate) fn hint(&self, now: Clocks) -> Option<Hint> {
         let wall = self.number("IdleSinceHint").filter(|&since| since != 0)?;
         let monotonic = self.number("IdleSinceHintMonotonic")?;

@@ -179,9 +179,9 @@ fn read(message: &Message) -> Option<Owned> {
     Some(Owned::Signal(signal))
 }
 
-/// A change of a session. Any user can have logind signal a lock as fast as the bus allows, so
-/// nothing is asked for that: whatever waits behind would wait for it, too. The type and the
-/// class are changed by the controller of the session's devices, or by logind.
+/// The change of a session. A change of the lock hint causes no query, which would delay the
+/// signals behind it: any user can have logind signal locks as fast as the bus allows. Type and
+/// class are changed by the session controller, or by logind.
 fn changed(path: &str, message: &Message) -> Option<Signal> {
     let body = message.body();
     let (_, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) =
@@ -199,9 +199,8 @@ fn changed(path: &str, message: &Message) -> Option<Signal> {
     Some(Signal::LockHint(id_of(path)?, hint))
 }
 
-/// The session that an object path of logind is about: its last part is the id, in which
-/// `bus_label_escape()` of systemd has put `_` and two hexadecimal digits for what may not stand
-/// there, such as a digit at the beginning.
+/// The session id from logind's object path: the last part, in which `bus_label_escape()` of
+/// systemd has replaced some bytes, such as a leading digit, by `_` and two hexadecimal digits.
 fn id_of(path: &str) -> Option<String> {
     let label = path.strip_prefix(SESSIONS)?.strip_prefix('/')?;
     let mut parts = label.split('_');
