@@ -99,7 +99,7 @@ fn rest(deadline: Option<BootTime>) -> Option<Duration> {
 struct Expected {
     /// How late the notification may be.
     margin: Duration,
-    /// `None` if never.
+    /// `None` if the watchdog is stopped.
     by: Option<Instant>,
 }
 
