@@ -1,8 +1,8 @@
-//! The uid of a user and the names of the user's groups, as the machine's name services tell them.
+//! Queries the uid and the groups of a user from the name services of the machine.
 //!
-//! They may come from far (LDAP, SSSD) and the answer may never come. NSS modules are
-//! third-party code, loaded into the caller (nsswitch.conf(5)): here that is a separate process,
-//! `id`, which can be killed, and whose faults are its own.
+//! The answer may come over the network (LDAP, SSSD), or never. NSS modules are third-party code
+//! that is loaded into the calling process (nsswitch.conf(5)), so the query runs in a separate
+//! process, id(1), which can be killed and whose crash does not affect the daemon.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,15 +16,16 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-/// How long the whole answer may take. A login goes on meanwhile.
+/// Timeout of a query. A login does not wait for it.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Questions at the same time; more wait, and their time runs.
+/// Maximum number of concurrent queries. Others queue, and their timeout includes the time in the
+/// queue.
 const MAX_CONCURRENT: usize = 4;
-/// More than this is no list of groups: Linux has at most 65,536 of them for a process, and
-/// nobody has a hundredth.
+/// Maximum size of an answer in bytes: Linux allows a process 65,536 groups (`NGROUPS_MAX`), and
+/// real users are in far fewer.
 const ANSWER_MAX_BYTES: u64 = 256 * 1024;
 
-/// Asks for groups.
+/// Queries the name services. Clones share the limit.
 #[derive(Clone)]
 pub(crate) struct NameService {
     program: PathBuf,
@@ -43,12 +44,12 @@ impl NameService {
         }
     }
 
-    /// The groups of this user.
+    /// The names of this user's groups.
     ///
     /// # Errors
-    /// Why they cannot be had. It comes within two seconds.
+    /// The query failed, or took longer than two seconds.
     pub(crate) async fn of(&self, user: &str) -> io::Result<BTreeSet<String>> {
-        // -z: names of groups may have spaces in them, as those of Active Directory do.
+        // -z, since names of groups may contain spaces, as in Active Directory.
         Ok(names(&self.told("-Gnz", user).await?))
     }
 
@@ -92,7 +93,7 @@ impl NameService {
                 .await?;
         }
         let status = child.wait().await?;
-        // id(1) fails, too, where a group has no name, and then says its number.
+        // id(1) also fails if a group has no name, and then prints its number.
         if !status.success() && answer.is_empty() {
             return Err(io::Error::other(format!("id(1) failed: {status}")));
         }
@@ -100,7 +101,7 @@ impl NameService {
     }
 }
 
-/// The daemon is protected from the kernel's OOM killer; this process is not.
+/// Lets the kernel's OOM killer choose this process before the daemon, which is protected from it.
 fn spare_others(child: Option<u32>) {
     if let Some(pid) = child
         && let Err(error) = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "0")
@@ -109,7 +110,7 @@ fn spare_others(child: Option<u32>) {
     }
 }
 
-/// The names in the answer. A group without a name is there by its number, which names nobody.
+/// The names in the answer. A group without a name is listed by its number, which no rule matches.
 fn names(answer: &[u8]) -> BTreeSet<String> {
     let names = answer.split(|byte| *byte == 0);
     names

@@ -6,26 +6,26 @@
 //!
 //! | module | its part |
 //! |---|---|
-//! | `pam` | the login socket of the PAM module, and what a login is told |
+//! | `pam` | the login socket of the PAM module, and the replies to logins |
 //! | `bus` | the two connections to the system bus, and the one to PID 1 |
-//! | `logind` | the sessions, their end, and what the screen shows then |
+//! | `logind` | logind's sessions, requests to end them, and the greeter on the screen afterwards |
 //! | `unregistered` | logins that logind has no session for |
 //! | `idle` | probes of idle time, and inhibitor locks |
 //! | `terminal` | the terminals of a session, input there, and the client of the program that opens them |
-//! | `agents` | the agents in desktops, which know their input |
+//! | `agents` | the agents in desktops, which report input and show notices |
 //! | `process` | processes, and their control groups |
-//! | `groups` | the groups of a user |
+//! | `groups` | the uid and the groups of a user |
 //! | `driver` | the loop: inputs to the engine, the engine's actions to `actions` |
 //! | `actions` | executes the engine's actions |
 //! | `ends` | ends of sessions through logind and PID 1, and the processes that remain |
-//! | `hooks` | the administrator's own programs |
+//! | `hooks` | runs the administrator's programs at events |
 //! | `control` | the D-Bus interface of the daemon, and polkit, which authorizes callers |
 //! | `report` | the state of the daemon and of its sessions, for `control` |
-//! | `policy_file` | the policy, and its last good copy |
-//! | `store` | what survives a restart |
+//! | `policy_file` | the policy file, and its last good copy |
+//! | `store` | the state file, which survives a restart |
 //! | `journal` | the journal and the authentication log |
 //! | `text` | the messages for users |
-//! | `unwarned` | sessions whose last warning nobody received |
+//! | `unwarned` | sessions whose last warning no terminal and no agent has accepted |
 //! | `sys` | clocks, files, threads, queues, and systemd's watchdog |
 
 #![forbid(unsafe_code)]
@@ -65,12 +65,12 @@ use crate::cli::Args;
 use crate::journal::Journal;
 use crate::sys::watchdog::Watchdog;
 
-/// Maximum number of users whose sessions are probed concurrently.
+/// Maximum number of threads for probes, each of another user.
 const PROBE_THREADS_MAX: usize = 4;
-/// How long the end of the daemon waits for looks.
+/// Timeout of running probes when the daemon stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs the daemon, or what the command line asks for instead.
+/// Runs the daemon, or checks a policy if the command line has `--check`.
 #[must_use]
 pub fn main() -> ExitCode {
     let args = Args::parse();
@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with the policy.
+/// Prints the errors of the policy.
 fn check(sources: &Sources, args: &Args) -> ExitCode {
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     match session_timeout_config::check(sources, args.minima(), style(), &mut out, &mut err) {
@@ -103,24 +103,24 @@ fn run(args: Args) -> io::Result<()> {
     let (journal, writer) = Journal::start()?;
     let watchdog = Watchdog::of_unit();
     let woken = watchdog.clone();
-    // One thread, and some that look: there is little to do, and everything that may wait gives the
-    // others their turn.
+    // One thread for all tasks, which are short and yield when they wait, and some threads for
+    // probes.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // For looks at sessions; they end when there is nothing to look at.
+        // Threads for probes; they exit when they have no work.
         .max_blocking_threads(PROBE_THREADS_MAX)
         .thread_keep_alive(Duration::from_secs(1))
         .on_thread_unpark(move || woken.woken())
         .build()?;
     let result = runtime.block_on(driver::run(args, journal, watchdog));
-    // Tasks that still wait for logind may have something to say; they end with the runtime. A look
-    // that hangs is not waited for.
+    // Tasks may still have queued journal entries while they wait for logind; they end with the
+    // runtime. A probe that hangs is not waited for.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     writer.finish();
     result
 }
 
-/// Colours on a terminal whose user has not asked for none (no-color.org), and nowhere else.
+/// Colours for a terminal, unless the user has disabled them with `NO_COLOR` (no-color.org).
 fn style() -> Style {
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     if io::stderr().is_terminal() && !unwanted {

@@ -1,4 +1,4 @@
-//! The session-timeout daemon: see the library of this crate.
+//! The program `session-timeoutd`, which calls the library of this crate.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
-//! Which policy is in force, and what becomes of one that is broken.
+//! Loads the policy file, and falls back to the last good copy if it is invalid.
 //!
-//! A broken policy at a reload leaves the one in force; at the start the last good one takes its
-//! place, and where there is none nothing is enforced. Either is loud, and neither locks anybody
-//! out or ends everybody's session.
+//! An invalid policy at a reload leaves the current one in force. At the start the last good copy
+//! is used, and without a copy nothing is enforced. Both are logged as errors, and neither locks
+//! users out or ends all sessions.
 
 use std::cell::Cell;
 use std::fs::DirBuilder;
@@ -17,21 +17,21 @@ use session_timeout_policy::Policy;
 
 use crate::sys::atomic_file::{Outlives, replace};
 
-/// Where the policy in force came from.
+/// The origin of the policy in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PolicyOrigin {
     /// The policy file.
     File,
-    /// There is no policy file: the limits are the built-in ones.
+    /// There is no policy file; the built-in limits apply.
     BuiltIn,
-    /// The policy file is broken: the last good one.
+    /// The policy file is invalid; the last good copy is used.
     LastGood,
-    /// The policy file is broken, and there is no good one: nothing is enforced.
+    /// The policy file is invalid and there is no good copy; nothing is enforced.
     Nowhere,
 }
 
 impl PolicyOrigin {
-    /// The word for it in `status`.
+    /// The name in the D-Bus property and in `status`.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::File => "in-force",
@@ -52,19 +52,19 @@ pub(crate) struct PolicyFile {
     is_from_main: Cell<bool>,
 }
 
-/// A policy to be put in force.
+/// A policy that can be put in force.
 #[derive(Debug)]
 pub(crate) struct LoadedPolicy {
     pub(crate) policy: Policy,
-    /// Where each value of it was set; none where nothing is enforced.
+    /// Its settings and where each was set; `None` if nothing is enforced.
     pub(crate) settings: Option<Settings>,
     pub(crate) origin: PolicyOrigin,
-    /// The files that it is from.
+    /// The files that it was read from.
     pub(crate) files: Vec<PathBuf>,
 }
 
 impl LoadedPolicy {
-    /// What is allowed in it and hardly meant, one line each.
+    /// Settings that are valid but probably unintended, one line each.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
         let settings = self.settings.iter();
         settings.flat_map(|settings| settings.warnings.iter().map(ToString::to_string))
@@ -81,15 +81,15 @@ impl PolicyFile {
         }
     }
 
-    /// The policy as its files have it now.
+    /// Reads the policy from its files.
     ///
     /// # Errors
-    /// Every error of the files, as an administrator wants to see it.
+    /// All errors of the files, as text for the administrator.
     pub(crate) fn read(&self) -> Result<LoadedPolicy, String> {
         self.read_from(Sources::with_main(&self.path))
     }
 
-    /// What to enforce where the files are broken and nothing is in force yet.
+    /// The policy to enforce at the start if the files are invalid.
     pub(crate) fn fall_back(&self) -> LoadedPolicy {
         match load(&Sources::file(&self.last_good), self.minima) {
             Ok(loaded) => found(Some(loaded.settings), PolicyOrigin::LastGood, loaded.files),
@@ -130,7 +130,7 @@ impl PolicyFile {
     }
 
     fn keep(&self, text: &str) -> io::Result<()> {
-        // It is written out more fully than it was typed, and would not be read again.
+        // The copy has all values in full, so it may exceed the limit that reading enforces.
         if text.len() as u64 > MAX_FILE_BYTES {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -245,7 +245,7 @@ mod tests {
                 (PolicyOrigin::LastGood, Some(12))
             );
         }
-        // Without a copy on disk, the running daemon still knows.
+        // Without a copy on disk, the running daemon still knows that the main file existed.
         fs::remove_file(&running.last_good).unwrap();
         assert!(read(&running).is_err());
         assert_eq!(read(&next).unwrap().origin, PolicyOrigin::BuiltIn);

@@ -1,19 +1,19 @@
-//! What users are told at the login and on their terminals.
+//! The texts for users at the login and on their terminals.
 //!
-//! It is said in the language of the machine, like every other message at a login: the language of
-//! a terminal is not known. sshd hears of the client's locale after PAM, and the
-//! environment of a process is hidden from a daemon without `CAP_SYS_PTRACE` (proc(5)).
+//! They are in the language of the machine, like other messages at a login, since the language of a
+//! terminal is unknown: sshd receives the client's locale after PAM, and the daemon cannot read the
+//! environment of processes without `CAP_SYS_PTRACE` (proc(5)).
 
 use std::time::Duration;
 
 use session_timeout_policy::{EndAction, LimitKind, Limits, View, Warning};
 use session_timeout_texts::{Cause, End, Language, Sentence, exactly, sanitize};
 
-/// The longest text that is written to a terminal, in bytes. A pty takes 17,408 before it is
-/// full, so that several warnings fit even where nobody reads.
+/// Maximum length of a text on a terminal, in bytes. A pty holds 17,408 bytes, so several warnings
+/// fit even if no process reads them.
 const TEXT_MAX_BYTES: usize = 1024;
 
-/// The line at the login.
+/// The line about the limits at a login.
 pub(crate) fn announcement(language: Language, limits: &Limits) -> Option<String> {
     if limits.end_action == EndAction::Report {
         return None;
@@ -24,7 +24,7 @@ pub(crate) fn announcement(language: Language, limits: &Limits) -> Option<String
     }))
 }
 
-/// What a warning says on a terminal.
+/// The text of a warning on a terminal.
 pub(crate) fn warning(
     language: Language,
     session: &View<'_>,
@@ -42,7 +42,7 @@ pub(crate) fn warning(
     framed(&text)
 }
 
-/// The administrator's own text for a warning, filled in, where there is one.
+/// The administrator's text for a warning with its placeholders replaced, if the policy has one.
 pub(crate) fn message(
     language: Language,
     session: &View<'_>,
@@ -62,7 +62,7 @@ pub(crate) fn message(
     Some(sanitize(&filled))
 }
 
-/// What the terminal shows last.
+/// The last line on the terminal of a session that ends.
 pub(crate) fn end(language: Language, session: &View<'_>, limit: LimitKind) -> String {
     framed(&language.say(Sentence::TerminalEnd {
         cause: cause(session, limit),
@@ -71,7 +71,7 @@ pub(crate) fn end(language: Language, session: &View<'_>, limit: LimitKind) -> S
     }))
 }
 
-/// What a session ends for by this limit.
+/// The time that this limit counts from: login, unlock, or input.
 pub(crate) fn cause(session: &View<'_>, limit: LimitKind) -> Cause {
     match (limit, session.locking.unlocked_at) {
         (LimitKind::Inactivity, _) => Cause::Input,
@@ -80,7 +80,7 @@ pub(crate) fn cause(session: &View<'_>, limit: LimitKind) -> Cause {
     }
 }
 
-/// What happens to a session at its limit of this kind.
+/// How a session ends at this limit.
 pub(crate) fn becomes(session: &View<'_>, limit: LimitKind) -> End {
     match session.end_action_for(limit) {
         Some(EndAction::Lock) => End::Locks,
@@ -88,13 +88,13 @@ pub(crate) fn becomes(session: &View<'_>, limit: LimitKind) -> End {
     }
 }
 
-/// A whole number of seconds, the nearest: a timer that fires a moment late must not make
-/// "59 s" of a minute.
+/// Rounds to whole seconds, so that a timer that fires late does not turn `1 min` into `59 s`.
 fn rounded(left: Duration) -> Duration {
     Duration::from_secs(left.saturating_add(Duration::from_millis(500)).as_secs())
 }
 
-/// A line of its own, wherever the cursor stands.
+/// Truncates the text to [`TEXT_MAX_BYTES`], and adds line breaks, so that it starts on a new line
+/// at any cursor position.
 fn framed(text: &str) -> String {
     let mut line = text.to_owned();
     let end = (0..=TEXT_MAX_BYTES - 4)
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    /// What a user with these limits is warned of.
+    /// The warning for a user with these limits.
     fn warned(session_type: SessionType, limits: Limits, of: &Warning) -> String {
         let engine = engine(facts("alice", session_type), limits);
         warning(Language::English, &engine.session("c1").unwrap(), of, LEFT)

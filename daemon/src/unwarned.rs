@@ -1,4 +1,4 @@
-//! Sessions whose last warning nobody received.
+//! Records the sessions whose last warning no terminal and no agent has accepted.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -49,7 +49,7 @@ pub(crate) enum Callback {
     Active,
 }
 
-/// Why a call of an agent is refused.
+/// The reason for a refused call of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// The caller is not the session's agent.

@@ -1,4 +1,4 @@
-//! The source that an agent has its idle time from.
+//! The source of an agent's idle time.
 
 use session_timeout_protocol::bus::agent::source;
 

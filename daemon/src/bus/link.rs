@@ -1,4 +1,5 @@
-//! The private connection to the system bus: calls of trusted services, and when it is replaced.
+//! The private connection to the system bus, which calls trusted services and is replaced when
+//! calls get no reply.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

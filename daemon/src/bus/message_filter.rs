@@ -311,7 +311,7 @@ mod tests {
         reply.build(&"x".repeat(body)).unwrap().data().to_vec()
     }
 
-    /// What comes out of these bytes when they come, and are taken, in pieces of these sizes.
+    /// The output for these bytes, with input and output in pieces of these sizes.
     fn screened(bytes: &[u8], come: usize, room: usize) -> Vec<u8> {
         let mut filter = MessageFilter::new(Peer::Bus, LONGEST, allowed());
         let mut out = Vec::new();

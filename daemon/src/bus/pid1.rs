@@ -1,8 +1,8 @@
 //! Calls to PID 1 over its private socket, without the message bus. systemctl uses it for root,
 //! too.
 //!
-//! This way stays open while logind or the bus is flooded or stopped: systemd accepts only root on
-//! this socket (`bus_on_connection()` in src/core/dbus.c). PID 1 sends each of its signals to every
+//! This way works while logind or the bus is flooded or stopped: systemd accepts only root on this
+//! socket (`bus_on_connection()` in src/core/dbus.c). PID 1 sends each of its signals to every
 //! connected peer, so a connection is open only while a call waits for its reply.
 
 use std::path::Path;

@@ -21,7 +21,7 @@ pub(super) struct Caller {
 }
 
 impl Manager {
-    /// Lets a call in, in its user's turn.
+    /// Counts the call, and waits until its user's call may be served.
     pub(super) async fn admit(
         &self,
         connection: &Connection,
@@ -38,7 +38,7 @@ impl Manager {
         })
     }
 
-    /// Lets a call in whose user does not matter.
+    /// Counts a call for which the user does not matter.
     pub(super) fn take_slot<'h>(
         &self,
         header: &'h Header<'_>,
@@ -47,7 +47,7 @@ impl Manager {
         Ok((self.limiter.call(sender).map_err(full)?, sender))
     }
 
-    /// Lets a call of an agent in, and says whose it is.
+    /// Counts a call of an agent, and returns its user.
     pub(super) fn agents_user(
         &self,
         session: &str,
@@ -69,7 +69,7 @@ async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<Uid
         .map_err(|_| unknown_caller())
 }
 
-/// The id, where it may be one.
+/// Checks the length of a session id.
 pub(super) fn known_id(id: &str) -> fdo::Result<&str> {
     if id.len() <= ID_MAX_BYTES {
         return Ok(id);

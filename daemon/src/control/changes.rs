@@ -1,5 +1,5 @@
-//! What has changed about each session other than by the passing of time: for clients that show the
-//! remaining time.
+//! Detects changes of sessions other than the passing of time, for clients that show the remaining
+//! time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,18 +8,17 @@ use session_timeout_policy::{
     BootTime, EndAction, Engine, Extensions, LimitKind, Phase, SessionKey, View,
 };
 
-/// An end that moves by less has not moved: what is told of idle time is a moment old each time,
-/// and never by the same moment.
+/// Ignore changes of the end of less than 1 s: each reading of idle time is some moments old.
 const JITTER: Duration = Duration::from_secs(1);
 
-/// What was last told of all sessions.
+/// The last reported state of all sessions.
 pub(crate) struct Changes {
-    /// In boxes, because the nodes of the map are half empty.
+    /// Boxed, because the nodes of a B-tree map are half empty.
     told: BTreeMap<String, Box<Shown>>,
     revision: u64,
 }
 
-/// What is shown of one.
+/// The reported state of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Shown {
     key: SessionKey,
@@ -29,12 +28,12 @@ struct Shown {
     action: Option<EndAction>,
     rule: Option<String>,
     locked: bool,
-    /// How often the limit may yet be put off, and by how much.
+    /// The remaining number of extensions, and the length of each.
     extensions: Option<(u32, Duration)>,
 }
 
 impl Changes {
-    /// Nothing is news yet.
+    /// Starts with the current state, which is not a change.
     pub(crate) fn new(engine: &Engine) -> Self {
         let mut changes = Self {
             told: BTreeMap::new(),
@@ -44,7 +43,7 @@ impl Changes {
         changes
     }
 
-    /// The ids of the sessions that have changed since the last call, of people's.
+    /// The ids of the users' sessions that have changed since the last call.
     pub(crate) fn since(&mut self, engine: &Engine) -> Vec<String> {
         if self.revision == engine.revision() {
             return Vec::new();

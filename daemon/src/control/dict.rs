@@ -1,4 +1,5 @@
-//! What D-Bus has of a session.
+//! The D-Bus dictionaries of a session: its state, its remaining time, and the explanation of its
+//! limits.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use zbus::wire::Variant;
 use super::micros;
 use crate::report::{Explanation, SessionReport};
 
-/// What D-Bus has of something: what is not known or does not hold is not there.
+/// A D-Bus dictionary. Values that are unknown or do not apply have no key.
 pub(super) type Dict = HashMap<&'static str, Variant<'static>>;
 
 /// The state of a session. Among the keys are
@@ -71,7 +72,7 @@ pub(super) fn session_dict(session: &SessionReport) -> Dict {
             session::AGENT_SOURCE,
             session.agent.map(|source| Variant::from(source.as_str())),
         ),
-        // No secret: every peer on the bus can see all names, and their users.
+        // Not secret: every peer on the bus can see all names and their users.
         (
             session::AGENT,
             owned(&session.agent_name.as_ref().map(ToString::to_string)),
@@ -103,7 +104,7 @@ pub(super) fn session_dict(session: &SessionReport) -> Dict {
     row
 }
 
-/// What a session has left.
+/// The remaining time of a session.
 pub(super) fn left_dict(session: &SessionReport) -> Dict {
     let mut row = head(session);
     row.insert(session::LOCKED, Variant::from(session.locked));
@@ -128,7 +129,7 @@ pub(super) fn left_dict(session: &SessionReport) -> Dict {
     row
 }
 
-/// Why a session stands there.
+/// The explanation of a session's limits.
 pub(super) fn explanation_dict(explanation: Explanation) -> Dict {
     let mut row = head(&explanation.session);
     row.extend(kept(&explanation.session.facts));
@@ -162,7 +163,8 @@ pub(super) fn explanation_dict(explanation: Explanation) -> Dict {
     row
 }
 
-/// Whether logind or the daemon keeps the session, and for the daemon, why logind has none.
+/// The keys about the keeper of a session: logind, or the daemon with the reason why logind has no
+/// session.
 fn kept(facts: &SessionFacts) -> Dict {
     match facts.keeper {
         Keeper::Logind => HashMap::from([(session::KEEPER, Variant::from("logind"))]),
@@ -173,7 +175,7 @@ fn kept(facts: &SessionFacts) -> Dict {
     }
 }
 
-/// What is always told of a session.
+/// The keys that are always present.
 fn head(session: &SessionReport) -> Dict {
     let phase = match session.phase {
         Phase::Running => "running",

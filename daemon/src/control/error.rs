@@ -1,4 +1,4 @@
-//! What callers are told when they are refused.
+//! The D-Bus errors for refused calls.
 
 use session_timeout_texts::sanitize;
 use zbus::fdo;
@@ -19,7 +19,8 @@ pub(super) fn too_soon() -> fdo::Error {
     fdo::Error::LimitsExceeded(wait.to_owned())
 }
 
-/// Whether there is such a session is nobody else's business.
+/// The same error whether the session does not exist or is another user's, so that callers cannot
+/// tell.
 pub(super) fn unseen(session: &str) -> fdo::Error {
     let which = sanitize(session);
     fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))

@@ -1,8 +1,8 @@
-//! Extensions, for users who may have them.
+//! Serves `ExtendSession`: checks the caller's authorization, and asks the engine.
 //!
-//! How often and by how much is the engine's to say, for everybody. Who may ask is polkit's, but
-//! for root: a user authenticates again for an own session, and an administrator for those of
-//! others.
+//! The engine decides on the number and the length of extensions. polkit authorizes every caller
+//! except root: users authenticate again for their own sessions, and an administrator authenticates
+//! for those of others.
 
 use session_timeout_policy::{Refusal, SessionFacts, Uid};
 use session_timeout_protocol::bus::ExtendError;
@@ -20,12 +20,12 @@ use crate::agents;
 use crate::input::{ExtendRequest, Input};
 use crate::report::{ExtendResult, SessionReport};
 
-/// What is answered: by how much, in how long the session ends, and how often that may be done
-/// again.
+/// The reply: the length of the extension and the time until the session ends, in microseconds, and
+/// the number of extensions that remain.
 pub(super) type Granted = (u64, u64, u32);
 
 impl Manager {
-    /// Puts off the absolute limit of the session with this id, if the caller may.
+    /// Extends the absolute limit of the session with this id, if the caller is authorized.
     pub(super) async fn extend(
         &self,
         connection: &Connection,
@@ -45,7 +45,7 @@ impl Manager {
         })?;
         let found = self.person_at(id).await?;
         let own = found.as_ref().filter(|session| is_of(session, by));
-        // Nobody types a password in vain.
+        // A refusal that is certain comes before the password dialog.
         if let Some(session) = own
             && let Some(refusal) = in_vain(session)
         {
@@ -56,7 +56,7 @@ impl Manager {
             subject: sender,
             action: match own {
                 Some(_) => PolkitAction::ExtendOwn,
-                // Nobody learns from the answer whether there is such a session.
+                // The same check as for a session that does not exist, so that callers cannot tell.
                 None => PolkitAction::ExtendAny,
             },
             session: id,
@@ -76,8 +76,8 @@ impl Manager {
         Ok(answer)
     }
 
-    /// Asks the engine, for this very session: a password takes its time, and logind hands out ids
-    /// again. What comes of it is told by the driver.
+    /// Extends this session by its key: logind may have reused the id during the password dialog.
+    /// The driver logs the result.
     async fn granted(&self, facts: SessionFacts, by: Uid) -> Result<Granted, NotExtended> {
         let (answer, answered) = oneshot::channel();
         let id = facts.key.id.clone();
@@ -94,7 +94,7 @@ impl Manager {
         }
     }
 
-    /// The session with this id, if a person logged in to it.
+    /// The session with this id, if it is a user's login session.
     async fn person_at(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
         let found = self.session(id).await?;
         Ok(found.filter(|session| session.facts.class.is_login_of_a_person()))
@@ -121,7 +121,7 @@ fn is_of(session: &SessionReport, uid: Uid) -> bool {
     session.facts.uid == uid
 }
 
-/// Why no password would help, as far as that can be seen.
+/// The reason why the engine would refuse, as far as the report shows it.
 fn in_vain(session: &SessionReport) -> Option<Refusal> {
     let Some(limits) = &session.limits else {
         return Some(Refusal::NoLimit);
@@ -142,7 +142,7 @@ fn interaction(header: &Header<'_>) -> Interaction {
     }
 }
 
-/// Waits until this caller is gone; for ever, where nobody can tell.
+/// Waits until this caller has left the bus; for ever if that cannot be detected.
 async fn gone(connection: &Connection, caller: &UniqueName<'_>) {
     let name = caller.to_owned().into();
     if let Err(error) = agents::wait_until_gone(connection, &name).await {

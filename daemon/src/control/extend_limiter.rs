@@ -1,7 +1,7 @@
-//! Who wants more time, one wish of a user's at a time.
+//! Limits requests for extensions: one at a time for each user, with a backoff after a refusal.
 //!
-//! A user who asks as often as the bus allows could fill the journal with refusals, until journald
-//! drops what the daemon writes about others; and the screen with questions for a password.
+//! Without the limit, a user could fill the journal with refusals until journald drops the daemon's
+//! entries about other users, and fill the screen with password dialogs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,23 +10,24 @@ use std::time::Duration;
 use session_timeout_policy::Uid;
 use tokio::time::Instant;
 
-/// After a refusal the next wish of that user waits for so long.
+/// Delay of a user's next request after a refusal.
 const BACKOFF: Duration = Duration::from_secs(1);
 
-/// The wishes of all users.
+/// The state of each user's requests. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct ExtendLimiter(Arc<Mutex<HashMap<Uid, State>>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// A wish is being decided about.
+    /// A request is being decided.
     Deciding,
-    /// One was refused.
+    /// A request was refused at this time.
     Refused(Instant),
 }
 
 impl ExtendLimiter {
-    /// Waits for the end of the backoff of this user; `None`: an earlier request is not decided yet.
+    /// Waits for the end of this user's backoff. Returns `None` if an earlier request is not
+    /// decided yet.
     pub(super) async fn begin(&self, uid: Uid) -> Option<ExtendAttempt> {
         let refused = {
             let mut all = self.all();
@@ -55,7 +56,7 @@ impl ExtendLimiter {
     }
 }
 
-/// One wish. It counts as refused unless it was granted.
+/// A request in progress. It counts as refused unless it was granted.
 pub(super) struct ExtendAttempt {
     limiter: ExtendLimiter,
     uid: Uid,
@@ -85,7 +86,7 @@ mod tests {
         let limiter = ExtendLimiter::default();
         let first = limiter.begin(Uid::new(1000)).await.unwrap();
         assert!(limiter.begin(Uid::new(1000)).await.is_none());
-        // Being sent away is not the end of the first.
+        // A second attempt does not end the first.
         assert!(limiter.begin(Uid::new(1000)).await.is_none());
         assert!(limiter.begin(Uid::new(1001)).await.is_some());
         drop(first);

@@ -1,8 +1,8 @@
-//! How much anybody may have the daemon do at once.
+//! Limits the number of concurrent calls of the D-Bus interface.
 //!
-//! Each call that is in hand is a task and a message in memory, and takes its turn in the driver's
-//! queue. A caller has a bound, by its name on the bus, before anything is done for it; its user
-//! has one, and all of them together. root has none: who may stop the daemon need not fill it.
+//! Each open call is a task and a message in memory, and its queries queue at the driver. Calls are
+//! limited for each connection, before anything else is done for them, for each user, and in all.
+//! root has no limit, since root can stop the daemon anyway.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use session_timeout_policy::Uid;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use zbus::names::{OwnedUniqueName, UniqueName};
 
-/// Calls in hand of one connection. Who wants more at once waits for answers.
+/// Maximum number of open calls of one connection.
 const CALLER_MAX: usize = 16;
-/// Calls in hand of one user: a prompt in each of many shells asks at the same time.
+/// Maximum number of open calls of one user: the prompts of many shells may call at the same time.
 const USER_MAX: usize = 32;
-/// Of those this many are answered at a time, and the others wait.
+/// Maximum number of a user's calls that are served concurrently; others queue.
 const USER_MAX_CONCURRENT: usize = 8;
-/// Calls in hand of all users but root.
+/// Maximum number of open calls of all users except root.
 const ALL_MAX: usize = 512;
 
-/// The calls in hand. Clones share them.
+/// The numbers of open calls. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct CallLimiter(Arc<Mutex<Counts>>);
 
@@ -34,7 +34,7 @@ struct Counts {
 #[derive(Default)]
 struct ConnectionCalls {
     calls: usize,
-    /// Whose it is, asked once for all of them.
+    /// The user of the connection, which the bus is asked for once.
     user: Arc<OnceCell<Uid>>,
 }
 
@@ -43,15 +43,15 @@ struct UserCalls {
     turns: Arc<Semaphore>,
 }
 
-/// Too much is in hand.
+/// A limit of open calls is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
 impl CallLimiter {
-    /// Takes a call of this connection in hand.
+    /// Counts a call of this connection.
     ///
     /// # Errors
-    /// It has too many.
+    /// The connection has too many open calls.
     pub(super) fn call(&self, name: &UniqueName<'_>) -> Result<CallSlot, Full> {
         let name = OwnedUniqueName::from(name.to_owned());
         let mut counts = self.counts();
@@ -67,10 +67,10 @@ impl CallLimiter {
         })
     }
 
-    /// Waits for a turn of this user.
+    /// Waits until a call of this user may be served.
     ///
     /// # Errors
-    /// The user has too many calls in hand, or all have.
+    /// This user, or all users together, have too many open calls.
     pub(super) async fn turn(&self, user: Uid) -> Result<Option<UserSlot>, Full> {
         if user == Uid::ROOT {
             return Ok(None);
@@ -107,11 +107,11 @@ impl CallLimiter {
     }
 }
 
-/// A call in hand, until it is dropped.
+/// An open call, counted until it is dropped.
 pub(super) struct CallSlot {
     limiter: CallLimiter,
     name: OwnedUniqueName,
-    /// Whose it is.
+    /// The user of the connection.
     pub(super) user: Arc<OnceCell<Uid>>,
 }
 
@@ -127,13 +127,13 @@ impl Drop for CallSlot {
     }
 }
 
-/// A call that is being answered.
+/// A call that is being served.
 pub(super) struct UserSlot {
     _permit: OwnedSemaphorePermit,
     _place: UserCount,
 }
 
-/// A user's place among the calls in hand, until it is dropped.
+/// A user's call, counted until it is dropped.
 struct UserCount {
     limiter: CallLimiter,
     user: Uid,
@@ -162,7 +162,7 @@ mod tests {
         UniqueName::try_from(format!(":1.{number}")).unwrap()
     }
 
-    /// Whether it is this user's turn at once.
+    /// The result of a call that need not queue; `None` if it queues.
     async fn turn(limiter: &CallLimiter, user: Uid) -> Option<Result<Option<UserSlot>, Full>> {
         let turn = limiter.turn(user);
         tokio::time::timeout(Duration::ZERO, turn).await.ok()

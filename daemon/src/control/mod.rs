@@ -1,4 +1,4 @@
-//! What others may ask of the daemon over D-Bus: `org.sessiontimeout1.Manager`.
+//! The daemon's D-Bus interface, `org.sessiontimeout1.Manager`.
 
 mod caller;
 mod changes;
@@ -45,18 +45,18 @@ use crate::pam::last_session::{self, LastSessions};
 use crate::report::{Explanation, SessionReport, Status};
 use crate::sys::clock::Clocks;
 
-/// Sessions that are looked at at once for one question.
+/// Maximum number of sessions that are probed concurrently for one call.
 const PROBES_MAX_CONCURRENT: usize = 16;
-/// What is not known afresh after so long is told as it was.
+/// Timeout of the probes for a call; after it the last known values are returned.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A session is looked at once in this time, however often it is asked for.
+/// Minimum interval between probes of a session for callers.
 const PROBE_MIN_INTERVAL: Duration = Duration::from_secs(1);
-/// Whom the answers come from.
+/// What the interface needs to serve calls.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) status: watch::Receiver<Status>,
-    /// For polkit.
+    /// The connection for calls of polkit.
     pub(crate) private: PrivateBus,
     pub(crate) agents: Agents,
     pub(crate) last_sessions: LastSessions,
@@ -67,15 +67,15 @@ pub(crate) struct Context {
 struct Manager {
     context: Context,
     limiter: CallLimiter,
-    /// When each session was looked at for somebody's question.
+    /// The time of each session's last probe for a caller.
     looked: Mutex<HashMap<SessionKey, Instant>>,
     extend_limiter: ExtendLimiter,
 }
 
 #[interface(name = "org.sessiontimeout1.Manager")]
 impl Manager {
-    /// Every session that a person logged in to, for root; for anybody else the caller's own.
-    /// [`session_dict()`] documents the keys.
+    /// All sessions of users for root, and the caller's own for others. [`session_dict()`]
+    /// documents the keys.
     async fn list_sessions(
         &self,
         #[zbus(header)] header: Header<'_>,
@@ -93,8 +93,8 @@ impl Manager {
             .collect())
     }
 
-    /// Why a session stands where it does: its rule, every value of it and where that was set,
-    /// and what comes next.
+    /// Explains the limits of a session: its rule, the values of all keys and where they were set,
+    /// and what happens next.
     async fn explain(
         &self,
         session: String,
@@ -115,8 +115,8 @@ impl Manager {
             .ok_or_else(unknown)
     }
 
-    /// How long a session may yet last, of those that the caller may see. It costs little: nobody
-    /// looks at the session for it.
+    /// The remaining time of the sessions that the caller may see. It is cheap: no session is
+    /// probed for it.
     async fn left(
         &self,
         session: String,
@@ -130,9 +130,10 @@ impl Manager {
         found.as_ref().map(left_dict).ok_or_else(|| unseen(session))
     }
 
-    /// Puts off the absolute limit of a session once, as far as its policy allows: of an own
-    /// session where polkit agrees, of anybody's for root. Says by how much, in how long the session
-    /// ends then, both in microseconds, and how often that may be done again.
+    /// Extends the absolute limit of a session once, as far as its policy allows: of the caller's
+    /// own session with polkit's authorization, of any session for root. Returns the length of the
+    /// extension and the time until the session ends, both in microseconds, and the number of
+    /// extensions that remain.
     async fn extend_session(
         &self,
         session: String,
@@ -145,12 +146,12 @@ impl Manager {
             .await
     }
 
-    /// What `Left` says of a session has changed other than by time going on.
+    /// The reply of `Left` about a session has changed other than by the passing of time.
     #[zbus(signal)]
     async fn session_changed(emitter: &SignalEmitter<'_>, session: &str) -> zbus::Result<()>;
 
-    /// Lets the caller speak for the input of a desktop of the caller's own; `source` is how it
-    /// knows. `false`: another agent does already.
+    /// Registers the caller as the agent of one of its user's desktops; `source` is the origin of
+    /// its idle time. Returns `false` if the desktop has another agent.
     async fn attach_agent(
         &self,
         session: String,
@@ -182,7 +183,7 @@ impl Manager {
         Ok(true)
     }
 
-    /// There was no input for as long as the agent was asked to watch for.
+    /// An agent reports that there was no input for the time that it was asked to watch for.
     async fn became_idle(
         &self,
         session: String,
@@ -191,7 +192,7 @@ impl Manager {
         self.called(&session, &header, Callback::Idle).await
     }
 
-    /// There was input again.
+    /// An agent reports that there was input again.
     async fn became_active(
         &self,
         session: String,
@@ -200,7 +201,7 @@ impl Manager {
         self.called(&session, &header, Callback::Active).await
     }
 
-    /// The user has answered a warning on the screen, which is input right now.
+    /// The user has answered a warning on the screen, which counts as input.
     async fn stay(&self, session: String, #[zbus(header)] header: Header<'_>) -> fdo::Result<()> {
         let (_call, sender) = self.take_slot(&header)?;
         let Context { inputs, agents, .. } = &self.context;
@@ -209,15 +210,14 @@ impl Manager {
         match agents.stays(&key, sender) {
             Ok(()) => {}
             Err(Refused::NotTheAgent) => return Err(not_the_agent()),
-            // The one before was as good.
+            // The last call was less than the minimum interval ago, and has the same effect.
             Err(Refused::Unasked) => return Ok(()),
         }
         let sent = inputs.send(Input::Event(Event::ActivitySeen(key))).await;
         sent.map_err(|_| stopping())
     }
 
-    /// What became of the last session of the agent's user, where nobody has been told yet: nothing
-    /// otherwise.
+    /// How the last session of the caller's user ended, if that was not shown yet; empty otherwise.
     async fn last_ending(
         &self,
         session: String,
@@ -230,7 +230,7 @@ impl Manager {
             .dict_for(user, Clocks::now().wall))
     }
 
-    /// The agent has shown that.
+    /// The agent has shown the result of `LastEnding`.
     async fn ending_told(
         &self,
         session: String,
@@ -259,8 +259,8 @@ impl Manager {
         self.status().policy_state
     }
 
-    /// Why the policy file as it is now was not taken; empty if it was. It has lines of the file in
-    /// it, which need not be everybody's to read.
+    /// Why the current policy file was rejected; empty if it was not. It quotes lines of the file,
+    /// so only root receives it.
     #[zbus(property(emits_changed_signal = "false"))]
     async fn policy_error(
         &self,
@@ -311,12 +311,12 @@ impl Manager {
         }
     }
 
-    /// Without a word to the driver: anybody may ask, and as often as the bus allows.
+    /// Read without the driver, since anybody may call this as often as the bus allows.
     fn status(&self) -> watch::Ref<'_, Status> {
         self.context.status.borrow()
     }
 
-    /// Reads the session's idle time afresh, before it is told; unless that was just done.
+    /// Probes the session and waits for the result, unless it was probed a moment ago.
     async fn look(&self, session: SessionReport) {
         if !self.is_due(&session.facts.key) {
             return;
@@ -325,8 +325,8 @@ impl Manager {
         self.context.prober.start(question).wait().await;
     }
 
-    /// The desktop of this user with this id. One that logind has just begun may not be known yet:
-    /// its agent asks again.
+    /// The desktop of this user with this session id. The engine may not know one that logind has
+    /// just created; its agent then calls again.
     async fn desktop(&self, id: &str, uid: Uid) -> fdo::Result<SessionFacts> {
         let found = self.session(id).await?.map(|session| session.facts);
         match found {
@@ -334,7 +334,7 @@ impl Manager {
                 let own = "an agent speaks for sessions of its own user";
                 Err(fdo::Error::AccessDenied(own.to_owned()))
             }
-            // On a console somebody may have started an X server.
+            // The user may have started an X server on a console.
             Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => Ok(facts),
             Some(_) | None => {
                 let which = sanitize(id);
@@ -352,7 +352,7 @@ impl Manager {
         match agents.called(&key, sender, call) {
             Ok(()) => {}
             Err(Refused::NotTheAgent) => return Err(not_the_agent()),
-            // It may have been asked again meanwhile, so this is no error of the agent.
+            // The agent may have received another query meanwhile, so this is not its error.
             Err(Refused::Unasked) => return Ok(()),
         }
         let event = match call {
@@ -363,7 +363,7 @@ impl Manager {
         sent.map_err(|_| stopping())
     }
 
-    /// Whether the session was not probed for a while; then a caller's question has it probed.
+    /// Whether a call should probe this session: its last probe for a caller is long enough ago.
     fn is_due(&self, key: &SessionKey) -> bool {
         let now = Instant::now();
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -375,7 +375,7 @@ impl Manager {
         due
     }
 
-    /// Where one session stands.
+    /// The report of one session.
     async fn session(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
         let (answer, answered) = oneshot::channel();
         let question = Input::Session(id.to_owned(), answer);

@@ -1,8 +1,9 @@
-//! polkit: whether somebody may do something, and who asks them for a password where that matters.
+//! The client of polkit: asks whether a caller is authorized, with a password dialog if one is
+//! needed.
 //!
-//! The subject is named by its connection to the bus, which nobody can forge or inherit. A process
-//! id could be somebody else's by the time polkit looks (CVE-2013-4288). What is not clearly a yes
-//! is a no.
+//! The subject is the caller's unique name on the bus, which cannot be forged or inherited. A
+//! process id may be reused before polkit checks it (CVE-2013-4288). Every reply other than a clear
+//! yes is a refusal.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,24 +25,24 @@ const AUTHORITY: &str = "org.freedesktop.PolicyKit1.Authority";
 /// `AllowUserInteraction` of `CheckAuthorizationFlags`.
 const ALLOW_INTERACTION: u32 = 1;
 
-/// How long somebody may take over a password.
+/// Timeout of a check with a password dialog.
 const INTERACTIVE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long polkit may take to answer by itself; it may have to be started for it.
+/// Timeout of a check without one; polkit may have to be started for it.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Maximum number of open requests: far fewer than the answers that the bus lets a peer wait for
-/// (`max_replies_per_connection`, 128), since calls that end sessions need some of them.
+/// Maximum number of pending checks: far below the number of pending replies that the bus allows a
+/// peer (`max_replies_per_connection`, 128), since calls that end sessions use the same connection.
 static PERMITS: Semaphore = Semaphore::const_new(32);
 
-/// Each question has a name of its own, by which it can be taken back.
+/// Each check has a cancellation id of its own.
 static CANCELLATION_IDS: AtomicU64 = AtomicU64::new(0);
 
-/// What somebody wants to do: an action of `org.sessiontimeout1.policy`.
+/// An action of `org.sessiontimeout1.policy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PolkitAction {
-    /// Put off the absolute limit of an own session.
+    /// Extend the absolute limit of the caller's own session.
     ExtendOwn,
-    /// Put off the absolute limit of anybody's.
+    /// Extend the absolute limit of any session.
     ExtendAny,
 }
 
@@ -54,39 +55,39 @@ impl PolkitAction {
     }
 }
 
-/// Whether the subject may be asked for a password.
+/// Whether polkit may show the subject a password dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interaction {
     Allowed,
     Unwanted,
 }
 
-/// A question to polkit.
+/// The parameters of a check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) subject: &'a UniqueName<'a>,
     pub(crate) action: PolkitAction,
-    /// The session that it is about, in the subject's own words: the subject gets to see it.
+    /// The session id as the subject gave it: the dialog shows it to the subject.
     pub(crate) session: &'a str,
     pub(crate) interaction: Interaction,
 }
 
-/// Why the subject may not.
+/// Why the subject is not authorized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
-    /// The subject has gone away meanwhile.
+    /// The subject has left the bus.
     Abandoned,
-    /// The user closed the dialog for the password.
+    /// The user closed the password dialog.
     Dismissed,
-    /// A password would be needed, and the subject did not want to be asked.
+    /// A password is needed, and the subject has not allowed a dialog.
     Interactive,
-    /// So long nobody answered.
+    /// There was no reply within this time.
     Late(Duration),
-    /// A password is needed, and there is nobody to ask for it.
+    /// A password is needed, and the subject has no polkit agent that can ask for it.
     NoAgent,
-    /// It is not theirs to do, or the password was wrong.
+    /// The action is not allowed to the subject, or the password was wrong.
     NotAuthorized,
-    /// polkit is not there, or does not work.
+    /// polkit cannot be reached, or has failed.
     Unavailable(String),
 }
 
@@ -110,10 +111,11 @@ impl fmt::Display for Denial {
     }
 }
 
-/// Asks polkit, which asks the subject where it has to and may; until `abandoned`.
+/// Checks the authorization through polkit, with a password dialog if that is needed and allowed.
+/// Stops when `abandoned` completes.
 ///
 /// # Errors
-/// The subject may not.
+/// The subject is not authorized.
 pub(crate) async fn check(
     link: Option<Link>,
     question: AuthorizationRequest<'_>,
@@ -140,7 +142,8 @@ pub(crate) async fn check(
         flags,
         name.clone(),
     );
-    // Given up or not, the bus waits for the answer, and the place is taken until it is there.
+    // Even after a cancellation the bus counts the pending reply, so the permit is held until it
+    // arrives.
     let asking = link.clone();
     let asked = tokio::spawn(async move {
         let reply = call(&asking, "CheckAuthorization", &body).await;
@@ -156,7 +159,7 @@ pub(crate) async fn check(
         () = abandoned => Denial::Abandoned,
         () = tokio::time::sleep(bound) => Denial::Late(bound),
     };
-    // So that no window asks on for what nobody waits for.
+    // Closes the password dialog, whose answer is not used any more.
     let body = (name.as_str(),);
     let taken_back = call(&link, "CancelCheckAuthorization", &body);
     if let Ok(Err(error)) = tokio::time::timeout(TIMEOUT, taken_back).await {
@@ -191,7 +194,7 @@ fn answered(reply: zbus::Result<Message>, interaction: Interaction) -> Result<()
     }
 }
 
-/// What an `AuthorizationResult` means.
+/// The meaning of an `AuthorizationResult`.
 fn understood(
     authorized: bool,
     challenge: bool,
@@ -263,7 +266,7 @@ mod tests {
         assert!(answered(broken, Interaction::Unwanted).is_err());
         let call = Message::method_call("/", "CheckAuthorization");
         let call = call.build(&()).unwrap();
-        // An answer of another shape.
+        // A reply of another type.
         let reply = Message::method_return(&call.header())
             .build(&(true,))
             .unwrap();

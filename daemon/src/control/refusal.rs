@@ -1,5 +1,5 @@
-//! The errors of `ExtendSession`: each reason has a name of its own, so that the caller can say
-//! it in the user's language.
+//! The errors of `ExtendSession`: each reason has an error name of its own, so that the caller can
+//! show it in the user's language.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use zbus::{DBusError, Message, fdo};
 
 use super::polkit::Denial;
 
-/// Why there is no more time.
+/// Why a session was not extended.
 #[derive(Debug)]
 pub(super) enum NotExtended {
-    /// For this reason; the text is for callers that do not know its name.
+    /// The reason, and a text for callers that do not know its name.
     Refused(ExtendError, String),
-    /// It did not come to that.
+    /// The request failed before a decision.
     Bus(fdo::Error),
 }
 

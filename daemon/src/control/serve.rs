@@ -1,4 +1,4 @@
-//! The public connection, and the interface on it.
+//! Opens the public connection to the bus, and serves the D-Bus interface on it.
 
 use log::Level;
 use session_timeout_protocol::bus::{NAME, manager};
@@ -8,8 +8,7 @@ use zbus::Connection;
 use super::{Context, Manager};
 use crate::bus::{self, Backoff, with_timeout};
 
-/// Offers the interface for ever, on a connection of its own. Without it everything else goes on:
-/// it is there to look at, not to enforce.
+/// Serves the interface for ever, on a connection of its own. Enforcement does not depend on it.
 pub(crate) async fn serve(bus: watch::Sender<Option<Connection>>, context: Context) {
     let mut backoff = Backoff::default();
     let mut level = Level::Warn;
@@ -18,7 +17,7 @@ pub(crate) async fn serve(bus: watch::Sender<Option<Connection>>, context: Conte
             Ok(()) => (backoff, level) = (Backoff::default(), Level::Warn),
             Err(error) => {
                 log::log!(level, "cannot offer {NAME} on the system bus: {error}");
-                // It is tried again and again, and told once.
+                // Only the first failure in a row is logged at a higher level.
                 level = Level::Debug;
             }
         }
@@ -27,10 +26,10 @@ pub(crate) async fn serve(bus: watch::Sender<Option<Connection>>, context: Conte
     }
 }
 
-/// Offers it until the connection is lost.
+/// Serves the interface until the connection is lost.
 ///
 /// # Errors
-/// It cannot be offered.
+/// The connection, the object or the name on the bus failed.
 async fn serve_once(
     bus: &watch::Sender<Option<Connection>>,
     context: &Context,

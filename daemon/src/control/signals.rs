@@ -1,4 +1,4 @@
-//! The signal `SessionChanged`: no more than one each second and session.
+//! Emits the D-Bus signal `SessionChanged`, at most once per second for each session.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +12,10 @@ use zbus::object_server::SignalEmitter;
 use super::Manager;
 use crate::bus::PublicBus;
 
-/// Two signals about one session are at least so far apart.
+/// Minimum interval between two signals about one session.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The sessions with a change that was not signalled yet. Clones share them.
+/// The sessions with a change that was not signalled yet. Clones share the set.
 #[derive(Clone, Default)]
 pub(crate) struct ChangedSessions(Arc<Queue>);
 
@@ -26,7 +26,7 @@ struct Queue {
 }
 
 impl ChangedSessions {
-    /// Something has changed of these. Never waits.
+    /// Queues signals about these sessions. Never waits.
     pub(crate) fn tell(&self, ids: Vec<String>) {
         if ids.is_empty() {
             return;
@@ -36,7 +36,7 @@ impl ChangedSessions {
         self.0.woken.notify_one();
     }
 
-    /// Waits for the next ones. Cancel safe.
+    /// Waits for the next changed sessions. Cancel safe.
     async fn next(&self) -> BTreeSet<String> {
         self.0.woken.notified().await;
         let waiting = self.0.ids.lock();
@@ -44,7 +44,7 @@ impl ChangedSessions {
     }
 }
 
-/// Signals what has changed, for ever; while the bus is away, to nobody.
+/// Emits the signals, for ever. Signals are dropped while there is no connection to the bus.
 pub(crate) async fn emit_changes(changed: ChangedSessions, bus: PublicBus) {
     let mut limiter = RateLimiter::default();
     loop {
@@ -69,19 +69,19 @@ async fn signal(connection: &zbus::Connection, id: &str) -> zbus::Result<()> {
     Manager::session_changed(&SignalEmitter::new(connection, manager::PATH)?, id).await
 }
 
-/// When each session may be told of.
+/// The time of the last signal about each session.
 #[derive(Default)]
 struct RateLimiter(HashMap<String, SignalState>);
 
 #[derive(Clone, Copy, Default)]
 struct SignalState {
     last: Option<Instant>,
-    /// Something has changed since.
+    /// The session has changed since the last signal.
     stale: bool,
 }
 
 impl SignalState {
-    /// When it is to be told, if it is.
+    /// When the next signal is due: `None` if there is no change, `Some(None)` for at once.
     fn when(self) -> Option<Option<Instant>> {
         self.stale
             .then(|| self.last.map(|last| last + MIN_INTERVAL))
@@ -95,12 +95,12 @@ impl RateLimiter {
         }
     }
 
-    /// When the next one is due, of those that have to wait.
+    /// The earliest time at which a delayed signal is due.
     fn next(&self) -> Option<Instant> {
         self.0.values().filter_map(|told| told.when()?).min()
     }
 
-    /// The sessions to tell of now.
+    /// Removes and returns the sessions whose signal is due.
     fn due(&mut self, now: Instant) -> Vec<String> {
         let mut due = Vec::new();
         for (id, told) in &mut self.0 {
@@ -112,7 +112,7 @@ impl RateLimiter {
                 };
             }
         }
-        // Those that may be told of at once need not be remembered.
+        // Forget sessions that need no delay.
         self.0.retain(|_, told| {
             told.stale || told.last.is_some_and(|last| last + MIN_INTERVAL > now)
         });
@@ -137,7 +137,7 @@ mod tests {
             told += limiter.due(start + moment * MIN_INTERVAL / 200).len();
         }
         assert_eq!(told, 1);
-        // The last change is told, and not lost.
+        // The last change is signalled as well.
         assert_eq!(limiter.next(), Some(start + MIN_INTERVAL));
         assert_eq!(limiter.due(start + MIN_INTERVAL), ["c1"]);
         assert_eq!(limiter.next(), None);

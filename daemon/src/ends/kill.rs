@@ -1,10 +1,10 @@
-//! Kills that need nobody else.
+//! Kills processes with the daemon's own `CAP_KILL`, without PID 1 and logind.
 //!
-//! PID 1 ends control groups, and a user can have a process of theirs moved out of one between two
-//! calls (`AttachProcessesToUnit`, as fast as the bus takes it). And it starts no scope while calls
-//! of users wait: its jobs have a lower priority than messages (`EVENT_PRIORITY_RUN_QUEUE` of
-//! systemd). So what has not ended in its grace is killed by the daemon itself, for which it has
-//! `CAP_KILL`.
+//! PID 1 ends control groups, and a user can have own processes moved out of a group between two
+//! calls (`AttachProcessesToUnit`, as fast as the bus accepts it). PID 1 also starts no scope while
+//! calls of users are queued: its jobs have a lower priority than messages
+//! (`EVENT_PRIORITY_RUN_QUEUE` of systemd). So processes that still run after their grace are
+//! killed by the daemon itself.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,36 +21,37 @@ use crate::sys::threads::Threads;
 /// Maximum number of searches: a process that is killed may have forked meanwhile.
 const SEARCHES_MAX: u32 = 16;
 
-/// Searches in a row that find nothing, after which nothing is left: one may miss a process while
-/// others exit.
+/// Number of consecutive searches without a result after which the search ends: one search may miss
+/// a process while others exit.
 const EMPTY_SEARCHES: u32 = 2;
 
-/// Searches by the kernel's lists of children. Where there is something left after them, it forks,
-/// and all processes are read, which misses none.
+/// Number of searches through the kernel's lists of children. If processes remain after them, they
+/// are forking, and the next searches read all processes, which misses none.
 const LIST_SEARCHES: u32 = 4;
 
-/// A process that was killed is gone in a moment.
+/// Interval between two searches, in which a killed process exits.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Maximum number of processes that are killed or read about without a thread: some 20 microseconds
-/// each.
+/// Maximum number of processes that are killed or read without a thread of their own, at some 20
+/// microseconds each.
 pub(super) const INLINE_MAX: usize = 32;
 
 /// Timeout of the searches, after which the leader is killed.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who is looked for beside those that were noted when the end began.
+/// The processes that are searched for, besides those that were recorded when the end began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SearchRange {
-    /// What descends from the leader while that lives. Where it has ended in its grace, who is left
-    /// in its audit session may have been detached.
+    /// The descendants of the leader while it runs. If it exited within the grace, processes in its
+    /// audit session may have been detached deliberately, and are not killed.
     Descendants,
-    /// Where the leader is gone, also who is in its audit session.
+    /// The descendants of the leader, or after its exit, all processes in its audit session.
     All,
 }
 
 impl SearchRange {
-    /// Of a session whose grace is over. The user may have killed the leader long before.
+    /// The range for a session whose grace is over. The user may have killed the leader long
+    /// before.
     pub(super) fn after_grace(session: &SessionFacts) -> Self {
         match session.keeper {
             Keeper::Daemon(NoSession::Dropped) => Self::All,
@@ -60,9 +61,9 @@ impl SearchRange {
 }
 
 impl Ends {
-    /// Kills what is left of the session, in any control group: first those that were noted when the
-    /// end began, at once. The leader is the last one: what descends from it is found as long as it
-    /// lives.
+    /// Kills the remaining processes of the session, in any control group. Those that were recorded
+    /// when the end began are killed at once, and the leader last: its descendants can be found
+    /// while it runs.
     pub(super) async fn kill(&self, session: &SessionFacts, range: SearchRange) {
         let leader = targets::leader(session);
         let mut noted = self.targets.noted(&session.key);
@@ -107,17 +108,17 @@ impl Ends {
     }
 }
 
-/// A search for processes that the others forked before they were killed.
+/// A search for processes that others have forked before they were killed.
 struct Search {
     session: SessionFacts,
     leader: Option<Process>,
-    /// `None` for a session that was hung up, of which only the leader is killed.
+    /// `None` for a session that was hung up: only its leader is killed.
     range: Option<SearchRange>,
     round: u32,
 }
 
 impl Search {
-    /// Notes and kills what is found; returns the number of processes.
+    /// Records and kills the processes that it finds; returns their number.
     fn kill(self, targets: &Targets) -> usize {
         if let Some(found) = self.found() {
             targets.note(&self.session.key, Extent::All, found);
@@ -140,7 +141,7 @@ impl Search {
     }
 }
 
-/// A few are killed at once, also while all threads are busy; what takes longer waits for earlier
+/// Kills processes: a few at once, also while all threads are busy; many on a thread, after earlier
 /// work of the same user.
 async fn kill_all(threads: &Threads, user: Uid, processes: BTreeSet<Process>) {
     let are_few = processes.len() <= INLINE_MAX;
@@ -148,12 +149,12 @@ async fn kill_all(threads: &Threads, user: Uid, processes: BTreeSet<Process>) {
     if are_few {
         kill_all();
     } else {
-        // What it could not kill is found when it is looked for.
+        // Processes that were not killed are found by the next search.
         threads.of(user, kill_all).await;
     }
 }
 
-/// Kills this process, and no other that has its number by now.
+/// Kills this process, but not one that has reused its id.
 fn kill(process: Process) {
     let Some(pin) = PinnedProcess::of(process) else {
         return;
@@ -181,7 +182,7 @@ mod tests {
         sleep.arg("60").spawn().unwrap()
     }
 
-    /// The signal that it dies of.
+    /// The signal that killed the child.
     fn end_of(child: &mut std::process::Child) -> Option<i32> {
         std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap())
     }
@@ -191,7 +192,7 @@ mod tests {
         let threads = Threads::default();
         let (_go, gone) = std::sync::mpsc::channel::<()>();
         let gone = std::sync::Arc::new(std::sync::Mutex::new(gone));
-        // The machine's threads, and that of the same user.
+        // The threads of the machine, and that of the same user.
         for user in [None, None, Some(Uid::new(1))] {
             let (threads, gone) = (threads.clone(), std::sync::Arc::clone(&gone));
             let hangs = move || gone.lock().unwrap().recv().is_ok();

@@ -213,7 +213,7 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Whether the request is meant to log the user out.
+    /// Whether the request logs the user out.
     const fn ends(self) -> bool {
         match self {
             Self::AskLeader | Self::End(_) | Self::HangUp => true,

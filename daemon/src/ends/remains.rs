@@ -74,8 +74,8 @@ impl Ends {
         self.threads.of(session.uid, find).await
     }
 
-    /// Whether no process is left that this end was meant for. As long as the user's manager does
-    /// not answer, the session's desktop may run.
+    /// Whether none of the processes that this end covers is left. While the user's manager does
+    /// not reply, the session's desktop may still run.
     async fn is_over(&self, session: &SessionFacts) -> bool {
         let all = self.targets.are_noted(&session.key, Extent::All);
         let none_left = self
@@ -174,17 +174,16 @@ impl Ends {
         if !of_desktop.is_empty() || self.targets.misses_desktop(&session.key) {
             let (ends, session) = (self.clone(), session.clone());
             let stopping = tokio::spawn(async move { ends.stop_desktop(&session).await });
-            // A kill does not wait for it, nor does anybody for a manager that does not answer. But
-            // a service that is killed and not being stopped is started again (Restart= of
-            // systemd.service(5)).
+            // A kill does not wait for this, nor for a manager that does not reply. But a service
+            // that is killed without a stop request is restarted (Restart= of systemd.service(5)).
             if how == EndMethod::Terminate && !of_desktop.is_empty() {
                 let _ = stopping.await;
             }
         }
+        // The user's manager was just asked to stop the desktop's processes.
         if how == EndMethod::Terminate {
             processes.retain(|process| !of_desktop.contains(process));
         }
-        // The desktop's processes have just been asked to exit.
         let prefix = format!("session-timeout-end-{id}-");
         let name = format!("{prefix}{stamp}.scope");
         let (user, are_few) = (session.uid, processes.len() <= INLINE_MAX);
@@ -239,7 +238,7 @@ mod tests {
         let (threads, user) = (ends.threads.clone(), session.uid);
         tokio::spawn(async move { threads.of(user, move || gone.recv().is_ok()).await });
         tokio::task::yield_now().await;
-        // What is read afterwards says nothing of what could not be read.
+        // The read succeeds only after its timeout, so its result is not used.
         tokio::spawn(async move {
             tokio::time::sleep(SEARCH_TIMEOUT * 3 / 2).await;
             go.send(())

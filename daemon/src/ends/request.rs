@@ -89,7 +89,7 @@ impl Ends {
             self.end_scope(session, how).await
         };
         let outside = async {
-            // It waits for nobody's turn: not in here, nor for an answer.
+            // A kill waits neither for a permit nor for a reply.
             if how == EndMethod::Kill {
                 self.kill(session, SearchRange::after_grace(session)).await;
             }
@@ -238,7 +238,7 @@ impl Ends {
         }
     }
 
-    /// Whether nobody is logged in to the session any more.
+    /// Whether the user's login in the session is over.
     async fn has_left(&self, session: &SessionFacts) -> bool {
         if session.leader.is_some() && targets::leader(session).is_none() {
             return true;

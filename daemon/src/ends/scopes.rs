@@ -1,8 +1,8 @@
 //! Moves processes into scopes of the daemon's own, so that PID 1 can end them.
 //!
-//! PID 1 takes process ids, which may be reused. So each process is pinned by a pidfd: while the pidfd does not report its
-//! exit, its id is not reused. A process that reused an id in spite of that is found in the scope
-//! afterwards, and then nothing in the scope is ended.
+//! PID 1 takes process ids, which may be reused. So each process is pinned by a pidfd: while the
+//! pidfd does not report its exit, its id is not reused. A process that reused an id before that is
+//! found in the scope afterwards, and then nothing in the scope is ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -23,8 +23,9 @@ const PROCESSES_PER_CALL: usize = 128;
 /// Maximum number of concurrent calls, which bounds the file descriptors in use.
 const MAX_CONCURRENT: usize = 2;
 
-/// Maximum number of calls to move [`PROCESSES_PER_CALL`] processes. One that PID 1 cannot move fails the call
-/// for all of them; then each half is moved by itself. That takes 14 calls for one such process.
+/// Maximum number of calls to move [`PROCESSES_PER_CALL`] processes. One process that PID 1 cannot
+/// move fails the call for all; then each half is moved by itself. That takes 14 calls for one such
+/// process.
 const CALLS_MAX: u32 = 48;
 
 /// Delays while PID 1 starts a scope, which it does in its next event loop iteration.
@@ -94,7 +95,7 @@ impl ScopeMover {
             }
         }
         match (failure, parts.refused) {
-            // Those that it was about have ended, or were moved at another try.
+            // The refused processes have exited, or were moved by another call.
             (_, 0) | (None, _) => Ok(there),
             (Some(error), refused) if there.is_some() => {
                 let name = scope.name;
@@ -301,7 +302,7 @@ mod tests {
         assert!(!found.contains(&all[7]));
         assert_eq!(parts.refused, 1);
         assert!(parts.tries <= 11, "{}", parts.tries);
-        // Where all are refused, there is an end to it.
+        // If all are refused, the loop still ends.
         let mut parts = Batch::new(&all);
         assert_eq!(moved(&mut parts, &all.iter().copied().collect()).len(), 0);
         assert_eq!(parts.refused, 20);

@@ -71,7 +71,7 @@ impl Listing {
 enum EntryKind {
     Hook,
     Refused(&'static str),
-    /// Not meant to be run.
+    /// Neither run nor reported.
     Other,
 }
 

@@ -88,7 +88,8 @@ impl HookEnvironment {
         self
     }
 
-    /// The time left in whole seconds, rounded so that a timer that fires late makes no 59 of 60.
+    /// The remaining time in whole seconds, rounded so that a timer that fires late does not turn
+    /// 60 into 59.
     pub(crate) fn left(self, left: Duration) -> Self {
         let rounded = left.saturating_add(Duration::from_millis(500));
         self.with("LEFT_SEC", &rounded.as_secs())

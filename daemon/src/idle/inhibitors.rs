@@ -1,8 +1,9 @@
-//! Inhibitor locks on `idle` that are taken and released.
+//! Detects changes of inhibitor locks on `idle`.
 //!
-//! logind's property `BlockInhibited` changes only with the first and the last lock of a kind, and
-//! so hides one behind another. Each lock has a file below `/run/systemd/inhibit`
-//! (`inhibitor_save()` and `inhibitor_stop()` of systemd 252 to 257), and inotify tells of each.
+//! logind's property `BlockInhibited` changes only with the first and the last lock of a kind, so
+//! it does not show the others. Each lock has a file below `/run/systemd/inhibit`
+//! (`inhibitor_save()` and `inhibitor_stop()` of systemd 252 to 257), which is watched with
+//! inotify.
 
 use std::io;
 use std::path::Path;
@@ -13,28 +14,28 @@ use tokio::time::Instant;
 
 use crate::sys::inotify::Watches;
 
-/// Any user may take and release locks as fast as logind allows, and each change costs a look at
-/// every session that they count for: so changes are told once in this time.
+/// Minimum interval between two reported changes: any user may take and release locks as fast as
+/// logind allows, and each reported change causes a probe of every session that the locks affect.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where it cannot be watched, that is tried again after so long.
+/// Delay before another attempt to watch the directory.
 const BACKOFF: Duration = Duration::from_secs(60);
 
 const DIRECTORY: &str = "/run/systemd/inhibit";
 
-/// Whether changes of inhibitor locks are told.
+/// Whether changes of inhibitor locks are to be reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Yes,
     No,
 }
 
-/// Waits for changes, where anybody wants to know of them.
+/// Waits for changes of inhibitor locks while they are to be reported.
 pub(crate) struct Inhibitors {
     watches: Watches<()>,
     wanted: Wanted,
     watched: Wanted,
-    /// Nothing is told before.
+    /// No change is reported before this time.
     quiet_until: Instant,
 }
 
@@ -48,13 +49,13 @@ impl Inhibitors {
         }
     }
 
-    /// Watches, or does not: a policy that does not count them leaves the daemon asleep.
+    /// Starts or stops watching. A policy that does not count inhibitor locks causes no wake-ups.
     pub(crate) fn watch(&mut self, wanted: Wanted) {
         self.wanted = wanted;
         match (wanted, self.watched) {
             (Wanted::Yes, Wanted::No) => {
                 if let Err(error) = self.begin() {
-                    // A lock then counts at each look, and its release at the next one.
+                    // Without the watch, a lock and its release take effect at the next probe.
                     log::warn!("cannot watch {DIRECTORY}: {error}");
                 }
             }
@@ -80,7 +81,7 @@ impl Inhibitors {
             self.watches.next().await?;
             self.quiet_until = Instant::now() + MIN_INTERVAL;
         } else {
-            // Either way there may have been changes meanwhile.
+            // In both cases there may have been changes meanwhile.
             let pause = match self.begin() {
                 Ok(()) => MIN_INTERVAL,
                 Err(_) => BACKOFF,

@@ -155,8 +155,8 @@ impl Prober {
     fn read_now(&self, request: &ProbeRequest, properties: Option<&logind::Properties>) -> Reading {
         let session = &request.session;
         let counts_output = request.counted.contains(&ActivityKind::Output);
-        // The terminal of a desktop is the console that it runs on (GDM and SDDM make it the
-        // controlling one), and nobody types there: the keys go to the desktop.
+        // The controlling terminal of a desktop is the console that it runs on (GDM and SDDM set
+        // it), and receives no input: the keys go to the desktop.
         let graphical = properties.map_or(session.session_type.is_graphical(), |now| {
             now.is_graphical()
         }) || (session.seat.is_some() && controlling::has_x_server(session));

@@ -1,4 +1,4 @@
-//! What becomes of the agents in desktops.
+//! Journal entries about the agents in desktops.
 
 use log::Level;
 use session_timeout_policy::{IdleSource, SessionFacts, View};
@@ -8,7 +8,7 @@ use super::writer::{Entry, EventKind, field};
 use crate::agents::Source;
 
 impl Journal {
-    /// The desktop of a session has an agent, which knows its input in this way.
+    /// The desktop of a session has an agent, with this source of idle time.
     pub(crate) fn agent_attached(&self, facts: &SessionFacts, source: Source) {
         let (id, user) = (&facts.key.id, &facts.user);
         let knows = match source {
@@ -33,7 +33,8 @@ impl Journal {
             .write(Entry::new(Level::Warn, EventKind::AgentGone, message).about(facts));
     }
 
-    /// The agent of a session does not answer. Said once, until it does.
+    /// The agent of a session does not answer. The caller reports this once, until the agent
+    /// answers.
     pub(crate) fn agent_silent(&self, session: &View<'_>) {
         let facts = session.facts;
         let message = format!(
@@ -47,7 +48,7 @@ impl Journal {
     }
 }
 
-/// Who tells the idle time without the agent.
+/// The source of the idle time while the agent does not answer.
 fn falls_back(session: &View<'_>) -> &'static str {
     if session.activity.fallbacks.contains(&IdleSource::Logind)
         || session.activity.source == IdleSource::Logind

@@ -1,4 +1,4 @@
-//! How the daemon itself fares.
+//! Journal entries about the daemon itself: its policy, short limits, and rejected connections.
 
 use std::path::Path;
 
@@ -53,7 +53,7 @@ impl Journal {
     }
 
     pub(crate) fn frame_rejected(&self, error: FrameError, count: u64) {
-        // Powers of two: each of the first, and no flood.
+        // At powers of two only, so that each of the first is logged and a flood is not.
         if count.is_power_of_two() {
             let message =
                 format!("A connection to the login socket was closed ({count} so far): {error}");

@@ -1,4 +1,4 @@
-//! Who was given more time, and who asked for it in vain.
+//! Journal entries about granted and refused extensions.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{Journal, limited};
 use crate::sys::clock::boot_now;
 
 impl Journal {
-    /// The absolute limit of a session was put off, because this user asked.
+    /// The absolute limit of a session was extended, on this user's request.
     pub(crate) fn extended(&self, facts: &SessionFacts, extended: &Extended, by: Uid) {
         let left = extended.until.since(boot_now()).as_secs();
         let message = format!(
@@ -36,7 +36,7 @@ impl Journal {
         self.0.write(entry.auth(auth));
     }
 
-    /// It was not, and why. The session may be nobody's, or none that there is.
+    /// A request for an extension was refused. The session may be another user's, or may not exist.
     pub(crate) fn extension_refused(
         &self,
         id: &str,
@@ -44,7 +44,7 @@ impl Journal {
         by: Uid,
         why: &impl Display,
     ) {
-        // An id that is no session's is what somebody made up.
+        // An id that belongs to no session is text of the caller's choice.
         let which = match facts {
             Some(facts) => format!("{id} of {}", facts.user),
             None => format!("{id:?}"),
@@ -65,7 +65,7 @@ impl Journal {
     }
 }
 
-/// Who asked.
+/// The user who requested the extension.
 fn who(by: Uid, facts: Option<&SessionFacts>) -> String {
     match facts {
         Some(facts) if facts.uid == by => "its user".to_owned(),

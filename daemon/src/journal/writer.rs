@@ -1,7 +1,7 @@
-//! What administrators read: the journal, with fields, and the authentication log.
+//! Writes entries to the journal, with fields, and lines to the authentication log.
 //!
-//! A thread of its own writes both, because writing to either may block while journald does not
-//! read, and nothing that happens here may wait for that.
+//! A thread of its own writes, because a write blocks while journald does not read, and the driver
+//! must not wait for that.
 
 use std::fmt::Display;
 use std::process;
@@ -16,38 +16,39 @@ use session_timeout_texts::sanitize;
 use syslog::{Facility, Formatter3164};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
-/// Entries that may wait for journald before the next ones are dropped, and counted: as many
-/// sessions as logind keeps (8192) may be warned and ended at the same time. They take some 10 MB.
+/// Maximum number of entries in the queue; further entries are dropped, and their number is logged.
+/// All of logind's sessions (8192) may be warned and ended at the same time. A full queue takes
+/// some 10 MB.
 const BACKLOG_MAX: usize = 16 * 1024;
 
-/// What happened, for machines: the fields `MESSAGE_ID` and `SESSION_TIMEOUT_EVENT`.
+/// The kind of an event, for programs: the fields `MESSAGE_ID` and `SESSION_TIMEOUT_EVENT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
-    /// A desktop has an agent.
+    /// An agent was registered for a desktop.
     AgentAttached,
-    /// A desktop has none any more.
+    /// A desktop has no agent any more.
     AgentGone,
     /// The agent of a desktop does not answer.
     AgentSilent,
-    /// A session ends for a limit.
+    /// A session is ended because of a limit.
     End,
-    /// logind did not take the request to end a session.
+    /// logind refused a request to end a session, or did not reply.
     EndFailed,
     /// The absolute limit of a session was put off.
     Extended,
-    /// Somebody asked in vain for that.
+    /// A request for an extension was refused.
     ExtensionRefused,
     /// A connection to the login socket sent something other than a valid frame.
     FrameRejected,
-    /// A session that was ended is gone.
+    /// A session has ended after a request of the daemon.
     Gone,
     /// A session was hung up.
     HungUp,
-    /// A session outlived its grace.
+    /// A session still runs after its grace, and is killed.
     Kill,
-    /// A session's screen is to be locked.
+    /// A session's screen is about to be locked.
     Lock,
-    /// It was.
+    /// A session's screen was locked.
     Locked,
     /// A session began.
     Login,
@@ -55,23 +56,23 @@ pub(crate) enum EventKind {
     LogindConnected,
     /// logind does not.
     LogindLost,
-    /// A session is over without our doing.
+    /// A session ended without a request of the daemon.
     Logout,
     /// A login inside another session.
     Nested,
-    /// A policy is in force.
+    /// A policy was put in force.
     PolicyLoaded,
-    /// A policy was not taken.
+    /// A policy was rejected.
     PolicyRejected,
-    /// What would have been done, or cannot be.
+    /// A limit is passed and the policy only reports it, or a limit or a rule cannot be applied.
     Report,
-    /// Limits may be shorter than is good for daily use.
+    /// Limits may be shorter than in daily use.
     ShortLimits,
-    /// A login that no logind session belongs to.
+    /// A login without a logind session.
     Unlimited,
     /// A user was warned.
     Warning,
-    /// A warning was taken back.
+    /// A warning was withdrawn.
     Withdrawn,
 }
 
@@ -106,7 +107,7 @@ impl EventKind {
         }
     }
 
-    /// Random once, and the same for ever: `journalctl MESSAGE_ID=...` finds it.
+    /// The `MESSAGE_ID`, a constant 128-bit number, for `journalctl MESSAGE_ID=...`.
     const fn message_id(self) -> &'static str {
         match self {
             Self::AgentAttached => "545384d0299b479fd40e9c65569cd624",
@@ -138,7 +139,7 @@ impl EventKind {
     }
 }
 
-/// The field names that go with an entry.
+/// The names of the fields of an entry.
 pub(crate) mod field {
     pub(crate) const ACTION: &str = "ACTION";
     pub(crate) const ASKED_BY_UID: &str = "ASKED_BY_UID";
@@ -159,12 +160,12 @@ pub(crate) mod field {
     pub(super) const USER_UID: &str = "USER_UID";
 }
 
-/// One line of the journal.
+/// A journal entry.
 pub(crate) struct Entry {
     level: Level,
     message: String,
     fields: Vec<(&'static str, String)>,
-    /// The line for the authentication log, where there is one.
+    /// The line for the authentication log, if there is one.
     auth: Option<String>,
 }
 
@@ -182,14 +183,14 @@ impl Entry {
         }
     }
 
-    /// The same entry with another message.
+    /// The same entry with another priority and message.
     pub(crate) fn saying(mut self, level: Level, message: impl AsRef<str>) -> Self {
         self.level = level;
         self.message = sanitize(message.as_ref());
         self
     }
 
-    /// The entry is about this session.
+    /// Adds the fields of this session.
     pub(crate) fn about(mut self, session: &SessionFacts) -> Self {
         self.fields
             .push((field::SESSION_ID, session.key.id.clone()));
@@ -209,28 +210,28 @@ impl Entry {
         self
     }
 
-    /// This line goes to the authentication log, too.
+    /// Adds a line for the authentication log.
     pub(crate) fn auth(mut self, line: impl AsRef<str>) -> Self {
         self.auth = Some(sanitize(line.as_ref()));
         self
     }
 }
 
-/// Takes entries and never waits.
+/// Queues entries for the thread. Never waits.
 #[derive(Clone)]
 pub(crate) struct EntrySender {
     messages: Sender<Message>,
     backlog: Arc<Backlog>,
 }
 
-/// What waits to be written. A channel with a bound of its own would keep room for all of it.
+/// The state of the queue. A bounded channel would allocate its whole capacity at once.
 #[derive(Default)]
 struct Backlog {
     waiting: AtomicUsize,
     dropped: AtomicU64,
 }
 
-/// What the thread is told.
+/// A message to the thread.
 enum Message {
     Write(Entry),
     /// The last message. The channel does not close by itself: a sender may outlive the driver, since
@@ -238,7 +239,7 @@ enum Message {
     Finish,
 }
 
-/// The thread that writes.
+/// The handle of the thread.
 pub(crate) struct Writer {
     messages: Sender<Message>,
     thread: JoinHandle<()>,
@@ -248,7 +249,7 @@ impl EntrySender {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The thread cannot be created.
     pub(crate) fn start() -> std::io::Result<(Self, Writer)> {
         let (messages, queue) = channel();
         let backlog = Arc::new(Backlog::default());
@@ -263,7 +264,7 @@ impl EntrySender {
         Ok((Self { messages, backlog }, writer))
     }
 
-    /// Writes an entry, some time soon.
+    /// Queues an entry.
     pub(crate) fn write(&self, entry: Entry) {
         let before = self.backlog.waiting.fetch_add(1, Ordering::Relaxed);
         if before >= BACKLOG_MAX || self.messages.send(Message::Write(entry)).is_err() {
@@ -274,9 +275,9 @@ impl EntrySender {
 }
 
 impl Writer {
-    /// Waits until everything is written.
+    /// Waits until all queued entries are written.
     pub(crate) fn finish(self) {
-        // A panic in there was printed by the thread itself; there is nothing else to do.
+        // A panic of the thread was printed by the thread itself.
         let _ = self.messages.send(Message::Finish);
         let _ = self.thread.join();
     }
@@ -320,7 +321,8 @@ fn put(journal: Option<&JournalLog>, entry: &Entry) {
     }
 }
 
-/// The authentication log, through `/dev/log`. A syslog that comes later is found later.
+/// The client of syslog's socket `/dev/log`. If there is none yet, it is tried again at the next
+/// line.
 #[derive(Default)]
 struct AuthLog(Option<syslog::Logger<syslog::LoggerBackend, Formatter3164>>);
 
@@ -337,7 +339,7 @@ impl AuthLog {
             };
             match written {
                 Ok(()) => return,
-                // syslog was restarted: its socket is a new one.
+                // syslog was restarted and has a new socket.
                 Err(_) => self.0 = None,
             }
         }
@@ -357,8 +359,8 @@ impl AuthLog {
     }
 }
 
-/// Sends what libraries and this daemon log by the way to the journal, or to the terminal of
-/// a user who runs the daemon by hand.
+/// Sends the messages of the `log` macros, the daemon's and those of libraries, to the journal, or
+/// to the terminal of a user who runs the daemon by hand.
 pub(crate) fn install_log() {
     let level = log::LevelFilter::Info;
     if connected_to_journal()

@@ -1,4 +1,4 @@
-//! Calls of methods of logind's manager, and the meaning of its errors.
+//! Calls the methods of logind's manager object, and classifies its errors.
 
 use zbus::DBusError as _;
 
@@ -19,8 +19,8 @@ pub(super) fn is_unknown(error: &zbus::Error) -> bool {
     })
 }
 
-/// Whether logind itself has refused, and not the way to it: it speaks of errors of its own, and
-/// of access that is denied.
+/// Whether logind itself returned the error, and not the bus: the error has a name of logind's own,
+/// or is a denied access.
 pub(crate) fn answered(error: &zbus::Error) -> bool {
     name_of(error).is_some_and(|name| {
         name.starts_with("org.freedesktop.login1.")
@@ -29,8 +29,7 @@ pub(crate) fn answered(error: &zbus::Error) -> bool {
     })
 }
 
-/// The name of the error that was the answer. zbus has a type of its own for the names that
-/// D-Bus itself defines.
+/// The D-Bus name of the error. zbus has a separate type for the names that D-Bus itself defines.
 fn name_of(error: &zbus::Error) -> Option<String> {
     match error {
         zbus::Error::MethodError(name, ..) => Some(name.to_string()),
@@ -45,7 +44,7 @@ mod tests {
 
     use super::*;
 
-    /// The error as it comes from the bus.
+    /// The error as zbus returns it.
     fn refused(name: &'static str) -> zbus::Error {
         let call = Message::method_call("/org/freedesktop/login1", "GetSession");
         let call = call.build(&()).unwrap();

@@ -1,11 +1,11 @@
-//! logind: which sessions there are, and how they are ended.
+//! logind: reports its sessions to the driver, and sends requests to end them.
 //!
-//! One task holds the private connection to the system bus. It tells the driver what logind has, in
-//! logind's order: a session is described to the engine before its removal is, never after. When
-//! the bus or logind goes away, or logind does not answer a question about a session, the task
-//! waits with growing delays and then lists everything again, so that a missed signal, a restart
-//! of logind and a restart of the daemon are the same thing. Signals of logind are queued at any time,
-//! while a question waits for its answer as well.
+//! One task uses the private connection to the system bus. It sends the driver logind's sessions in
+//! logind's order: a session is described to the engine before its removal is reported, never
+//! afterwards. If the connection is lost, logind stops, or logind does not reply to a query about a
+//! session, the task waits with increasing delays and then lists all sessions again. So a missed
+//! signal, a restart of logind and a restart of the daemon are handled in the same way. Signals of
+//! logind are queued at any time, also while a query waits for its reply.
 
 mod call;
 mod properties;
@@ -53,7 +53,7 @@ const MANAGER: Object<'_> = Object {
 
 /// Follows logind for ever.
 ///
-/// `wanted` asks for a session that PAM told of before logind's signal came.
+/// `wanted` receives the ids of sessions that PAM has announced before logind's signal came.
 pub(crate) async fn follow(
     inputs: mpsc::Sender<Input>,
     bus: watch::Sender<Option<Link>>,
@@ -73,7 +73,7 @@ pub(crate) async fn follow(
     }
 }
 
-/// Connects, lists, and follows until the connection ends or is given up.
+/// Connects, lists the sessions, and follows the signals until the connection is lost or given up.
 async fn connect(
     inputs: &mpsc::Sender<Input>,
     bus: &watch::Sender<Option<Link>>,
@@ -81,7 +81,8 @@ async fn connect(
     backoff: &mut Backoff,
 ) -> zbus::Result<()> {
     let link = Link::open().await?;
-    // An end that is due waits for nothing else.
+    // Publishes the connection first, so that an end that is due need not wait for the
+    // subscription.
     bus.send_replace(Some(link.clone()));
     let signals = with_timeout(Signals::subscribe(&link)).await?;
     let queue = SignalQueue::default();
@@ -89,7 +90,7 @@ async fn connect(
         ended = listen(signals, &queue) => ended,
         never = work(&link, inputs, wanted, &queue, backoff) => match never {},
         () = link.given_up() => {
-            // It took its time to be given up, and an end may be waiting.
+            // A pending end may wait for the new connection, so there is no delay.
             *backoff = Backoff::default();
             let stuck = "systemd-logind has not answered several times in a row";
             Err(zbus::Error::Failure(stuck.to_owned()))
@@ -97,8 +98,8 @@ async fn connect(
     }
 }
 
-/// Queues every signal at once, whatever the rest waits for: while one is left in the queue of the
-/// connection, no answer comes through that either.
+/// Queues every signal at once. While a signal is left in the queue of the connection, replies
+/// behind it are not received either.
 async fn listen(mut signals: Signals, queue: &SignalQueue) -> zbus::Result<()> {
     while let Some(signal) = signals.next().await? {
         queue.add(signal);
@@ -106,7 +107,7 @@ async fn listen(mut signals: Signals, queue: &SignalQueue) -> zbus::Result<()> {
     Ok(())
 }
 
-/// Lists, and passes on the queued signals, for ever.
+/// Lists the sessions, and passes on the queued signals, for ever.
 async fn work(
     link: &Link,
     inputs: &mpsc::Sender<Input>,
@@ -114,7 +115,7 @@ async fn work(
     queue: &SignalQueue,
     backoff: &mut Backoff,
 ) -> Infallible {
-    // When everything is to be listed; nothing that logind did not tell of stays unknown.
+    // When to list all sessions: at once, and again after errors.
     let mut list_at = Some(Instant::now());
     loop {
         let due = list_at;
@@ -142,10 +143,10 @@ async fn work(
     }
 }
 
-/// Tells the driver of every session that logind has now.
+/// Reports every session of logind's to the driver.
 ///
 /// # Errors
-/// logind does not answer, even about one of them: that one is not gone for it.
+/// logind does not reply, also to a query about one of them, which does not mean that it is gone.
 async fn list(link: &Link, inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
     let rows = list_sessions(link).await?;
     let mut listed = Vec::with_capacity(rows.len());
@@ -157,8 +158,8 @@ async fn list(link: &Link, inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
     Ok(())
 }
 
-/// A session as `ListSessions` tells of it: its id, the uid and the name of its user, its seat or
-/// nothing, and its object.
+/// A row of `ListSessions`: session id, uid, user name, seat id or an empty string, and object
+/// path.
 type SessionRow = (String, u32, String, String, OwnedObjectPath);
 
 async fn list_sessions(link: &Link) -> zbus::Result<Vec<SessionRow>> {
@@ -166,10 +167,10 @@ async fn list_sessions(link: &Link) -> zbus::Result<Vec<SessionRow>> {
     reply.body().deserialize()
 }
 
-/// Passes on what logind signals.
+/// Reports what a signal says to the driver.
 ///
 /// # Errors
-/// logind does not answer a question about it.
+/// logind does not reply to a query about the session.
 async fn relay(link: &Link, inputs: &mpsc::Sender<Input>, signal: Signal) -> zbus::Result<()> {
     let input = match signal {
         Signal::Appeared(_, path) => match describe(link, &path).await? {
@@ -185,10 +186,10 @@ async fn relay(link: &Link, inputs: &mpsc::Sender<Input>, signal: Signal) -> zbu
     Ok(())
 }
 
-/// Tells the driver of the session with this id, if logind has it.
+/// Reports the session with this id to the driver, if logind has it.
 ///
 /// # Errors
-/// logind does not answer.
+/// logind does not reply.
 async fn find(link: &Link, inputs: &mpsc::Sender<Input>, id: &str) -> zbus::Result<()> {
     let path: OwnedObjectPath = match link.call(MANAGER, "GetSession", &id).await {
         Ok(reply) => reply.body().deserialize()?,
@@ -201,11 +202,10 @@ async fn find(link: &Link, inputs: &mpsc::Sender<Input>, id: &str) -> zbus::Resu
     Ok(())
 }
 
-/// The facts of the session at this path; a session that is gone meanwhile is normal, and one that
-/// is over counts as gone.
+/// The facts of the session at this path. `None` if it was removed meanwhile, or is over.
 ///
 /// # Errors
-/// logind does not answer, which says nothing about the session.
+/// logind does not reply, which does not mean that the session is gone.
 async fn describe(link: &Link, path: &OwnedObjectPath) -> zbus::Result<Option<SessionFacts>> {
     match get_all(link, path).await {
         Ok(all) => {

@@ -1,6 +1,6 @@
-//! logind's properties of a session, in the engine's words.
+//! logind's properties of a session, converted to the engine's types.
 //!
-//! This is the one place where logind's clocks become ours.
+//! Only this module converts logind's time stamps to times since boot.
 
 use std::collections::HashMap;
 
@@ -13,14 +13,14 @@ use crate::process::Process;
 use crate::process::cgroup;
 use crate::sys::clock::Clocks;
 
-/// What `GetAll` of `org.freedesktop.login1.Session` answers.
+/// The reply of `GetAll` for `org.freedesktop.login1.Session`.
 ///
-/// It is always asked for afresh: logind says that it signals changes of `IdleSinceHint`, `State`
-/// and `TTY`, and for sessions on a terminal it does not (systemd 252 to 257), so that a cached
-/// value would be stale for ever.
+/// Properties are never cached: logind documents change signals for `IdleSinceHint`, `State` and
+/// `TTY`, and sends none for sessions on a terminal (systemd 252 to 257), so a cached value would
+/// stay stale.
 pub(crate) struct Properties(HashMap<String, OwnedVariant>);
 
-/// The state of a session, as far as it matters to us.
+/// The state of a session, reduced to what is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     /// `opening`, `online` or `active`.
@@ -30,7 +30,7 @@ pub(crate) enum State {
     Closing,
 }
 
-/// A virtual terminal with somebody's desktop.
+/// A virtual terminal with a desktop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Screen {
     pub(super) session: SessionKey,
@@ -38,14 +38,14 @@ pub(crate) struct Screen {
     pub(super) vt: u32,
 }
 
-/// A session on a seat, as far as it matters for who is to be seen.
+/// A session on a seat, reduced to what decides which session is shown.
 #[derive(Clone, Debug)]
 pub(super) struct Seated {
     pub(super) session: SessionKey,
     pub(super) class: SessionClass,
     pub(super) state: State,
     pub(super) vt: u32,
-    /// It is the one on the screen.
+    /// It is the session that the seat shows.
     pub(super) active: bool,
 }
 
@@ -54,7 +54,7 @@ impl Properties {
         Self(all)
     }
 
-    /// Which session this is; `None` where logind answered with something else.
+    /// The key of the session; `None` if the reply lacks its properties.
     pub(crate) fn key(&self) -> Option<SessionKey> {
         Some(SessionKey {
             id: self.text("Id")?,
@@ -70,10 +70,10 @@ impl Properties {
         }
     }
 
-    /// Whether nothing of this session is left where logind looks. logind drops such a session, but
-    /// looks at it only when something happens to it (`session_add_to_gc_queue()`): one whose end it
-    /// missed, as under a flood of calls, stays `closing`. A session that is over counts as dropped,
-    /// so that processes that have left its scope are still looked for.
+    /// Whether nothing of this session is left in logind's view. logind drops such a session, but
+    /// checks it only after an event (`session_add_to_gc_queue()`): if that is missed, as during a
+    /// flood of calls, the session stays `closing`. A session that is over counts as dropped, so
+    /// that processes that have left its scope are searched for.
     pub(crate) fn is_over(&self, facts: &SessionFacts) -> bool {
         let leads = |leader| Process::before(leader, facts.started).is_some();
         self.state() == State::Closing
@@ -83,7 +83,7 @@ impl Properties {
                 .is_some_and(|unit| cgroup::is_empty(&unit, facts.uid))
     }
 
-    /// The session in the engine's words.
+    /// The properties as the engine's facts about the session.
     pub(crate) fn facts(&self, now: Clocks) -> Option<SessionFacts> {
         let (uid, key) = (self.uid()?, self.key()?);
         let leader = self.small("Leader").filter(|&pid| pid != 0).map(Pid::new);
@@ -113,15 +113,14 @@ impl Properties {
         })
     }
 
-    /// The stamp of the terminal that logind knows, for a session on one. Zero means that it
-    /// knows none.
+    /// The time stamp of the terminal that logind knows for the session. Zero means that it knows
+    /// none.
     pub(crate) fn terminal_stamp(&self) -> Option<WallTime> {
         let since = self.number("IdleSinceHint").filter(|&since| since != 0)?;
         (!self.is_graphical()).then(|| WallTime::from_micros(since))
     }
 
-    /// What the desktop has said, for a session with one. Zero means that it never said anything;
-    /// so does logind after a restart of its own.
+    /// The idle hint of a desktop. Zero means that the desktop has not set it since logind started.
     pub(crate) fn hint(&self, now: Clocks) -> Option<Hint> {
         let wall = self.number("IdleSinceHint").filter(|&since| since != 0)?;
         let monotonic = self.number("IdleSinceHintMonotonic")?;
@@ -135,21 +134,21 @@ impl Properties {
         })
     }
 
-    /// Whether the screen is locked, as far as the desktop says (GNOME and KDE do).
+    /// Whether the screen is locked, as the desktop reports it (GNOME and KDE do).
     pub(crate) fn locked(&self) -> Option<bool> {
         self.is_graphical()
             .then(|| self.flag("LockedHint"))
             .flatten()
     }
 
-    /// Whether it is a desktop's.
+    /// Whether the session is a desktop.
     pub(crate) fn is_graphical(&self) -> bool {
         self.text("Type")
             .is_some_and(|name| SessionType::parse(&name).is_graphical())
     }
 
-    /// The virtual terminal that its desktop is on. A console has none that matters: where the login
-    /// ends, getty prompts for the next one.
+    /// The virtual terminal of the session's desktop. A console login has none: after its end,
+    /// getty shows a prompt there.
     pub(super) fn screen(&self) -> Option<Screen> {
         let vt = self.small("VTNr").filter(|&vt| vt != 0)?;
         self.is_graphical().then_some(())?;
@@ -160,7 +159,7 @@ impl Properties {
         })
     }
 
-    /// What matters of it for who is to be seen on its seat.
+    /// The properties that decide which session its seat shows.
     pub(super) fn seated(&self) -> Option<Seated> {
         Some(Seated {
             session: self.key()?,
@@ -187,8 +186,8 @@ impl Properties {
         bool::try_from(self.0.get(name)?.try_clone().ok()?).ok()
     }
 
-    /// `Seat` is a pair of name and object path; both are there without a seat, too.
-    /// The seat of the session. Unlike the type, no user can change it.
+    /// The seat of the session. Unlike the type, no user can change it. `Seat` is a pair of name
+    /// and object path, and is present without a seat, too.
     pub(super) fn seat(&self) -> Option<String> {
         let seat = self.0.get("Seat")?.try_clone().ok()?;
         let (name, _path) = <(String, OwnedObjectPath)>::try_from(seat).ok()?;
@@ -203,12 +202,12 @@ impl Properties {
     }
 }
 
-/// When, since boot, logind took this pair of stamps.
+/// The time since boot at which logind took this pair of time stamps.
 ///
-/// `CLOCK_MONOTONIC` stands still during suspend, so the stamp of it, moved by all suspend there
-/// has been until now, is the latest the moment can have been, and moved by none the earliest.
-/// Between the two the wall clock tells, if it was not stepped; and where it was, it can do no
-/// harm beyond these bounds. On a machine that never slept there is nothing between.
+/// `CLOCK_MONOTONIC` stops during suspend. So the earliest possible time is the monotonic stamp,
+/// and the latest is the stamp plus all suspend time so far. Between these bounds the wall clock
+/// stamp decides, so a step of the wall clock cannot move the result beyond them. On a machine
+/// without a suspend the bounds are equal.
 fn boot_time(wall: WallTime, monotonic: u64, now: Clocks) -> BootTime {
     let slept = now.boot.as_micros().saturating_sub(now.monotonic);
     let earliest = monotonic.min(now.boot.as_micros());
@@ -243,7 +242,7 @@ mod tests {
     fn without_suspend_the_monotonic_stamp_is_the_truth() {
         let now = clocks(1000, 1000, 1000);
         assert_eq!(taken_at(400, 400, now), 400);
-        // A step of the wall clock by a year, either way, changes nothing.
+        // A step of the wall clock by a year, in either direction, has no effect.
         assert_eq!(taken_at(0, 400, now), 400);
         assert_eq!(taken_at(2000, 400, now), 400);
     }
@@ -264,7 +263,7 @@ mod tests {
         assert_eq!(taken_at(5000, 400, now), 700);
     }
 
-    /// A session that this machine has no scope of.
+    /// A closing session without a scope on this machine.
     fn left_behind(state: &str, leader: u32) -> Properties {
         let object = OwnedObjectPath::from(ObjectPath::from_static_str_unchecked("/x"));
         let stamp = || Variant::from(Clocks::now().monotonic);
@@ -286,7 +285,7 @@ mod tests {
     #[test]
     fn a_closing_session_without_a_leader_and_a_scope_is_over() {
         let own = std::process::id();
-        // No process has the highest number: the ids end below it (PID_MAX_LIMIT of the kernel).
+        // No process has the highest id: ids are below it (PID_MAX_LIMIT of the kernel).
         for (state, leader, expected) in [
             ("closing", 0, true),
             ("closing", u32::MAX >> 1, true),

@@ -1,9 +1,9 @@
-//! What a seat shows when a desktop on it was ended.
+//! Shows the greeter on a seat whose desktop was ended.
 //!
-//! On a seat with virtual terminals the screen stays on the one of a session that is gone: logind
-//! switches to nobody's (seen with systemd 252 and 257), and nothing there answers a key. A display
-//! manager that starts a greeter then shows it, and a console gets its prompt back from getty. But
-//! where a greeter waits on another terminal, as after a switch of users, somebody has to show it.
+//! On a seat with virtual terminals the screen stays on the terminal of the ended session: logind
+//! does not switch it (systemd 252 and 257), and nothing there reacts to a key. A display manager
+//! that starts a greeter shows it, and on a console getty starts a new prompt. But a greeter that
+//! already waits on another terminal, as after a switch of users, is not shown by either.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,29 +17,29 @@ use super::{Properties, State, get_all, list_sessions};
 use crate::bus::{Link, Object, with_timeout};
 use crate::process::cgroup;
 
-/// The name of the virtual terminal that the screen shows: `tty2`. The kernel has one set of them,
-/// and logind gives them to one seat.
+/// The name of the virtual terminal on the screen, such as `tty2`. The kernel has one set of
+/// virtual terminals, and logind assigns it to one seat.
 const ACTIVE_VT: &str = "/sys/class/tty/tty0/active";
 
-/// The screens of the sessions whose end was asked for, until they are gone. Clones are the same.
+/// The screens of the sessions that are being ended, until they are gone. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Screens(Arc<Mutex<BTreeMap<SessionKey, Option<Screen>>>>);
 
 impl Screens {
-    /// The end of this session is about to be asked for. Nothing is kept of a session without this,
-    /// so that what is read when it has just gone does not stay here for ever.
+    /// Registers a session whose end is about to be requested. [`Self::note`] ignores all others,
+    /// so that a result that arrives after the session's end is not kept for ever.
     pub(crate) fn expect(&self, session: &SessionKey) {
         self.lock().entry(session.clone()).or_default();
     }
 
-    /// Where the session is, if it has a screen.
+    /// Records the screen of the session.
     pub(super) fn note(&self, session: &SessionKey, screen: Option<Screen>) {
         if let Some(noted) = self.lock().get_mut(session) {
             *noted = screen;
         }
     }
 
-    /// Where the session was: once, when it is gone.
+    /// Removes and returns the screen of a session that is gone.
     pub(crate) fn take(&self, session: &SessionKey) -> Option<Screen> {
         self.lock().remove(session).flatten()
     }
@@ -49,22 +49,21 @@ impl Screens {
     }
 }
 
-/// Shows the greeter where the screen is still on what an ended session has left. Says which
-/// session that is, where there is one to show.
+/// Activates the waiting greeter if the screen still shows the ended session. Returns the id of the
+/// greeter's session, if there is one.
 pub(crate) async fn show_greeter(link: &Link, left: &Screen) -> zbus::Result<Option<String>> {
-    // All of it in the time of one call: later, the screen may be somebody's.
+    // One timeout for all calls: later, another session may be on the screen.
     let seated = with_timeout(seated(link, &left.seat)).await?;
     let Some(greeter) = greeter_for(left, shown(), &seated) else {
         return Ok(None);
     };
-    // Not `SwitchTo` of the seat: a greeter that has just gone is an error here, and its number
-    // would be another dead screen.
+    // Not `SwitchTo` of the seat: if the greeter is gone, `ActivateSession` returns an error, and
+    // the number of its terminal would lead to another dead screen.
     manage(link, "ActivateSession", &greeter).await?;
     Ok(Some(greeter.to_owned()))
 }
 
-/// Whether the screen still shows an ended session, with no greeter, no prompt and no other session
-/// on it.
+/// Whether the screen still shows the ended session: no greeter, no prompt and no other session.
 pub(crate) async fn is_dead(link: &Link, left: &Screen) -> zbus::Result<bool> {
     let seated = with_timeout(seated(link, &left.seat)).await?;
     let is_left = |one: &Seated| one.session == left.session && one.state == State::Closing;
@@ -79,8 +78,7 @@ fn has_prompt(vt: u32) -> bool {
     !cgroup::processes_below(&getty).is_empty()
 }
 
-/// Asks the display manager for a greeter. SDDM and LightDM offer that, for the seat with this
-/// name.
+/// Asks the display manager for a greeter on the seat with this name. SDDM and LightDM offer that.
 pub(crate) async fn ask_for_greeter(link: &Link) -> zbus::Result<()> {
     let seat = Object {
         name: "org.freedesktop.DisplayManager",
@@ -105,17 +103,17 @@ async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
     Ok(seated)
 }
 
-/// The number of the virtual terminal that is shown, where there are any.
+/// The number of the virtual terminal on the screen, if there are virtual terminals.
 fn shown() -> Option<u32> {
     let name = fs::read_to_string(ACTIVE_VT).ok()?;
     name.trim().strip_prefix("tty")?.parse().ok()
 }
 
-/// The greeter to show: none where the screen has been switched to something else, a prompt of
-/// getty's included, or somebody is there again.
+/// The greeter to activate. `None` if the screen shows something else, a prompt of getty included,
+/// or another session is active.
 fn greeter_for<'a>(left: &Screen, shown: Option<u32>, seated: &'a [Seated]) -> Option<&'a str> {
-    // A session that was hung up is there, and even active, while something runs that was detached
-    // from it.
+    // A session that was hung up stays, and even stays active, while processes run that were
+    // detached from it.
     let is_left = |one: &Seated| one.session == left.session && one.state == State::Closing;
     if shown != Some(left.vt) || seated.iter().any(|one| one.active && !is_left(one)) {
         return None;
@@ -190,7 +188,7 @@ mod tests {
         next.active = true;
         next.session.stamp = 2;
         assert_eq!(chosen(Some(2), &[next.clone(), greeter()]), None);
-        // Nor whose leader was killed: that is closing as well.
+        // Nor a session whose leader was killed, which is closing as well.
         next.state = State::Closing;
         assert_eq!(chosen(Some(2), &[next, greeter()]), None);
     }

@@ -1,4 +1,4 @@
-//! What is asked of logind about one session, for exactly that session.
+//! Queries and requests to logind about one session, identified by its key.
 
 use nix::sys::signal::Signal;
 use session_timeout_policy::{SessionKey, Uid};
@@ -9,17 +9,17 @@ use super::seat::Screens;
 use super::{MANAGER, MANAGER_INTERFACE, PROPERTIES, Properties, State, get_all};
 use crate::bus::{Link, Object};
 
-/// How a session is to be ended.
+/// How a session is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndMethod {
-    /// Ask its processes to end.
+    /// SIGTERM to its processes.
     Terminate,
-    /// Kill what is left.
+    /// SIGKILL to the remaining processes.
     Kill,
 }
 
-/// The session's properties, read afresh. `Ok(None)`: logind does not have this session any more,
-/// or has another one by the same id.
+/// The session's current properties. `Ok(None)`: logind does not have this session any more, or has
+/// reused its id.
 pub(crate) async fn properties(link: &Link, key: &SessionKey) -> zbus::Result<Option<Properties>> {
     let found = link.call(MANAGER, "GetSession", &key.id.as_str()).await;
     let path: OwnedObjectPath = match found {
@@ -40,16 +40,16 @@ pub(crate) async fn properties(link: &Link, key: &SessionKey) -> zbus::Result<Op
     }
 }
 
-/// What became of a request to lock.
+/// The result of a lock request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockReply {
     /// The screen was locked already.
     Already,
-    /// The desktop was asked, and signals it when it has locked.
+    /// The desktop received the request, and signals when it has locked the screen.
     Asked,
 }
 
-/// Has the session's desktop lock its screen, if it is still the one that was meant.
+/// Has the session's desktop lock its screen, if logind still has this session.
 pub(crate) async fn lock(link: &Link, key: &SessionKey) -> zbus::Result<LockReply> {
     match properties(link, key).await? {
         Some(properties) if properties.locked() == Some(true) => Ok(LockReply::Already),
@@ -72,11 +72,11 @@ pub(crate) enum Signalled {
     All,
 }
 
-/// Closes the session's connection or terminal: its leader is asked to end, as it does when the
-/// user leaves, and closes what belongs to the login and nothing that was detached from it.
+/// Sends SIGTERM to the session's leader, which closes the connection or terminal as at a logout.
+/// Processes that were detached from the login continue.
 ///
 /// sshd, login(1) of util-linux and GDM close the PAM session on SIGTERM. login(1) of Debian 12
-/// ends without doing so, as it does when a serial line is hung up; logind notices.
+/// exits without that, as it does when a serial line is hung up; logind notices its exit.
 pub(crate) async fn ask_leader(
     link: &Link,
     key: &SessionKey,
@@ -99,8 +99,8 @@ pub(crate) async fn is_open(link: &Link, key: &SessionKey) -> zbus::Result<bool>
     Ok(properties.is_some_and(|now| now.state() == State::Open))
 }
 
-/// The inhibitor lock on `idle` that this user holds, by who holds it, if there is one. Those of
-/// others do not count, root's neither.
+/// The description of an inhibitor lock on `idle` that this user holds, if there is one. Locks of
+/// other users, root included, do not count.
 pub(crate) async fn idle_inhibitor(link: &Link, user: Uid) -> zbus::Result<Option<String>> {
     type Inhibitor = (String, String, String, String, u32, u32);
     let reply = link.call(MANAGER, "ListInhibitors", &()).await?;
@@ -140,7 +140,7 @@ pub(crate) enum EndReply {
     Before,
 }
 
-/// Ends the session, if it is still the one that was meant.
+/// Ends the session, if logind still has this session.
 pub(crate) async fn end(
     link: &Link,
     key: &SessionKey,
@@ -188,7 +188,7 @@ async fn kill(link: &Link, key: &SessionKey, whom: KillWho, signal: Signal) -> z
     manage(link, "KillSession", &body).await
 }
 
-/// A session that is gone is no error: that is what was wanted.
+/// A session that is gone is no error: that is the goal of the request.
 fn unless_gone(result: zbus::Result<()>) -> zbus::Result<()> {
     result.or_else(|error| {
         if is_unknown(&error) {

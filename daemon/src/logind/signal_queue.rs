@@ -1,8 +1,8 @@
-//! What logind has signalled and nobody has dealt with yet.
+//! Queues the signals of logind until they are handled.
 //!
-//! Some of it any user can cause as fast as the bus allows, and each piece may take a question, so
-//! what says the same of one session is kept once: how much waits is bounded by how many sessions
-//! there are.
+//! Any user can cause some of the signals as fast as the bus allows, and each may need a query. So
+//! signals about one session are merged, and the size of the queue is bounded by the number of
+//! sessions.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use zbus::wire::OwnedObjectPath;
 use super::signals::Signal;
 use crate::input::LockHint;
 
-/// More than a lock and an unlock, in the order that they came in, say nothing more.
+/// Maximum number of queued lock hints of a session: the last two, in order.
 const HINTS_MAX: usize = 2;
 
-/// The signals that wait. Added to at any time, taken out by one task.
+/// The queue. One task takes signals out.
 #[derive(Default)]
 pub(super) struct SignalQueue {
     waiting: Mutex<Waiting>,
@@ -24,13 +24,13 @@ pub(super) struct SignalQueue {
 }
 
 impl SignalQueue {
-    /// Never waits.
+    /// Queues a signal. Never waits.
     pub(super) fn add(&self, signal: Signal) {
         self.waiting().add(signal);
         self.woken.notify_one();
     }
 
-    /// Waits for the next one. Cancel safe.
+    /// Waits for the next signal. Cancel safe.
     pub(super) async fn next(&self) -> Signal {
         loop {
             if let Some(signal) = self.waiting().take() {
@@ -49,15 +49,15 @@ impl SignalQueue {
 struct Waiting {
     stopped: bool,
     started: bool,
-    /// Of the session whose turn it is.
+    /// The signals of the session that is served now.
     next: VecDeque<Signal>,
-    /// The others with signals, the longest waiting first.
+    /// The other sessions with signals, longest waiting first.
     order: VecDeque<String>,
     pending: HashMap<String, SessionSignals>,
 }
 
-/// What is new of the session with one id. A removal comes first: what was queued before it is
-/// gone with it, and what was queued after it is of another session.
+/// The queued signals about one session id. The removal comes first: it makes earlier signals
+/// irrelevant, and later ones are about another session with this id.
 #[derive(Default)]
 struct SessionSignals {
     removed: bool,
@@ -76,7 +76,7 @@ impl Waiting {
                     ..SessionSignals::default()
                 };
             }
-            // Its sessions are listed afresh.
+            // After a start of logind all sessions are listed again.
             Signal::Started => {
                 *self = Self {
                     stopped: self.stopped,
@@ -108,7 +108,7 @@ impl Waiting {
             return Some(Signal::Started);
         }
         if self.next.is_empty() {
-            // What is queued of this session from now on waits behind the others.
+            // Later signals of this session queue behind the other sessions.
             let id = self.order.pop_front()?;
             self.next = self.pending.remove(&id)?.into_signals(&id);
         }
@@ -172,7 +172,7 @@ mod tests {
     fn a_session_is_described_before_its_removal_or_not_at_all() {
         let said = heard([appeared("c1"), removed("c1")]);
         assert_eq!(said, [removed("c1")]);
-        // Another session by the same name.
+        // Another session with the same id.
         let said = heard([appeared("c1"), removed("c1"), appeared("c1")]);
         assert_eq!(said, [removed("c1"), appeared("c1")]);
     }

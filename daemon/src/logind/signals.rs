@@ -1,10 +1,11 @@
-//! logind's signals, and nobody else's.
+//! Receives logind's signals, and drops those of other senders.
 //!
-//! Anybody may send a signal to one peer on the system bus, and its headers may say anything but
-//! who sent it: that the bus fills in. A match rule that names `org.freedesktop.login1` is no help
-//! against those: they do not come for the rule, and here nobody can tell whose a well-known name
-//! is. So the match names the connection that owns it, renewed with each owner, and what is sent
-//! by another is left out before it is a message.
+//! Any peer may send a signal directly to another peer on the system bus. The bus sets only the
+//! sender of its header; the rest may be forged. A match rule for `org.freedesktop.login1` does not
+//! stop such signals: they are delivered without a rule, and the receiver does not see which
+//! well-known names the sender owns. So the message filter accepts the unique name of logind's
+//! connection, which is updated with each new owner, and drops signals of other senders before they
+//! are parsed.
 
 use std::collections::HashMap;
 use std::future;
@@ -23,13 +24,13 @@ use crate::input::LockHint;
 const BUS: &str = "org.freedesktop.DBus";
 const SESSIONS: &str = "/org/freedesktop/login1/session";
 
-/// Signals that may come at once: more than logind has sessions (8192).
+/// Size of the signal queue: more than logind has sessions (8192).
 const QUEUE_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 
-/// What logind, or the bus about it, has to say.
+/// A signal of logind, or of the bus about logind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// The session with this id was made, or it became one of another type or class.
+    /// The session with this id was created, or its type or class has changed.
     Appeared(String, OwnedObjectPath),
     /// The screen of the session with this id was locked or unlocked.
     LockHint(String, LockHint),
@@ -41,7 +42,7 @@ pub(super) enum Signal {
     Stopped,
 }
 
-/// The signals, as they come.
+/// The stream of signals.
 pub(super) struct Signals {
     link: Link,
     owners: MessageStream,
@@ -59,7 +60,7 @@ impl Signals {
             .arg(0, LOGIND)
             .build()?;
         let owners = MessageStream::for_match_rule(owners, connection, Some(QUEUE_MAX)).await?;
-        // After subscribing, so that no change of it is missed.
+        // After the subscription, so that no change of owner is missed.
         let bus = fdo::DBusProxy::new(connection).await?;
         let owner = bus.get_name_owner(LOGIND.try_into()?).await.ok();
         Ok(Self {
@@ -93,7 +94,8 @@ impl Signals {
         }
     }
 
-    /// Receives the signals of the present owner of logind's name. What it has signalled before that is for a list to tell.
+    /// Subscribes to the signals of the name's current owner. Sessions from before that are found
+    /// by a list.
     async fn changed_hands(&mut self, owner: Option<OwnedUniqueName>) -> zbus::Result<Signal> {
         self.logind = None;
         let Some(owner) = owner else {
@@ -136,7 +138,7 @@ impl Streams {
     }
 }
 
-/// Waits for ever while there is no logind. Cancel safe.
+/// The next signal of logind; waits for ever while logind does not run. Cancel safe.
 async fn next_of(logind: &mut Option<Streams>) -> Option<zbus::Result<Message>> {
     match logind {
         Some(streams) => tokio::select! {
@@ -147,14 +149,14 @@ async fn next_of(logind: &mut Option<Streams>) -> Option<zbus::Result<Message>> 
     }
 }
 
-/// A signal, or who logind is.
+/// A signal of logind, or a new owner of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owned {
     By(Option<OwnedUniqueName>),
     Signal(Signal),
 }
 
-/// What a message says; nothing where it says nothing to us, or not what it should.
+/// Parses a message; `None` if it is malformed or irrelevant.
 fn read(message: &Message) -> Option<Owned> {
     let header = message.header();
     let body = message.body();
@@ -177,9 +179,9 @@ fn read(message: &Message) -> Option<Owned> {
     Some(Owned::Signal(signal))
 }
 
-/// A change of a session. Any user can have logind signal a lock as fast as the bus allows, so
-/// nothing is asked for that: whatever waits behind would wait for it, too. The type and the
-/// class are changed by the controller of the session's devices, or by logind.
+/// The change of a session. A change of the lock hint causes no query, which would delay the
+/// signals behind it: any user can have logind signal locks as fast as the bus allows. Type and
+/// class are changed by the session controller, or by logind.
 fn changed(path: &str, message: &Message) -> Option<Signal> {
     let body = message.body();
     let (_, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) =
@@ -197,9 +199,8 @@ fn changed(path: &str, message: &Message) -> Option<Signal> {
     Some(Signal::LockHint(id_of(path)?, hint))
 }
 
-/// The session that an object path of logind is about: its last part is the id, in which
-/// `bus_label_escape()` of systemd has put `_` and two hexadecimal digits for what may not stand
-/// there, such as a digit at the beginning.
+/// The session id from logind's object path: the last part, in which `bus_label_escape()` of
+/// systemd has replaced some bytes, such as a leading digit, by `_` and two hexadecimal digits.
 fn id_of(path: &str) -> Option<String> {
     let label = path.strip_prefix(SESSIONS)?.strip_prefix('/')?;
     let mut parts = label.split('_');

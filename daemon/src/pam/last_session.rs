@@ -1,9 +1,8 @@
-//! The last session of each user that was ended, to be told of at the next login, once.
+//! Records the last ended session of each user, to report it once at the user's next login.
 //!
-//! A user who comes back to an ended session finds nothing: the terminal is closed, the screen is
-//! that of the login. So the next login says what happened. A login without a terminal, such as a
-//! transfer, shows nobody anything, and does not use it up. A desktop's agent asks, and says when it
-//! has shown it.
+//! A user who returns to an ended session sees a closed terminal or the login screen, so the next
+//! login shows the reason. A login without a terminal, such as a file transfer, shows no text, and
+//! the report is kept. A desktop's agent asks for the report, and confirms when it has shown it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -20,28 +19,28 @@ use zbus::wire::Variant;
 
 use crate::sys::atomic_file::{Outlives, replace};
 
-/// What is older has nothing to say to anybody.
+/// Older records are dropped.
 const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Users whose last session is kept; the oldest is forgotten first.
+/// Maximum number of users with a record; the oldest record is dropped first.
 const USERS_MAX: usize = 4096;
 
-/// What an agent is told of an ending.
+/// The record as an agent receives it.
 pub(crate) type Dict = HashMap<&'static str, Variant<'static>>;
 
-/// What became of a session.
+/// How and when a session was ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastSession {
-    /// Where it was: a terminal or a seat.
+    /// Its terminal or seat.
     place: Option<String>,
-    /// When it was ended, on the wall clock, in microseconds.
+    /// The time of its end on the wall clock, in microseconds.
     at: u64,
     #[serde(with = "CauseWord")]
     cause: Cause,
-    /// How long the limit was.
+    /// The length of the limit.
     length: Duration,
 }
 
-/// The words for it in the file.
+/// The words for the cause in the file.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Cause", rename_all = "kebab-case")]
 enum CauseWord {
@@ -60,7 +59,7 @@ impl LastSession {
         }
     }
 
-    /// The same for an agent, by name. Empty is that there is none.
+    /// The record for an agent; empty if the record is too old.
     fn dict(&self, now: WallTime) -> Dict {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let cause = match self.cause {
@@ -79,7 +78,7 @@ impl LastSession {
         row
     }
 
-    /// What is said of it.
+    /// The sentence about the record.
     fn told(&self, now: WallTime) -> Sentence<'_> {
         Sentence::LastEnding {
             place: self.place.as_deref(),
@@ -94,19 +93,19 @@ impl LastSession {
     }
 }
 
-/// The last sessions that somebody has yet to be told of. Clones are the same.
+/// The records that were not shown yet. Clones share them.
 #[derive(Clone)]
 pub(crate) struct LastSessions(Arc<Mutex<Table>>);
 
 struct Table {
     path: PathBuf,
     by_user: BTreeMap<u32, LastSession>,
-    /// Whether there is one that is not in the file.
+    /// Whether there are changes that are not in the file.
     unsaved: bool,
 }
 
 impl LastSessions {
-    /// Those in this file; where it cannot be understood, none.
+    /// Loads the records from this file; none if it is invalid.
     pub(crate) fn load(path: PathBuf) -> Self {
         let by_user = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
@@ -122,12 +121,12 @@ impl LastSessions {
         })))
     }
 
-    /// A session of this user was ended. To be saved: thousands may end at the same time, and are
-    /// written once.
+    /// Adds the record of an ended session. The caller saves: thousands of sessions may end at the
+    /// same time, and are written together.
     pub(crate) fn add(&self, user: Uid, ending: LastSession, now: WallTime) {
         let mut table = self.table();
         table.by_user.retain(|_, other| !other.is_old(now));
-        // The next stage of the same end: its terminals may be closed by now.
+        // A later stage of the same end: the session's terminals may be closed by now.
         let known = table.by_user.get(&user.as_raw());
         if known.is_some_and(|known| ending.place.is_none() && known.cause == ending.cause) {
             return;
@@ -154,7 +153,7 @@ impl LastSessions {
         }
     }
 
-    /// Writes down what was added.
+    /// Writes the records to the file, if they have changed.
     pub(crate) fn save(&self) {
         let mut table = self.table();
         if table.unsaved {
@@ -162,14 +161,14 @@ impl LastSessions {
         }
     }
 
-    /// What this user is to be told, if anything.
+    /// The line for this user at a login, if there is a record.
     pub(crate) fn line(&self, language: Language, user: Uid, now: WallTime) -> Option<String> {
         let table = self.table();
         let ending = table.by_user.get(&user.as_raw())?;
         (!ending.is_old(now)).then(|| language.say(ending.told(now)))
     }
 
-    /// The same, for an agent of this user.
+    /// The record for an agent of this user; empty if there is none.
     pub(crate) fn dict_for(&self, user: Uid, now: WallTime) -> Dict {
         let table = self.table();
         let ending = table.by_user.get(&user.as_raw());
@@ -177,7 +176,7 @@ impl LastSessions {
         ending.map(|ending| ending.dict(now)).unwrap_or_default()
     }
 
-    /// This user has been told.
+    /// Removes the record of this user, which was shown.
     pub(crate) fn told(&self, user: Uid) {
         let mut table = self.table();
         if table.by_user.remove(&user.as_raw()).is_some() {
@@ -191,7 +190,7 @@ impl LastSessions {
 }
 
 impl Table {
-    /// Nothing depends on it but a line for a user.
+    /// A failure is only logged: no enforcement depends on the file.
     fn save(&mut self) {
         self.unsaved = false;
         let text = serde_json::to_vec(&self.by_user).map_err(io::Error::from);

@@ -1,5 +1,4 @@
-//! The login socket of the PAM module: its messages, the replies to them, and the end of the user's
-//! last session, which a login reports.
+//! PAM logins: the login socket, the replies to logins, and the record of each user's last session.
 
 pub(crate) mod last_session;
 pub(crate) mod replies;

@@ -1,8 +1,8 @@
-//! Logins that wait for the line that tells them their limits.
+//! Logins that wait for the daemon's reply: the line that tells the user the limits.
 //!
-//! PAM's word of a login and logind's word of its session come in either order, and what holds may
-//! depend on the groups of the user. The module waits for its answer a quarter of a second at the
-//! most, and the login goes on without it.
+//! PAM's message about a login and logind's signal about its session come in either order, and the
+//! limits may depend on the user's groups. The PAM module waits a quarter of a second for the
+//! reply, and the login continues without it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use crate::sys::clock::Clocks;
 use crate::terminal;
 use crate::text;
 
-/// The answer that a login waits for: a line for the user, if there is one.
+/// Sends the reply to a login: a line for the user, or `None`.
 pub(crate) type ReplySender = oneshot::Sender<Option<String>>;
 
-/// When a login that shows anything has a terminal to show it on.
+/// Delay after which a login that shows text has a terminal.
 const SHOWN_DELAY: Duration = Duration::from_secs(2);
 
-/// The logins that wait, by the id of their session.
+/// The waiting logins, by session id.
 pub(crate) struct PendingReplies {
     waiting: HashMap<String, Vec<(Pid, ReplySender)>>,
     last_sessions: LastSessions,
@@ -41,18 +41,17 @@ impl PendingReplies {
         }
     }
 
-    /// This login, of the process that opened it, waits.
+    /// Adds a login, with the process that opened the PAM session.
     pub(crate) fn wait(&mut self, id: String, leader: Pid, answer: ReplySender) {
         self.waiting.entry(id).or_default().push((leader, answer));
     }
 
-    /// The logins of this session go on without an answer.
+    /// Drops the waiting logins of this session, which continue without a line.
     pub(crate) fn give_up(&mut self, id: &str) {
         self.waiting.remove(id);
     }
 
-    /// Answers the logins whose sessions are known and decided upon, and forgets those that gave
-    /// up.
+    /// Replies to the logins whose session has been decided, and drops those that have timed out.
     pub(crate) fn answer(&mut self, engine: &Engine) {
         if self.waiting.is_empty() {
             return;
@@ -66,7 +65,7 @@ impl PendingReplies {
         for id in decided {
             for (leader, answer) in self.waiting.remove(&id).unwrap_or_default() {
                 let line = self.line(engine, &id, leader);
-                // The module may have given up by now.
+                // The module may have timed out by now.
                 let _ = answer.send(line);
             }
         }
@@ -76,7 +75,7 @@ impl PendingReplies {
         });
     }
 
-    /// The line for the user at the login, where there is a terminal to show it on.
+    /// The line for the user, if the login has a terminal to show it on.
     fn line(&self, engine: &Engine, id: &str, leader: Pid) -> Option<String> {
         let session = engine.session(id)?;
         let facts = session.facts;
@@ -99,7 +98,7 @@ impl PendingReplies {
     }
 }
 
-/// A user with a terminal has seen it.
+/// Removes the record of the last session, if the user has a terminal that has shown it.
 async fn told(last_sessions: LastSessions, pool: BlockingPool, session: SessionFacts) {
     tokio::time::sleep(SHOWN_DELAY).await;
     let user = session.uid;

@@ -1,8 +1,7 @@
-//! The login socket: where PAM's word comes in.
+//! The login socket: receives the messages of the PAM module.
 //!
-//! Only root can connect (mode 0600), and who connects is asked of the kernel all the same. A
-//! connection carries one message, has a second to do so, and is closed whatever comes of it: what
-//! one peer sends can never be of harm to another.
+//! Only root can connect (mode 0600), and the peer's credentials are checked as well. A connection
+//! carries one message, is closed after one second at most, and does not affect other connections.
 
 use std::fs;
 use std::io;
@@ -23,17 +22,17 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::input::Input;
 
-/// Connections that are served at once; the next ones wait in the socket's backlog.
+/// Maximum number of connections that are served concurrently; others wait in the socket's backlog.
 const CONNECTIONS_MAX: usize = 64;
-/// How long one connection may take. The module gives up after 250 ms.
+/// Timeout of a connection. The module's timeout is 250 ms.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a login waits for what we have to say to the user. Less than the module's patience, so
-/// that a login that logind is slow to tell of is still recorded.
+/// Timeout of the reply. It is shorter than the module's, so that a login that logind announces
+/// late is still recorded.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(150);
-/// The pause when no file descriptor is to be had for another connection.
+/// Delay after a failed accept, as when there are no free file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The login socket: systemd's, or for trying things out one of our own.
+/// The login socket: systemd's, or one that the daemon binds when it is run by hand.
 pub(crate) fn listener() -> io::Result<UnixListener> {
     let listener = match ListenFd::from_env().take_unix_listener(0)? {
         Some(inherited) => inherited,
@@ -54,7 +53,7 @@ pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
             Ok((stream, _)) => {
                 let inputs = inputs.clone();
                 tokio::spawn(async move {
-                    // Either way the connection is closed here, and there is nothing more to say.
+                    // In both cases the connection is closed here.
                     let _ = tokio::time::timeout(CONNECTION_TIMEOUT, attend(stream, &inputs)).await;
                     drop(place);
                 });
@@ -67,14 +66,14 @@ pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
     }
 }
 
-/// Takes one message from a connection.
+/// Handles one connection.
 async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
     let Some(peer) = Peer::of(&stream) else {
         return;
     };
     let request = match read(&mut stream).await {
         Ok(Some(request)) => request,
-        // Somebody connected and left without a word.
+        // The peer closed the connection without a message.
         Ok(None) => return,
         Err(error) => {
             let _ = inputs.send(Input::FrameRejected(error)).await;
@@ -83,7 +82,7 @@ async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
     };
     let announcement = match request {
         Request::Opened(opened) => {
-            // A login whose process has ended is none, and its pid may be somebody else's by now.
+            // If the process has ended, its login is over, and its process id may be reused.
             if peer.has_ended() {
                 return;
             }
@@ -109,20 +108,20 @@ async fn attend(mut stream: UnixStream, inputs: &mpsc::Sender<Input>) {
         }
     };
     if let Ok(frame) = (Reply::Recorded { announcement }).encode() {
-        // A module that has given up already is none of our troubles.
+        // The module may have timed out by now.
         let _ = stream.write_all(&frame).await;
     }
 }
 
-/// The process at the other end, by the kernel's word.
+/// The peer process, as the kernel reports it.
 struct Peer {
     pid: Pid,
-    /// Names the process even when its pid is another's. Linux 6.5 and later.
+    /// Identifies the process even if its process id is reused. Linux 6.5 and later.
     pidfd: Option<OwnedFd>,
 }
 
 impl Peer {
-    /// The peer, if it is root's.
+    /// The peer, if it runs as root.
     fn of(stream: &UnixStream) -> Option<Self> {
         let credentials = stream.peer_cred().ok()?;
         if credentials.uid() != 0 {
@@ -142,8 +141,8 @@ impl Peer {
         })
     }
 
-    /// Whether the process is known to have ended. Where there is no pidfd the answer is no: the
-    /// module waits for our answer, so its process is there as long as anybody cares.
+    /// Whether the process is known to have ended. Without a pidfd the result is `false`: the
+    /// module waits for the reply, so its process still runs.
     fn has_ended(&self) -> bool {
         // pidfd_open(2): a pidfd becomes readable when its process ends.
         self.pidfd.as_ref().is_some_and(|pidfd| {
@@ -172,7 +171,8 @@ async fn read(stream: &mut UnixStream) -> Result<Option<Request>, FrameError> {
     Request::decode(header, &body).map(Some)
 }
 
-/// A socket of our own, which only root can connect to from its first moment on.
+/// Binds a socket of the daemon's own. Its mode is set from the start, so only root can ever
+/// connect.
 fn bind(path: &Path) -> io::Result<StdListener> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
@@ -203,7 +203,7 @@ mod tests {
         Request::Opened(opened).encode().unwrap()
     }
 
-    /// What reading gives when a peer sends these bytes and hangs up.
+    /// The result of reading these bytes from a peer that then closes the connection.
     async fn received(bytes: &[u8]) -> Result<Option<Request>, FrameError> {
         let (mut ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(bytes).await.unwrap();

@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use session_timeout_policy::{InvocationId, Keeper, Pid, SessionFacts, Uid};
 
-/// Where the control groups of systemd are: the unified hierarchy, the one of a hybrid machine,
-/// and systemd's own on an old one.
+/// The roots of systemd's control groups: cgroup v2, the hybrid layout, and cgroup v1.
 const ROOTS: [&str; 3] = [
     "/sys/fs/cgroup",
     "/sys/fs/cgroup/unified",
     "/sys/fs/cgroup/systemd",
 ];
 
-/// More processes than this are not looked at; a session with more has other troubles.
+/// Maximum number of processes that are read for one session.
 const PROCESSES_MAX: usize = 65_536;
-/// Control groups below a scope that are looked into, deepest last.
+/// Maximum depth of the control groups below a scope that are read.
 const DEPTH_MAX: usize = 8;
 
 /// The id of a login that logind has no session for, made of its leader's process id; no id of
@@ -57,7 +56,7 @@ pub(crate) fn invocation(unit: &str) -> Option<InvocationId> {
     InvocationId::parse(link.to_str()?)
 }
 
-/// The processes in the scope of a session, in no order.
+/// The processes in the scope of a session, unordered.
 pub(crate) fn processes(session: &SessionFacts) -> Vec<Pid> {
     unit_of(session).map_or_else(Vec::new, |unit| processes_in(&unit, session.uid))
 }
@@ -101,7 +100,8 @@ pub(crate) fn is_in_unit_like(prefix: &str, uid: Uid, process: Pid) -> bool {
     groups.is_ok_and(|groups| groups.lines().any(|line| is_in_scope_of(line, uid, prefix)))
 }
 
-/// A user may give groups below their manager any name: only the place where PID 1 has scopes counts.
+/// Control groups below a user's manager may have any name, so only the place where PID 1 creates
+/// scopes counts.
 fn is_in_scope_of(line: &str, uid: Uid, prefix: &str) -> bool {
     let slice = format!("/user.slice/user-{uid}.slice/");
     let path = line.splitn(3, ':').nth(2).unwrap_or_default();
@@ -147,9 +147,9 @@ pub(crate) fn processes_of_others(session: &SessionFacts) -> Vec<Pid> {
     found
 }
 
-/// The processor time that the processes of a session have used so far, the ones that are gone
-/// included: `usage_usec` in `cpu.stat`, which cgroup v2 has for each group, whatever controllers
-/// are on (Documentation/admin-guide/cgroup-v2.rst).
+/// The processor time of a session's processes so far, including processes that have exited:
+/// `usage_usec` in `cpu.stat`, which cgroup v2 has for each group even without controllers
+/// (Documentation/admin-guide/cgroup-v2.rst).
 pub(crate) fn processor_time(session: &SessionFacts) -> Option<Duration> {
     let below = format!(
         "user.slice/user-{}.slice/{}",
@@ -177,7 +177,7 @@ pub(crate) struct UserScope {
     unit: String,
 }
 
-/// Where a process runs, by its control group.
+/// The scope of a process, from its control group.
 pub(crate) fn scope_of(process: Pid) -> Option<UserScope> {
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.as_raw())).ok()?;
     let root = ROOT.as_str();
@@ -203,7 +203,7 @@ impl UserScope {
         })
     }
 
-    /// The session of logind's whose scope this is.
+    /// The id of logind's session that this scope belongs to.
     pub(crate) fn session(&self) -> Option<String> {
         let id = self.unit.strip_prefix("session-")?.strip_suffix(".scope")?;
         session_unit(id).is_some().then(|| id.to_owned())

@@ -1,8 +1,8 @@
-//! What survives the daemon: one file in `/run`, written whole.
+//! The state file in `/run`, which survives a restart of the daemon.
 //!
-//! It is a cache. logind says which sessions there are; the file only says how far each had got,
-//! so that a restart moves no deadline and repeats no warning. A file that cannot be understood is
-//! put aside with a word in the journal, and all is taken from logind.
+//! It is a cache. logind's list decides which sessions exist; the file only records the progress of
+//! each, so that a restart moves no deadline and repeats no warning. An invalid file is renamed,
+//! this is logged, and the state is read from logind alone.
 
 mod activity;
 mod shape;
@@ -20,19 +20,19 @@ use shape::{OneByOne, Session, State, Written};
 use crate::sys::atomic_file::{Outlives, replace_with};
 use crate::sys::clock::Clocks;
 
-/// The version of the file's shape.
+/// The version of the file format.
 const VERSION: u32 = 5;
 
-/// Where the state is kept.
+/// Loads and saves the state file.
 pub(crate) struct Store {
     path: PathBuf,
     boot_id: String,
 }
 
 impl Store {
-    /// The state in this file, for this boot of the machine.
+    /// The store for this file, and for the current boot.
     pub(crate) fn new(path: PathBuf) -> Self {
-        // Times since boot mean nothing after the next one.
+        // Times since boot are meaningless after the next boot.
         let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
             path,
@@ -40,10 +40,10 @@ impl Store {
         }
     }
 
-    /// What was kept. A missing file is an empty one.
+    /// Loads the records; none if there is no file.
     ///
     /// # Errors
-    /// The file cannot be read or understood, or is of another boot or version.
+    /// The file cannot be read, is invalid, or is of another boot or version.
     pub(crate) fn load(&self) -> io::Result<Vec<policy::SessionRecord>> {
         let text = match fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -61,11 +61,10 @@ impl Store {
         Ok(sessions.map(|record| plausible(record, now)).collect())
     }
 
-    /// Keeps these records instead of the last ones: either all of them or, where that fails, the
-    /// last ones are there afterwards.
+    /// Replaces the records in the file. If that fails, the file is unchanged.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the operating system.
     pub(crate) fn save(
         &self,
         records: impl Iterator<Item = policy::SessionRecord>,
@@ -96,7 +95,7 @@ fn plausible(mut record: policy::SessionRecord, now: Clocks) -> policy::SessionR
     record
 }
 
-/// The number of microseconds, as the file has all times.
+/// The number of microseconds, the unit of all times in the file.
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
@@ -222,7 +221,7 @@ mod tests {
             let found = plausible(record, clocks(slept)).facts;
             found.started.as_micros()
         };
-        // The stamp is 12.
+        // The monotonic time stamp is 12.
         for (told, slept, expected) in [
             (0, 0, 12),
             (12, 0, 12),

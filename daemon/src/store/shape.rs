@@ -1,4 +1,4 @@
-//! The shape of the state on disk. It is its own: the engine's types may change without it.
+//! The format of the state file, separate from the engine's types, which may change without it.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ pub(super) struct State {
     pub(super) sessions: Vec<Session>,
 }
 
-/// A [`State`] as it is written, which never is in memory as a whole.
+/// A [`State`] for writing, whose records are serialised one at a time.
 #[derive(Serialize)]
 #[serde(bound = "")]
 pub(super) struct Written<'a, I: Iterator<Item = Session>> {
@@ -26,7 +26,7 @@ pub(super) struct Written<'a, I: Iterator<Item = Session>> {
     pub(super) sessions: OneByOne<I>,
 }
 
-/// A list that is made as it is written, and once.
+/// A sequence whose elements are created while they are serialised, once.
 pub(super) struct OneByOne<I>(pub(super) Cell<Option<I>>);
 
 impl<I: Iterator<Item = Session>> Serialize for OneByOne<I> {
@@ -49,7 +49,7 @@ pub(super) struct Session {
     terminal: Option<String>,
     seat: Option<String>,
     started: u64,
-    /// Why logind has no session for it, for a login that the daemon keeps.
+    /// Why logind has no session for the login, if the daemon keeps it.
     #[serde(default)]
     no_session: Option<String>,
     /// The `InvocationID` in hexadecimal digits.
@@ -60,7 +60,7 @@ pub(super) struct Session {
     recorded: bool,
     login: Login,
     groups: Groups,
-    /// What the session was before its user changed it.
+    /// The properties of the session before its user changed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     past: Option<Past>,
     activity: Activity,
@@ -102,7 +102,7 @@ enum Groups {
 struct Past {
     since: u64,
     variants: Vec<Variant>,
-    /// Where the absolute limit was from.
+    /// The source of the absolute limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<Source>,
 }

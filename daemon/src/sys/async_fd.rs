@@ -1,19 +1,19 @@
-//! File descriptors of `nix`, in tokio's event loop.
+//! Registers file descriptors of `nix` types in tokio's event loop.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use tokio::io::unix::AsyncFd;
 
-/// A thing that owns a file descriptor, for tokio's `AsyncFd`, which asks for the older of the two
-/// traits.
+/// A wrapper that implements `AsRawFd`, which tokio's `AsyncFd` requires, for types with `AsFd`
+/// only.
 pub(crate) struct OwnsFd<T>(T);
 
 impl<T: AsFd + Into<OwnedFd>> OwnsFd<T> {
-    /// Puts it into the event loop.
+    /// Registers the file descriptor in the event loop.
     ///
     /// # Errors
-    /// The kernel has no room for it.
+    /// The kernel refuses to add it (epoll_ctl(2)).
     pub(crate) fn register(inner: T) -> io::Result<AsyncFd<Self>> {
         #[expect(
             deprecated,

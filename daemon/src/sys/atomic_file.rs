@@ -1,32 +1,33 @@
-//! A file that is replaced as a whole, or stays as it was.
+//! Replaces files atomically: after a failure the old content is still there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// What a replacement has to outlive.
+/// What the new content has to survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outlives {
-    /// The daemon: in `/run`, which is memory, there is nothing to sync.
+    /// A restart of the daemon. Files in `/run` are in memory, so there is nothing to sync.
     Daemon,
-    /// A power failure: that is when it is needed.
+    /// A power failure, so the file is synced to disk.
     PowerFailure,
 }
 
-/// Puts this into the file at `path`, for root alone: either all of it or, where that fails,
-/// what was there is there afterwards.
+/// Replaces the content of the file at `path`, with access for root only. If that fails, the file
+/// is unchanged.
 ///
 /// # Errors
-/// What the system says.
+/// The error of the operating system.
 pub(crate) fn replace(path: &Path, content: &[u8], outlives: Outlives) -> io::Result<()> {
     replace_with(path, |file| file.write_all(content), outlives)
 }
 
-/// As [`replace`], with what is written bit by bit: all of it need not be in memory.
+/// The same as [`replace`], with content that is written in parts and need not be in memory as a
+/// whole.
 ///
 /// # Errors
-/// What the system or the writing says.
+/// The error of the operating system or of the writer.
 pub(crate) fn replace_with(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -44,8 +45,8 @@ pub(crate) fn replace_with(
     fs::rename(draft, path)
 }
 
-/// A draft may have been left behind by a crash; whatever it is, it is not followed and not
-/// appended to.
+/// Creates the temporary file. One that a crash has left is removed first, so a symbolic link is
+/// not followed and old content is not kept.
 fn create(draft: &Path) -> io::Result<File> {
     match fs::remove_file(draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -93,7 +94,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state.json");
         fs::write(&path, "before").unwrap();
-        // A directory is not removed as a file is.
+        // A directory is not removed by unlink(2).
         fs::create_dir(dir.path().join("state.json.new")).unwrap();
         assert!(replace(&path, b"after", Outlives::Daemon).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "before");

@@ -1,4 +1,4 @@
-//! The clocks that limits count by: the only place that reads them.
+//! Reads the clocks that limits use. No other module reads them.
 
 use std::io;
 
@@ -9,12 +9,12 @@ use tokio::io::unix::AsyncFd;
 
 use crate::sys::async_fd::OwnsFd;
 
-/// All clocks, read as near to the same moment as can be.
+/// All clocks, read at nearly the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Clocks {
     /// `CLOCK_BOOTTIME`.
     pub(crate) boot: BootTime,
-    /// `CLOCK_MONOTONIC`, in microseconds: stops while the machine sleeps.
+    /// `CLOCK_MONOTONIC`, in microseconds. It stops during suspend.
     pub(crate) monotonic: u64,
     /// `CLOCK_REALTIME`.
     pub(crate) wall: WallTime,
@@ -35,8 +35,8 @@ pub(crate) fn boot_now() -> BootTime {
     BootTime::from_micros(micros(nix::time::ClockId::CLOCK_BOOTTIME))
 }
 
-/// Fires once at a time since boot. Unlike the runtime's own timers it counts suspend, and a
-/// deadline that passed in the meantime fires at once after the resume.
+/// A timer that fires once at a time since boot. Unlike tokio's timers it counts suspend time, so a
+/// deadline that passes during suspend fires at once after the resume.
 pub(crate) struct Alarm {
     timer: AsyncFd<OwnsFd<TimerFd>>,
     armed: Option<BootTime>,
@@ -54,7 +54,7 @@ impl Alarm {
         })
     }
 
-    /// Sets the alarm; `None` leaves nothing armed, and the machine asleep.
+    /// Sets the alarm. `None` disarms it, so it causes no wake-up.
     pub(crate) fn set(&mut self, at: Option<BootTime>) -> io::Result<()> {
         if at == self.armed {
             return Ok(());
@@ -79,7 +79,7 @@ impl Alarm {
     pub(crate) async fn fired(&mut self) -> io::Result<()> {
         loop {
             let mut ready = self.timer.readable().await?;
-            // A timer that was set again meanwhile has nothing to read; then wait on.
+            // A timer that was set again meanwhile has nothing to read, and is waited for again.
             match ready.try_io(|timer| Ok(timer.get_ref().get().wait()?)) {
                 Ok(Ok(())) => {
                     self.armed = None;
@@ -92,7 +92,7 @@ impl Alarm {
     }
 }
 
-/// Reading a clock that Linux has always had cannot fail.
+/// Reading these clocks cannot fail on Linux.
 fn micros(clock: nix::time::ClockId) -> u64 {
     clock.now().map_or(0, |now| {
         let secs = u64::try_from(now.tv_sec()).unwrap_or(0);

@@ -1,9 +1,9 @@
-//! What is watched through inotify.
+//! Watches files with inotify.
 //!
-//! An instance is taken when there is something to watch, and given back when there is not: a user
-//! has few of them (`fs.inotify.max_user_instances`, 128), and all of root's services share
-//! root's. Where there is none left, [`Watches::add`] and [`Watches::lend`] say so, and
-//! [`Watches::next`] waits for ever.
+//! An inotify instance is created for the first watch and closed after the last one: a user has few
+//! of them (`fs.inotify.max_user_instances`, 128), and all of root's services share root's. If none
+//! is left, [`Watches::add`] and [`Watches::lend`] return an error, and [`Watches::next`] waits for
+//! ever.
 
 use std::collections::HashMap;
 use std::future;
@@ -22,7 +22,7 @@ use crate::sys::async_fd::OwnsFd;
 /// Buffer for some 250 events: events about the watched file itself carry no name.
 const BUFFER_BYTES: usize = 4096;
 
-/// Files that are watched, each for somebody.
+/// Watched files, each with an owner: the key that its events are reported for.
 pub(crate) struct Watches<K> {
     instance: Option<AsyncFd<OwnsFd<OwnedFd>>>,
     /// The owner of each watch, by watch descriptor.
@@ -45,10 +45,10 @@ impl<K> Default for Watches<K> {
 }
 
 impl<K: Clone> Watches<K> {
-    /// Watches a file, from now on for these alone.
+    /// Watches a file for this owner, in place of an earlier owner.
     ///
     /// # Errors
-    /// It cannot be watched, or the kernel has no instance left.
+    /// The file cannot be watched, or no inotify instance is left.
     pub(crate) fn add(&mut self, path: &Path, flags: WatchFlags, whose: K) -> io::Result<()> {
         let added = inotify::add_watch(self.instance()?, path, flags);
         if let Ok(watch) = added {
@@ -95,7 +95,7 @@ impl<K: Clone> Watches<K> {
         self.let_go();
     }
 
-    /// Watches nothing more for those.
+    /// Removes the watches of these owners.
     pub(crate) fn remove(&mut self, whose: impl Fn(&K) -> bool) {
         let Some(instance) = &self.instance else {
             return;
@@ -103,7 +103,7 @@ impl<K: Clone> Watches<K> {
         self.watched.retain(|watch, key| {
             let goes = whose(key);
             if goes {
-                // A file that is gone took its watch with it.
+                // The kernel removes the watch of a deleted file by itself.
                 let _ = inotify::remove_watch(instance.get_ref().get(), *watch);
             }
             !goes
@@ -111,10 +111,11 @@ impl<K: Clone> Watches<K> {
         self.let_go();
     }
 
-    /// For whom something has happened, for ever where nothing is watched. Cancel safe.
+    /// Waits for events, and returns the owners of their watches; waits for ever without a watch.
+    /// Cancel safe.
     ///
     /// # Errors
-    /// The kernel says so.
+    /// The events cannot be read.
     pub(crate) async fn next(&mut self) -> io::Result<Vec<K>> {
         let Some(instance) = &self.instance else {
             return future::pending().await;
@@ -183,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    /// Set in a process for which the kernel has no instance left.
+    /// Set in a process that has no inotify instance left.
     const NONE_LEFT: &str = "NO_INOTIFY_INSTANCE_LEFT";
 
     #[tokio::test]
@@ -265,7 +266,7 @@ mod tests {
         assert!(reader.next().is_err(), "nobody wants to know");
     }
 
-    /// The limit is also one of each user namespace, and this test's is in one of its own.
+    /// The limit also applies to each user namespace, and this test uses one of its own.
     #[tokio::test]
     async fn without_an_instance_nothing_is_told_and_nothing_fails() {
         if std::env::var_os(NONE_LEFT).is_none() {

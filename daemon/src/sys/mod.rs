@@ -1,5 +1,5 @@
-//! The operating system and the runtime: clocks, files, threads, and queues. Knows nothing of
-//! sessions but their users.
+//! The operating system and the runtime: clocks, files, threads, and queues. It depends on nothing
+//! else in the daemon.
 
 pub(crate) mod async_fd;
 pub(crate) mod atomic_file;

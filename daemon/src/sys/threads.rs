@@ -15,7 +15,7 @@ use crate::sys::user_queue::UserQueue;
 /// Maximum number of threads for the machine's work at one time.
 const MACHINE_MAX_CONCURRENT: usize = 2;
 
-/// Maximum number of users whose work runs at one time, of each user's one piece.
+/// Maximum number of users whose work runs concurrently, one job for each user.
 const USERS_MAX_CONCURRENT: usize = 16;
 
 /// Timeout of one piece of work, including its time in the queue.

@@ -1,4 +1,4 @@
-//! Turns by user: work of one user waits for earlier work of the same user, and for nobody else's.
+//! Serialises work by user: a job waits for earlier jobs of the same user only.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,9 +1,9 @@
-//! A daemon that hangs is restarted, and one at rest need not wake up to say that it does not hang.
+//! systemd's watchdog, without periodic wake-ups.
 //!
-//! A keep-alive every few seconds would be all that this daemon ever does. systemd is told instead
-//! when to expect it: before the daemon rests, that it will be heard of soon after its next
-//! deadline, and when it is woken, that it will be soon. `WATCHDOG_USEC` of sd_notify(3) (since
-//! systemd 233) restarts the watchdog with another time, and 0 stops it.
+//! Periodic keep-alives would be the only work of an idle daemon. So the daemon sets the timeout to
+//! match its next deadline: before it sleeps, to the time until that deadline plus a margin, and
+//! when it wakes, to the margin. `WATCHDOG_USEC` of sd_notify(3) (since systemd 233) restarts the
+//! watchdog with a new timeout, and 0 stops it.
 
 use std::env;
 use std::io;
@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use crate::sys::clock::boot_now;
 
-/// The watchdog of the unit, if it has one. Clones are the same.
+/// The watchdog of the unit, if it has one. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Watchdog(Option<Arc<Armed>>);
 
@@ -29,7 +29,7 @@ struct Armed {
 }
 
 impl Watchdog {
-    /// That of `WatchdogSec=`, which is also how late the daemon may be.
+    /// The watchdog with the unit's `WatchdogSec=` as its margin.
     pub(crate) fn of_unit() -> Self {
         let Some(margin) = sd_notify::watchdog_enabled() else {
             return Self(None);
@@ -43,7 +43,7 @@ impl Watchdog {
         Self(armed.map(Arc::new).inspect_err(untold).ok())
     }
 
-    /// To be called whenever there is something to do, by whatever task: what hangs then is missed.
+    /// Every task calls this when it has work, so that a hang in the work is detected.
     pub(crate) fn woken(&self) {
         let Some(armed) = &self.0 else {
             return;
@@ -55,7 +55,7 @@ impl Watchdog {
         }
     }
 
-    /// Waits until systemd was told that the daemon is awake. Cancel safe.
+    /// Waits until systemd was notified that the daemon is awake. Cancel safe.
     pub(crate) async fn woke(&self) {
         match &self.0 {
             Some(armed) => armed.woke.notified().await,
@@ -63,14 +63,14 @@ impl Watchdog {
         }
     }
 
-    /// Whether systemd has to be told of a rest until the deadline before it is taken.
+    /// Whether systemd has to be notified before the daemon sleeps until this deadline.
     pub(crate) fn owes(&self, deadline: Option<BootTime>) -> bool {
         let armed = self.0.as_ref();
         armed.is_some_and(|armed| armed.expected().owes(Instant::now(), rest(deadline)))
     }
 
-    /// To be called before a rest that may last until the deadline, or for ever. Where systemd
-    /// cannot be told, it is owed still.
+    /// Notifies systemd that the daemon sleeps until the deadline, or for ever. If that fails,
+    /// [`Self::owes`] stays true.
     pub(crate) fn rests(&self, deadline: Option<BootTime>) {
         let Some(armed) = &self.0 else {
             return;
@@ -89,29 +89,29 @@ impl Armed {
     }
 }
 
-/// How long it is until then, or for ever.
+/// The time until the deadline; `None` for ever.
 fn rest(deadline: Option<BootTime>) -> Option<Duration> {
     deadline.map(|deadline| deadline.since(boot_now()))
 }
 
-/// When systemd expects to hear of the daemon, by its clock: `CLOCK_MONOTONIC`, which is that of
-/// [`Instant`] and stands still during a suspend.
+/// When systemd expects the next notification, on its clock `CLOCK_MONOTONIC`, which [`Instant`]
+/// uses and which stops during suspend.
 struct Expected {
-    /// How much later than it should the daemon may be.
+    /// How late the notification may be.
     margin: Duration,
-    /// `None` if never.
+    /// `None` if the watchdog is stopped.
     by: Option<Instant>,
 }
 
 impl Expected {
-    /// systemd counts from when the daemon says that it is ready, which is later.
+    /// systemd counts from the daemon's ready notification, which is sent later.
     fn new(now: Instant, margin: Duration) -> Self {
         let by = now.checked_add(margin);
         Self { margin, by }
     }
 
-    /// Whether a daemon that hangs from now on is missed soon: then systemd need not be told that
-    /// it is awake; under load it is told twice within the margin.
+    /// Whether a hang from now on is detected within the margin, so that no notification is needed.
+    /// Under load there are two within the margin.
     fn is_soon(&self, now: Instant) -> bool {
         let left = self.by.map(|by| by.saturating_duration_since(now));
         left.is_some_and(|left| (self.margin / 2..=self.margin).contains(&left))
@@ -129,7 +129,7 @@ impl Expected {
         rest.is_none_or(|rest| left < rest.saturating_add(self.margin / 2))
     }
 
-    /// What systemd is told of a rest.
+    /// The timeout for a sleep of this length.
     fn after(&self, rest: Option<Duration>) -> Option<Duration> {
         rest.map(|rest| rest.saturating_add(self.margin))
     }
@@ -154,14 +154,14 @@ impl Systemd {
             None => SocketAddr::from_pathname(&name),
         }?;
         let socket = UnixDatagram::unbound()?;
-        // A systemd that has stopped reading must not stop the daemon.
+        // The daemon must not block if systemd has stopped reading.
         socket.set_nonblocking(true)?;
         Ok(Self { socket, address })
     }
 
-    /// Tells systemd to wait for so long, or for ever. Says whether it has room for the message.
+    /// Sets the timeout, or none. Returns whether the socket has accepted the message.
     fn expect(&self, within: Option<Duration>) -> bool {
-        // 0 is not "at once": it stops the watchdog.
+        // 0 stops the watchdog, so the shortest timeout is 1.
         let within = within.map_or(0, |within| within.as_micros().max(1));
         let message = format!("WATCHDOG_USEC={within}\n");
         let sent = self.socket.send_to_addr(message.as_bytes(), &self.address);
@@ -219,12 +219,12 @@ mod tests {
         assert!(expected.is_soon(now + secs(50)));
     }
 
-    /// systemd's clock stood still meanwhile, and goes on waiting for as long after the resume.
+    /// systemd's clock stops during suspend, and its timeout continues after the resume.
     #[test]
     fn a_daemon_that_is_woken_after_a_suspend_is_expected_soon() {
         let now = Instant::now();
         let mut expected = Expected::new(now, MARGIN);
-        // A deadline in 12 hours, of which the machine slept through all but a minute.
+        // A deadline in 12 hours, of which the machine is suspended for all but a minute.
         expected.rests(now, Some(secs(12 * 3600 + 30)));
         assert!(!expected.is_soon(now + secs(60)));
     }
@@ -241,7 +241,7 @@ mod tests {
                 told += 1;
             }
         }
-        // In 300 s: every 15.1 s.
+        // In 300 s: one every 15.1 s.
         assert_eq!(told, 19);
     }
 
@@ -287,8 +287,8 @@ mod tests {
         assert!(watchdog.owes(None));
     }
 
-    /// Told or not: who rests until its deadline and no longer is never missed, and who is woken
-    /// and hangs then is missed within the margin.
+    /// Whether systemd is notified or not: a daemon that sleeps until its deadline never times out,
+    /// and one that hangs after it wakes times out within the margin.
     #[test]
     fn nobody_who_keeps_to_the_deadline_is_too_late() {
         let mut random = 1_u64;

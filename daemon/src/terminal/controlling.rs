@@ -20,11 +20,11 @@ use session_timeout_terminals::process::Stat;
 
 use crate::process::cgroup;
 
-/// More processes than this are not looked at, as in [`cgroup::processes`].
+/// Maximum number of processes that are read, as in [`cgroup::processes`].
 const PROCESSES_MAX: usize = 65_536;
 
-/// How much later than logind's time stamp of the session the leader may have started, in clock
-/// ticks of the kernel.
+/// Tolerance between logind's time stamp of the session and the start of its leader, which the
+/// kernel counts in clock ticks.
 const START_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Terminals by device number, each with a process whose controlling terminal it is.
@@ -106,8 +106,8 @@ const fn witness(process: Pid, stat: &Stat) -> Witness {
     }
 }
 
-/// The terminals of the leader and of what descends from it: in the scope, and where `children`
-/// says so also out of it.
+/// The terminals of the leader and its descendants: in the scope, and also outside it for those
+/// that `children` returns.
 fn below(
     leader: (Pid, Stat),
     scope: &BTreeMap<Pid, Stat>,
@@ -127,7 +127,7 @@ fn below(
         }
         waiting.extend(families.remove(&process.as_raw()).unwrap_or_default());
         match stat.terminal {
-            // What has left the scope from here has this terminal as well.
+            // Processes from here that have left the scope have the same terminal.
             Some(terminal) => {
                 terminals
                     .entry(terminal)
@@ -139,9 +139,9 @@ fn below(
     terminals
 }
 
-/// The children of a process, wherever they are; of its first thread, which is the only one of
-/// what carries logins. The kernel may leave one out while others end, so this only adds to what
-/// the scope tells.
+/// The children of a process's first thread, in any control group; programs that carry logins have
+/// no other thread. The kernel may omit a child while another one exits, so the result only adds to
+/// the processes in the scope.
 fn children(process: Pid) -> BTreeMap<Pid, Stat> {
     let pid = process.as_raw();
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
@@ -161,7 +161,7 @@ mod tests {
 
     const LEADER: u32 = 10;
 
-    /// Processes, by their number, their parent, and the number of their terminal or 0.
+    /// Processes by process id, each with its parent and the device number of its terminal or 0.
     fn processes<const N: usize>(rows: [(u32, u32, u64); N]) -> BTreeMap<Pid, Stat> {
         let process = |(pid, parent, terminal): (u32, u32, u64)| {
             let terminal = (terminal != 0).then_some(terminal);
@@ -261,7 +261,7 @@ mod tests {
             .arg("60")
             .spawn()
             .unwrap();
-        // A test runs in a thread that is not the first.
+        // A test does not run in the first thread.
         let thread = fs::read_link("/proc/thread-self").unwrap();
         let list = fs::read_to_string(format!("/proc/{}/children", thread.display())).unwrap();
         assert!(list.split(' ').any(|pid| pid == child.id().to_string()));

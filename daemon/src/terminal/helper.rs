@@ -1,7 +1,7 @@
 //! The client of `session-timeout-terminals`, which opens terminals for the daemon.
 //!
-//! Only work at terminals waits for the helper. If it does not start or does not answer, no
-//! terminal is written to or watched, and it is not asked again for a while.
+//! If the helper does not start or does not reply, terminals are neither written to nor watched,
+//! and it is not called again until the end of a backoff. Nothing else depends on it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,8 +17,8 @@ use session_timeout_terminals::{
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
-/// Timeout of one answer. The helper gives each terminal two seconds, and the last ones of many
-/// wait for the first.
+/// Timeout of one reply. The helper has a timeout of two seconds for each terminal, and many
+/// terminals queue.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Backoff after a timeout.
 const BACKOFF: Duration = Duration::from_secs(10);

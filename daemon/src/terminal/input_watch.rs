@@ -1,13 +1,14 @@
-//! Input while a warning stands.
+//! Detects input on the terminals of warned sessions with inotify.
 //!
-//! A key must withdraw a warning at once, and the time stamps of terminals move in steps of eight
-//! seconds. inotify is exact: `IN_ACCESS` comes when somebody reads from the terminal. Not so for
-//! who reads through `/dev/tty`, a file of its own: the time stamp of the terminal moves all the
-//! same (Linux 6.4), and the next look sees it. It also sees terminals that were not there when
-//! the user was warned.
+//! A key must withdraw a warning at once, but the time stamps of terminals have a resolution of
+//! eight seconds. inotify reports each read from a terminal (`IN_ACCESS`). It does not report a
+//! read through `/dev/tty`, which is another file; that changes the time stamp of the terminal
+//! (Linux 6.4), and the next probe detects it. A probe also detects terminals that were opened
+//! after the warning.
 //!
-//! inotify requires read permission on the file, which the daemon does not have: it lends its
-//! inotify instance to `session-timeout-terminals`, which has, and receives the events itself.
+//! inotify requires read permission on the file, which the daemon lacks: it lends its inotify
+//! instance to `session-timeout-terminals`, which has the permission, and receives the events
+//! itself.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -22,7 +23,8 @@ use crate::sys::inotify::Watches;
 #[derive(Default)]
 pub(crate) struct InputWatch {
     watches: Watches<SessionKey>,
-    /// A failure is told once, until the next success: the journal may hang, and this is the driver.
+    /// Whether the last attempt failed. Only the first failure in a row is logged, since a write to
+    /// the journal may block and this is the driver.
     failing: bool,
 }
 
@@ -49,12 +51,12 @@ impl InputWatch {
         self.watches.take_back(watches, Some(session));
     }
 
-    /// Removes these watches, whose session need not be watched any more.
+    /// Removes these watches, whose session is no longer watched.
     pub(crate) fn give_up(&mut self, watches: &[i32]) {
         self.watches.take_back(watches, None);
     }
 
-    /// Watches the session no more.
+    /// Removes the watches of this session.
     pub(crate) fn remove(&mut self, session: &SessionKey) {
         self.watches.remove(|key| key == session);
     }

@@ -1,7 +1,7 @@
-//! The terminals of a session: which there are, and when they were last read and written.
+//! The terminals of a session, and the times of their last input and output.
 //!
-//! logind forgets the terminal of an SSH connection with a second one, and on Debian 13 it never
-//! knows one, so the terminals are found through the processes of the login.
+//! logind drops the terminal of an SSH connection when a second one is opened, and on Debian 13 it
+//! has none at all, so terminals are found through the processes of the login.
 //!
 //! The daemon opens none of them: open(2) of a terminal may be blocked by its user. stat(2) cannot
 //! be blocked.
@@ -22,7 +22,7 @@ use session_timeout_terminals::{Shown, Terminal, Witness, process};
 
 use self::own_writes::OwnWrites;
 
-/// The terminals of a login.
+/// The terminals of a login, by the processes that use them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Terminals {
     /// Terminals of the leader and its descendants.
@@ -32,8 +32,8 @@ pub(crate) struct Terminals {
 }
 
 impl Terminals {
-    /// The terminals whose input counts. Those of other processes in the scope do not count beside
-    /// terminals of the login itself: the server of a tmux may be typed into from another login.
+    /// The terminals whose input counts. If the login has terminals of its own, those of other
+    /// processes in the scope do not count: a user may type into a tmux server from another login.
     pub(crate) fn counted(&self) -> &BTreeSet<Terminal> {
         if self.own.is_empty() {
             &self.left
@@ -79,7 +79,7 @@ pub(crate) fn name(terminal: &Terminal) -> String {
     name.unwrap_or(&terminal.path).display().to_string()
 }
 
-/// When each of these terminals was last read from.
+/// The time of the last input on each of these terminals.
 pub(crate) fn input_stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSource, WallTime> {
     let stamp = |terminal: &Terminal| {
         let stamp = seconds(metadata(terminal)?.atime())?;
@@ -88,7 +88,7 @@ pub(crate) fn input_stamps(terminals: &BTreeSet<Terminal>) -> BTreeMap<StampSour
     terminals.iter().filter_map(stamp).collect()
 }
 
-/// When each of these terminals was last written to by somebody else than us.
+/// The time of the last output on each of these terminals that the daemon has not written.
 pub(crate) fn output_stamps(
     terminals: &BTreeSet<Terminal>,
     writes: &OwnWrites,
@@ -110,7 +110,7 @@ pub(crate) fn record_write(terminal: &Terminal, shown: &Shown, writes: &OwnWrite
     }
 }
 
-/// A time of stat(2), where zero says nothing.
+/// A time stamp of stat(2); `None` for zero.
 fn seconds(secs: i64) -> Option<WallTime> {
     let secs = u64::try_from(secs).ok().filter(|&secs| secs != 0)?;
     Some(WallTime::from_micros(secs.saturating_mul(1_000_000)))
@@ -203,7 +203,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A terminal of our own.
+    /// A new pseudoterminal of the test's own.
     fn own_pty() -> (OpenptyResult, Terminal) {
         let pty = nix::pty::openpty(None, None).unwrap();
         let path = nix::unistd::ttyname(&pty.slave).unwrap();

@@ -1,10 +1,10 @@
-//! What the daemon itself has written to terminals, so that a warning does not count as output of
-//! the user's programs.
+//! Records the daemon's own writes to terminals, so that a warning does not count as output of the
+//! user's programs.
 //!
-//! The kernel stamps a terminal that is written to with the wall clock, at most once in each
-//! aligned window of eight seconds (`tty_update_time()` in `drivers/tty/tty_io.c`). A stamp that
-//! our own write has made stands for the one before it; output of somebody else in the rest of
-//! that window leaves no trace, and is seen with the next window.
+//! The kernel sets the time stamp of a terminal at a write to the wall clock, at most once in each
+//! aligned window of eight seconds (`tty_update_time()` in `drivers/tty/tty_io.c`). So a stamp that
+//! a write of the daemon's has set is replaced by the one before it. Other output in the rest of
+//! that window leaves no trace; output in the next window is detected.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,11 +14,11 @@ use session_timeout_policy::WallTime;
 /// Maximum number of remembered terminals; at one more, all are forgotten.
 const TERMINALS_MAX: usize = 8192;
 
-/// The stamps that our own writes have made.
+/// The time stamps that writes of the daemon's have set, by device number. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct OwnWrites(Arc<Mutex<HashMap<u64, OwnStamp>>>);
 
-/// The stamp that our write left on a terminal, and the one that was there.
+/// The time stamp that the daemon's write has set on a terminal, and the one before it.
 #[derive(Clone, Copy, Debug)]
 struct OwnStamp {
     own_stamp: WallTime,
@@ -26,7 +26,7 @@ struct OwnStamp {
 }
 
 impl OwnWrites {
-    /// Our write has changed the stamp of this terminal, or has not.
+    /// Records the time stamps before and after a write to this terminal. Equal stamps are ignored.
     pub(crate) fn note(&self, device: u64, before: WallTime, after: WallTime) {
         if before == after {
             return;
@@ -35,7 +35,7 @@ impl OwnWrites {
         if own.len() >= TERMINALS_MAX && !own.contains_key(&device) {
             own.clear();
         }
-        // One write after another: what was before the first is what was before both.
+        // After two writes in a row, the stamp before the first one counts.
         let before = own
             .get(&device)
             .filter(|own| own.own_stamp == before)
@@ -44,7 +44,7 @@ impl OwnWrites {
         own.insert(device, OwnStamp { own_stamp, before });
     }
 
-    /// The stamp of this terminal without our own part in it.
+    /// The time stamp of this terminal without the daemon's writes.
     pub(crate) fn without_own(&self, device: u64, stamp: WallTime) -> WallTime {
         let own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         own.get(&device)

@@ -1,7 +1,7 @@
-//! Logins that logind has no session for: the daemon keeps them itself.
+//! Creates sessions for logins that logind has no session for.
 //!
-//! PAM has announced the login, and its leader is all that is known of it. Other facts are gathered
-//! in the background, while the login goes on.
+//! PAM announces such a login with its leader. The other facts are gathered in the background while
+//! the login continues.
 
 mod reason;
 
@@ -24,7 +24,7 @@ const BACKGROUND_SERVICES: [&str; 5] = ["atd", "cron", "crond", "anacron", "syst
 /// Time for logind to announce a session that it has created.
 const CONFIRM_DELAY: Duration = Duration::from_secs(5);
 
-/// Makes sessions of such logins.
+/// Creates the sessions of such logins.
 #[derive(Clone)]
 pub(crate) struct Unregistered {
     inputs: mpsc::Sender<Input>,
@@ -43,7 +43,7 @@ impl Unregistered {
         }
     }
 
-    /// Keeps the login from now on. The results are inputs: the session, and the login.
+    /// Gathers the facts of the login. Sends two inputs to the driver: the session, and the login.
     pub(crate) fn keep(&self, login: PamLogin) {
         let one = self.clone();
         tokio::spawn(async move {
@@ -64,7 +64,7 @@ impl Unregistered {
         });
     }
 
-    /// Asks the driver, after the time for logind, whether logind has announced the login.
+    /// Asks the driver, after [`CONFIRM_DELAY`], whether logind has announced the login.
     pub(crate) fn confirm(&self, login: PamLogin) {
         let inputs = self.inputs.clone();
         tokio::spawn(async move {

@@ -21,7 +21,7 @@ const FILES_MAX: usize = 32;
 /// Timeout of the query for logind's number of sessions.
 const LOGIND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The reason, after two seconds at most.
+/// The reason. Takes two seconds at most.
 pub(super) async fn of(opened: &Opened, bus: &PrivateBus) -> NoSession {
     if !is_systemd_user_name(&opened.user) {
         return NoSession::NameRefused;
