@@ -1,12 +1,12 @@
-//! The two clocks that the engine is told about. Nothing in this crate reads one.
+//! Times on the two clocks that the engine receives as arguments. This crate reads no clock itself.
 
 use std::fmt;
 use std::time::Duration;
 
 /// A reading of `CLOCK_BOOTTIME`: the time since the machine was started, suspend included.
 ///
-/// All limits are measured with this clock, so that neither a step of the wall clock nor a closed
-/// lid changes how long a session may last. Resolution: one microsecond, which is logind's.
+/// All limits are measured with this clock, so that neither a step of the wall clock nor a suspend
+/// changes how long a session may last. The resolution is one microsecond, as in logind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootTime(u64);
 
@@ -23,19 +23,19 @@ impl BootTime {
         self.0
     }
 
-    /// This time plus `span`; the latest representable time where that does not fit.
+    /// This time plus `span`, saturating at the latest representable time.
     #[must_use]
     pub fn saturating_add(self, span: Duration) -> Self {
         Self(self.0.saturating_add(micros(span)))
     }
 
-    /// This time less `span`; the moment of boot where that would be earlier.
+    /// This time minus `span`, saturating at boot.
     #[must_use]
     pub fn saturating_sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(micros(span)))
     }
 
-    /// How long after `earlier` this time is; zero where it is not after it.
+    /// The time from `earlier` to this time; zero if this time is not later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
@@ -50,8 +50,8 @@ impl fmt::Display for BootTime {
 
 /// A reading of `CLOCK_REALTIME`: microseconds since 1970-01-01 00:00 UTC.
 ///
-/// The kernel stamps terminals with this clock. It can be stepped, so the engine only ever uses
-/// it to place a *change* of such a stamp between two readings of [`BootTime`].
+/// The kernel stamps terminals with this clock. It can be stepped, so the engine uses it only to
+/// place a *change* of such a stamp between two readings of [`BootTime`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallTime(u64);
 
@@ -68,7 +68,7 @@ impl WallTime {
         self.0
     }
 
-    /// How long after `earlier` this time is; zero where it is not after it.
+    /// The time from `earlier` to this time; zero if this time is not later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -1,4 +1,4 @@
-//! Properties of a session, with logind's words for them.
+//! Session properties (user id, class, type) and their names in logind's D-Bus interface.
 
 mod user_names;
 
@@ -14,13 +14,13 @@ impl Uid {
     /// The superuser.
     pub const ROOT: Self = Self(0);
 
-    /// The user id `raw`.
+    /// The user id with this number.
     #[must_use]
     pub const fn new(raw: u32) -> Self {
         Self(raw)
     }
 
-    /// The kernel's number for it.
+    /// The number of this user id.
     #[must_use]
     pub const fn as_raw(self) -> u32 {
         self.0
@@ -44,7 +44,8 @@ pub enum SessionClass {
     UserLight,
     /// `user-early-light`: both (systemd 258).
     UserEarlyLight,
-    /// `user-incomplete`: a login whose home is not there yet; it becomes `user` later.
+    /// `user-incomplete`: a login whose home directory is not available yet; it becomes `user`
+    /// later.
     UserIncomplete,
     /// `greeter`: the login screen.
     Greeter,
@@ -54,7 +55,7 @@ pub enum SessionClass {
     Background,
     /// `manager`, `manager-early`: `user@.service` itself (systemd 256 and later).
     Manager,
-    /// A class that this version does not know. It is not judged.
+    /// A class that this version does not know. No limits apply to it.
     Unknown(String),
 }
 
@@ -93,7 +94,7 @@ impl SessionClass {
         }
     }
 
-    /// Whether this is the login of a person, and not a part of the system.
+    /// Whether a person logged in, as opposed to a session that the system starts for itself.
     #[must_use]
     pub const fn is_login_of_a_person(&self) -> bool {
         match self {
@@ -148,7 +149,7 @@ impl SessionType {
         }
     }
 
-    /// Whether the session has a desktop: its input is not on a terminal.
+    /// Whether the session has a desktop: input does not come from a terminal.
     #[must_use]
     pub const fn is_graphical(self) -> bool {
         match self {

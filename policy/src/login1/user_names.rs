@@ -1,8 +1,9 @@
-//! User names that systemd accepts: logind makes no session for others.
+//! Check of user names against systemd's rules: logind creates no session for a name that fails it.
 
-/// Whether logind makes sessions for a user of this name. systemd accepts names that other tools
-/// have created, except those that could be taken for something else (`valid_user_group_name()`
-/// with `VALID_USER_RELAX` in `src/basic/user-util.c`, systemd 252 and 257; systemd.io/USER_NAMES).
+/// Whether logind creates sessions for a user of this name. systemd accepts names that other tools
+/// have created, unless they could be mistaken for something else, such as a number or a path
+/// (`valid_user_group_name()` with `VALID_USER_RELAX` in `src/basic/user-util.c`, systemd 252 and
+/// 257; systemd.io/USER_NAMES).
 #[must_use]
 pub fn is_systemd_user_name(name: &str) -> bool {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

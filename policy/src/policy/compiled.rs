@@ -1,29 +1,30 @@
-//! The result of the policy for one session.
+//! The policy prepared for evaluation, and its result for one session.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::{EndAction, Exemption, Limit, Limits, Policy, Subject, Verdict};
 
-/// The result of the policy for a session.
+/// The limits that apply to one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EffectiveLimits {
     Exempt(Exemption),
-    /// Its limits, with leads that fit, and the rule that they are from.
+    /// Limits apply: they come from this rule, and their leads are shorter than the limit.
     Limited {
         limits: Arc<Limits>,
         rule: Option<String>,
     },
-    /// It depends on groups that are not known yet. Nothing is done until they are, or time out.
+    /// The result depends on groups that are not resolved yet. No limit applies until they are
+    /// resolved or the request fails.
     Undecided,
 }
 
-/// The policy in force, and its limits with leads that fit, shared by all sessions.
+/// The policy in force. All sessions share its limits, whose leads are already clamped.
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledPolicy {
     source: Policy,
     default: Option<Arc<Limits>>,
-    /// By the name of their rule.
+    /// Limits by the name of their rule.
     rules: BTreeMap<String, Arc<Limits>>,
 }
 
@@ -69,7 +70,7 @@ impl EffectiveLimits {
     }
 }
 
-/// Limits with leads that fit. A report has no warnings.
+/// These limits with clamped leads. With the end action `report` there are no warnings.
 pub(crate) fn clamped(limits: &Limits) -> Limits {
     let fit = |limit: &Limit| match limits.end_action {
         EndAction::HangUp | EndAction::Lock | EndAction::Terminate => limit.clamped(),

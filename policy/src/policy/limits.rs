@@ -1,4 +1,4 @@
-//! The limits of a session: their lengths, their warnings, and the action when one is passed.
+//! The limits and settings of a session: lengths, leads of the warnings, and end action.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,7 +15,7 @@ pub const ABSOLUTE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The kinds of limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LimitKind {
-    /// The absolute limit: a fixed time after the login, whatever the user does.
+    /// The absolute limit: a fixed time after the login, regardless of activity.
     Absolute,
     /// The inactivity limit: a fixed time without input.
     Inactivity,
@@ -62,15 +62,16 @@ impl Leads {
 /// One limit: its length and its leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// From the login (absolute) or from the last activity (inactivity) to the end.
+    /// The time from the login (absolute) or from the last activity (inactivity) to the end.
     pub length: Duration,
     /// How long before the end the warnings come.
     pub leads: Leads,
 }
 
 impl Limit {
-    /// The limit with leads that fit: a warning cannot come before the time that the limit counts
-    /// from. If none fits, the lead is half the limit, so that there is a warning.
+    /// The limit with leads that are shorter than it: a warning cannot precede the time that the
+    /// limit counts from. If no lead is short enough, the only lead is half the limit, so that
+    /// there is a warning.
     pub(crate) fn clamped(&self) -> Self {
         let mut leads = Leads::new(self.leads.iter().filter(|&lead| lead < self.length));
         if leads.shortest().is_none() && self.leads.shortest().is_some() {
@@ -94,16 +95,16 @@ impl Limit {
 /// The action at a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndAction {
-    /// The connection or the terminal is closed, as if the user had left; what the user has
-    /// detached from it (tmux, nohup) continues to run. If that fails, the session is terminated
+    /// The connection or the terminal is closed, as at a logout; processes that the user has
+    /// detached from it (tmux, nohup) continue to run. If that fails, the session is terminated
     /// after the grace.
     HangUp,
-    /// The screen is locked, so that its user authenticates again; a session that is not locked
-    /// within the grace, or that has no screen, is terminated.
+    /// The screen is locked, so that the user has to authenticate again. A session that has no
+    /// screen, or that is not locked within the grace, is terminated.
     Lock,
-    /// Nothing is ended; the journal reports the limit.
+    /// The session continues; the journal reports the limit.
     Report,
-    /// Its processes are asked to end, and killed after the grace.
+    /// The processes of the session are asked to end, and killed after the grace.
     Terminate,
 }
 
@@ -143,9 +144,9 @@ pub enum ActivityKind {
 /// The extensions that a user may request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extensions {
-    /// How many, counted from the login; 0 means none.
+    /// The number of extensions, counted from the login; 0 allows none.
     pub times: u32,
-    /// The length of each. The session still ends by [`ABSOLUTE_MAX`].
+    /// The length of each extension. The session still ends by [`ABSOLUTE_MAX`].
     pub by: Duration,
 }
 
@@ -167,12 +168,12 @@ pub enum Bell {
     Silent,
 }
 
-/// The meaning of `mesg n` of mesg(1), by which users refuse messages on a terminal, for warnings.
+/// How warnings treat terminals whose user refuses messages (`mesg n`, see mesg(1)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mesg {
-    /// None: a user who misses a warning loses work.
+    /// Warnings are written to them: a user who misses a warning loses work.
     Ignored,
-    /// No warnings are written to a terminal that refuses messages.
+    /// Warnings are not written to them.
     Respected,
 }
 
@@ -187,9 +188,9 @@ pub struct Limits {
     pub lock_after: Option<Duration>,
     /// The action when a limit is passed.
     pub end_action: EndAction,
-    /// What counts as activity.
+    /// The kinds of activity that count.
     pub activity: BTreeSet<ActivityKind>,
-    /// The meaning of the inactivity limit where the idle time is unknown.
+    /// The meaning of the inactivity limit for a session whose idle time is unknown.
     pub unknown_idle: UnknownIdle,
     /// The grace: the time from one stage of an end to the next.
     pub grace: Duration,
@@ -198,9 +199,9 @@ pub struct Limits {
     /// The administrator's text for warnings, with the placeholders `{user}`, `{limit}`, `{left}`
     /// and `{reason}`; `None` means the built-in text.
     pub message: Option<String>,
-    /// Whether warnings ring on terminals.
+    /// Whether warnings ring the bell of terminals.
     pub bell: Bell,
-    /// Whether terminals that refuse messages are warned on.
+    /// Whether warnings are written to terminals that refuse messages.
     pub mesg: Mesg,
 }
 
@@ -214,7 +215,7 @@ impl Limits {
         }
     }
 
-    /// How long a session may last from its login at most, with all extensions that are allowed.
+    /// The longest time that a session may last from its login, with all allowed extensions.
     #[must_use]
     pub fn longest(&self) -> Duration {
         let Extensions { times, by } = self.extensions;

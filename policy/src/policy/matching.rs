@@ -1,8 +1,7 @@
-//! The conditions of a rule, and how they match a session.
+//! The conditions of a rule, and their evaluation for a session.
 //!
 //! Each key of a rule's `match` is one condition; a rule matches if all of its conditions hold. A
-//! condition about a property that the session does not have (no seat, no remote host) does not
-//! hold.
+//! condition on a property that the session lacks (no seat, no remote host) does not hold.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,29 +23,29 @@ pub struct Match {
     pub session_type: Option<Vec<SessionType>>,
     /// logind's class of the session is one of these.
     pub class: Option<Vec<SessionClass>>,
-    /// Whether the user came over a network.
+    /// The session is local, or it is remote.
     pub reach: Option<Reach>,
-    /// The user came from one of these.
+    /// The remote host is one of these.
     pub from: Option<Vec<Host>>,
     /// The terminal or display, as logind or the PAM application names it, is one of these.
     pub tty: Option<Vec<Pattern>>,
-    /// The session is on one of these seats.
+    /// The seat is one of these.
     pub seat: Option<Vec<Pattern>>,
 }
 
-/// The result of a match.
+/// The result of matching a rule with a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatchResult {
-    /// The rule holds for the session.
+    /// All conditions hold.
     Matches,
-    /// It does not.
+    /// A condition does not hold.
     Differs,
-    /// It holds if the user is in one of its groups, and the groups are not known yet.
+    /// The rule matches if the user is in one of its groups, and the groups are not resolved yet.
     DependsOnGroups,
 }
 
 impl Match {
-    /// Whether the rule holds for this subject.
+    /// Whether the rule matches this subject.
     #[must_use]
     pub fn test(&self, subject: &Subject<'_>) -> MatchResult {
         if !self.holds_but_for_groups(subject) {
@@ -62,7 +61,7 @@ impl Match {
         }
     }
 
-    /// Whether the rule names this user, other than by a `*`: only such rules hold for root and
+    /// Whether the rule names this user, other than by a `*`: only such rules apply to root and
     /// system accounts.
     #[must_use]
     pub fn names(&self, user: &str) -> bool {
@@ -70,7 +69,7 @@ impl Match {
         names.into_iter().any(|name| name.as_str() == user)
     }
 
-    /// Whether the rule has no condition: every session matches.
+    /// Whether the rule has no condition, so that it matches every session.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -96,7 +95,7 @@ impl Match {
     }
 }
 
-/// Whether a session came over a network or was opened at the machine itself.
+/// Whether the session was opened over a network or at the machine itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// At the machine: a console, a desktop on a seat.
@@ -105,7 +104,7 @@ pub enum Reach {
     Remote,
 }
 
-/// A name with `*` for any characters, or none: `pts/*`, `web-*`, `*.example.org`.
+/// A name in which `*` stands for any number of characters: `pts/*`, `web-*`, `*.example.org`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(String);
 
@@ -122,13 +121,13 @@ impl Pattern {
         &self.0
     }
 
-    /// Whether it matches more than one name.
+    /// Whether the pattern contains a `*`.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.contains('*')
     }
 
-    /// Whether it matches this name.
+    /// Whether the pattern matches this name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
@@ -139,7 +138,7 @@ impl Pattern {
         let Some(last) = parts.next_back() else {
             return rest.is_empty();
         };
-        // Each part at its first match: a later match could only leave less for the rest.
+        // The first occurrence of each part is the best one: it leaves the longest rest.
         for part in parts {
             let Some(at) = rest.find(part) else {
                 return false;
@@ -166,8 +165,8 @@ pub enum Host {
 }
 
 impl Host {
-    /// Whether this matches `host`, as PAM names it. The zone of an address (`fe80::1%eth0`, RFC
-    /// 4007) is ignored.
+    /// Whether this matches `host`, in the form that PAM reports. The zone of an address
+    /// (`fe80::1%eth0`, RFC 4007) is ignored.
     #[must_use]
     pub fn contains(&self, host: &str) -> bool {
         match self {
@@ -194,27 +193,28 @@ impl fmt::Display for Host {
     }
 }
 
-/// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address alone.
+/// A range of addresses: `10.0.0.0/8`, `2001:db8::/32`, or a single address.
 ///
-/// An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`, RFC 4291, 2.5.5.2) is the IPv4 address: sshd
-/// reports it so if its socket is for both.
+/// An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`, RFC 4291, 2.5.5.2) is converted to the IPv4
+/// address: sshd reports the mapped form if its socket accepts both protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
 
-/// Why a text is not a [`Network`].
+/// The reason why a text is not a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkError {
     /// The text before the `/`, or all of it, is not an address.
     Address,
-    /// The length of the prefix is not a number, or more than the address has bits.
+    /// The length of the prefix is not a number, or is greater than the number of bits of the
+    /// address.
     Prefix {
-        /// How many bits the address has.
+        /// The number of bits of the address.
         bits: u8,
     },
-    /// Bits are set that the prefix does not cover: `10.0.0.1/8`.
+    /// Bits after the prefix are set: `10.0.0.1/8`.
     HostBits {
         /// The network that contains this address.
         network: Network,
@@ -292,7 +292,7 @@ impl FromStr for Network {
         if base != address {
             return Err(NetworkError::HostBits { network });
         }
-        // Only a whole address: a prefix of the mapped range is a range of IPv6.
+        // Only a single mapped address is converted: a prefix of the mapped range is an IPv6 range.
         Ok(match (address.to_canonical(), prefix) {
             (IpAddr::V4(v4), 128) => Self::new(v4.into(), 32),
             _ => network,
@@ -310,9 +310,8 @@ impl fmt::Display for Network {
     }
 }
 
-/// A session from the machine itself over its own name counts as local, as it does for
-/// pam_systemd (`is_localhost()` of systemd 252 to 257). One from 127.0.0.1 does not, there as
-/// here.
+/// A session from the machine's own host name counts as local, as in pam_systemd (`is_localhost()`
+/// of systemd 252 to 257). One from 127.0.0.1 counts as remote, also as in pam_systemd.
 fn is_remote(host: Option<&str>) -> bool {
     const LOCAL: [&str; 4] = [
         "localhost",

@@ -1,4 +1,4 @@
-//! The policy: rules, their conditions and limits, and how they are evaluated.
+//! The policy: its rules, their conditions and limits, and the evaluation for a session.
 
 pub(crate) mod compiled;
 pub(crate) mod limits;

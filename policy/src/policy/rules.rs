@@ -1,4 +1,4 @@
-//! Policies: rules, and which limits hold for which session.
+//! The policy as configured: an ordered list of rules, and the evaluation for one session.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,22 +10,22 @@ use crate::{Limits, SessionClass, SessionType, Uid};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The limits of a session that no rule matches; `None` if no policy could be loaded, so that
-    /// no limit holds.
+    /// no limit applies.
     pub default: Option<Limits>,
-    /// The rules: the first that matches a session holds for it.
+    /// The rules in order: the first that matches a session applies.
     pub rules: Vec<Rule>,
     /// `UID_MIN` of login.defs(5): accounts below it are system accounts.
     pub first_regular_uid: Uid,
 }
 
-/// A rule: limits for the sessions that match.
+/// A rule: limits for the sessions that match its conditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Its unique name.
     pub name: String,
     /// Its conditions.
     pub matching: Match,
-    /// Its limits. What the rule does not set was taken from the default.
+    /// Its limits. Keys that the rule does not set have the value of the default.
     pub limits: Limits,
 }
 
@@ -42,12 +42,13 @@ impl Policy {
 
     /// Evaluates the policy for this subject.
     ///
-    /// Only logins of people are subject to limits: greeters, lock screens, user managers and
-    /// background sessions are not. root and system accounts are only if a rule names them.
+    /// Limits apply only to logins of people, not to greeters, lock screens, user managers and
+    /// background sessions. They apply to root and system accounts only if a rule names the
+    /// account.
     ///
     /// If it is unknown whether a rule matches, because the groups of the user are unavailable,
-    /// neither that rule nor a later one is applied, since the first match holds. Then the default
-    /// holds.
+    /// neither that rule nor a later one is applied, because the first match decides. The default
+    /// applies instead.
     #[must_use]
     pub fn evaluate(&self, subject: &Subject<'_>) -> Verdict<'_> {
         if !subject.class.is_login_of_a_person() {
@@ -98,7 +99,7 @@ impl Default for Policy {
     }
 }
 
-/// The session as the policy matches it: all properties that a rule can name.
+/// The properties of a session that a rule can match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// The user's name.
@@ -113,7 +114,7 @@ pub struct Subject<'a> {
     pub session_type: SessionType,
     /// The PAM service.
     pub service: Option<&'a str>,
-    /// Where a remote user comes from.
+    /// The host that a remote user logged in from.
     pub remote_host: Option<&'a str>,
     /// The terminal or display.
     pub terminal: Option<&'a str>,
@@ -124,43 +125,44 @@ pub struct Subject<'a> {
 /// The names of a user's groups, as far as known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Groups {
-    /// They were not resolved yet.
+    /// The groups are not resolved yet.
     #[default]
     Unknown,
-    /// They could not be resolved, or not in time.
+    /// The groups could not be resolved, or not in time.
     Unavailable,
-    /// The names.
+    /// The names of the groups.
     Known(BTreeSet<String>),
 }
 
 /// The result of evaluating a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// These limits hold.
+    /// These limits apply.
     Limited {
         /// The limits.
         limits: &'a Limits,
-        /// The name of the rule that matched, if one did.
+        /// The name of the rule that matched; `None` for the default.
         rule: Option<&'a str>,
     },
-    /// No limit holds.
+    /// No limit applies.
     Exempt(Exemption),
-    /// It depends on the groups of the user, which are [`Groups::Unknown`].
+    /// The result depends on the groups of the user, which are [`Groups::Unknown`].
     NeedsGroups,
 }
 
-/// Why no limit holds for a session.
+/// The reason why no limit applies to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exemption {
-    /// Not the login of a person, by its logind class.
+    /// Its logind class is not that of a person's login.
     Class,
-    /// The user logged out; `KillUserProcesses=` decides about what was left running.
+    /// The user logged out; `KillUserProcesses=` of logind.conf(5) decides about processes that
+    /// remain.
     LoggedOut,
-    /// There is no policy.
+    /// No policy could be loaded.
     NoPolicy,
-    /// root, and no rule names it.
+    /// The user is root, and no rule names root.
     Root,
-    /// A system account (uid below `UID_MIN`), and no rule names it.
+    /// The user is a system account (uid below `UID_MIN`), and no rule names it.
     SystemAccount,
 }
 

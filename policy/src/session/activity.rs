@@ -1,22 +1,22 @@
-//! The last user activity in a session, computed from readings of imprecise sources.
+//! The last user activity of a session, computed from the readings of imprecise sources.
 //!
 //! The kernel stamps a terminal when input is read from it, with the wall clock, and at most once
 //! in each aligned window of eight seconds (`tty_update_time()` in `drivers/tty/tty_io.c`). A
-//! single stamp proves nothing, since the clock may have been stepped since. A *change* of a stamp
-//! between two readings proves that there was input between them; the value of the stamp only
-//! narrows down when.
+//! single stamp proves nothing, because the clock may have been stepped since. A *change* of a
+//! stamp between two readings proves that there was input between them; the value of the stamp only
+//! narrows down the time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::{ActivityKind, BootTime, WallTime};
 
-/// Two clocks drift apart by less than this between two readings unless one was stepped. NTP
-/// slews by at most 500 ppm, which is 1.8 s in an hour.
+/// If two clocks drift apart by more than this between two readings, one was stepped. NTP slews by
+/// at most 500 ppm, which is 1.8 s in an hour.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 
-/// The time of a hint is converted at each probe, from clocks that are not read at the same
-/// instant.
+/// Tolerance for the time of an unchanged hint: each probe converts it between clocks that are not
+/// read at the same instant.
 const HINT_JITTER: Duration = Duration::from_secs(1);
 
 /// An unused connection still uses some processor time, and so does the end of a login. Measured
@@ -26,7 +26,7 @@ const HINT_JITTER: Duration = Duration::from_secs(1);
 /// probes does not count as activity.
 const KEEPALIVE_CPU: Duration = Duration::from_millis(25);
 const KEEPALIVE_CPU_SHARE: u32 = 40_000;
-/// The shortest time over which the share is computed.
+/// The shortest interval over which the share of processor time is computed.
 const KEEPALIVE_WINDOW: Duration = Duration::from_secs(60);
 
 /// The result of one probe of a session.
@@ -34,29 +34,30 @@ const KEEPALIVE_WINDOW: Duration = Duration::from_secs(60);
 pub struct Reading {
     /// The wall clock at the time of the probe.
     pub wall: WallTime,
-    /// When each terminal was last read from, or written to. A stamp of zero has no meaning and is
+    /// The time of the last read or write of each terminal. A stamp of zero has no meaning and is
     /// left out.
     pub stamps: BTreeMap<StampSource, WallTime>,
-    /// The idle hint of the desktop in logind, if it ever set one.
+    /// The idle hint of the desktop in logind, if it has ever been set.
     pub hint: Option<Hint>,
-    /// What the agent in the desktop reports. If it is present, the hint is ignored.
+    /// The report of the agent in the desktop. If it is present, the hint is ignored.
     pub agent: Option<Hint>,
-    /// The processor time that the processes of a session without terminals have used so far.
-    /// Transfers use some, and the kernel offers no other counter without a privilege.
+    /// The processor time that the processes of a session without terminals have used so far. It
+    /// serves as evidence of a transfer, because the kernel offers no other counter without a
+    /// privilege.
     pub cpu_time: Option<Duration>,
-    /// The inhibitor lock on `idle` that the user holds, by its holder, if there is one.
+    /// The holder of an inhibitor lock on `idle` that the user holds, if there is one.
     pub inhibitor: Option<String>,
     /// Whether the screen is locked, if known.
     pub locked: Option<bool>,
 }
 
-/// Where a stamp comes from.
+/// The source of a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StampSource {
     /// logind's `IdleSinceHint` of a session on a terminal.
     Logind,
     /// The modification time of a terminal of the session, by its device number: output of
-    /// programs, less what the daemon itself has written there.
+    /// programs, without the output of the daemon itself.
     Output(u64),
     /// The access time of a terminal of the session, by its device number.
     Terminal(u64),
@@ -65,9 +66,10 @@ pub enum StampSource {
 /// The idle state of a desktop: logind's `IdleHint`, or the report of its agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// The user is there.
+    /// The user is active.
     Active,
-    /// The user has been away since then; by logind's hint, at least since then.
+    /// The user has been idle since this time. With logind's hint, the idle time may have begun
+    /// earlier.
     IdleSince(BootTime),
 }
 
@@ -87,7 +89,7 @@ pub enum IdleSource {
 }
 
 impl IdleSource {
-    /// The word for it in `status`.
+    /// Its name in the output of `status`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -100,7 +102,7 @@ impl IdleSource {
     }
 }
 
-/// Whether processes worked for their user.
+/// Whether the processes of the session used more processor time than an unused connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UsedCpu {
     No,
@@ -115,10 +117,11 @@ const SECOND: u64 = 1_000_000;
 pub struct Activity {
     /// The last activity; the login, until any is seen.
     pub last: BootTime,
-    /// The last output. It is recorded even if it does not count now, since it may count later.
+    /// The last output. It is recorded even if output does not count now, because a later policy
+    /// may count it.
     pub output: BootTime,
-    /// The last probe at which the agent could only report that there had been input recently. That
-    /// counts as activity until the agent reports when the input was.
+    /// The last probe at which the agent could only report that there had been recent input. That
+    /// counts as activity until the agent reports the time of the input.
     pub assumed: Option<BootTime>,
     /// When the session was last probed; the login, before the first probe.
     pub probed_at: BootTime,
@@ -126,19 +129,21 @@ pub struct Activity {
     pub source: IdleSource,
     /// The other sources at the last probe.
     pub fallbacks: BTreeSet<IdleSource>,
-    /// The newest stamp of every terminal that was ever seen; Linux has at most 4096 ptys.
+    /// The newest stamp of every terminal of the session, closed ones included; Linux has at most
+    /// 4096 ptys.
     pub stamps: BTreeMap<StampSource, WallTime>,
-    /// Both clocks at the last probe that read them; a step of the wall clock is detected by them.
+    /// Both clocks at the last probe that read them. They show whether the wall clock was stepped
+    /// since.
     pub clocks: Option<(BootTime, WallTime)>,
-    /// The inhibitor lock that the user held at the last probe, by its holder.
+    /// The holder of the inhibitor lock at the last probe.
     pub inhibitor: Option<String>,
-    /// The processor time that the session had used at the last probe that showed activity by it,
-    /// or that was the first after a long time.
+    /// The processor time at the last probe where it showed activity, or at the first probe after a
+    /// long interval.
     pub cpu_time: Option<(BootTime, Duration)>,
 }
 
 impl Activity {
-    /// Nothing is known but the login.
+    /// The state before the first probe: only the login is known.
     pub(crate) fn since_login(started: BootTime) -> Self {
         Self {
             last: started,
@@ -154,15 +159,15 @@ impl Activity {
         }
     }
 
-    /// The last activity, known or assumed.
+    /// The last activity, whether its time is known or assumed.
     #[must_use]
     pub fn latest(&self) -> BootTime {
         self.assumed
             .map_or(self.last, |assumed| self.last.max(assumed))
     }
 
-    /// Whether there was activity since this was the last, other than a repeated report of the
-    /// same.
+    /// Whether there was activity after `before`, other than a repeated report of the same
+    /// activity.
     pub(crate) fn is_later_than(&self, before: BootTime) -> bool {
         let tolerance = match self.source {
             IdleSource::Agent => HINT_JITTER,
@@ -179,8 +184,8 @@ impl Activity {
         self.last = self.last.max(now);
     }
 
-    /// Takes a reading, of which these kinds count. [`Self::latest`] shows whether there was
-    /// activity.
+    /// Processes a reading; only the kinds in `counted` count as activity. [`Self::latest`] shows
+    /// the result.
     pub(crate) fn observe(
         &mut self,
         now: BootTime,
@@ -198,7 +203,7 @@ impl Activity {
             None => self.take_hint(now, reading.hint),
         }
         let held = [&reading.inhibitor, &self.inhibitor];
-        // One that was released since the last probe may have been released just now.
+        // A lock that was released since the last probe may have been held until now.
         if counted.contains(&ActivityKind::Inhibitor) && held.iter().any(|held| held.is_some()) {
             self.seen(now);
         }
@@ -213,7 +218,7 @@ impl Activity {
         self.fallbacks = sources;
         self.inhibitor = reading.inhibitor;
         self.probed_at = self.probed_at.max(now);
-        // Stamps of terminals that were closed are kept: a stamp that is unchanged is no activity.
+        // Stamps of closed terminals are kept, so that an unchanged stamp never counts as activity.
         self.stamps.extend(reading.stamps);
         self.clocks = Some((now, reading.wall));
     }
@@ -229,14 +234,14 @@ impl Activity {
     }
 
     fn take_hint(&mut self, now: BootTime, hint: Option<Hint>) {
-        // No source will report any more when that was.
+        // No source will report the time of that input any more.
         if let Some(assumed) = self.assumed.take() {
             self.seen(assumed);
         }
         match hint {
             Some(Hint::Active) => self.seen(now),
-            // An unchanged hint gives the same time at every probe, within a tolerance. A hint
-            // after a probe that found the user active is a different one.
+            // An unchanged hint has the same time at every probe, within the tolerance. A hint
+            // after a probe that found the user active is a new one.
             Some(Hint::IdleSince(since))
                 if since > self.last.saturating_add(HINT_JITTER)
                     || (self.last == self.probed_at && since > self.last) =>
@@ -247,8 +252,8 @@ impl Activity {
         }
     }
 
-    /// Whether the session's processes have used more time since the last probe than an unused
-    /// connection does.
+    /// Whether the processes of the session have used more processor time since the last probe than
+    /// an unused connection does.
     fn take_cpu_time(&mut self, now: BootTime, used: Option<Duration>) -> UsedCpu {
         let before = std::mem::replace(&mut self.cpu_time, used.map(|used| (now, used)));
         let (Some(used), Some((then, used_then))) = (used, before) else {
@@ -258,21 +263,21 @@ impl Activity {
         if used.saturating_sub(used_then) > KEEPALIVE_CPU + span / KEEPALIVE_CPU_SHARE {
             return UsedCpu::Yes;
         }
-        // Consecutive probes add up.
+        // The use of consecutive probes is added up until the window is complete.
         if span < KEEPALIVE_WINDOW {
             self.cpu_time = before;
         }
         UsedCpu::No
     }
 
-    /// No source could be read for so long that the idle time counts as unknown.
+    /// Records that no source could be read for so long that the idle time counts as unknown.
     pub(crate) fn set_unknown(&mut self, now: BootTime) {
         self.source = IdleSource::Unknown;
         self.fallbacks.clear();
         self.probed_at = self.probed_at.max(now);
     }
 
-    /// The latest of these stamps that have changed.
+    /// The latest input shown by the stamps that have changed.
     fn newest(
         &self,
         now: BootTime,
@@ -283,14 +288,13 @@ impl Activity {
         let stamps = stamps.filter(|(source, _)| wanted(**source));
         let news =
             stamps.filter_map(|(source, stamp)| self.news(now, reading.wall, *source, *stamp));
-        // A change cannot be from before the last probe, or later than now. (Probes that failed do
-        // not count.)
+        // The change happened after the last successful probe, and not later than now.
         let probed = self.clocks.map(|(then, _)| then).unwrap_or_default();
         news.max().map(|news| news.clamp(probed.min(now), now))
     }
 
-    /// The latest time of the input that this stamp shows and that the last probe did not know of,
-    /// if it shows any.
+    /// The latest possible time of input that this stamp shows and the last probe did not, if there
+    /// was any.
     fn news(
         &self,
         now: BootTime,
@@ -301,17 +305,17 @@ impl Activity {
         let stepped = self.stepped(now, wall);
         let latest_input = latest_input(now, wall, stamp);
         match self.stamps.get(&source) {
-            // The last probe was within the window of the stamp, and input in the rest of the
-            // window cannot have changed the stamp again.
+            // The last probe was within the window of the stamp: input in the rest of the window
+            // does not change the stamp again.
             Some(known) if *known == stamp => {
-                // The whole last second belongs to the window.
+                // The window includes the whole of its last second.
                 let after =
                     WallTime::from_micros(window_end(stamp).as_micros().saturating_add(SECOND));
                 let still_open = |(_, before)| stamp <= before && before < after;
                 (!stepped && self.clocks.is_some_and(still_open)).then_some(latest_input)
             }
             // The stamp changed after the last probe. If it shows an earlier time, the clock was
-            // stepped forth and back in between. (logind's stamp may be missing from that probe.)
+            // stepped forward and back in between. (logind's stamp may be missing from that probe.)
             Some(_)
                 if source != StampSource::Logind
                     && self.probed_after(latest_input.saturating_add(CLOCK_STEP)) =>
@@ -335,12 +339,12 @@ impl Activity {
     }
 }
 
-/// The latest time at which the input behind `stamp` can have come.
+/// The latest possible time of the input that set `stamp`.
 fn latest_input(now: BootTime, wall: WallTime, stamp: WallTime) -> BootTime {
     now.saturating_sub(wall.since(window_end(stamp).min(wall)))
 }
 
-/// The last second in which input leaves a terminal at this stamp.
+/// The last second in which input does not change this stamp.
 fn window_end(stamp: WallTime) -> WallTime {
     let end = ((stamp.as_micros() / SECOND) | 7).saturating_mul(SECOND);
     stamp.max(WallTime::from_micros(end))
@@ -379,7 +383,7 @@ mod tests {
     use super::*;
 
     const PTS: StampSource = StampSource::Terminal(0x8803);
-    /// A whole number of eight-second windows, as the wall clock shows it.
+    /// The start of an eight-second window of the wall clock, used as the time zero of the tests.
     const EPOCH: u64 = 1_800_000_000;
 
     fn at(secs: u64) -> BootTime {
@@ -390,7 +394,8 @@ mod tests {
         WallTime::from_micros(secs * 1_000_000)
     }
 
-    /// A probe at `now` seconds after `EPOCH` of a terminal that was read `stamp` seconds after it.
+    /// A probe `now` seconds after `EPOCH` of a terminal whose last input was `stamp` seconds after
+    /// it.
     fn look(now: u64, stamp: u64) -> Reading {
         Reading {
             wall: wall(EPOCH + now),
@@ -430,7 +435,7 @@ mod tests {
     fn after_a_step_of_the_wall_clock_a_changed_stamp_counts_as_now() {
         let mut activity = Activity::since_login(at(0));
         observe(&mut activity, at(100), look(100, 40));
-        // One hour forward: the stamp, set before the step, looks an hour old.
+        // A step of one hour forward: the stamp, set before the step, appears one hour old.
         observe(&mut activity, at(200), look(200 + 3600, 150));
         assert_eq!(activity.last, at(200));
     }
@@ -490,7 +495,7 @@ mod tests {
     #[test]
     fn a_hint_that_stands_is_no_news_however_often_it_is_seen() {
         let mut activity = Activity::since_login(at(0));
-        // The same time, converted from clocks that are read one after the other.
+        // The same time, converted between clocks that are read one after the other.
         for (now, jitter) in [(100, 0), (200, 3), (300, 1), (400, 7)] {
             let since = BootTime::from_micros(70_000_000 + jitter);
             let reading = Reading {
@@ -526,7 +531,7 @@ mod tests {
     fn a_clock_stepped_back_and_forth_between_two_looks_hides_no_input() {
         let mut activity = Activity::since_login(at(0));
         observe(&mut activity, at(1000), look(1000, 40));
-        // Input at 1500, when the clock was an hour behind.
+        // Input at 1500, while the clock was one hour behind.
         let mut second = look(2000, 0);
         second.stamps.insert(PTS, wall(EPOCH + 1500 - 3600));
         observe(&mut activity, at(2000), second);

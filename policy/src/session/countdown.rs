@@ -1,7 +1,7 @@
 //! The countdown of one limit of one session, from its first warning to the end.
 //!
-//! Guarantee: a session with warnings ends no sooner than its shortest lead after the warning for
-//! that lead, however late the warning comes.
+//! Guarantee: a session with warnings does not end before the shortest lead has passed since the
+//! warning for that lead, even if the warning is late.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::{BootTime, EndAction, Limit};
 pub struct Countdown {
     /// The shortest lead that was warned for. Longer leads were warned for or skipped.
     pub last_lead: Option<Duration>,
-    /// The end that the warning for the shortest lead named.
+    /// The end that was announced by the warning for the shortest lead.
     pub not_before: Option<BootTime>,
-    /// The limit was passed, and that was reported; nothing else is due.
+    /// The limit was passed and reported; nothing else is due.
     pub reported: bool,
 }
 
@@ -38,14 +38,14 @@ impl Countdown {
         })
     }
 
-    /// When the session ends, as far as is known now.
+    /// The time at which the session ends, as far as is known now.
     pub(crate) fn ends_at(&self, anchor: BootTime, limit: &Limit) -> BootTime {
         let end = anchor.saturating_add(limit.length);
         self.not_before
             .map_or(end, |not_before| end.max(not_before))
     }
 
-    /// Performs what is due: at most one warning, for the shortest lead that has come.
+    /// Performs the step that is due: at most one warning, for the shortest lead that is due.
     pub(crate) fn step(&mut self, now: BootTime, anchor: BootTime, limit: &Limit) -> Option<Step> {
         if self.due(anchor, limit).is_none_or(|due| now < due) {
             return None;
@@ -68,8 +68,8 @@ impl Countdown {
         })
     }
 
-    /// Whether a countdown under this limit can have reached this state. A countdown from before a
-    /// restart may have run under another policy.
+    /// Whether a countdown under this limit can have reached this state. The state may be from
+    /// before a restart, under another policy.
     pub(crate) fn fits(&self, limit: &Limit, end_action: EndAction) -> bool {
         let is_lead = |last_lead| limit.leads.iter().any(|lead| lead == last_lead);
         let all_warned = self.last_lead.is_some() && self.last_lead == limit.leads.shortest();
@@ -78,7 +78,7 @@ impl Countdown {
             && (!self.reported || end_action == EndAction::Report)
     }
 
-    /// The countdown after a restart at `now`: the end that was named is at most one lead away.
+    /// The countdown after a restart at `now`. The announced end is at most one lead after `now`.
     pub(crate) fn resumed(self, now: BootTime) -> Self {
         let latest = self.last_lead.map(|lead| now.saturating_add(lead));
         Self {
@@ -92,7 +92,7 @@ impl Countdown {
         self.last_lead.is_some()
     }
 
-    /// The leads that were not warned for yet, longest first.
+    /// The leads without a warning so far, longest first.
     pub(crate) fn remaining_leads<'a>(
         &self,
         limit: &'a Limit,

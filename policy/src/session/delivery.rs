@@ -1,33 +1,33 @@
-//! A request to logind about one session: whether it was accepted, and when it is repeated.
+//! The delivery of one request to logind: whether it was accepted, and when it is repeated.
 
 use std::time::Duration;
 
 use crate::BootTime;
 
 /// The first pause before a failed request is repeated, and before a session that still exists is
-/// killed again; doubled each time up to the longest.
+/// killed again. Each further pause is twice as long, up to the longest.
 const BACKOFF: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
-/// Each request before the kill is given up after this time: logind may refuse it but not the kill.
+/// How long a request before the kill is repeated: logind may refuse it and still accept the kill.
 pub(crate) const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);
 
-/// The pause before a request that did not reach logind is repeated: the first one while logind has
-/// been away for less than a minute, and then longer, up to the last. When logind is back, an end
-/// must not be late by more than that.
+/// The pause before a request that did not reach logind is repeated: this one during the first
+/// minute without logind, a longer one after that. The longer one bounds how late an end can be
+/// after logind is back.
 const UNREACHED_BACKOFF: Duration = Duration::from_secs(2);
 const UNREACHED_LONG: Duration = Duration::from_secs(60);
 const UNREACHED_BACKOFF_MAX: Duration = Duration::from_secs(15);
 
-/// The state of one request, which is repeated where it fails.
+/// The state of one request, which is repeated if it fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Delivery {
-    /// When the request was first made; later if it did not reach logind.
+    /// When the request was first sent, or last failed to reach logind.
     since: BootTime,
-    /// How often it was made, without attempts that did not reach logind.
+    /// The number of attempts, without those that did not reach logind.
     attempts: u32,
     answer: Answer,
-    /// Since when no attempt has reached logind.
+    /// The first of the consecutive attempts that did not reach logind.
     unreached: Option<BootTime>,
     next: BootTime,
 }
@@ -35,14 +35,14 @@ pub(crate) struct Delivery {
 /// The result of the last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
-    /// It is under way, or was accepted.
+    /// The attempt is in progress or was accepted.
     Accepted,
     Refused,
     Unreached,
 }
 
 impl Delivery {
-    /// A request that is made now.
+    /// A request that is sent now.
     pub(crate) const fn begin(now: BootTime) -> Self {
         Self {
             since: now,
@@ -53,7 +53,7 @@ impl Delivery {
         }
     }
 
-    /// When the request is to be repeated, or what follows it is due.
+    /// When the request is repeated, or the step after it is due.
     pub(crate) const fn next(&self) -> BootTime {
         self.next
     }
@@ -66,26 +66,26 @@ impl Delivery {
         self.attempts
     }
 
-    /// The request is sent; what follows it is due at `next`.
+    /// Records that the request was sent; the step after it is due at `next`.
     pub(crate) fn sent(&mut self, next: BootTime) {
         self.answer = Answer::Accepted;
         self.next = next;
     }
 
-    /// logind refused the last attempt.
+    /// Records that logind refused the last attempt.
     pub(crate) fn failed(&mut self, now: BootTime) {
         self.answer = Answer::Refused;
         self.unreached = None;
         self.next = now.saturating_add(backoff(self.attempts));
     }
 
-    /// What follows the request comes at this time at the latest.
+    /// Limits the time of the next step to `latest`.
     pub(crate) fn no_later_than(&mut self, latest: BootTime) {
         self.next = self.next.min(latest);
     }
 
-    /// The last attempt did not reach logind. Nothing follows from that: the time of the request
-    /// counts from when logind replies.
+    /// Records that the last attempt did not reach logind. No further step follows: the time
+    /// allowed for the request counts from logind's next reply.
     pub(crate) fn unreached(&mut self, now: BootTime) {
         self.answer = Answer::Unreached;
         self.since = now;
@@ -98,7 +98,8 @@ impl Delivery {
         self.next = now.saturating_add(pause);
     }
 
-    /// logind replies again: a request that it has not accepted is repeated at once.
+    /// Handles a reply of logind after an outage: a request that was not accepted is repeated at
+    /// once.
     pub(crate) fn reachable(&mut self, now: BootTime) {
         match self.answer {
             Answer::Refused | Answer::Unreached => self.next = self.next.min(now),
@@ -106,8 +107,8 @@ impl Delivery {
         }
     }
 
-    /// Whether the request is to be made again at [`Self::next`]: it was refused, for less than
-    /// this time, or did not reach logind.
+    /// Whether the request is repeated at [`Self::next`]: it has been refused for less than this
+    /// time, or did not reach logind.
     pub(crate) fn is_repeated(&self, now: BootTime, retry_for: Duration) -> bool {
         match self.answer {
             Answer::Accepted => false,
@@ -116,14 +117,14 @@ impl Delivery {
         }
     }
 
-    /// The same request is made again because it failed.
+    /// Repeats the request because it failed.
     pub(crate) fn repeat(&mut self) {
         if self.answer != Answer::Unreached {
             self.attempts += 1;
         }
     }
 
-    /// The same request is made again because it was accepted and had no result.
+    /// Repeats the request because it was accepted and had no effect.
     pub(crate) fn insist(&mut self) {
         self.unreached = None;
         self.attempts += 1;

@@ -1,11 +1,12 @@
-//! Absolute limits of sessions whose user changed their type, class or terminal.
+//! Absolute limits of sessions whose type, class or terminal was changed by their user.
 //!
-//! logind lets the user set the type, the class and the terminal of an own session (`SetType`,
-//! `SetClass`, `SetTTY` and `SetDisplay` of org.freedesktop.login1(5)), and rules may match them.
-//! So the engine records the earlier properties of a session, and evaluates the policy for all of
-//! them. Of the absolute limits that end the session the earliest holds, even if it does not match
-//! the current properties. A lock is no end, because a user can fake one; reports and exemptions
-//! are none either. The inactivity limit follows the current properties.
+//! logind lets users set the type, the class and the terminal of their own sessions (`SetType`,
+//! `SetClass`, `SetTTY` and `SetDisplay` of org.freedesktop.login1(5)), and rules may match these
+//! properties. To prevent an evasion of limits, the engine records the earlier properties of a
+//! session and evaluates the policy for all of them. The earliest absolute limit that ends the
+//! session applies, even if it does not match the current properties. A lock does not count as an
+//! end, because a user can fake one; neither do reports and exemptions. The inactivity limit
+//! depends on the current properties only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,10 @@ use crate::{
     SessionType, Subject, Verdict,
 };
 
-/// How many earlier properties of a session are recorded. A user can create a hundred.
+/// The number of earlier properties that are recorded per session. A user can create a hundred.
 const MAX_RECORDED: usize = 16;
 
-/// Properties of a session that its user can change, at one time.
+/// The properties of a session that its user can change, at one point in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeableProperties {
     /// The class of the login.
@@ -37,16 +38,17 @@ pub struct ChangeableProperties {
 /// Earlier properties of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EarlierProperties {
-    /// All earlier properties, each once, without the current ones.
+    /// All earlier properties, without duplicates and without the current ones.
     pub properties: Vec<ChangeableProperties>,
-    /// What an absolute limit that ends the session counts from: the login, or the last time that
-    /// the screen was locked for a limit or unlocked by its user while no such limit held.
+    /// The time that an absolute limit that ends the session counts from: the login, or the last
+    /// time that the screen was locked for a limit or unlocked by its user while no such limit
+    /// applied.
     pub counts_from: BootTime,
-    /// Where the absolute limit was from when this was recorded, if one held.
+    /// The source of the absolute limit when the properties were recorded, if a limit applied.
     pub previous_source: Option<LimitsSource>,
 }
 
-/// Where limits are from.
+/// The source of limits in the policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LimitsSource {
     /// The default of the policy.
@@ -55,12 +57,12 @@ pub enum LimitsSource {
     Rule(String),
 }
 
-/// The absolute limit that holds for a session whose properties were changed.
+/// The absolute limit that applies to a session whose properties were changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AbsoluteOverride {
-    /// With leads that fit.
+    /// Limits with clamped leads.
     pub(crate) limits: Arc<Limits>,
-    /// The rule that they are from; `None` for the default.
+    /// The rule of these limits; `None` for the default.
     pub(crate) rule: Option<String>,
     /// The end action for the session type that the rule matched.
     pub(crate) end_action: EndAction,
@@ -68,7 +70,7 @@ pub(crate) struct AbsoluteOverride {
     pub(crate) extensions: Extensions,
 }
 
-/// Order of end actions. Of the highest one, the earliest limit holds.
+/// End actions by severity. Among the limits with the most severe one, the earliest applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Severity {
     Report,
@@ -110,8 +112,8 @@ impl AbsoluteOverride {
         }
     }
 
-    /// When it ends the session, if it begins to count down now or has begun to. An end that was
-    /// named stands: another limit comes before it only if there is time for its own warning.
+    /// The time at which it ends the session, if its countdown begins now or has begun. An
+    /// announced end stays: another limit precedes it only if there is time for its own warning.
     fn ends_at(
         &self,
         now: BootTime,
@@ -133,7 +135,7 @@ impl Session {
         ChangeableProperties::of(&self.facts)
     }
 
-    /// The properties of the session have changed from these.
+    /// Records the properties `before` a change.
     pub(crate) fn record_earlier_properties(
         &mut self,
         before: ChangeableProperties,
@@ -157,7 +159,7 @@ impl Session {
             })
         });
         earlier.properties.retain(|properties| *properties != now);
-        // No limit can hold for other classes.
+        // Limits apply to no other class.
         if before.class.is_login_of_a_person() && !earlier.properties.contains(&before) {
             earlier.properties.push(before);
         }
@@ -166,7 +168,7 @@ impl Session {
         }
     }
 
-    /// PAM completes what logind did not know; the user has changed nothing.
+    /// PAM has completed properties that logind did not know; this is not a change by the user.
     pub(crate) fn complete_earlier_properties(&mut self) {
         let Some(earlier) = &mut self.earlier else {
             return;
@@ -181,8 +183,8 @@ impl Session {
         earlier.properties.dedup();
     }
 
-    /// What an absolute limit that ends the session counts from. If such a limit holds, or if it is
-    /// not decided yet whether one does, that does not change.
+    /// The time that an absolute limit that ends the session counts from. It is constant while such
+    /// a limit applies, or may apply (groups not resolved).
     pub(crate) fn absolute_anchor(&self) -> BootTime {
         match &self.earlier {
             Some(earlier)
@@ -200,10 +202,10 @@ impl Session {
         self.overriding.as_deref().is_some_and(ends)
     }
 
-    /// Whether an unlock of this lock restarts the absolute limit, which clears its extensions. It
-    /// does not restart a limit that ends the session. After a restart of the daemon, until it is
-    /// decided which limit holds, the one from before the restart counts: if it ended the session,
-    /// it counts from a time before the lock.
+    /// Whether an unlock of this lock restarts the absolute limit and clears its extensions. It
+    /// does not restart a limit that ends the session. After a restart of the daemon, until the
+    /// limits are decided, the limit from before the restart decides: if it ended the session, it
+    /// counts from a time before the lock.
     pub(crate) fn unlock_restarts_absolute(&self, lock: Hold) -> bool {
         match &self.earlier {
             Some(earlier) if self.effective == EffectiveLimits::Undecided => {
@@ -213,8 +215,9 @@ impl Session {
         }
     }
 
-    /// The limits have changed; the ones before counted from `since`. Extensions of a limit that
-    /// ended the session are cleared if the absolute limit counts from a later unlock now.
+    /// Clears extensions after a change of limits; the earlier limits counted from `since`.
+    /// Extensions of a limit that ended the session are cleared if the absolute limit now counts
+    /// from a later unlock.
     pub(crate) fn forget_extensions_before(&mut self, since: BootTime) {
         let is_restarted = self
             .locking
@@ -226,9 +229,9 @@ impl Session {
         }
     }
 
-    /// The result of the policy for the current and the earlier properties of the session. An
-    /// absolute limit that has begun to count down, as `begun` says, continues unless another one
-    /// ends the session sooner.
+    /// Evaluates the policy for the current and the earlier properties of the session. An absolute
+    /// limit whose countdown has begun (`begun`) continues unless another one ends the session
+    /// sooner.
     pub(crate) fn evaluate<'c>(
         &self,
         now: BootTime,
@@ -264,9 +267,9 @@ impl Session {
         (effective, overriding)
     }
 
-    /// The absolute limit of this length was extended until then. A shorter limit did not hold if
-    /// its warning would have come too late; if there is time for it before the extended end, the
-    /// shorter limit holds from now on, with the same end.
+    /// Extends shorter limits too, when the absolute limit of this length was extended to `until`.
+    /// A shorter limit did not apply if its warning would have come too late; if the extension
+    /// leaves time for the warning, the shorter limit applies from now on, with the same end.
     pub(crate) fn extend_shorter_limits(
         &mut self,
         now: BootTime,
@@ -282,7 +285,7 @@ impl Session {
         }
     }
 
-    /// Whether the limits depend on groups of the user that are not known.
+    /// Whether the limits depend on groups that are not resolved yet.
     pub(crate) fn depends_on_groups(&self, policy: &CompiledPolicy) -> bool {
         let unasked = &Groups::Unknown;
         let depends =
@@ -294,7 +297,7 @@ impl Session {
                 .any(|properties| depends(&properties.subject(&self.facts, unasked)))
     }
 
-    /// Of all absolute limits that match, the one that holds.
+    /// Selects the absolute limit that applies, among all that match.
     fn earliest<'c>(
         &self,
         now: BootTime,
@@ -318,7 +321,7 @@ impl Session {
         let mut running = candidates.iter();
         let running = running.find(|overriding| begun(&overriding.limits).is_some());
         let running = running.map(|overriding| overriding.limits.absolute.length);
-        // Only a shorter limit replaces the one that has begun to count down.
+        // Only a shorter limit replaces the limit whose countdown has begun.
         candidates.retain(|overriding| {
             let shorter = |length| overriding.limits.absolute.length < length;
             begun(&overriding.limits).is_some() || running.is_none_or(shorter)
@@ -326,7 +329,8 @@ impl Session {
         let ends = candidates.into_iter().map(|overriding| {
             let begun = begun(&overriding.limits);
             let end = overriding.ends_at(now, since, self.granted, begun);
-            // Of limits that end the session at the same time, the one that has begun continues.
+            // Of limits that end the session at the same time, the one whose countdown has begun
+            // continues.
             (
                 (end, begun.is_none(), !self.held_before(&overriding)),
                 overriding,
@@ -339,15 +343,16 @@ impl Session {
         }))
     }
 
-    /// Whether this limit held when the session was recorded. That matters after a restart, until
-    /// it is decided which limit holds: a record does not distinguish limits of the same length.
+    /// Whether this limit applied when the session was recorded. This matters after a restart,
+    /// until the limits are decided, because a record does not distinguish limits of the same
+    /// length.
     fn held_before(&self, overriding: &AbsoluteOverride) -> bool {
         let earlier = self.earlier.as_deref();
         let held = earlier.and_then(|earlier| earlier.previous_source.as_ref());
         self.effective == EffectiveLimits::Undecided && held == Some(&overriding.source())
     }
 
-    /// Forgets one of the recorded properties if there are too many: one with the same limits as
+    /// Removes one of the recorded properties if there are too many: one with the same limits as
     /// another, or else the one with the least strict limit.
     fn forget_laxest(&mut self, policy: &CompiledPolicy) {
         let Some(earlier) = &mut self.earlier else {

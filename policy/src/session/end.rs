@@ -1,4 +1,4 @@
-//! Ends of one session: at a limit, or by a logout of its user.
+//! How a session ends: the action at a limit, and the logout of the user.
 
 use std::time::Duration;
 
@@ -18,23 +18,23 @@ impl Session {
         }
         let locks = |ending: &Escalation| ending.stage() == Stage::Lock;
         if !self.ending.as_ref().is_none_or(locks) {
-            // The daemon ends the session, and continues with what remains of it.
+            // The daemon is ending the session, and continues with the processes that remain.
             return;
         }
         self.groups_request = Request::Idle;
         self.withdraw(LimitKind::Absolute, out);
         self.withdraw(LimitKind::Inactivity, out);
-        // There is no user left to lock the screen for.
+        // Without a user there is no screen to lock.
         self.ending = None;
         self.verify_lock = None;
         self.login = LoginState::LoggedOut;
         self.locking.hold = None;
     }
 
-    /// The user is not logged in any more. Returns whether the end had asked for that.
+    /// Handles the logout of the session's user. Returns whether the end had requested the logout.
     pub(crate) fn hung_up(&mut self, now: BootTime, out: &mut Vec<Action>) -> bool {
         if self.removal.is_some() && self.is_ending() {
-            // A `Verify` is under way.
+            // A request to verify the departure is pending.
             return true;
         }
         if let Some(ending) = &mut self.ending
@@ -47,7 +47,7 @@ impl Session {
             return false;
         };
         self.login = LoginState::HungUp(ending.limit);
-        // The warnings have come true.
+        // The announced end has happened, so warnings are not withdrawn.
         (self.absolute, self.inactivity) = (Countdown::default(), Countdown::default());
         self.groups_request = Request::Idle;
         out.push(Action::HungUp(self.facts.key.clone(), ending.limit));
@@ -87,8 +87,8 @@ impl Session {
         self.survived().is_some() || self.ending.is_some()
     }
 
-    /// Whether a request to end the session or to lock it again is under way. Until that is over,
-    /// no limit passes.
+    /// Whether a request to end the session, or to lock it again, is in progress. No limit passes
+    /// until it is complete.
     pub(crate) fn is_acting(&self) -> bool {
         self.ending.is_some() || self.verify_lock.is_some()
     }
@@ -157,7 +157,8 @@ impl Session {
         self.drop_probe();
     }
 
-    /// Whether the session has a screen that its display manager or login program cleans up.
+    /// Whether the session has a screen, so that its display manager or login program has to clean
+    /// up.
     fn has_a_screen(&self) -> bool {
         self.facts.seat.is_some() || self.facts.session_type.is_graphical()
     }

@@ -1,8 +1,8 @@
-//! The end of a session, in stages: a request first, SIGKILL after the grace, repeated until it is
+//! The end of a session in stages: a request first, SIGKILL after the grace, repeated until it is
 //! gone.
 //!
-//! For a login at a seat or with a desktop, the leader gets the first request: display managers
-//! clean up and show their greeter only if they end the login themselves. What remains is
+//! For a login at a seat or with a desktop, the leader gets the first request: a display manager
+//! cleans up and shows its greeter only if it ends the login itself. Processes that remain are
 //! terminated, and killed shortly afterwards.
 
 use std::time::Duration;
@@ -11,11 +11,11 @@ use crate::session::delivery::{Delivery, SOFT_RETRY_FOR, backoff};
 use crate::session::locking::LockCause;
 use crate::{Action, BootTime, EndAction, LimitKind, SessionKey};
 
-/// The time from terminate to kill for what remains of a login whose leader got the first request:
-/// the grace is over then.
+/// The time from [`Stage::Terminate`] to [`Stage::Kill`] for processes that remain after the leader
+/// got the first request; the grace has passed by then.
 const KILL_AFTER_LEADER: Duration = Duration::from_secs(2);
 
-/// A session that is being ended. This is over when the session is gone, or when a lock or a
+/// A session that is being ended. This state ends when the session is gone, or when a lock or a
 /// hang-up is confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Escalation {
@@ -32,9 +32,9 @@ pub(crate) struct Escalation {
 /// The duration of the stages of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timing {
-    /// From one stage to the next.
+    /// The time from one stage to the next.
     grace: Duration,
-    /// From terminate to kill.
+    /// The time from [`Stage::Terminate`] to [`Stage::Kill`].
     kill_after: Duration,
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum Stage {
 }
 
 impl Timing {
-    /// For a session whose processes get the first request.
+    /// Timing for a session whose processes get the first request.
     pub(crate) const fn processes_first(grace: Duration) -> Self {
         Self {
             grace,
@@ -57,7 +57,7 @@ impl Timing {
         }
     }
 
-    /// For a session whose leader gets the first request.
+    /// Timing for a session whose leader gets the first request.
     pub(crate) const fn leader_first(grace: Duration) -> Self {
         Self {
             grace,
@@ -97,29 +97,30 @@ impl Escalation {
         self.delivery.next()
     }
 
-    /// logind refused the last request.
+    /// Handles a request that logind refused.
     pub(crate) fn failed(&mut self, now: BootTime) {
         self.delivery.failed(now);
         if self.stage == Stage::AskLeader {
-            // The next stage comes in its time, whether this one was refused or not.
+            // A refusal does not delay the next stage.
             let end = self.delivery.since().saturating_add(self.timing.grace);
             self.delivery.no_later_than(end);
         }
     }
 
-    /// The last request did not reach logind. The next stage does not follow from that: this stage
+    /// Handles a request that did not reach logind. It does not lead to the next stage: this stage
     /// begins when logind replies.
     pub(crate) fn unreached(&mut self, now: BootTime) {
         self.delivery.unreached(now);
     }
 
-    /// logind replies again: a request that it has not accepted is repeated at once.
+    /// Handles a reply of logind after an outage: a request that was not accepted is repeated at
+    /// once.
     pub(crate) fn reachable(&mut self, now: BootTime) {
         self.delivery.reachable(now);
     }
 
-    /// The user is logged out, as the leader was asked to do: the rest is terminated. Returns
-    /// whether the end had asked for that.
+    /// The leader has ended the login as requested: remaining processes are terminated. Returns
+    /// whether the end had requested the logout.
     pub(crate) fn leader_ended(
         &mut self,
         now: BootTime,
@@ -156,12 +157,12 @@ impl Escalation {
         }
         self.delivery = Delivery::begin(now);
         if matches!(before, Stage::Lock | Stage::HangUp) {
-            // The request before had no result, and the end continues in another way.
+            // The previous request had no result, and the end continues with another action.
             self.announce(key, out);
         }
     }
 
-    /// For how long a failed request is repeated before the next stage.
+    /// How long a failed request is repeated before the next stage.
     const fn retry_for(&self) -> Duration {
         match self.stage {
             Stage::Kill => Duration::ZERO,
@@ -170,7 +171,7 @@ impl Escalation {
         }
     }
 
-    /// Announces how the session ends from now on.
+    /// Announces how the session will be ended.
     fn announce(&self, key: &SessionKey, out: &mut Vec<Action>) {
         let how = match self.stage {
             Stage::Lock => EndAction::Lock,
@@ -203,7 +204,7 @@ impl Stage {
         match self {
             // Only a desktop is locked, and its leader gets the first request.
             Self::Lock => Self::AskLeader,
-            // A hang-up was a request to the leader.
+            // A hang-up is already a request to the leader.
             Self::HangUp | Self::AskLeader => Self::Terminate,
             Self::Terminate | Self::Kill => Self::Kill,
         }
@@ -354,7 +355,7 @@ mod tests {
             *pause <= Duration::from_secs(if *since < 60 { 2 } else { 15 })
         }));
         assert_eq!(pauses.last().unwrap().1, Duration::from_secs(15));
-        // Once it is reached, the grace counts from there.
+        // When logind is reachable again, the grace counts from that time.
         let next = ending.next();
         assert_eq!(next.since(now), Duration::from_secs(10));
         ending.tick(next, &key(), &mut out);

@@ -1,9 +1,9 @@
-//! Which limits hold for one session: the policy is evaluated when the policy, the session's
+//! The limits that apply to one session: the policy is evaluated when the policy, the session's
 //! properties or the known groups of its user change.
 //!
-//! Names of groups may come late or never (LDAP, SSSD). A new session has no limits for the short
-//! time until they are known; one with limits keeps them. If the groups cannot be resolved, the
-//! last known ones count; if there are none, the default of the policy holds.
+//! Group names may be resolved late or never (LDAP, SSSD). A new session has no limits for the
+//! short time until they are known; a session that has limits keeps them. If the groups cannot be
+//! resolved, the last known ones count; if there are none, the default of the policy applies.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const RETRY: RetryPolicy = RetryPolicy {
     pause_max: Duration::from_secs(15 * 60),
 };
 
-/// Whether everything that is due was done.
+/// Whether all steps that are due were performed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AllDone {
     Yes,
@@ -40,7 +40,7 @@ impl Session {
     ) {
         self.withdraw_stale_warnings(out);
         self.update_limits(now, policy, out);
-        // A lock is only verified if the limit locks: the session was a desktop before.
+        // A lock is only verified at a limit that locks; the session had a desktop before.
         let locks = |limit| self.end_action(limit) == Some(EndAction::Lock);
         if let Some(verification) = &self.verify_lock
             && !locks(verification.limit)
@@ -49,7 +49,7 @@ impl Session {
         }
         let is_warned = self.absolute.is_warned() || self.inactivity.is_warned();
         if self.is_held() && is_warned && !self.is_ending() {
-            // It was no desktop for some time, and is one that is locked again.
+            // The session has a desktop again, and it is locked.
             self.withdraw_at_lock(out);
         }
         self.request_groups(now, policy, out);
@@ -59,7 +59,7 @@ impl Session {
         }
         self.adopt(out);
         self.tick(now, policy, out);
-        // Groups that were overdue may have changed whether a probe is needed.
+        // After the timeout of the groups, the need for a probe may differ.
         self.probe_baseline(now, out);
     }
 
@@ -100,7 +100,8 @@ impl Session {
         out.push(Action::Report(self.facts.key.clone(), finding));
     }
 
-    /// Handles overdue groups. Returns whether that has performed everything that is due.
+    /// Handles the timeout of the groups. Returns whether that has performed all steps that are
+    /// due.
     pub(crate) fn tick_groups(
         &mut self,
         now: BootTime,
@@ -122,13 +123,13 @@ impl Session {
         AllDone::No
     }
 
-    /// When the groups are overdue, or are to be resolved again.
+    /// When the request for groups times out or is repeated.
     pub(crate) fn groups_due(&self) -> Option<BootTime> {
         self.groups_request.due(RETRY)
     }
 
-    /// Evaluates the policy again. Warnings under a limit that does not hold any more are
-    /// withdrawn, and the new limit starts with its warnings.
+    /// Evaluates the policy again. Warnings of a limit that no longer applies are withdrawn, and a
+    /// new limit starts with its own warnings.
     pub(crate) fn update_limits(
         &mut self,
         now: BootTime,
@@ -136,14 +137,14 @@ impl Session {
         out: &mut Vec<Action>,
     ) {
         let (effective, overriding) = self.evaluate_now(now, policy);
-        // The limits stay in force while groups are resolved.
+        // The limits stay in force while groups are being resolved.
         if effective == EffectiveLimits::Undecided
             || (effective == self.effective && overriding == self.overriding)
         {
             return;
         }
         if self.idle_due().is_none() {
-            // No probe was needed, so that a missing reply proves nothing.
+            // The session needed no probe, so a missing reply is no failure.
             self.drop_probe();
         }
         let lock_after = self.lock_after_limit();
@@ -155,7 +156,7 @@ impl Session {
         }
         self.forget_extensions_before(since);
         if self.locks() != Some(true) {
-            // A lock does not count if the policy ends sessions.
+            // If the policy ends sessions, a lock does not prevent the end.
             self.locking.hold = None;
             let ending = self.ending.take_if(|ending| ending.stage() == Stage::Lock);
             let ending = ending.map(|ending| (ending.limit, ending.outdated));
@@ -169,7 +170,7 @@ impl Session {
             let before = countdown_basis_of(&before, overriding_before.as_deref(), kind);
             if before != self.countdown_basis(kind) {
                 self.withdraw(kind, out);
-                // A lock is verified at the limit that holds now.
+                // A lock is verified at the limit that applies now.
                 self.verify_lock
                     .take_if(|verification| verification.limit == kind);
             }
@@ -180,7 +181,7 @@ impl Session {
         self.unknown_reported = false;
     }
 
-    /// The result of the policy, where the absolute limit that holds has begun to count down.
+    /// Evaluates the policy, with the absolute limit whose countdown has begun.
     pub(crate) fn evaluate_now(
         &self,
         now: BootTime,
@@ -193,7 +194,7 @@ impl Session {
         })
     }
 
-    /// What the countdown of this kind depends on: if it changes, the countdown restarts.
+    /// The limit and end action of this kind: if they change, the countdown restarts.
     pub(crate) fn countdown_basis(&self, kind: LimitKind) -> Option<(&Limit, EndAction)> {
         countdown_basis_of(&self.effective, self.overriding.as_deref(), kind)
     }
@@ -206,7 +207,8 @@ impl Session {
         Some(locks || limits.end_action == EndAction::Lock)
     }
 
-    /// Resolves the groups if the policy depends on them, and stops if it does not.
+    /// Requests the groups if the policy depends on them, and drops a pending request if it does
+    /// not.
     fn request_groups(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
         if matches!(self.groups, Groups::Known(_)) {
             return;
@@ -223,7 +225,7 @@ impl Session {
     }
 }
 
-/// What the countdown of this kind depends on.
+/// The limit and end action of this kind, under these limits.
 fn countdown_basis_of<'a>(
     effective: &'a EffectiveLimits,
     overriding: Option<&'a AbsoluteOverride>,

@@ -1,6 +1,6 @@
-//! The idle time of one session: when it is probed, and what follows from the result.
+//! The idle time of one session: when the session is probed, and the effects of the reply.
 //!
-//! Two things count from the last activity: the lock of `lock-after`, and the inactivity limit.
+//! Two deadlines count from the last activity: the lock of `lock-after` and the inactivity limit.
 //! Each needs a successful probe at the moment when it is due.
 
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::{
     Reading, UnknownIdle, Wake,
 };
 
-/// The probes of the daemon give up sooner.
+/// The daemon's own timeout for a probe is shorter.
 const RETRY: RetryPolicy = RetryPolicy {
     timeout: Duration::from_secs(10),
     pause: Duration::from_secs(1),
     pause_max: Duration::from_secs(30),
 };
 
-/// After this many failures in a row the idle time counts as unknown, until a probe succeeds.
+/// The number of consecutive failures after which the idle time counts as unknown.
 const FAILURES: u32 = 4;
 
 impl Session {
@@ -33,7 +33,7 @@ impl Session {
         }
     }
 
-    /// Input was seen just now. It does not stop an end.
+    /// Handles input that was seen at this moment. It does not stop an end.
     pub(crate) fn activity_seen(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.is_ending() {
             return;
@@ -62,18 +62,18 @@ impl Session {
         if self.activity.is_later_than(before) {
             self.withdraw(LimitKind::Inactivity, out);
         }
-        // The result is acted on after overdue groups.
+        // Overdue groups are handled before the result has effects.
         self.unknown_reported &= self.is_idle_unenforced();
     }
 
-    /// The screen is not locked, although no unlock was signalled.
+    /// A probe found the screen unlocked, although logind signalled no unlock.
     fn found_unlocked(&mut self) {
         if self.locking.locked {
             // What `lock-after` was for is due again.
             self.lock_after = Countdown::default();
         }
         if self.verify_lock.is_some() {
-            // A repeated lock is under way: it is confirmed, or the hold ends.
+            // A repeated lock request is pending: it is confirmed, or the hold ends.
             self.locking.locked = false;
         } else {
             self.locking.found_unlocked();
@@ -95,8 +95,8 @@ impl Session {
         }
     }
 
-    /// An inhibitor lock was taken or released in any session. Only a probe at this moment shows
-    /// how that counts.
+    /// An inhibitor lock was taken or released in some session. Only a probe at this moment shows
+    /// its effect.
     pub(crate) fn inhibitors_changed(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let counts = self
             .limits()
@@ -106,20 +106,20 @@ impl Session {
         }
     }
 
-    /// The agent reports that there was no input for the time that it was to watch for.
+    /// The agent reports that there was no input for the requested watch time.
     pub(crate) fn became_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.idle_due().is_some() {
             self.request_fresh_probe(now, out);
         }
     }
 
-    /// Probes, even if a probe is under way.
+    /// Requests a probe, even if another one is pending.
     fn request_fresh_probe(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if !self.idle_matters() || self.is_acting() {
             return;
         }
         match self.probe {
-            // An overdue probe does not prevent another.
+            // A probe that has timed out does not prevent another.
             Request::Pending { .. } if self.probe.step(now, RETRY).is_none() => {
                 self.probe_again = true;
             }
@@ -145,14 +145,14 @@ impl Session {
         match self.probe.step(now, RETRY) {
             Some(Due::TimedOut) => self.probe_failed(now, out),
             Some(Due::Retry) if self.is_retry_needed(now) => self.send_probe(now, out),
-            // The next probe is when something is due.
+            // No repetition: the next deadline requests a probe.
             Some(Due::Retry) => self.probe = Request::Idle,
             None => {}
         }
         if self.idle_due().is_none_or(|due| now < due) {
             return;
         }
-        // An older probe is no proof, even one after that time: if a reload has shortened the
+        // An older probe is no evidence, even one after the deadline: if a reload has shortened the
         // limit, there may have been input since.
         if self.activity.probed_at < now {
             if self.probe == Request::Idle {
@@ -168,8 +168,8 @@ impl Session {
         self.tick_inactivity(now, out);
     }
 
-    /// Whether a failed probe is repeated after its pause: where something is due, and once more when
-    /// the idle time counts as unknown, so that a short failure is over soon.
+    /// Whether a failed probe is repeated after its pause: if a deadline has passed, and once more
+    /// when the idle time counts as unknown, so that a short failure has a short effect.
     fn is_retry_needed(&self, now: BootTime) -> bool {
         let due = self.idle_due().is_some_and(|due| due <= now);
         let just_unknown =
@@ -185,7 +185,7 @@ impl Session {
         })
     }
 
-    /// How long a source is to watch for the absence of input: until the next thing is due.
+    /// How long a source is to watch for the absence of input: until the next deadline.
     pub(crate) fn watch(&self) -> Option<Duration> {
         let limits = self.limits()?;
         let warned = limits.inactivity.as_ref().map(|limit| {
@@ -196,12 +196,12 @@ impl Session {
         warned.into_iter().chain(lock_after).min()
     }
 
-    /// What the inactivity limit counts from.
+    /// The time that the inactivity limit counts from.
     pub(crate) fn idle_since(&self) -> BootTime {
         self.locking.anchor(self.activity.latest())
     }
 
-    /// Whether the inactivity limit is not enforced because no source knows the idle time.
+    /// Whether the inactivity limit is not enforced because the idle time is unknown.
     pub(crate) fn is_idle_unenforced(&self) -> bool {
         self.activity.source == IdleSource::Unknown
             && self
@@ -220,18 +220,18 @@ impl Session {
         })
     }
 
-    /// Whether anything counts from the last activity.
+    /// Whether a deadline counts from the last activity.
     pub(crate) fn idle_matters(&self) -> bool {
         let limited = |limits: &crate::Limits| limits.inactivity.is_some();
         self.limits().is_some_and(limited) || self.lock_after_limit().is_some()
     }
 
-    /// When something that counts from the last activity is due: a probe first.
+    /// When a deadline that counts from the last activity is due. A probe precedes it.
     pub(crate) fn idle_due(&self) -> Option<BootTime> {
         let due = self.nominal_due()?;
         let said = self.unknown_reported && self.activity.probed_at >= due;
         if said && self.is_idle_unenforced() {
-            // A probe found no source. A desktop may report later, so the probe is repeated.
+            // A probe found no source. A desktop may provide one later, so the probe is repeated.
             let lock_after = self.lock_after_limit();
             let limit = self.limits()?.inactivity.as_ref().or(lock_after.as_ref())?;
             Some(self.activity.probed_at.saturating_add(limit.length))
@@ -240,7 +240,7 @@ impl Session {
         }
     }
 
-    /// The same, whether the idle time is known or not.
+    /// The same, regardless of whether the idle time is known.
     fn nominal_due(&self) -> Option<BootTime> {
         let (end, lock_after) = self.nominal_dues();
         end.into_iter().chain(lock_after).min()
@@ -275,7 +275,7 @@ impl Session {
         if self.lock_after.step(now, since, &limit) != Some(Step::End) {
             return;
         }
-        // Once, until there is activity again.
+        // Not repeated until there is activity again.
         self.lock_after.reported = true;
         if !self.locking.locked {
             self.locking.requested_at = Some(now);
@@ -295,8 +295,8 @@ impl Session {
         }
     }
 
-    /// After a restart under other limits: the report counts only if the session was probed when it
-    /// was due now.
+    /// After a restart under other limits: the report counts only if the session was probed at the
+    /// deadline of the current limits.
     pub(crate) fn restore_unknown_report(&mut self) {
         let probed = |due| self.activity.probed_at >= due;
         self.unknown_reported &=
@@ -313,7 +313,7 @@ impl Session {
         };
         if !self.unknown_reported && self.activity.probed_at >= due {
             self.unknown_reported = true;
-            // `lock-after` has locked, or failed to, in any case.
+            // The lock of `lock-after` has succeeded or failed by now.
             let lock_after = std::mem::take(&mut self.lock_after);
             self.withdraw(LimitKind::Inactivity, out);
             self.lock_after = lock_after;
@@ -321,7 +321,7 @@ impl Session {
         }
     }
 
-    /// Drops a probe that is open, and its repetition.
+    /// Drops a pending probe and its repetition.
     pub(crate) fn drop_probe(&mut self) {
         self.probe_again = false;
         self.probe = Request::Idle;
@@ -388,11 +388,11 @@ mod tests {
         let seen = engine.handle(now, Event::SessionSeen(facts()));
         let look = Action::Probe(key.clone());
         assert!(seen.contains(&look));
-        // The probe may have been before the change or after it.
+        // The probe may have been sent before or after the change.
         assert!(!engine.handle(now, Event::InhibitorsChanged).contains(&look));
         let probed = Event::Probed(key.clone(), reading.clone());
         assert!(engine.handle(now, probed).contains(&look));
-        // Once is sufficient.
+        // One repetition is sufficient.
         let probed = Event::Probed(key, reading);
         assert!(!engine.handle(now, probed).contains(&look));
     }

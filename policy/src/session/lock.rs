@@ -1,4 +1,4 @@
-//! Locks and unlocks of one session's screen.
+//! Events of one session's screen lock: locked, unlocked, and lock requests without confirmation.
 
 use crate::session::Session;
 use crate::session::countdown::Countdown;
@@ -8,10 +8,10 @@ use crate::session::locking::LockCause;
 use crate::{Action, BootTime, Finding, LimitKind};
 
 impl Session {
-    /// The screen is locked.
+    /// Handles a lock of the screen.
     pub(crate) fn locked(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.removal.is_some() && self.is_ending() {
-            // logind has dropped the session, so no lock can hold it.
+            // logind has dropped the session, so a lock cannot hold it.
             return;
         }
         let key = self.facts.key.clone();
@@ -26,7 +26,7 @@ impl Session {
             let cause = self.locking.locked();
             out.extend(cause.map(|cause| Action::Locked(key, cause)));
             if self.is_held() && !held {
-                // The hold was in doubt, and the user was warned in that time.
+                // The hold was in doubt, and the user may have been warned meanwhile.
                 self.withdraw_at_lock(out);
             }
             return;
@@ -35,16 +35,17 @@ impl Session {
         if ended.is_some() {
             out.push(Action::Locked(key, LockCause::Limit(limit)));
         }
-        // The warning has come true; the other limit restarts with this one.
+        // The announced lock has happened, so this warning is not withdrawn; the other limit
+        // restarts too.
         if limit == LimitKind::Inactivity || !self.ends_despite_lock() {
             *self.countdown(limit) = Countdown::default();
         }
         self.withdraw_at_lock(out);
     }
 
-    /// The user has unlocked the screen, and is present.
+    /// Handles an unlock of the screen: the user is present.
     pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Vec<Action>) {
-        // A lock that the user has opened is not repeated.
+        // A lock that the user has unlocked is not requested again.
         self.verify_lock = None;
         let hold = self.locking.unlocked(now);
         let unlocked_at = hold.is_some_and(|hold| self.unlock_restarts_absolute(hold));
@@ -52,7 +53,8 @@ impl Session {
             self.granted = Granted::default();
         }
         if self.ending.is_some() {
-            // This does not stop an end; but if the end is cancelled, the limits count from here.
+            // This does not stop an end; but if the end is cancelled, the limits count from this
+            // time.
             if unlocked_at {
                 self.absolute = Countdown::default();
             }
@@ -72,7 +74,8 @@ impl Session {
         self.locking.held().is_some() && self.facts.session_type.is_graphical()
     }
 
-    /// A lock is in force instead of an end: warnings of limits that it restarts are withdrawn.
+    /// Withdraws warnings of the limits that restart because the session was locked instead of
+    /// ended.
     pub(crate) fn withdraw_at_lock(&mut self, out: &mut Vec<Action>) {
         if !self.ends_despite_lock() {
             self.withdraw(LimitKind::Absolute, out);
@@ -80,7 +83,7 @@ impl Session {
         self.withdraw(LimitKind::Inactivity, out);
     }
 
-    /// Reports a desktop that `lock-after` asked to lock and that has not locked.
+    /// Reports a desktop that did not confirm a lock that `lock-after` requested.
     pub(crate) fn tick_lock_confirmation(&mut self, now: BootTime, out: &mut Vec<Action>) {
         let overdue = self
             .locking

@@ -1,28 +1,28 @@
-//! Locks of a session's screen: by `lock-after`, or instead of an end.
+//! The state of a session's screen lock, requested by `lock-after` or instead of an end.
 //!
 //! A lock instead of an end *holds* the session: its user has to authenticate again, and both
 //! limits restart at the unlock. Only a signal of logind proves an unlock. If a probe finds
-//! `LockedHint` false (a restart of logind clears it, or the signal was missed), the hold is in
-//! *doubt*: the limits continue to count from the lock, so that the session has a limit, and does
-//! not end because logind lost the hint.
+//! `LockedHint` false (because logind restarted, which clears it, or because the signal was
+//! missed), the hold is in *doubt*: the limits count from the lock, so that the session still has a
+//! limit, and does not end at once because logind lost the hint.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::{BootTime, LimitKind};
 
-/// A desktop that does not report a lock within this time has not locked. GNOME and KDE report in
-/// well under a second; the first lock after a login loads the locker.
+/// The time in which a desktop has to report a lock. GNOME and KDE report in well under a second;
+/// the first lock after a login takes longer because it loads the locker.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why a session is to be locked.
+/// Why a lock of the session was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LockCause {
-    /// To confirm a lock that was made instead of an end by this limit.
+    /// To confirm a lock that this limit requested instead of an end.
     Verify(LimitKind),
     /// Instead of an end by this limit.
     Limit(LimitKind),
-    /// As `lock-after`, before an end.
+    /// By `lock-after`, before any end.
     LockAfter,
 }
 
@@ -42,7 +42,7 @@ pub struct Hold {
     pub limit: LimitKind,
     /// When the session was locked for it.
     pub since: BootTime,
-    /// The hint was found to be false, and no signal has reported that it became false.
+    /// A probe found the hint false, and no signal reported an unlock.
     pub in_doubt: bool,
 }
 
@@ -55,10 +55,10 @@ pub struct Locking {
     pub hold: Option<Hold>,
     /// When the user unlocked the screen after the last hold.
     pub unlocked_at: Option<BootTime>,
-    /// When `lock-after` asked for a lock that is not confirmed yet.
+    /// When `lock-after` requested a lock that is not confirmed yet.
     pub requested_at: Option<BootTime>,
-    /// The last lock that `lock-after` asked for was not confirmed in time, and the screen was
-    /// not seen to be locked since.
+    /// The last lock that `lock-after` requested was not confirmed in time, and the screen was not
+    /// locked since.
     pub unconfirmed: bool,
 }
 
@@ -68,7 +68,7 @@ impl Locking {
         self.hold.filter(|hold| !hold.in_doubt)
     }
 
-    /// What a limit counts from, if it counts from `start` without locks.
+    /// The time that a limit counts from, if it counts from `start` without locks.
     pub(crate) fn anchor(&self, start: BootTime) -> BootTime {
         let lock = self.hold.map(|hold| hold.since);
         start.max(lock.or(self.unlocked_at).unwrap_or_default())
@@ -86,7 +86,7 @@ impl Locking {
         });
     }
 
-    /// The screen is locked. Returns whether `lock-after` asked for that.
+    /// Records a lock. Returns whether `lock-after` requested it.
     pub(crate) fn locked(&mut self) -> Option<LockCause> {
         self.locked = true;
         self.unconfirmed = false;
@@ -96,12 +96,11 @@ impl Locking {
         self.requested_at.take().map(|_| LockCause::LockAfter)
     }
 
-    /// The user has unlocked the screen. Returns the hold, if there was one: then the limits
-    /// restart.
+    /// Records an unlock. Returns the hold, if there was one; in that case the limits restart.
     pub(crate) fn unlocked(&mut self, now: BootTime) -> Option<Hold> {
         self.locked = false;
         self.requested_at = None;
-        // A screen that is unlocked was locked.
+        // An unlock proves that the screen was locked.
         self.unconfirmed = false;
         let hold = self.hold.take();
         if hold.is_some() {
@@ -110,7 +109,8 @@ impl Locking {
         hold
     }
 
-    /// A probe found the screen unlocked. Returns the hold that is in doubt now, if there is one.
+    /// Records that a probe found the screen unlocked. Returns the hold that is now in doubt, if
+    /// there is one.
     pub(crate) fn found_unlocked(&mut self) -> Option<Hold> {
         self.locked = false;
         let hold = self.hold.as_mut().filter(|hold| !hold.in_doubt)?;
@@ -118,7 +118,7 @@ impl Locking {
         Some(*hold)
     }
 
-    /// The same, with no time later than `now`: a record may be from a clock that is ahead.
+    /// The same state with all times limited to `now`: a record may be from a clock that is ahead.
     pub(crate) fn no_later_than(self, now: BootTime) -> Self {
         let hold = self.hold.map(|hold| Hold {
             since: hold.since.min(now),
@@ -131,7 +131,7 @@ impl Locking {
         }
     }
 
-    /// The lock that was asked for was not confirmed in time.
+    /// Records that a requested lock was not confirmed in time.
     pub(crate) fn set_unconfirmed(&mut self) {
         self.requested_at = None;
         self.unconfirmed = true;
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(locking.found_unlocked(), None);
         assert_eq!(locking.held(), None);
         assert_eq!(locking.anchor(at(7)), at(100));
-        // The signal comes late: the user did unlock.
+        // The signal is late, but proves the unlock.
         assert!(locking.unlocked(at(900)).is_some());
         assert_eq!(locking.anchor(at(7)), at(900));
     }

@@ -1,8 +1,8 @@
-//! The state of one session, and what is due for it.
+//! The state of one session, its deadlines, and the actions at them.
 //!
-//! Other parts of it: idle time in `idle.rs`, groups in `groups.rs`, earlier properties in
-//! `earlier.rs`, the screen in `lock.rs`, the end in `end.rs`, and what follows after logind
-//! has dropped it in `removal.rs`.
+//! Parts of it are in modules of their own: idle time in `idle.rs`, groups in `groups.rs`, earlier
+//! properties in `earlier.rs`, the screen lock in `lock.rs`, the end in `end.rs`, and sessions that
+//! logind has dropped in `removal.rs`.
 
 pub(crate) mod activity;
 pub(crate) mod countdown;
@@ -56,7 +56,7 @@ pub(crate) struct Session {
     pub(crate) effective: EffectiveLimits,
     /// Earlier properties of the session, if a user has changed them.
     pub(crate) earlier: Option<Box<EarlierProperties>>,
-    /// The absolute limit that holds for a session whose properties were changed.
+    /// The absolute limit that applies to a session whose properties were changed.
     pub(crate) overriding: Option<Box<AbsoluteOverride>>,
     pub(crate) activity: Activity,
     pub(crate) absolute: Countdown,
@@ -65,38 +65,39 @@ pub(crate) struct Session {
     pub(crate) lock_after: Countdown,
     pub(crate) granted: Granted,
     pub(crate) locking: Locking,
-    /// Unknown idle time was reported. It is reported again only after the idle time was known.
+    /// Unknown idle time was reported. It is reported again only after the idle time was known in
+    /// between.
     pub(crate) unknown_reported: bool,
     pub(crate) probe: Request,
-    /// What the last probe saw may have changed while it was under way.
+    /// A property may have changed while the pending probe was in progress.
     pub(crate) probe_again: bool,
     pub(crate) ending: Option<Escalation>,
-    /// A lock that is verified. Never while an end is under way.
+    /// A lock that is being verified. `None` while an end is in progress.
     pub(crate) verify_lock: Option<VerifyLock>,
-    /// logind has dropped it, and it is being verified that nothing remains.
+    /// logind has dropped the session; the engine verifies that no process remains.
     pub(crate) removal: Option<Removal>,
     /// The daemon was asked to move the login into a scope.
     pub(crate) adopted: bool,
-    /// Warnings from before a restart that do not hold any more.
+    /// Warnings from before a restart that are no longer valid.
     pub(crate) stale_warnings: Vec<LimitKind>,
 }
 
-/// Whether the user is logged in; processes that run on after a logout are no login.
+/// Whether the user is logged in; processes that remain after a logout are not a login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoginState {
     /// The user has logged in and not out.
     #[default]
     Open,
-    /// The daemon has hung up for this limit.
+    /// The daemon has hung up the login for this limit.
     HungUp(LimitKind),
     /// PAM has reported the logout.
     LoggedOut,
 }
 
 impl Session {
-    /// A session with these properties; the policy is not evaluated yet.
+    /// A session with these properties, before the policy is evaluated.
     pub(crate) fn new(now: BootTime, facts: SessionFacts) -> Self {
-        // A start in the future, which is an error of the source, would keep the session for ever.
+        // A start in the future is an error of the source, and would postpone every limit.
         let started = facts.started.min(now);
         let facts = SessionFacts { started, ..facts };
         Self {
@@ -126,7 +127,7 @@ impl Session {
         }
     }
 
-    /// It began at this time, if that is earlier than what is known.
+    /// Records an earlier start of the session, if `started` is before the known one.
     pub(crate) fn set_earlier_start(&mut self, started: Option<BootTime>) {
         self.facts.started = self
             .facts
@@ -134,7 +135,7 @@ impl Session {
             .min(started.unwrap_or(self.facts.started));
     }
 
-    /// The limits that hold now, if any.
+    /// The limits that apply now, if any.
     pub(crate) fn limits(&self) -> Option<&Limits> {
         match &self.effective {
             EffectiveLimits::Limited { limits, .. } if self.login == LoginState::Open => {
@@ -146,14 +147,14 @@ impl Session {
         }
     }
 
-    /// The limits that the absolute limit is from.
+    /// The limits that contain the absolute limit in force.
     pub(crate) fn absolute_limits(&self) -> Option<&Limits> {
         let limits = self.limits()?;
         let overriding = self.overriding.as_deref();
         Some(overriding.map_or(limits, |overriding| &overriding.limits))
     }
 
-    /// The limits that the limit of this kind is from.
+    /// The limits that contain the limit of this kind.
     pub(crate) fn limits_for(&self, kind: LimitKind) -> Option<&Limits> {
         match kind {
             LimitKind::Absolute => self.absolute_limits(),
@@ -170,7 +171,7 @@ impl Session {
         Some(action.for_session_type(self.facts.session_type))
     }
 
-    /// Why no limit holds, if that will not change.
+    /// The reason why no limit applies, if it is permanent.
     pub(crate) fn exemption(&self) -> Option<Exemption> {
         match &self.effective {
             EffectiveLimits::Exempt(why) => Some(*why),
@@ -183,7 +184,7 @@ impl Session {
         }
     }
 
-    /// logind, or the daemon that keeps the session, reports its properties again.
+    /// Updates the properties, as reported again by logind or by the daemon that keeps the session.
     pub(crate) fn update(&mut self, facts: SessionFacts, policy: &CompiledPolicy) {
         let started = self.facts.started;
         let before = self.properties();
@@ -208,7 +209,7 @@ impl Session {
         self.record_earlier_properties(before, policy);
     }
 
-    /// PAM reports the login.
+    /// Records a login that PAM reports.
     pub(crate) fn record(&mut self, login: Login) {
         self.recorded = true;
         self.facts.service.get_or_insert(login.service);
@@ -222,7 +223,7 @@ impl Session {
         }
     }
 
-    /// An extension is requested.
+    /// Handles a request for an extension.
     pub(crate) fn extend(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
         let key = self.facts.key.clone();
         let length = self.absolute_limits().map(|limits| limits.absolute.length);
@@ -238,12 +239,12 @@ impl Session {
         }
     }
 
-    /// Performs what is due.
+    /// Performs all steps that are due.
     pub(crate) fn tick(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
         self.withdraw_stale_warnings(out);
         self.tick_removal(now, out);
         if self.removal.is_some() && self.is_ending() {
-            // logind has no session to end.
+            // logind has no session that could be ended.
             return;
         }
         if let Some(ending) = &mut self.ending {
@@ -254,7 +255,7 @@ impl Session {
             if verification.tick(now, &self.facts.key, out) == Confirmation::Awaited {
                 return;
             }
-            // The user was not warned of an end, so none begins: the limit restarts with its
+            // The user was not warned of an end, so no end begins: the limit restarts with its
             // warnings.
             self.verify_lock = None;
             self.locking.hold = None;
@@ -267,7 +268,7 @@ impl Session {
         self.tick_idle(now, out);
     }
 
-    /// When something is due next, and what.
+    /// The time and the kind of the next step.
     pub(crate) fn next_wake(&self) -> Option<(BootTime, Wake)> {
         let removal = self.removal_wake();
         if removal.is_some() && self.is_ending() {
@@ -301,7 +302,7 @@ impl Session {
             .min_by_key(|(due, _)| *due)
     }
 
-    /// Which limit ends the session first, and when, if nothing changes.
+    /// The limit that ends the session first, and the time, if nothing changes.
     pub(crate) fn next_end(&self) -> Option<(LimitKind, BootTime)> {
         let limits = self.limits()?;
         let absolute = self
@@ -323,8 +324,8 @@ impl Session {
             .min_by_key(|(_, end)| *end)
     }
 
-    /// Whether a limit of this kind will act. Limits of a session that is locked instead of ended
-    /// do not, except for an absolute limit that ends the session in any case.
+    /// Whether the limit of this kind has an action to come. Limits of a session that is locked
+    /// instead of ended do not, except for an absolute limit that ends locked sessions too.
     pub(crate) fn will_act(&self, kind: LimitKind) -> bool {
         match kind {
             LimitKind::Absolute => {
@@ -346,8 +347,8 @@ impl Session {
         countdown.is_warned() && !held
     }
 
-    /// What the absolute limit counts from, and its length with extensions. A session that is held
-    /// is not warned: a repeated lock only confirms.
+    /// The time that the absolute limit counts from, and the limit with extensions. A session that
+    /// is held gets no warnings, because a repeated lock only confirms.
     pub(crate) fn absolute_in_force(&self) -> Option<(BootTime, Limit)> {
         let limit = &self.absolute_limits()?.absolute;
         let mut limit = if self.is_held() && !self.ends_despite_lock() {
@@ -359,7 +360,7 @@ impl Session {
         Some((self.absolute_anchor(), limit))
     }
 
-    /// Withdraws warnings from before a restart that do not hold any more.
+    /// Withdraws warnings from before a restart that are no longer valid.
     pub(crate) fn withdraw_stale_warnings(&mut self, out: &mut Vec<Action>) {
         let stale_warnings = std::mem::take(&mut self.stale_warnings).into_iter();
         out.extend(stale_warnings.map(|kind| Action::Withdraw(self.facts.key.clone(), kind)));
@@ -403,7 +404,7 @@ impl Session {
         let overriding = self.overriding.as_deref();
         let allowed = overriding.map_or(limits.extensions, |overriding| overriding.extensions);
         let (anchor, limit) = self.absolute_in_force().ok_or(Refusal::NoLimit)?;
-        // If the limit passed while the engine was not called, the end is later than the limit.
+        // If the engine was not called in time, the end is now.
         let end = self.absolute.ends_at(anchor, &limit).max(now);
         let late = end.since(anchor.saturating_add(limit.length));
         let by = self.granted.extend(length, late, allowed)?;

@@ -1,9 +1,11 @@
-//! Sessions that logind has dropped: verifying that they are gone, and ending what remains.
+//! Sessions that logind has dropped: the engine verifies that no process remains, and ends the
+//! rest.
 //!
-//! logind drops a session whose scope is empty, even if its leader runs: a process that left the
-//! scope still exists, and so may a desktop that runs under the user's manager. So the engine
-//! verifies the departure of a session that was ended, or that had no logout. What remains after an
-//! end is ended repeatedly; a login that was not ended continues, kept by the daemon.
+//! logind drops a session when its scope is empty, even if the leader runs: a process that left the
+//! scope still exists, and so may a desktop that runs under the user's manager. Therefore the
+//! engine verifies the departure of a session that was ended, or whose user did not log out.
+//! Processes that remain after an end are ended repeatedly; a login that was not ended continues,
+//! kept by the daemon.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::{
     Action, BootTime, EndReason, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts, Wake,
 };
 
-/// A check may fail for a moment.
+/// A check can fail temporarily.
 const RETRY: RetryPolicy = RetryPolicy {
     timeout: Duration::from_secs(3),
     pause: Duration::from_secs(1),
@@ -24,12 +26,12 @@ const RETRY: RetryPolicy = RetryPolicy {
 /// A session that logind has dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
-    /// It is being verified whether anything remains.
+    /// The departure is being verified.
     Verifying(Request),
-    /// The same, if another session with its id may be the one that is gone.
+    /// The same, if another session with the same id may be the one that was dropped.
     VerifyingEither(Request),
-    /// It was ended for this limit, and something remains. That was ended `tries` times, and is
-    /// ended again at `next`.
+    /// The session was ended for this limit, and processes remain. They were ended `tries` times,
+    /// and the next attempt is at `next`.
     Survived {
         limit: LimitKind,
         attempts: u32,
@@ -42,7 +44,7 @@ impl Removal {
         matches!(self, Self::Verifying(_) | Self::VerifyingEither(_))
     }
 
-    /// The same, with the new state of the question.
+    /// The same state with this request.
     const fn with_request(self, request: Request) -> Self {
         match self {
             Self::Verifying(_) => Self::Verifying(request),
@@ -67,7 +69,8 @@ impl From<()> for Gone {
 }
 
 impl Session {
-    /// logind, or the daemon that kept the session, reports that it is gone.
+    /// Handles a report by logind, or by the daemon that kept the session, that the session is
+    /// gone.
     pub(crate) fn dropped(&mut self, now: BootTime, out: &mut Vec<Action>) -> Gone {
         if self.removal.is_some() {
             return Gone::No;
@@ -79,7 +82,7 @@ impl Session {
         Gone::No
     }
 
-    /// It was dropped before this engine was started: it is verified as soon as possible.
+    /// Schedules a verification of a session that was dropped before this engine was started.
     pub(crate) fn verify_soon(&mut self, now: BootTime) {
         self.removal = Some(Removal::Verifying(Request::Failed {
             retry_at: now,
@@ -87,24 +90,24 @@ impl Session {
         }));
     }
 
-    /// It, or another session with its id, is gone.
+    /// Handles the removal of this session or of another session with the same id.
     pub(crate) fn in_doubt(&mut self, now: BootTime, out: &mut Vec<Action>) {
         if self.removal.is_none() && self.needs_verification() {
             self.removal = Some(Removal::VerifyingEither(self.verify(now, out)));
         }
     }
 
-    /// logind still has it, as far as is known.
+    /// logind reports the session again, so it was not dropped.
     pub(crate) fn reappeared(&mut self) {
         self.removal.take_if(|removal| removal.is_verifying());
     }
 
-    /// Whether the daemon keeps it because logind has dropped it.
+    /// Whether the daemon keeps the session after logind has dropped it.
     pub(crate) fn is_kept_after_drop(&self) -> bool {
         self.facts.keeper == Keeper::Daemon(NoSession::Dropped)
     }
 
-    /// The result of verifying a session that was dropped.
+    /// Handles the result of the verification.
     pub(crate) fn verified(
         &mut self,
         now: BootTime,
@@ -139,7 +142,7 @@ impl Session {
         }
     }
 
-    /// Has the daemon keep a login without a logind session, if a limit holds.
+    /// Requests that the daemon keeps a login without a logind session, if a limit applies.
     pub(crate) fn adopt(&mut self, out: &mut Vec<Action>) {
         let kept = matches!(self.facts.keeper, Keeper::Daemon(_));
         if kept && self.removal.is_none() && !self.adopted && self.limits().is_some() {
@@ -148,14 +151,14 @@ impl Session {
         }
     }
 
-    /// Performs what is due for a session that was dropped.
+    /// Performs the steps that are due for a dropped session.
     pub(crate) fn tick_removal(&mut self, now: BootTime, out: &mut Vec<Action>) {
         match self.removal {
             Some(
                 removal @ (Removal::Verifying(mut request) | Removal::VerifyingEither(mut request)),
             ) => {
                 if request.step(now, RETRY) == Some(Due::TimedOut) {
-                    // The pause counts from when it was due, however late this call is.
+                    // The pause counts from the deadline, even if this call is late.
                     let due = request.due(RETRY).unwrap_or(now);
                     let _ = request.fail(due, RETRY);
                 }
@@ -176,7 +179,7 @@ impl Session {
         }
     }
 
-    /// When something is due for a session that was dropped.
+    /// The time of the next step for a dropped session.
     pub(crate) fn removal_wake(&self) -> Option<(BootTime, Wake)> {
         Some(match self.removal? {
             Removal::Verifying(request) | Removal::VerifyingEither(request) => {
@@ -186,7 +189,7 @@ impl Session {
         })
     }
 
-    /// The limit for which what remains of the session is ended, if logind has dropped it.
+    /// The limit for which remaining processes are ended, if logind has dropped the session.
     pub(crate) const fn survived(&self) -> Option<LimitKind> {
         match self.removal {
             Some(Removal::Survived { limit, .. }) => Some(limit),
@@ -194,18 +197,18 @@ impl Session {
         }
     }
 
-    /// Whether it was dropped, and its user has logged out.
+    /// Whether logind has dropped the session, and its user has logged out.
     pub(crate) fn is_logged_out_and_dropped(&self) -> bool {
         self.removal.is_some() && self.ended_for().is_none() && self.limits().is_none()
     }
 
-    /// The session is gone, for this reason.
+    /// The properties of the session and the reason for its end.
     pub(crate) fn into_end(self) -> (SessionFacts, EndReason) {
         let departure = self.ended_for().map_or(EndReason::Other, EndReason::Limit);
         (self.facts, departure)
     }
 
-    /// The limit for which it is being ended or was hung up.
+    /// The limit for which the session is being ended or was hung up.
     fn ended_for(&self) -> Option<LimitKind> {
         let ending = self.ending.as_ref().map(|ending| ending.limit);
         match (self.survived().or(ending), self.login) {
@@ -214,7 +217,7 @@ impl Session {
         }
     }
 
-    /// Whether it is to be verified that nothing remains.
+    /// Whether the departure has to be verified.
     fn needs_verification(&self) -> bool {
         let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
         let matters = self.ended_for().is_some() || self.limits().is_some();

@@ -1,33 +1,33 @@
-//! A question that is asked outside of the engine: its timeout, its failures and its repetition.
+//! A request to the daemon that expects a reply: its timeout, its failures and its repetition.
 
 use std::time::Duration;
 
 use crate::BootTime;
 
-/// Timeout and pauses of a question.
+/// The timeout and the pauses of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPolicy {
     /// A reply that takes longer than this counts as a failure.
     pub(crate) timeout: Duration,
-    /// The pause after the first failure is twice this; it is doubled with each.
+    /// The base of the exponential backoff: the pause after the first failure is twice this.
     pub(crate) pause: Duration,
     /// The longest pause.
     pub(crate) pause_max: Duration,
 }
 
-/// The state of one question, which is asked at most once at a time.
+/// The state of one request; at most one is pending at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// The question is not open.
+    /// No request is pending.
     Idle,
-    /// It was asked, after this many failures in a row.
+    /// The request was sent, after this many consecutive failures.
     Pending { since: BootTime, failures: u32 },
-    /// It failed this many times in a row, and is to be repeated.
+    /// The request failed this many times in a row, and is to be repeated.
     Failed { retry_at: BootTime, failures: u32 },
 }
 
 impl Request {
-    /// Asks, or repeats the question after failures.
+    /// Records that the request is sent, for the first time or again after failures.
     pub(crate) fn send(&mut self, now: BootTime) {
         let failures = match *self {
             Self::Idle => 0,
@@ -39,8 +39,8 @@ impl Request {
         };
     }
 
-    /// The question has failed. Returns how many times in a row; `None` if it was not open, since
-    /// it had timed out.
+    /// Records a failure. Returns the number of consecutive failures; `None` if no request was
+    /// pending, because it had timed out.
     pub(crate) fn fail(&mut self, now: BootTime, retry: RetryPolicy) -> Option<u32> {
         let Self::Pending { failures, .. } = *self else {
             return None;
@@ -57,7 +57,7 @@ impl Request {
         Some(failures)
     }
 
-    /// When the question times out, or is repeated.
+    /// When the request times out or is repeated.
     pub(crate) fn due(&self, retry: RetryPolicy) -> Option<BootTime> {
         match *self {
             Self::Idle => None,

@@ -1,4 +1,4 @@
-//! The next events of a session, for people to read.
+//! The future events of a session (warnings, locks, ends), for `status` and `explain`.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use crate::session::Session;
 use crate::session::countdown::Countdown;
 use crate::{BootTime, EndAction, Limit, LimitKind, Limits, SessionType, Warning};
 
-/// An event that comes if there is no activity and no other policy before it.
+/// An event that happens at this time unless there is activity or a change of the policy before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Milestone {
     /// The time.
     pub at: BootTime,
-    /// The event.
+    /// The kind of event.
     pub what: MilestoneKind,
 }
 
-/// The event of a [`Milestone`].
+/// The kind of a [`Milestone`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MilestoneKind {
     /// The session passes this limit, and its end action is taken.
     End(LimitKind),
     /// The screen is locked, by `lock-after`.
     Lock,
-    /// The user is warned of this limit, this long before.
+    /// The user is warned of this limit, with this lead.
     Warning(LimitKind, Duration),
 }
 
 impl Limits {
-    /// The events of a session of this type under these limits that begins at `start` and has no
-    /// activity after that, in order.
+    /// The events, in order, of a session of this type under these limits that begins at `start`
+    /// and has no activity.
     #[must_use]
     pub fn schedule(&self, start: BootTime, session_type: SessionType) -> Vec<Milestone> {
         let limits = clamped(self);
@@ -50,7 +50,8 @@ impl Limits {
 }
 
 impl Session {
-    /// The next events, in order: none while the session is being ended or is locked for a limit.
+    /// The next events, in order. There are none while the session is being ended or is locked for
+    /// a limit.
     pub(crate) fn schedule(&self) -> Vec<Milestone> {
         let Some(limits) = self.limits() else {
             return Vec::new();
@@ -84,7 +85,7 @@ impl Session {
 }
 
 impl Session {
-    /// The warnings in force: the last one for each limit. There is none while the session is being
+    /// The warnings in force: the last one of each limit. There are none while the session is being
     /// ended, or is locked for a limit.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let Some(limits) = self.limits() else {

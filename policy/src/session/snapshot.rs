@@ -1,6 +1,7 @@
-//! The state of a session that survives a restart of the daemon, so that deadlines stay the same.
+//! The state of a session that is saved across a restart of the daemon, so that deadlines stay the
+//! same.
 //!
-//! An end that has begun is not recorded: the limit is passed and the shortest warning given, so
+//! An end that has begun is not saved: the limit has passed and the shortest warning was given, so
 //! the next engine ends the session at once; for inactivity, after another probe.
 
 use std::time::Duration;
@@ -17,9 +18,9 @@ use crate::{
 pub struct SessionRecord {
     /// The properties of the session.
     pub facts: SessionFacts,
-    /// Whether PAM had reported the login.
+    /// Whether PAM has reported the login.
     pub recorded: bool,
-    /// Whether the user was still logged in.
+    /// Whether the user is logged in.
     pub login: LoginState,
     /// The user's groups, as far as known.
     pub groups: Groups,
@@ -29,9 +30,9 @@ pub struct SessionRecord {
     pub activity: Activity,
     /// Whether it was reported that the idle time is unknown.
     pub unknown_reported: bool,
-    /// The absolute limit that held, and its progress.
+    /// The absolute limit in force, and its progress.
     pub absolute: LimitRecord,
-    /// The inactivity limit that held, and its progress.
+    /// The inactivity limit in force, and its progress.
     pub inactivity: LimitRecord,
     /// The time until the lock of `lock-after`, and its progress.
     pub lock_after: LimitRecord,
@@ -44,8 +45,8 @@ pub struct SessionRecord {
 /// The progress of one limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitRecord {
-    /// The limit that held. Under another one the countdown restarts, also if other leads or
-    /// another end action make this progress impossible.
+    /// The length of the limit in force. The countdown restarts if the length differs, or if other
+    /// leads or another end action make this progress impossible.
     pub length: Option<Duration>,
     /// The progress of its countdown.
     pub countdown: Countdown,
@@ -79,7 +80,7 @@ impl SessionRecord {
                 countdown: session.lock_after.clone(),
             },
             granted: session.granted,
-            // The next engine does not know whether a lock was asked for.
+            // The next engine cannot know whether the pending lock request was received.
             locking: Locking {
                 requested_at: None,
                 unconfirmed: false,

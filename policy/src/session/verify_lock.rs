@@ -1,5 +1,5 @@
-//! The repetition of a lock that is in force, at a limit that would lock the session again: the
-//! lock is confirmed, or the session has a limit again.
+//! The verification of a lock at a limit that would lock the session again: the lock request is
+//! repeated. Without a confirmation, the limits of the session apply again.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) struct VerifyLock {
     delivery: Delivery,
 }
 
-/// Whether a [`VerifyLock`] still waits for the confirmation.
+/// Whether a [`VerifyLock`] still lacks its confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Confirmation {
     Awaited,
@@ -27,7 +27,7 @@ pub(crate) enum Confirmation {
 }
 
 impl VerifyLock {
-    /// Requests the lock again. It has to be confirmed within the grace.
+    /// Requests the lock again. The confirmation has to come within the grace.
     pub(crate) fn begin(
         now: BootTime,
         limit: LimitKind,
@@ -45,7 +45,7 @@ impl VerifyLock {
         verification
     }
 
-    /// When the request is to be repeated, or the confirmation is missing.
+    /// When the request is repeated, or the confirmation is overdue.
     pub(crate) const fn next(&self) -> BootTime {
         self.delivery.next()
     }
@@ -101,7 +101,7 @@ mod tests {
             verification.tick(at(9), &key, &mut out),
             Confirmation::Awaited
         );
-        // A request that failed is repeated, and nothing else is announced or requested.
+        // A request that failed is repeated; there is no other announcement or request.
         verification.delivery_mut().failed(at(9));
         assert_eq!(
             verification.tick(at(11), &key, &mut out),

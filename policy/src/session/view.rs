@@ -1,4 +1,4 @@
-//! The state of a session, for people to read.
+//! A read-only view of the state of a session, for `status`.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     Locking, SessionFacts,
 };
 
-/// The state of a session, for people to read.
+/// The state of a session, for `status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View<'a> {
     /// Its properties in logind and PAM.
@@ -18,12 +18,12 @@ pub struct View<'a> {
     pub recorded: bool,
     /// Its phase.
     pub phase: Phase,
-    /// The limits that hold, if any.
+    /// The limits that apply, if any.
     pub limits: Option<&'a Limits>,
-    /// The rule that they are from; `None` for the default.
+    /// The rule of these limits; `None` for the default.
     pub rule: Option<&'a str>,
-    /// The absolute limit that holds instead of the one in `limits`, because the properties of the
-    /// session were changed.
+    /// The absolute limit that applies instead of the one in `limits`, because the properties of
+    /// the session were changed.
     pub overriding: Option<OverrideView<'a>>,
     /// The user's groups, as far as known.
     pub groups: &'a Groups,
@@ -35,7 +35,7 @@ pub struct View<'a> {
     pub activity: &'a Activity,
     /// How long a source is to watch for the absence of input; `None` if input does not count.
     pub watch: Option<Duration>,
-    /// Which limit ends the session first, and when, if nothing changes.
+    /// The limit that ends the session first, and the time, if nothing changes.
     pub next_end: Option<(LimitKind, BootTime)>,
 }
 
@@ -43,13 +43,13 @@ pub struct View<'a> {
 /// that ends it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverrideView<'a> {
-    /// The limits that it is from; their absolute limit, grace and texts hold.
+    /// The limits that contain it; their absolute limit, grace and texts apply.
     pub limits: &'a Limits,
-    /// The rule that they are from; `None` for the default.
+    /// The rule of these limits; `None` for the default.
     pub rule: Option<&'a str>,
-    /// The action at it, for the session type that the rule matched. A lock is an end where the
-    /// session is no desktop any more ([`View::end_action_for`]), which an unlock restarts all the
-    /// same.
+    /// The action at it, for the session type that the rule matched. If the session has no desktop
+    /// any more, a lock is replaced by an end ([`View::end_action_for`]), but an unlock still
+    /// restarts the limit.
     pub end_action: EndAction,
     /// The extensions that the user may request.
     pub extensions: Extensions,
@@ -62,22 +62,22 @@ pub enum Phase {
     Running,
     /// A warning is in force.
     Warned,
-    /// It was asked to end or to lock for this limit.
+    /// The session was asked to end or to lock, for this limit.
     Ending(LimitKind),
-    /// It was ended for this limit, logind has dropped it, and something remains.
+    /// The session was ended for this limit, logind has dropped it, and processes remain.
     Survived(LimitKind),
     /// It was locked for this limit; both limits restart at the unlock.
     Held(LimitKind),
-    /// A limit was passed, and that was reported.
+    /// A limit was passed and reported.
     Reported,
     /// The groups of the user are not known yet, and the limits depend on them.
     Undecided,
-    /// No limit holds.
+    /// No limit applies.
     Exempt(Exemption),
 }
 
 impl View<'_> {
-    /// The length of this limit, with extensions; `None` if it does not hold.
+    /// The length of this limit, with extensions; `None` if it does not apply.
     #[must_use]
     pub fn length(&self, kind: LimitKind) -> Option<Duration> {
         let length = self.limits_for(kind)?.get(kind)?.length;
@@ -87,7 +87,7 @@ impl View<'_> {
         })
     }
 
-    /// The limits that the limit of this kind is from.
+    /// The limits that contain the limit of this kind.
     #[must_use]
     pub fn limits_for(&self, kind: LimitKind) -> Option<&Limits> {
         let overriding = self.overriding.filter(|_| kind == LimitKind::Absolute);
@@ -96,7 +96,7 @@ impl View<'_> {
             .or(self.limits)
     }
 
-    /// The rule that the limit of this kind is from; `None` for the default.
+    /// The rule of the limit of this kind; `None` for the default.
     #[must_use]
     pub fn rule_for(&self, kind: LimitKind) -> Option<&str> {
         match self.overriding.filter(|_| kind == LimitKind::Absolute) {
@@ -112,7 +112,7 @@ impl View<'_> {
         overriding.or(self.limits.map(|limits| limits.extensions))
     }
 
-    /// The action at the limit of this kind; `None` if it does not hold.
+    /// The action at the limit of this kind; `None` if it does not apply.
     #[must_use]
     pub fn end_action_for(&self, kind: LimitKind) -> Option<EndAction> {
         let overriding = self.overriding.filter(|_| kind == LimitKind::Absolute);

@@ -1,4 +1,4 @@
-//! Checks of actions: each is only allowed if the history gives a reason for it.
+//! Checks of actions: an action is allowed only if the history contains a reason for it.
 
 use session_timeout_policy::{
     Action, EndAction, EndReason, Finding, LimitKind, LockCause, SessionKey, Warning,
@@ -12,10 +12,10 @@ use crate::invariant::Invariant;
 
 use std::time::Duration;
 
-/// A terminal is stamped, and a desktop tells, in whole seconds.
+/// The resolution of terminal stamps and of desktop reports.
 pub(super) const WHOLE: Duration = Duration::from_secs(1);
 
-/// How far an end for this limit may be from what was told of the last input.
+/// The tolerance between an end for this limit and the reported time of the last input.
 pub(super) fn slack(kind: LimitKind) -> Duration {
     match kind {
         LimitKind::Absolute => Duration::ZERO,
@@ -24,7 +24,7 @@ pub(super) fn slack(kind: LimitKind) -> Duration {
 }
 
 impl Oracle<'_> {
-    /// Judges an action, and writes it down.
+    /// Checks an action, and records it.
     pub(super) fn check_action(&mut self, action: &Action) -> Verdict {
         let Some(at) = self.index(action.key()) else {
             return broken(Invariant::KnownSession, "there is no such session");
@@ -35,7 +35,7 @@ impl Oracle<'_> {
         let Some(checked) = self.sessions.get(at) else {
             return Ok(());
         };
-        // With a logout what was warned of is taken back.
+        // A logout withdraws the warnings in force.
         if checked.gone && !matches!(action, Action::Withdraw(..)) {
             return broken(Invariant::KnownSession, "it is gone");
         }
@@ -48,14 +48,14 @@ impl Oracle<'_> {
             self.extends_shorter_limits(at);
         }
         if let Action::Locked(_, LockCause::Limit(_)) = action {
-            // The limits count from here, so that another one may be the first.
+            // The limits restart now, so another absolute limit may be the earliest.
             self.evaluate_all();
         }
         Ok(())
     }
 
-    /// With the end of an end or of a lock, groups that were asked for meanwhile are given up, and
-    /// what the rest of the call is about is decided without them.
+    /// When an end or a lock is complete, groups that were requested meanwhile are given up, and
+    /// the rest of the call is decided without them.
     fn gives_up_groups_of(&mut self, at: usize) {
         let now = self.moment();
         let Some(session) = self.sessions.get_mut(at) else {
@@ -96,7 +96,8 @@ impl Oracle<'_> {
         }
     }
 
-    /// Nothing but a few things is ever done about who is undecided, exempt or logged out.
+    /// Checks that only a few kinds of actions concern a session that is undecided, exempt or
+    /// logged out.
     fn decided(&self, history: &History, action: &Action) -> Verdict {
         let always = matches!(
             action,
@@ -142,7 +143,7 @@ impl Oracle<'_> {
         let ended = history.ended_for();
         let right = match (departure, ended) {
             (EndReason::Limit(kind), Some(ended)) => kind == ended,
-            // A restarted daemon may have forgotten that the session was being ended.
+            // After a restart the daemon may not know that the session was being ended.
             (EndReason::Limit(kind), None) => history.forgot_end == Some(kind),
             (EndReason::Other, None) => true,
             (EndReason::Other, Some(_)) => false,
@@ -153,7 +154,7 @@ impl Oracle<'_> {
         broken(Invariant::Leaves, format!("it was {ended:?}"))
     }
 
-    /// That a limit of this kind holds for a session that nothing stands in the way of.
+    /// Checks that a limit of this kind applies to a session that is neither ending nor held.
     pub(super) fn threatened(
         &self,
         history: &History,
@@ -200,12 +201,12 @@ impl Oracle<'_> {
         }
         let shortest = clock.shortest().unwrap_or_default();
         let mut warnings_in_force = history.warnings_in_force(kind).map(|(_, other)| other.lead);
-        // Other leads may have come with another policy; the shortest has to be given anyway.
+        // A new policy may have other leads; the warning for the shortest lead is required anyway.
         let missed = warning.lead == shortest
             && history
                 .warnings_in_force(kind)
                 .all(|h| h.1.lead != shortest);
-        // A restarted daemon restarts a countdown that does not fit its leads.
+        // After a restart the daemon restarts a countdown that does not fit the leads.
         let restarted = history
             .warnings_in_force(kind)
             .next()
@@ -252,13 +253,14 @@ impl Oracle<'_> {
             || new(lock)
             || new(history.ends.last().map(|(moment, _)| *moment))
             || self.limits_changed(history, kind) != LimitsChange::None
-            // It is a desktop again, and locked as one.
+            // The session has a desktop again, which is locked.
             || self.held(history) == Held::Yes;
         reason |= match kind {
-            // It may be said before the extension is; `completed.rs` sees that there is one.
+            // The warning may precede the extension; `completed.rs` checks that there is an
+            // extension.
             LimitKind::Absolute => self.is_asked_for_more(history),
             LimitKind::Inactivity => {
-                // A key at the very time of the warning is one after it, too.
+                // Input at the time of the warning counts as input after it.
                 let at_once = history.known_now().1 >= said.at;
                 at_once
                     || history.activity_since(*said).1
@@ -276,7 +278,7 @@ impl Oracle<'_> {
         let now = self.moment();
         let limits = self.sessions.get(at).map(|session| {
             let history = &session.history;
-            // More time is granted before anything else is decided.
+            // An extension is granted before other decisions of the call.
             let before = self.limits_before(history);
             let length = before.map(|limits| limits.absolute.length);
             let grace = self.limits(history).map(|limits| match action {

@@ -1,4 +1,4 @@
-//! Checks at the end of a call: what has to be done in it.
+//! Checks at the end of a call: whether all actions that it required were taken.
 
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind};
 
@@ -14,7 +14,7 @@ use crate::invariant::Invariant;
 use crate::report::Report;
 
 impl Oracle<'_> {
-    /// Judges the end of a call, and works out what has to come.
+    /// Checks the end of a call, and computes the next requirement of each session.
     pub(super) fn settle(&mut self, report: &mut Report) -> Verdict {
         for at in 0..self.sessions.len() {
             let Some(checked) = self.sessions.get(at) else {
@@ -47,7 +47,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// With the end of an end or of a lock, what was asked meanwhile may be overdue.
+    /// When an end or a lock is complete, groups that were requested meanwhile may be overdue.
     fn probe_after_groups(&mut self, at: usize) {
         let (now, call) = (self.moment(), self.call);
         let Some(CheckedSession { history, .. }) = self.sessions.get_mut(at) else {
@@ -80,7 +80,7 @@ impl Oracle<'_> {
     }
 
     fn has_begun(&self, history: &History) -> Verdict {
-        // What was decided about when the daemon was away may have been announced or not.
+        // A session that was decided while the daemon was down may or may not have been announced.
         if history.restored.is_none()
             && history.is_open()
             && history.began.is_none()
@@ -100,8 +100,8 @@ impl Oracle<'_> {
         }
     }
 
-    /// Where a limit begins to count from the last activity, there is a first look: it is what a
-    /// step of the wall clock shows by. So there is where an inhibitor may have changed.
+    /// Checks that a session is probed when a limit starts to count from the last activity, so that
+    /// a step of the wall clock is detected, and when an inhibitor may have changed.
     fn is_probed(&self, history: &History) -> Verdict {
         let Some(limits) = self.limits(history) else {
             return Ok(());
@@ -135,9 +135,10 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// What was said before this call and does not hold after it is withdrawn in it.
+    /// Checks that a warning which became invalid in this call was withdrawn in it.
     fn is_withdrawn(&self, history: &History, kind: LimitKind) -> Verdict {
-        // Of an end that another daemon does not go on with there is nothing to take back.
+        // After a restart, the daemon does not withdraw warnings of an end that it does not
+        // continue.
         let forgotten = history.forgot_end.is_some();
         let is_past = forgotten || history.closed.is_some_and(|closed| !self.is_new(closed));
         let mut before = history.warnings_in_force_before(kind, self.call);
@@ -145,7 +146,7 @@ impl Oracle<'_> {
         let Some((said, warning)) = before.filter(|_| !is_past) else {
             return Ok(());
         };
-        // If other leads came with a restart, the daemon may have restarted the countdown.
+        // A restart under other leads may have restarted the countdown.
         let restored = history
             .restored
             .filter(|restored| restored > said && !self.is_new(*restored));
@@ -157,7 +158,7 @@ impl Oracle<'_> {
             return Ok(());
         }
         let new = |moment: Moment| self.is_new(moment);
-        // What was asked for then is what was said would be.
+        // The request matches the announced end action.
         let asked = history.ends.iter().any(|(at, fact)| {
             at > said && matches!(fact, EndFact::Asked(_, limit) if *limit == kind)
         });
@@ -195,7 +196,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// A lock that was to stand for an end is not wanted any more.
+    /// Whether a lock that was requested instead of an end is no longer needed.
     fn is_cancelled(&self, history: &History) -> bool {
         let new = |moment: &Moment| self.is_new(*moment);
         let over = history.ends.last();
@@ -221,7 +222,7 @@ impl Oracle<'_> {
             .then_some("the idle time is unknown")
     }
 
-    /// How what holds for this limit changed in this call.
+    /// How the limit in force of this kind changed in this call.
     pub(super) fn limits_changed(&self, history: &History, kind: LimitKind) -> LimitsChange {
         let start = Moment {
             at: self.now,
@@ -230,8 +231,8 @@ impl Oracle<'_> {
         self.changed_since(history, kind, start)
     }
 
-    /// How what holds for this limit changed since then. While nothing is decided, what held is
-    /// not forgotten.
+    /// How the limit in force of this kind changed since that time. While the session is undecided,
+    /// the previous limit counts as in force.
     pub(super) fn changed_since(
         &self,
         history: &History,

@@ -1,5 +1,5 @@
-//! Limits of sessions whose user has changed their properties: of the absolute limits that end the
-//! session the earliest holds.
+//! Absolute limits of sessions whose user has changed their properties: the earliest limit that
+//! ends the session applies.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -11,25 +11,25 @@ use session_timeout_policy::{
 use super::limits::{ClampedLimit, Earlier, EffectiveLimits, PolicyTables, RuleLimits};
 use crate::history::{EarlierProperties, History};
 
-/// How it is known that a limit is the one that has begun to count down.
+/// How the limit whose countdown has begun is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Continuity {
-    /// By the limit: its length, its leads and its action.
+    /// By the limit itself: its length, leads and action.
     Limit,
-    /// By the record of an earlier engine, which has the length, which warnings were given, and
-    /// the name of the rule.
+    /// By the record of an earlier engine, which contains the length, the warnings given, and the
+    /// name of the rule.
     Record,
 }
 
-/// The rule that an absolute limit is from; `None` for the default of the policy.
+/// The rule of an absolute limit; `None` for the default of the policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AbsoluteFrom(Option<String>);
 
-/// More than a user of a scenario makes.
+/// Greater than the number of changes in a scenario.
 const MAX_RECORDED: usize = 16;
 
 impl History {
-    /// A user has changed something.
+    /// Records the properties before a change by the user.
     pub(super) fn was(&mut self, before: &SessionFacts) {
         let was = |facts: &SessionFacts| EarlierProperties {
             class: facts.class.clone(),
@@ -49,7 +49,7 @@ impl History {
 }
 
 impl History {
-    /// Whether the record of the absolute limit that held may be one of this limit.
+    /// Whether the recorded absolute limit may be this limit.
     fn may_have_counted(&self, held: &RuleLimits, limits: &RuleLimits) -> bool {
         let (held, limit) = (&held.absolute, &limits.absolute);
         let given = self.warnings_in_force(LimitKind::Absolute).next();
@@ -62,7 +62,8 @@ impl History {
 }
 
 impl PolicyTables {
-    /// What the policy with this number says of a session as it is and as it was.
+    /// Evaluates the policy with this number for the current and the earlier properties of a
+    /// session.
     pub(super) fn evaluate_earlier(
         &mut self,
         (number, policy): (usize, &Policy),
@@ -169,7 +170,7 @@ impl PolicyTables {
         Some((EffectiveLimits::Limited(self.find(limits)), source))
     }
 
-    /// Where the limits with this number are from.
+    /// The source of the limits with this number.
     fn source(&self, number: usize, policy: &Policy, effective: EffectiveLimits) -> AbsoluteFrom {
         let rule = match effective {
             EffectiveLimits::Limited(id) => self.rule(number, id),
@@ -179,7 +180,7 @@ impl PolicyTables {
         AbsoluteFrom(rule.map(|rule| rule.name.clone()))
     }
 
-    /// What has held until now, decided or not.
+    /// The limits in force until now, whether the session is decided or not.
     fn held_until_now(&self, history: &History) -> Option<RuleLimits> {
         let mut effective_limits = history.effective_limits.iter().rev();
         let last = effective_limits.find(|(_, effective)| *effective != EffectiveLimits::Undecided);
@@ -189,7 +190,7 @@ impl PolicyTables {
         }
     }
 
-    /// Whether groups that nobody has told decide about it, as it is or as it was.
+    /// Whether the limits depend on unknown groups, for the current or the earlier properties.
     pub(super) fn depends_on_groups(
         &self,
         (number, policy): (usize, &Policy),

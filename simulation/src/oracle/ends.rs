@@ -1,4 +1,4 @@
-//! Checks of ends: the stages, their order and their times.
+//! Checks of ends: the stages, their order and their deadlines.
 
 use std::time::Duration;
 
@@ -9,19 +9,20 @@ use super::{EffectiveLimits, Oracle, Requirement, RuleLimits, Verdict, broken};
 use crate::history::{EndFact, EndUnderWay, History, Moment, Request};
 use crate::invariant::Invariant;
 
-/// For how long a wish that fails is repeated before the next stage.
+/// How long a failing request is repeated before the next stage.
 pub(super) const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);
 
-/// What is left of a session whose leader was asked first has no longer than this.
+/// The time from terminate to kill for processes that remain after the leader got the first
+/// request.
 const KILL_AFTER_LEADER: Duration = Duration::from_secs(2);
 
-/// How long to wait after this many requests.
+/// The pause after this number of requests.
 pub(super) fn pause(times: u32) -> Duration {
     Duration::from_secs(2u64.saturating_pow(times.max(1)).min(60))
 }
 
-/// When a request that failed then is repeated: after this many requests, if logind has been away
-/// since then, or replies again.
+/// When a request that failed at that time is repeated, given the number of requests so far, and
+/// whether logind has been unreachable since then or replies again.
 pub(super) fn again(
     failed: BootTime,
     times: u32,
@@ -41,7 +42,7 @@ pub(super) fn again(
 impl History {
     pub(super) fn asks(&mut self, now: Moment, request: Request, kind: LimitKind) {
         if self.end().is_none() {
-            // What comes of an open question is of no interest any more.
+            // The reply to a pending probe has no effect any more.
             self.drops_probe();
             self.ends_on_screen = self.is_on_screen();
         }
@@ -71,7 +72,7 @@ impl Oracle<'_> {
         self.may_end(history, limits, kind)
     }
 
-    /// That this is what the policy says, and what was said.
+    /// Checks that the end action is the one of the policy and of the announcement.
     fn in_this_way(
         &self,
         history: &History,
@@ -89,7 +90,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// Whether it was said in this call that the session ends in this way.
+    /// Whether this end action was announced in this call.
     pub(super) fn said_now(&self, history: &History, how: EndAction) -> bool {
         let said = history.way;
         said.is_some_and(|(at, way)| self.is_new(at) && way == how)
@@ -133,7 +134,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// That an end may begin: the limit has passed, and there was the shortest warning.
+    /// Checks that an end may begin: the limit has passed, and the shortest warning was given.
     pub(super) fn may_end(
         &self,
         history: &History,
@@ -171,7 +172,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// That an end under way may ask for this.
+    /// Checks that an end in progress may send this request.
     pub(super) fn may_repeat(
         &self,
         history: &History,
@@ -223,7 +224,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// For how long a wish that fails is repeated.
+    /// How long a failing request is repeated.
     fn repeated(&self, history: &History, end: &EndUnderWay) -> Duration {
         match end.stage {
             Request::AskLeader => self.grace(history, end),
@@ -231,7 +232,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// How long a session has to do what it was asked for.
+    /// The time that a session has to carry out the request.
     fn given(&self, history: &History, end: &EndUnderWay) -> Duration {
         match end.stage {
             Request::Terminate if history.ends_on_screen => KILL_AFTER_LEADER,
@@ -259,7 +260,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// What the end under way has to do next.
+    /// The next required request of an end in progress.
     pub(super) fn must_continue_end(
         &self,
         history: &History,
@@ -280,7 +281,7 @@ impl Oracle<'_> {
         Some(self.due(due, Invariant::EndStages, "the next stage of the end"))
     }
 
-    /// The grace that held when the end began, whatever has held since.
+    /// The grace in force when the end began; later changes do not affect it.
     fn grace(&self, history: &History, end: &EndUnderWay) -> Duration {
         let mut effective_limits = history.effective_limits.iter().rev();
         match effective_limits.find(|(moment, _)| *moment < end.began) {
@@ -297,7 +298,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// When a session is asked to end, as things stand; `None` where a warning is still missing.
+    /// When a session is asked to end, under the current limits; `None` while a warning is missing.
     pub(super) fn end_due(
         &self,
         history: &History,

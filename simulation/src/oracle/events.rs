@@ -1,5 +1,5 @@
-//! Records events in the histories before the engine is told. Arrival and departure of sessions is
-//! in `sessions.rs`.
+//! Records events in the histories before the engine handles them. Arrival and departure of
+//! sessions are in `sessions.rs`.
 
 use session_timeout_policy::{BootTime, Event, Groups, Login, Reading, SessionFacts, SessionKey};
 
@@ -13,18 +13,18 @@ use crate::oracle::groups::ANSWER;
 
 use std::time::Duration;
 
-/// A login that logind does not tell of within this time is forgotten.
+/// A login that logind does not report within this time is dropped.
 pub(super) const LOGIN_KEPT: Duration = Duration::from_secs(60);
 
 impl Oracle<'_> {
-    /// The engine is told this, at this time.
+    /// Records an event that the engine receives at `now`.
     pub(crate) fn told(&mut self, now: BootTime, event: &Event, said: &EventContext<'_>) {
         self.open_call(now, Cause::Event(what(event)));
         match event {
             Event::ActivitySeen(key) => self.about(key, History::knows),
             Event::BecameIdle(key) => self.about(key, |history, now| {
                 history.afresh = Some(now);
-                // Nobody waits any more for one that takes too long.
+                // The pending probe has timed out.
                 if history.gives_up_probe(now.at) {
                     history.drops_probe();
                 }
@@ -88,13 +88,13 @@ impl Oracle<'_> {
             }),
         }
         self.evaluate_all();
-        // An inhibitor is only a reason to look, and after a logout nothing is of interest.
+        // An inhibitor only causes probes, and events after a logout have no effect on the session.
         if !matches!(event, Event::InhibitorsChanged | Event::LoginClosed(_)) {
             self.time_passed();
         }
     }
 
-    /// What nobody answered in time is given up.
+    /// Gives up requests whose timeout has passed.
     pub(super) fn time_passed(&mut self) {
         let now = self.moment();
         let held = |session: &CheckedSession| self.held(&session.history) == Held::Yes;
@@ -108,7 +108,7 @@ impl Oracle<'_> {
                     EffectiveLimits::Limited(id) => self.tables.get(id),
                     EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
                 };
-                // Where nothing counts from the last activity, nobody waits for it.
+                // If no limit counts from the last activity, a failed probe has no effect.
                 let counts =
                     |limits: &RuleLimits| !held && limits.counts_activity(history.is_graphical());
                 if limits.is_some_and(counts)
@@ -158,7 +158,7 @@ impl Oracle<'_> {
                     EffectiveLimits::Undecided | EffectiveLimits::Exempt => false,
                 };
                 if counts && session.history.gives_up_probe(now.at) {
-                    // Nobody waits for it any more.
+                    // The probe has no effect any more.
                     session.history.probes.pop();
                 }
             }
@@ -180,18 +180,18 @@ impl Oracle<'_> {
             if stage == Some(Request::AskLeader) {
                 history.ends.push((now, EndFact::LeaderEnded));
             } else if matches!(stage, Some(Request::Terminate | Request::Kill)) {
-                // What is left of it is ended all the same.
+                // Processes that remain are ended nevertheless.
             } else if let Some(end) = history.end().filter(|end| end.stage == Request::HangUp) {
                 history.hung_up = history.hung_up.or(Some((now, end.kind)));
                 history.ends.push((now, EndFact::Checked));
             } else if history.hung_up.is_none() {
                 if history.end().is_some_and(|end| end.stage == Request::Lock) {
-                    // Nobody is there any more who could be locked out.
+                    // Without a user there is no screen to lock.
                     history.ends.push((now, EndFact::Checked));
                 }
                 history.closed = history.closed.or(Some(now));
             }
-            // Nobody has to look for who has logged out.
+            // The departure of a session whose user has logged out is not verified.
             session.gone |= session.history.removal.is_some()
                 && session.history.ended_for().is_none()
                 && !session.history.is_open();
@@ -234,7 +234,7 @@ impl Oracle<'_> {
             inhibitor: limits.as_ref().is_some_and(|limits| limits.inhibitor),
         };
         self.about(key, |history, now| {
-            // What is being ended is not saved by anything.
+            // Activity does not stop an end.
             let ends = history
                 .end()
                 .filter(|end| end.stage != Request::Lock || reading.locked != Some(true));
@@ -272,7 +272,7 @@ impl Oracle<'_> {
 }
 
 impl History {
-    /// Whether there is a question that nobody has answered in time.
+    /// Whether a request has timed out.
     pub(super) fn gives_up(&self, now: BootTime) -> bool {
         self.gives_up_probe(now) || self.gives_up_groups(now) || self.gives_up_lock(now)
     }
@@ -283,7 +283,7 @@ impl History {
         asked.is_some_and(|asked| now >= asked.at.saturating_add(PROBE_TIMEOUT))
     }
 
-    /// While an end or a lock is under way nobody looks after groups.
+    /// Whether the request for groups has timed out. It does not time out during an end or a lock.
     pub(super) fn gives_up_groups(&self, now: BootTime) -> bool {
         let open = self
             .groups_requests
@@ -312,14 +312,14 @@ fn check_groups(history: &mut History, now: super::Moment) -> bool {
     }
 }
 
-/// What PAM says goes before what logind says.
+/// Merges the properties that PAM reports into those of logind; PAM has precedence.
 pub(super) fn joined(facts: &mut SessionFacts, login: &Login) {
     facts.service = Some(login.service.clone());
     facts.remote_host = login.remote_host.clone().or(facts.remote_host.take());
     facts.terminal = facts.terminal.take().or(login.terminal.clone());
 }
 
-/// What logind no longer says is still known.
+/// Keeps known properties that logind does not report any more.
 pub(super) fn updated(facts: &mut SessionFacts, newer: &SessionFacts) {
     let old = std::mem::replace(facts, newer.clone());
     facts.started = old.started;

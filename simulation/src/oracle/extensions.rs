@@ -1,4 +1,4 @@
-//! Checks of extensions: which may be granted, and why they may be refused.
+//! Checks of extensions: whether each may be granted, and the reasons for refusals.
 
 use session_timeout_policy::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
 
@@ -70,8 +70,8 @@ impl Oracle<'_> {
         }
     }
 
-    /// A shorter limit that had no time for its warning before the end may have it before the
-    /// extended end: then it holds, with that end.
+    /// Extends a shorter limit that did not apply because its warning would have been too late: if
+    /// the extended end leaves time for the warning, the shorter limit applies, with that end.
     pub(super) fn extends_shorter_limits(&mut self, at: usize) {
         let Some(policy) = self.policies.get(self.policy) else {
             return;
@@ -99,13 +99,13 @@ impl Oracle<'_> {
         self.evaluate_all();
     }
 
-    /// It was held until right after the answer.
+    /// Whether the session was held until right after the reply.
     fn was_held(&self, history: &History) -> bool {
         let last = history.locks.last();
         last.is_some_and(|(moment, fact)| self.is_new(*moment) && *fact == LockFact::Dropped)
     }
 
-    /// Something else was decided about the session right after the answer.
+    /// Whether another decision about the session followed right after the reply.
     fn is_decided_again(&self, history: &History) -> bool {
         let last = history.effective_limits.last();
         last.is_none_or(|(moment, effective)| {
@@ -127,20 +127,20 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// Between which two times the absolute limit ends the session as things stand: a warning that
-    /// comes late puts it off.
+    /// The earliest and the latest time at which the absolute limit ends the session under the
+    /// current limits: a late warning postpones the end.
     fn end_as_it_stands(&self, history: &History) -> (BootTime, BootTime) {
         let Some(limits) = self.limits(history) else {
             return (self.now, self.now);
         };
         let due = history.absolute_due(limits);
         if limits.rule_action(LimitKind::Absolute) == EndAction::Report {
-            // It passed, or will; only what comes on top of that is more time.
+            // Time that has passed since the end was due does not count as an extension.
             let end = due.max(self.now);
             return (end, end);
         }
         match self.end_due(history, limits, LimitKind::Absolute) {
-            // What is late is late until now.
+            // An overdue end happens now at the earliest.
             Some(end) => (end.max(self.now), end.max(self.now)),
             None => {
                 let shortest = limits.absolute.shortest().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Checks of groups: they are resolved if limits depend on them, and awaited.
+//! Checks of groups: they are requested if limits depend on them, and the engine waits for the
+//! reply.
 
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use crate::history::{FixedAnchor, GroupsRequest, History, LockFact, Moment};
 use crate::invariant::Invariant;
 use crate::oracle::EffectiveLimits;
 
-/// Without an answer in this time the groups are unavailable.
+/// The timeout of a request for groups; after that they are unavailable.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
 
-/// When groups are asked for again after they were unavailable so often.
+/// The pause before groups are requested again, after this number of failures.
 fn pause(times: usize) -> Duration {
     const FIRST: Duration = Duration::from_secs(60);
     const LONGEST: Duration = Duration::from_secs(15 * 60);
@@ -31,14 +32,14 @@ impl History {
             .is_some_and(|ask| ask.settled.is_none())
     }
 
-    /// How often in a row they were unavailable.
+    /// The number of consecutive failures.
     fn unavailable(&self) -> usize {
         self.groups_requests.len() - usize::from(self.asks_groups())
     }
 }
 
 impl Oracle<'_> {
-    /// Judges every session that the call is about.
+    /// Evaluates the policy for every session that the call concerns.
     pub(super) fn evaluate_all(&mut self) {
         self.judge_all_by(Continuity::Limit);
     }
@@ -53,7 +54,7 @@ impl Oracle<'_> {
         for session in touched {
             let history = &mut session.history;
             if !tables.depends_on_groups((number, policy), history) {
-                // Nobody waits for them any more.
+                // The limits do not depend on the groups any more, so the requests are dropped.
                 history.groups_requests.clear();
             }
             let verdict = tables.evaluate_earlier((number, policy), history, now.at, continuity);
@@ -61,7 +62,7 @@ impl Oracle<'_> {
                 .effective_limits
                 .last()
                 .map(|(_, effective)| *effective);
-            // What held before holds while the groups are asked for.
+            // The limits stay in force while groups are requested.
             let verdict = verdict.map(|(effective, source)| {
                 history.absolute_from = source;
                 effective
@@ -76,7 +77,7 @@ impl Oracle<'_> {
                 EffectiveLimits::Undecided | EffectiveLimits::Exempt => true,
             };
             if locks_again && !stands_for_an_end {
-                // Nobody makes sure of a lock where it is no end.
+                // A lock is not verified at a limit that does not lock.
                 history.locks.push((now, LockFact::ForgottenHint));
             }
             if old == Some(effective) {
@@ -117,14 +118,15 @@ impl Oracle<'_> {
             if let (Some(before), Some(after)) = (old.and_then(limits), limits(effective))
                 && before.changes(after, LimitKind::Absolute) != LimitsChange::None
             {
-                // A lock is made sure of at the limit that holds.
+                // A lock is verified at the limit in force.
                 history.locks.push((now, LockFact::ForgottenHint));
             }
         }
     }
 
-    /// What held is not in a record: another engine knows what holds where the record says enough
-    /// to decide it, and nothing where groups would have to be asked for first.
+    /// Clears the limits in force, which a record does not contain: after a restart the engine
+    /// knows the limits if the record suffices to decide them, and has none if groups have to be
+    /// requested first.
     pub(super) fn forgets_what_held(&mut self) {
         let now = self.moment();
         let (tables, number) = (&mut self.tables, self.policy);
@@ -142,7 +144,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// Whether it depends on groups that nobody has told what holds.
+    /// Whether the limits depend on groups that are unknown.
     pub(super) fn needs_groups(&self, history: &History) -> bool {
         let policy = self.policies.get(self.policy);
         let unknown = !matches!(history.groups, Groups::Known(_));
@@ -176,14 +178,14 @@ impl Oracle<'_> {
         }
     }
 
-    /// That groups are asked for, and not waited for too long.
+    /// The next required step for groups: a request, or its timeout.
     pub(super) fn must_groups(&self, history: &History) -> Option<Requirement> {
         let locks = history.hold().is_some_and(|hold| hold.again.is_some());
         if !self.needs_groups(history) || !history.is_open() || locks {
             return None;
         }
         let (due, what) = match history.groups_requests.last() {
-            // After a restart it may take the longest pause.
+            // After a restart the pause may be the longest one.
             None if history.groups == Groups::Unavailable => (
                 self.now.saturating_add(pause(usize::MAX)),
                 "another question for groups",
@@ -204,7 +206,7 @@ impl Oracle<'_> {
         Some(self.due(due, Invariant::Groups, what))
     }
 
-    /// That it is reported once where groups are unavailable.
+    /// Checks that unavailable groups are reported once.
     pub(super) fn reports_groups(&self, history: &History) -> Verdict {
         let Some(settled) = self.settled_now(history) else {
             return Ok(());
@@ -244,7 +246,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// Something that is due then.
+    /// A requirement that is due at this time.
     pub(super) fn due(
         &self,
         at: BootTime,

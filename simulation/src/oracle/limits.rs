@@ -1,4 +1,4 @@
-//! The limits of a scenario's policies, computed without the engine's code.
+//! The limits of a scenario's policies, computed independently of the engine's code.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use session_timeout_policy::{
     SessionFacts, UnknownIdle, Verdict,
 };
 
-/// What holds for a session.
+/// The limits that apply to a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EffectiveLimits {
-    /// It depends on groups that nobody has told yet.
+    /// The result depends on groups that are unknown.
     Undecided,
     Exempt,
     Limited(RuleLimitsId),
 }
 
-/// One set of limits of one policy.
+/// The id of one set of limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RuleLimitsId(usize);
 
-/// Limits as the judge reads them.
+/// Limits in the form that the oracle uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RuleLimits {
     pub(crate) action: EndAction,
@@ -32,21 +32,21 @@ pub(crate) struct RuleLimits {
     pub(crate) inhibitor: bool,
     pub(crate) unknown: UnknownIdle,
     pub(crate) extensions: Extensions,
-    /// Where the absolute limit is one of what the session was before.
+    /// Set if the absolute limit is from an earlier state of the session's properties.
     pub(crate) earlier: Option<Earlier>,
 }
 
-/// What belongs to the absolute limit of another rule.
+/// The settings of an absolute limit from another rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Earlier {
-    /// By the rule.
+    /// The end action of that rule.
     pub(crate) action: EndAction,
-    /// It is no lock where the rule matched.
+    /// The action is not a lock under the properties that the rule matched.
     pub(crate) fixed: bool,
     pub(crate) grace: Duration,
 }
 
-/// A limit with the leads that fit into it, longest first.
+/// A limit with the leads that are shorter than it, longest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClampedLimit {
     pub(crate) length: Duration,
@@ -92,14 +92,14 @@ impl RuleLimits {
         self.earlier.filter(|_| kind == LimitKind::Absolute)
     }
 
-    /// What the policy says happens at a limit of this kind.
+    /// The configured action at a limit of this kind.
     pub(crate) fn rule_action(&self, kind: LimitKind) -> EndAction {
         let earlier = self.earlier_of(kind);
         earlier.map_or(self.action, |earlier| earlier.action)
     }
 
-    /// What happens at a limit of this kind: where there is no screen, or where there was none,
-    /// nothing is locked.
+    /// The effective action at a limit of this kind: a session that has no screen, or had none when
+    /// the rule matched, is not locked.
     pub(crate) fn action_at(&self, kind: LimitKind, graphical: bool) -> EndAction {
         let screen = graphical && !(kind == LimitKind::Absolute && self.ends_despite_lock());
         match self.rule_action(kind) {
@@ -113,12 +113,12 @@ impl RuleLimits {
         earlier.map_or(self.grace, |earlier| earlier.grace)
     }
 
-    /// Whether no lock puts off the absolute limit.
+    /// Whether the absolute limit ends the session even if it is locked.
     pub(crate) fn ends_despite_lock(&self) -> bool {
         self.earlier.is_some_and(|earlier| earlier.fixed)
     }
 
-    /// Whether a lock stands for an end.
+    /// Whether a limit locks the session instead of ending it.
     pub(crate) fn locks(&self) -> bool {
         let absolute = self.rule_action(LimitKind::Absolute) == EndAction::Lock;
         self.action == EndAction::Lock || (absolute && !self.ends_despite_lock())
@@ -131,19 +131,19 @@ impl RuleLimits {
         }
     }
 
-    /// From the login to the end, with so much granted on top.
+    /// The time from the login to the end, with these extensions.
     pub(crate) fn with_extensions(&self, granted: Duration) -> Duration {
         let length = self.absolute.length;
         (length + granted).min(ABSOLUTE_MAX.max(length))
     }
 
-    /// Whether anything counts from the last activity.
+    /// Whether any limit counts from the last activity.
     pub(crate) fn counts_activity(&self, graphical: bool) -> bool {
         self.inactivity.is_some()
             || (graphical && self.lock_after.is_some() && self.action != EndAction::Report)
     }
 
-    /// How a limit of this kind differs here and there, for a user who was warned of it.
+    /// The difference between two limits of this kind, for a user who was warned under the first.
     pub(crate) fn changes(&self, other: &Self, kind: LimitKind) -> LimitsChange {
         let (Some(old), Some(new)) = (self.clock(kind), other.clock(kind)) else {
             return if self.clock(kind).is_none() && other.clock(kind).is_none() {
@@ -163,20 +163,20 @@ impl RuleLimits {
     }
 }
 
-/// Whether what a user was told holds under other terms.
+/// Whether a warning stays valid under other limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LimitsChange {
     None,
-    /// Other leads or another action: what was said may stand or be taken back.
+    /// Other leads or another action: the warning may stay valid or be withdrawn.
     Possible,
     Certain,
 }
 
-/// All terms of all policies of a scenario.
+/// All sets of limits of all policies of a scenario.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PolicyTables {
     limits: Vec<RuleLimits>,
-    /// Where the terms of each policy begin: its default, and then its rules.
+    /// The index of the first set of each policy: its default, followed by its rules.
     starts: Vec<usize>,
 }
 
@@ -193,7 +193,7 @@ impl PolicyTables {
         tables
     }
 
-    /// These terms.
+    /// The id of these limits.
     pub(crate) fn find(&mut self, limits: RuleLimits) -> RuleLimitsId {
         let at = self.limits.iter().position(|other| *other == limits);
         let at = at.unwrap_or_else(|| {
@@ -203,7 +203,8 @@ impl PolicyTables {
         RuleLimitsId(at)
     }
 
-    /// Which rule of the policy with this number these limits are from, if they are from one.
+    /// The index of the rule of these limits in the policy with this number, if they are from a
+    /// rule.
     pub(crate) fn rule(&self, number: usize, RuleLimitsId(at): RuleLimitsId) -> Option<usize> {
         at.checked_sub(self.starts.get(number)? + 1)
     }
@@ -212,7 +213,8 @@ impl PolicyTables {
         self.limits.get(id.0)
     }
 
-    /// What the policy with this number says; `None` where it depends on groups nobody asked for.
+    /// The result of the policy with this number; `None` if it depends on groups that were not
+    /// requested.
     pub(crate) fn evaluate(
         &self,
         number: usize,

@@ -10,11 +10,11 @@ use super::{Oracle, Requirement, RuleLimits, Verdict, broken};
 use crate::history::{EndFact, History, LockFact, LockVerification, Moment, Request};
 use crate::invariant::Invariant;
 
-/// What is not locked within this time was not locked.
+/// The time in which a desktop has to confirm a lock.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
 
 impl History {
-    /// Writes down a wish to lock. Of a session that is held it is no end.
+    /// Records a lock request. For a session that is held it does not begin an end.
     pub(super) fn asks_lock(&mut self, now: Moment, cause: LockCause, grace: Duration) {
         self.locks.push((now, LockFact::Asked(cause, grace)));
         match cause {
@@ -24,7 +24,7 @@ impl History {
         }
     }
 
-    /// A lock that stood for an end, or was to, is worth nothing any more.
+    /// Records that a lock instead of an end, requested or confirmed, is no longer valid.
     pub(super) fn drops_lock(&mut self, now: Moment) {
         self.locks.push((now, LockFact::Dropped));
         if self.end().is_some_and(|end| end.stage == Request::Lock) {
@@ -32,7 +32,7 @@ impl History {
         }
     }
 
-    /// Whether it was asked to lock again, and has not in its time.
+    /// Whether a repeated lock request was not confirmed in time.
     pub(super) fn gives_up_lock(&self, now: BootTime) -> bool {
         let again = self.hold().and_then(|hold| hold.again);
         again.is_some_and(|again| {
@@ -57,7 +57,7 @@ impl History {
         }
     }
 
-    /// When `lock-after` asked for a lock of which nothing was heard before this call.
+    /// When `lock-after` requested a lock that was not confirmed before this call.
     fn lock_after_pending(&self, call: u32) -> Option<Moment> {
         let mut before = self.locks.iter().rev();
         let (moment, fact) = before.find(|(moment, fact)| {
@@ -78,7 +78,7 @@ impl History {
     }
 }
 
-/// When a lock that was refused then is asked for again.
+/// When a lock that was refused at that time is requested again.
 fn next(lock: &LockVerification, refused: BootTime) -> BootTime {
     again(refused, lock.times, lock.away, lock.reachable)
 }
@@ -194,7 +194,7 @@ impl Oracle<'_> {
             .any(|(moment, fact)| self.is_new(*moment) && *fact == LockFact::Seen);
         let asked = match cause {
             LockCause::LockAfter => history.staged().is_some(),
-            // Nobody is told that what was locked is locked.
+            // The confirmation of a repeated lock is not announced.
             LockCause::Verify(_) => false,
             LockCause::Limit(kind) => history
                 .end()
@@ -222,7 +222,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// That a lock that was seen in this call is said to be what was asked for.
+    /// Checks that a lock in this call was announced with the cause that requested it.
     pub(super) fn lock_is_said(&self, history: &History) -> Verdict {
         let new = |wanted: fn(&LockFact) -> bool| {
             let mut facts = history.locks.iter().rev();
@@ -252,7 +252,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// What a session that is held is asked next.
+    /// The next required request for a session that is held.
     pub(super) fn must_lock_again(
         &self,
         history: &History,
@@ -286,7 +286,7 @@ impl Oracle<'_> {
         })
     }
 
-    /// When `lock-after` has to lock, if it has to.
+    /// When `lock-after` has to lock the session, if at all.
     pub(super) fn stage_due(&self, history: &History, limits: &RuleLimits) -> Option<BootTime> {
         let after = limits.lock_after?;
         let found_open = |asked| {
@@ -303,7 +303,7 @@ impl Oracle<'_> {
         wanted.then(|| high.saturating_add(after))
     }
 
-    /// That a lock which did not come is reported.
+    /// The required report of a lock that was not confirmed.
     pub(super) fn must_report_not_locked(&self, history: &History) -> Option<Requirement> {
         let asked = history.lock_after_pending(u32::MAX)?;
         if history.restored.is_some_and(|restored| restored > asked) {

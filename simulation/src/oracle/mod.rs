@@ -1,6 +1,7 @@
-//! The oracle. It records the whole history of each session and does not use the engine's code:
-//! before each call it records the event, after it the actions, and each time it computes which
-//! actions are allowed (`allowed.rs`) and which are due (`required.rs`).
+//! The oracle: an independent model of the engine that checks its actions. It records the whole
+//! history of each session. Before each call it records the event, after it the actions, and each
+//! time it computes which actions are allowed (`allowed.rs`) and which are due (`required.rs`). It
+//! does not use the engine's code.
 
 mod allowed;
 mod completed;
@@ -31,56 +32,56 @@ use super::invariant::{Invariant, Violation};
 use super::report::Report;
 use super::world::GroundTruth;
 
-/// How late anything may come that is due.
+/// The maximal delay of an action that is due.
 const LATE: Duration = Duration::from_secs(1);
 
-/// The world's word on an event.
+/// The facts behind an event that the engine cannot see.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EventContext<'a> {
-    /// What stands behind the stamps of a reading.
+    /// The actual input and output behind the stamps of a reading.
     pub(super) truth: &'a GroundTruth,
-    /// When the wall clock was set.
+    /// The times at which the wall clock was stepped.
     pub(super) steps: &'a [BootTime],
 }
 
-/// Judges one engine.
+/// The oracle of one engine.
 #[derive(Clone, Debug)]
 pub(super) struct Oracle<'p> {
     policies: &'p [Policy],
     tables: PolicyTables,
-    /// How late timers are.
+    /// The maximal delay of timers.
     lag: Duration,
-    /// The policy in force, by its number.
+    /// The number of the policy in force.
     policy: usize,
     sessions: Vec<CheckedSession>,
     logins: Vec<(BootTime, Login)>,
     now: BootTime,
     seq: u32,
-    /// Where the call begins that is judged.
+    /// The number of the call that is being checked.
     call: u32,
     cause: Cause,
-    /// How many sessions the call tells of.
+    /// The number of sessions that the call reports.
     told: usize,
-    /// The earliest that something must have come.
+    /// The earliest deadline of all requirements.
     next: BootTime,
-    /// The next call is the first one after a restart, and both are judged as one.
+    /// The next call is the first one after a restart, and is checked together with it.
     comes_up: bool,
 }
 
-/// A session, and what has to come next.
+/// A session and its next requirement.
 #[derive(Clone, Debug)]
 struct CheckedSession {
     history: History,
     required: Option<Requirement>,
-    /// The engine was told that it is gone; it has to say so.
+    /// The engine received the removal of the session, and has to announce its end.
     gone: bool,
-    /// This call is about it.
+    /// The current call concerns the session.
     touched: bool,
-    /// Another session has its id by now.
+    /// Another session has its id now.
     displaced: bool,
 }
 
-/// Something that has to come by a time.
+/// An action that has to be taken by a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Requirement {
     by: BootTime,
@@ -88,15 +89,15 @@ struct Requirement {
     what: &'static str,
 }
 
-/// Which call is judged.
+/// The reason for the call that is being checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
-    /// An event about the session with this stamp, or about any.
+    /// An event about the session with this stamp, or about any session.
     Event(EventKind),
     Timeout,
 }
 
-/// What kind of event, where that makes a difference.
+/// The kinds of events that the checks distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EventKind {
     BecameIdle(u64),
@@ -106,7 +107,7 @@ enum EventKind {
     Other,
 }
 
-/// A broken invariant, before it is known when.
+/// A violated invariant, before its time is known.
 struct Broken(Invariant, String);
 
 type Verdict = Result<(), Broken>;
@@ -135,13 +136,14 @@ impl<'p> Oracle<'p> {
         }
     }
 
-    /// What of this judge's knowledge is in a snapshot of the engine.
+    /// The histories, as far as a snapshot of the engine contains them.
     pub(super) fn histories(&self) -> Vec<History> {
         let known = self.sessions.iter().filter(|session| !session.gone);
         known.map(|session| session.history.clone()).collect()
     }
 
-    /// Another engine has come up with these histories in its records, under this policy.
+    /// Starts the oracle for an engine that was restored from records with these histories, under
+    /// this policy.
     pub(super) fn restored(&mut self, now: BootTime, policy: usize, histories: Vec<History>) {
         self.open_call(now, Cause::Event(EventKind::Other));
         self.policy = policy;
@@ -150,7 +152,7 @@ impl<'p> Oracle<'p> {
         for mut history in histories {
             let moment = self.moment();
             for kind in KINDS {
-                // An end under way took nothing back when other terms came.
+                // During an end, a change of limits withdraws no warning.
                 let changed = history.end().is_some_and(|end| {
                     self.changed_since(&history, kind, end.began) != LimitsChange::None
                 });
@@ -171,7 +173,7 @@ impl<'p> Oracle<'p> {
         self.forgets_what_held();
         self.judge_all_by(Continuity::Record);
         self.comes_up = true;
-        // Where nothing is decided, no warning stands.
+        // For an undecided session, no warning is in force.
         let moment = self.moment();
         for session in &mut self.sessions {
             let history = &mut session.history;
@@ -183,7 +185,8 @@ impl<'p> Oracle<'p> {
         }
     }
 
-    /// Time passes from now on; the engine has been awake since then.
+    /// Checks that no requirement is overdue when time passes until `to`; the engine runs since
+    /// `awake`.
     pub(super) fn passes(&self, to: BootTime, awake: BootTime) -> Result<(), Violation> {
         if self.next.max(awake.saturating_add(LATE)) >= to {
             return Ok(());
@@ -202,7 +205,7 @@ impl<'p> Oracle<'p> {
         })
     }
 
-    /// How many sessions the engine knows, and how many of them a limit holds for.
+    /// The number of sessions that the engine knows, and the number of those with a limit.
     pub(super) fn count(&self) -> (u32, u32) {
         let limited = self.sessions.iter().filter(|session| {
             session.history.is_open()
@@ -212,7 +215,7 @@ impl<'p> Oracle<'p> {
         (count(self.sessions.len()), count(limited.count()))
     }
 
-    /// The engine's timer is called.
+    /// Records a call of the engine by its timer.
     pub(super) fn timeout(&mut self, now: BootTime) {
         self.open_call(now, Cause::Timeout);
         for session in &mut self.sessions {
@@ -221,7 +224,7 @@ impl<'p> Oracle<'p> {
         self.time_passed();
     }
 
-    /// What the engine has said in this call.
+    /// Checks the actions that the engine returned in this call.
     pub(super) fn said(
         &mut self,
         actions: &[Action],
@@ -237,7 +240,7 @@ impl<'p> Oracle<'p> {
         self.settle(report).map_err(|why| self.violation(why))
     }
 
-    /// When the engine wants to be called, after this call.
+    /// Checks the deadline that the engine returned after this call.
     pub(super) fn armed(&self, deadline: Option<&Deadline>) -> Result<(), Violation> {
         let Some(deadline) = deadline else {
             return Ok(());
@@ -268,7 +271,8 @@ impl<'p> Oracle<'p> {
         }
     }
 
-    /// At most seven actions for each session, and one more for those that the call tells of.
+    /// Checks the number of actions: at most seven for each session, and one more for each session
+    /// that the call reports.
     fn bounded(&self, actions: &[Action]) -> Verdict {
         const EACH: usize = 7;
         if actions.len() > EACH * (self.sessions.len() + self.told) {
@@ -299,7 +303,7 @@ impl<'p> Oracle<'p> {
         }
     }
 
-    /// Whether this was in the call that is judged.
+    /// Whether this moment is in the call that is being checked.
     fn is_new(&self, moment: Moment) -> bool {
         moment.seq >= self.call
     }
@@ -317,7 +321,7 @@ impl<'p> Oracle<'p> {
         }
     }
 
-    /// What held when the call that is judged began.
+    /// The limits in force at the beginning of the call that is being checked.
     fn limits_before(&self, history: &History) -> Option<&RuleLimits> {
         let mut effective_limits = history.effective_limits.iter().rev();
         match effective_limits.find(|(moment, _)| !self.is_new(*moment))? {
@@ -335,7 +339,7 @@ impl<'p> Oracle<'p> {
     }
 }
 
-/// Never.
+/// The latest representable time, for requirements without a deadline.
 const FAR: BootTime = BootTime::from_micros(u64::MAX);
 
 fn said(action: &Action, why: &str) -> String {

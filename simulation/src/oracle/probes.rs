@@ -1,4 +1,4 @@
-//! Checks of probes: when they may be asked for, and what needs one.
+//! Checks of probes: whether each is allowed, and which deadlines require one.
 
 use session_timeout_policy::{LimitKind, UnknownIdle};
 
@@ -10,8 +10,8 @@ use crate::invariant::Invariant;
 use std::time::Duration;
 
 impl Oracle<'_> {
-    /// That there is a reading of this very moment, or nobody can have one and the policy does
-    /// without.
+    /// Checks that there is a reading of this moment, or that no reading is possible and the policy
+    /// does not need one.
     pub(super) fn on_fresh_reading(&self, history: &History, limits: &RuleLimits) -> Verdict {
         let last = history.probes.iter().rev().find_map(|look| look.came);
         let Some((_, outcome)) = last.filter(|(moment, _)| moment.at == self.now) else {
@@ -36,7 +36,7 @@ impl Oracle<'_> {
         };
         let held = history.hold();
         let held = held.is_some_and(|hold| hold.firm) && history.is_graphical();
-        // What is new is looked at first, for when it counts.
+        // A deadline that is new in this call is probed for before it is acted on.
         let new = self.news(history)
             || self.is_signalled_to_all()
             || self.came_between(history)
@@ -70,7 +70,7 @@ impl Oracle<'_> {
         let news = self.news(history) || self.is_signalled_to_all() || called;
         let (low, _) = history.idle_since();
         let near = |span| self.now.saturating_add(WHOLE) >= low.saturating_add(span);
-        // A first look that failed is made up for as soon as anything is told.
+        // A failed first probe is repeated at the next event.
         let told = self.cause != Cause::Timeout || self.settled_now(history).is_some();
         let unseen = history.baseline.is_none() && told;
         let again = match history.idle() {
@@ -91,8 +91,8 @@ impl Oracle<'_> {
         news || unseen || between || again || (near && !failed)
     }
 
-    /// Whether something has come due since the last reading failed: that is looked at in its own
-    /// time.
+    /// Whether a deadline has passed since the last probe failed; its probe is not delayed by the
+    /// pause.
     pub(super) fn comes_due(&self, history: &History) -> bool {
         let (Some(limits), IdleTime::Failed { at, .. }) = (self.limits(history), history.idle())
         else {
@@ -105,7 +105,7 @@ impl Oracle<'_> {
         })
     }
 
-    /// Whether there is another policy, or an inhibitor has changed.
+    /// Whether the policy or an inhibitor has changed.
     fn is_signalled_to_all(&self) -> bool {
         matches!(
             self.cause,
@@ -113,7 +113,7 @@ impl Oracle<'_> {
         )
     }
 
-    /// Whether there was something to look at after the reading was asked for that came in this
+    /// Whether there was a reason for another probe after the request whose reading came in this
     /// call.
     fn came_between(&self, history: &History) -> bool {
         let last = history.probes.last();
@@ -124,7 +124,7 @@ impl Oracle<'_> {
         new && asked.is_some_and(|asked| history.afresh.is_some_and(|at| at > asked))
     }
 
-    /// Whether something began in this call that has to be looked at first.
+    /// Whether a limit that began in this call requires a probe first.
     pub(super) fn news(&self, history: &History) -> bool {
         let mut moments = vec![history.first];
         moments.extend(history.restored);
@@ -134,7 +134,7 @@ impl Oracle<'_> {
     }
 }
 
-/// After how long without activity something is due.
+/// The idle times at which deadlines are due.
 fn spans(history: &History, limits: &RuleLimits) -> impl Iterator<Item = Duration> {
     let clock = limits.inactivity.iter();
     let limit = clock.flat_map(|clock| {

@@ -1,4 +1,5 @@
-//! Checks of sessions that logind has dropped: none is reported as gone that may still exist.
+//! Checks of sessions that logind has dropped: none may be reported as gone while it may still
+//! exist.
 
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use super::{EffectiveLimits, Oracle, Requirement, Verdict, broken};
 use crate::history::{History, Moment, Removal};
 use crate::invariant::Invariant;
 
-/// Without an answer in this time it is asked again, after a pause.
+/// The timeout of a verification; it is repeated after a pause.
 const ANSWER: Duration = Duration::from_secs(3);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 impl History {
-    /// Whether it matters if something of it is left, and somebody can tell.
+    /// Whether it is relevant and possible to verify that no process remains.
     pub(super) fn needs_verification(&self) -> bool {
         let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
         let limited = self.is_open() && matches!(self.effective(), EffectiveLimits::Limited(_));
@@ -92,7 +93,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// That what was just said of a session that logind has dropped is done something about.
+    /// Checks that the engine acted on a report in this call about a dropped session.
     pub(super) fn removal_is_followed(&self, history: &History) -> Verdict {
         if let Some(removal) = history.removal {
             let asked = removal.last.is_some();
@@ -114,12 +115,13 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    /// A daemon that comes up adopts what it keeps when it knows logind's sessions.
+    /// Whether the daemon knows logind's sessions after a restart, so that it adopts the logins it
+    /// keeps.
     fn is_up(&self, history: &History) -> bool {
         history.restored.is_some()
     }
 
-    /// What has to be asked next of what logind has dropped.
+    /// The next required verification of a dropped session.
     pub(super) fn must_verify(&self, removal: Removal) -> Requirement {
         let last = removal.last.unwrap_or(removal.since.at);
         let (due, what) = match removal.survived {

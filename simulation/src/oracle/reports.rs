@@ -1,4 +1,4 @@
-//! Checks of reports: limits that only report, and unknown idle time.
+//! Checks of reports: limits with the action `report`, and unknown idle time.
 
 use session_timeout_policy::{EndAction, Finding, LimitKind, UnknownIdle};
 
@@ -44,7 +44,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// Whether the limit can be passed once more since it was reported: for certain, or perhaps.
+    /// Whether the limit may be or must be passed again since it was reported.
     pub(super) fn passes_again(
         &self,
         history: &History,
@@ -57,13 +57,14 @@ impl Oracle<'_> {
             .last()
             .is_some_and(|(at, _)| *at > before);
         let renewed = history.counts_from() > before;
-        // A lock that was confirmed restarts the limits without a word.
+        // The confirmation of a repeated lock restarts the limits without an announcement.
         let locked_again = history.hold().is_some_and(|hold| hold.since > before.at);
         let (certain, perhaps) = match kind {
             LimitKind::Absolute => (extended, extended),
             LimitKind::Inactivity => history.activity_since(before),
         };
-        // Nothing was decided when a daemon came up, so that it did not know what was reported.
+        // The session was undecided after a restart, so the earlier report was unknown to the
+        // engine.
         let undecided = history
             .effective_limits
             .iter()
@@ -76,7 +77,7 @@ impl Oracle<'_> {
     }
 
     fn may_report_unknown(&self, history: &History) -> Verdict {
-        // `lock-after` counts from the last activity, too.
+        // `lock-after` counts from the last activity too.
         let stage_only = self
             .limits(history)
             .is_some_and(|limits| limits.inactivity.is_none());
@@ -92,7 +93,7 @@ impl Oracle<'_> {
         if history.idle_may_be_unknown().is_none() {
             return broken(Invariant::UnknownIdle, "the idle time is known");
         }
-        // A restarted daemon may report it again, and so may one under other limits.
+        // A restarted daemon may repeat the report, and so may one under other limits.
         let reported = history.unknown_was_reported();
         let since = history.effective_limits.last().map(|(moment, _)| *moment);
         let since = since.max(history.restored);

@@ -1,4 +1,4 @@
-//! Computes the next action that is due for a session, and by when.
+//! Computes the next action that a session requires, and its deadline.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::history::{FAILURES, History, IdleTime, PROBE_TIMEOUT, pause};
 use crate::invariant::Invariant;
 
 impl Oracle<'_> {
-    /// What comes first of all that has to come.
+    /// The earliest requirement of a session.
     pub(super) fn required(&self, history: &History) -> Option<Requirement> {
         if let Some(removal) = history.removal
             && (history.ended_for().is_some() || !history.is_open())
@@ -104,7 +104,7 @@ impl Oracle<'_> {
         Some((due, Invariant::WarnedInTime, "a warning"))
     }
 
-    /// What counts from the last activity waits for a reading.
+    /// Delays a requirement that counts from the last activity until there is a reading.
     fn after_a_probe(
         &self,
         history: &History,
@@ -113,12 +113,12 @@ impl Oracle<'_> {
         what: &'static str,
     ) -> Requirement {
         let probe = |at| self.due(at, Invariant::ProbeInTime, "a question for a reading");
-        // Under other terms there is another look.
+        // A change of limits causes another probe.
         let changed = history.effective_limits.last();
         let at = changed.map_or(at, |(moment, _)| at.max(moment.at));
         match history.idle() {
             IdleTime::Unasked => probe(at),
-            // One that was asked under other terms may be forgotten.
+            // A probe that was requested under other limits may have been dropped.
             IdleTime::Asked(asked) if history.is_asked_under_other_terms() => {
                 probe(at.max(asked.saturating_add(PROBE_TIMEOUT)))
             }
@@ -147,7 +147,8 @@ impl Oracle<'_> {
         }
     }
 
-    /// A limit that is not enforced is reported once, and looked at again after about its length.
+    /// The required report of a limit that is not enforced: once, and again after a probe that
+    /// follows after about the length of the limit.
     fn must_report_unknown(
         &self,
         history: &History,
@@ -155,7 +156,8 @@ impl Oracle<'_> {
         at: BootTime,
         length: Duration,
     ) -> Option<Requirement> {
-        // Where it was unknown under other terms, too, it may be said at the next look.
+        // If the idle time was unknown under the previous limits too, the report may follow the
+        // next probe.
         let changed = history.effective_limits.last().map(|(moment, _)| *moment);
         let looked_before =
             history.effective_limits.len() > 1 && changed > history.last_known_reading();

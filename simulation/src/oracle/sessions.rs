@@ -37,7 +37,7 @@ impl Oracle<'_> {
                     || before.class != facts.class
                     || before.terminal != history.facts.terminal;
                 if changed && !counts {
-                    // Nobody waits for a look any more.
+                    // The pending probe has no effect any more.
                     history.drops_probe();
                 }
             }
@@ -145,7 +145,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// Of the sessions with one id the newest has it.
+    /// Marks sessions whose id is now used by a newer session.
     pub(super) fn find_displaced(&mut self) {
         let all: Vec<SessionKey> = self
             .sessions
@@ -165,7 +165,7 @@ impl Oracle<'_> {
         }
     }
 
-    /// logind has a session for what the daemon is to keep.
+    /// Whether logind has a session for this login, which the daemon is to keep.
     fn is_in_logind(&self, facts: &SessionFacts) -> bool {
         facts.keeper != Keeper::Logind
             && self.sessions.iter().any(|session| {
@@ -177,7 +177,7 @@ impl Oracle<'_> {
             })
     }
 
-    /// What the daemon has kept until now is logind's from here on. Says since when it is there.
+    /// Replaces a login that the daemon kept by logind's session. Returns the start of the login.
     fn takes_over(&mut self, facts: &SessionFacts) -> Option<BootTime> {
         let dropped = Keeper::Daemon(NoSession::Dropped);
         let kept = self.sessions.iter_mut().find(|session| {
@@ -191,7 +191,7 @@ impl Oracle<'_> {
         Some(kept.history.facts.started)
     }
 
-    /// Another session has this id from here on.
+    /// Marks the session that has this id as displaced by another.
     fn is_displaced(&mut self, id: &str) {
         let now = self.moment();
         let there = self.sessions.iter_mut();
@@ -204,7 +204,7 @@ impl Oracle<'_> {
 }
 
 impl CheckedSession {
-    /// The session is gone from logind, or from the daemon that kept it.
+    /// Records that logind, or the daemon that kept the session, has dropped it.
     fn is_dropped(&mut self, now: super::Moment) {
         if self.history.removal.is_some() {
             return;
