@@ -3,8 +3,8 @@
 //!
 //! An agent runs as the user and is not trusted: it is identified by its unique name on the bus,
 //! which cannot be forged, speaks only for sessions of its own user, and can only report input
-//! there. If an agent is gone or does not answer in time, the next idle source is used. All messages
-//! use the public connection, which ends of sessions do not depend on.
+//! there. If an agent is gone or does not answer in time, the next idle source is used. All
+//! messages use the public connection, which ends of sessions do not depend on.
 
 mod answer;
 mod name_watch;

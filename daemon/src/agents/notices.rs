@@ -1,4 +1,5 @@
-//! The notices that a desktop's agent shows to its user: the current warning of each limit, or the end.
+//! The notices that a desktop's agent shows to its user: the current warning of each limit, or the
+//! end.
 //!
 //! An agent is sent the differences from the notices that it was sent last, so there is no queue: a
 //! slow agent misses notices that have been withdrawn meanwhile.

@@ -1,8 +1,8 @@
 //! Calls of agents that have no reply yet.
 //!
 //! A bus limits the pending replies of a peer (`max_replies_per_connection`, 128), and a call stays
-//! pending until its reply or until the agent leaves. So each agent has one pending call at most, the
-//! agents of each user few, and concurrent callers with the same query share the reply.
+//! pending until its reply or until the agent leaves. So each agent has one pending call at most,
+//! the agents of each user few, and concurrent callers with the same query share the reply.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -24,8 +24,8 @@ pub(super) struct Query {
 }
 
 impl Agents {
-    /// Queries the session's agent, and has it call back after this time without input. `None`: there
-    /// is no agent, or it does not know or did not answer in time.
+    /// Queries the session's agent, and has it call back after this time without input. `None`:
+    /// there is no agent, or it does not know or did not answer in time.
     ///
     /// # Errors
     /// The agent did not answer in time, for the first time since its last answer.

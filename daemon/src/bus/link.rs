@@ -15,8 +15,8 @@ use super::{CALL_TIMEOUT, MESSAGE_MAX_BYTES, REPLY_MAX_BYTES, socket, timed_out,
 /// Number of consecutive calls without a reply after which the connection is replaced.
 const STALLS_MAX: u32 = 3;
 
-/// Maximum number of concurrent calls; others queue. The reference bus allows 128 pending replies for
-/// each peer (`max_replies_per_connection`), and refuses more.
+/// Maximum number of concurrent calls; others queue. The reference bus allows 128 pending replies
+/// for each peer (`max_replies_per_connection`), and refuses more.
 const MAX_CONCURRENT: usize = 64;
 
 /// The destination of a call.
@@ -100,8 +100,8 @@ impl Link {
         answer.unwrap_or_else(|_elapsed| Err(timed_out()))
     }
 
-    /// Waits until `STALLS_MAX` consecutive calls had no reply. A new connection has no pending replies
-    /// on the bus.
+    /// Waits until `STALLS_MAX` consecutive calls had no reply. A new connection has no pending
+    /// replies on the bus.
     pub(crate) async fn given_up(&self) {
         self.stalls.enough.notified().await;
     }

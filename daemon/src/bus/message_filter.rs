@@ -2,9 +2,9 @@
 //! senders other than the bus and logind.
 //!
 //! A message may be 32 MiB long (`max_message_size` of the system bus), and is in memory before
-//! it is parsed; no message that the daemon uses is nearly as long. Every peer may send signals here,
-//! and the bus queues them without limiting the sender, so that replies behind them are late. Dropping
-//! a signal takes less time than the bus takes to deliver one.
+//! it is parsed; no message that the daemon uses is nearly as long. Every peer may send signals
+//! here, and the bus queues them without limiting the sender, so that replies behind them are late.
+//! Dropping a signal takes less time than the bus takes to deliver one.
 
 use std::cmp;
 use std::ops::Range;
@@ -216,8 +216,8 @@ impl Progress {
     }
 }
 
-/// The sender of the message that starts with these bytes. The bus removes fields that are not in the
-/// specification, and all others have one of these types.
+/// The sender of the message that starts with these bytes. The bus removes fields that are not in
+/// the specification, and all others have one of these types.
 fn sender(message: &[u8]) -> Option<&[u8]> {
     message.get(sender_at(message)?)
 }

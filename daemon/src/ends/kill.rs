@@ -43,7 +43,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SearchRange {
     /// The descendants of the leader while it runs. If it exited within the grace, processes in its
-    /// audit session may have been detached deliberately, and are not killed.
+    /// audit session may have been detached, and are not killed.
     Descendants,
     /// The descendants of the leader, or after its exit, all processes in its audit session.
     All,

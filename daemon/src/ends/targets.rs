@@ -116,7 +116,8 @@ impl Targets {
     /// Records the result of the query: the control groups of the session's desktop, or `None` if
     /// the user's manager did not answer.
     pub(super) fn end_query(&self, session: &SessionKey, groups: Option<BTreeSet<String>>) {
-        // A session that was forgotten meanwhile stays so, and a desktop that was left alone as well.
+        // A session that was forgotten meanwhile stays so, and a desktop that was left alone as
+        // well.
         if let Some(one) = self.lock().get_mut(session)
             && matches!(one.desktop, Desktop::Queried)
         {

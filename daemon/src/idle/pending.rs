@@ -46,8 +46,8 @@ struct State {
 }
 
 impl PendingProbes {
-    /// Registers a request. The caller runs the returned probe; `None`: a probe of the session is in
-    /// progress, and is repeated for this request.
+    /// Registers a request. The caller runs the returned probe; `None`: a probe of the session is
+    /// in progress, and is repeated for this request.
     pub(super) fn begin(&self, request: ProbeRequest) -> (Option<PendingProbe>, ProbeDone) {
         let key = request.session.key.clone();
         let mut all = self.all();

@@ -54,8 +54,8 @@ impl Prober {
         }
     }
 
-    /// Starts a probe of a session; its result is sent as an input. If a probe of this session is in
-    /// progress, it is repeated.
+    /// Starts a probe of a session; its result is sent as an input. If a probe of this session is
+    /// in progress, it is repeated.
     pub(crate) fn start(&self, request: ProbeRequest) -> ProbeDone {
         let user = request.session.uid;
         let (probe, done) = self.pending.begin(request);
@@ -141,7 +141,8 @@ impl Prober {
         }
     }
 
-    /// Reads `/proc` and the terminals on another thread: a session may have thousands of processes.
+    /// Reads `/proc` and the terminals on another thread: a session may have thousands of
+    /// processes.
     async fn read(
         &self,
         request: ProbeRequest,

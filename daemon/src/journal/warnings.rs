@@ -104,9 +104,10 @@ impl Journal {
 }
 
 impl WarningEntry {
-    /// Writes the journal entry for this result. If nobody received the warning, the first entry for
-    /// a limit of a session has priority warning, and those of its other leads do not: a session
-    /// without a terminal, such as a file transfer, has several leads and nobody to read them.
+    /// Writes the journal entry for this result. If nobody received the warning, the first entry
+    /// for a limit of a session has priority warning, and those of its other leads do not: a
+    /// session without a terminal, such as a file transfer, has several leads and nobody to read
+    /// them.
     pub(crate) fn told(self, reached: Delivery, unwarned: &Unwarned) {
         let (user, id) = &self.whom;
         let (level, message, auth) = if reached.anybody() {

@@ -32,7 +32,7 @@ pub(crate) enum EventKind {
     AgentSilent,
     /// A session is ended because of a limit.
     End,
-    /// logind refused a request to end a session, or did not reply.
+    /// A request to end a session failed, or processes of the session remain after it.
     EndFailed,
     /// The absolute limit of a session was put off.
     Extended,
@@ -234,8 +234,8 @@ struct Backlog {
 /// A message to the thread.
 enum Message {
     Write(Entry),
-    /// The last message. The channel does not close by itself: a sender may outlive the driver, since
-    /// a connection to the bus and the objects served on it hold each other.
+    /// The last message. The channel does not close by itself: a sender may outlive the driver,
+    /// since a connection to the bus and the objects served on it hold each other.
     Finish,
 }
 

@@ -59,7 +59,7 @@ impl LastSession {
         }
     }
 
-    /// The record for an agent; empty if the record is too old.
+    /// The record for an agent, by key.
     fn dict(&self, now: WallTime) -> Dict {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let cause = match self.cause {

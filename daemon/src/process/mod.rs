@@ -79,8 +79,8 @@ impl Process {
 /// The process and all its descendants; empty if it does not run. Some thirty microseconds for each
 /// of them, however many others there are.
 ///
-/// The kernel may leave out a child while another one exits (`get_children_pid()`), so a caller that
-/// needs them all reads again, or takes a [`Snapshot`].
+/// The kernel may leave out a child while another one exits (`get_children_pid()`), so a caller
+/// that needs them all reads again, or takes a [`Snapshot`].
 pub(crate) fn tree(top: Process) -> BTreeSet<Process> {
     if !*LISTS_CHILDREN {
         return Snapshot::take().tree(top);

@@ -1,8 +1,8 @@
 //! The state file in `/run`, which survives a restart of the daemon.
 //!
 //! It is a cache. logind's list decides which sessions exist; the file only records the progress of
-//! each, so that a restart moves no deadline and repeats no warning. An invalid file is renamed,
-//! this is logged, and the state is read from logind alone.
+//! each, so that a restart moves no deadline and repeats no warning. An invalid file is logged
+//! and ignored, and the state is read from logind alone.
 
 mod activity;
 mod shape;

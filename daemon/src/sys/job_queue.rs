@@ -1,4 +1,5 @@
-//! A queue of jobs with concurrency limits, in all and by user. Queued jobs have no task of their own.
+//! A queue of jobs with concurrency limits, in all and by user. Queued jobs have no task of their
+//! own.
 //!
 //! Users with queued jobs take turns, so thousands of sessions of one user delay only that user's.
 

@@ -1,10 +1,10 @@
 //! Finds the terminals of a login: those of the leader's descendants, and those of other processes
 //! in the session's control group.
 //!
-//! The control group alone is not sufficient. A server of tmux or screen stays in the group in which
-//! it was started, together with its terminals, and a user types into those from another session.
-//! Such a server is not a descendant of the leader. Conversely, `systemd-run --user --scope` moves a
-//! shell out of the group, and it still belongs to the login.
+//! The control group alone is not sufficient. A server of tmux or screen stays in the group in
+//! which it was started, together with its terminals, and a user types into those from another
+//! session. Such a server is not a descendant of the leader. Conversely, `systemd-run --user
+//! --scope` moves a shell out of the group, and it still belongs to the login.
 //!
 //! A connection without a terminal may have started such a server as well (that of a remote
 //! editor). Then the server's terminals are the only ones of the login.
