@@ -1,4 +1,4 @@
-//! Everything that can reach the driver.
+//! The inputs of the driver, from all parts of the daemon.
 
 use session_timeout_policy::{BootTime, Event, Pid, SessionFacts, SessionKey, Uid};
 use session_timeout_protocol::{Closed, FrameError, Opened};

@@ -8,7 +8,7 @@
 //! `require`. The module decides nothing: the daemon does.
 //!
 //! On a separate line with `backstop=TIME` it sets a time after which PID 1 ends the session, even
-//! if the daemon does not run ([`backstop`]).
+//! if the daemon does not run (module `backstop`).
 //!
 //! A lost report has little effect, since logind also reports every session to the daemon.
 

@@ -1,4 +1,4 @@
-//! What comes of each input.
+//! Handles each input of the driver.
 
 use session_timeout_policy::{
     Action, BootTime, Event, Keeper, Login, Pid, SessionFacts, SessionKey, View,

@@ -1,7 +1,7 @@
-//! The loop: what comes in goes to the engine, and what the engine says is done.
+//! The driver: the loop that passes inputs to the engine and has the engine's actions executed.
 //!
-//! Nothing in here waits for anything but the next input. What may take time is done by a task of
-//! its own, and its outcome is another input.
+//! It waits only for the next input or deadline. Work that may take time runs in tasks, and the
+//! result of each is another input.
 
 mod deferred;
 mod inputs;

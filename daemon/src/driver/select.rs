@@ -1,4 +1,4 @@
-//! What the driver waits for.
+//! The events that the driver waits for: inputs, its timer, and the writing of its state.
 
 use std::io;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What goes into the journal and the authentication log, in words and fields.
+//! The entries of the journal and the authentication log: their messages and fields.
 
 mod agents;
 mod daemon;
