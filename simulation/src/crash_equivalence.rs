@@ -1,5 +1,5 @@
-//! Compares a scenario without faults with the same scenario with crashes of the daemon: all sessions
-//! have to end as before.
+//! Compares a scenario without faults with the same scenario with crashes of the daemon: all
+//! sessions have to end at the same times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use super::invariant::{Invariant, Violation};
 use super::plan::{Agent, Habits, InputSource, Op, OpKind, Plan, SavedState};
 use super::report::Report;
 
-/// How far an end for the absolute limit may move.
+/// The tolerance for an end at the absolute limit.
 const ABSOLUTE: Duration = Duration::from_secs(1);
-/// The same for inactivity: a daemon that has just started watches no terminal of a session that
-/// was warned before, and finds its input only by the kernel's stamp, to the window of 8 s.
+/// The tolerance for an end at the inactivity limit: after a restart, the daemon does not watch the
+/// terminals of a session that was warned before, and learns of its input only from the kernel's
+/// stamp, which is accurate to the window of 8 s.
 const INACTIVITY: Duration = Duration::from_secs(9);
-/// The crashes, as parts of the scenario.
+/// The times of the crashes, as parts of the scenario.
 const CRASHES: [u64; 5] = [3, 7, 11, 12, 15];
 const PARTS: u64 = 17;
 
-/// Tells the scenario with and without crashes.
+/// Runs the scenario with and without crashes.
 ///
-/// # Errors
-/// An end moved, or there is none any more.
+/// # Errors An end moved or is missing.
 pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation> {
     let plan = &simplified(plan);
     let calm = first_ends(plan, report)?;
@@ -51,10 +51,10 @@ pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation>
     Ok(())
 }
 
-/// Removes events by which a small delay becomes a large one, which is not an error of the daemon:
-/// users who react to warnings and locks do so at another time if these come at another time; a
-/// terminal that is closed takes along input that no probe has found; and if a session has no
-/// source of idle time, only input during a warning is known.
+/// Removes events that turn a small delay into a large one without an error of the daemon: users
+/// who react to warnings and locks do so at another time if these come at another time; when a
+/// terminal is closed, input on it that no probe has found is lost; and if a session has no source
+/// of idle time, only input during a warning is known.
 fn simplified(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
     plan.ops.retain(|op| match &op.kind {
@@ -73,10 +73,10 @@ fn simplified(plan: &Plan) -> Plan {
     plan
 }
 
-/// Whether the last input is known only as "before this probe", as with an agent that only reports
-/// the absence of input: each probe that finds input dates it, and restarts the agent's timer. A
-/// crash adds probes, so that the date is later or earlier, and the end with it. The oracle, which
-/// knows the input itself, still finds ends that come too early or too late in both runs.
+/// Whether the time of the last input is known only as "before this probe", as with an agent that
+/// only reports the absence of input: each probe that finds input sets the time, and restarts the
+/// agent's timer. A crash adds probes, which move that time and therefore the end. The oracle,
+/// which knows the actual input, still finds ends that are too early or too late in both runs.
 fn is_dated_by_probes(plan: &Plan, session: &SessionKey) -> bool {
     plan.ops.iter().any(|op| match &op.kind {
         OpKind::LogsIn(person) => {
@@ -97,7 +97,7 @@ fn with_crashes(plan: &Plan) -> Plan {
     twin
 }
 
-/// When each session was asked to end for the first time.
+/// The time of the first request to end, for each session.
 fn first_ends(
     plan: &Plan,
     report: &mut Report,

@@ -4,75 +4,78 @@ use std::fmt;
 
 use session_timeout_policy::BootTime;
 
-/// A invariant of the engine. Two failures are of one kind when they violate the same invariant.
+/// An invariant of the engine. Two failures are of the same kind if they violate the same
+/// invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Invariant {
-    /// An action is about a session that is there, and no other that had its id.
+    /// An action concerns a session that exists, not an earlier one with the same id.
     KnownSession,
-    /// A session that no limit holds for gets nothing.
+    /// A session without limits causes no actions.
     ExemptQuiet,
-    /// A session begins once, as soon as it is decided what holds for it.
+    /// A session is announced once, as soon as its limits are decided.
     BeginsOnce,
-    /// Each session that is gone is said to be, once and with the right reason.
+    /// The end of each session is announced once, with the right reason.
     Leaves,
-    /// No session is said to be gone of which something may be left.
+    /// No session is announced as gone while a process of it may remain.
     Gone,
-    /// What a user changes about a session puts off no end.
+    /// A change of properties by the user postpones no end.
     PutOff,
     /// No limit acts before it has passed.
     NeverEarly,
-    /// An end comes in time.
+    /// No limit acts late.
     NeverLate,
-    /// No session ends without the shortest warning, given at least that long before.
+    /// No session ends unless the shortest warning was given at least its lead before.
     Warned,
-    /// Each lead is warned of once, in its time; one warning stands for all that have come.
+    /// Each lead has one warning, at its time; one warning covers all leads that are due.
     Leads,
-    /// A warning comes in time.
+    /// No warning is late.
     WarnedInTime,
-    /// A warning names the end, and the session does not end before what was named.
+    /// A warning announces the end, and the session does not end before that time.
     NamedEnd,
-    /// A warning of what will not happen is withdrawn, and no other is.
+    /// A warning is withdrawn if and only if its end will not happen.
     Withdrawn,
-    /// What counts from the last activity is only done on a fresh reading.
+    /// An action that counts from the last activity requires a probe at the same moment.
     FreshReading,
-    /// A reading is only asked for with a reason, and one at a time.
+    /// A probe is requested only for a reason, and one at a time.
     ProbeReason,
-    /// A reading is asked for when one is needed, and again when none came.
+    /// A probe is requested when it is needed, and repeated if it fails.
     ProbeInTime,
-    /// An idle time that nobody knows is reported once, and its limit is not enforced.
+    /// An unknown idle time is reported once, and its limit is not enforced.
     UnknownIdle,
-    /// The policy asks for another action than this.
+    /// The action is the one that the policy requires.
     RightAction,
-    /// A limit that is only reported is so once per passing, and in time.
+    /// A limit with the action `report` is reported once per passing, and in time.
     Reported,
-    /// An end goes from stage to stage in its time, is never given up, and is repeated with pauses.
+    /// The stages of an end follow each other in time; an end is never given up, and its requests
+    /// are repeated after pauses.
     EndStages,
-    /// A session that is held is not ended, and is asked to lock again at its limit.
+    /// A session that is held is not ended, and a lock is requested again at its limit.
     Held,
-    /// `lock-after` locks once, in time and only where there is something to lock.
+    /// `lock-after` locks once, in time, and only if the session has a screen.
     LockAfter,
-    /// What was done or locked is said.
+    /// A completed end or lock is announced.
     Confirmed,
-    /// Extensions are granted as the policy says, and are never beyond what any session lasts.
+    /// Extensions are granted as the policy says, and never beyond the maximum duration of a
+    /// session.
     Extensions,
-    /// Groups are asked for where they decide, and nothing is done before.
+    /// Groups are requested if limits depend on them, and nothing else happens before the reply.
     Groups,
-    /// Nothing is armed where nothing is due, and no deadline is in the past.
+    /// There is a deadline only if an action is due, and it is not in the past.
     Armed,
-    /// There are never more actions than there can be reasons for.
+    /// The number of actions is bounded.
     Bounded,
-    /// A call that comes too early changes nothing.
+    /// A call before the deadline has no effect.
     Spurious,
-    /// With a crash, sessions end as they would have without.
+    /// Sessions end at the same times with and without a crash.
     CrashProof,
-    /// The same calls give the same answers.
+    /// The same calls give the same results.
     Deterministic,
     /// The revision changes whenever the records do.
     Revision,
 }
 
 impl Invariant {
-    /// The invariant in words.
+    /// The invariant as a sentence.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
@@ -117,14 +120,14 @@ impl fmt::Display for Invariant {
     }
 }
 
-/// A invariant that was not kept.
+/// A violation of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which.
+    /// The invariant.
     pub invariant: Invariant,
-    /// When that showed.
+    /// When the violation was found.
     pub at: BootTime,
-    /// What was seen, and what should have been.
+    /// The observed and the expected behaviour.
     pub seen: String,
 }
 

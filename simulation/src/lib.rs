@@ -32,20 +32,20 @@ use plan::Plan;
 /// A scenario that violated an invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The seed it was drawn from.
+    /// The seed that generated it.
     pub seed: u64,
-    /// What was promised, and what was seen.
+    /// The invariant, and the observed behaviour.
     pub violation: Violation,
-    /// The shortest scenario that was found to break it, as [`replay`] takes it; what the engine was
-    /// told and said is in its comments.
+    /// The shortest scenario that was found to violate it, in the form for [`replay`]; its comments
+    /// contain the events and the actions of the engine.
     pub scenario: String,
 }
 
-/// Plays the scenario of a seed, and adds what there was to the report.
+/// Runs the scenario of a seed, and adds its statistics to the report.
 ///
 /// # Errors
 ///
-/// Where a invariant is broken, with the scenario made as short as may be.
+/// An invariant was violated; the scenario in the error is shortened.
 pub fn simulate(seed: u64, report: &mut Report) -> Result<(), Box<Failure>> {
     let plan = generate::plan(seed);
     report.seeds += 1;
@@ -61,11 +61,12 @@ pub fn simulate(seed: u64, report: &mut Report) -> Result<(), Box<Failure>> {
     }))
 }
 
-/// Replays a scenario from its text, and compares a scenario without faults with one that has crashes.
+/// Replays a scenario from its text; a scenario without faults is also compared with one that has
+/// crashes.
 ///
 /// # Errors
 ///
-/// Where the text is no scenario.
+/// The text is not a scenario.
 pub fn replay(scenario: &str) -> Result<Result<(), Violation>, TextError> {
     let plan = text::parse(scenario)?;
     let report = &mut Report::default();
@@ -87,7 +88,7 @@ fn run(seed: u64, plan: &Plan, report: &mut Report) -> Result<(), Violation> {
     }
 }
 
-/// A detailed check takes long, so only one scenario in this many gets it.
+/// Detailed checks are slow, so only one scenario in this many has them.
 fn check_level(seed: u64) -> CheckLevel {
     if seed.is_multiple_of(64) {
         CheckLevel::Close
@@ -100,7 +101,7 @@ fn play(plan: &Plan, report: &mut Report, check_level: CheckLevel) -> Result<(),
     Driver::new(plan, report).with_checks(check_level).play()
 }
 
-/// The scenario, with the last of what was told and said in it as comments.
+/// The text of the scenario, with the last events and actions as comments.
 fn written(plan: &Plan) -> String {
     const LINES: usize = 150;
     let mut report = Report::default();

@@ -1,4 +1,4 @@
-//! The plan of a scenario: everything random is drawn before the scenario starts, so that it can be
+//! The plan of a scenario: all random choices are made before it starts, so that it can be
 //! replayed, written as text and shortened.
 
 use std::time::Duration;
@@ -8,35 +8,35 @@ use session_timeout_policy::{BootTime, Policy, SessionClass, SessionType, Uid};
 /// One scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// When it is over.
+    /// The time of its end.
     pub(super) until: BootTime,
-    /// How late the timers of the daemon and the answers to its questions always are.
+    /// The delay of the daemon's timers and of the replies to its requests.
     pub(super) lag: Duration,
-    /// The policies that are in force one after another; the first one from the start.
+    /// The policies of the scenario; the first one is in force from the start.
     pub(super) policies: Vec<Policy>,
-    /// What happens, in its order.
+    /// The events, in order of time.
     pub(super) ops: Vec<Op>,
 }
 
-/// Something that happens.
+/// One event and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Op {
     pub(super) at: BootTime,
     pub(super) kind: OpKind,
 }
 
-/// Which login of a scenario it is about, by its number.
+/// The number of a login in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LoginId(pub(super) u16);
 
-/// The events of a scenario. The effect of a fault is in `world/`; all faults end by themselves.
+/// The kinds of events. The effect of a fault is in `world/`; every fault ends by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum OpKind {
-    /// The agent in the session's desktop ends, or is started again.
+    /// The agent in the session's desktop stops or starts.
     Agent(LoginId, Presence),
-    /// The user asks for more time.
+    /// The user requests an extension.
     RequestsExtension(LoginId),
-    /// The daemon gets no processor for this time; the rest of the machine does.
+    /// The daemon gets no processor time for this duration; the rest of the machine does.
     Busy(Duration),
     /// The user changes a property of the session in logind.
     Changes(LoginId, PropertyChange),
@@ -44,55 +44,55 @@ pub(super) enum OpKind {
     Closes(LoginId, TerminalIndex),
     /// The daemon crashes, and is started again after this time.
     Crashes(Duration, SavedState),
-    /// logind drops the session, and its leader lives on.
+    /// logind drops the session, and its leader continues to run.
     Drops(LoginId),
     /// Requests to logind to end, hang up or lock a session fail for this time.
     EndsFail(Duration),
-    /// The leader leaves the scope: when that is ended, logind drops the session.
+    /// The leader leaves the scope: when the scope is ended, logind drops the session.
     Escapes(LoginId),
-    /// The question for the groups of a user has no reply, or a faulty one, for this time.
+    /// The request for the groups of a user has no reply, or an error, for this time.
     Groups(CallFault, Duration),
     /// The user takes or releases an inhibitor lock on `idle`.
     Inhibits(LoginId, Inhibitor),
-    /// From here on nothing reaches the state file that [`SavedState::Kept`] speaks of.
+    /// From now on the state file is not updated; see [`SavedState::Kept`].
     Keeps,
-    /// The daemon looks at everything that logind has.
+    /// The daemon lists all sessions of logind.
     Lists,
     /// The user locks the screen.
     Locks(LoginId),
-    /// logind is restarted and is away for this time. It forgets hints.
+    /// logind restarts and is unavailable for this time. It loses its hints.
     Logind(Duration),
-    /// Somebody logs in.
+    /// A user logs in.
     LogsIn(Box<Person>),
     /// The user logs out.
     LogsOut(LoginId, Leftovers),
-    /// The daemon is given a reading that it did not ask for.
+    /// The daemon receives a reading that it did not request.
     Looks(LoginId),
-    /// One more terminal is opened in the session.
+    /// Another terminal is opened in the session.
     Opens(LoginId),
     /// A program writes to a terminal.
     Prints(LoginId, TerminalIndex, Pattern),
     /// Probes fail, or are late, for this time.
     Probes(CallFault, Duration),
-    /// The home directory is there: a session of class `user-incomplete` becomes one of a user.
+    /// The home directory is available: the class changes from `user-incomplete` to `user`.
     Ready(LoginId),
-    /// The administrator puts the policy with this number in force.
+    /// The administrator loads the policy with this number.
     Reloads(usize),
     /// Signals of logind and PAM are lost, late or doubled for this time.
     Signals(SignalFault, Duration),
-    /// The wall clock is set.
+    /// The wall clock is stepped.
     Steps(Step),
-    /// The daemon is told something about a session of this id that is not the one there is.
+    /// The daemon receives an event about another session with the same id.
     Strays(LoginId, StaleEvent),
-    /// The machine sleeps.
+    /// The machine is suspended.
     Suspends(Duration),
     /// The user types, on a terminal or on the desktop.
     Types(LoginId, TerminalIndex, Pattern),
     /// The user unlocks the screen, if it is locked.
     Unlocks(LoginId),
-    /// The question what remains of a session has no reply, or a faulty one, for this time.
+    /// The verification of a dropped session has no reply, or an error, for this time.
     Verifies(CallFault, Duration),
-    /// Input is not noticed, though a warning stands.
+    /// Input is not noticed for this time, even if a warning is in force.
     Unwatched(Duration),
 }
 
@@ -103,47 +103,47 @@ pub(super) enum PropertyChange {
     Type(SessionType),
 }
 
-/// Which terminal of a session, in the order they were opened. A desktop is the first.
+/// A terminal of a session, in the order in which they were opened. A desktop is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TerminalIndex(pub(super) usize);
 
-/// Something periodic.
+/// Periodic activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
     pub(super) every: Duration,
     pub(super) lasts: Duration,
 }
 
-/// What a restarted daemon finds of its state file.
+/// The content of the state file after a restart of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SavedState {
-    /// All of it.
+    /// The current state.
     Fresh,
-    /// What there was at the last [`OpKind::Keeps`].
+    /// The state at the last [`OpKind::Keeps`].
     Kept,
-    /// Nothing.
+    /// None.
     Lost,
 }
 
-/// How a question fails.
+/// How a request fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallFault {
-    /// There is an error at once.
+    /// An error at once.
     Fails,
-    /// There is never an answer.
+    /// No reply.
     Hangs,
-    /// The answer takes so long.
+    /// A reply after this time.
     Late(Duration),
 }
 
 /// How signals are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SignalFault {
-    /// Everything comes twice.
+    /// Each signal arrives twice.
     Doubled,
     /// Every second signal is late by this time, and so arrives after later ones.
     Late(Duration),
-    /// Nothing comes. When that is over, the daemon looks at everything that logind has.
+    /// No signal arrives. After that, the daemon lists all sessions of logind.
     Lost,
 }
 
@@ -153,11 +153,11 @@ pub(super) enum Inhibitor {
     Taken,
 }
 
-/// What a logout leaves running.
+/// The processes that remain after a logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leftovers {
     Nothing,
-    /// Something that runs on, so that logind keeps the session.
+    /// A process that continues to run, so that logind keeps the session.
     Tmux,
 }
 
@@ -180,11 +180,11 @@ pub(super) enum StaleEvent {
     Unlocked,
 }
 
-/// Who logs in, in what kind of session, and what that session does when it is told to end.
+/// A login: the user, the kind of session, and how it reacts to requests to end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) who: LoginId,
-    /// logind's id. If another session has it, that one is gone.
+    /// The id in logind. A session that had the same id is gone.
     pub(super) id: String,
     pub(super) user: String,
     pub(super) uid: Uid,
@@ -207,19 +207,19 @@ pub(super) struct Person {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LogindSession {
     Always,
-    /// Not before this time after the login; the daemon keeps it until then.
+    /// logind creates the session this long after the login; the daemon keeps the login until then.
     Late(Duration),
     Never,
 }
 
-/// What PAM says of a login.
+/// Whether and when PAM reports a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pam {
-    /// Nothing: the module is not there.
+    /// Never: the module is not installed.
     Silent,
-    /// It is told before logind tells.
+    /// Before logind.
     First,
-    /// It is told this long after logind, and only PAM knows the service and the host.
+    /// This long after logind; only PAM knows the service and the host.
     Second(Duration),
 }
 
@@ -228,22 +228,22 @@ pub(super) enum Pam {
 pub(super) enum InputSource {
     /// This many terminals, opened with the session.
     Terminals(usize),
-    /// One terminal, which logind looks at, too.
+    /// One terminal, whose idle time logind reports too.
     Console,
-    /// The desktop reports when there was no input for this time.
+    /// The desktop sets the hint after this time without input.
     Hint(Duration),
-    /// There is an agent in the desktop; the desktop may report after this time, too.
+    /// There is an agent in the desktop; the desktop may set the hint after this time, too.
     Agent(Agent, Option<Duration>),
     /// None: a connection without a terminal, or a desktop that does not report.
     Nobody,
 }
 
-/// What an agent can find out.
+/// The idle time that an agent can report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Agent {
-    /// How long there was no input, at any time.
+    /// The time without input, on request.
     Asked,
-    /// Only that there was none for as long as it was to watch for.
+    /// Only that there was no input for the requested watch time.
     Called,
 }
 
@@ -257,51 +257,54 @@ pub(super) enum Presence {
 /// The result of a request to lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Screen {
-    /// There is none.
+    /// The session has no screen.
     Missing,
-    /// Nothing comes of it.
+    /// The session does not lock.
     Stubborn,
-    /// It is locked after so long, and the desktop says so.
+    /// The session locks after this time, and the desktop reports that.
     Locks(Duration),
-    /// The same, and no reading tells whether it is locked.
+    /// The same, but no probe shows whether it is locked.
     LocksMutely(Duration),
 }
 
 /// The result of a request to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
-    /// How long after being asked the session is gone; `None`: it stays.
+    /// The time from the request to the end of the session; `None` if it does not end.
     pub(super) exits: Option<Duration>,
-    /// How long after being killed it is gone.
+    /// The time from the kill to the end of the session.
     pub(super) dies: Duration,
-    /// How long after being hung up its user is logged out; `None`: never.
+    /// The time from the hang-up to the logout; `None` if there is none.
     pub(super) hangs_up: Option<Duration>,
-    /// What is left after a hang-up.
+    /// The processes that remain after a hang-up.
     pub(super) leftovers: Leftovers,
-    /// How often what has left the scope outlives being ended.
+    /// The number of times that processes outside of the scope survive an end.
     pub(super) survives: u32,
 }
 
-/// What the user does about what the daemon says.
+/// How the user reacts to warnings and locks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Habits {
-    /// How long after a warning for lack of input there is some, and how often at most.
+    /// The time from a warning of the inactivity limit to input, and the maximal number of
+    /// reactions.
     pub(super) heeds: Option<(Duration, u32)>,
-    /// How long after a warning of the absolute limit more time is asked for, and how often.
+    /// The time from a warning of the absolute limit to a request for an extension, and the number
+    /// of requests.
     pub(super) asks: Option<(Duration, u32)>,
-    /// How long after the screen was locked it is unlocked.
+    /// The time from a lock to the unlock.
     pub(super) unlocks: Option<Duration>,
 }
 
 impl Plan {
-    /// Whether nothing goes wrong in it: every invariant about time is then kept to the second.
+    /// Whether the scenario has no faults: every invariant about time then has to hold to the
+    /// second.
     pub(super) fn is_calm(&self) -> bool {
         self.ops.iter().all(|op| op.kind.fault().is_none())
     }
 }
 
 impl OpKind {
-    /// The word for this kind of fault, if it is one.
+    /// The name of this kind of fault, if it is one.
     pub(super) const fn fault(&self) -> Option<&'static str> {
         Some(match self {
             Self::Agent(_, Presence::Gone) => "agent-gone",
@@ -349,7 +352,7 @@ impl OpKind {
         })
     }
 
-    /// The word for this kind of event.
+    /// The name of this kind of event.
     pub(super) const fn word(&self) -> &'static str {
         if let Some(fault) = self.fault() {
             return fault;

@@ -1,9 +1,9 @@
-//! The random generator of a scenario. It is our own because its output must never change: a seed that
-//! was reported has to give the same scenario with any version of any library.
+//! The random generator of a scenario. It is not from a library because its output must never
+//! change: a reported seed has to give the same scenario with every version of every dependency.
 
 use std::time::Duration;
 
-/// xoshiro256** by Blackman and Vigna (2018), filled from the seed by `splitmix64` as they advise.
+/// xoshiro256** by Blackman and Vigna (2018), seeded with `splitmix64` as they recommend.
 #[derive(Clone, Debug)]
 pub(super) struct Random([u64; 4]);
 
@@ -26,7 +26,7 @@ impl Random {
         out
     }
 
-    /// A number below `end`; 0 where there is none.
+    /// A number below `end`; 0 if `end` is 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         // The bias of 2^-64 times the range does not matter here.
         let wide = u128::from(self.next()) * u128::from(end);
@@ -38,7 +38,7 @@ impl Random {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
-    /// True in this many percent of all cases.
+    /// True with this probability in percent.
     pub(super) fn percent(&mut self, cases: u64) -> bool {
         self.below(100) < cases
     }
@@ -51,8 +51,8 @@ impl Random {
             .unwrap_or(first)
     }
 
-    /// A span between two, to the microsecond; short ones are as likely as long ones, whatever
-    /// the unit.
+    /// A span between two others, in microseconds; its logarithm is uniformly distributed, so that
+    /// short spans are as likely as long ones.
     pub(super) fn span(&mut self, low: Duration, high: Duration) -> Duration {
         let (low, high) = (micros(low).max(1), micros(high).max(1));
         let octaves = u64::from((high / low).max(1).ilog2()) + 1;
@@ -60,7 +60,7 @@ impl Random {
         Duration::from_micros(self.between(from, from.saturating_mul(2)).min(high))
     }
 
-    /// A whole number of seconds between two.
+    /// A whole number of seconds from `low` to `high`.
     pub(super) fn secs(&mut self, low: u64, high: u64) -> Duration {
         Duration::from_secs(self.between(low, high))
     }

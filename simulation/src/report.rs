@@ -1,4 +1,4 @@
-//! Statistics of a simulation.
+//! Statistics of simulated scenarios: numbers of events, faults, actions and checks.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,28 +6,29 @@ use std::time::Duration;
 
 use session_timeout_policy::{Action, Event, Finding, LockCause};
 
-/// Counts of one or many scenarios.
+/// Statistics of one or many scenarios.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many scenarios.
+    /// The number of scenarios.
     pub seeds: u64,
-    /// How long sessions lasted in them, in all.
+    /// The sum of the durations of all sessions.
     pub session_time: Duration,
-    /// How long of that a limit held, that is, without those that are exempt or locked for good.
+    /// The part of it during which a limit applied, that is, without exempt sessions and sessions
+    /// that stay locked.
     pub limited_time: Duration,
-    /// What happened, by its kind.
+    /// The number of events of each kind.
     pub events: BTreeMap<&'static str, u64>,
-    /// What went wrong, by its kind.
+    /// The number of faults of each kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// What the engine was told, by its kind.
+    /// The number of the engine's events of each kind.
     pub told: Tally,
-    /// What the engine said, by its kind.
+    /// The number of the engine's actions of each kind.
     pub actions: Tally,
-    /// How many invariants were looked at.
+    /// The number of checks of an invariant.
     pub checks: u64,
 }
 
-/// Counts by a kind of which there are few.
+/// Counters for a small number of kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally([(&'static str, u64); 32]);
 
@@ -39,20 +40,20 @@ impl Tally {
         }
     }
 
-    /// Each kind that there was, and how often.
+    /// Each kind that occurred, and its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         self.0.iter().copied().filter(|(_, count)| *count > 0)
     }
 }
 
 impl Report {
-    /// How many days sessions lasted, in all.
+    /// The sum of the durations of all sessions, in days.
     #[must_use]
     pub fn session_days(&self) -> u64 {
         self.session_time.as_secs() / (24 * 60 * 60)
     }
 
-    /// Adds another.
+    /// Adds other statistics.
     pub fn add(&mut self, other: &Self) {
         self.seeds += other.seeds;
         self.session_time += other.session_time;
@@ -139,7 +140,8 @@ impl Report {
         self.told.add(17, "timeout", 1);
     }
 
-    /// As JSON (RFC 8259): every key is a word of this module, so nothing needs to be escaped.
+    /// The statistics as JSON (RFC 8259). Every key is a constant of this module, so nothing has to
+    /// be escaped.
     #[must_use]
     pub fn json(&self) -> String {
         let list = |items: &mut dyn Iterator<Item = (&'static str, u64)>| {

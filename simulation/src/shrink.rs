@@ -1,9 +1,9 @@
-//! Shortens a scenario as long as it still violates the same invariant.
+//! Shortens a scenario while it still violates the same invariant.
 
 use super::invariant::{Invariant, Violation};
 use super::plan::{Op, Plan};
 
-/// How often a scenario is run at most.
+/// The maximal number of runs.
 const ATTEMPTS: u32 = 4000;
 
 struct Shrink<'t> {
@@ -12,7 +12,7 @@ struct Shrink<'t> {
     left: u32,
 }
 
-/// The shortest scenario found that breaks this invariant, and how it does.
+/// The shortest scenario found that violates this invariant, and its violation.
 pub(super) fn shrink(
     plan: Plan,
     violation: Violation,
@@ -50,7 +50,7 @@ impl Shrink<'_> {
         }
     }
 
-    /// Nothing after the broken invariant matters.
+    /// Removes everything after the violation.
     fn cut(&mut self, best: &mut (Plan, Violation)) {
         let mut plan = best.0.clone();
         let end = best.1.at.saturating_add(std::time::Duration::from_secs(5));
@@ -59,7 +59,7 @@ impl Shrink<'_> {
         self.tries(plan, best);
     }
 
-    /// Halves first, then quarters, and single ones last.
+    /// Removes halves first, then quarters, and single events last.
     fn drop_ops(&mut self, best: &mut (Plan, Violation)) {
         let mut size = best.0.ops.len().div_ceil(2);
         while size > 0 {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use session_timeout_simulation::{Report, replay, simulate};
 
-/// What has to be lived through.
+/// The total duration of the simulated sessions.
 const SESSION_DAYS: u64 = 100_000;
 
 #[test]
@@ -36,7 +36,7 @@ fn a_hundred_thousand_days_of_sessions_violate_no_invariant() {
         }
         seed += 1;
     }
-    // What did not happen was not tested either.
+    // A kind of event that did not occur was not tested either.
     let kinds = |words: &mut dyn Iterator<Item = (&'static str, u64)>| words.count();
     assert!(kinds(&mut report.actions.iter()) >= 20, "{report}");
     assert!(kinds(&mut report.told.iter()) >= 18, "{report}");

@@ -1,9 +1,9 @@
-//! `simulate`: runs scenarios of whole machines and checks every invariant of the engine (`make
+//! The command `simulate`: runs scenarios and checks every invariant of the engine (`make
 //! simulate`).
 //!
-//! Each seed is one scenario. Scenarios run until the time is up, or until sessions have lasted this
-//! many days; the first one that violates an invariant is shortened and printed as text for
-//! `tests/regressions/`.
+//! Each seed generates one scenario. The program stops after the given time, or when the simulated
+//! sessions add up to the given number of days. The first scenario that violates an invariant is
+//! shortened and printed as text for `tests/regressions/`.
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ usage: simulate [--seconds N | --session-days N] [--seed S] [--threads N] [--jso
 The exit status is 0 where every invariant held, 1 where one was broken, 2 for a wrong command
 line.";
 
-/// Scenarios that a thread tells before it says how far it is.
+/// The number of scenarios that a thread runs between two reports of its progress.
 const BATCH: u64 = 50;
 
 fn main() -> ExitCode {
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the command line asks for.
+/// The arguments of the command line.
 #[derive(Clone, Copy, Debug)]
 struct Options {
     until: Until,
@@ -110,7 +110,7 @@ impl Options {
     }
 }
 
-/// What all threads see.
+/// The state that all threads share.
 struct Shared {
     began: Instant,
     next: AtomicU64,
@@ -178,7 +178,7 @@ impl Shared {
         if over || failure.is_some() {
             self.stop.store(true, Ordering::Relaxed);
         }
-        // The one with the lowest seed, so that two runs tell of the same.
+        // The failure with the lowest seed is kept, so that two runs report the same one.
         let lower = |known: &Failure, new: &Failure| new.seed < known.seed;
         if let Some(new) = failure
             && found.1.as_ref().is_none_or(|known| lower(known, &new))

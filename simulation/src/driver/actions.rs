@@ -1,4 +1,4 @@
-//! Performs the actions of the engine.
+//! Executes the actions of the engine on the simulated machine.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -108,7 +108,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Whether anything is left of a session.
+    /// Verifies whether any process of a session remains.
     fn verify(&mut self, key: &SessionKey) {
         let lag = self.plan.lag;
         let after = match still(self.world.troubles.verifies, self.now) {
@@ -128,7 +128,7 @@ impl Driver<'_> {
         self.run(Event::Verified(key.clone(), remains), &GroundTruth::new())
     }
 
-    /// What is left of a session is ended, and lives or not.
+    /// Ends the remaining processes of a session, which may survive.
     pub(super) fn reap(&mut self, key: &SessionKey) -> Result<(), Violation> {
         if let Some(session) = self.world.find(key) {
             let who = session.person.who;
@@ -163,11 +163,11 @@ impl Driver<'_> {
         self.run(event, &GroundTruth::new())
     }
 
-    /// Whether logind accepts a request; if not, the engine is told.
+    /// Whether logind accepts a request; a failure is delivered to the engine.
     fn takes(&mut self, key: &SessionKey) -> bool {
         let keeper = self.world.find(key).map(|session| session.keeper);
         if matches!(keeper, Some(KeptBy::Daemon | KeptBy::Nobody)) {
-            // The daemon needs no logind for sessions that it keeps itself.
+            // Requests about sessions that the daemon keeps do not need logind.
             return true;
         }
         if self.now < self.world.troubles.away {
@@ -257,7 +257,7 @@ impl Driver<'_> {
         }
     }
 
-    /// From now on the daemon is to tell of input.
+    /// Starts to watch a session for input.
     pub(super) fn watch(&mut self, key: &SessionKey) {
         let now = self.now;
         let Some(session) = self.world.find(key).filter(|s| s.state == State::Open) else {

@@ -1,4 +1,4 @@
-//! Performs the events of the scenario, and delivers what was under way.
+//! Executes the events of the scenario, and delivers queued replies and signals.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ impl Driver<'_> {
                     return Ok(());
                 };
                 let said = Event::HungUp(key);
-                // PAM's report and the daemon's own come in any order.
+                // The reports by PAM and by the daemon itself can come in either order.
                 if self.now.as_micros().is_multiple_of(2) && run == self.run {
                     self.run(said.clone(), &GroundTruth::new())?;
                 }
@@ -157,7 +157,7 @@ impl Driver<'_> {
         }
     }
 
-    /// The agent reports that there was no input for the time that it was to watch for.
+    /// The agent reports that there was no input for the requested watch time.
     fn calls(&mut self, who: LoginId, call: Call) -> Checked {
         let (now, clock) = (self.now, self.world.clock.clone());
         let Some(session) = self.world.who(who) else {
@@ -279,7 +279,7 @@ impl Driver<'_> {
         })
     }
 
-    /// logind has the session no longer, and its leader lives on.
+    /// logind drops the session while its leader continues to run.
     fn drops(&mut self, who: LoginId) -> Checked {
         let Some(session) = self.world.who(who) else {
             return Ok(());
@@ -341,7 +341,7 @@ impl Driver<'_> {
         session.screen = Lock::default();
         session.presses_a_key(now, &clock);
         let key = session.key().clone();
-        // Where logind has forgotten that it was locked, it may have nothing to signal.
+        // If logind has lost the locked hint, it may send no signal.
         if had_hint || now.as_micros().is_multiple_of(2) {
             self.signal(Event::Unlocked(key))?;
         }
@@ -390,7 +390,7 @@ impl Driver<'_> {
         self.run(event, &GroundTruth::new())
     }
 
-    /// What logind or PAM tells, if it gets through.
+    /// Delivers a signal of logind or PAM, unless a fault prevents it.
     pub(super) fn signal(&mut self, event: Event) -> Checked {
         self.signals += 1;
         match still(self.world.troubles.signals, self.now) {

@@ -1,25 +1,26 @@
-//! Detailed checks of the engine: a second instance, and the records after each call. Few scenarios
-//! use them, since they take long.
+//! Detailed checks of the engine: a comparison with a second instance, and of the records after
+//! each call. Only a few scenarios use them, because they are slow.
 
 use session_timeout_policy::{Action, Engine, SessionRecord};
 
 use super::Driver;
 use crate::invariant::{Invariant, Violation};
 
-/// How closely the engine is looked at.
+/// The extent of the checks in one scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckLevel {
-    /// By what it says.
+    /// The actions of the engine are checked.
     Usual,
-    /// By what another of its kind says to the same, and by its records after each call.
+    /// The same, and also a second instance that gets the same events, and the records after each
+    /// call.
     Close,
 }
 
-/// The records after the last call, and the revision they had.
+/// The records after the last call, and their revision.
 pub(super) type Recorded = Option<(u64, Vec<SessionRecord>)>;
 
 impl Driver<'_> {
-    /// Calls the engine as closely looked at as the scenario wants.
+    /// Calls the engine, with the extent of checks that the scenario has.
     pub(super) fn call(
         &mut self,
         mut call: impl FnMut(&mut Engine) -> Vec<Action>,

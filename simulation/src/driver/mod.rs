@@ -1,4 +1,5 @@
-//! The simulated daemon and its machine: time jumps from one event to the next.
+//! Runs a scenario: a simulated daemon and its machine, in which time advances from one event to
+//! the next.
 
 mod actions;
 mod events;
@@ -24,10 +25,10 @@ use super::plan::{Plan, SavedState};
 use super::report::Report;
 use super::world::{GroundTruth, KeptBy, World};
 
-/// The ends of a scenario: who was asked to end, for what and when.
+/// The requests to end sessions: the session, the limit and the time of each.
 pub(super) type Ends = Vec<(SessionKey, LimitKind, BootTime)>;
 
-/// Plays a scenario.
+/// Runs one scenario.
 pub(super) struct Driver<'p> {
     plan: &'p Plan,
     next_op: usize,
@@ -36,17 +37,17 @@ pub(super) struct Driver<'p> {
     engine: Option<Engine>,
     deadline: Option<Deadline>,
     oracle: Oracle<'p>,
-    /// Which policy is loaded.
+    /// The number of the policy that is loaded.
     policy: usize,
     run: Run,
     kept: Option<(Vec<SessionRecord>, Vec<History>)>,
     now: BootTime,
-    /// The daemon does nothing before.
+    /// The daemon is suspended until this time.
     awake: BootTime,
     steps: Vec<BootTime>,
-    /// How many signals there were.
+    /// The number of signals so far.
     signals: u64,
-    /// How many calls there were at this one time.
+    /// The number of calls of the engine at the current time.
     calls: u32,
     report: &'p mut Report,
     trace: Option<String>,
@@ -83,7 +84,7 @@ impl<'p> Driver<'p> {
         }
     }
 
-    /// Writes down all that is told and said.
+    /// Enables a trace of all events and actions.
     pub(super) fn tracing(mut self) -> Self {
         self.trace = Some(String::new());
         self
@@ -94,7 +95,7 @@ impl<'p> Driver<'p> {
         self
     }
 
-    /// What was told and said.
+    /// The trace of events and actions.
     pub(super) fn into_trace(self) -> String {
         self.trace.unwrap_or_default()
     }
@@ -103,7 +104,7 @@ impl<'p> Driver<'p> {
         self.ends
     }
 
-    /// Plays the scenario to its end, or to the first invariant that is broken.
+    /// Runs the scenario to its end, or to the first violation of an invariant.
     pub(super) fn play(&mut self) -> Result<(), Violation> {
         loop {
             let op = self.plan.ops.get(self.next_op);
@@ -115,7 +116,7 @@ impl<'p> Driver<'p> {
                 return self.passes(self.plan.until);
             }
             self.passes(next)?;
-            // At one time any of them may come first.
+            // The order of a timer and an event at the same time is undefined.
             let timer_first = self.now.as_micros().is_multiple_of(2);
             if timer == next && (timer_first || (op > next && due > next)) {
                 self.timeout()?;
@@ -138,7 +139,7 @@ impl<'p> Driver<'p> {
         }
     }
 
-    /// Time goes on until then.
+    /// Advances the time.
     fn passes(&mut self, to: BootTime) -> Result<(), Violation> {
         if to <= self.now {
             return Ok(());
@@ -170,7 +171,7 @@ impl<'p> Driver<'p> {
         self.happen(kind)
     }
 
-    /// A call that is not needed changes nothing.
+    /// Calls the engine before its deadline, which must have no effect.
     fn spurious(&mut self) -> Result<(), Violation> {
         let due = self.deadline.as_ref().map_or(FAR, |deadline| deadline.at);
         let Some(engine) = &mut self.engine else {
@@ -245,7 +246,7 @@ impl<'p> Driver<'p> {
         Ok(())
     }
 
-    /// The daemon comes up again.
+    /// Restarts the daemon.
     fn restart(&mut self, memory: SavedState) -> Result<(), Violation> {
         let (records, histories) = match memory {
             SavedState::Lost => (Vec::new(), Vec::new()),
@@ -263,7 +264,7 @@ impl<'p> Driver<'p> {
         Ok(())
     }
 
-    /// After a restart, sessions with a warning in force are watched again.
+    /// After a restart, watches the sessions that have a warning in force.
     fn watch_again(&mut self) {
         let engine = self.engine.iter();
         let warned: Vec<SessionKey> = engine
@@ -276,7 +277,7 @@ impl<'p> Driver<'p> {
         }
     }
 
-    /// After a restart, the daemon looks up the sessions that it keeps: which of them still exist.
+    /// After a restart, reports the kept sessions that still exist.
     fn announce_kept(&mut self) -> Result<(), Violation> {
         for facts in self.world.kept_by(KeptBy::Daemon) {
             self.run(Event::SessionSeen(facts), &GroundTruth::new())?;

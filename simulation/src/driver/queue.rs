@@ -1,4 +1,4 @@
-//! The queue of what is under way: replies, signals and consequences, each with its time.
+//! The queue of pending replies, signals and consequences, ordered by time.
 
 use session_timeout_policy::{BootTime, Event, SessionKey};
 
@@ -9,43 +9,43 @@ use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(super) enum Due {
-    /// The user asks for more time.
+    /// The user requests an extension.
     Asks(LoginId),
-    /// logind is there again, and the daemon looks at everything.
+    /// logind is back, and the daemon lists all sessions.
     Back,
-    /// The agent in a desktop may have to call.
+    /// The agent in a desktop reports the absence of input, if there was none.
     Calls(LoginId, Call),
-    /// Something that the engine is told.
+    /// An event for the engine.
     Deliver(Box<Event>),
-    /// The session is gone.
+    /// The session ends.
     Exits(LoginId),
-    /// The groups of this user, for the daemon that asked.
+    /// The groups of this user, as a reply to this start of the daemon.
     Groups(SessionKey, Run),
-    /// The session is hung up, and the daemon that asked for it knows.
+    /// The session is hung up, which this start of the daemon had requested.
     HangsUp(LoginId, Run),
-    /// The user presses a key.
+    /// The user reacts to a warning with input.
     Heeds(LoginId),
-    /// logind has a session for the login by now.
+    /// logind creates the session of a login.
     LogindSession(LoginId),
     Locks(LoginId),
-    /// PAM tells of the login.
+    /// PAM reports the login.
     Pam(LoginId),
-    /// What is left of the session has been ended once more, for the daemon that asked.
+    /// The processes that remain of the session were ended again, for this start of the daemon.
     Reaps(SessionKey, Run),
-    /// A reading, for the daemon that asked.
+    /// A reading, as a reply to this start of the daemon.
     Reads(SessionKey, Run),
-    /// An answer of the daemon's own, for the engine that asked.
+    /// A reply of the daemon itself to this instance of the engine.
     Replies(Box<Event>, Run),
-    /// The daemon is there again.
+    /// The daemon starts again.
     Restarts(SavedState),
     Unlocks(LoginId),
-    /// Whether anything is left of the session, for the daemon that asked.
+    /// Whether any process of the session remains, as a reply to this start of the daemon.
     Verifies(SessionKey, Run),
-    /// There is input that the daemon may notice.
+    /// Input that the daemon may notice.
     Watches(LoginId),
 }
 
-/// Which start of the daemon: what one asked for, the next one is not told.
+/// The number of a start of the daemon: a reply to an earlier one is not delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Run(pub(super) u32);
 
@@ -65,7 +65,7 @@ impl Queue {
         self.items.iter().map(|(at, _, _)| *at).min()
     }
 
-    /// The first, and of those at one time the one that was put there first.
+    /// Removes the earliest entry; of several at the same time, the one that was added first.
     pub(super) fn pop(&mut self) -> Option<Due> {
         let mut items = self.items.iter().enumerate();
         let (first, _) = items
@@ -74,14 +74,14 @@ impl Queue {
         Some(self.items.swap_remove(first).2)
     }
 
-    /// The machine sleeps.
+    /// Postpones all entries, because the machine is suspended.
     pub(super) fn put_off(&mut self, by: Duration) {
         for (at, _, _) in &mut self.items {
             *at = at.saturating_add(by);
         }
     }
 
-    /// The daemon is gone, and what was on its way to it is lost.
+    /// Drops the entries addressed to the daemon, because it has stopped.
     pub(super) fn lose_mail(&mut self) {
         self.items
             .retain(|(_, _, due)| !matches!(due, Due::Deliver(_) | Due::Replies(..)));

@@ -1,4 +1,4 @@
-//! Changes of sessions in logind.
+//! Changes of a session's properties in logind.
 
 use session_timeout_policy::{Event, Keeper, SessionKey};
 
@@ -8,7 +8,7 @@ use crate::plan::{LoginId, PropertyChange};
 use crate::world::{KeptBy, Session, State};
 
 impl Driver<'_> {
-    /// logind announces a session for a login that it had none for.
+    /// logind creates a session for a login that had none.
     pub(super) fn becomes_known(&mut self, who: LoginId) -> Checked {
         let now = self.now;
         let stamp = self.world.stamp(now);
@@ -29,7 +29,7 @@ impl Driver<'_> {
         self.signal(Event::SessionSeen(facts))
     }
 
-    /// The manager of the user is up, so that the session gets its class.
+    /// The user manager has started, so that the session gets its final class.
     pub(super) fn becomes_ready(&mut self, who: LoginId) -> Checked {
         let Some(session) = self.world.who(who) else {
             return Ok(());
@@ -42,7 +42,7 @@ impl Driver<'_> {
         }
     }
 
-    /// The user has logind change the session, if logind has it.
+    /// The user changes a property of the session, if logind has the session.
     pub(super) fn changes(&mut self, who: LoginId, change: &PropertyChange) -> Checked {
         let by_logind = |session: &&mut Session| session.keeper == KeptBy::Logind;
         let Some(session) = self.world.who(who).filter(by_logind) else {

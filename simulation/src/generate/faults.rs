@@ -1,5 +1,5 @@
-//! Draws faults. Each scenario has a few kinds of fault, so that all pairs occur and no kind hides the
-//! others.
+//! Generates faults. Each scenario has only a few kinds of faults, so that all pairs occur and no
+//! kind hides the others.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::text::STRAYS;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How many kinds there are.
+/// The number of kinds.
 const KINDS: u64 = 14;
 
 pub(super) fn all(random: &mut Random, scenario: &mut Scenario, mood: FaultLevel, logins: u64) {
@@ -75,7 +75,7 @@ fn mail(random: &mut Random) -> SignalFault {
     random.pick(SignalFault::Doubled, &[late, SignalFault::Lost])
 }
 
-/// A step of less than two seconds is not one: clocks drift that far.
+/// A step of the wall clock. Steps of less than two seconds look like drift, so none is that small.
 fn step(random: &mut Random) -> Step {
     let by = random.span(SECOND * 3, DAY);
     random.pick(Step::Forward(by), &[Step::Back(by)])

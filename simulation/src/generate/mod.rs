@@ -1,6 +1,6 @@
-//! Draws a scenario from a seed: the logins, their input, the policies and the faults. The number of
-//! faults differs: some scenarios have none, and there every invariant about time is exact to the
-//! second; others have very many.
+//! Generates a scenario from a seed: the logins, their input, the policies and the faults. The
+//! number of faults varies: in scenarios without faults, every invariant about time has to hold to
+//! the second; others have very many faults.
 
 mod faults;
 mod people;
@@ -17,18 +17,18 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How much goes wrong.
+/// The number of faults in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FaultLevel {
-    /// Nothing.
+    /// None.
     Calm,
-    /// A little, now and then.
+    /// Few.
     Mild,
-    /// Much.
+    /// Many.
     Hell,
 }
 
-/// The scenario of a seed.
+/// Generates the scenario of a seed.
 pub(super) fn plan(seed: u64) -> Plan {
     let mut random = Random::new(seed);
     let mood = random.pick(
@@ -62,7 +62,7 @@ pub(super) fn plan(seed: u64) -> Plan {
     }
 }
 
-/// With short limits, a short time has many events.
+/// The maximal length of the scenario: with short limits, a short time contains many events.
 fn longest(policies: &[Policy]) -> Duration {
     const TURNS: u32 = 250;
     let of = |limits: &Limits| {
@@ -92,7 +92,7 @@ impl Scenario {
         self.ops.push(Op { at, kind });
     }
 
-    /// Some time in it, to the microsecond.
+    /// A random time within the scenario, in microseconds.
     fn some_time(&self, random: &mut Random) -> BootTime {
         BootTime::from_micros(random.below(self.until.as_micros()))
     }

@@ -1,4 +1,4 @@
-//! Draws users: their logins and what they do.
+//! Generates users: their logins, input and habits.
 
 use std::time::Duration;
 
@@ -124,7 +124,7 @@ fn desktop(random: &mut Random, person: &mut Person) {
     };
 }
 
-/// Without faults every id is unique; otherwise logind may reuse one.
+/// The session id. Without faults every id is unique; otherwise logind may reuse one.
 fn id(random: &mut Random, who: LoginId, mood: FaultLevel) -> String {
     if mood == FaultLevel::Hell && random.percent(40) {
         format!("c{}", random.below(3))
@@ -181,7 +181,7 @@ fn habits(random: &mut Random) -> Habits {
     }
 }
 
-/// The properties of the session in logind are changed repeatedly, or once.
+/// Changes of the session's properties in logind, one or repeated.
 fn changes(
     random: &mut Random,
     scenario: &mut Scenario,
@@ -209,7 +209,7 @@ fn changes(
     }
 }
 
-/// Bursts of typing, and pauses between them.
+/// Periods of typing with pauses between them.
 fn works(
     random: &mut Random,
     scenario: &mut Scenario,

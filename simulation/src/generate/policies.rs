@@ -1,4 +1,4 @@
-//! Draws policies with all possible settings.
+//! Generates policies that use all settings.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use session_timeout_policy::{
 use super::{DAY, HOUR, MINUTE};
 use crate::random::Random;
 
-/// The users there are, and some that are not.
+/// The user names of the scenarios, and some that no session has.
 const USERS: [&str; 6] = ["alice", "bob", "carol", "root", "backup", "*a*"];
 const GROUPS: [&str; 4] = ["staff", "pci", "wheel", "p*"];
 const SERVICES: [&str; 4] = ["sshd", "login", "gdm-password", "gdm*"];
@@ -26,7 +26,7 @@ pub(super) fn all(random: &mut Random) -> Vec<Policy> {
     let style = random.clone();
     (0..count)
         .map(|_| {
-            // Often the next one changes little.
+            // Often the next policy differs only slightly.
             if random.percent(30) {
                 policy(&mut style.clone(), random)
             } else {
@@ -104,7 +104,7 @@ fn limits(random: &mut Random) -> Limits {
         .then(|| length(random, MINUTE * 5, absolute).min(absolute));
     let lock_after = random.percent(35).then(|| {
         let most = inactivity.unwrap_or(HOUR * 4);
-        // Scenarios are written in whole microseconds.
+        // The text form has a resolution of one microsecond.
         let half = most / 2;
         let half = half.saturating_sub(Duration::from_nanos((half.subsec_nanos() % 1000).into()));
         length(random, MINUTE * 4, most).min(half)
@@ -163,7 +163,7 @@ fn action(random: &mut Random) -> EndAction {
     )
 }
 
-/// Mostly as the manual allows, and sometimes as short as for trying out.
+/// The length of a limit: mostly as the manual allows, sometimes as short as in a test setup.
 fn length(random: &mut Random, least: Duration, most: Duration) -> Duration {
     if random.percent(10) {
         return random
@@ -172,7 +172,7 @@ fn length(random: &mut Random, least: Duration, most: Duration) -> Duration {
     }
     let length = random.span(least, most.max(least));
     if random.percent(60) {
-        // As people write them.
+        // Whole minutes, as in real configurations.
         Duration::from_secs(length.as_secs().div_ceil(60) * 60)
     } else {
         length

@@ -1,4 +1,4 @@
-//! The idle time of a session in its history: what is known, and failed probes.
+//! The part of a history that concerns idle time: its state, and failed probes.
 
 use std::time::Duration;
 
@@ -6,46 +6,46 @@ use session_timeout_policy::{BootTime, Finding};
 
 use super::{History, Moment, Probe, ProbeOutcome};
 
-/// What is known of the idle time.
+/// The state of the idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdleTime {
-    /// Nobody has asked.
+    /// No probe was requested.
     Unasked,
-    /// Somebody has asked then, and there is no answer.
+    /// A probe was requested at this time and has no reply.
     Asked(BootTime),
-    /// The last probes failed: this many in a row, and this many of those one after the other, with
-    /// the pauses that are due between them.
+    /// The last probes failed: the number of consecutive failures, and the number of those that
+    /// followed each other after the regular pauses.
     Failed {
         at: BootTime,
         row: usize,
         round: usize,
-        /// The same, if what looked like a pause was another reason to ask.
+        /// The same number, if a probe after a pause had another reason than the repetition.
         at_least: usize,
     },
-    /// A reading told nothing.
+    /// A probe at this time found no source.
     Unknown(BootTime),
     Known(BootTime),
 }
 
-/// How often readings failed.
+/// Numbers of failed probes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Failures {
-    /// In a row.
+    /// Consecutive failures.
     row: usize,
-    /// One after the other, with the pauses that are due between them.
+    /// Failures that followed each other after the regular pauses.
     round: usize,
     at_least: usize,
-    /// The most that ever did so in this row.
+    /// The highest value of `round` since the last success.
     most: usize,
 }
 
-/// A reading that is not answered in this time is given up.
+/// The timeout of a probe.
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After this many failures in a row the idle time counts as unknown.
+/// The number of consecutive failures after which the idle time counts as unknown.
 pub(crate) const FAILURES: usize = 4;
 
-/// How long to wait after a reading failed, the first time, the second and so on.
+/// The pause after this number of failures.
 pub(crate) const fn pause(round: usize) -> Duration {
     Duration::from_secs(match round {
         0 | 1 => 2,
@@ -57,7 +57,7 @@ pub(crate) const fn pause(round: usize) -> Duration {
 }
 
 impl History {
-    /// What is known of the idle time.
+    /// The state of the idle time.
     pub(crate) fn idle(&self) -> IdleTime {
         let Some(last) = self.probes.last() else {
             return IdleTime::Unasked;
@@ -86,7 +86,7 @@ impl History {
             row,
             ..Failures::default()
         };
-        // A restarted daemon counts from zero, and so may one under other limits.
+        // A restarted daemon counts failures from zero; other limits may do so too.
         let changed = self.effective_limits.last().map(|(moment, _)| *moment);
         let from = self.restored.max(changed);
         let own = |look: &&Probe| look.came.map(|(moment, _)| moment) > from;
@@ -111,7 +111,7 @@ impl History {
         failures
     }
 
-    /// The questions that were answered, or given up; only the last one can be open.
+    /// The probes that were answered or given up; only the last probe can be pending.
     fn settled(&self) -> &[Probe] {
         match self.probes.split_last() {
             Some((last, settled)) if last.came.is_none() => settled,
@@ -119,22 +119,23 @@ impl History {
         }
     }
 
-    /// Whether nobody knows the idle time: a reading told nothing, or too many failed one after
-    /// the other.
+    /// Since when the idle time is unknown: a probe found no source, or too many consecutive probes
+    /// failed.
     pub(crate) fn idle_is_unknown(&self) -> Option<BootTime> {
         let (last, told) = self.last_told()?;
         let unknown = told == Some(ProbeOutcome::Unknown) || self.unknown_was_reported().is_some();
         (unknown || self.failures().most >= FAILURES).then_some(last)
     }
 
-    /// Whether it may count as unknown: this many probes failed since one succeeded.
+    /// Since when the idle time may count as unknown: this many probes failed after the last
+    /// success.
     pub(crate) fn idle_may_be_unknown(&self) -> Option<BootTime> {
         let (last, told) = self.last_told()?;
         let unknown = told == Some(ProbeOutcome::Unknown);
         (unknown || self.failures().row >= FAILURES).then_some(last)
     }
 
-    /// When there was the last reading or failure, and what the last reading told.
+    /// The time of the last reply or failure, and the result of the last reply.
     fn last_told(&self) -> Option<(BootTime, Option<ProbeOutcome>)> {
         let mut settled = self.probes.iter().rev().filter_map(|look| look.came);
         let (last, _) = settled.clone().next()?;
@@ -142,20 +143,20 @@ impl History {
         Some((last.at, told.map(|(_, outcome)| outcome)))
     }
 
-    /// Whether other terms came after the last question.
+    /// Whether the limits changed after the last request for a probe.
     pub(crate) fn is_asked_under_other_terms(&self) -> bool {
         let asked = self.probes.last().and_then(|look| look.asked);
         let changed = self.effective_limits.last().map(|(moment, _)| *moment);
         asked < changed
     }
 
-    /// The last reading that told something.
+    /// The last probe that found a source.
     pub(crate) fn last_known_reading(&self) -> Option<Moment> {
         let mut came = self.probes.iter().rev().filter_map(|look| look.came);
         came.find_map(|(moment, how)| (how == ProbeOutcome::Known).then_some(moment))
     }
 
-    /// When it was reported that the idle time is unknown, if it was not known since.
+    /// When it was reported that the idle time is unknown, unless it was known since.
     pub(crate) fn unknown_was_reported(&self) -> Option<Moment> {
         let known = self.last_known_reading();
         let reported = self.reported(Finding::UnknownIdle);

@@ -1,8 +1,8 @@
-//! The last activity in a session's history, as two times between which it must lie.
+//! The last activity in a session's history, as an interval that contains its time.
 //!
-//! The world says when the input behind each stamp really came. Where the wall clock was not set
-//! meanwhile, a reading has to find that, to the end of the window of eight seconds. Where it was,
-//! a change says that there was activity and not when.
+//! The simulated machine provides the actual time of the input behind each stamp. If the wall clock
+//! was not stepped in between, a probe has to find that time, up to the end of the window of eight
+//! seconds. If the clock was stepped, a change of the stamp proves activity, but not its time.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use super::{ActivityBounds, History, Moment};
 
 const SECOND: u64 = 1_000_000;
 
-/// The time of a hint is known to within a second.
+/// The resolution of the time of a hint.
 const HINT: Duration = Duration::from_secs(1);
 
-/// A reading as it was told, and what the world knows of it.
+/// A reading that the engine received, and the actual input behind it.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen<'a> {
     pub(crate) reading: &'a Reading,
-    /// When the input or output behind each stamp really came.
+    /// The actual time of the input or output behind each stamp.
     pub(crate) truth: &'a [(StampSource, BootTime)],
-    /// When the wall clock was set.
+    /// The times at which the wall clock was stepped.
     pub(crate) steps: &'a [BootTime],
-    /// What counts as activity besides input.
+    /// Whether output counts as activity.
     pub(crate) output: bool,
     pub(crate) inhibitor: bool,
 }
 
 impl Seen<'_> {
     fn steps_between(&self, from: BootTime, to: BootTime) -> usize {
-        // One at the very same time may have come after that.
+        // A step at the same time may have come after the reading.
         let later = self.steps.iter().rev().take_while(|step| **step >= from);
         later.filter(|step| **step <= to).count()
     }
@@ -42,7 +42,7 @@ impl Seen<'_> {
 }
 
 impl History {
-    /// The last activity as far as it can be known.
+    /// The earliest and the latest possible time of the last activity.
     pub(crate) fn known_now(&self) -> (BootTime, BootTime) {
         let last = self.known.last();
         last.map_or((self.facts.started, self.facts.started), |known| {
@@ -50,7 +50,7 @@ impl History {
         })
     }
 
-    /// The same as of an earlier moment.
+    /// The same, as of an earlier moment.
     pub(crate) fn known_at(&self, seq: u32) -> (BootTime, BootTime) {
         let mut then = self.known.iter().rev();
         then.find(|known| known.moment.seq <= seq)
@@ -59,7 +59,7 @@ impl History {
             })
     }
 
-    /// There was activity right now, for certain. What is being ended is not saved by it.
+    /// Records that there is activity now. It does not stop an end.
     pub(crate) fn knows(&mut self, now: Moment) {
         if self.end().is_none() {
             self.firm = now.at;
@@ -67,7 +67,7 @@ impl History {
         }
     }
 
-    /// Takes a reading.
+    /// Records a reading.
     pub(crate) fn reads(&mut self, now: Moment, seen: &Seen<'_>) {
         let (mut low, mut high) = self.known_now();
         if seen.reading.agent.is_some() {
@@ -86,7 +86,7 @@ impl History {
             low = low.max(self.output.0);
             high = high.max(self.output.1);
         }
-        // An agent's word is about the same input as the hint, and better.
+        // The report of an agent replaces the hint: it is about the same input, and is more exact.
         match (seen.reading.agent, seen.reading.hint) {
             (Some(Hint::IdleSince(since)), _) => {
                 low = low.max(since);
@@ -118,7 +118,7 @@ impl History {
         self.learn(now, low, if undated { now.at } else { high });
     }
 
-    /// Not before what activity is by this stamp, if that can be known, and not after what.
+    /// The earliest time of the input behind a stamp, if it can be known, and the latest.
     fn stamp_tells(
         &self,
         now: BootTime,
@@ -135,12 +135,13 @@ impl History {
         let untouched = |from| seen.steps_between(from, now) == 0;
         if known.is_some_and(|(_, known)| *known == stamp) {
             let before = before.unwrap_or_default();
-            // In what was left of the window that the last look fell into.
+            // Input in the rest of the window that contained the last probe.
             let left = rest_of_window(now, seen.reading.wall, before);
             let last_window_end = before.saturating_add(left);
             let future = stamp > shown(now, seen.reading.wall, before);
             return match (untouched(before), truth > before) {
-                // One that was in the future then may have been made once more since.
+                // A stamp that was in the future at the last probe may have been set to the same
+                // value again.
                 (true, true) if future => (None, window_end),
                 (true, true) => (Some(truth), window_end),
                 (true, false) if same_window(now, seen.reading.wall, before, stamp) => {
@@ -150,13 +151,14 @@ impl History {
                 (false, _) => (None, truth.saturating_add(WINDOW + DRIFT)),
             };
         }
-        // A change cannot be placed before the last look.
+        // A change is not earlier than the last probe.
         let most = window_end.max(before.unwrap_or_default());
         match before.map(|before| seen.steps_between(before, now)) {
             None | Some(0) if untouched(truth) => (Some(truth), most),
             _ if untouched(truth) => (Some(truth), now),
             Some(0 | 1) => (Some(truth), now),
-            // There and back, or before anybody looked: only that it changed is known.
+            // The clock was stepped forward and back, or there was no earlier probe: only the
+            // change is known.
             Some(_) | None => (None, now),
         }
     }
@@ -176,23 +178,23 @@ impl History {
 
 const WINDOW: Duration = Duration::from_secs(8);
 
-/// Steps that come to less than this, all together, look like two clocks that drift apart.
+/// Steps with a smaller sum look like the drift of two clocks.
 const DRIFT: Duration = Duration::from_secs(2);
 
-/// What the wall clock showed then, and was not set since.
+/// The wall time at `then`, if the clock was not stepped since.
 fn shown(now: BootTime, wall: WallTime, then: BootTime) -> WallTime {
     let since = now.as_micros().saturating_sub(then.as_micros());
     WallTime::from_micros(wall.as_micros().saturating_sub(since))
 }
 
-/// Whether the wall clock was in the window of this stamp at that time, and was not set since.
+/// Whether the wall clock was in the window of this stamp at `then`, if it was not stepped since.
 fn same_window(now: BootTime, wall: WallTime, then: BootTime, stamp: WallTime) -> bool {
     let then = shown(now, wall, then).as_micros();
     then / SECOND / 8 == stamp.as_micros() / SECOND / 8
 }
 
-/// From input to the last second of its aligned window of eight seconds of the wall clock, which
-/// was not set since.
+/// The time from the input to the last second of its aligned window of eight seconds, if the wall
+/// clock was not stepped since.
 fn rest_of_window(now: BootTime, wall: WallTime, input: BootTime) -> Duration {
     let then = shown(now, wall, input).as_micros();
     let end = ((then / SECOND) | 7) * SECOND;

@@ -1,43 +1,43 @@
-//! The lock of a session's screen in its history.
+//! The part of a history that concerns the screen lock.
 
 use session_timeout_policy::{BootTime, LimitKind, LockCause};
 
 use super::{History, LockFact, Moment};
 
-/// A lock that stands for an end.
+/// A lock instead of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HoldNow {
     pub(crate) since: BootTime,
-    /// Nothing says otherwise, so that nothing threatens the session.
+    /// The hold is not in doubt, so no limit ends the session.
     pub(crate) firm: bool,
-    /// It was asked to lock once more, because its limit passed again.
+    /// The repeated lock request, if its limit has passed again.
     pub(crate) again: Option<LockVerification>,
 }
 
-/// A wish to lock again.
+/// A repeated lock request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LockVerification {
-    /// Since when.
+    /// The time of the first request.
     pub(crate) since: BootTime,
-    /// By when it is to be locked.
+    /// The deadline of the confirmation.
     pub(crate) until: BootTime,
-    /// When the last wish was refused, and how many wishes there were.
+    /// The time of the last refusal, and the number of requests.
     pub(crate) refused: Option<BootTime>,
-    /// logind did not even answer.
+    /// The last request did not reach logind.
     pub(crate) unreached: bool,
-    /// Since when that has been so.
+    /// The first request that did not reach logind.
     pub(crate) away: Option<BootTime>,
-    /// logind answers since then.
+    /// The time since which logind replies again.
     pub(crate) reachable: bool,
     pub(crate) times: u32,
 }
 
-/// What became of a lock, from the first word of it to the last.
+/// The state of the lock, computed from the recorded facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LockState {
     pub(super) hold: Option<HoldNow>,
     pub(super) renewed: Option<Moment>,
-    /// When the limits were restarted; warnings from before that do not count.
+    /// When the limits restarted; warnings from before that are no longer in force.
     pub(super) restarted: Moment,
 }
 
@@ -51,7 +51,7 @@ impl LockState {
                 self.restarted = moment;
             }
             (LockFact::Dropped, _) => self.hold = None,
-            // While it is asked to lock again that is no news.
+            // During a repeated request the hold is in doubt already.
             (LockFact::FoundOpen, Some(hold)) => hold.firm &= hold.again.is_some(),
             (LockFact::Seen, Some(hold)) => {
                 hold.firm = true;
@@ -105,7 +105,7 @@ impl LockState {
 }
 
 impl History {
-    /// What became of the lock until this call.
+    /// The state of the lock before this call.
     pub(super) fn lock_state(&self, call: u32) -> LockState {
         let (from, mut scenario) = self.told_before;
         for (moment, fact) in self.locks.iter().skip(from) {
@@ -117,9 +117,9 @@ impl History {
         scenario
     }
 
-    /// Long ago is not told again each time: what came of it is the same for ever.
+    /// Merges old facts into one state, so that they are not evaluated each time.
     pub(crate) fn abridge(&mut self) {
-        /// More than any one call adds.
+        /// More facts than a single call adds.
         const NEWEST: usize = 10;
         let (mut from, mut scenario) = self.told_before;
         while self.locks.len() > from + NEWEST {
@@ -131,7 +131,7 @@ impl History {
         self.told_before = (from, scenario);
     }
 
-    /// The lock that stands for an end, if there is one.
+    /// The lock instead of an end, if one is in force.
     pub(crate) fn hold(&self) -> Option<HoldNow> {
         self.lock_state(u32::MAX).hold
     }
@@ -141,7 +141,7 @@ impl History {
         self.lock_state(u32::MAX).renewed
     }
 
-    /// Whether the screen is locked, as far as was told.
+    /// Whether the screen is locked, according to the events.
     pub(crate) fn is_locked(&self) -> bool {
         let mut facts = self.locks.iter().rev();
         facts
@@ -158,12 +158,12 @@ impl History {
             .unwrap_or(false)
     }
 
-    /// Since when the limits count.
+    /// The moment that the limits count from.
     pub(crate) fn counts_from(&self) -> Moment {
         self.lock_state(u32::MAX).restarted
     }
 
-    /// For which limit the session was locked in this call, and whether it was unlocked in it.
+    /// The limit for which the session was locked in this call, and whether it was unlocked in it.
     pub(crate) fn hold_changed(&self, call: u32) -> (Option<LimitKind>, bool) {
         let new = |moment: Moment| moment.seq >= call;
         let held = self.locks.iter().find_map(|(moment, fact)| match fact {
@@ -173,7 +173,7 @@ impl History {
         (held, self.renewed().is_some_and(new))
     }
 
-    /// When the lock of `lock-after` was last asked for.
+    /// When `lock-after` last requested a lock.
     pub(crate) fn staged(&self) -> Option<Moment> {
         let mut facts = self.locks.iter().rev();
         facts.find_map(|(moment, fact)| {

@@ -1,8 +1,8 @@
-//! The history of one session: every event and action with its time. Results are not stored; they
-//! are computed from the whole history (`queries.rs`).
+//! The history of one session: every event and action with its time. Derived values are not stored;
+//! they are computed from the whole history (`queries.rs`).
 //!
-//! What an engine cannot know, because it came up with an old state, is not in the history either:
-//! for the invariants it is as if that had never happened.
+//! Events that are unknown to an engine because it was restored from an old state are removed from
+//! the history, as if they had never happened.
 
 mod idle;
 mod knowledge;
@@ -25,76 +25,78 @@ use session_timeout_policy::{
 
 use super::oracle::{AbsoluteFrom, EffectiveLimits};
 
-/// A time, and a number that tells what came first within it.
+/// A time, and a sequence number that orders events at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Moment {
     pub(super) at: BootTime,
     pub(super) seq: u32,
 }
 
-/// A session from when the engine was told of it until it was told that it is gone.
+/// A session from the first event about it until the announcement of its end.
 #[derive(Clone, Debug)]
 pub(super) struct History {
-    /// What logind and PAM have said, taken together.
+    /// The merged properties from logind and PAM.
     pub(super) facts: SessionFacts,
-    /// How late the timers of the daemon are.
+    /// The maximal delay of the daemon's timers.
     pub(super) lag: Duration,
     pub(super) first: Moment,
     pub(super) began: Option<Moment>,
-    /// What held, and from when.
+    /// The results of evaluating the policy, and when each began to apply.
     pub(super) effective_limits: Vec<(Moment, EffectiveLimits)>,
-    /// What it was before a user changed that.
+    /// The earlier properties that a user has changed.
     pub(super) past: Vec<EarlierProperties>,
-    /// Where the absolute limit is from.
+    /// The source of the absolute limit.
     pub(super) absolute_from: AbsoluteFrom,
-    /// An absolute limit holds that no lock puts off.
+    /// Set while an absolute limit applies that ends the session even if it is locked.
     pub(super) fixed: Option<FixedAnchor>,
-    /// When the last one that did was no more.
+    /// When the last such limit ceased to apply.
     pub(super) unfixed: Option<(Moment, FixedAnchor)>,
     pub(super) removal: Option<Removal>,
-    /// It has, or had, a screen when its end began.
+    /// The session has a screen, or had one when its end began.
     pub(super) ends_on_screen: bool,
-    /// When it was last said to end, and how.
+    /// The last announcement of an end: its time and its end action.
     pub(super) way: Option<(Moment, EndAction)>,
     pub(super) adopted: Option<Moment>,
     pub(super) groups: Groups,
     pub(super) groups_requests: Vec<GroupsRequest>,
-    /// The last activity that could be known, and from when on.
+    /// The possible times of the last activity, and when each became known.
     pub(super) known: Vec<ActivityBounds>,
-    /// What activity was taken to be not after, but for what an agent could not date.
+    /// The latest possible time of the last activity, without input that an agent reported without
+    /// a time.
     pub(super) firm: BootTime,
-    /// The newest stamps that were told.
+    /// The newest stamps that the engine received.
     pub(super) stamps: Vec<(StampSource, WallTime)>,
     pub(super) last_reading: Option<BootTime>,
-    /// The first reading while nothing was ending, for others to be compared with.
+    /// The first probe while no end was in progress, with which later ones are compared.
     pub(super) baseline: Option<Moment>,
     pub(super) inhibited: bool,
-    /// Between when and when the last output was, which counts from when the policy says so.
+    /// The earliest and the latest possible time of the last output, which counts if the policy
+    /// says so.
     pub(super) output: (BootTime, BootTime),
-    /// When there was last something that only a look from then on can tell of: an inhibitor was
-    /// taken or released by anybody, or the agent called.
+    /// The last event whose effect only a later probe shows: an inhibitor was taken or released, or
+    /// the agent reported.
     pub(super) afresh: Option<Moment>,
     pub(super) probes: Vec<Probe>,
     pub(super) warnings: Vec<(Moment, Warning)>,
     pub(super) withdrawals: Vec<(Moment, LimitKind)>,
     pub(super) locks: Vec<(Moment, LockFact)>,
-    /// How much of that is told already, and what came of it.
+    /// The number of facts that are already merged, and their result.
     told_before: (usize, LockState),
     pub(super) ends: Vec<(Moment, EndFact)>,
     pub(super) extensions: Vec<(Moment, Extension)>,
     pub(super) findings: Vec<(Moment, Finding)>,
     pub(super) closed: Option<Moment>,
     pub(super) hung_up: Option<(Moment, LimitKind)>,
-    /// That was said.
+    /// When the hang-up was announced.
     pub(super) hang_up_said: Option<Moment>,
-    /// When a wish for more time was last answered.
+    /// When a request for an extension was last answered.
     pub(super) replied: Option<Moment>,
     pub(super) restored: Option<Moment>,
-    /// It was being ended when an engine went down.
+    /// The session was being ended for this limit when an engine stopped.
     pub(super) forgot_end: Option<LimitKind>,
 }
 
-/// The last activity is not before `low` and was not taken to be after `high`.
+/// The earliest and the latest possible time of the last activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ActivityBounds {
     pub(super) moment: Moment,
@@ -102,11 +104,11 @@ pub(super) struct ActivityBounds {
     pub(super) high: BootTime,
 }
 
-/// A reading that was asked for, or came unasked.
+/// A probe, whether it was requested or came unrequested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Probe {
     pub(super) asked: Option<Moment>,
-    /// Probed because something came due that was not due when the probe before failed.
+    /// It was requested because of a deadline that was not due when the previous probe failed.
     pub(super) new_reason: bool,
     pub(super) came: Option<(Moment, ProbeOutcome)>,
 }
@@ -114,12 +116,12 @@ pub(super) struct Probe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProbeOutcome {
     Failed,
-    /// It tells nothing of activity.
+    /// The probe found no source of activity.
     Unknown,
     Known,
 }
 
-/// A question for groups, and when it was clear that there is no answer.
+/// A request for groups, and when it was answered or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GroupsRequest {
     pub(super) asked: Moment,
@@ -128,25 +130,26 @@ pub(super) struct GroupsRequest {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LockFact {
-    /// Asked for, with so long to come.
+    /// A lock was requested; the confirmation is due within this time.
     Asked(LockCause, Duration),
     /// logind refused.
     Failed,
-    /// logind did not answer.
+    /// The request did not reach logind.
     Unreached,
-    /// logind answers again.
+    /// logind replies again.
     Reachable,
-    /// The session was found or said to be locked.
+    /// A signal or a probe reported the session as locked.
     Seen,
-    /// It is locked for this limit, as was asked.
+    /// The session is locked for this limit, as requested.
     Held(LimitKind),
-    /// It is locked by `lock-after`.
+    /// The session is locked by `lock-after`.
     Staged,
-    /// A reading said that it is not locked.
+    /// A probe found the session unlocked.
     FoundOpen,
-    /// Another daemon does not know what was asked.
+    /// A restarted daemon does not know the requests of the previous one.
     ForgottenHint,
-    /// A lock counts for nothing any more: the policy does not lock, or it did not come again.
+    /// A lock is no longer valid: the policy does not lock, or the repeated request was not
+    /// confirmed.
     Dropped,
     Unlocked,
 }
@@ -156,17 +159,17 @@ pub(super) enum EndFact {
     Asked(Request, LimitKind),
     /// logind refused.
     Failed,
-    /// logind did not answer.
+    /// The request did not reach logind.
     Unreached,
-    /// logind answers again.
+    /// logind replies again.
     Reachable,
-    /// The leader has ended, as it was asked to.
+    /// The leader has ended, as requested.
     LeaderEnded,
-    /// It came to its end: hung up, or locked.
+    /// The end is complete: hung up, or locked.
     Checked,
 }
 
-/// The stages of an end, by what is asked for.
+/// The stages of an end, by their requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Request {
     HangUp,
@@ -176,17 +179,18 @@ pub(super) enum Request {
     Kill,
 }
 
-/// What an absolute limit counts from that no lock puts off, as it was when that began to hold.
+/// The time that an absolute limit counts from if locks do not affect it, as of the moment when it
+/// began to apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FixedAnchor {
     pub(super) since: BootTime,
-    /// Since when what is granted counts.
+    /// The moment since which extensions count.
     pub(super) granted_from: Option<Moment>,
-    /// Warnings from before that do not count.
+    /// The moment of the restart; warnings from before it are no longer in force.
     pub(super) restarted: Moment,
 }
 
-/// What a session was before.
+/// Earlier properties of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EarlierProperties {
     pub(super) class: SessionClass,
@@ -195,7 +199,7 @@ pub(super) struct EarlierProperties {
 }
 
 impl EarlierProperties {
-    /// The session as it would still be.
+    /// The facts of the session with these earlier properties.
     pub(super) fn facts(&self, now: &SessionFacts) -> SessionFacts {
         SessionFacts {
             class: self.class.clone(),
@@ -206,24 +210,24 @@ impl EarlierProperties {
     }
 }
 
-/// logind has dropped the session.
+/// The state of a session that logind has dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Removal {
     pub(super) since: Moment,
-    /// When somebody was last asked, or the rest ended, and how often.
+    /// When the last verification or the last attempt to end the rest was requested.
     pub(super) last: Option<BootTime>,
     pub(super) times: u32,
-    /// It may be another one with its id that is gone.
+    /// Another session with the same id may be the one that was dropped.
     pub(super) doubtful: bool,
-    /// Something of it is left.
+    /// Processes remain.
     pub(super) survived: Option<Moment>,
-    /// What it was ended for then.
+    /// The limit that the session was ended for.
     pub(super) ended: Option<LimitKind>,
-    /// That was said.
+    /// The remaining processes were announced.
     pub(super) said: bool,
 }
 
-/// An extension that was granted, and all that was granted since the limit counts.
+/// An extension that was granted, and the sum of all that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extension {
     pub(super) extended: Extended,
@@ -278,13 +282,13 @@ impl History {
         }
     }
 
-    /// Another engine goes on with what was recorded: questions that were open are forgotten, and
-    /// so is how far an end had got.
+    /// Continues after a restart from the record: pending requests and the progress of an end are
+    /// lost.
     pub(super) fn restore(&mut self, now: Moment) {
         self.drops_probe();
         self.forgot_end = self.end().map(|end| end.kind).or(self.forgot_end);
         if let (Some(_), Some(last)) = (self.idle_is_unknown(), self.probes.last_mut()) {
-            // That nobody knows the idle time is not forgotten.
+            // The state of unknown idle time is part of the record.
             last.came = last.came.map(|(moment, _)| (moment, ProbeOutcome::Unknown));
         }
         self.ends.clear();
@@ -296,12 +300,12 @@ impl History {
         self.restored = Some(now);
     }
 
-    /// Nobody waits any more for a reading that was asked for.
+    /// Drops the pending probe.
     pub(super) fn drops_probe(&mut self) {
         self.probes.pop_if(|look| look.came.is_none());
     }
 
-    /// What was said before is for nothing, though nothing is taken back.
+    /// Clears the warnings without a withdrawal.
     pub(super) fn forgets_warnings(&mut self, now: Moment, kind: LimitKind) {
         self.withdrawals.push((now, kind));
     }
@@ -314,7 +318,7 @@ impl History {
         self.facts.seat.is_some() || self.is_graphical()
     }
 
-    /// For which limit it is ended, or was hung up.
+    /// The limit for which the session is being ended or was hung up.
     pub(super) fn ended_for(&self) -> Option<LimitKind> {
         let ended = self.end().map(|end| end.kind);
         let survived = self.removal.and_then(|removal| removal.ended);
@@ -325,7 +329,7 @@ impl History {
         self.facts.session_type.is_graphical()
     }
 
-    /// Whether anybody is logged in there.
+    /// Whether a user is logged in.
     pub(super) fn is_open(&self) -> bool {
         self.closed.is_none() && self.hung_up.is_none()
     }

@@ -1,4 +1,4 @@
-//! Results computed from a history. Each is computed from the whole of it.
+//! Queries on a history: values that are computed from all of its events.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::oracle::{EffectiveLimits, RuleLimits};
 /// Reports of input within this time of each other are about the same input.
 const SAME_INPUT: Duration = Duration::from_secs(1);
 
-/// How far an end has got.
+/// The progress of an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EndUnderWay {
     pub(crate) kind: LimitKind,
@@ -18,18 +18,18 @@ pub(crate) struct EndUnderWay {
     pub(crate) stage: Request,
     /// When the stage began.
     pub(crate) since: BootTime,
-    /// When it was asked for last, and how often.
+    /// The time of the last request, and the number of requests.
     pub(crate) last: BootTime,
     pub(crate) times: u32,
-    /// When the last wish failed.
+    /// When the last request failed.
     pub(crate) failed: Option<BootTime>,
-    /// logind did not even answer it, so that nothing harder follows from it.
+    /// The last request did not reach logind, so that no harder stage follows.
     pub(crate) unreached: bool,
-    /// Since when that has been so.
+    /// The first request that did not reach logind.
     pub(crate) away: Option<BootTime>,
-    /// logind answers since then.
+    /// The time since which logind replies again.
     pub(crate) reachable: bool,
-    /// The leader has ended, as it was asked to.
+    /// The leader has ended, as requested.
     pub(crate) leader_ended: bool,
 }
 
@@ -39,12 +39,12 @@ impl History {
         last.map_or(EffectiveLimits::Undecided, |(_, effective)| *effective)
     }
 
-    /// What the limits count from, or the last activity if that is later.
+    /// The time that the limits count from, or the last activity if that is later.
     pub(crate) fn anchor(&self) -> BootTime {
         self.anchor_before(u32::MAX)
     }
 
-    /// The same, whatever became of a lock since this call began.
+    /// The same, without the lock events of this call.
     pub(crate) fn anchor_before(&self, call: u32) -> BootTime {
         let scenario = self.lock_state(call);
         let locked = scenario.hold.map(|hold| hold.since).unwrap_or_default();
@@ -52,7 +52,7 @@ impl History {
         self.facts.started.max(locked).max(renewed)
     }
 
-    /// The extensions that count.
+    /// The extensions in force.
     pub(crate) fn granted(&self) -> impl Iterator<Item = &Extension> {
         let from = self.granted_from().unwrap_or_default();
         let counted = self.extensions.iter().rev();
@@ -61,8 +61,8 @@ impl History {
             .map(|(_, extension)| extension)
     }
 
-    /// Since when extensions count: the user has unlocked the screen after a hold, and the limit
-    /// was restarted by that, or by the end of a limit that no lock delays.
+    /// The moment since which extensions count: an unlock after a hold, if it restarted the limit,
+    /// or the end of a limit that locks do not affect.
     pub(crate) fn granted_from(&self) -> Option<Moment> {
         if let Some(fixed) = self.fixed {
             return fixed.granted_from;
@@ -74,7 +74,7 @@ impl History {
         renewed.max(unfixed.map(|(moment, _)| moment))
     }
 
-    /// What the absolute limit counts from.
+    /// The time that the absolute limit counts from.
     pub(crate) fn absolute_anchor(&self) -> BootTime {
         self.fixed
             .map_or_else(|| self.anchor(), |fixed| fixed.since)
@@ -86,13 +86,13 @@ impl History {
             .saturating_add(limits.with_extensions(self.total_granted()))
     }
 
-    /// All that was granted since the limit counts.
+    /// The sum of the extensions in force.
     pub(crate) fn total_granted(&self) -> Duration {
         let last = self.granted().next();
         last.map(|last| last.total).unwrap_or_default()
     }
 
-    /// Not before when a limit of this kind and length passes, and not after when.
+    /// The earliest and the latest time at which a limit of this kind and length passes.
     pub(crate) fn due(
         &self,
         kind: LimitKind,
@@ -111,14 +111,14 @@ impl History {
         }
     }
 
-    /// Between which two times inactivity began.
+    /// The earliest and the latest time at which inactivity began.
     pub(crate) fn idle_since(&self) -> (BootTime, BootTime) {
         let (low, high) = self.known_now();
         let anchor = self.anchor();
         (low.max(anchor), high.max(anchor))
     }
 
-    /// The warnings of this kind that stand, the last one first.
+    /// The warnings of this kind that are in force, the last one first.
     pub(crate) fn warnings_in_force(
         &self,
         kind: LimitKind,
@@ -126,7 +126,7 @@ impl History {
         self.warnings_in_force_before(kind, u32::MAX)
     }
 
-    /// The same, whatever was locked or unlocked since this call began.
+    /// The same, without the locks and unlocks of this call.
     pub(crate) fn warnings_in_force_before(
         &self,
         kind: LimitKind,
@@ -146,7 +146,7 @@ impl History {
             .filter(move |(_, warning)| warning.limit == kind)
     }
 
-    /// The end that is under way.
+    /// The end that is in progress.
     pub(crate) fn end(&self) -> Option<EndUnderWay> {
         let mut end: Option<EndUnderWay> = None;
         for (moment, fact) in &self.ends {
@@ -211,16 +211,16 @@ impl History {
         findings.find_map(|(moment, other)| (*other == finding).then_some(*moment))
     }
 
-    /// Whether there was activity since this moment: for certain, or perhaps.
+    /// Whether there was activity since this moment: for certain, or possibly.
     pub(crate) fn activity_since(&self, moment: Moment) -> (bool, bool) {
         let (low, high) = self.known_at(moment.seq);
         let (now_low, now_high) = self.known_now();
-        // An agent tells of the same input a little later each time.
+        // An agent may report the same input with a slightly later time.
         let certain = now_low > high.saturating_add(SAME_INPUT);
         (certain, (now_low, now_high) != (low, high))
     }
 
-    /// The last change of what is known of activity.
+    /// The last change of the known bounds of the last activity.
     pub(crate) fn last_known(&self) -> Option<&ActivityBounds> {
         self.known.last()
     }

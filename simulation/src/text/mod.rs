@@ -80,7 +80,7 @@ pub(super) fn op(op: &Op) -> String {
     format!("{} {}", time(op.at), ops::write(&op.kind))
 }
 
-/// What the engine is told, in short.
+/// An event of the engine, abbreviated.
 pub(super) fn event(event: &Event) -> String {
     match event {
         Event::PolicyReplaced(_) => "PolicyReplaced".to_owned(),
@@ -93,7 +93,7 @@ pub(super) fn event(event: &Event) -> String {
     }
 }
 
-/// What the engine says, in short.
+/// An action of the engine, abbreviated.
 pub(super) fn action(action: &Action) -> String {
     match action {
         Action::Left(facts, departure) => format!("Left({}, {departure:?})", facts.key.id),
@@ -101,7 +101,7 @@ pub(super) fn action(action: &Action) -> String {
     }
 }
 
-/// Keys of sessions by their ids alone.
+/// Replaces keys of sessions by their ids.
 fn short(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

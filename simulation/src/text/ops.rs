@@ -172,7 +172,7 @@ fn parse_trouble(word: &str, words: &Words<'_>) -> Parsed<CallFault> {
     }
 }
 
-/// All old news there are.
+/// All kinds of stale events.
 pub(crate) const STRAYS: [StaleEvent; 8] = [
     StaleEvent::ActivitySeen,
     StaleEvent::EndFailed,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use session_timeout_policy::BootTime;
 
-/// Why a text is no scenario.
+/// The reason why a text is not a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextError {
-    /// Which line it is, from 1.
+    /// The number of the line, from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// The error.
     pub why: String,
 }
 

@@ -1,5 +1,5 @@
-//! Periodic activity: keys on a terminal, output of a program, the pointer of a desktop. There is
-//! no event for each key; the last one is computed when it is needed.
+//! Periodic activity: input on a terminal, output of a program, the pointer of a desktop. There is
+//! no event for each input; the last one is computed when it is needed.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::world::clock::Clock;
 #[derive(Clone, Debug, Default)]
 pub(super) struct PeriodicActivity {
     going: Option<RunningPattern>,
-    /// All up to here is in what follows.
+    /// Activity up to this time is included in the other fields.
     known: BootTime,
-    /// The last time.
+    /// The time of the last activity.
     last: Option<BootTime>,
-    /// What the kernel has stamped.
+    /// The stamp that the kernel has set.
     stamp: WallTime,
 }
 
@@ -27,14 +27,14 @@ struct RunningPattern {
 }
 
 impl RunningPattern {
-    /// The last time at or before `at`.
+    /// The time of the last activity at or before `at`.
     fn last(&self, at: u64) -> Option<u64> {
         let at = at.min(self.end);
         let since = at.checked_sub(self.start)?;
         Some(self.start + since / self.every * self.every)
     }
 
-    /// The first time at or after `at`.
+    /// The time of the first activity at or after `at`.
     fn first(&self, at: u64) -> Option<u64> {
         let since = at.saturating_sub(self.start);
         let next = self.start + since.div_ceil(self.every) * self.every;
@@ -43,7 +43,7 @@ impl RunningPattern {
 }
 
 impl PeriodicActivity {
-    /// One that begins with being opened, which stamps it.
+    /// A terminal that is opened now, which sets its stamp.
     pub(super) fn opened(now: BootTime, clock: &Clock) -> Self {
         Self {
             going: None,
@@ -53,7 +53,7 @@ impl PeriodicActivity {
         }
     }
 
-    /// From now on this, and no longer what went on before.
+    /// Replaces the current pattern by this one.
     pub(super) fn continues(&mut self, now: BootTime, pattern: Pattern, clock: &Clock) {
         self.catch_up(now, clock);
         let start = now.as_micros();
@@ -62,23 +62,24 @@ impl PeriodicActivity {
             every: micros(pattern.every).max(1),
             end: start.saturating_add(micros(pattern.lasts)),
         });
-        // What begins now is there now.
+        // The new pattern begins with activity at `now`.
         self.known = now.saturating_sub(Duration::from_micros(1));
         self.catch_up(now, clock);
     }
 
-    /// Nobody did anything between the two, and then it goes on as before.
+    /// Suspends the pattern between two times.
     pub(super) fn slept(&mut self, from: BootTime, to: BootTime, clock: &Clock) {
         self.catch_up(from, clock);
         self.known = to;
-        // The first key at the waking machine comes a little later.
+        // The first activity after the wake-up is a little later.
         self.going = self.going.and_then(|RunningPattern { every, end, .. }| {
             let start = to.as_micros().saturating_add(every);
             (start <= end).then_some(RunningPattern { start, every, end })
         });
     }
 
-    /// Works out what happened up to `now`. The wall clock was not set since the last time.
+    /// Computes the activity up to `now`. The wall clock must not have been stepped since the last
+    /// call.
     pub(super) fn catch_up(&mut self, now: BootTime, clock: &Clock) {
         if let Some(going) = self.going {
             let from = self.known.as_micros() + 1;
@@ -94,15 +95,15 @@ impl PeriodicActivity {
         self.known = self.known.max(now);
     }
 
-    /// The kernel stamps with the second of the first input in each aligned window of eight
-    /// seconds (`tty_update_time()`, drivers/tty/tty_io.c).
+    /// Sets the stamp to the second of the first input in each aligned window of eight seconds, as
+    /// the kernel does (`tty_update_time()`, drivers/tty/tty_io.c).
     fn stamp(&mut self, going: &RunningPattern, first: u64, last: u64, clock: &Clock) {
         let window = window_of(clock.wall(BootTime::from_micros(last)));
         let opens = clock
             .boot(WallTime::from_micros(window * SECOND))
             .as_micros();
         let in_window = going.first(opens.max(first)).unwrap_or(last).min(last);
-        // Where nothing came in between, the stamp may be of this very window.
+        // Without activity in between, the stamp may be in the same window.
         if in_window > first || window != window_of(self.stamp) {
             self.stamp = whole(clock.wall(BootTime::from_micros(in_window)));
         }
@@ -116,7 +117,7 @@ impl PeriodicActivity {
         self.stamp
     }
 
-    /// When it happens next after `now`.
+    /// The time of the next activity after `now`.
     pub(super) fn next(&self, now: BootTime) -> Option<BootTime> {
         let next = self.going?.first(now.as_micros() + 1)?;
         Some(BootTime::from_micros(next))

@@ -6,8 +6,8 @@ use session_timeout_policy::{BootTime, WallTime};
 
 use crate::plan::Step;
 
-/// Where the wall clock stands when the machine starts: in January 2027, far enough from 1970 for
-/// any step back.
+/// The wall clock at the start of the machine: in January 2027, far enough from 1970 for any step
+/// back.
 const EPOCH: u64 = 1_800_000_000_000_000;
 
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Clock {
         };
     }
 
-    /// Where on the first clock the wall clock showed this.
+    /// The boot time at which the wall clock showed this.
     pub(super) const fn boot(&self, wall: WallTime) -> BootTime {
         BootTime::from_micros(wall.as_micros().saturating_sub(self.ahead))
     }

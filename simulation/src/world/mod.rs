@@ -20,13 +20,13 @@ pub(super) struct World {
     pub(super) clock: Clock,
     sessions: Vec<Session>,
     pub(super) troubles: CallFaults,
-    /// The numbers of the terminals that are open.
+    /// The device numbers of the open terminals.
     devices: Vec<u64>,
-    /// The last one that a session was marked with.
+    /// The stamp of the newest session.
     stamp: u64,
 }
 
-/// What does not work, and until when.
+/// The faults in force, and until when.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CallFaults {
     pub(super) probes: Option<(CallFault, BootTime)>,
@@ -34,12 +34,12 @@ pub(super) struct CallFaults {
     pub(super) verifies: Option<(CallFault, BootTime)>,
     pub(super) signals: Option<(SignalFault, BootTime)>,
     pub(super) ends: BootTime,
-    /// There is no logind.
+    /// logind is unavailable until this time.
     pub(super) away: BootTime,
     pub(super) watch: BootTime,
 }
 
-/// What holds of this now.
+/// The fault, if it is in force now.
 pub(super) fn still<T: Copy>(trouble: Option<(T, BootTime)>, now: BootTime) -> Option<T> {
     trouble.and_then(|(kind, until)| (now < until).then_some(kind))
 }
@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    /// A new session. If another session has its id, that one is gone.
+    /// Adds a session. If another session has its id, that one is removed.
     pub(super) fn begin(&mut self, now: BootTime, person: &Person) {
         self.sessions.retain(|other| other.person.who != person.who);
         let evicted = self
@@ -122,7 +122,7 @@ impl World {
             .find(|session| session.facts.key == *key)
     }
 
-    /// The session is gone, and logind knows.
+    /// Removes a session from logind.
     pub(super) fn remove(&mut self, who: LoginId) -> Option<Session> {
         let at = self.sessions.iter().position(|s| s.person.who == who)?;
         let gone = self.sessions.remove(at);
@@ -131,7 +131,7 @@ impl World {
         Some(gone)
     }
 
-    /// What logind lists.
+    /// The sessions that logind lists.
     pub(super) fn listed(&self) -> Vec<SessionFacts> {
         self.kept_by(KeptBy::Logind)
     }
@@ -143,7 +143,7 @@ impl World {
         kept.map(|session| session.facts.clone()).collect()
     }
 
-    /// What logind marks a session with that it makes now: never the same twice, and more each time.
+    /// The stamp of a session that logind creates now: unique and increasing.
     pub(super) fn stamp(&mut self, now: BootTime) -> u64 {
         self.stamp = (now.as_micros() * 64).max(self.stamp + 1);
         self.stamp
@@ -163,7 +163,7 @@ impl World {
         }
     }
 
-    /// Nobody asks for input any more.
+    /// Stops watching for input in all sessions.
     pub(super) fn unwatch(&mut self) {
         for session in &mut self.sessions {
             session.watched = false;

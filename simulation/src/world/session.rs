@@ -1,5 +1,5 @@
-//! The true state of one session. What the engine is told is computed from it: late, rounded, or
-//! not at all.
+//! The true state of one simulated session. The readings that the engine receives are computed from
+//! it, and may be late, rounded or missing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,39 +18,39 @@ use crate::world::clock::Clock;
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) person: Person,
-    /// As logind has it.
+    /// The properties in logind.
     pub(crate) facts: SessionFacts,
     pub(crate) state: State,
     pub(crate) keeper: KeptBy,
     /// Its leader has left the scope.
     pub(crate) escaped: bool,
-    /// How often it still outlives being ended.
+    /// The number of further ends that its processes survive.
     pub(crate) survives: u32,
     pub(crate) screen: Lock,
     pub(crate) inhibited: bool,
-    /// How often the user has done what the habits say.
+    /// The number of reactions of the user so far.
     pub(crate) heeded: u32,
     pub(crate) asked: u32,
-    /// The daemon was asked to tell of input.
+    /// The daemon has requested to be notified of input.
     pub(crate) watched: bool,
     terminals: Vec<Option<Terminal>>,
     desktop: Option<Desktop>,
     agent: Option<Watch>,
 }
 
-/// What the agent in a desktop does.
+/// The state of the agent in a desktop.
 #[derive(Clone, Copy, Debug)]
 struct Watch {
     how: Agent,
     presence: Presence,
-    /// For how long without input it watches, and since when.
+    /// The requested watch time, and when the watch began.
     length: Option<Duration>,
     since: BootTime,
-    /// How often it was asked: it calls at most once for each.
+    /// The number of requests: the agent reports at most once for each.
     question: u32,
 }
 
-/// When an agent may call, for which question.
+/// A report that the agent will send: its time, and its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) at: BootTime,
@@ -60,21 +60,21 @@ pub(crate) struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Open,
-    /// Its user has logged out; something runs on.
+    /// The user has logged out; a process continues to run.
     LoggedOut,
 }
 
-/// Who knows of the session.
+/// The component that knows the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeptBy {
     Logind,
-    /// The daemon, which tells when it is gone.
+    /// The daemon, which reports when the session is gone.
     Daemon,
-    /// Nobody: logind has dropped it, and its leader lives on.
+    /// None: logind has dropped the session, and its leader continues to run.
     Nobody,
 }
 
-/// The screen, and what logind remembers of it.
+/// The screen, and logind's hints about it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Lock {
     pub(crate) locked: bool,
@@ -91,9 +91,9 @@ struct Terminal {
 #[derive(Clone, Debug)]
 struct Desktop {
     input: PeriodicActivity,
-    /// How long without input it takes to tell logind; `None` for one that never does.
+    /// The time without input after which the desktop sets the hint; `None` if it never does.
     tells_after: Option<Duration>,
-    /// logind has forgotten what it was told.
+    /// logind has lost the hint.
     forgotten: Option<ForgottenHint>,
 }
 
@@ -103,7 +103,7 @@ struct ForgottenHint {
     was_idle: bool,
 }
 
-/// What really stands behind the stamps of a reading: when the last input or output came.
+/// The actual time of the last input or output behind each stamp of a reading.
 pub(crate) type GroundTruth = Vec<(StampSource, BootTime)>;
 
 impl Session {
@@ -178,7 +178,7 @@ impl Session {
         &self.facts.key
     }
 
-    /// What PAM says, if it says anything.
+    /// The login as PAM reports it, if it does.
     pub(crate) fn login(&self) -> Option<Login> {
         (self.person.pam != Pam::Silent).then(|| Login {
             id: self.facts.key.id.clone(),
@@ -197,7 +197,7 @@ impl Session {
         }));
     }
 
-    /// Closes a terminal and says which one that was.
+    /// Closes a terminal and returns its device number.
     pub(super) fn close(&mut self, nth: TerminalIndex) -> Option<u64> {
         let terminal = self.terminals.get_mut(nth.0)?.take()?;
         Some(terminal.device)
@@ -233,7 +233,7 @@ impl Session {
         }
     }
 
-    /// One key, wherever there is one to press.
+    /// Makes one input, on a terminal or on the desktop.
     pub(crate) fn presses_a_key(&mut self, now: BootTime, clock: &Clock) {
         let once = Pattern {
             every: Duration::from_secs(1),
@@ -243,7 +243,7 @@ impl Session {
         self.types(now, TerminalIndex(open.unwrap_or_default()), once, clock);
     }
 
-    /// When there is input next.
+    /// The time of the next input.
     pub(crate) fn next_input(&self, now: BootTime) -> Option<BootTime> {
         let terminals = self.terminals.iter().flatten().map(|one| &one.input);
         let desktop = self.desktop.iter().map(|desktop| &desktop.input);
@@ -253,7 +253,7 @@ impl Session {
             .min()
     }
 
-    /// The last input there was.
+    /// The time of the last input.
     pub(crate) fn last_input(&mut self, now: BootTime, clock: &Clock) -> Option<BootTime> {
         self.each_track(|track| track.catch_up(now, clock));
         let terminals = self.terminals.iter().flatten().map(|one| &one.input);
@@ -268,12 +268,12 @@ impl Session {
         self.each_track(|track| track.slept(from, to, clock));
     }
 
-    /// To be called before the wall clock is set.
+    /// Computes the activity up to `now`; required before a step of the wall clock.
     pub(super) fn catch_up(&mut self, now: BootTime, clock: &Clock) {
         self.each_track(|track| track.catch_up(now, clock));
     }
 
-    /// logind has forgotten its hints.
+    /// Clears logind's hints.
     pub(super) fn forget_hints(&mut self, now: BootTime, clock: &Clock) {
         self.screen.hint = false;
         if let Some(desktop) = &mut self.desktop {
@@ -285,7 +285,7 @@ impl Session {
         }
     }
 
-    /// The agent ends, or another one begins, which knows nothing of what was before.
+    /// Stops the agent or starts another one, which has no state of the previous one.
     pub(crate) fn agent_becomes(&mut self, now: BootTime, presence: Presence) {
         if let Some(agent) = &mut self.agent {
             agent.presence = presence;
@@ -295,7 +295,7 @@ impl Session {
         }
     }
 
-    /// The agent is asked, and watches from now on for so long.
+    /// Sends a request to the agent, which watches for the absence of input from now on.
     fn ask_agent(&mut self, now: BootTime, length: Option<Duration>) -> Option<Hint> {
         let input = self.desktop.as_ref()?.input.last()?;
         let agent = self.agent.as_mut()?;
@@ -319,7 +319,7 @@ impl Session {
         Some(told)
     }
 
-    /// When the agent would call if there were no more input.
+    /// When the agent would report, if there were no more input.
     pub(crate) fn next_call(&mut self, now: BootTime, clock: &Clock) -> Option<Call> {
         self.each_track(|track| track.catch_up(now, clock));
         let agent = self
@@ -336,8 +336,8 @@ impl Session {
         })
     }
 
-    /// A look at the session, and what really stands behind it. Its agent is to watch for so long
-    /// without input.
+    /// Probes the session: returns the reading and the actual activity behind it. Its agent begins
+    /// to watch for this time without input.
     pub(crate) fn look(
         &mut self,
         now: BootTime,
@@ -415,7 +415,7 @@ impl Desktop {
     }
 }
 
-/// The time of a hint is converted from another clock at each look, to within half a second.
+/// The time of a hint, which each probe converts from another clock, to within half a second.
 fn jittered(since: BootTime, now: BootTime) -> BootTime {
     const MOST: u64 = 400_000;
     let by = Duration::from_micros(now.as_micros() / 7 % (2 * MOST));
