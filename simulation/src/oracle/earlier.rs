@@ -19,6 +19,8 @@ pub(super) enum Continuity {
     /// By the record of an earlier engine, which contains the length, the warnings given, and the
     /// name of the rule.
     Record,
+    /// By the name of the rule alone, where a record was not enough to decide which limit applies.
+    Name,
 }
 
 /// The rule of an absolute limit; `None` for the default of the policy.
@@ -71,6 +73,11 @@ impl PolicyTables {
         now: BootTime,
         continuity: Continuity,
     ) -> Option<(EffectiveLimits, AbsoluteFrom)> {
+        let undecided = history.effective() == EffectiveLimits::Undecided;
+        let continuity = match continuity {
+            Continuity::Limit if undecided => Continuity::Name,
+            other => other,
+        };
         let groups = &history.groups;
         let effective = self.evaluate(number, policy, &history.facts, groups)?;
         if history.past.is_empty() {
@@ -132,6 +139,7 @@ impl PolicyTables {
                     held.absolute == limits.absolute && action == limits.action
                 }
                 Continuity::Record => history.may_have_counted(held, limits),
+                Continuity::Name => false,
             })
         };
         if ends.iter().any(|(_, limits, _)| continues(limits)) {
@@ -153,7 +161,7 @@ impl PolicyTables {
                 None => passes.max(now.saturating_add(shortest.unwrap_or(Duration::ZERO))),
             };
             let source = self.source(number, policy, EffectiveLimits::Limited(*id));
-            let recorded = continuity == Continuity::Record && source == history.absolute_from;
+            let recorded = continuity != Continuity::Limit && source == history.absolute_from;
             (end, !begun, !recorded)
         })?;
         let source = self.source(number, policy, EffectiveLimits::Limited(*id));
