@@ -86,7 +86,7 @@ fn scenarios() -> Vec<PathBuf> {
 fn came_out(text: &str) -> Result<(Script<'_>, String), String> {
     let script = Script::parse(text)?;
     let out = catch_unwind(AssertUnwindSafe(|| script.play()));
-    let out = out.map_err(|_| "breaks a promise; see the panic above")??;
+    let out = out.map_err(|_| "violates an invariant; see the panic above")??;
     Ok((script, out))
 }
 
