@@ -2,6 +2,8 @@
 
 #[path = "tidy/bus.rs"]
 mod bus;
+#[path = "tidy/documents.rs"]
+mod documents;
 #[path = "tidy/modules.rs"]
 mod modules;
 

@@ -1,0 +1,60 @@
+//! The names in the documents: tests and source files that they refer to exist.
+
+use std::path::Path;
+
+use super::{files, sources};
+use session_timeout_tests::workspace_dir;
+
+/// A name in lower case with this many underscores is the name of a test.
+const UNDERSCORES: usize = 4;
+
+#[test]
+fn documents_name_tests_and_files_that_exist() {
+    let code: String = sources().map(|(_, text)| text).collect();
+    let mut wrong = Vec::new();
+    for (document, text) in files().filter(|(path, _)| path.ends_with(".md")) {
+        for name in text.split('`').skip(1).step_by(2) {
+            let exists = if is_test(name) {
+                code.contains(&format!("fn {name}("))
+            } else if is_source(name) {
+                expanded(name).all(|path| workspace_dir().join(path).exists())
+            } else {
+                true
+            };
+            if !exists {
+                wrong.push(format!("{document}: {name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn is_test(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    name.chars().all(is_plain) && name.matches('_').count() >= UNDERSCORES
+}
+
+/// Whether it is the path of a source file from the root. Names in upper case stand for any.
+fn is_source(name: &str) -> bool {
+    let mut parts = name.split('/');
+    let top = parts.next().unwrap_or_default();
+    let below = parts
+        .next()
+        .is_some_and(|part| ["src", "tests"].contains(&part));
+    let member = workspace_dir().join(top).join("Cargo.toml");
+    below
+        && Path::new(name).extension().is_some_and(|end| end == "rs")
+        && !name.contains(char::is_uppercase)
+        && member.exists()
+}
+
+/// The paths that `a/{b,c}.rs` stands for.
+fn expanded(name: &str) -> impl Iterator<Item = String> {
+    let braces = name.split_once('{').and_then(|(before, rest)| {
+        let (list, after) = rest.split_once('}')?;
+        Some((before, list, after))
+    });
+    let (before, list, after) = braces.unwrap_or((name, "", ""));
+    list.split(',')
+        .map(move |part| format!("{before}{part}{after}"))
+}
