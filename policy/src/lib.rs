@@ -17,17 +17,18 @@
 
 mod engine;
 mod event;
+mod facts;
 mod login1;
+mod output;
 mod policy;
 mod session;
 mod time;
 
 pub use engine::{Deadline, Engine, Wake};
-pub use event::{
-    Action, AuditSession, EndReason, Event, Finding, InvocationId, Keeper, Login, NoSession, Pid,
-    Remains, SessionFacts, SessionKey, Warning,
-};
+pub use event::{Event, Login, Remains};
+pub use facts::{AuditSession, InvocationId, Keeper, NoSession, Pid, SessionFacts, SessionKey};
 pub use login1::{SessionClass, SessionType, Uid, is_systemd_user_name};
+pub use output::{Action, EndReason, Finding, Warning};
 pub use policy::limits::{
     ABSOLUTE_MAX, ActivityKind, Bell, EndAction, Extensions, Leads, Limit, LimitKind, Limits, Mesg,
     UnknownIdle,
