@@ -1,12 +1,14 @@
 //! The inputs of the driver, from all parts of the daemon.
 
-use session_timeout_policy::{BootTime, Event, Pid, SessionFacts, SessionKey, Uid};
+use session_timeout_policy::{
+    BootTime, Event, Extended, Pid, Refusal, SessionFacts, SessionKey, Uid,
+};
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
 
 use crate::agents;
 use crate::process::{Process, cgroup};
-use crate::report::{Explanation, ExtendResult, SessionReport};
+use crate::report::{Explanation, SessionReport};
 
 /// One thing for the driver to deal with.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub(crate) enum Input {
     /// Somebody asks why the session with this id stands where it does.
     Explain(String, oneshot::Sender<Option<Explanation>>),
     /// Somebody who may asks for more time.
-    Extend(ExtendRequest, oneshot::Sender<ExtendResult>),
+    Extend(ExtendRequest, oneshot::Sender<Result<Extended, Refusal>>),
     /// logind signals that the screen of the session with this id was locked or unlocked.
     LockHint(String, LockHint),
     /// logind answers.

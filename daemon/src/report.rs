@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_timeout_config::{Setting, Settings};
 use session_timeout_policy::{
-    Action, ActivityKind, BootTime, Engine, Extensions, Granted, Groups, IdleSource, LimitKind,
-    Limits, Milestone, MilestoneKind, Phase, Refusal, SessionFacts, View,
+    ActivityKind, BootTime, Engine, Extensions, Granted, Groups, IdleSource, LimitKind, Limits,
+    Milestone, MilestoneKind, Phase, SessionFacts, View,
 };
 
 use zbus::names::OwnedUniqueName;
@@ -71,37 +71,6 @@ pub(crate) struct Explanation {
     pub(crate) settings: Vec<Setting>,
     /// What comes next, and in how long.
     pub(crate) schedule: Vec<(MilestoneKind, Duration)>,
-}
-
-/// What became of a wish for more time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExtendResult {
-    /// The length of the extension, the time that is left then, and how many more may be granted.
-    Granted {
-        by: Duration,
-        ends_in: Duration,
-        left: u32,
-    },
-    /// Not, and why.
-    Refused(Refusal),
-    /// There is no such session.
-    NoSession,
-}
-
-impl ExtendResult {
-    /// What the engine's actions say of it.
-    pub(crate) fn told_by(actions: &[Action], now: BootTime) -> Self {
-        let said = actions.iter().find_map(|action| match action {
-            Action::Extended(_, extended) => Some(Self::Granted {
-                by: extended.by,
-                ends_in: extended.until.since(now),
-                left: extended.left,
-            }),
-            Action::ExtensionRefused(_, refusal) => Some(Self::Refused(*refusal)),
-            _ => None,
-        });
-        said.unwrap_or(Self::NoSession)
-    }
 }
 
 impl SessionReport {

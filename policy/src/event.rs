@@ -14,8 +14,6 @@ pub enum Event {
     BecameIdle(SessionKey),
     /// logind refused to end, hang up or lock the session.
     EndFailed(SessionKey),
-    /// The user, or an administrator for the user, requests an extension.
-    ExtensionAsked(SessionKey),
     /// The groups that [`Action::ResolveGroups`] asked for.
     GroupsResolved(SessionKey, BTreeSet<String>),
     /// The groups that [`Action::ResolveGroups`] asked for could not be resolved, or not in time.

@@ -1,7 +1,8 @@
 //! The policy engine of session-timeout: it decides when a login is warned and when it ends.
 //!
 //! The engine is pure. Its inputs are events ([`Event`]) and times ([`BootTime`]); its outputs are
-//! actions ([`Action`]) and the time of the next call ([`Engine::next_deadline`]). It reads no
+//! actions ([`Action`]), changes to report ([`Transition`]) and the time of the next call
+//! ([`Engine::next_deadline`]). It reads no
 //! clock, opens no file, starts no thread and writes no log; the same calls give the same answers.
 //! Calls that are too early, repeated or about sessions that are gone do nothing, so that the
 //! driver can be simple.
@@ -28,7 +29,7 @@ pub use engine::{Deadline, Engine, Wake};
 pub use event::{Event, Login, Remains};
 pub use facts::{AuditSession, InvocationId, Keeper, NoSession, Pid, SessionFacts, SessionKey};
 pub use login1::{SessionClass, SessionType, Uid, is_systemd_user_name};
-pub use output::{Action, EndReason, Finding, Warning};
+pub use output::{Action, EndReason, Finding, Output, Transition, Warning};
 pub use policy::limits::{
     ABSOLUTE_MAX, ActivityKind, Bell, EndAction, Extensions, Leads, Limit, LimitKind, Limits, Mesg,
     UnknownIdle,

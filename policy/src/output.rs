@@ -2,11 +2,69 @@
 
 use std::time::Duration;
 
-use crate::session::extension::{Extended, Refusal};
 use crate::session::locking::LockCause;
 use crate::{BootTime, EndAction, LimitKind, SessionFacts, SessionKey};
 
-/// An output of the engine. The engine does not wait for it; the result comes back as an [`Event`].
+/// An output of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The driver is to do this.
+    Action(Action),
+    /// The driver is to report this; nothing comes back.
+    Transition(Transition),
+}
+
+impl Output {
+    /// The session of this output.
+    #[must_use]
+    pub const fn key(&self) -> &SessionKey {
+        match self {
+            Self::Action(action) => action.key(),
+            Self::Transition(transition) => transition.key(),
+        }
+    }
+}
+
+impl From<Action> for Output {
+    fn from(action: Action) -> Self {
+        Self::Action(action)
+    }
+}
+
+impl From<Transition> for Output {
+    fn from(transition: Transition) -> Self {
+        Self::Transition(transition)
+    }
+}
+
+/// The outputs of one call of the engine, in the order in which they are to be executed.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs(Vec<Output>);
+
+impl Outputs {
+    pub(crate) fn push(&mut self, output: impl Into<Output>) {
+        self.0.push(output.into());
+    }
+
+    pub(crate) fn extend<T: Into<Output>>(&mut self, outputs: impl IntoIterator<Item = T>) {
+        self.0.extend(outputs.into_iter().map(Into::into));
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Output> {
+        self.0
+    }
+
+    /// The outputs until now, which are removed.
+    #[cfg(test)]
+    pub(crate) fn take(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// An instruction to the driver. The engine does not wait for it; the result comes back as an
+/// [`Event`].
+///
+/// [`Event`]: crate::Event
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Move the leader of a login without a logind session, and its descendants, into a scope, so
@@ -15,41 +73,34 @@ pub enum Action {
     /// Ask the session's leader to end (SIGTERM), so that the login manager or server ends the
     /// login in its own way, and send [`Event::HungUp`] when the user is logged out.
     /// [`Action::Terminate`] follows.
+    ///
+    /// [`Event::HungUp`]: crate::Event::HungUp
     AskLeader(SessionKey, LimitKind),
-    /// A session was seen for the first time, and the policy was evaluated for it. For the journal.
-    Began(SessionKey),
-    /// The end for this limit begins, in this way: tell the user, the journal and the hooks. The
-    /// first request follows.
-    EndBegins(SessionKey, LimitKind, EndAction),
     /// End what remains of a session that logind has ended, and send [`Event::Verified`].
+    ///
+    /// [`Event::Verified`]: crate::Event::Verified
     EndRemains(SessionKey, LimitKind),
-    /// The absolute limit was extended. For the journal and the caller.
-    Extended(SessionKey, Extended),
-    /// The absolute limit was not extended. For the journal and the caller.
-    ExtensionRefused(SessionKey, Refusal),
     /// Close the session's connection or terminal, and send [`Event::HungUp`] when that is done.
+    ///
+    /// [`Event::HungUp`]: crate::Event::HungUp
     HangUp(SessionKey, LimitKind),
-    /// The session was hung up for this limit; what still runs in it is no login. For the journal.
-    HungUp(SessionKey, LimitKind),
     /// Kill what remains of the session after its grace.
     Kill(SessionKey, LimitKind),
-    /// The session is gone. For the journal.
-    Left(SessionFacts, EndReason),
     /// Lock the session's screen, and send [`Event::Locked`] when it is locked, or if it is
     /// already.
+    ///
+    /// [`Event::Locked`]: crate::Event::Locked
     Lock(SessionKey, LockCause),
-    /// The session was locked as [`Action::Lock`] asked. For the journal.
-    Locked(SessionKey, LockCause),
     /// Read the session's idle time again.
     Probe(SessionKey),
-    /// Log what would have been done, and do nothing.
-    Report(SessionKey, Finding),
     /// Resolve the names of the user's groups.
     ResolveGroups(SessionKey),
     /// Ask the session's processes to end.
     Terminate(SessionKey, LimitKind),
     /// logind reports that the session is gone. Check whether its leader, its terminals and its
     /// desktop are, and send [`Event::Verified`].
+    ///
+    /// [`Event::Verified`]: crate::Event::Verified
     Verify(SessionKey),
     /// Warn the user, and report input in the session until the warning is withdrawn.
     Warn(SessionKey, Warning),
@@ -65,23 +116,47 @@ impl Action {
         match self {
             Self::Adopt(key)
             | Self::AskLeader(key, _)
-            | Self::Began(key)
-            | Self::EndBegins(key, ..)
             | Self::EndRemains(key, _)
-            | Self::Verify(key)
-            | Self::Extended(key, _)
-            | Self::ExtensionRefused(key, _)
             | Self::HangUp(key, _)
-            | Self::HungUp(key, _)
             | Self::Kill(key, _)
             | Self::Lock(key, _)
-            | Self::Locked(key, _)
             | Self::Probe(key)
-            | Self::Report(key, _)
             | Self::ResolveGroups(key)
             | Self::Terminate(key, _)
+            | Self::Verify(key)
             | Self::Warn(key, _)
             | Self::Withdraw(key, _) => key,
+        }
+    }
+}
+
+/// A change of a session, for the journal, the hooks and the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// The session was seen for the first time, and the policy was evaluated for it.
+    Began(SessionKey),
+    /// The end for this limit begins, in this way. The first request follows.
+    EndBegins(SessionKey, LimitKind, EndAction),
+    /// Something that an administrator should know was found.
+    Found(SessionKey, Finding),
+    /// The session was hung up for this limit; what still runs in it is no login.
+    HungUp(SessionKey, LimitKind),
+    /// The session is gone.
+    Left(SessionFacts, EndReason),
+    /// The session was locked as [`Action::Lock`] asked.
+    Locked(SessionKey, LockCause),
+}
+
+impl Transition {
+    /// The session that has changed.
+    #[must_use]
+    pub const fn key(&self) -> &SessionKey {
+        match self {
+            Self::Began(key)
+            | Self::EndBegins(key, ..)
+            | Self::Found(key, _)
+            | Self::HungUp(key, _)
+            | Self::Locked(key, _) => key,
             Self::Left(facts, _) => &facts.key,
         }
     }
@@ -101,7 +176,7 @@ pub struct Warning {
     pub ends_at: BootTime,
 }
 
-/// What the journal is told instead of an end.
+/// What an administrator should know of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The groups of the user cannot be resolved, so that no rule about groups matches.

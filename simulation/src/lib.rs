@@ -13,6 +13,7 @@ mod crash_equivalence;
 mod driver;
 mod generate;
 mod history;
+mod input;
 mod invariant;
 mod oracle;
 mod plan;

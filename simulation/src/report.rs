@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use session_timeout_policy::{Action, Event, Finding, LockCause};
+use session_timeout_policy::{Action, Event, Finding, LockCause, Output, Transition};
+
+use crate::input::{Input, Reply};
 
 /// Statistics of one or many scenarios.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,43 +79,67 @@ impl Report {
         }
     }
 
-    pub(super) fn action(&mut self, action: &Action) {
+    pub(super) fn reply(&mut self, reply: &Reply) {
+        match &reply.extension {
+            Some((_, Ok(_))) => self.actions.add(1, "extended", 1),
+            Some((_, Err(_))) => self.actions.add(2, "extension-refused", 1),
+            None => {}
+        }
+        for output in &reply.outputs {
+            match output {
+                Output::Action(action) => self.action(action),
+                Output::Transition(transition) => self.transition(transition),
+            }
+        }
+    }
+
+    fn action(&mut self, action: &Action) {
         let (at, word) = match action {
-            Action::Began(_) => (0, "began"),
-            Action::Extended(..) => (1, "extended"),
-            Action::ExtensionRefused(..) => (2, "extension-refused"),
             Action::HangUp(..) => (3, "hang-up"),
-            Action::HungUp(..) => (4, "hung-up"),
             Action::Kill(..) => (5, "kill"),
-            Action::Left(..) => (6, "left"),
             Action::Lock(_, LockCause::Limit(_)) => (7, "lock"),
             Action::Lock(_, LockCause::Verify(_)) => (19, "lock-again"),
             Action::Lock(_, LockCause::LockAfter) => (8, "lock-first"),
-            Action::Locked(..) => (9, "locked"),
             Action::Probe(_) => (10, "probe"),
-            Action::Report(_, Finding::GroupsUnavailable) => (11, "report-groups"),
-            Action::Report(_, Finding::NotLocked) => (12, "report-not-locked"),
-            Action::Report(_, Finding::Passed(_)) => (13, "report-passed"),
-            Action::Report(_, Finding::UnknownIdle) => (14, "report-unknown-idle"),
             Action::ResolveGroups(_) => (15, "resolve-groups"),
             Action::Terminate(..) => (16, "terminate"),
             Action::Warn(..) => (17, "warn"),
             Action::Withdraw(..) => (18, "withdraw"),
             Action::Adopt(_) => (20, "adopt"),
             Action::AskLeader(..) => (21, "ask-leader"),
-            Action::EndBegins(..) => (22, "end-begins"),
             Action::EndRemains(..) => (23, "end-remains"),
-            Action::Report(_, Finding::Survived(_)) => (24, "report-survived"),
             Action::Verify(_) => (25, "verify"),
         };
         self.actions.add(at, word, 1);
     }
 
-    pub(super) fn told(&mut self, event: &Event) {
+    fn transition(&mut self, transition: &Transition) {
+        let (at, word) = match transition {
+            Transition::Began(_) => (0, "began"),
+            Transition::HungUp(..) => (4, "hung-up"),
+            Transition::Left(..) => (6, "left"),
+            Transition::Locked(..) => (9, "locked"),
+            Transition::Found(_, Finding::GroupsUnavailable) => (11, "found-groups-unavailable"),
+            Transition::Found(_, Finding::NotLocked) => (12, "found-not-locked"),
+            Transition::Found(_, Finding::Passed(_)) => (13, "found-passed"),
+            Transition::Found(_, Finding::UnknownIdle) => (14, "found-unknown-idle"),
+            Transition::EndBegins(..) => (22, "end-begins"),
+            Transition::Found(_, Finding::Survived(_)) => (24, "found-survived"),
+        };
+        self.actions.add(at, word, 1);
+    }
+
+    pub(super) fn told(&mut self, input: &Input) {
+        match input {
+            Input::Event(event) => self.event(event),
+            Input::Extend(_) => self.told.add(2, "extension-asked", 1),
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
         let (at, word) = match event {
             Event::ActivitySeen(_) => (0, "activity-seen"),
             Event::EndFailed(_) => (1, "end-failed"),
-            Event::ExtensionAsked(_) => (2, "extension-asked"),
             Event::GroupsResolved(..) => (3, "groups-resolved"),
             Event::GroupsUnavailable(_) => (4, "groups-unavailable"),
             Event::HungUp(_) => (5, "hung-up"),

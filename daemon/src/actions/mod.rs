@@ -1,4 +1,4 @@
-//! Executes the engine's actions: requests of ends and locks, probes, warnings, hooks, journal entries.
+//! Executes the engine's outputs: requests of ends and locks, probes, warnings, hooks, journal entries.
 
 pub(crate) mod terminal_tasks;
 
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, Bell, EndAction, Engine, Event, Keeper, LimitKind, LockCause, Mesg, SessionFacts,
-    SessionKey, View, Warning,
+    Action, Bell, EndAction, EndReason, Engine, Event, Extended, Keeper, LimitKind, LockCause,
+    Mesg, Output, SessionFacts, SessionKey, Transition, View, Warning,
 };
 use session_timeout_terminals as terminals;
 use session_timeout_texts::Language;
@@ -35,7 +35,7 @@ use crate::terminal::input_watch::InputWatch;
 use crate::text;
 use crate::unwarned::Unwarned;
 
-/// Executes the engine's actions. What takes time runs in tasks, whose results are inputs.
+/// Executes the engine's outputs. What takes time runs in tasks, whose results are inputs.
 pub(crate) struct ActionRunner {
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) ends: Ends,
@@ -99,44 +99,32 @@ impl ActionRunner {
         kept.for_each(|facts| self.ends.adopt(facts));
     }
 
-    /// Executes this action, or starts its execution.
-    pub(crate) fn perform(&mut self, engine: &Engine, action: &Action) {
-        let key = action.key();
-        if let Action::Left(facts, departure) = action {
-            self.input_watch.remove(key);
-            self.agents.forget(key);
-            self.terminal_tasks.unwarned.forget(key);
-            self.journal.left(facts, *departure);
-            self.ends.left(key);
+    /// Executes this output of the engine, or starts its execution.
+    pub(crate) fn perform(&mut self, engine: &Engine, output: &Output) {
+        let key = output.key();
+        if let Output::Transition(Transition::Left(facts, reason)) = output {
+            self.left(facts, *reason);
         }
-        // A later action of the same batch may have been the session's end.
+        // A later output of the same batch may have been the session's end.
         let Some(session) = engine
             .session(&key.id)
             .filter(|session| session.facts.key == *key)
         else {
             return;
         };
-        let facts = session.facts;
+        match output {
+            Output::Action(action) => self.execute(&session, action),
+            Output::Transition(transition) => self.report(&session, transition),
+        }
+    }
+
+    fn execute(&mut self, session: &View<'_>, action: &Action) {
+        let (facts, key) = (session.facts, &session.facts.key);
         match action {
-            Action::Began(_) => self.journal.began(&session),
-            // The driver writes the journal entry, since it knows who asked.
-            Action::Extended(_, extended) => {
-                let left = extended.until.since(boot_now());
-                let told = HookEnvironment::of(facts, LimitKind::Absolute).left(left);
-                self.hooks.run(HookEvent::Extend, told);
-            }
-            // The engine's caller has handled these already.
-            Action::ExtensionRefused(..) | Action::Left(..) => {}
             Action::Adopt(_) => self.ends.adopt(facts),
             Action::AskLeader(..) => self.ends.request(facts, Request::AskLeader),
             Action::EndRemains(..) => self.ends.end_remains(facts),
-            Action::Verify(_) => self.ends.verify(facts),
-            Action::EndBegins(_, limit, how) => self.end_begins(&session, *how, *limit),
             Action::HangUp(..) => self.ends.request(facts, Request::HangUp),
-            Action::HungUp(_, limit) => {
-                self.journal.hung_up(facts, *limit);
-                self.ends.show_greeter(key);
-            }
             Action::Kill(_, limit) => {
                 self.journal.killing(facts, *limit);
                 self.ends.request(facts, Request::End(EndMethod::Kill));
@@ -145,18 +133,14 @@ impl ActionRunner {
                 self.ends.request(facts, Request::Lock);
             }
             Action::Lock(_, LockCause::LockAfter) => {
-                self.journal.locking(&session);
+                self.journal.locking(session);
                 self.ends.request(facts, Request::Lock);
             }
-            Action::Locked(_, cause) => {
-                self.input_watch.remove(key);
-                self.journal.locked(&session, *cause);
-            }
-            Action::Probe(_) => self.probe(&session),
-            Action::Report(_, finding) => self.journal.found(&session, *finding),
+            Action::Probe(_) => self.probe(session),
             Action::ResolveGroups(_) => self.resolve_groups(facts),
             Action::Terminate(..) => self.ends.request(facts, Request::End(EndMethod::Terminate)),
-            Action::Warn(_, warning) => self.warn(&session, warning),
+            Action::Verify(_) => self.ends.verify(facts),
+            Action::Warn(_, warning) => self.warn(session, warning),
             Action::Withdraw(_, limit) => {
                 if *limit == LimitKind::Inactivity {
                     self.input_watch.remove(key);
@@ -166,6 +150,43 @@ impl ActionRunner {
                 self.journal.withdrawn(facts, *limit);
             }
         }
+    }
+
+    fn report(&mut self, session: &View<'_>, transition: &Transition) {
+        let (facts, key) = (session.facts, &session.facts.key);
+        match transition {
+            Transition::Began(_) => self.journal.began(session),
+            Transition::EndBegins(_, limit, how) => self.end_begins(session, *how, *limit),
+            Transition::Found(_, finding) => self.journal.found(session, *finding),
+            Transition::HungUp(_, limit) => {
+                self.journal.hung_up(facts, *limit);
+                self.ends.show_greeter(key);
+            }
+            // Another session has the id of the one that is gone.
+            Transition::Left(..) => {}
+            Transition::Locked(_, cause) => {
+                self.input_watch.remove(key);
+                self.journal.locked(session, *cause);
+            }
+        }
+    }
+
+    /// A session is gone.
+    fn left(&mut self, facts: &SessionFacts, reason: EndReason) {
+        let key = &facts.key;
+        self.input_watch.remove(key);
+        self.agents.forget(key);
+        self.terminal_tasks.unwarned.forget(key);
+        self.journal.left(facts, reason);
+        self.ends.left(key);
+    }
+
+    /// The absolute limit of a session was extended. The journal entry names who asked, so that the
+    /// driver writes it.
+    pub(crate) fn extended(&self, facts: &SessionFacts, extended: &Extended) {
+        let left = extended.until.since(boot_now());
+        let environment = HookEnvironment::of(facts, LimitKind::Absolute).left(left);
+        self.hooks.run(HookEvent::Extend, environment);
     }
 
     /// Starts a probe of a session; its result is an input.

@@ -185,6 +185,12 @@ mod tests {
             self.1.since(&self.0).len()
         }
 
+        fn extended(&mut self, seconds: u64) -> usize {
+            let (result, _) = self.0.extend(at(seconds), &key());
+            assert!(result.is_ok(), "{result:?}");
+            self.1.since(&self.0).len()
+        }
+
         fn at(&mut self, seconds: u64) -> usize {
             let _ = self.0.handle_timeout(at(seconds));
             self.1.since(&self.0).len()
@@ -208,7 +214,7 @@ mod tests {
         assert_eq!(case.news(3550, Event::ActivitySeen(key())), 1, "withdrawn");
         assert_eq!(case.news(3560, Event::Locked(key())), 1);
         assert_eq!(case.news(3570, Event::Unlocked(key())), 1);
-        assert_eq!(case.news(3580, Event::ExtensionAsked(key())), 1);
+        assert_eq!(case.extended(3580), 1);
         let mut gentler = policy();
         if let Some(limits) = &mut gentler.default {
             limits.end_action = EndAction::HangUp;

@@ -4,7 +4,7 @@
 //! except root: users authenticate again for their own sessions, and an administrator authenticates
 //! for those of others.
 
-use session_timeout_policy::{Refusal, SessionFacts, Uid};
+use session_timeout_policy::{Extended, Refusal, SessionFacts, Uid};
 use session_timeout_protocol::bus::ExtendError;
 use session_timeout_texts::sanitize;
 use tokio::sync::oneshot;
@@ -18,7 +18,8 @@ use super::refusal::NotExtended;
 use super::{Manager, micros};
 use crate::agents;
 use crate::input::{ExtendRequest, Input};
-use crate::report::{ExtendResult, SessionReport};
+use crate::report::SessionReport;
+use crate::sys::clock::boot_now;
 
 /// The reply: the length of the extension and the time until the session ends, in microseconds, and
 /// the number of extensions that remain.
@@ -88,9 +89,11 @@ impl Manager {
         let asked = self.context.inputs.send(Input::Extend(request, answer));
         asked.await.map_err(|_| stopping())?;
         match answered.await.map_err(|_| stopping())? {
-            ExtendResult::Granted { by, ends_in, left } => Ok((micros(by), micros(ends_in), left)),
-            ExtendResult::Refused(why) => Err((&why).into()),
-            ExtendResult::NoSession => Err(self.unknown(&id, by)),
+            Ok(Extended { by, until, left }) => {
+                Ok((micros(by), micros(until.since(boot_now())), left))
+            }
+            Err(Refusal::NoSession) => Err(self.unknown(&id, by)),
+            Err(refusal) => Err((&refusal).into()),
         }
     }
 

@@ -33,6 +33,7 @@ impl From<&Refusal> for NotExtended {
             Refusal::Longest => ExtendError::Longest,
             Refusal::NotAllowed => ExtendError::NotAllowed,
             Refusal::NoLimit => ExtendError::NoLimit,
+            Refusal::NoSession => ExtendError::NoSession,
             Refusal::UsedUp { .. } => ExtendError::UsedUp,
         };
         Self::new(why, refusal)

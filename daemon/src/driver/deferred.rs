@@ -1,8 +1,8 @@
-//! Defers the actions of the session that the daemon was killed over.
+//! Defers the outputs of the session that the daemon was killed over.
 //!
-//! If an action hangs the daemon, the watchdog kills it, and the next daemon would begin with the
-//! same action: one session would disable everybody's limits. So a file records the session whose
-//! actions are being executed. If the file names a session at the start, the actions of that
+//! If executing an output hangs the daemon, the watchdog kills it, and the next daemon would begin with the
+//! same output: one session would disable everybody's limits. So a file records the session whose
+//! outputs are being executed. If the file names a session at the start, the outputs of that
 //! session are deferred until the driver is idle.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::libc;
-use session_timeout_policy::{Action, SessionKey};
+use session_timeout_policy::{Output, SessionKey};
 use tokio::time::Instant;
 
 /// Maximum deferral, however busy the driver is: the load may be caused by the user of the session.
@@ -22,13 +22,13 @@ const DEFERRAL_MAX: Duration = Duration::from_secs(10);
 /// Maximum size of the record in bytes; longer ids than logind's are not recorded.
 const RECORD_BYTES: usize = 256;
 
-/// The record of the session being processed, and the deferred actions.
+/// The record of the session being processed, and the deferred outputs.
 pub(crate) struct Deferred {
     file: Option<File>,
     /// The session that the previous daemon was killed over.
     suspect: Option<SessionKey>,
-    waiting: VecDeque<Action>,
-    /// When the first action was deferred.
+    waiting: VecDeque<Output>,
+    /// When the first output was deferred.
     since: Option<Instant>,
 }
 
@@ -57,14 +57,14 @@ impl Deferred {
         }
     }
 
-    /// Returns these actions without those of the suspect session, which are deferred.
-    pub(crate) fn defer(&mut self, actions: Vec<Action>) -> Vec<Action> {
+    /// Returns these outputs without those of the suspect session, which are deferred.
+    pub(crate) fn defer(&mut self, outputs: Vec<Output>) -> Vec<Output> {
         let Some(suspect) = &self.suspect else {
-            return actions;
+            return outputs;
         };
-        let (late, now): (Vec<_>, Vec<_>) = actions
+        let (late, now): (Vec<_>, Vec<_>) = outputs
             .into_iter()
-            .partition(|action| action.key() == suspect);
+            .partition(|output| output.key() == suspect);
         if !late.is_empty() {
             self.since.get_or_insert_with(Instant::now);
             self.waiting.extend(late);
@@ -72,13 +72,13 @@ impl Deferred {
         now
     }
 
-    /// The deadline of the deferred actions; `None` if there are none.
+    /// The deadline of the deferred outputs; `None` if there are none.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.since.map(|since| since + DEFERRAL_MAX)
     }
 
-    /// Takes the deferred actions for execution.
-    pub(crate) fn take(&mut self) -> Vec<Action> {
+    /// Takes the deferred outputs for execution.
+    pub(crate) fn take(&mut self) -> Vec<Output> {
         self.since = None;
         self.waiting.drain(..).collect()
     }
@@ -88,7 +88,7 @@ impl Deferred {
         self.suspect = None;
     }
 
-    /// Records that the actions of this session are being executed.
+    /// Records that the outputs of this session are being executed.
     pub(crate) fn begin(&mut self, key: &SessionKey) {
         let mut line = format!("{} {}\n", key.stamp, key.id).into_bytes();
         if line.len() > RECORD_BYTES {
@@ -99,7 +99,7 @@ impl Deferred {
         self.write(|file| file.write_all_at(&line, 0));
     }
 
-    /// Records that no action is being executed.
+    /// Records that no output is being executed.
     pub(crate) fn end(&mut self) {
         self.write(|file| file.set_len(0));
     }
@@ -142,6 +142,8 @@ fn noted(file: &File) -> io::Result<Option<SessionKey>> {
 
 #[cfg(test)]
 mod tests {
+    use session_timeout_policy::Action;
+
     use super::*;
 
     fn key(id: &str) -> SessionKey {
@@ -151,8 +153,8 @@ mod tests {
         }
     }
 
-    fn actions() -> Vec<Action> {
-        let of = |id| Action::Probe(key(id));
+    fn outputs() -> Vec<Output> {
+        let of = |id| Action::Probe(key(id)).into();
         vec![of("c1"), of("c22"), of("c1"), of("c3")]
     }
 
@@ -161,7 +163,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("last");
         let mut last = Deferred::load(&path);
-        assert_eq!(last.defer(actions()), actions());
+        assert_eq!(last.defer(outputs()), outputs());
         assert_eq!(last.due(), None);
         last.begin(&key("a-longer-one"));
         last.begin(&key("c1"));
@@ -169,11 +171,11 @@ mod tests {
         // The daemon is killed here. The session stays recorded for the next one.
         for _ in 0..2 {
             let mut last = Deferred::load(&path);
-            let [c1, c22, _, c3] = actions().try_into().unwrap();
-            assert_eq!(last.defer(actions()), [c22, c3]);
+            let [c1, c22, _, c3] = outputs().try_into().unwrap();
+            assert_eq!(last.defer(outputs()), [c22, c3]);
             let began = Instant::now();
             tokio::time::advance(Duration::from_secs(1)).await;
-            last.defer(actions());
+            last.defer(outputs());
             assert_eq!(last.due(), Some(began + DEFERRAL_MAX), "from the first on");
             assert_eq!(last.take(), vec![c1; 4]);
             assert_eq!(last.due(), None);
@@ -181,9 +183,9 @@ mod tests {
 
         let mut last = Deferred::load(&path);
         last.clear_suspect();
-        assert_eq!(last.defer(actions()), actions());
+        assert_eq!(last.defer(outputs()), outputs());
         last.end();
-        assert_eq!(Deferred::load(&path).defer(actions()), actions());
+        assert_eq!(Deferred::load(&path).defer(outputs()), outputs());
     }
 
     #[test]
@@ -200,8 +202,8 @@ mod tests {
         ] {
             std::fs::write(&path, text).unwrap();
             assert_eq!(
-                Deferred::load(&path).defer(actions()),
-                actions(),
+                Deferred::load(&path).defer(outputs()),
+                outputs(),
                 "{text:?}"
             );
         }
@@ -209,6 +211,6 @@ mod tests {
         let mut last = Deferred::load(&nowhere);
         last.begin(&key("c1"));
         last.end();
-        assert_eq!(last.defer(actions()), actions());
+        assert_eq!(last.defer(outputs()), outputs());
     }
 }

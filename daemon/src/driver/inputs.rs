@@ -1,7 +1,7 @@
 //! Handles each input of the driver.
 
 use session_timeout_policy::{
-    Action, BootTime, Event, Keeper, Login, Pid, SessionFacts, SessionKey, View,
+    BootTime, Event, Extended, Keeper, Login, Pid, Refusal, SessionFacts, SessionKey, View,
 };
 use session_timeout_protocol::Opened;
 
@@ -11,7 +11,7 @@ use crate::input::{ExtendRequest, Input, LockHint, PamLogin, Viewer};
 use crate::pam::replies::ReplySender;
 use crate::process::Process;
 use crate::process::cgroup;
-use crate::report::{ExtendResult, SessionReport, explain};
+use crate::report::{SessionReport, explain};
 use crate::sys::clock::boot_now;
 
 impl Driver {
@@ -91,8 +91,8 @@ impl Driver {
     /// Tells the engine, and does what it says.
     pub(super) fn handle(&mut self, event: Event) {
         let listed = matches!(event, Event::SessionsListed(_));
-        let actions = self.engine.handle(boot_now(), event);
-        self.perform(actions);
+        let outputs = self.engine.handle(boot_now(), event);
+        self.perform(outputs);
         self.replies.answer(&self.engine);
         if listed {
             self.look_at_locks();
@@ -133,29 +133,28 @@ impl Driver {
         }
     }
 
-    fn extend(&mut self, request: &ExtendRequest) -> ExtendResult {
-        let event = Event::ExtensionAsked(request.session.clone());
-        let now = boot_now();
-        let actions = self.engine.handle(now, event);
-        self.log_extension(request, &actions);
-        let said = ExtendResult::told_by(&actions, now);
-        self.perform(actions);
-        said
+    fn extend(&mut self, request: &ExtendRequest) -> Result<Extended, Refusal> {
+        let (result, outputs) = self.engine.extend(boot_now(), &request.session);
+        self.report_extension(request, &result);
+        self.perform(outputs);
+        result
     }
 
-    /// Here, where it is known who asked.
-    fn log_extension(&self, request: &ExtendRequest, actions: &[Action]) {
+    /// Reports the result here, where it is known who asked.
+    fn report_extension(&self, request: &ExtendRequest, result: &Result<Extended, Refusal>) {
         let Some(session) = self.engine.session_of(&request.session) else {
             return;
         };
-        let (facts, journal) = (session.facts, &self.journal);
-        for action in actions {
-            match action {
-                Action::Extended(_, extended) => journal.extended(facts, extended, request.by),
-                Action::ExtensionRefused(_, why) => {
-                    journal.extension_refused(&facts.key.id, Some(facts), request.by, why);
-                }
-                _ => {}
+        let facts = session.facts;
+        match result {
+            Ok(extended) => {
+                self.journal.extended(facts, extended, request.by);
+                self.actions.extended(facts, extended);
+            }
+            Err(refusal) => {
+                let id = &facts.key.id;
+                self.journal
+                    .extension_refused(id, Some(facts), request.by, refusal);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The driver: the loop that passes inputs to the engine and has the engine's actions executed.
+//! The driver: the loop that passes inputs to the engine and has the engine's outputs executed.
 //!
 //! It waits only for the next input or deadline. Work that may take time runs in tasks, and the
 //! result of each is another input.
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use session_timeout_config::{Minima, Settings};
-use session_timeout_policy::{Action, ActivityKind, BootTime, Engine, Event, Policy, View};
+use session_timeout_policy::{ActivityKind, BootTime, Engine, Event, Output, Policy, View};
 use tokio::sync::{mpsc, watch};
 
 use self::deferred::Deferred;
@@ -123,8 +123,8 @@ impl Driver {
         let quiet = matches!(woken, Wakeup::Quiet);
         match woken {
             Wakeup::Alarm => {
-                let actions = self.engine.handle_timeout(boot_now());
-                self.perform(actions);
+                let outputs = self.engine.handle_timeout(boot_now());
+                self.perform(outputs);
             }
             Wakeup::Inhibitors => self.handle(Event::InhibitorsChanged),
             Wakeup::Input(input) => {
@@ -144,26 +144,26 @@ impl Driver {
         Ok(Turn::Another)
     }
 
-    /// Executes the engine's actions, except those of a deferred session.
-    fn perform(&mut self, actions: Vec<Action>) {
-        let actions = self.deferred.defer(actions);
-        self.perform_now(&actions);
+    /// Executes the engine's outputs, except those of a deferred session.
+    fn perform(&mut self, outputs: Vec<Output>) {
+        let outputs = self.deferred.defer(outputs);
+        self.perform_now(&outputs);
     }
 
-    /// Executes the deferred actions.
+    /// Executes the deferred outputs.
     fn perform_deferred(&mut self) {
-        let actions = self.deferred.take();
-        self.perform_now(&actions);
+        let outputs = self.deferred.take();
+        self.perform_now(&outputs);
         self.deferred.clear_suspect();
     }
 
-    fn perform_now(&mut self, actions: &[Action]) {
-        if actions.is_empty() {
+    fn perform_now(&mut self, outputs: &[Output]) {
+        if outputs.is_empty() {
             return;
         }
-        for action in actions {
-            self.deferred.begin(action.key());
-            self.actions.perform(&self.engine, action);
+        for output in outputs {
+            self.deferred.begin(output.key());
+            self.actions.perform(&self.engine, output);
         }
         self.deferred.end();
     }

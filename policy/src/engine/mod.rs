@@ -5,12 +5,16 @@ mod sessions;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::output::Outputs;
 use crate::policy::compiled::CompiledPolicy;
 use crate::session::Session;
 use crate::session::removal::Gone;
 use crate::session::snapshot::SessionRecord;
 use crate::session::view::View;
-use crate::{Action, BootTime, Event, LimitKind, Login, Milestone, Policy, SessionKey, Warning};
+use crate::{
+    BootTime, Event, Extended, LimitKind, Login, Milestone, Output, Policy, Refusal, SessionKey,
+    Warning,
+};
 
 /// A login without a logind session is forgotten after this time: PAM's report alone is not
 /// sufficient to end anything.
@@ -97,17 +101,15 @@ impl Engine {
 
     /// Handles an event. Unknown sessions, outdated events and times that go back are ignored.
     #[must_use]
-    pub fn handle(&mut self, now: BootTime, event: Event) -> Vec<Action> {
-        let mut out = Vec::new();
-        self.advance(now);
-        self.revision += 1;
+    pub fn handle(&mut self, now: BootTime, event: Event) -> Vec<Output> {
+        let mut out = Outputs::default();
+        self.begin_input(now);
         match event {
             Event::ActivitySeen(key) => self.update(&key, &mut out, Session::activity_seen),
             Event::BecameIdle(key) => self.update(&key, &mut out, Session::became_idle),
             Event::EndFailed(key) => {
                 self.update(&key, &mut out, |session, now, _| session.end_failed(now));
             }
-            Event::ExtensionAsked(key) => self.extend(&key, &mut out),
             Event::GroupsResolved(key, groups) => {
                 self.update_or_remove(&key, &mut out, |session, _, _| {
                     session.groups_resolved(groups);
@@ -145,13 +147,36 @@ impl Engine {
                 });
             }
         }
-        out
+        out.into_vec()
+    }
+
+    /// Handles a request for an extension of the absolute limit, by the user or by an administrator.
+    ///
+    /// # Errors
+    /// The reason why the limit was not extended. Something else may have been due, so the outputs
+    /// are to be executed in any case.
+    pub fn extend(
+        &mut self,
+        now: BootTime,
+        key: &SessionKey,
+    ) -> (Result<Extended, Refusal>, Vec<Output>) {
+        let mut out = Outputs::default();
+        self.begin_input(now);
+        let result = match find_mut(&mut self.sessions, &mut self.displaced, key) {
+            Some(session) => {
+                let result = session.extend(self.now, &self.policy, &mut out);
+                session.tick(self.now, &self.policy, &mut out);
+                result
+            }
+            None => Err(Refusal::NoSession),
+        };
+        (result, out.into_vec())
     }
 
     /// Performs what is due. To be called at [`Self::next_deadline`]; calls before that do nothing.
     #[must_use]
-    pub fn handle_timeout(&mut self, now: BootTime) -> Vec<Action> {
-        let mut out = Vec::new();
+    pub fn handle_timeout(&mut self, now: BootTime) -> Vec<Output> {
+        let mut out = Outputs::default();
         self.advance(now);
         for session in all_mut(&mut self.sessions, &mut self.displaced) {
             if session.next_wake().is_some_and(|(due, _)| due <= self.now) {
@@ -159,7 +184,7 @@ impl Engine {
                 session.tick(self.now, &self.policy, &mut out);
             }
         }
-        out
+        out.into_vec()
     }
 
     /// When [`Self::handle_timeout`] is to be called next; `None` if nothing is due before the next
@@ -233,6 +258,12 @@ impl Engine {
             .unwrap_or_default()
     }
 
+    /// An input may change any session.
+    fn begin_input(&mut self, now: BootTime) {
+        self.advance(now);
+        self.revision += 1;
+    }
+
     fn advance(&mut self, now: BootTime) {
         self.now = self.now.max(now);
         let oldest = self.now.saturating_sub(LOGIN_KEPT);
@@ -248,18 +279,11 @@ impl Engine {
     fn update(
         &mut self,
         key: &SessionKey,
-        out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Session, BootTime, &mut Vec<Action>),
+        out: &mut Outputs,
+        act: impl FnOnce(&mut Session, BootTime, &mut Outputs),
     ) {
         if let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) {
             act(session, self.now, out);
-            session.tick(self.now, &self.policy, out);
-        }
-    }
-
-    fn extend(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
-        if let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) {
-            session.extend(self.now, &self.policy, out);
             session.tick(self.now, &self.policy, out);
         }
     }
@@ -269,8 +293,8 @@ impl Engine {
     fn restart_limits(
         &mut self,
         key: &SessionKey,
-        out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Session, BootTime, &mut Vec<Action>),
+        out: &mut Outputs,
+        act: impl FnOnce(&mut Session, BootTime, &mut Outputs),
     ) {
         if let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) {
             act(session, self.now, out);
@@ -285,8 +309,8 @@ impl Engine {
     pub(crate) fn update_or_remove<T: Into<Gone>>(
         &mut self,
         key: &SessionKey,
-        out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Session, BootTime, &mut Vec<Action>) -> T,
+        out: &mut Outputs,
+        act: impl FnOnce(&mut Session, BootTime, &mut Outputs) -> T,
     ) {
         let Some(session) = find_mut(&mut self.sessions, &mut self.displaced, key) else {
             return;
@@ -297,7 +321,7 @@ impl Engine {
         }
     }
 
-    fn login_recorded(&mut self, login: Login, out: &mut Vec<Action>) {
+    fn login_recorded(&mut self, login: Login, out: &mut Outputs) {
         let holder = self.sessions.get_mut(&login.id);
         let holder = holder.filter(|session| {
             let leader = session.facts.leader;
@@ -323,7 +347,7 @@ impl Engine {
         }
     }
 
-    fn login_closed(&mut self, id: &str, out: &mut Vec<Action>) {
+    fn login_closed(&mut self, id: &str, out: &mut Outputs) {
         self.logins.remove(id);
         let Some(session) = self.sessions.get_mut(id) else {
             return;
@@ -335,20 +359,20 @@ impl Engine {
         }
     }
 
-    fn replace_policy(&mut self, policy: Policy, out: &mut Vec<Action>) {
+    fn replace_policy(&mut self, policy: Policy, out: &mut Outputs) {
         self.policy = CompiledPolicy::new(policy);
         for session in all_mut(&mut self.sessions, &mut self.displaced) {
             session.reevaluate(self.now, &self.policy, out);
         }
     }
 
-    fn inhibitors_changed(&mut self, out: &mut Vec<Action>) {
+    fn inhibitors_changed(&mut self, out: &mut Outputs) {
         for session in all_mut(&mut self.sessions, &mut self.displaced) {
             session.inhibitors_changed(self.now, out);
         }
     }
 
-    fn retry_requests(&mut self, out: &mut Vec<Action>) {
+    fn retry_requests(&mut self, out: &mut Outputs) {
         for session in all_mut(&mut self.sessions, &mut self.displaced) {
             session.reachable(self.now);
             session.tick(self.now, &self.policy, out);

@@ -4,12 +4,13 @@
 use std::cmp::Ordering;
 
 use crate::engine::Engine;
+use crate::output::Outputs;
 use crate::session::removal::Gone;
 use crate::session::{LoginState, Session};
-use crate::{Action, BootTime, Keeper, NoSession, SessionFacts, SessionKey};
+use crate::{BootTime, Keeper, NoSession, SessionFacts, SessionKey, Transition};
 
 impl Engine {
-    pub(crate) fn session_seen(&mut self, facts: SessionFacts, out: &mut Vec<Action>) {
+    pub(crate) fn session_seen(&mut self, facts: SessionFacts, out: &mut Outputs) {
         let key = facts.key.clone();
         if !self.sessions.contains_key(&key.id)
             && let Some(session) = self.displaced.remove(&key)
@@ -46,7 +47,7 @@ impl Engine {
         self.insert(Box::new(session));
     }
 
-    pub(crate) fn reconcile(&mut self, listed: Vec<SessionFacts>, out: &mut Vec<Action>) {
+    pub(crate) fn reconcile(&mut self, listed: Vec<SessionFacts>, out: &mut Outputs) {
         let is_listed = |id: &str| listed.iter().any(|facts| facts.key.id == id);
         let in_logind = |session: &Session| session.facts.keeper == Keeper::Logind;
         let gone: Vec<String> = self
@@ -66,7 +67,7 @@ impl Engine {
 
     /// A session with this id is gone: the one that has the id, or one that had it and that the
     /// daemon keeps.
-    pub(crate) fn session_gone(&mut self, id: &str, out: &mut Vec<Action>) {
+    pub(crate) fn session_gone(&mut self, id: &str, out: &mut Outputs) {
         let displaced = self.displaced.iter();
         let kept = displaced.filter(|(key, session)| key.id == id && session.is_kept_after_drop());
         let kept: Vec<SessionKey> = kept.map(|(key, _)| key.clone()).collect();
@@ -82,7 +83,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &SessionKey, out: &mut Vec<Action>) {
+    pub(crate) fn remove(&mut self, key: &SessionKey, out: &mut Outputs) {
         let holder = self.sessions.get(&key.id);
         let session = if holder.is_some_and(|holder| holder.facts.key == *key) {
             self.sessions.remove(&key.id)
@@ -91,7 +92,7 @@ impl Engine {
         };
         if let Some(session) = session {
             let (facts, departure) = session.into_end();
-            out.push(Action::Left(facts, departure));
+            out.push(Transition::Left(facts, departure));
         }
         self.restore_displaced(&key.id);
     }
@@ -123,7 +124,7 @@ impl Engine {
 
     /// logind has a session for a login that the daemon has kept until now: it replaces the
     /// daemon's. Returns when the login began.
-    fn take_over(&mut self, facts: &SessionFacts, out: &mut Vec<Action>) -> Option<BootTime> {
+    fn take_over(&mut self, facts: &SessionFacts, out: &mut Outputs) -> Option<BootTime> {
         if facts.keeper != Keeper::Logind {
             return None;
         }
@@ -141,7 +142,7 @@ impl Engine {
 
     /// Handles sessions that are not in logind's list: displaced ones, and those that the daemon
     /// keeps.
-    fn update_unlisted(&mut self, out: &mut Vec<Action>) {
+    fn update_unlisted(&mut self, out: &mut Outputs) {
         let displaced = self.displaced.iter();
         let displaced = displaced.filter(|(_, session)| !session.is_kept_after_drop());
         let displaced: Vec<SessionKey> = displaced.map(|(key, _)| key.clone()).collect();
@@ -160,7 +161,7 @@ impl Engine {
     }
 
     /// The session with this id is gone from logind, or from the daemon that kept it.
-    fn session_dropped(&mut self, id: &str, out: &mut Vec<Action>) {
+    fn session_dropped(&mut self, id: &str, out: &mut Outputs) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use crate::output::Outputs;
 use crate::session::countdown::{Countdown, Step};
 use crate::session::escalation::{Escalation, Stage, Timing};
 use crate::session::request::Request;
 use crate::session::verify_lock::VerifyLock;
 use crate::session::{LoginState, Session};
-use crate::{Action, BootTime, EndAction, Finding, LimitKind, Warning};
+use crate::{Action, BootTime, EndAction, Finding, LimitKind, Transition, Warning};
 
 impl Session {
     /// The user has logged out. An end that has begun continues, except for a hang-up, which is
     /// complete.
-    pub(crate) fn logged_out(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn logged_out(&mut self, now: BootTime, out: &mut Outputs) {
         if self.hung_up(now, out) || self.login != LoginState::Open {
             return;
         }
@@ -32,7 +33,7 @@ impl Session {
     }
 
     /// Handles the logout of the session's user. Returns whether the end had requested the logout.
-    pub(crate) fn hung_up(&mut self, now: BootTime, out: &mut Vec<Action>) -> bool {
+    pub(crate) fn hung_up(&mut self, now: BootTime, out: &mut Outputs) -> bool {
         if self.removal.is_some() && self.is_ending() {
             // A request to verify the departure is pending.
             return true;
@@ -50,7 +51,7 @@ impl Session {
         // The announced end has happened, so warnings are not withdrawn.
         (self.absolute, self.inactivity) = (Countdown::default(), Countdown::default());
         self.groups_request = Request::Idle;
-        out.push(Action::HungUp(self.facts.key.clone(), ending.limit));
+        out.push(Transition::HungUp(self.facts.key.clone(), ending.limit));
         true
     }
 
@@ -99,7 +100,7 @@ impl Session {
         kind: LimitKind,
         step: Step,
         length: Duration,
-        out: &mut Vec<Action>,
+        out: &mut Outputs,
     ) {
         let Some(limits) = self.limits_for(kind) else {
             return;
@@ -123,13 +124,7 @@ impl Session {
     }
 
     /// The limit has passed: ends or locks the session, verifies its lock, or reports the limit.
-    fn act_at_limit(
-        &mut self,
-        now: BootTime,
-        kind: LimitKind,
-        grace: Duration,
-        out: &mut Vec<Action>,
-    ) {
+    fn act_at_limit(&mut self, now: BootTime, kind: LimitKind, grace: Duration, out: &mut Outputs) {
         let key = self.facts.key.clone();
         let first_stage = match self.end_action(kind) {
             Some(EndAction::HangUp) => Stage::HangUp,
@@ -143,7 +138,7 @@ impl Session {
             Some(EndAction::Terminate) => Stage::Terminate,
             Some(EndAction::Report) | None => {
                 self.countdown(kind).reported = true;
-                out.push(Action::Report(key, Finding::Passed(kind)));
+                out.push(Transition::Found(key, Finding::Passed(kind)));
                 return;
             }
         };

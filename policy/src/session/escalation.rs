@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
+use crate::output::Outputs;
 use crate::session::delivery::{Delivery, SOFT_RETRY_FOR, backoff};
 use crate::session::locking::LockCause;
-use crate::{Action, BootTime, EndAction, LimitKind, SessionKey};
+use crate::{Action, BootTime, EndAction, LimitKind, SessionKey, Transition};
 
 /// The time from [`Stage::Terminate`] to [`Stage::Kill`] for processes that remain after the leader
 /// got the first request; the grace has passed by then.
@@ -74,7 +75,7 @@ impl Escalation {
         stage: Stage,
         timing: Timing,
         key: &SessionKey,
-        out: &mut Vec<Action>,
+        out: &mut Outputs,
     ) -> Self {
         let mut ending = Self {
             limit,
@@ -125,7 +126,7 @@ impl Escalation {
         &mut self,
         now: BootTime,
         key: &SessionKey,
-        out: &mut Vec<Action>,
+        out: &mut Outputs,
     ) -> bool {
         let asked = self.stage == Stage::AskLeader;
         if asked {
@@ -136,7 +137,7 @@ impl Escalation {
     }
 
     /// Repeats a request that failed, or begins the next stage, if that is due.
-    pub(crate) fn tick(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
+    pub(crate) fn tick(&mut self, now: BootTime, key: &SessionKey, out: &mut Outputs) {
         if now < self.next() {
             return;
         }
@@ -148,7 +149,7 @@ impl Escalation {
         self.request(now, key, out);
     }
 
-    fn escalate(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
+    fn escalate(&mut self, now: BootTime, key: &SessionKey, out: &mut Outputs) {
         let before = self.stage;
         self.stage = before.next();
         if self.stage == before {
@@ -172,16 +173,16 @@ impl Escalation {
     }
 
     /// Announces how the session will be ended.
-    fn announce(&self, key: &SessionKey, out: &mut Vec<Action>) {
+    fn announce(&self, key: &SessionKey, out: &mut Outputs) {
         let how = match self.stage {
             Stage::Lock => EndAction::Lock,
             Stage::HangUp => EndAction::HangUp,
             Stage::AskLeader | Stage::Terminate | Stage::Kill => EndAction::Terminate,
         };
-        out.push(Action::EndBegins(key.clone(), self.limit, how));
+        out.push(Transition::EndBegins(key.clone(), self.limit, how));
     }
 
-    fn request(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
+    fn request(&mut self, now: BootTime, key: &SessionKey, out: &mut Outputs) {
         let (key, limit) = (key.clone(), self.limit);
         out.push(match self.stage {
             Stage::Lock => Action::Lock(key, LockCause::Limit(limit)),
@@ -214,6 +215,7 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Output;
 
     fn at(secs: u64) -> BootTime {
         BootTime::from_micros(secs * 1_000_000)
@@ -226,6 +228,16 @@ mod tests {
         }
     }
 
+    /// These outputs without the beginning of the end.
+    fn actions(outputs: Vec<Output>) -> Vec<Action> {
+        let action = |output| match output {
+            Output::Action(action) => Some(action),
+            Output::Transition(Transition::EndBegins(..)) => None,
+            other => panic!("{other:?}"),
+        };
+        outputs.into_iter().filter_map(action).collect()
+    }
+
     /// Ticks at each deadline until `end`; every request fails if `failing` says so.
     fn run(stage: Stage, end: u64, fails: impl Fn(BootTime) -> bool) -> Vec<(u64, &'static str)> {
         let grace = Duration::from_secs(10);
@@ -233,13 +245,12 @@ mod tests {
             Stage::Lock | Stage::AskLeader => Timing::leader_first(grace),
             Stage::HangUp | Stage::Terminate | Stage::Kill => Timing::processes_first(grace),
         };
-        let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
+        let (mut out, kind) = (Outputs::default(), LimitKind::Absolute);
         let mut ending = Escalation::begin(at(0), kind, stage, timing, &key(), &mut out);
         let (mut now, mut seen) = (at(0), Vec::new());
         while now < at(end) {
-            for action in out.drain(..) {
+            for action in actions(out.take()) {
                 let name = match action {
-                    Action::EndBegins(..) => continue,
                     Action::Lock(..) => "lock",
                     Action::HangUp(..) => "hang up",
                     Action::AskLeader(..) => "ask leader",
@@ -281,12 +292,15 @@ mod tests {
 
     #[test]
     fn what_is_left_when_the_leader_has_ended_is_terminated_at_once() {
-        let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
+        let (mut out, kind) = (Outputs::default(), LimitKind::Absolute);
         let timing = Timing::leader_first(Duration::from_secs(10));
         let mut ending = Escalation::begin(at(0), kind, Stage::AskLeader, timing, &key(), &mut out);
         assert!(ending.leader_ended(at(3), &key(), &mut out));
         assert!(!ending.leader_ended(at(3), &key(), &mut out));
-        assert!(matches!(out.last(), Some(Action::Terminate(..))));
+        assert!(matches!(
+            actions(out.take()).last(),
+            Some(Action::Terminate(..))
+        ));
         assert_eq!(ending.next(), at(5));
     }
 
@@ -298,18 +312,19 @@ mod tests {
             (Stage::AskLeader, &[EndAction::Terminate]),
             (Stage::Terminate, &[EndAction::Terminate]),
         ] {
-            let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
+            let (mut out, kind) = (Outputs::default(), LimitKind::Absolute);
             let timing = Timing::leader_first(Duration::from_secs(10));
             let mut ending = Escalation::begin(at(0), kind, stage, timing, &key(), &mut out);
             for _ in 0..20 {
                 ending.failed(ending.next());
                 ending.tick(ending.next(), &key(), &mut out);
             }
-            let told = out.iter().filter_map(|action| match action {
-                Action::EndBegins(_, _, how) => Some(*how),
+            let outputs = out.take();
+            let begun = outputs.iter().filter_map(|output| match output {
+                Output::Transition(Transition::EndBegins(_, _, how)) => Some(*how),
                 _ => None,
             });
-            assert!(told.eq(ways.iter().copied()), "{stage:?}: {out:?}");
+            assert!(begun.eq(ways.iter().copied()), "{stage:?}: {outputs:?}");
         }
     }
 
@@ -333,7 +348,7 @@ mod tests {
 
     #[test]
     fn nothing_harder_is_asked_while_logind_cannot_be_reached() {
-        let mut out = Vec::new();
+        let mut out = Outputs::default();
         let limit = LimitKind::Absolute;
         let timing = Timing::processes_first(Duration::from_secs(10));
         let mut ending = Escalation::begin(at(0), limit, Stage::HangUp, timing, &key(), &mut out);
@@ -344,12 +359,8 @@ mod tests {
             now = ending.next();
             ending.tick(now, &key(), &mut out);
         }
-        let told = out.remove(0);
-        assert!(matches!(told, Action::EndBegins(..)));
-        assert!(
-            out.iter()
-                .all(|action| matches!(action, Action::HangUp(..)))
-        );
+        let mut requests = actions(out.take()).into_iter();
+        assert!(requests.all(|action| matches!(action, Action::HangUp(..))));
         // The pauses are short at first, and bounded.
         assert!(pauses.iter().all(|(since, pause)| {
             *pause <= Duration::from_secs(if *since < 60 { 2 } else { 15 })
@@ -359,12 +370,15 @@ mod tests {
         let next = ending.next();
         assert_eq!(next.since(now), Duration::from_secs(10));
         ending.tick(next, &key(), &mut out);
-        assert!(matches!(out.last(), Some(Action::Terminate(..))));
+        assert!(matches!(
+            actions(out.take()).last(),
+            Some(Action::Terminate(..))
+        ));
     }
 
     #[test]
     fn what_was_not_taken_is_asked_for_at_once_when_logind_is_back() {
-        let (mut out, kind) = (Vec::new(), LimitKind::Absolute);
+        let (mut out, kind) = (Outputs::default(), LimitKind::Absolute);
         let timing = Timing::processes_first(Duration::from_secs(10));
         let mut ending = Escalation::begin(at(0), kind, Stage::Terminate, timing, &key(), &mut out);
         ending.reachable(at(1));

@@ -37,6 +37,8 @@ pub enum Refusal {
     NotAllowed,
     /// No absolute limit holds.
     NoLimit,
+    /// The session is gone.
+    NoSession,
     /// All extensions that the policy allows are used up.
     UsedUp {
         /// How many the policy allows.
@@ -55,6 +57,7 @@ impl fmt::Display for Refusal {
             ),
             Self::NotAllowed => f.write_str("the policy allows no extension of this session"),
             Self::NoLimit => f.write_str("no absolute limit holds for this session"),
+            Self::NoSession => f.write_str("there is no such session"),
             Self::UsedUp { times: 1 } => f.write_str("the one extension allowed is used up"),
             Self::UsedUp { times } => write!(f, "all {times} extensions allowed are used up"),
         }

@@ -8,13 +8,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::output::Outputs;
 use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
 use crate::session::countdown::Countdown;
 use crate::session::earlier::AbsoluteOverride;
 use crate::session::escalation::Stage;
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::session::{LoginState, Session};
-use crate::{Action, BootTime, EndAction, Finding, Groups, Limit, LimitKind, LimitRecord, Limits};
+use crate::{
+    Action, BootTime, EndAction, Finding, Groups, Limit, LimitKind, LimitRecord, Limits, Transition,
+};
 
 /// The daemon itself gives up after two seconds.
 const RETRY: RetryPolicy = RetryPolicy {
@@ -32,12 +35,7 @@ pub(crate) enum AllDone {
 
 impl Session {
     /// Evaluates the policy, announces a new session, and performs what is due.
-    pub(crate) fn reevaluate(
-        &mut self,
-        now: BootTime,
-        policy: &CompiledPolicy,
-        out: &mut Vec<Action>,
-    ) {
+    pub(crate) fn reevaluate(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Outputs) {
         self.withdraw_stale_warnings(out);
         self.update_limits(now, policy, out);
         // A lock is only verified at a limit that locks; the session had a desktop before.
@@ -55,7 +53,7 @@ impl Session {
         self.request_groups(now, policy, out);
         if !self.announced && self.effective != EffectiveLimits::Undecided {
             self.announced = true;
-            out.push(Action::Began(self.facts.key.clone()));
+            out.push(Transition::Began(self.facts.key.clone()));
         }
         self.adopt(out);
         self.tick(now, policy, out);
@@ -91,13 +89,13 @@ impl Session {
     }
 
     /// The groups of the user cannot be resolved.
-    pub(crate) fn groups_unavailable(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn groups_unavailable(&mut self, now: BootTime, out: &mut Outputs) {
         if self.groups_request.fail(now, RETRY).is_none() || self.groups != Groups::Unknown {
             return;
         }
         self.groups = Groups::Unavailable;
         let finding = Finding::GroupsUnavailable;
-        out.push(Action::Report(self.facts.key.clone(), finding));
+        out.push(Transition::Found(self.facts.key.clone(), finding));
     }
 
     /// Handles the timeout of the groups. Returns whether that has performed all steps that are
@@ -106,7 +104,7 @@ impl Session {
         &mut self,
         now: BootTime,
         policy: &CompiledPolicy,
-        out: &mut Vec<Action>,
+        out: &mut Outputs,
     ) -> AllDone {
         match self.groups_request.step(now, RETRY) {
             Some(Due::TimedOut) => {
@@ -134,7 +132,7 @@ impl Session {
         &mut self,
         now: BootTime,
         policy: &CompiledPolicy,
-        out: &mut Vec<Action>,
+        out: &mut Outputs,
     ) {
         let (effective, overriding) = self.evaluate_now(now, policy);
         // The limits stay in force while groups are being resolved.
@@ -209,7 +207,7 @@ impl Session {
 
     /// Requests the groups if the policy depends on them, and drops a pending request if it does
     /// not.
-    fn request_groups(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
+    fn request_groups(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Outputs) {
         if matches!(self.groups, Groups::Known(_)) {
             return;
         }

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use crate::output::Outputs;
 use crate::session::Session;
 use crate::session::countdown::{Countdown, Step};
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::{
     Action, ActivityKind, BootTime, EndAction, Finding, IdleSource, Leads, Limit, LimitKind,
-    Reading, UnknownIdle, Wake,
+    Reading, Transition, UnknownIdle, Wake,
 };
 
 /// The daemon's own timeout for a probe is shorter.
@@ -26,7 +27,7 @@ const FAILURES: u32 = 4;
 impl Session {
     /// Probes the session as soon as its idle time matters, so that a step of the wall clock before
     /// its first deadline is detected.
-    pub(crate) fn probe_baseline(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn probe_baseline(&mut self, now: BootTime, out: &mut Outputs) {
         let probed = self.activity.clocks.is_some() || self.probe != Request::Idle;
         if self.idle_matters() && !probed && !self.is_acting() {
             self.send_probe(now, out);
@@ -34,7 +35,7 @@ impl Session {
     }
 
     /// Handles input that was seen at this moment. It does not stop an end.
-    pub(crate) fn activity_seen(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn activity_seen(&mut self, now: BootTime, out: &mut Outputs) {
         if self.is_ending() {
             return;
         }
@@ -45,7 +46,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn probed(&mut self, now: BootTime, reading: Reading, out: &mut Vec<Action>) {
+    pub(crate) fn probed(&mut self, now: BootTime, reading: Reading, out: &mut Outputs) {
         self.probe = Request::Idle;
         match reading.locked {
             Some(true) => self.locked(now, out),
@@ -80,7 +81,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn probe_failed(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn probe_failed(&mut self, now: BootTime, out: &mut Outputs) {
         if self.is_acting() {
             return;
         }
@@ -97,7 +98,7 @@ impl Session {
 
     /// An inhibitor lock was taken or released in some session. Only a probe at this moment shows
     /// its effect.
-    pub(crate) fn inhibitors_changed(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn inhibitors_changed(&mut self, now: BootTime, out: &mut Outputs) {
         let counts = self
             .limits()
             .is_some_and(|limits| limits.activity.contains(&ActivityKind::Inhibitor));
@@ -107,14 +108,14 @@ impl Session {
     }
 
     /// The agent reports that there was no input for the requested watch time.
-    pub(crate) fn became_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn became_idle(&mut self, now: BootTime, out: &mut Outputs) {
         if self.idle_due().is_some() {
             self.request_fresh_probe(now, out);
         }
     }
 
     /// Requests a probe, even if another one is pending.
-    fn request_fresh_probe(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    fn request_fresh_probe(&mut self, now: BootTime, out: &mut Outputs) {
         if !self.idle_matters() || self.is_acting() {
             return;
         }
@@ -129,7 +130,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn tick_idle(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn tick_idle(&mut self, now: BootTime, out: &mut Outputs) {
         if self.is_acting() {
             return;
         }
@@ -267,7 +268,7 @@ impl Session {
         }
     }
 
-    fn tick_lock_after(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    fn tick_lock_after(&mut self, now: BootTime, out: &mut Outputs) {
         let since = self.idle_since();
         let Some(limit) = self.lock_after_limit() else {
             return;
@@ -284,7 +285,7 @@ impl Session {
         }
     }
 
-    fn tick_inactivity(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    fn tick_inactivity(&mut self, now: BootTime, out: &mut Outputs) {
         let since = self.idle_since();
         let limits = self.limits();
         let Some(limit) = limits.and_then(|limits| limits.inactivity.clone()) else {
@@ -303,7 +304,7 @@ impl Session {
             self.is_idle_unenforced() && self.nominal_due().is_some_and(probed);
     }
 
-    fn report_unknown(&mut self, out: &mut Vec<Action>) {
+    fn report_unknown(&mut self, out: &mut Outputs) {
         if !self.is_idle_unenforced() {
             self.unknown_reported = false;
             return;
@@ -317,7 +318,10 @@ impl Session {
             let lock_after = std::mem::take(&mut self.lock_after);
             self.withdraw(LimitKind::Inactivity, out);
             self.lock_after = lock_after;
-            out.push(Action::Report(self.facts.key.clone(), Finding::UnknownIdle));
+            out.push(Transition::Found(
+                self.facts.key.clone(),
+                Finding::UnknownIdle,
+            ));
         }
     }
 
@@ -327,7 +331,7 @@ impl Session {
         self.probe = Request::Idle;
     }
 
-    fn send_probe(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    fn send_probe(&mut self, now: BootTime, out: &mut Outputs) {
         self.probe_again = false;
         self.probe.send(now);
         out.push(Action::Probe(self.facts.key.clone()));
@@ -386,14 +390,18 @@ mod tests {
         let now = BootTime::default();
         let mut engine = Engine::new(now, policy);
         let seen = engine.handle(now, Event::SessionSeen(facts()));
-        let look = Action::Probe(key.clone());
-        assert!(seen.contains(&look));
+        let probe = Action::Probe(key.clone()).into();
+        assert!(seen.contains(&probe));
         // The probe may have been sent before or after the change.
-        assert!(!engine.handle(now, Event::InhibitorsChanged).contains(&look));
+        assert!(
+            !engine
+                .handle(now, Event::InhibitorsChanged)
+                .contains(&probe)
+        );
         let probed = Event::Probed(key.clone(), reading.clone());
-        assert!(engine.handle(now, probed).contains(&look));
+        assert!(engine.handle(now, probed).contains(&probe));
         // One repetition is sufficient.
         let probed = Event::Probed(key, reading);
-        assert!(!engine.handle(now, probed).contains(&look));
+        assert!(!engine.handle(now, probed).contains(&probe));
     }
 }

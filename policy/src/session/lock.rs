@@ -1,15 +1,16 @@
 //! Events of one session's screen lock: locked, unlocked, and lock requests without confirmation.
 
+use crate::output::Outputs;
 use crate::session::Session;
 use crate::session::countdown::Countdown;
 use crate::session::escalation::{Escalation, Stage};
 use crate::session::extension::Granted;
 use crate::session::locking::LockCause;
-use crate::{Action, BootTime, Finding, LimitKind};
+use crate::{BootTime, Finding, LimitKind, Transition};
 
 impl Session {
     /// Handles a lock of the screen.
-    pub(crate) fn locked(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn locked(&mut self, now: BootTime, out: &mut Outputs) {
         if self.removal.is_some() && self.is_ending() {
             // logind has dropped the session, so a lock cannot hold it.
             return;
@@ -24,7 +25,7 @@ impl Session {
         let Some(limit) = ended.or(verified) else {
             let held = self.is_held();
             let cause = self.locking.locked();
-            out.extend(cause.map(|cause| Action::Locked(key, cause)));
+            out.extend(cause.map(|cause| Transition::Locked(key, cause)));
             if self.is_held() && !held {
                 // The hold was in doubt, and the user may have been warned meanwhile.
                 self.withdraw_at_lock(out);
@@ -33,7 +34,7 @@ impl Session {
         };
         self.locking.hold(now, limit);
         if ended.is_some() {
-            out.push(Action::Locked(key, LockCause::Limit(limit)));
+            out.push(Transition::Locked(key, LockCause::Limit(limit)));
         }
         // The announced lock has happened, so this warning is not withdrawn; the other limit
         // restarts too.
@@ -44,7 +45,7 @@ impl Session {
     }
 
     /// Handles an unlock of the screen: the user is present.
-    pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn unlocked(&mut self, now: BootTime, out: &mut Outputs) {
         // A lock that the user has unlocked is not requested again.
         self.verify_lock = None;
         let hold = self.locking.unlocked(now);
@@ -76,7 +77,7 @@ impl Session {
 
     /// Withdraws warnings of the limits that restart because the session was locked instead of
     /// ended.
-    pub(crate) fn withdraw_at_lock(&mut self, out: &mut Vec<Action>) {
+    pub(crate) fn withdraw_at_lock(&mut self, out: &mut Outputs) {
         if !self.ends_despite_lock() {
             self.withdraw(LimitKind::Absolute, out);
         }
@@ -84,14 +85,17 @@ impl Session {
     }
 
     /// Reports a desktop that did not confirm a lock that `lock-after` requested.
-    pub(crate) fn tick_lock_confirmation(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn tick_lock_confirmation(&mut self, now: BootTime, out: &mut Outputs) {
         let overdue = self
             .locking
             .confirmation_due()
             .is_some_and(|due| due <= now);
         if overdue && self.limits().is_some() {
             self.locking.set_unconfirmed();
-            out.push(Action::Report(self.facts.key.clone(), Finding::NotLocked));
+            out.push(Transition::Found(
+                self.facts.key.clone(),
+                Finding::NotLocked,
+            ));
         }
     }
 }

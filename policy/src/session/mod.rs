@@ -22,6 +22,7 @@ pub(crate) mod snapshot;
 mod verify_lock;
 pub(crate) mod view;
 
+use crate::output::Outputs;
 use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
 use crate::session::activity::Activity;
 use crate::session::countdown::Countdown;
@@ -224,23 +225,23 @@ impl Session {
     }
 
     /// Handles a request for an extension.
-    pub(crate) fn extend(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
-        let key = self.facts.key.clone();
+    pub(crate) fn extend(
+        &mut self,
+        now: BootTime,
+        policy: &CompiledPolicy,
+        out: &mut Outputs,
+    ) -> Result<Extended, Refusal> {
         let length = self.absolute_limits().map(|limits| limits.absolute.length);
-        match self.extended(now) {
-            Ok(extended) => {
-                self.withdraw(LimitKind::Absolute, out);
-                out.push(Action::Extended(key, extended));
-                let length = length.unwrap_or_default();
-                self.extend_shorter_limits(now, policy, (length, extended.until));
-                self.update_limits(now, policy, out);
-            }
-            Err(refusal) => out.push(Action::ExtensionRefused(key, refusal)),
-        }
+        let extended = self.extended(now)?;
+        self.withdraw(LimitKind::Absolute, out);
+        let length = length.unwrap_or_default();
+        self.extend_shorter_limits(now, policy, (length, extended.until));
+        self.update_limits(now, policy, out);
+        Ok(extended)
     }
 
     /// Performs all steps that are due.
-    pub(crate) fn tick(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Vec<Action>) {
+    pub(crate) fn tick(&mut self, now: BootTime, policy: &CompiledPolicy, out: &mut Outputs) {
         self.withdraw_stale_warnings(out);
         self.tick_removal(now, out);
         if self.removal.is_some() && self.is_ending() {
@@ -361,13 +362,13 @@ impl Session {
     }
 
     /// Withdraws warnings from before a restart that are no longer valid.
-    pub(crate) fn withdraw_stale_warnings(&mut self, out: &mut Vec<Action>) {
+    pub(crate) fn withdraw_stale_warnings(&mut self, out: &mut Outputs) {
         let stale_warnings = std::mem::take(&mut self.stale_warnings).into_iter();
         out.extend(stale_warnings.map(|kind| Action::Withdraw(self.facts.key.clone(), kind)));
     }
 
     /// Restarts a countdown, and withdraws its warnings.
-    pub(crate) fn withdraw(&mut self, kind: LimitKind, out: &mut Vec<Action>) {
+    pub(crate) fn withdraw(&mut self, kind: LimitKind, out: &mut Outputs) {
         if kind == LimitKind::Inactivity {
             self.lock_after = Countdown::default();
         }
@@ -387,7 +388,7 @@ impl Session {
         }
     }
 
-    fn tick_absolute(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    fn tick_absolute(&mut self, now: BootTime, out: &mut Outputs) {
         if let Some((anchor, limit)) = self.absolute_in_force()
             && let Some(step) = self.absolute.step(now, anchor, &limit)
         {

@@ -9,11 +9,13 @@
 
 use std::time::Duration;
 
+use crate::output::Outputs;
 use crate::session::delivery::backoff;
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::session::{LoginState, Session};
 use crate::{
-    Action, BootTime, EndReason, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts, Wake,
+    Action, BootTime, EndReason, Finding, Keeper, LimitKind, NoSession, Remains, SessionFacts,
+    Transition, Wake,
 };
 
 /// A check can fail temporarily.
@@ -71,7 +73,7 @@ impl From<()> for Gone {
 impl Session {
     /// Handles a report by logind, or by the daemon that kept the session, that the session is
     /// gone.
-    pub(crate) fn dropped(&mut self, now: BootTime, out: &mut Vec<Action>) -> Gone {
+    pub(crate) fn dropped(&mut self, now: BootTime, out: &mut Outputs) -> Gone {
         if self.removal.is_some() {
             return Gone::No;
         }
@@ -91,7 +93,7 @@ impl Session {
     }
 
     /// Handles the removal of this session or of another session with the same id.
-    pub(crate) fn in_doubt(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn in_doubt(&mut self, now: BootTime, out: &mut Outputs) {
         if self.removal.is_none() && self.needs_verification() {
             self.removal = Some(Removal::VerifyingEither(self.verify(now, out)));
         }
@@ -108,12 +110,7 @@ impl Session {
     }
 
     /// Handles the result of the verification.
-    pub(crate) fn verified(
-        &mut self,
-        now: BootTime,
-        remains: Remains,
-        out: &mut Vec<Action>,
-    ) -> Gone {
+    pub(crate) fn verified(&mut self, now: BootTime, remains: Remains, out: &mut Outputs) -> Gone {
         let Some(removal) = self.removal else {
             return Gone::No;
         };
@@ -126,7 +123,7 @@ impl Session {
             }
             (Remains::Something, Removal::Verifying(_), Some(limit)) => {
                 let finding = Finding::Survived(limit);
-                out.push(Action::Report(self.facts.key.clone(), finding));
+                out.push(Transition::Found(self.facts.key.clone(), finding));
                 self.end_remains(now, limit, 0, out);
                 Gone::No
             }
@@ -143,7 +140,7 @@ impl Session {
     }
 
     /// Requests that the daemon keeps a login without a logind session, if a limit applies.
-    pub(crate) fn adopt(&mut self, out: &mut Vec<Action>) {
+    pub(crate) fn adopt(&mut self, out: &mut Outputs) {
         let kept = matches!(self.facts.keeper, Keeper::Daemon(_));
         if kept && self.removal.is_none() && !self.adopted && self.limits().is_some() {
             self.adopted = true;
@@ -152,7 +149,7 @@ impl Session {
     }
 
     /// Performs the steps that are due for a dropped session.
-    pub(crate) fn tick_removal(&mut self, now: BootTime, out: &mut Vec<Action>) {
+    pub(crate) fn tick_removal(&mut self, now: BootTime, out: &mut Outputs) {
         match self.removal {
             Some(
                 removal @ (Removal::Verifying(mut request) | Removal::VerifyingEither(mut request)),
@@ -224,20 +221,14 @@ impl Session {
         !told && matters && self.facts.leader.is_some()
     }
 
-    fn verify(&self, now: BootTime, out: &mut Vec<Action>) -> Request {
+    fn verify(&self, now: BootTime, out: &mut Outputs) -> Request {
         let mut request = Request::Idle;
         request.send(now);
         out.push(Action::Verify(self.facts.key.clone()));
         request
     }
 
-    fn end_remains(
-        &mut self,
-        now: BootTime,
-        limit: LimitKind,
-        attempts: u32,
-        out: &mut Vec<Action>,
-    ) {
+    fn end_remains(&mut self, now: BootTime, limit: LimitKind, attempts: u32, out: &mut Outputs) {
         let attempts = attempts.saturating_add(1);
         self.removal = Some(Removal::Survived {
             limit,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::output::Outputs;
 use crate::session::delivery::{Delivery, SOFT_RETRY_FOR};
 use crate::session::locking::LockCause;
 use crate::{Action, BootTime, LimitKind, SessionKey};
@@ -33,7 +34,7 @@ impl VerifyLock {
         limit: LimitKind,
         grace: Duration,
         key: &SessionKey,
-        out: &mut Vec<Action>,
+        out: &mut Outputs,
     ) -> Self {
         let mut verification = Self {
             limit,
@@ -60,7 +61,7 @@ impl VerifyLock {
         &mut self,
         now: BootTime,
         key: &SessionKey,
-        out: &mut Vec<Action>,
+        out: &mut Outputs,
     ) -> Confirmation {
         if now < self.next() {
             return Confirmation::Awaited;
@@ -73,7 +74,7 @@ impl VerifyLock {
         Confirmation::Awaited
     }
 
-    fn request(&mut self, now: BootTime, key: &SessionKey, out: &mut Vec<Action>) {
+    fn request(&mut self, now: BootTime, key: &SessionKey, out: &mut Outputs) {
         out.push(Action::Lock(key.clone(), LockCause::Verify(self.limit)));
         self.delivery.sent(now.saturating_add(self.grace));
     }
@@ -93,10 +94,10 @@ mod tests {
             id: "c1".into(),
             stamp: 1,
         };
-        let (mut out, grace) = (Vec::new(), Duration::from_secs(10));
+        let (mut out, grace) = (Outputs::default(), Duration::from_secs(10));
         let mut verification = VerifyLock::begin(at(0), LimitKind::Absolute, grace, &key, &mut out);
-        let lock = Action::Lock(key.clone(), LockCause::Verify(LimitKind::Absolute));
-        assert_eq!(out, std::slice::from_ref(&lock));
+        let lock = Action::Lock(key.clone(), LockCause::Verify(LimitKind::Absolute)).into();
+        assert_eq!(out.take(), std::slice::from_ref(&lock));
         assert_eq!(
             verification.tick(at(9), &key, &mut out),
             Confirmation::Awaited
@@ -107,11 +108,11 @@ mod tests {
             verification.tick(at(11), &key, &mut out),
             Confirmation::Awaited
         );
-        assert_eq!(out, [lock.clone(), lock]);
+        assert_eq!(out.take(), [lock]);
         assert_eq!(
             verification.tick(at(21), &key, &mut out),
             Confirmation::Missing
         );
-        assert_eq!(out.len(), 2);
+        assert_eq!(out.take(), []);
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use session_timeout_policy::{Action, Event, LimitKind, LockCause, Remains, SessionKey};
+use session_timeout_policy::{
+    Action, Event, LimitKind, LockCause, Output, Remains, SessionKey, Transition,
+};
 
 use super::{Driver, Due};
 use crate::invariant::Violation;
@@ -11,7 +13,19 @@ use crate::plan::{CallFault, Habits, Screen};
 use crate::world::{GroundTruth, KeptBy, State, still};
 
 impl Driver<'_> {
-    pub(super) fn carry_out(&mut self, action: &Action) {
+    pub(super) fn carry_out(&mut self, output: &Output) {
+        match output {
+            Output::Action(action) => self.execute(action),
+            Output::Transition(Transition::Left(facts, _)) => {
+                if let Some(session) = self.world.find(&facts.key) {
+                    session.watched = false;
+                }
+            }
+            Output::Transition(_) => {}
+        }
+    }
+
+    fn execute(&mut self, action: &Action) {
         match action {
             Action::AskLeader(key, kind) | Action::HangUp(key, kind) => {
                 self.ends.push((key.clone(), *kind, self.now));
@@ -43,20 +57,7 @@ impl Driver<'_> {
                     session.watched = false;
                 }
             }
-            Action::Left(facts, _) => {
-                if let Some(session) = self.world.find(&facts.key) {
-                    session.watched = false;
-                }
-            }
-            Action::Adopt(_)
-            | Action::Began(_)
-            | Action::EndBegins(..)
-            | Action::Extended(..)
-            | Action::ExtensionRefused(..)
-            | Action::HungUp(..)
-            | Action::Locked(..)
-            | Action::Report(..)
-            | Action::Withdraw(_, LimitKind::Absolute) => {}
+            Action::Adopt(_) | Action::Withdraw(_, LimitKind::Absolute) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use session_timeout_policy::{Event, Keeper, SessionKey};
 
 use super::{Driver, Due};
+use crate::input::Input;
 use crate::invariant::Violation;
 use crate::plan::{
     Inhibitor, Leftovers, LoginId, LogindSession, OpKind, Pam, Pattern, Person, SavedState,
@@ -152,7 +153,7 @@ impl Driver<'_> {
 
     fn asks(&mut self, who: LoginId) -> Checked {
         match self.key(who) {
-            Some(key) => self.run(Event::ExtensionAsked(key), &GroundTruth::new()),
+            Some(key) => self.run(Input::Extend(key), &GroundTruth::new()),
             None => Ok(()),
         }
     }
@@ -377,17 +378,17 @@ impl Driver<'_> {
             stamp: key.stamp + 1,
             ..key
         };
-        let event = match stray {
-            StaleEvent::ActivitySeen => Event::ActivitySeen(key),
-            StaleEvent::EndFailed => Event::EndFailed(key),
-            StaleEvent::ExtensionAsked => Event::ExtensionAsked(key),
-            StaleEvent::GroupsUnavailable => Event::GroupsUnavailable(key),
-            StaleEvent::HungUp => Event::HungUp(key),
-            StaleEvent::Locked => Event::Locked(key),
-            StaleEvent::ProbeFailed => Event::ProbeFailed(key),
-            StaleEvent::Unlocked => Event::Unlocked(key),
+        let input = match stray {
+            StaleEvent::ActivitySeen => Event::ActivitySeen(key).into(),
+            StaleEvent::EndFailed => Event::EndFailed(key).into(),
+            StaleEvent::ExtensionAsked => Input::Extend(key),
+            StaleEvent::GroupsUnavailable => Event::GroupsUnavailable(key).into(),
+            StaleEvent::HungUp => Event::HungUp(key).into(),
+            StaleEvent::Locked => Event::Locked(key).into(),
+            StaleEvent::ProbeFailed => Event::ProbeFailed(key).into(),
+            StaleEvent::Unlocked => Event::Unlocked(key).into(),
         };
-        self.run(event, &GroundTruth::new())
+        self.run(input, &GroundTruth::new())
     }
 
     /// Delivers a signal of logind or PAM, unless a fault prevents it.
@@ -396,13 +397,13 @@ impl Driver<'_> {
         match still(self.world.troubles.signals, self.now) {
             Some(SignalFault::Lost) => Ok(()),
             Some(SignalFault::Doubled) => {
-                let again = Due::Deliver(Box::new(event.clone()));
+                let again = Due::Deliver(Box::new(event.clone().into()));
                 self.queue
                     .push(self.later(Duration::from_millis(700)), again);
                 self.run(event, &GroundTruth::new())
             }
             Some(SignalFault::Late(by)) if self.signals.is_multiple_of(2) => {
-                let late = Due::Deliver(Box::new(event));
+                let late = Due::Deliver(Box::new(event.into()));
                 self.queue.push(self.later(by), late);
                 Ok(())
             }

@@ -1,15 +1,16 @@
 //! Detailed checks of the engine: a comparison with a second instance, and of the records after
 //! each call. Only a few scenarios use them, because they are slow.
 
-use session_timeout_policy::{Action, Engine, SessionRecord};
+use session_timeout_policy::{Engine, SessionRecord};
 
 use super::Driver;
+use crate::input::Reply;
 use crate::invariant::{Invariant, Violation};
 
 /// The extent of the checks in one scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckLevel {
-    /// The actions of the engine are checked.
+    /// The outputs of the engine are checked.
     Usual,
     /// The same, and also a second instance that gets the same events, and the records after each
     /// call.
@@ -23,10 +24,10 @@ impl Driver<'_> {
     /// Calls the engine, with the extent of checks that the scenario has.
     pub(super) fn call(
         &mut self,
-        mut call: impl FnMut(&mut Engine) -> Vec<Action>,
-    ) -> Result<Vec<Action>, Violation> {
+        mut call: impl FnMut(&mut Engine) -> Reply,
+    ) -> Result<Reply, Violation> {
         let Some(engine) = &mut self.engine else {
-            return Ok(Vec::new());
+            return Ok(Reply::default());
         };
         if self.check_level == CheckLevel::Usual {
             return Ok(call(engine));

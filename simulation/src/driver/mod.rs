@@ -15,10 +15,11 @@ use full_checks::Recorded;
 use queue::{Due, Queue, Run};
 
 use session_timeout_policy::{
-    Action, BootTime, Deadline, Engine, Event, Keeper, LimitKind, Phase, SessionKey, SessionRecord,
+    BootTime, Deadline, Engine, Event, Keeper, LimitKind, Phase, SessionKey, SessionRecord,
 };
 
 use super::history::History;
+use super::input::{Input, Reply};
 use super::invariant::{Invariant, Violation};
 use super::oracle::{EventContext, Oracle};
 use super::plan::{Plan, SavedState};
@@ -196,43 +197,45 @@ impl<'p> Driver<'p> {
         self.report.timeout();
         self.oracle.timeout(self.now);
         let now = self.now;
-        let said = self.call(|engine| engine.handle_timeout(now))?;
+        let said = self.call(|engine| engine.handle_timeout(now).into())?;
         let why = self.deadline.as_ref().map(|deadline| deadline.why);
         self.write(|| format!("  < timeout {why:?}"));
         self.follow(&said)
     }
 
-    /// Sends the event to the engine, or queues it while the daemon is busy.
-    fn run(&mut self, event: Event, truth: &GroundTruth) -> Result<(), Violation> {
+    /// Calls the engine with the input, or queues it while the daemon is busy.
+    fn run(&mut self, input: impl Into<Input>, truth: &GroundTruth) -> Result<(), Violation> {
+        let input = input.into();
         if self.engine.is_none() {
             return Ok(());
         }
         if self.now < self.awake {
-            self.queue.push(self.awake, Due::Deliver(Box::new(event)));
+            self.queue.push(self.awake, Due::Deliver(Box::new(input)));
             return Ok(());
         }
-        self.report.told(&event);
+        self.report.told(&input);
         let steps = &self.steps;
         self.oracle
-            .told(self.now, &event, &EventContext { truth, steps });
+            .told(self.now, &input, &EventContext { truth, steps });
         if let Some(trace) = &mut self.trace {
-            let _ = writeln!(trace, "# {}   < {}", self.now, super::text::event(&event));
+            let _ = writeln!(trace, "# {}   < {}", self.now, super::text::input(&input));
         }
         let now = self.now;
-        let said = match (self.check_level, &mut self.engine) {
-            (CheckLevel::Usual, Some(engine)) => engine.handle(now, event),
-            _ => self.call(|engine| engine.handle(now, event.clone()))?,
+        let reply = match (self.check_level, &mut self.engine) {
+            (CheckLevel::Usual, Some(engine)) => handle(engine, now, input),
+            _ => self.call(|engine| handle(engine, now, input.clone()))?,
         };
-        self.follow(&said)
+        self.follow(&reply)
     }
 
-    fn follow(&mut self, said: &[Action]) -> Result<(), Violation> {
+    /// Checks and executes what the engine returned.
+    fn follow(&mut self, reply: &Reply) -> Result<(), Violation> {
         if self.trace.is_some() {
-            for action in said {
-                self.write(|| format!("    > {}", super::text::action(action)));
+            for line in super::text::reply(reply) {
+                self.write(|| format!("    > {line}"));
             }
         }
-        let checked = self.oracle.said(said, self.report);
+        let checked = self.oracle.check_reply(reply, self.report);
         self.deadline = self.engine.as_ref().and_then(Engine::next_deadline);
         checked?;
         self.oracle.armed(self.deadline.as_ref())?;
@@ -240,8 +243,8 @@ impl<'p> Driver<'p> {
         if self.calls > 5000 {
             return Err(self.broken(Invariant::Bounded, "the engine never rests".to_owned()));
         }
-        for action in said {
-            self.carry_out(action);
+        for output in &reply.outputs {
+            self.carry_out(output);
         }
         Ok(())
     }
@@ -311,6 +314,19 @@ impl<'p> Driver<'p> {
 
     fn later(&self, by: Duration) -> BootTime {
         self.now.saturating_add(by)
+    }
+}
+
+fn handle(engine: &mut Engine, now: BootTime, input: Input) -> Reply {
+    match input {
+        Input::Event(event) => engine.handle(now, event).into(),
+        Input::Extend(key) => {
+            let (result, outputs) = engine.extend(now, &key);
+            Reply {
+                extension: Some((key, result)),
+                outputs,
+            }
+        }
     }
 }
 

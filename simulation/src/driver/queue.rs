@@ -2,6 +2,7 @@
 
 use session_timeout_policy::{BootTime, Event, SessionKey};
 
+use crate::input::Input;
 use crate::plan::{LoginId, SavedState};
 use crate::world::Call;
 
@@ -15,8 +16,8 @@ pub(super) enum Due {
     Back,
     /// The agent in a desktop reports the absence of input, if there was none.
     Calls(LoginId, Call),
-    /// An event for the engine.
-    Deliver(Box<Event>),
+    /// An input for the engine.
+    Deliver(Box<Input>),
     /// The session ends.
     Exits(LoginId),
     /// The groups of this user, as a reply to this start of the daemon.

@@ -1,13 +1,14 @@
-//! Checks of actions: an action is allowed only if the history contains a reason for it.
+//! Checks of outputs: an output is allowed only if the history contains a reason for it.
 
 use session_timeout_policy::{
-    Action, EndAction, EndReason, Finding, LimitKind, LockCause, SessionKey, Warning,
+    Action, EndAction, EndReason, Finding, LimitKind, LockCause, Output, SessionKey, Transition,
+    Warning,
 };
 
 use super::limits::LimitsChange;
 use super::locks::Held;
 use super::{Broken, EffectiveLimits, Oracle, RuleLimits, Verdict, broken};
-use crate::history::{Extension, GroupsRequest, History, Moment, Probe, Request};
+use crate::history::{GroupsRequest, History, Moment, Probe, Request};
 use crate::invariant::Invariant;
 
 use std::time::Duration;
@@ -24,34 +25,44 @@ pub(super) fn slack(kind: LimitKind) -> Duration {
 }
 
 impl Oracle<'_> {
-    /// Checks an action, and records it.
-    pub(super) fn check_action(&mut self, action: &Action) -> Verdict {
-        let Some(at) = self.index(action.key()) else {
+    /// Checks an output, and records it.
+    pub(super) fn check_output(&mut self, output: &Output) -> Verdict {
+        let Some(at) = self.index(output.key()) else {
             return broken(Invariant::KnownSession, "there is no such session");
         };
-        if let Action::Left(facts, departure) = action {
-            return self.leaves(at, &facts.key, *departure);
+        if let Output::Transition(Transition::Left(facts, reason)) = output {
+            return self.leaves(at, &facts.key, *reason);
         }
         let Some(checked) = self.sessions.get(at) else {
             return Ok(());
         };
         // A logout withdraws the warnings in force.
-        if checked.gone && !matches!(action, Action::Withdraw(..)) {
+        if checked.gone && !matches!(output, Output::Action(Action::Withdraw(..))) {
             return broken(Invariant::KnownSession, "it is gone");
         }
-        self.allowed(&checked.history, action)?;
-        self.write_down(at, action);
-        if let Action::Report(_, Finding::GroupsUnavailable) = action {
-            self.gives_up_groups_of(at);
-        }
-        if let Action::Extended(..) = action {
-            self.extends_shorter_limits(at);
-        }
-        if let Action::Locked(_, LockCause::Limit(_)) = action {
-            // The limits restart now, so another absolute limit may be the earliest.
-            self.evaluate_all();
+        self.decided(&checked.history, output)?;
+        match output {
+            Output::Action(action) => {
+                self.allowed(&checked.history, action)?;
+                self.record_action(at, action);
+            }
+            Output::Transition(transition) => {
+                self.may_report(&checked.history, transition)?;
+                self.record_transition(at, transition);
+                self.follow_transition(at, transition);
+            }
         }
         Ok(())
+    }
+
+    /// Applies what a transition changes in the same call.
+    fn follow_transition(&mut self, at: usize, transition: &Transition) {
+        match transition {
+            Transition::Found(_, Finding::GroupsUnavailable) => self.gives_up_groups_of(at),
+            // The limits restart now, so another absolute limit may be the earliest.
+            Transition::Locked(_, LockCause::Limit(_)) => self.evaluate_all(),
+            _ => {}
+        }
     }
 
     /// When an end or a lock is complete, groups that were requested meanwhile are given up, and
@@ -68,64 +79,64 @@ impl Oracle<'_> {
     }
 
     fn allowed(&self, history: &History, action: &Action) -> Verdict {
-        self.decided(history, action)?;
         match action {
             Action::Adopt(_) => self.may_adopt(history),
             Action::AskLeader(_, kind) => self.may_ask_leader(history, *kind),
-            Action::EndBegins(_, _, how) => self.may_begin_to_end(history, *how),
             Action::EndRemains(_, kind) => self.may_end_remains(history, *kind),
-            Action::Verify(_) => self.may_verify(history),
-            Action::Began(_) => match history.began {
-                Some(_) => broken(Invariant::BeginsOnce, "it has begun"),
-                None => Ok(()),
-            },
-            Action::Extended(_, extended) => self.may_extend(history, *extended),
-            Action::ExtensionRefused(_, refusal) => self.may_refuse(history, *refusal),
             Action::HangUp(_, kind) => self.may_hang_up(history, *kind),
-            Action::HungUp(_, kind) => self.may_have_hung_up(history, *kind),
             Action::Kill(_, kind) => self.may_kill(history, *kind),
-            Action::Left(..) => Ok(()),
             Action::Lock(_, cause) => self.may_lock(history, *cause),
-            Action::Locked(_, cause) => self.may_have_locked(history, *cause),
             Action::Probe(_) => self.may_probe(history),
-            Action::Report(_, finding) => self.may_report(history, *finding),
             Action::ResolveGroups(_) => self.may_ask_groups(history),
             Action::Terminate(_, kind) => self.may_terminate(history, *kind),
+            Action::Verify(_) => self.may_verify(history),
             Action::Warn(_, warning) => self.may_warn(history, warning),
             Action::Withdraw(_, kind) => self.may_withdraw(history, *kind),
         }
     }
 
-    /// Checks that only a few kinds of actions concern a session that is undecided, exempt or
+    fn may_report(&self, history: &History, transition: &Transition) -> Verdict {
+        match transition {
+            Transition::Began(_) => match history.began {
+                Some(_) => broken(Invariant::BeginsOnce, "it has begun"),
+                None => Ok(()),
+            },
+            Transition::EndBegins(_, _, how) => self.may_begin_to_end(history, *how),
+            Transition::Found(_, finding) => self.may_find(history, *finding),
+            Transition::HungUp(_, kind) => self.may_have_hung_up(history, *kind),
+            Transition::Left(..) => Ok(()),
+            Transition::Locked(_, cause) => self.may_have_locked(history, *cause),
+        }
+    }
+
+    /// Checks that only a few kinds of outputs concern a session that is undecided, exempt or
     /// logged out.
-    fn decided(&self, history: &History, action: &Action) -> Verdict {
-        let always = matches!(
-            action,
-            Action::ExtensionRefused(..)
-                | Action::HungUp(..)
-                | Action::Locked(..)
-                | Action::ResolveGroups(_)
-                | Action::EndRemains(..)
-                | Action::Verify(_)
-                | Action::Report(_, Finding::Survived(_))
-                | Action::Report(_, Finding::GroupsUnavailable)
-        );
+    fn decided(&self, history: &History, output: &Output) -> Verdict {
+        let always = match output {
+            Output::Action(action) => matches!(
+                action,
+                Action::ResolveGroups(_) | Action::EndRemains(..) | Action::Verify(_)
+            ),
+            Output::Transition(transition) => matches!(
+                transition,
+                Transition::HungUp(..)
+                    | Transition::Locked(..)
+                    | Transition::Found(_, Finding::Survived(_) | Finding::GroupsUnavailable)
+            ),
+        };
+        let begins = matches!(output, Output::Transition(Transition::Began(_)));
+        let withdraws = matches!(output, Output::Action(Action::Withdraw(..)));
         match history.effective() {
             EffectiveLimits::Undecided if !always => broken(
                 Invariant::Groups,
                 "nothing is decided before the groups are known",
             ),
             EffectiveLimits::Exempt
-                if !always
-                    && history.end().is_none()
-                    && !matches!(action, Action::Began(_) | Action::Withdraw(..)) =>
+                if !always && history.end().is_none() && !begins && !withdraws =>
             {
                 broken(Invariant::ExemptQuiet, "no limit holds")
             }
-            _ if history.began.max(history.restored).is_none()
-                && !always
-                && !matches!(action, Action::Began(_)) =>
-            {
+            _ if history.began.max(history.restored).is_none() && !always && !begins => {
                 broken(Invariant::BeginsOnce, "it has not begun")
             }
             _ => Ok(()),
@@ -274,59 +285,28 @@ impl Oracle<'_> {
         }
     }
 
-    fn write_down(&mut self, at: usize, action: &Action) {
+    fn record_action(&mut self, at: usize, action: &Action) {
         let now = self.moment();
-        let limits = self.sessions.get(at).map(|session| {
-            let history = &session.history;
-            // An extension is granted before other decisions of the call.
-            let before = self.limits_before(history);
-            let length = before.map(|limits| limits.absolute.length);
-            let grace = self.limits(history).map(|limits| match action {
-                Action::Lock(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
-                    limits.grace_at(*kind)
-                }
-                _ => limits.grace,
-            });
-            let fixed = history.fixed.map(|fixed| fixed.since);
-            let anchor = fixed.unwrap_or(history.anchor_before(self.call));
-            (
-                length.unwrap_or_default(),
-                anchor,
-                grace.unwrap_or_default(),
-            )
-        });
-        let (length, anchor, grace) = limits.unwrap_or_default();
-        let new_reason = self
-            .sessions
-            .get(at)
-            .is_some_and(|session| self.comes_due(&session.history));
-        let Some(history) = self.sessions.get_mut(at).map(|session| {
-            session.touched = true;
-            &mut session.history
-        }) else {
+        let (grace, new_reason) = match self.sessions.get(at) {
+            Some(session) => (
+                self.grace_of(&session.history, action),
+                self.comes_due(&session.history),
+            ),
+            None => return,
+        };
+        let Some(history) = self.touched(at) else {
             return;
         };
         match action {
             Action::Adopt(_) => history.adopted = Some(now),
             Action::AskLeader(_, kind) => history.asks(now, Request::AskLeader, *kind),
-            Action::EndBegins(_, _, how) => history.way = Some((now, *how)),
             Action::EndRemains(..) | Action::Verify(_) => {
                 Self::writes_removal(history, now, None);
-            }
-            Action::Began(_) => history.began = Some(now),
-            Action::Extended(_, extended) => {
-                let total = extended.until.since(anchor).saturating_sub(length);
-                let extended = *extended;
-                history
-                    .extensions
-                    .push((now, Extension { extended, total }));
-                history.replied = Some(now);
             }
             Action::HangUp(_, kind) => history.asks(now, Request::HangUp, *kind),
             Action::Kill(_, kind) => history.asks(now, Request::Kill, *kind),
             Action::Terminate(_, kind) => history.asks(now, Request::Terminate, *kind),
             Action::Lock(_, cause) => history.asks_lock(now, *cause, grace),
-            Action::Locked(_, cause) => history.is_locked_for(now, *cause),
             Action::Probe(_) => {
                 history.drops_probe();
                 history.probes.push(Probe {
@@ -335,21 +315,49 @@ impl Oracle<'_> {
                     came: None,
                 });
             }
-            Action::Report(_, finding) => {
-                history.findings.push((now, *finding));
-                if matches!(finding, Finding::Survived(_)) {
-                    Self::writes_removal(history, now, Some(*finding));
-                }
-            }
             Action::ResolveGroups(_) => history.groups_requests.push(GroupsRequest {
                 asked: now,
                 settled: None,
             }),
             Action::Warn(_, warning) => history.warnings.push((now, *warning)),
             Action::Withdraw(_, kind) => history.withdrawals.push((now, *kind)),
-            Action::ExtensionRefused(..) => history.replied = Some(now),
-            Action::HungUp(..) => history.hang_up_said = Some(now),
-            Action::Left(..) => {}
         }
+    }
+
+    fn record_transition(&mut self, at: usize, transition: &Transition) {
+        let now = self.moment();
+        let Some(history) = self.touched(at) else {
+            return;
+        };
+        match transition {
+            Transition::Began(_) => history.began = Some(now),
+            Transition::EndBegins(_, _, how) => history.way = Some((now, *how)),
+            Transition::Found(_, finding) => {
+                history.findings.push((now, *finding));
+                if matches!(finding, Finding::Survived(_)) {
+                    Self::writes_removal(history, now, Some(*finding));
+                }
+            }
+            Transition::HungUp(..) => history.hang_up_said = Some(now),
+            Transition::Left(..) => {}
+            Transition::Locked(_, cause) => history.is_locked_for(now, *cause),
+        }
+    }
+
+    /// The history of a session that this call concerns.
+    pub(super) fn touched(&mut self, at: usize) -> Option<&mut History> {
+        let session = self.sessions.get_mut(at)?;
+        session.touched = true;
+        Some(&mut session.history)
+    }
+
+    fn grace_of(&self, history: &History, action: &Action) -> Duration {
+        let grace = self.limits(history).map(|limits| match action {
+            Action::Lock(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
+                limits.grace_at(*kind)
+            }
+            _ => limits.grace,
+        });
+        grace.unwrap_or_default()
     }
 }

@@ -8,6 +8,7 @@ use super::{Cause, CheckedSession, EventContext, EventKind, Oracle, RuleLimits};
 use crate::history::{
     EndFact, GroupsRequest, History, LockFact, PROBE_TIMEOUT, Probe, ProbeOutcome, Request, Seen,
 };
+use crate::input::Input;
 use crate::oracle::EffectiveLimits;
 use crate::oracle::groups::ANSWER;
 
@@ -17,8 +18,19 @@ use std::time::Duration;
 pub(super) const LOGIN_KEPT: Duration = Duration::from_secs(60);
 
 impl Oracle<'_> {
-    /// Records an event that the engine receives at `now`.
-    pub(crate) fn told(&mut self, now: BootTime, event: &Event, said: &EventContext<'_>) {
+    /// Records an input that the engine receives at `now`.
+    pub(crate) fn told(&mut self, now: BootTime, input: &Input, context: &EventContext<'_>) {
+        match input {
+            Input::Event(event) => self.told_event(now, event, context),
+            Input::Extend(key) => {
+                let kind = EventKind::ExtensionAsked(key.stamp);
+                self.open_call(now, Cause::Event(kind));
+                self.about(key, |_, _| {});
+            }
+        }
+    }
+
+    fn told_event(&mut self, now: BootTime, event: &Event, said: &EventContext<'_>) {
         self.open_call(now, Cause::Event(what(event)));
         match event {
             Event::ActivitySeen(key) => self.about(key, History::knows),
@@ -33,7 +45,6 @@ impl Oracle<'_> {
                 history.ends.push((now, EndFact::Failed));
                 history.locks.push((now, LockFact::Failed));
             }),
-            Event::ExtensionAsked(key) => self.about(key, |_, _| {}),
             Event::GroupsResolved(key, groups) => self.about(key, |history, now| {
                 history.groups = Groups::Known(groups.clone());
                 check_groups(history, now);
@@ -332,7 +343,6 @@ pub(super) fn updated(facts: &mut SessionFacts, newer: &SessionFacts) {
 fn what(event: &Event) -> EventKind {
     match event {
         Event::BecameIdle(key) => EventKind::BecameIdle(key.stamp),
-        Event::ExtensionAsked(key) => EventKind::ExtensionAsked(key.stamp),
         Event::InhibitorsChanged => EventKind::Inhibitors,
         Event::PolicyReplaced(_) => EventKind::Policy,
         _ => EventKind::Other,

@@ -1,15 +1,70 @@
 //! Checks of extensions: whether each may be granted, and the reasons for refusals.
 
-use session_timeout_policy::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
+use std::time::Duration;
+
+use session_timeout_policy::{
+    ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal, SessionKey,
+};
 
 use super::earlier::Continuity;
 use super::{Cause, EffectiveLimits, EventKind, Oracle, PolicyTables, Verdict, broken};
-use crate::history::{History, LockFact, Moment};
+use crate::history::{Extension, History, LockFact, Moment};
 use crate::invariant::Invariant;
 use crate::oracle::locks::Held;
 
 impl Oracle<'_> {
-    pub(super) fn may_extend(&self, history: &History, extended: Extended) -> Verdict {
+    /// Checks the answer to a request for an extension, and records it.
+    pub(super) fn check_extension(
+        &mut self,
+        key: &SessionKey,
+        result: &Result<Extended, Refusal>,
+    ) -> Verdict {
+        let known = self.index(key);
+        let session = known.and_then(|at| self.sessions.get(at).map(|session| (at, session)));
+        let Some((at, session)) = session.filter(|(_, session)| !session.gone) else {
+            return match result {
+                Err(Refusal::NoSession) => Ok(()),
+                _ => broken(Invariant::KnownSession, "there is no such session"),
+            };
+        };
+        let history = &session.history;
+        match result {
+            Ok(extended) => {
+                self.may_extend(history, *extended)?;
+                self.record_extension(at, *extended);
+                self.extends_shorter_limits(at);
+            }
+            Err(refusal) => {
+                self.may_refuse(history, *refusal)?;
+                let now = self.moment();
+                if let Some(history) = self.touched(at) {
+                    history.replied = Some(now);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record_extension(&mut self, at: usize, extended: Extended) {
+        let now = self.moment();
+        let Some(session) = self.sessions.get(at) else {
+            return;
+        };
+        let history = &session.history;
+        // An extension is granted before other decisions of the call.
+        let length = self.limits_before(history);
+        let length = length.map_or(Duration::ZERO, |limits| limits.absolute.length);
+        let fixed = history.fixed.map(|fixed| fixed.since);
+        let anchor = fixed.unwrap_or(history.anchor_before(self.call));
+        let total = extended.until.since(anchor).saturating_sub(length);
+        if let Some(history) = self.touched(at) {
+            let extension = Extension { extended, total };
+            history.extensions.push((now, extension));
+            history.replied = Some(now);
+        }
+    }
+
+    fn may_extend(&self, history: &History, extended: Extended) -> Verdict {
         self.was_asked(history)?;
         if self.is_decided_again(history) {
             return Ok(());
@@ -45,7 +100,7 @@ impl Oracle<'_> {
         Ok(())
     }
 
-    pub(super) fn may_refuse(&self, history: &History, refusal: Refusal) -> Verdict {
+    fn may_refuse(&self, history: &History, refusal: Refusal) -> Verdict {
         self.was_asked(history)?;
         let ending = history.end().is_some() || !history.is_open();
         let right = match (self.limits(history), refusal) {
@@ -61,7 +116,7 @@ impl Oracle<'_> {
                 let (_, latest) = self.end_as_it_stands(history);
                 latest >= history.absolute_anchor().saturating_add(ABSOLUTE_MAX)
             }
-            (Some(_), Refusal::Ending | Refusal::NoLimit) => false,
+            (Some(_), Refusal::Ending | Refusal::NoLimit | Refusal::NoSession) => false,
         };
         if right {
             Ok(())

@@ -1,6 +1,6 @@
-//! The oracle: an independent model of the engine that checks its actions. It records the whole
-//! history of each session. Before each call it records the event, after it the actions, and each
-//! time it computes which actions are allowed (`allowed.rs`) and which are due (`required.rs`). It
+//! The oracle: an independent model of the engine that checks its outputs. It records the whole
+//! history of each session. Before each call it records the input, after it the outputs, and each
+//! time it computes which outputs are allowed (`allowed.rs`) and which are due (`required.rs`). It
 //! does not use the engine's code.
 
 mod allowed;
@@ -18,6 +18,7 @@ mod reports;
 mod required;
 mod sessions;
 
+use std::fmt;
 use std::time::Duration;
 
 pub(super) use earlier::AbsoluteFrom;
@@ -25,9 +26,10 @@ use earlier::Continuity;
 use limits::LimitsChange;
 pub(super) use limits::{EffectiveLimits, PolicyTables, RuleLimits};
 
-use session_timeout_policy::{Action, BootTime, Deadline, LimitKind, Login, Policy, SessionKey};
+use session_timeout_policy::{BootTime, Deadline, LimitKind, Login, Output, Policy, SessionKey};
 
 use super::history::{History, Moment};
+use super::input::Reply;
 use super::invariant::{Invariant, Violation};
 use super::report::Report;
 use super::world::GroundTruth;
@@ -224,19 +226,24 @@ impl<'p> Oracle<'p> {
         self.time_passed();
     }
 
-    /// Checks the actions that the engine returned in this call.
-    pub(super) fn said(
+    /// Checks what the engine returned in this call.
+    pub(super) fn check_reply(
         &mut self,
-        actions: &[Action],
+        reply: &Reply,
         report: &mut Report,
     ) -> Result<(), Violation> {
-        self.bounded(actions).map_err(|why| self.violation(why))?;
-        for action in actions {
-            report.action(action);
-            self.check_action(action)
-                .map_err(|why| self.violation(Broken(why.0, said(action, &why.1))))?;
+        let outputs = &reply.outputs;
+        report.reply(reply);
+        self.bounded(outputs).map_err(|why| self.violation(why))?;
+        if let Some((key, result)) = &reply.extension {
+            self.check_extension(key, result)
+                .map_err(|why| self.violation(named(key, result, why)))?;
         }
-        report.checks += 1 + actions.len() as u64;
+        for output in outputs {
+            self.check_output(output)
+                .map_err(|why| self.violation(named(output.key(), output, why)))?;
+        }
+        report.checks += 1 + outputs.len() as u64;
         self.settle(report).map_err(|why| self.violation(why))
     }
 
@@ -271,12 +278,12 @@ impl<'p> Oracle<'p> {
         }
     }
 
-    /// Checks the number of actions: at most seven for each session, and one more for each session
+    /// Checks the number of outputs: at most seven for each session, and one more for each session
     /// that the call reports.
-    fn bounded(&self, actions: &[Action]) -> Verdict {
+    fn bounded(&self, outputs: &[Output]) -> Verdict {
         const EACH: usize = 7;
-        if actions.len() > EACH * (self.sessions.len() + self.told) {
-            return broken(Invariant::Bounded, format!("{} actions", actions.len()));
+        if outputs.len() > EACH * (self.sessions.len() + self.told) {
+            return broken(Invariant::Bounded, format!("{} outputs", outputs.len()));
         }
         Ok(())
     }
@@ -342,8 +349,9 @@ impl<'p> Oracle<'p> {
 /// The latest representable time, for requirements without a deadline.
 const FAR: BootTime = BootTime::from_micros(u64::MAX);
 
-fn said(action: &Action, why: &str) -> String {
-    format!("{}: {action:?}: {why}", action.key().id)
+/// The reason with the result that it is about.
+fn named(key: &SessionKey, result: &impl fmt::Debug, Broken(invariant, why): Broken) -> Broken {
+    Broken(invariant, format!("{}: {result:?}: {why}", key.id))
 }
 
 const KINDS: [LimitKind; 2] = [LimitKind::Absolute, LimitKind::Inactivity];

@@ -9,7 +9,7 @@ use crate::history::{History, Moment};
 use crate::invariant::Invariant;
 
 impl Oracle<'_> {
-    pub(super) fn may_report(&self, history: &History, finding: Finding) -> Verdict {
+    pub(super) fn may_find(&self, history: &History, finding: Finding) -> Verdict {
         match finding {
             Finding::GroupsUnavailable => self.may_report_groups(history),
             Finding::NotLocked => self.may_report_not_locked(history),

@@ -22,8 +22,9 @@ pub use words::TextError;
 
 use words::{Parsed, parse_span, parse_time, span, time};
 
-use session_timeout_policy::{Action, BootTime, Event};
+use session_timeout_policy::{BootTime, Event, Output, Transition};
 
+use super::input::{Input, Reply};
 use super::plan::{Op, Plan};
 
 pub(super) fn write(plan: &Plan) -> String {
@@ -80,8 +81,15 @@ pub(super) fn op(op: &Op) -> String {
     format!("{} {}", time(op.at), ops::write(&op.kind))
 }
 
-/// An event of the engine, abbreviated.
-pub(super) fn event(event: &Event) -> String {
+/// An input of the engine, abbreviated.
+pub(super) fn input(input: &Input) -> String {
+    match input {
+        Input::Event(event) => event_line(event),
+        Input::Extend(key) => format!("Extend({})", key.id),
+    }
+}
+
+fn event_line(event: &Event) -> String {
     match event {
         Event::PolicyReplaced(_) => "PolicyReplaced".to_owned(),
         Event::SessionSeen(facts) => format!("SessionSeen({})", facts.key.id),
@@ -93,11 +101,22 @@ pub(super) fn event(event: &Event) -> String {
     }
 }
 
-/// An action of the engine, abbreviated.
-pub(super) fn action(action: &Action) -> String {
-    match action {
-        Action::Left(facts, departure) => format!("Left({}, {departure:?})", facts.key.id),
-        other => short(&format!("{other:?}")),
+/// A line for each result of a call of the engine.
+pub(super) fn reply(reply: &Reply) -> impl Iterator<Item = String> {
+    let extension = reply
+        .extension
+        .iter()
+        .map(|(_, result)| format!("{result:?}"));
+    extension.chain(reply.outputs.iter().map(output))
+}
+
+fn output(output: &Output) -> String {
+    match output {
+        Output::Action(action) => short(&format!("{action:?}")),
+        Output::Transition(Transition::Left(facts, reason)) => {
+            format!("Left({}, {reason:?})", facts.key.id)
+        }
+        Output::Transition(transition) => short(&format!("{transition:?}")),
     }
 }
 
