@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, WatchFlags};
 use session_timeout_terminals::{Mesg, Outcome, Shown, Stamps, Terminal, process};
 
-use crate::worker::Job;
+use crate::job::Job;
 
 /// `S_IWGRP`: `mesg n` of mesg(1) takes this bit away.
 const WRITABLE_BY_GROUP: u32 = 0o020;

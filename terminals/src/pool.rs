@@ -16,7 +16,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::worker::Job;
+use crate::job::Job;
 
 /// Maximum number of concurrent workers.
 const MAX_WORKERS: usize = 64;

@@ -11,8 +11,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use crate::device;
+use crate::job::Job;
 use crate::pool::Pool;
-use crate::worker::Job;
 
 /// Maximum number of concurrent connections; further ones wait in the socket's backlog.
 const MAX_CONNECTIONS: usize = 128;

@@ -2,20 +2,8 @@
 
 use std::io::{self, BufRead, Write};
 
-use serde::{Deserialize, Serialize};
-use session_timeout_terminals::{Mesg, Terminal};
-
 use crate::device;
-
-/// One text for one terminal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Job {
-    /// The uid of the session's user.
-    pub(crate) user: u32,
-    pub(crate) terminal: Terminal,
-    pub(crate) text: String,
-    pub(crate) mesg: Mesg,
-}
+use crate::job::Job;
 
 /// Executes the job on each line of the input and replies with a line, until the input ends.
 ///

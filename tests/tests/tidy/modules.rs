@@ -11,6 +11,7 @@ const ACYCLIC: &[&str] = &[
     "daemon",
     "pam-module",
     "protocol",
+    "terminals",
     "texts",
 ];
 
