@@ -10,10 +10,11 @@ use zbus::connection::Builder;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, Message, OwnedVariant, Proxy, fdo};
 
+use crate::clock;
 use crate::dict::Dict;
 use crate::error::Error;
 use crate::explain::{About, Explanation, Holds, ScheduledEvent, Setting};
-use crate::left::{self, Left, NextEnd};
+use crate::left::{Left, NextEnd};
 use crate::status::{Policy, Session, Status};
 use crate::text;
 
@@ -311,7 +312,7 @@ fn parse_left(keys: &Dict) -> Left {
     let end = match (keys.text(keys::ENDS_BY), keys.micros(keys::LEFT_USEC)) {
         (Some(limit), Some(left)) => Some(NextEnd {
             limit,
-            at: left::now().saturating_add(left),
+            at: clock::now().saturating_add(left),
             length: keys.micros(keys::LIMIT_USEC),
         }),
         _ => None,

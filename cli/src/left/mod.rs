@@ -1,14 +1,10 @@
 //! `left`: prints how long a session may still last, for prompts and status bars.
 
-mod clock;
 pub(crate) mod format;
 pub(crate) mod remaining;
-pub(crate) mod watch;
 pub(crate) mod waybar;
 
 use std::time::Duration;
-
-pub(crate) use clock::now;
 
 /// The daemon's reply about one session.
 ///
@@ -30,7 +26,7 @@ pub(crate) struct Left {
 pub(crate) struct NextEnd {
     /// The limit: `absolute` or `inactivity`.
     pub(crate) limit: String,
-    /// When, by [`now`].
+    /// When, by [`crate::clock::now`].
     pub(crate) at: Duration,
     /// How long the limit is.
     pub(crate) length: Option<Duration>,
