@@ -11,6 +11,7 @@ const ACYCLIC: &[&str] = &[
     "config",
     "daemon",
     "pam-module",
+    "policy",
     "protocol",
     "terminals",
     "texts",
