@@ -14,6 +14,7 @@ mod driver;
 mod generate;
 mod history;
 mod invariant;
+mod limits;
 mod oracle;
 mod plan;
 mod random;

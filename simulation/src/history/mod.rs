@@ -23,7 +23,7 @@ use session_timeout_policy::{
     SessionFacts, SessionType, StampSource, WallTime, Warning,
 };
 
-use super::oracle::{AbsoluteFrom, EffectiveLimits};
+use super::limits::{AbsoluteFrom, EffectiveLimits};
 
 /// A time, and a sequence number that orders events at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, Finding, LimitKind, Warning};
 
 use super::{ActivityBounds, EndFact, Extension, History, Moment, Request};
-use crate::oracle::{EffectiveLimits, RuleLimits};
+use crate::limits::{EffectiveLimits, RuleLimits};
 
 /// Reports of input within this time of each other are about the same input.
 const SAME_INPUT: Duration = Duration::from_secs(1);

@@ -4,24 +4,14 @@ use session_timeout_policy::{
     Action, EndAction, EndReason, Finding, LimitKind, LockCause, SessionKey, Warning,
 };
 
-use super::limits::LimitsChange;
 use super::locks::Held;
-use super::{Broken, EffectiveLimits, Oracle, RuleLimits, Verdict, broken};
+use super::tolerance::{WHOLE, slack};
+use super::{Broken, Oracle, Verdict, broken};
 use crate::history::{Extension, GroupsRequest, History, Moment, Probe, Request};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, LimitsChange, RuleLimits};
 
 use std::time::Duration;
-
-/// The resolution of terminal stamps and of desktop reports.
-pub(super) const WHOLE: Duration = Duration::from_secs(1);
-
-/// The tolerance between an end for this limit and the reported time of the last input.
-pub(super) fn slack(kind: LimitKind) -> Duration {
-    match kind {
-        LimitKind::Absolute => Duration::ZERO,
-        LimitKind::Inactivity => WHOLE,
-    }
-}
 
 impl Oracle<'_> {
     /// Checks an action, and records it.

@@ -2,15 +2,12 @@
 
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind};
 
-use super::allowed::WHOLE;
-use super::limits::LimitsChange;
 use super::locks::Held;
-use super::{
-    Cause, CheckedSession, EffectiveLimits, EventKind, FAR, KINDS, Oracle, RuleLimits, Verdict,
-    broken,
-};
+use super::tolerance::WHOLE;
+use super::{Cause, CheckedSession, EventKind, FAR, KINDS, Oracle, Verdict, broken};
 use crate::history::{EndFact, History, IdleTime, LockFact, Moment};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, LimitsChange, RuleLimits};
 use crate::report::Report;
 
 impl Oracle<'_> {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, LimitKind};
 
-use super::allowed::slack;
-use super::{EffectiveLimits, Oracle, Requirement, RuleLimits, Verdict, broken};
+use super::tolerance::slack;
+use super::{Oracle, Requirement, Verdict, broken};
 use crate::history::{EndFact, EndUnderWay, History, Moment, Request};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, RuleLimits};
 
 /// How long a failing request is repeated before the next stage.
 pub(super) const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);

@@ -3,13 +3,13 @@
 
 use session_timeout_policy::{BootTime, Event, Groups, Login, Reading, SessionFacts, SessionKey};
 
+use super::groups::ANSWER;
 use super::locks::Held;
-use super::{Cause, CheckedSession, EventContext, EventKind, Oracle, RuleLimits};
+use super::{Cause, CheckedSession, EventContext, EventKind, Oracle};
 use crate::history::{
     EndFact, GroupsRequest, History, LockFact, PROBE_TIMEOUT, Probe, ProbeOutcome, Request, Seen,
 };
-use crate::oracle::EffectiveLimits;
-use crate::oracle::groups::ANSWER;
+use crate::limits::{EffectiveLimits, RuleLimits};
 
 use std::time::Duration;
 

@@ -3,10 +3,11 @@
 use session_timeout_policy::{ABSOLUTE_MAX, BootTime, EndAction, Extended, LimitKind, Refusal};
 
 use super::earlier::Continuity;
-use super::{Cause, EffectiveLimits, EventKind, Oracle, PolicyTables, Verdict, broken};
+use super::locks::Held;
+use super::{Cause, EventKind, Oracle, Verdict, broken};
 use crate::history::{History, LockFact, Moment};
 use crate::invariant::Invariant;
-use crate::oracle::locks::Held;
+use crate::limits::{EffectiveLimits, PolicyTables};
 
 impl Oracle<'_> {
     pub(super) fn may_extend(&self, history: &History, extended: Extended) -> Verdict {

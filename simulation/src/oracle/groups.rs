@@ -6,11 +6,10 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, EndAction, Finding, Groups, LimitKind};
 
 use super::earlier::Continuity;
-use super::limits::LimitsChange;
-use super::{Broken, CheckedSession, Oracle, Requirement, RuleLimits, Verdict, broken};
+use super::{Broken, CheckedSession, Oracle, Requirement, Verdict, broken};
 use crate::history::{FixedAnchor, GroupsRequest, History, LockFact, Moment};
 use crate::invariant::Invariant;
-use crate::oracle::EffectiveLimits;
+use crate::limits::{EffectiveLimits, LimitsChange, RuleLimits};
 
 /// The timeout of a request for groups; after that they are unavailable.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind, LockCause};
 
-use super::allowed::WHOLE;
 use super::ends::{SOFT_RETRY_FOR, again};
-use super::{Oracle, Requirement, RuleLimits, Verdict, broken};
+use super::tolerance::WHOLE;
+use super::{Oracle, Requirement, Verdict, broken};
 use crate::history::{EndFact, History, LockFact, LockVerification, Moment, Request};
 use crate::invariant::Invariant;
+use crate::limits::RuleLimits;
 
 /// The time in which a desktop has to confirm a lock.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);

@@ -10,25 +10,23 @@ mod ends;
 mod events;
 mod extensions;
 mod groups;
-mod limits;
 mod locks;
 mod probes;
 mod removal;
 mod reports;
 mod required;
 mod sessions;
+mod tolerance;
 
 use std::time::Duration;
 
-pub(super) use earlier::AbsoluteFrom;
 use earlier::Continuity;
-use limits::LimitsChange;
-pub(super) use limits::{EffectiveLimits, PolicyTables, RuleLimits};
 
 use session_timeout_policy::{Action, BootTime, Deadline, LimitKind, Login, Policy, SessionKey};
 
 use super::history::{History, Moment};
 use super::invariant::{Invariant, Violation};
+use super::limits::{EffectiveLimits, LimitsChange, PolicyTables, RuleLimits};
 use super::report::Report;
 use super::world::GroundTruth;
 

@@ -2,10 +2,11 @@
 
 use session_timeout_policy::{LimitKind, UnknownIdle};
 
-use super::allowed::WHOLE;
-use super::{Cause, EventKind, Oracle, RuleLimits, Verdict, broken};
+use super::tolerance::WHOLE;
+use super::{Cause, EventKind, Oracle, Verdict, broken};
 use crate::history::{FAILURES, History, IdleTime, ProbeOutcome, pause};
 use crate::invariant::Invariant;
+use crate::limits::RuleLimits;
 
 use std::time::Duration;
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, Finding, Keeper, LimitKind, NoSession};
 
 use super::ends::pause;
-use super::{EffectiveLimits, Oracle, Requirement, Verdict, broken};
+use super::{Oracle, Requirement, Verdict, broken};
 use crate::history::{History, Moment, Removal};
 use crate::invariant::Invariant;
+use crate::limits::EffectiveLimits;
 
 /// The timeout of a verification; it is repeated after a pause.
 const ANSWER: Duration = Duration::from_secs(3);

@@ -2,11 +2,11 @@
 
 use session_timeout_policy::{EndAction, Finding, LimitKind, UnknownIdle};
 
-use super::allowed::slack;
-use super::limits::LimitsChange;
-use super::{EffectiveLimits, Oracle, Verdict, broken};
+use super::tolerance::slack;
+use super::{Oracle, Verdict, broken};
 use crate::history::{History, Moment};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, LimitsChange};
 
 impl Oracle<'_> {
     pub(super) fn may_report(&self, history: &History, finding: Finding) -> Verdict {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind, UnknownIdle};
 
 use super::locks::Held;
-use super::{EffectiveLimits, Oracle, Requirement, RuleLimits};
+use super::{Oracle, Requirement};
 use crate::history::{FAILURES, History, IdleTime, PROBE_TIMEOUT, pause};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, RuleLimits};
 
 impl Oracle<'_> {
     /// The earliest requirement of a session.

@@ -4,8 +4,9 @@
 use session_timeout_policy::{BootTime, Keeper, NoSession, Remains, SessionFacts, SessionKey};
 
 use super::events::{LOGIN_KEPT, joined, updated};
-use super::{CheckedSession, EffectiveLimits, Oracle};
+use super::{CheckedSession, Oracle};
 use crate::history::History;
+use crate::limits::EffectiveLimits;
 
 impl Oracle<'_> {
     pub(super) fn sees(&mut self, facts: &SessionFacts) {

@@ -13,6 +13,7 @@ const ACYCLIC: &[&str] = &[
     "pam-module",
     "policy",
     "protocol",
+    "simulation",
     "terminals",
     "texts",
 ];
