@@ -73,7 +73,7 @@ pub(crate) struct Explanation {
     pub(crate) schedule: Vec<(MilestoneKind, Duration)>,
 }
 
-/// What became of a wish for more time.
+/// The result of an extension request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExtendResult {
     /// The length of the extension, the time that is left then, and how many more may be granted.
@@ -89,8 +89,8 @@ pub(crate) enum ExtendResult {
 }
 
 impl ExtendResult {
-    /// What the engine's actions say of it.
-    pub(crate) fn told_by(actions: &[Action], now: BootTime) -> Self {
+    /// The result of an extension request, from the engine's actions.
+    pub(crate) fn from_actions(actions: &[Action], now: BootTime) -> Self {
         let said = actions.iter().find_map(|action| match action {
             Action::Extended(_, extended) => Some(Self::Granted {
                 by: extended.by,

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_desktop_that_is_going_to_be_locked_is_told_so_and_a_terminal_cannot_be() {
+    fn a_desktop_that_will_be_locked_is_warned_of_a_lock_and_a_terminal_of_an_end() {
         let said = |session_type| {
             let limits = Limits {
                 end_action: EndAction::Lock,

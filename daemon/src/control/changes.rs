@@ -14,7 +14,7 @@ const JITTER: Duration = Duration::from_secs(1);
 /// The last reported state of all sessions.
 pub(crate) struct Changes {
     /// Boxed, because the nodes of a B-tree map are half empty.
-    told: BTreeMap<String, Box<Shown>>,
+    shown: BTreeMap<String, Box<Shown>>,
     revision: u64,
 }
 
@@ -36,7 +36,7 @@ impl Changes {
     /// Starts with the current state, which is not a change.
     pub(crate) fn new(engine: &Engine) -> Self {
         let mut changes = Self {
-            told: BTreeMap::new(),
+            shown: BTreeMap::new(),
             revision: engine.revision(),
         };
         changes.compare(engine);
@@ -57,14 +57,14 @@ impl Changes {
         let people = |session: &View<'_>| session.facts.class.is_login_of_a_person();
         for session in engine.sessions().filter(people) {
             let now = Shown::of(&session);
-            let told = self.told.get(&session.facts.key.id);
-            if told.is_none_or(|told| told.differs(&now)) {
+            let before = self.shown.get(&session.facts.key.id);
+            if before.is_none_or(|before| before.differs(&now)) {
                 changed.push(session.facts.key.id.clone());
-                self.told
+                self.shown
                     .insert(session.facts.key.id.clone(), Box::new(now));
             }
         }
-        self.told.retain(|id, _| {
+        self.shown.retain(|id, _| {
             let stays = engine.session(id).is_some();
             if !stays {
                 changed.push(id.clone());

@@ -256,8 +256,8 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_a_session_is_told_and_why_logind_does_not() {
-        let told = |keeper| {
+    fn the_keeper_of_a_session_is_named_and_why_logind_has_none() {
+        let keys = |keeper| {
             let row = kept(&facts(keeper));
             let word = |key| {
                 let value: Option<&Variant<'_>> = row.get(key);
@@ -265,9 +265,9 @@ mod tests {
             };
             (word(session::KEEPER), word(session::NO_SESSION))
         };
-        assert_eq!(told(Keeper::Logind), (Some("logind".into()), None));
+        assert_eq!(keys(Keeper::Logind), (Some("logind".into()), None));
         assert_eq!(
-            told(Keeper::Daemon(NoSession::Full)),
+            keys(Keeper::Daemon(NoSession::Full)),
             (Some("daemon".into()), Some("logind-full".into()))
         );
     }

@@ -237,7 +237,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<()> {
         let (_call, user) = self.agents_user(&session, &header)?;
-        self.context.last_sessions.told(user);
+        self.context.last_sessions.mark_shown(user);
         Ok(())
     }
 
@@ -274,7 +274,7 @@ impl Manager {
         let caller = self.admit(connection, &header).await?;
         Ok(match caller.viewer {
             Viewer(Uid::ROOT) => error,
-            Viewer(_) => "only root is told why".to_owned(),
+            Viewer(_) => "only root may read why".to_owned(),
         })
     }
 

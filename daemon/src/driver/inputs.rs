@@ -138,7 +138,7 @@ impl Driver {
         let now = boot_now();
         let actions = self.engine.handle(now, event);
         self.log_extension(request, &actions);
-        let said = ExtendResult::told_by(&actions, now);
+        let said = ExtendResult::from_actions(&actions, now);
         self.perform(actions);
         said
     }

@@ -79,7 +79,7 @@ impl LastSession {
     }
 
     /// The sentence about the record.
-    fn told(&self, now: WallTime) -> Sentence<'_> {
+    fn sentence(&self, now: WallTime) -> Sentence<'_> {
         Sentence::LastEnding {
             place: self.place.as_deref(),
             ago: now.since(WallTime::from_micros(self.at)),
@@ -165,7 +165,7 @@ impl LastSessions {
     pub(crate) fn line(&self, language: Language, user: Uid, now: WallTime) -> Option<String> {
         let table = self.table();
         let ending = table.by_user.get(&user.as_raw())?;
-        (!ending.is_old(now)).then(|| language.say(ending.told(now)))
+        (!ending.is_old(now)).then(|| language.say(ending.sentence(now)))
     }
 
     /// The record for an agent of this user; empty if there is none.
@@ -177,7 +177,7 @@ impl LastSessions {
     }
 
     /// Removes the record of this user, which was shown.
-    pub(crate) fn told(&self, user: Uid) {
+    pub(crate) fn mark_shown(&self, user: Uid) {
         let mut table = self.table();
         if table.by_user.remove(&user.as_raw()).is_some() {
             table.save();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_login_is_told_where_when_and_why_and_the_one_after_it_nothing() {
+    fn the_next_login_shows_where_when_and_why_and_the_one_after_it_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("last_sessions.json");
         let last_sessions = LastSessions::load(path.clone());
@@ -236,7 +236,7 @@ mod tests {
             last_sessions.line(Language::English, Uid::new(1001), wall(0)),
             None
         );
-        last_sessions.told(ALICE);
+        last_sessions.mark_shown(ALICE);
         assert_eq!(
             LastSessions::load(path).line(Language::English, ALICE, wall(0)),
             None
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_month_old_is_not_told_any_more() {
+    fn a_record_that_is_a_month_old_is_not_shown() {
         let dir = tempfile::tempdir().unwrap();
         let last_sessions = LastSessions::load(dir.path().join("last_sessions.json"));
         last_sessions.add(ALICE, ending(0), wall(0));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_understood_tells_nobody_anything() {
+    fn an_invalid_file_has_no_records() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("last_sessions.json");
         fs::write(&path, "{").unwrap();

@@ -215,14 +215,14 @@ mod tests {
             monotonic: 1000,
             wall: policy::WallTime::from_micros(7),
         };
-        let started = |told: u64, slept: u64| {
+        let started = |stored: u64, slept: u64| {
             let mut record = record();
-            record.facts.started = policy::BootTime::from_micros(told);
+            record.facts.started = policy::BootTime::from_micros(stored);
             let found = plausible(record, clocks(slept)).facts;
             found.started.as_micros()
         };
         // The monotonic time stamp is 12.
-        for (told, slept, expected) in [
+        for (stored, slept, expected) in [
             (0, 0, 12),
             (12, 0, 12),
             (900, 0, 12),
@@ -231,7 +231,7 @@ mod tests {
             (40, 50, 40),
             (63, 50, 62),
         ] {
-            assert_eq!(started(told, slept), expected, "{told} {slept}");
+            assert_eq!(started(stored, slept), expected, "{stored} {slept}");
         }
     }
 

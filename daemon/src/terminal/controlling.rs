@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_children_of_a_process_are_told_by_the_kernel() {
+    fn the_kernel_lists_the_children_of_a_process() {
         let mut child = std::process::Command::new("sleep")
             .arg("60")
             .spawn()

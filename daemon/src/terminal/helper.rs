@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_it_says_is_told_of_each_terminal_and_what_it_leaves_out_is_late() {
+    async fn each_terminal_has_its_own_result_and_those_left_out_are_late() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
