@@ -230,7 +230,7 @@ mod tests {
 
     #[tokio::test]
     async fn garbage_is_refused_by_its_header() {
-        assert_eq!(received(&[0x41; 4096]).await, Err(FrameError::NotOurs));
+        assert_eq!(received(&[0x41; 4096]).await, Err(FrameError::BadMagic));
         let mut long = login();
         long[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(received(&long).await, Err(FrameError::TooLong));
