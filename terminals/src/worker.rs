@@ -9,15 +9,15 @@ use crate::job::Job;
 ///
 /// # Errors
 /// A line is not a job, or the output is closed.
-pub(crate) fn run(jobs: &mut impl BufRead, answers: &mut impl Write) -> io::Result<()> {
+pub(crate) fn run(jobs: &mut impl BufRead, responses: &mut impl Write) -> io::Result<()> {
     for line in jobs.lines() {
         let job: Job = serde_json::from_str(&line?)?;
         // The terminal is closed before the reply: close(2) may block as well.
-        let shown = device::write(&job);
-        let mut answer = serde_json::to_vec(&shown)?;
-        answer.push(b'\n');
-        answers.write_all(&answer)?;
-        answers.flush()?;
+        let result = device::write(&job);
+        let mut response = serde_json::to_vec(&result)?;
+        response.push(b'\n');
+        responses.write_all(&response)?;
+        responses.flush()?;
     }
     Ok(())
 }

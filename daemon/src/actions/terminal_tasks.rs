@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_timeout_policy::{SessionFacts, WallTime};
-use session_timeout_terminals::{Mesg, Outcome, Shown, Terminal};
+use session_timeout_terminals::{Mesg, Outcome, Terminal, WriteResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
@@ -158,10 +158,10 @@ impl TerminalTasks {
             self.watch(session, found, instance).await;
         }
         let terminals = warn.recipients.among(found);
-        let shown = self
+        let results = self
             .write(session, &terminals, &warn.text, warn.mesg, warn.until)
             .await;
-        let count = |outcome| shown.iter().filter(|shown| **shown == outcome).count();
+        let count = |outcome| results.iter().filter(|result| **result == outcome).count();
         let (written, spared) = (count(Outcome::Written), count(Outcome::Spared));
         let reached = Delivery {
             written,
@@ -213,12 +213,12 @@ impl TerminalTasks {
         if Instant::now() > until {
             return Vec::new();
         }
-        let shown = self.helper.write(session.uid, terminals, text, mesg).await;
-        let noted = |(terminal, shown): &(&Terminal, Shown)| {
-            terminal::record_write(terminal, shown, &self.writes);
-            shown.outcome
+        let results = self.helper.write(session.uid, terminals, text, mesg).await;
+        let noted = |(terminal, result): &(&Terminal, WriteResult)| {
+            terminal::record_write(terminal, result, &self.writes);
+            result.outcome
         };
-        shown.iter().map(noted).collect()
+        results.iter().map(noted).collect()
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 use session_timeout_policy::{SessionFacts, StampSource, WallTime};
-use session_timeout_terminals::{Shown, Terminal, Witness, process};
+use session_timeout_terminals::{Terminal, Witness, WriteResult, process};
 
 use self::own_writes::OwnWrites;
 
@@ -102,8 +102,8 @@ pub(crate) fn output_stamps(
 }
 
 /// Records the time stamps of a write by the daemon, so that it does not count as output.
-pub(crate) fn record_write(terminal: &Terminal, shown: &Shown, writes: &OwnWrites) {
-    let stamps = shown.stamps;
+pub(crate) fn record_write(terminal: &Terminal, result: &WriteResult, writes: &OwnWrites) {
+    let stamps = result.stamps;
     let stamps = stamps.and_then(|at| seconds(at.before).zip(seconds(at.after)));
     if let Some((before, after)) = stamps {
         writes.note(terminal.device, before, after);
@@ -290,11 +290,11 @@ pub(crate) mod tests {
             before: 900_000,
             after: 1_000_000,
         };
-        let shown = Shown {
+        let result = WriteResult {
             outcome: Outcome::Full,
             stamps: Some(stamps),
         };
-        record_write(&terminal, &shown, &writes);
+        record_write(&terminal, &result, &writes);
         let stamps = output_stamps(&BTreeSet::from([terminal.clone()]), &writes);
         let expected = WallTime::from_micros(900_000 * 1_000_000);
         assert_eq!(stamps[&StampSource::Output(terminal.device)], expected);
