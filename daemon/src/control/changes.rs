@@ -203,7 +203,7 @@ mod tests {
     fn a_beginning_a_warning_input_an_extension_a_lock_and_an_end_are_news() {
         let mut case = Case::new();
         assert_eq!(case.news(0, login(SessionClass::User)), 1);
-        assert_eq!(case.at(3540), 0, "a look");
+        assert_eq!(case.at(3540), 0, "a probe");
         assert_eq!(case.news(3540, idle_since(0)), 1, "warned");
         assert_eq!(case.news(3550, Event::ActivitySeen(key())), 1, "withdrawn");
         assert_eq!(case.news(3560, Event::Locked(key())), 1);

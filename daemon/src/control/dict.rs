@@ -67,7 +67,7 @@ pub(super) fn session_dict(session: &SessionReport) -> Dict {
             facts.leader.map(Pid::as_raw).map(Variant::from),
         ),
         (session::IDLE_USEC, span(session.idle)),
-        (session::IDLE_AGE_USEC, span(session.looked)),
+        (session::IDLE_AGE_USEC, span(session.probed)),
         (
             session::AGENT_SOURCE,
             session.agent.map(|source| Variant::from(source.as_str())),

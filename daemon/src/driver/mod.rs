@@ -202,7 +202,7 @@ impl Driver {
                 let sessions = self.engine.sessions();
                 sessions
                     .filter(watched)
-                    .for_each(|session| self.look(&session));
+                    .for_each(|session| self.probe(&session));
             }
             Err(error) => {
                 self.journal.policy_rejected(&error);
