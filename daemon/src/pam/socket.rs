@@ -44,9 +44,9 @@ pub(crate) fn listener() -> io::Result<UnixListener> {
 
 /// Serves the login socket for ever.
 pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             return;
         };
         match listener.accept().await {
@@ -55,7 +55,7 @@ pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
                 tokio::spawn(async move {
                     // In both cases the connection is closed here.
                     let _ = tokio::time::timeout(CONNECTION_TIMEOUT, attend(stream, &inputs)).await;
-                    drop(place);
+                    drop(permit);
                 });
             }
             Err(error) => {

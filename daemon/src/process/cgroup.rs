@@ -185,7 +185,7 @@ pub(crate) fn scope_of(process: Pid) -> Option<UserScope> {
 }
 
 impl UserScope {
-    /// The place from a line of `/proc/PID/cgroup`.
+    /// The scope in a line of `/proc/PID/cgroup`.
     ///
     /// A user may create groups with any name below `user@.service`. Only the place where systemd
     /// puts the scopes of sessions counts, where only root can create groups.
@@ -313,8 +313,8 @@ mod tests {
         let (leader, uid) = (Pid::new(u32::MAX), nix::unistd::geteuid());
         let is_kept = |uid, path: &str| {
             let line = format!("0::/user.slice/user-{uid}.slice/{path}");
-            let place = UserScope::parse(&line, "").unwrap();
-            place.is_kept(&login(leader, 7))
+            let scope = UserScope::parse(&line, "").unwrap();
+            scope.is_kept(&login(leader, 7))
         };
         let own = "session-timeout-login-4294967295-7.scope";
         assert!(is_kept(uid.as_raw(), own));
