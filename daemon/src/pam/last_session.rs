@@ -99,7 +99,7 @@ pub(crate) struct LastSessions(Arc<Mutex<Table>>);
 
 struct Table {
     path: PathBuf,
-    by_user: BTreeMap<u32, LastSession>,
+    by_user: BTreeMap<Uid, LastSession>,
     /// Whether there are changes that are not in the file.
     unsaved: bool,
 }
@@ -107,16 +107,17 @@ struct Table {
 impl LastSessions {
     /// Loads the records from this file; none if it is invalid.
     pub(crate) fn load(path: PathBuf) -> Self {
-        let by_user = match fs::read(&path) {
+        let stored: BTreeMap<u32, LastSession> = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
                 log::warn!("cannot use {}: {error}", path.display());
                 BTreeMap::new()
             }),
             Err(_) => BTreeMap::new(),
         };
+        let by_user = stored.into_iter().map(|(uid, last)| (Uid::new(uid), last));
         Self(Arc::new(Mutex::new(Table {
             path,
-            by_user,
+            by_user: by_user.collect(),
             unsaved: false,
         })))
     }
@@ -127,7 +128,7 @@ impl LastSessions {
         let mut table = self.table();
         table.by_user.retain(|_, other| !other.is_old(now));
         // A later stage of the same end: the session's terminals may be closed by now.
-        let known = table.by_user.get(&user.as_raw());
+        let known = table.by_user.get(&user);
         if known.is_some_and(|known| ending.place.is_none() && known.cause == ending.cause) {
             return;
         }
@@ -138,7 +139,7 @@ impl LastSessions {
             };
             table.by_user.remove(&oldest);
         }
-        table.by_user.insert(user.as_raw(), ending);
+        table.by_user.insert(user, ending);
         table.unsaved = true;
     }
 
@@ -146,7 +147,7 @@ impl LastSessions {
     /// was recorded. The caller saves.
     pub(crate) fn set_place(&self, user: Uid, at: WallTime, place: String) {
         let mut table = self.table();
-        let ending = table.by_user.get_mut(&user.as_raw());
+        let ending = table.by_user.get_mut(&user);
         if let Some(ending) = ending.filter(|ending| ending.at == at.as_micros()) {
             ending.place = Some(place);
             table.unsaved = true;
@@ -164,14 +165,14 @@ impl LastSessions {
     /// The line for this user at a login, if there is a record.
     pub(crate) fn line(&self, language: Language, user: Uid, now: WallTime) -> Option<String> {
         let table = self.table();
-        let ending = table.by_user.get(&user.as_raw())?;
+        let ending = table.by_user.get(&user)?;
         (!ending.is_old(now)).then(|| language.say(ending.sentence(now)))
     }
 
     /// The record for an agent of this user; empty if there is none.
     pub(crate) fn dict_for(&self, user: Uid, now: WallTime) -> Dict {
         let table = self.table();
-        let ending = table.by_user.get(&user.as_raw());
+        let ending = table.by_user.get(&user);
         let ending = ending.filter(|ending| !ending.is_old(now));
         ending.map(|ending| ending.dict(now)).unwrap_or_default()
     }
@@ -179,7 +180,7 @@ impl LastSessions {
     /// Removes the record of this user, which was shown.
     pub(crate) fn mark_shown(&self, user: Uid) {
         let mut table = self.table();
-        if table.by_user.remove(&user.as_raw()).is_some() {
+        if table.by_user.remove(&user).is_some() {
             table.save();
         }
     }
@@ -193,7 +194,10 @@ impl Table {
     /// A failure is only logged: no enforcement depends on the file.
     fn save(&mut self) {
         self.unsaved = false;
-        let text = serde_json::to_vec(&self.by_user).map_err(io::Error::from);
+        let users = self.by_user.iter();
+        let stored: BTreeMap<u32, &LastSession> =
+            users.map(|(user, last)| (user.as_raw(), last)).collect();
+        let text = serde_json::to_vec(&stored).map_err(io::Error::from);
         let table = text.and_then(|text| replace(&self.path, &text, Outlives::Daemon));
         if let Err(error) = table {
             log::warn!("cannot keep {}: {error}", self.path.display());
@@ -298,7 +302,8 @@ mod tests {
         {
             let mut table = last_sessions.table();
             for user in 0..u32::try_from(USERS_MAX).unwrap() {
-                table.by_user.insert(user, ending(u64::from(user)));
+                let last = ending(u64::from(user));
+                table.by_user.insert(Uid::new(user), last);
             }
         }
         last_sessions.add(Uid::new(100_000), ending(9999), wall(9999));

@@ -173,7 +173,7 @@ fn usage(stat: &str) -> Option<Duration> {
 /// The scope in a user's slice that a process runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserScope {
-    user: u32,
+    user: Uid,
     unit: String,
 }
 
@@ -195,7 +195,7 @@ impl UserScope {
         let uid = parts.next()?;
         let uid = uid.strip_prefix("user-")?.strip_suffix(".slice")?;
         Some(Self {
-            user: uid.parse().ok()?,
+            user: Uid::new(uid.parse().ok()?),
             unit: parts
                 .next()
                 .filter(|unit| unit.ends_with(".scope"))?
@@ -212,7 +212,7 @@ impl UserScope {
     /// Whether it is the scope of this login, which the daemon keeps.
     pub(crate) fn is_kept(&self, session: &SessionFacts) -> bool {
         let is_its = |leader| self.unit == kept_unit(leader, session.key.stamp);
-        self.user == session.uid.as_raw() && session.leader.is_some_and(is_its)
+        self.user == session.uid && session.leader.is_some_and(is_its)
     }
 }
 
