@@ -211,10 +211,10 @@ impl<'p> Driver<'p> {
             self.queue.push(self.awake, Due::Deliver(Box::new(event)));
             return Ok(());
         }
-        self.report.told(&event);
+        self.report.event(&event);
         let steps = &self.steps;
         self.oracle
-            .told(self.now, &event, &EventContext { truth, steps });
+            .record_event(self.now, &event, &EventContext { truth, steps });
         if let Some(trace) = &mut self.trace {
             let _ = writeln!(trace, "# {}   < {}", self.now, super::text::event(&event));
         }

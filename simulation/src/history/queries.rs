@@ -46,9 +46,9 @@ impl History {
 
     /// The same, without the lock events of this call.
     pub(crate) fn anchor_before(&self, call: u32) -> BootTime {
-        let scenario = self.lock_state(call);
-        let locked = scenario.hold.map(|hold| hold.since).unwrap_or_default();
-        let renewed = scenario.renewed.unwrap_or_default().at;
+        let state = self.lock_state(call);
+        let locked = state.hold.map(|hold| hold.since).unwrap_or_default();
+        let renewed = state.renewed.unwrap_or_default().at;
         self.facts.started.max(locked).max(renewed)
     }
 

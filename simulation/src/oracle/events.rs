@@ -18,7 +18,7 @@ pub(super) const LOGIN_KEPT: Duration = Duration::from_secs(60);
 
 impl Oracle<'_> {
     /// Records an event that the engine receives at `now`.
-    pub(crate) fn told(&mut self, now: BootTime, event: &Event, said: &EventContext<'_>) {
+    pub(crate) fn record_event(&mut self, now: BootTime, event: &Event, said: &EventContext<'_>) {
         self.open_call(now, Cause::Event(what(event)));
         match event {
             Event::ActivitySeen(key) => self.about(key, History::knows),
@@ -62,8 +62,12 @@ impl Oracle<'_> {
             Event::LoginRecorded(login) => self.records(login),
             Event::Probed(key, reading) => self.probed(key, reading, said),
             Event::ProbeFailed(key) => self.about(key, |history, now| {
-                if let Some(look) = history.probes.last_mut().filter(|look| look.came.is_none()) {
-                    look.came = Some((now, ProbeOutcome::Failed));
+                if let Some(probe) = history
+                    .probes
+                    .last_mut()
+                    .filter(|probe| probe.came.is_none())
+                {
+                    probe.came = Some((now, ProbeOutcome::Failed));
                 }
             }),
             Event::Reachable => {
@@ -112,9 +116,9 @@ impl Oracle<'_> {
                 let counts =
                     |limits: &RuleLimits| !held && limits.counts_activity(history.is_graphical());
                 if limits.is_some_and(counts)
-                    && let Some(look) = history.probes.last_mut()
+                    && let Some(probe) = history.probes.last_mut()
                 {
-                    look.came = Some((now, ProbeOutcome::Failed));
+                    probe.came = Some((now, ProbeOutcome::Failed));
                 }
             }
             if history.gives_up_lock(now.at) {
@@ -132,7 +136,7 @@ impl Oracle<'_> {
 
     fn about(&mut self, key: &SessionKey, check_action: impl FnOnce(&mut History, super::Moment)) {
         let now = self.moment();
-        self.told = 1;
+        self.reported = 1;
         if let Some(at) = self.index(key)
             && let Some(session) = self.sessions.get_mut(at)
         {
@@ -200,7 +204,7 @@ impl Oracle<'_> {
 
     fn records(&mut self, login: &Login) {
         let now = self.now;
-        self.told = 1;
+        self.reported = 1;
         let there = self.sessions.iter_mut().rev().find(|session| {
             !session.gone
                 && session.history.facts.key.id == login.id
@@ -242,17 +246,21 @@ impl Oracle<'_> {
             if saves {
                 history.reads(now, &seen);
             }
-            let tells =
+            let has_source =
                 !reading.stamps.is_empty() || reading.hint.is_some() || reading.agent.is_some();
-            let outcome = if tells {
+            let outcome = if has_source {
                 ProbeOutcome::Known
             } else {
                 ProbeOutcome::Unknown
             };
             let came = Some((now, outcome));
-            match history.probes.last_mut().filter(|look| look.came.is_none()) {
+            match history
+                .probes
+                .last_mut()
+                .filter(|probe| probe.came.is_none())
+            {
                 _ if !saves => history.drops_probe(),
-                Some(look) => look.came = came,
+                Some(probe) => probe.came = came,
                 None => history.probes.push(Probe {
                     asked: None,
                     new_reason: false,
@@ -278,8 +286,8 @@ impl History {
     }
 
     fn gives_up_probe(&self, now: BootTime) -> bool {
-        let open = self.probes.last().filter(|look| look.came.is_none());
-        let asked = open.and_then(|look| look.asked);
+        let open = self.probes.last().filter(|probe| probe.came.is_none());
+        let asked = open.and_then(|probe| probe.asked);
         asked.is_some_and(|asked| now >= asked.at.saturating_add(PROBE_TIMEOUT))
     }
 

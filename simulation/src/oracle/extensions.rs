@@ -156,7 +156,7 @@ impl Oracle<'_> {
         }
         let new = |moment: Moment| self.is_new(moment);
         if !history.replied.is_some_and(new) {
-            return broken(Invariant::Extensions, "no answer to a wish for more time");
+            return broken(Invariant::Extensions, "no reply to an extension request");
         }
         if self.is_decided_again(history) {
             return Ok(());

@@ -187,9 +187,9 @@ impl Oracle<'_> {
             // After a restart the pause may be the longest one.
             None if history.groups == Groups::Unavailable => (
                 self.now.saturating_add(pause(usize::MAX)),
-                "another question for groups",
+                "another request for groups",
             ),
-            None => (self.now, "a question for groups"),
+            None => (self.now, "a request for groups"),
             Some(GroupsRequest {
                 settled: None,
                 asked,
@@ -199,7 +199,7 @@ impl Oracle<'_> {
                 ..
             }) => {
                 let due = settled.at.saturating_add(pause(history.unavailable()));
-                (due, "another question for groups")
+                (due, "another request for groups")
             }
         };
         Some(self.due(due, Invariant::Groups, what))

@@ -5,12 +5,12 @@ use std::time::Duration;
 use session_timeout_policy::LimitKind;
 
 /// The resolution of terminal stamps and of desktop reports.
-pub(super) const WHOLE: Duration = Duration::from_secs(1);
+pub(super) const RESOLUTION: Duration = Duration::from_secs(1);
 
 /// The tolerance between an end for this limit and the reported time of the last input.
-pub(super) fn slack(kind: LimitKind) -> Duration {
+pub(super) fn tolerance(kind: LimitKind) -> Duration {
     match kind {
         LimitKind::Absolute => Duration::ZERO,
-        LimitKind::Inactivity => WHOLE,
+        LimitKind::Inactivity => RESOLUTION,
     }
 }
