@@ -211,9 +211,9 @@ impl Bus {
     /// Waits for the reply, with the timeout.
     pub(crate) async fn with_timeout<T>(
         &self,
-        question: impl Future<Output = zbus::Result<T>>,
+        call: impl Future<Output = zbus::Result<T>>,
     ) -> Result<T, Error> {
-        tokio::time::timeout(self.timeout, question)
+        tokio::time::timeout(self.timeout, call)
             .await
             .map_err(|_| Error::NoAnswer(self.timeout))?
             .map_err(failure)
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_is_told_by_what_is_there() {
+    fn the_keys_of_the_reply_decide_what_holds() {
         let holds = |pairs: &[(&'static str, &'static str)]| {
             let pairs = pairs.iter().map(|(key, value)| (*key, (*value).into()));
             parse_explanation(&keys(pairs)).holds

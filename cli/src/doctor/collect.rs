@@ -90,8 +90,8 @@ pub(crate) async fn collect() -> Collected {
     let mut daemon = bus.status().await;
     let mut sessions = Vec::new();
     if let Ok(status) = &mut daemon {
-        let told = std::mem::take(&mut status.sessions).into_iter();
-        let facts = told.map(|session| facts_of(&bus, logind.as_ref(), session));
+        let reported = std::mem::take(&mut status.sessions).into_iter();
+        let facts = reported.map(|session| facts_of(&bus, logind.as_ref(), session));
         sessions = stream::iter(facts).buffered(MAX_CONCURRENT).collect().await;
     }
     let outcome = match daemon {

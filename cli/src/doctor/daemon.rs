@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn the_socket_is_looked_at_where_it_is() {
+    fn the_socket_is_checked_below_the_root() {
         let (_dir, root) = fake::root(&[("/run/session-timeout/x", "")]);
         assert_eq!(Socket::gather(&root), Socket::Missing);
         let _listener = UnixListener::bind(root.path(SOCKET)).unwrap();

@@ -163,15 +163,15 @@ mod tests {
                      SessionsMax=: alice (1)";
         let three = "logind did not say in time whether 3 sessions wait for what their users left \
                      behind (closing)";
-        for (told, level, expected) in [
+        for (reported, level, expected) in [
             (known(&[], 0), Level::Ok, "no session waits"),
             (known(&["alice"], 0), Level::Note, alice),
             (known(&[], 3), Level::Note, three),
             (known(&["alice"], 3), Level::Note, three),
             (Closing::Unknown, Level::Note, "did not say in time which"),
         ] {
-            let finding = closing(&told);
-            assert_eq!(finding.level, level, "{told:?}");
+            let finding = closing(&reported);
+            assert_eq!(finding.level, level, "{reported:?}");
             assert!(finding.what.contains(expected), "{finding:?}");
         }
         let both = closing(&known(&["alice"], 3)).what;

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_logind_has_and_no_file_says_is_told_with_the_command_that_ends_it() {
+    fn a_setting_that_is_in_no_file_is_reported_with_the_command_that_ends_it() {
         let effective = LogindSettings {
             stop_idle_session: Some(Duration::from_secs(600)),
             ..LogindSettings::default()
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_of_the_build_are_logind_s_to_tell() {
+    fn defaults_of_the_build_are_read_from_logind() {
         let effective = LogindSettings {
             kill_user_processes: Some(true),
             idle_action: Some("suspend".into()),

@@ -52,7 +52,7 @@ impl Sshd {
             location: format!(" ({})", line.location),
             whom: "",
         };
-        let told = |effective: &HashMap<String, String>| {
+        let effective_value = |effective: &HashMap<String, String>| {
             effective
                 .get(&keyword.to_ascii_lowercase())
                 .map(|value| EffectiveSetting {
@@ -61,7 +61,7 @@ impl Sshd {
                 })
         };
         let everybody = match &self.effective {
-            Some(effective) => told(effective),
+            Some(effective) => effective_value(effective),
             None => line.map(written),
         };
         let some = self
