@@ -60,7 +60,7 @@ fn minutes(number: u64) -> Duration {
 }
 
 #[test]
-fn every_key_of_match_becomes_a_question() {
+fn every_key_of_match_becomes_a_condition() {
     let asks = matching(
         "user = [\"alice\", \"adm-*\"], group = \"pci\", service = [\"sshd\"], \
          type = [\"tty\", \"x11\", \"wayland\", \"mir\", \"unspecified\"], \

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_and_empty_texts_are_told_apart() {
+    fn absent_and_empty_texts_are_distinguished() {
         let request = Request::Opened(Opened {
             user: "a".into(),
             service: String::new(),

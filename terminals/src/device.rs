@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn input_is_told_of_through_the_instance_that_was_lent() {
+    fn input_is_an_event_of_the_instance_that_was_lent() {
         let pty = pty();
         let instance = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
         let user = rustix::process::geteuid().as_raw();
