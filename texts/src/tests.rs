@@ -282,7 +282,7 @@ fn it_reads_as_people_speak() {
 }
 
 #[test]
-fn numbers_are_told_as_each_language_counts() {
+fn plurals_follow_each_language() {
     let offers =
         |language: Language| [1, 2].map(|count| language.say(Sentence::Offer { count, by: SHORT }));
     assert_eq!(
