@@ -129,3 +129,6 @@ fn style() -> Style {
         Style::Plain
     }
 }
+
+#[cfg(test)]
+mod fixtures;

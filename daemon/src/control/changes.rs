@@ -114,11 +114,11 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use session_timeout_policy::{
-        Event, Hint, Leads, Limit, Limits, Policy, Reading, SessionClass, SessionFacts,
-        SessionType, Uid,
+        Event, Hint, Leads, Limit, Limits, Policy, Reading, SessionClass, SessionFacts, SessionType,
     };
 
     use super::*;
+    use crate::fixtures;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -127,28 +127,14 @@ mod tests {
     }
 
     fn key() -> SessionKey {
-        SessionKey {
-            id: "c1".into(),
-            stamp: 1,
-        }
+        fixtures::session().key
     }
 
     fn login(class: SessionClass) -> Event {
         Event::SessionSeen(SessionFacts {
-            key: key(),
-            user: "alice".into(),
-            uid: Uid::new(1000),
             class,
             session_type: SessionType::Wayland,
-            leader: None,
-            service: None,
-            remote_host: None,
-            terminal: None,
-            seat: None,
-            started: at(0),
-            keeper: session_timeout_policy::Keeper::Logind,
-            invocation: None,
-            audit: None,
+            ..fixtures::session()
         })
     }
 

@@ -229,9 +229,10 @@ fn head(session: &SessionReport) -> Dict {
 
 #[cfg(test)]
 mod tests {
-    use session_timeout_policy::{BootTime, NoSession, SessionClass, SessionKey, SessionType, Uid};
+    use session_timeout_policy::{NoSession, SessionKey};
 
     use super::*;
+    use crate::fixtures;
 
     fn facts(keeper: Keeper) -> SessionFacts {
         SessionFacts {
@@ -239,19 +240,10 @@ mod tests {
                 id: "login-4711".into(),
                 stamp: 1,
             },
-            user: "alice".into(),
-            uid: Uid::new(1000),
-            class: SessionClass::User,
-            session_type: SessionType::Tty,
             leader: Some(Pid::new(4711)),
             service: Some("sshd".into()),
-            remote_host: None,
-            terminal: None,
-            seat: None,
-            started: BootTime::default(),
             keeper,
-            invocation: None,
-            audit: None,
+            ..fixtures::session()
         }
     }
 

@@ -297,8 +297,7 @@ mod tests {
         let leader = Process::of(Pid::new(std::process::id())).unwrap();
         let login = Process::of(Pid::new(child.id())).unwrap();
         let above = login.ancestors();
-        let session =
-            |leader: Process, started| crate::terminal::tests::session(leader.pid, started);
+        let session = |leader: Process, started| crate::fixtures::own_session(leader.pid, started);
         let started = leader.started();
         assert!(descends(&above, &session(leader, started)));
         let earlier = started.saturating_sub(Duration::from_secs(5));

@@ -179,30 +179,15 @@ impl Hooks {
 
 #[cfg(test)]
 mod tests {
-    use session_timeout_policy::{BootTime, SessionClass, SessionType, Uid};
-
     use super::*;
+    use crate::fixtures;
 
     #[test]
     fn a_hook_receives_facts_without_control_characters() {
         let session = SessionFacts {
-            key: SessionKey {
-                id: "c1".into(),
-                stamp: 1,
-            },
-            user: "alice".into(),
-            uid: Uid::new(1000),
-            class: SessionClass::User,
-            session_type: SessionType::Tty,
-            leader: None,
             service: Some("sshd".into()),
             remote_host: Some("evil\nPATH=/tmp".into()),
-            terminal: None,
-            seat: None,
-            started: BootTime::default(),
-            keeper: session_timeout_policy::Keeper::Logind,
-            invocation: None,
-            audit: None,
+            ..fixtures::session()
         };
         let facts =
             HookEnvironment::of(&session, LimitKind::Absolute).left(Duration::from_millis(59_990));

@@ -128,7 +128,7 @@ mod tests {
 
     /// The request with this number, for the session with this id.
     fn request(id: &str, number: u64) -> ProbeRequest {
-        let mut session = crate::terminal::tests::session(Pid::new(1), BootTime::default());
+        let mut session = crate::fixtures::own_session(Pid::new(1), BootTime::default());
         session.key.id = id.into();
         ProbeRequest::new(session, None, Some(Duration::from_secs(number)))
     }

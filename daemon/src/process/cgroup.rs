@@ -282,7 +282,7 @@ mod tests {
 
     fn login(leader: Pid, stamp: u64) -> SessionFacts {
         let began = BootTime::from_micros(stamp);
-        let mut login = crate::terminal::tests::session(leader, began);
+        let mut login = crate::fixtures::own_session(leader, began);
         login.keeper = Keeper::Daemon(NoSession::NotInStack);
         login.key.stamp = stamp;
         login

@@ -110,6 +110,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::fixtures;
 
     fn record() -> policy::SessionRecord {
         let at = policy::BootTime::from_micros;
@@ -120,19 +121,12 @@ mod tests {
                     id: "c1".into(),
                     stamp: 12,
                 },
-                user: "alice".into(),
-                uid: policy::Uid::new(1000),
-                class: policy::SessionClass::User,
-                session_type: policy::SessionType::Tty,
                 leader: Some(policy::Pid::new(77)),
                 service: Some("sshd".into()),
                 remote_host: Some("192.0.2.7".into()),
-                terminal: None,
                 seat: Some("seat0".into()),
                 started: at(12),
-                keeper: policy::Keeper::Logind,
-                invocation: None,
-                audit: None,
+                ..fixtures::session()
             },
             recorded: true,
             login: policy::LoginState::HungUp(policy::LimitKind::Inactivity),
