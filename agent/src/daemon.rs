@@ -134,7 +134,7 @@ fn refusal(error: &zbus::Error) -> AttachError {
     AttachError::NoAnswer(error.to_string())
 }
 
-/// How the user's last session ended, if the user was not told yet.
+/// How the user's last session ended, if that was not shown yet.
 pub(crate) async fn last_ending(
     connection: &Connection,
     daemon: &OwnedUniqueName,

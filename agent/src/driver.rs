@@ -208,14 +208,14 @@ impl Driver {
             return Ok(());
         };
         for report in reports {
-            let told = daemon::report(&self.bus, daemon, &self.session.id, report).await;
-            told.map_err(|error| Failure::NoBus(error.to_string()))?;
+            let sent = daemon::report(&self.bus, daemon, &self.session.id, report).await;
+            sent.map_err(|error| Failure::NoBus(error.to_string()))?;
         }
         Ok(())
     }
 }
 
-/// Has the notifier show how the user's last session ended, if the user was not told yet.
+/// Has the notifier show how the user's last session ended, if that was not shown yet.
 async fn show_last_ending(
     bus: Connection,
     daemon: OwnedUniqueName,

@@ -10,10 +10,11 @@ use zbus::connection::Builder;
 use zbus::proxy::{CacheProperties, MethodFlags};
 use zbus::{Connection, Message, OwnedVariant, Proxy, fdo};
 
+use crate::clock;
 use crate::dict::Dict;
 use crate::error::Error;
 use crate::explain::{About, Explanation, Holds, ScheduledEvent, Setting};
-use crate::left::{self, Left, NextEnd};
+use crate::left::{Left, NextEnd};
 use crate::status::{Policy, Session, Status};
 use crate::text;
 
@@ -210,9 +211,9 @@ impl Bus {
     /// Waits for the reply, with the timeout.
     pub(crate) async fn with_timeout<T>(
         &self,
-        question: impl Future<Output = zbus::Result<T>>,
+        call: impl Future<Output = zbus::Result<T>>,
     ) -> Result<T, Error> {
-        tokio::time::timeout(self.timeout, question)
+        tokio::time::timeout(self.timeout, call)
             .await
             .map_err(|_| Error::NoAnswer(self.timeout))?
             .map_err(failure)
@@ -311,7 +312,7 @@ fn parse_left(keys: &Dict) -> Left {
     let end = match (keys.text(keys::ENDS_BY), keys.micros(keys::LEFT_USEC)) {
         (Some(limit), Some(left)) => Some(NextEnd {
             limit,
-            at: left::now().saturating_add(left),
+            at: clock::now().saturating_add(left),
             length: keys.micros(keys::LIMIT_USEC),
         }),
         _ => None,
@@ -461,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_is_told_by_what_is_there() {
+    fn the_keys_of_the_reply_decide_what_holds() {
         let holds = |pairs: &[(&'static str, &'static str)]| {
             let pairs = pairs.iter().map(|(key, value)| (*key, (*value).into()));
             parse_explanation(&keys(pairs)).holds

@@ -87,7 +87,7 @@ impl From<&Checked> for Document {
         });
         let errors = checked.errors().iter().map(PolicyProblem::from);
         let unreadable = checked.unreadable();
-        let unreadable = unreadable.as_deref().map(PolicyProblem::without_a_place);
+        let unreadable = unreadable.as_deref().map(PolicyProblem::without_location);
         Self {
             status: match checked.status() {
                 CheckStatus::Good => "good",
@@ -117,8 +117,8 @@ impl From<&Diagnostic> for PolicyProblem {
 }
 
 impl PolicyProblem {
-    /// The reason why nothing was read, which has no place in a text.
-    fn without_a_place(reason: &str) -> Self {
+    /// The reason why nothing was read, which has no location in a text.
+    fn without_location(reason: &str) -> Self {
         Self {
             severity: "error".to_owned(),
             file: None,

@@ -16,7 +16,7 @@ pub(crate) async fn session(bus: &Bus, named: Option<&str>) -> Result<Left, Erro
     if let Some(session) = said.ok().filter(|session| !session.is_empty()) {
         match bus.left(&session).await {
             Err(Error::Refused(_)) => {}
-            told => return told,
+            left => return left,
         }
     }
     let Some(session) = bus.own_session().await else {
@@ -24,6 +24,6 @@ pub(crate) async fn session(bus: &Bus, named: Option<&str>) -> Result<Left, Erro
     };
     match bus.left(&session).await {
         Err(Error::Refused(_)) => Err(Error::NoOwnSession),
-        told => told,
+        left => left,
     }
 }

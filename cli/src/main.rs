@@ -10,6 +10,7 @@ mod accounts;
 mod bus;
 mod check;
 mod cli;
+mod clock;
 mod columns;
 mod current_session;
 mod dict;
@@ -23,6 +24,7 @@ mod run;
 mod status;
 mod text;
 mod tty_agent;
+mod watch;
 
 use std::process::ExitCode;
 

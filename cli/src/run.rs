@@ -16,8 +16,8 @@ use crate::cli::{
 use crate::error::Error;
 use crate::explain::login::{self, Candidate};
 use crate::explain::{self, Explanation};
-use crate::left::{self, Left, waybar};
-use crate::{check, current_session, doctor, extend, status};
+use crate::left::{Left, waybar};
+use crate::{check, clock, current_session, doctor, extend, status, watch};
 
 /// Runs one command and prints its output.
 pub(crate) fn run(command: Command) -> Result<ExitCode, Error> {
@@ -98,8 +98,8 @@ async fn print_left(options: &LeftOptions) -> Result<(), Error> {
         Ok(changes_in)
     };
     match options.print_mode() {
-        PrintMode::Once => show(&left, left::now()).map(drop),
-        PrintMode::Watch => left::watch::watch(&bus, left, show).await,
+        PrintMode::Once => show(&left, clock::now()).map(drop),
+        PrintMode::Watch => watch::watch(&bus, left, show).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Diagnostics: an error or warning about a place in a text, on one line for logs, or rendered with
+//! Diagnostics: an error or warning about a location in a text, on one line for logs, or rendered with
 //! the line of the text for people.
 
 use std::fmt;
@@ -35,7 +35,7 @@ pub enum Style {
     Coloured,
 }
 
-/// One error or warning, and its place.
+/// One error or warning, and its location.
 ///
 /// `Display` is one line: `FILE:LINE:COLUMN: error: MESSAGE; LABEL; HELP`. It contains no control
 /// characters, whatever the text contains.
@@ -82,7 +82,7 @@ impl Diagnostic {
         &self.problem.message
     }
 
-    /// What is wrong at this place: what was expected, or the allowed range.
+    /// What is wrong at this location: what was expected, or the allowed range.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.problem.label.as_deref()
@@ -94,7 +94,7 @@ impl Diagnostic {
         self.problem.help.as_deref()
     }
 
-    /// Several lines: the message, the line of the text, and a mark under the place. Without a
+    /// Several lines: the message, the line of the text, and a mark under the location. Without a
     /// newline at the end.
     #[must_use]
     pub fn render(&self, style: Style) -> String {
@@ -176,7 +176,7 @@ impl Problem {
         }
     }
 
-    /// Whether it has the same message and place, regardless of label and help.
+    /// Whether it has the same message and location, regardless of label and help.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         self.span == other.span && self.message == other.message
     }
@@ -227,13 +227,13 @@ pub(crate) struct Source {
     not_utf8: Option<usize>,
 }
 
-/// A place in a line.
+/// A location in a line.
 struct Line<'a> {
     number: usize,
     column: usize,
     /// The line, without its end.
     text: &'a str,
-    /// The place, in bytes.
+    /// The location, in bytes.
     offset: usize,
 }
 
@@ -279,13 +279,13 @@ impl Source {
         start..end.max(start)
     }
 
-    /// The number of the line of this place, from 1.
-    pub(crate) fn line_number(&self, place: usize) -> usize {
-        self.starts.partition_point(|start| *start <= place)
+    /// The number of the line of this location, from 1.
+    pub(crate) fn line_number(&self, position: usize) -> usize {
+        self.starts.partition_point(|start| *start <= position)
     }
 
-    fn line(&self, place: usize) -> Line<'_> {
-        let number = self.line_number(place);
+    fn line(&self, position: usize) -> Line<'_> {
+        let number = self.line_number(position);
         let start = number
             .checked_sub(1)
             .and_then(|index| self.starts.get(index))
@@ -294,7 +294,7 @@ impl Source {
         let rest = self.text.get(start..).unwrap_or_default();
         let text = rest.split('\n').next().unwrap_or_default();
         let text = text.strip_suffix('\r').unwrap_or(text);
-        let offset = floor_char_boundary(text, place.saturating_sub(start));
+        let offset = floor_char_boundary(text, position.saturating_sub(start));
         Line {
             number,
             column: text.get(..offset).unwrap_or_default().chars().count() + 1,
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn places_outside_the_text_and_inside_a_character_are_moved() {
+    fn spans_outside_the_text_and_inside_a_character_are_moved() {
         assert_eq!(diagnostic("ü", 1..9).span(), 0..2);
         assert_eq!(position("", 5..6), (1, 1));
     }

@@ -1,4 +1,4 @@
-//! Reads policy files into settings, with a diagnostic that shows the place of each error.
+//! Reads policy files into settings, with a diagnostic that shows the location of each error.
 //!
 //! A policy is read in steps. `parse/` makes a *document* of each text and checks each value by
 //! itself. `resolve/` *merges* the documents, so that later files replace values of earlier ones,
@@ -47,6 +47,6 @@ pub use load::last_good;
 pub use load::parents::{Distrusted, distrusted};
 pub use load::sources::Sources;
 pub use load::{LoadError, Loaded, MAX_DROP_INS, load};
-pub use origin::{BUILT_IN_MESSAGE, Origin, Place, Setting};
+pub use origin::{BUILT_IN_MESSAGE, Location, Origin, Setting};
 pub use parse::document::MAX_FILE_BYTES;
 pub use settings::{Effective, RuleSettings, Settings, parse};

@@ -7,14 +7,14 @@ use crate::preset::Preset;
 
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Location {
     /// The file, as it was given.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     /// `/etc/session-timeout/policy.toml:12`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
@@ -27,7 +27,7 @@ pub enum Origin {
     /// No file: it is the built-in value.
     BuiltIn,
     /// A key that is written here.
-    File(Place),
+    File(Location),
     /// A preset.
     Preset {
         /// Its name in the policy.
@@ -35,7 +35,7 @@ pub enum Origin {
         /// The standard that its numbers are from.
         source: &'static str,
         /// Where the policy names it.
-        place: Place,
+        location: Location,
     },
 }
 
@@ -45,12 +45,12 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BuiltIn => f.write_str("built-in"),
-            Self::File(place) => place.fmt(f),
+            Self::File(location) => location.fmt(f),
             Self::Preset {
                 name,
                 source,
-                place,
-            } => write!(f, "preset \"{name}\" ({source}), {place}"),
+                location,
+            } => write!(f, "preset \"{name}\" ({source}), {location}"),
         }
     }
 }
@@ -101,7 +101,7 @@ pub(crate) enum SetBy {
 }
 
 impl SetBy {
-    /// The table and the place.
+    /// The table and the location.
     pub(crate) const fn at(&self) -> Option<(Table, &TextSpan)> {
         match self {
             Self::BuiltIn => None,

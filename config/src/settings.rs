@@ -8,7 +8,7 @@ use crate::keys::range::Minima;
 use crate::lint;
 use crate::lint::contradiction;
 use crate::lint::unreachable;
-use crate::origin::{Origin, Place, Setting, Table};
+use crate::origin::{Location, Origin, Setting, Table};
 use crate::parse::document::{Document, MAX_FILE_BYTES};
 use crate::parse::fragment::ReadContext;
 use crate::parse::rule::Syntax;
@@ -37,7 +37,7 @@ pub struct RuleSettings {
     /// The values for these sessions.
     pub effective: Effective,
     /// Where the rule is.
-    pub place: Place,
+    pub location: Location,
 }
 
 /// All values that hold for some sessions, merged from all files.
@@ -101,7 +101,7 @@ impl Settings {
             name: rule.name.value.clone(),
             matching: rule.matching.asks.clone(),
             effective: Effective::of(&rule.values, source_map),
-            place: source_map.place(&rule.name.at),
+            location: source_map.location(&rule.name.at),
         });
         Self {
             default: Effective::of(&policy.default, source_map),

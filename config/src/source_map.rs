@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Problem, Severity, Source, locate};
-use crate::origin::{Origin, Place, SetBy, TextSpan};
+use crate::origin::{Location, Origin, SetBy, TextSpan};
 
 /// The texts, in the order of merging.
 pub(crate) struct SourceMap(Vec<MappedText>);
@@ -29,7 +29,7 @@ impl SourceMap {
         sources.enumerate().collect()
     }
 
-    /// Keeps a warning about this place, once: an inherited value is checked under each rule.
+    /// Keeps a warning about this location, once: an inherited value is checked under each rule.
     pub(crate) fn warn(&mut self, at: &TextSpan, problem: Problem) {
         let Some(text) = self.0.get_mut(at.text) else {
             return;
@@ -67,27 +67,27 @@ impl SourceMap {
     }
 
     /// The file and line of this span.
-    pub(crate) fn place(&self, at: &TextSpan) -> Place {
+    pub(crate) fn location(&self, at: &TextSpan) -> Location {
         match self.0.get(at.text) {
-            Some(MappedText { source, .. }) => Place {
+            Some(MappedText { source, .. }) => Location {
                 file: source.name().to_owned(),
                 line: source.line_number(at.span.start),
             },
-            None => Place {
+            None => Location {
                 file: String::new(),
                 line: 0,
             },
         }
     }
 
-    /// The place of `other` in a message about `at`: "line 3", or with the file if it is another
+    /// The location of `other` in a message about `at`: "line 3", or with the file if it is another
     /// one.
-    pub(crate) fn place_seen_from(&self, at: &TextSpan, other: &TextSpan) -> String {
-        let place = self.place(other);
+    pub(crate) fn location_seen_from(&self, at: &TextSpan, other: &TextSpan) -> String {
+        let location = self.location(other);
         if other.text == at.text {
-            format!("line {}", place.line)
+            format!("line {}", location.line)
         } else {
-            place.to_string()
+            location.to_string()
         }
     }
 
@@ -96,11 +96,11 @@ impl SourceMap {
     pub(crate) fn seen_from(&self, at: &TextSpan, by: &SetBy) -> String {
         match by {
             SetBy::BuiltIn => String::new(),
-            SetBy::Key(_, other) => format!(" ({})", self.place_seen_from(at, other)),
+            SetBy::Key(_, other) => format!(" ({})", self.location_seen_from(at, other)),
             SetBy::Preset(_, preset, other) => format!(
                 " (preset \"{}\", {})",
                 preset.name,
-                self.place_seen_from(at, other)
+                self.location_seen_from(at, other)
             ),
         }
     }
@@ -108,11 +108,11 @@ impl SourceMap {
     pub(crate) fn origin(&self, by: &SetBy) -> Origin {
         match by {
             SetBy::BuiltIn => Origin::BuiltIn,
-            SetBy::Key(_, at) => Origin::File(self.place(at)),
+            SetBy::Key(_, at) => Origin::File(self.location(at)),
             SetBy::Preset(_, preset, at) => Origin::Preset {
                 name: preset.name,
                 source: preset.source,
-                place: self.place(at),
+                location: self.location(at),
             },
         }
     }

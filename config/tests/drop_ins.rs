@@ -187,9 +187,9 @@ fn a_key_of_default_that_is_set_again_wins() {
     let settings = machine.settings();
     assert_eq!(grace_of(&settings), 40);
     let origin = |key| settings.default.origin(key).unwrap().to_string();
-    let place = |name, line| format!("{}:{line}", machine.path(name).display());
-    assert_eq!(origin("grace"), place("etc/20.toml", 2));
-    assert_eq!(origin("action"), place(MAIN, 3));
+    let location = |name, line| format!("{}:{line}", machine.path(name).display());
+    assert_eq!(origin("grace"), location("etc/20.toml", 2));
+    assert_eq!(origin("action"), location(MAIN, 3));
 }
 
 #[test]
@@ -211,8 +211,8 @@ fn a_rule_takes_the_place_of_the_one_of_its_name_and_others_come_last() {
     ]);
     let settings = machine.settings();
     assert_eq!(rules_of(&settings), ["b=etc", "a=usr", "new=usr"]);
-    let place = format!("{}:2", machine.path("etc/20.toml").display());
-    assert_eq!(settings.rules[0].place.to_string(), place);
+    let location = format!("{}:2", machine.path("etc/20.toml").display());
+    assert_eq!(settings.rules[0].location.to_string(), location);
 }
 
 #[test]
@@ -256,10 +256,10 @@ fn errors_of_all_files_come_in_one_go_each_under_its_own_path() {
     let Err(LoadError::Invalid(found)) = machine.try_load() else {
         panic!("broken files were taken");
     };
-    let places: Vec<String> = found.iter().map(place_of).collect();
+    let locations: Vec<String> = found.iter().map(location_of).collect();
     let expected = [(MAIN, 2), ("usr/10.toml", 2), ("etc/30.toml", 2)];
     let expected = expected.map(|(name, line)| format!("{}:{line}", machine.path(name).display()));
-    assert_eq!(places, expected);
+    assert_eq!(locations, expected);
 
     // With the syntax in order, what the files say together is looked at, too.
     machine.write("etc/30.toml", &grace(10));
@@ -267,7 +267,7 @@ fn errors_of_all_files_come_in_one_go_each_under_its_own_path() {
         panic!("broken files were taken");
     };
     assert_eq!(
-        place_of(&found[2]),
+        location_of(&found[2]),
         format!("{}:2", machine.path("etc/20.toml").display())
     );
     let label = format!(
@@ -277,7 +277,7 @@ fn errors_of_all_files_come_in_one_go_each_under_its_own_path() {
     assert_eq!(found[2].label(), Some(label.as_str()));
 }
 
-fn place_of(diagnostic: &Diagnostic) -> String {
+fn location_of(diagnostic: &Diagnostic) -> String {
     format!("{}:{}", diagnostic.file(), diagnostic.line())
 }
 

@@ -23,11 +23,11 @@ use session_timeout_policy::Limits;
 use tempfile::TempDir;
 
 /// A directory, and the path of the policy in it.
-struct Place {
+struct PolicyFile {
     directory: TempDir,
 }
 
-impl Place {
+impl PolicyFile {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self { directory }
@@ -66,26 +66,26 @@ impl Place {
 
 #[test]
 fn a_good_file_is_settings() {
-    let place = Place::new();
-    place.write(b"[default]\ngrace = \"20s\"\n");
-    let loaded = place.load().unwrap();
+    let policy = PolicyFile::new();
+    policy.write(b"[default]\ngrace = \"20s\"\n");
+    let loaded = policy.load().unwrap();
     let limits = loaded.settings.default.limits;
     assert_eq!(limits.grace, Duration::from_secs(20));
-    assert_eq!(loaded.files, [place.path()]);
+    assert_eq!(loaded.files, [policy.path()]);
 }
 
 #[test]
 fn an_empty_file_is_the_built_in_policy() {
-    let place = Place::new();
-    place.write(b"");
-    let loaded = place.load().unwrap();
+    let policy = PolicyFile::new();
+    policy.write(b"");
+    let loaded = policy.load().unwrap();
     assert_eq!(loaded.settings.default.limits, Limits::default());
-    assert_eq!(loaded.files, [place.path()]);
+    assert_eq!(loaded.files, [policy.path()]);
 }
 
 #[test]
 fn a_missing_file_is_not_an_unreadable_one() {
-    assert!(matches!(Place::new().load(), Err(LoadError::Missing)));
+    assert!(matches!(PolicyFile::new().load(), Err(LoadError::Missing)));
     let nowhere = Sources::file("/nonexistent/policy.toml");
     let found = load(&nowhere, Minima::Enforced);
     assert!(matches!(found, Err(LoadError::Missing)));
@@ -93,15 +93,15 @@ fn a_missing_file_is_not_an_unreadable_one() {
 
 #[test]
 fn a_broken_file_gives_diagnostics_with_its_path() {
-    let place = Place::new();
-    place.write(b"[default]\ngrace = \"1h\"\naction = \"kill\"\n");
-    let Err(error) = place.load() else {
+    let policy = PolicyFile::new();
+    policy.write(b"[default]\ngrace = \"1h\"\naction = \"kill\"\n");
+    let Err(error) = policy.load() else {
         panic!("a broken file was taken");
     };
     let line = error.to_string();
     let start = format!(
         "{}:2:9: error: `grace` is out of range;",
-        place.path().display()
+        policy.path().display()
     );
     assert!(line.starts_with(&start), "{line}");
     assert!(line.ends_with("(and 1 more)"), "{line}");
@@ -109,44 +109,44 @@ fn a_broken_file_gives_diagnostics_with_its_path() {
 
 #[test]
 fn a_fifo_is_refused_at_once() {
-    let place = Place::new();
-    mkfifo(&place.path(), Mode::S_IRUSR).unwrap();
-    place.assert_refused("it is not a regular file");
+    let policy = PolicyFile::new();
+    mkfifo(&policy.path(), Mode::S_IRUSR).unwrap();
+    policy.assert_refused("it is not a regular file");
 }
 
 #[test]
 fn a_directory_is_refused() {
-    let place = Place::new();
-    fs::create_dir(place.path()).unwrap();
-    place.assert_refused("it is not a regular file");
+    let policy = PolicyFile::new();
+    fs::create_dir(policy.path()).unwrap();
+    policy.assert_refused("it is not a regular file");
 }
 
 #[test]
 fn a_socket_is_refused() {
-    let place = Place::new();
-    let _listener = UnixListener::bind(place.path()).unwrap();
-    place.assert_refused("it is not a regular file");
+    let policy = PolicyFile::new();
+    let _listener = UnixListener::bind(policy.path()).unwrap();
+    policy.assert_refused("it is not a regular file");
 }
 
 #[test]
 fn a_symbolic_link_is_refused_wherever_it_leads() {
     let reason = "it is a symbolic link; put the file itself there";
     for target in ["/dev/null", "good.toml", "/nonexistent", "policy.toml"] {
-        let place = Place::new();
-        fs::write(place.directory.path().join("good.toml"), "").unwrap();
-        symlink(target, place.path()).unwrap();
-        place.assert_refused(reason);
+        let policy = PolicyFile::new();
+        fs::write(policy.directory.path().join("good.toml"), "").unwrap();
+        symlink(target, policy.path()).unwrap();
+        policy.assert_refused(reason);
     }
 }
 
 #[test]
 fn a_file_that_others_may_write_is_refused() {
     for (mode, shown) in [(0o664, "0664"), (0o602, "0602"), (0o666, "0666")] {
-        let place = Place::new();
-        let file = place.write(b"");
+        let policy = PolicyFile::new();
+        let file = policy.write(b"");
         file.set_permissions(Permissions::from_mode(mode)).unwrap();
         let reason = format!("others than its owner may write to it (mode {shown}): chmod go-w");
-        place.assert_refused(&reason);
+        policy.assert_refused(&reason);
     }
 }
 
@@ -156,33 +156,33 @@ fn a_file_of_somebody_else_is_refused() {
     if !geteuid().is_root() {
         return;
     }
-    let place = Place::new();
-    place.write(b"");
-    chown(&place.path(), Some(12345.into()), None).unwrap();
-    place.assert_refused("uid 12345 owns it; make it root's: chown root:root");
+    let policy = PolicyFile::new();
+    policy.write(b"");
+    chown(&policy.path(), Some(12345.into()), None).unwrap();
+    policy.assert_refused("uid 12345 owns it; make it root's: chown root:root");
 }
 
 #[test]
 fn a_file_is_read_up_to_its_longest_length_and_not_beyond() {
     let longest = usize::try_from(MAX_FILE_BYTES).unwrap();
-    let place = Place::new();
-    place.write(&b"#".repeat(longest));
-    assert!(place.load().is_ok());
+    let policy = PolicyFile::new();
+    policy.write(&b"#".repeat(longest));
+    assert!(policy.load().is_ok());
 
-    let place = Place::new();
-    place.write(&b"#".repeat(longest + 1));
-    place.assert_refused("it is longer than 1024 KiB");
+    let policy = PolicyFile::new();
+    policy.write(&b"#".repeat(longest + 1));
+    policy.assert_refused("it is longer than 1024 KiB");
 
-    let place = Place::new();
-    place.write(b"").set_len(100_000_000).unwrap();
-    place.assert_refused("it is longer than 1024 KiB");
+    let policy = PolicyFile::new();
+    policy.write(b"").set_len(100_000_000).unwrap();
+    policy.assert_refused("it is longer than 1024 KiB");
 }
 
 #[test]
 fn bytes_that_are_no_utf8_are_shown_with_their_place() {
-    let place = Place::new();
-    place.write(b"[default]\n# \xc3\xbc\nmessage = \"caf\xe9\"\n");
-    let Err(LoadError::Invalid(found)) = place.load() else {
+    let policy = PolicyFile::new();
+    policy.write(b"[default]\n# \xc3\xbc\nmessage = \"caf\xe9\"\n");
+    let Err(LoadError::Invalid(found)) = policy.load() else {
         panic!("latin-1 was taken");
     };
     assert_eq!((found[0].line(), found[0].column()), (3, 15));

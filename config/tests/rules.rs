@@ -60,7 +60,7 @@ fn minutes(number: u64) -> Duration {
 }
 
 #[test]
-fn every_key_of_match_becomes_a_question() {
+fn every_key_of_match_becomes_a_condition() {
     let asks = matching(
         "user = [\"alice\", \"adm-*\"], group = \"pci\", service = [\"sshd\"], \
          type = [\"tty\", \"x11\", \"wayland\", \"mir\", \"unspecified\"], \
@@ -358,7 +358,7 @@ fn every_value_is_explained_once_and_in_the_order_of_the_keys() {
     );
     let of_default = explained(&found, None, "action");
     assert_eq!(of_default, ("\"terminate\"".into(), "built-in".into()));
-    assert_eq!(found.rules[0].place.to_string(), "policy.toml:5");
+    assert_eq!(found.rules[0].location.to_string(), "policy.toml:5");
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl NameService {
     /// The query failed, or took longer than two seconds.
     pub(crate) async fn of(&self, user: &str) -> io::Result<BTreeSet<String>> {
         // -z, since names of groups may contain spaces, as in Active Directory.
-        Ok(names(&self.told("-Gnz", user).await?))
+        Ok(names(&self.run_id("-Gnz", user).await?))
     }
 
     /// The uid of this user.
@@ -58,13 +58,13 @@ impl NameService {
     /// # Errors
     /// It cannot be resolved, or not within two seconds.
     pub(crate) async fn uid_of(&self, user: &str) -> io::Result<Uid> {
-        let answer = self.told("-u", user).await?;
+        let answer = self.run_id("-u", user).await?;
         let number = String::from_utf8_lossy(&answer);
         let number = number.trim().parse().map_err(io::Error::other)?;
         Ok(Uid::new(number))
     }
 
-    async fn told(&self, what: &str, user: &str) -> io::Result<Vec<u8>> {
+    async fn run_id(&self, what: &str, user: &str) -> io::Result<Vec<u8>> {
         match tokio::time::timeout(TIMEOUT, self.ask(what, user)).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(io::Error::new(
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_groups_of_root_are_told() {
+    async fn the_groups_of_root_are_read() {
         let groups = NameService::new().of("root").await.unwrap();
         assert!(groups.contains("root"), "{groups:?}");
         assert_eq!(
@@ -153,15 +153,18 @@ mod tests {
 
     #[test]
     fn a_group_without_a_name_costs_no_other_its_own() {
-        let told = names(b"users\x0054321\0pci\0");
-        assert_eq!(told, BTreeSet::from(["users".to_owned(), "pci".to_owned()]));
+        let groups = names(b"users\x0054321\0pci\0");
+        assert_eq!(
+            groups,
+            BTreeSet::from(["users".to_owned(), "pci".to_owned()])
+        );
     }
 
     #[test]
     fn names_may_have_spaces_in_them() {
-        let told = names(b"users\0domain users\0\0");
+        let groups = names(b"users\0domain users\0\0");
         assert_eq!(
-            told,
+            groups,
             BTreeSet::from(["users".to_owned(), "domain users".to_owned()])
         );
     }

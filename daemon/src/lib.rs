@@ -102,7 +102,7 @@ fn run(args: Args) -> io::Result<()> {
     journal::install_log();
     let (journal, writer) = Journal::start()?;
     let watchdog = Watchdog::of_unit();
-    let woken = watchdog.clone();
+    let unparked = watchdog.clone();
     // One thread for all tasks, which are short and yield when they wait, and some threads for
     // probes.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -110,7 +110,7 @@ fn run(args: Args) -> io::Result<()> {
         // Threads for probes; they exit when they have no work.
         .max_blocking_threads(PROBE_THREADS_MAX)
         .thread_keep_alive(Duration::from_secs(1))
-        .on_thread_unpark(move || woken.woken())
+        .on_thread_unpark(move || unparked.notify_awake())
         .build()?;
     let result = runtime.block_on(driver::run(args, journal, watchdog));
     // Tasks may still have queued journal entries while they wait for logind; they end with the
@@ -129,3 +129,6 @@ fn style() -> Style {
         Style::Plain
     }
 }
+
+#[cfg(test)]
+mod fixtures;

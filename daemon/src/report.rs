@@ -34,8 +34,8 @@ pub(crate) struct SessionReport {
     pub(crate) idle: Option<Duration>,
     pub(crate) idle_source: IdleSource,
     pub(crate) idle_fallbacks: Vec<IdleSource>,
-    /// How long ago it was looked at, if it was.
-    pub(crate) looked: Option<Duration>,
+    /// The time since its last probe, if there was one.
+    pub(crate) probed: Option<Duration>,
     /// How the agent of its desktop knows, where there is one.
     pub(crate) agent: Option<Source>,
     /// Which connection of the bus that is.
@@ -93,7 +93,7 @@ impl SessionReport {
             idle: known.then(|| now.since(activity.latest())),
             idle_source,
             idle_fallbacks: activity.fallbacks.iter().copied().collect(),
-            looked: activity.clocks.map(|_| now.since(activity.probed_at)),
+            probed: activity.clocks.map(|_| now.since(activity.probed_at)),
             agent: agents.source_of(&session.facts.key),
             agent_name: agents.name_of(&session.facts.key),
             inhibitor: activity.inhibitor.clone().filter(|_| inhibits),

@@ -108,34 +108,20 @@ fn framed(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use session_timeout_policy::{
-        BootTime, Engine, Event, Leads, Limit, Policy, SessionClass, SessionFacts, SessionKey,
-        SessionType, Uid,
+        BootTime, Engine, Event, Leads, Limit, Policy, SessionFacts, SessionType,
     };
     use session_timeout_texts::is_unprintable;
 
     use super::*;
+    use crate::fixtures;
 
     const LEFT: Duration = Duration::from_millis(59_800);
 
     fn facts(user: &str, session_type: SessionType) -> SessionFacts {
         SessionFacts {
-            key: SessionKey {
-                id: "c1".into(),
-                stamp: 1,
-            },
             user: user.into(),
-            uid: Uid::new(1000),
-            class: SessionClass::User,
             session_type,
-            leader: None,
-            service: None,
-            remote_host: None,
-            terminal: None,
-            seat: None,
-            started: BootTime::default(),
-            keeper: session_timeout_policy::Keeper::Logind,
-            invocation: None,
-            audit: None,
+            ..fixtures::session()
         }
     }
 
@@ -195,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_desktop_that_is_going_to_be_locked_is_told_so_and_a_terminal_cannot_be() {
+    fn a_desktop_that_will_be_locked_is_warned_of_a_lock_and_a_terminal_of_an_end() {
         let said = |session_type| {
             let limits = Limits {
                 end_action: EndAction::Lock,

@@ -366,7 +366,7 @@ mod tests {
         for (frame, error) in [
             (
                 b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-                FrameError::NotOurs,
+                FrameError::BadMagic,
             ),
             (with(4, 9), FrameError::Version(9)),
             (with(6, 9), FrameError::Malformed),

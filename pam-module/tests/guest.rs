@@ -31,7 +31,7 @@ struct Host {
 }
 
 impl Host {
-    fn look() -> Self {
+    fn read() -> Self {
         const LINES: [&str; 15] = [
             "Umask:", "Uid:", "Gid:", "Groups:", "Threads:", "SigPnd:", "ShdPnd:", "SigBlk:",
             "SigIgn:", "SigCgt:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:",
@@ -108,14 +108,14 @@ fn log_in_and_out(manner: Manner, expected: Code) -> Daemon {
     login.transaction.set_item(PamItemType::RHOST, c"192.0.2.7");
     login.transaction.put_environment(c"XDG_SESSION_ID=c1");
     login.transaction.put_environment(c"LANG=C");
-    let before = (Host::look(), transaction(&login.transaction));
+    let before = (Host::read(), transaction(&login.transaction));
     let mut codes = Vec::new();
     let text = printed(|| codes.extend([login.open(), login.close()]));
     assert_eq!(codes, [expected; 2], "{manner:?}");
     assert_eq!(text, "", "{manner:?}");
     // The fake daemon is in this process too, and may still have its end of a connection open.
     let after = eventually(
-        || (Host::look(), transaction(&login.transaction)),
+        || (Host::read(), transaction(&login.transaction)),
         |after| *after == before,
     );
     assert_eq!(after, before, "{manner:?}");

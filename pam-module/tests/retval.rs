@@ -163,7 +163,7 @@ fn what_the_module_does_not_do_it_does_not_export() {
 }
 
 #[test]
-fn the_daemon_is_told_what_libpam_knows() {
+fn the_daemon_receives_what_libpam_knows() {
     let daemon = Daemon::start(Manner::Up);
     let mut login = Stack::new(&daemon.socket(), "").login(c"alice");
     login.transaction.set_item(PamItemType::TTY, c"ssh");
@@ -382,7 +382,7 @@ fn a_daemon_that_closes_raises_no_signal() {
 }
 
 #[test]
-fn a_stranger_is_not_told_who_logs_in() {
+fn a_stranger_receives_no_login() {
     const NOBODY: u32 = 65534;
     if !nix::unistd::geteuid().is_root() {
         eprintln!("skipped: only root can listen as another user");

@@ -124,7 +124,7 @@ fn seen(engine: &Engine) -> String {
 /// What must be the same after a restart: not that an unknown idle time was reported before, and
 /// not what PAM said of a login that logind had not told of, nor that a login is kept together.
 fn said(actions: Vec<Action>) -> Vec<String> {
-    let told = |action: &Action| {
+    let compared = |action: &Action| {
         !matches!(
             action,
             Action::Report(_, Finding::UnknownIdle) | Action::Adopt(_)
@@ -134,5 +134,5 @@ fn said(actions: Vec<Action>) -> Vec<String> {
         Action::Left(facts, departure) => format!("{:?} left: {departure:?}", facts.key),
         other => format!("{other:?}"),
     };
-    actions.into_iter().filter(told).map(word).collect()
+    actions.into_iter().filter(compared).map(word).collect()
 }

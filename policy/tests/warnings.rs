@@ -91,12 +91,12 @@ impl Desktop {
             engine,
             input: at(0),
         };
-        desktop.tell(at(0), Event::SessionSeen(facts()));
+        desktop.handle(at(0), Event::SessionSeen(facts()));
         desktop
     }
 
     /// What comes of an event, probes included.
-    fn tell(&mut self, now: BootTime, event: Event) -> Vec<Action> {
+    fn handle(&mut self, now: BootTime, event: Event) -> Vec<Action> {
         let actions = self.engine.handle(now, event);
         self.probe(now, actions)
     }
@@ -128,14 +128,14 @@ impl Desktop {
 
     fn touch(&mut self, now: BootTime) -> Vec<Action> {
         self.input = now;
-        self.tell(now, Event::ActivitySeen(facts().key))
+        self.handle(now, Event::ActivitySeen(facts().key))
     }
 
     /// The daemon is restarted under this policy.
     fn restart(&mut self, now: BootTime, limits: Limits) -> Vec<Action> {
         let records = self.engine.records().collect();
         self.engine = Engine::restore(now, policy(limits), records);
-        self.tell(now, Event::SessionsListed(vec![facts()]))
+        self.handle(now, Event::SessionsListed(vec![facts()]))
     }
 
     fn stands(&self) -> Vec<Warning> {
@@ -190,7 +190,7 @@ fn of_a_session_that_nobody_knows_nothing_stands() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
     assert_eq!(desktop.engine.warnings("c2"), []);
-    desktop.tell(at(801), Event::SessionGone("c1".to_owned()));
+    desktop.handle(at(801), Event::SessionGone("c1".to_owned()));
     assert_eq!(desktop.stands(), []);
 }
 
@@ -207,7 +207,7 @@ fn input_takes_back_what_was_said_of_inactivity_and_nothing_else() {
 fn an_extension_takes_back_what_was_said_of_the_absolute_limit_until_it_is_near_again() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
-    let came = desktop.tell(at(801), Event::ExtensionAsked(facts().key));
+    let came = desktop.handle(at(801), Event::ExtensionAsked(facts().key));
     assert_eq!(withdrawn(&came), [ABSOLUTE]);
     assert_eq!(desktop.stands(), [warning(INACTIVITY, 900, 120, 900)]);
 
@@ -229,7 +229,7 @@ fn one_that_is_refused_takes_nothing_back() {
     let mut desktop = Desktop::under(never);
     desktop.wait_until(at(800));
     let before = desktop.stands();
-    let came = desktop.tell(at(801), Event::ExtensionAsked(facts().key));
+    let came = desktop.handle(at(801), Event::ExtensionAsked(facts().key));
     assert_eq!(withdrawn(&came), []);
     assert_eq!((before.len(), desktop.stands()), (2, before));
 }
@@ -256,13 +256,13 @@ fn of_a_session_that_is_locked_for_a_limit_nothing_stands_until_one_is_near_afte
     });
     desktop.wait_until(at(900));
     assert_eq!(desktop.stands(), [], "while it is being locked");
-    let came = desktop.tell(at(901), Event::Locked(facts().key));
+    let came = desktop.handle(at(901), Event::Locked(facts().key));
     assert_eq!(withdrawn(&came), [ABSOLUTE]);
     desktop.wait_until(at(1500));
     assert_eq!(desktop.stands(), [], "while it is locked");
 
     desktop.input = at(1500);
-    desktop.tell(at(1500), Event::Unlocked(facts().key));
+    desktop.handle(at(1500), Event::Unlocked(facts().key));
     assert_eq!(desktop.stands(), [], "after the unlock");
     desktop.wait_until(at(2280));
     assert_eq!(desktop.stands(), [warning(INACTIVITY, 900, 120, 2400)]);
@@ -277,7 +277,7 @@ fn a_lock_before_the_end_takes_no_warning_back() {
     desktop.wait_until(at(790));
     let before = desktop.stands();
     assert_eq!(before, [warning(INACTIVITY, 900, 120, 900)]);
-    desktop.tell(at(791), Event::Locked(facts().key));
+    desktop.handle(at(791), Event::Locked(facts().key));
     assert_eq!(desktop.stands(), before);
 }
 

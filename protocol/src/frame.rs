@@ -23,7 +23,7 @@ const MAGIC: [u8; 4] = *b"STMO";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
     /// It does not begin with the magic number.
-    NotOurs,
+    BadMagic,
     /// It has another version of the protocol.
     Version(u16),
     /// It is longer than [`MAX_FRAME`], or a field is longer than [`MAX_FIELD`].
@@ -37,7 +37,7 @@ pub enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOurs => f.write_str("not a frame of session-timeout"),
+            Self::BadMagic => f.write_str("not a frame of session-timeout"),
             Self::Version(theirs) => {
                 write!(f, "protocol version {theirs}, this side speaks {VERSION}")
             }
@@ -61,11 +61,11 @@ impl Header {
     /// Decodes and validates a header.
     ///
     /// # Errors
-    /// [`FrameError::NotOurs`], [`FrameError::Version`] and [`FrameError::TooLong`].
+    /// [`FrameError::BadMagic`], [`FrameError::Version`] and [`FrameError::TooLong`].
     pub fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Self, FrameError> {
         let [m0, m1, m2, m3, v0, v1, k0, k1, l0, l1, l2, l3] = *bytes;
         if [m0, m1, m2, m3] != MAGIC {
-            return Err(FrameError::NotOurs);
+            return Err(FrameError::BadMagic);
         }
         let version = u16::from_le_bytes([v0, v1]);
         if version != VERSION {

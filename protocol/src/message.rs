@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_and_empty_texts_are_told_apart() {
+    fn absent_and_empty_texts_are_distinguished() {
         let request = Request::Opened(Opened {
             user: "a".into(),
             service: String::new(),
@@ -241,7 +241,7 @@ mod tests {
         let good = login().encode().unwrap();
         let mut other = good.clone();
         other[0] = b'G';
-        assert_eq!(decode(&other), Err(FrameError::NotOurs));
+        assert_eq!(decode(&other), Err(FrameError::BadMagic));
         let mut newer = good.clone();
         newer[4] = 9;
         assert_eq!(decode(&newer), Err(FrameError::Version(9)));

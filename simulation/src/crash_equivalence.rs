@@ -31,14 +31,14 @@ pub(super) fn compare(plan: &Plan, report: &mut Report) -> Result<(), Violation>
     let crashed = first_ends(&twin, report)?;
     for (session, (limit, at)) in &calm {
         let other = crashed.get(session);
-        let slack = match limit {
+        let tolerance = match limit {
             LimitKind::Absolute => ABSOLUTE,
             LimitKind::Inactivity => INACTIVITY,
         };
-        let is_late = other.is_none_or(|(_, other)| other.since(*at) > slack);
-        let is_early = other.is_some_and(|(_, other)| at.since(*other) > slack);
+        let is_late = other.is_none_or(|(_, other)| other.since(*at) > tolerance);
+        let is_early = other.is_some_and(|(_, other)| at.since(*other) > tolerance);
         let may_move = *limit == LimitKind::Inactivity && is_dated_by_probes(plan, session);
-        let is_cut_off = plan.until.since(*at) <= slack;
+        let is_cut_off = plan.until.since(*at) <= tolerance;
         if !may_move && (is_early || (is_late && !is_cut_off)) {
             return Err(Violation {
                 invariant: Invariant::CrashProof,

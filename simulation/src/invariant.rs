@@ -109,7 +109,7 @@ impl Invariant {
             Self::Spurious => "a call that comes too early does nothing",
             Self::CrashProof => "a crash moves no end",
             Self::Deterministic => "the same calls give the same answers",
-            Self::Revision => "the revision tells of every new record",
+            Self::Revision => "the revision changes with every new record",
         }
     }
 }

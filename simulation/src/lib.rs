@@ -15,6 +15,7 @@ mod generate;
 mod history;
 mod input;
 mod invariant;
+mod limits;
 mod oracle;
 mod plan;
 mod random;

@@ -67,7 +67,7 @@ pub(super) enum OpKind {
     /// The user logs out.
     LogsOut(LoginId, Leftovers),
     /// The daemon receives a reading that it did not request.
-    Looks(LoginId),
+    ExtraProbe(LoginId),
     /// Another terminal is opened in the session.
     Opens(LoginId),
     /// A program writes to a terminal.
@@ -287,7 +287,7 @@ pub(super) struct End {
 pub(super) struct Habits {
     /// The time from a warning of the inactivity limit to input, and the maximal number of
     /// reactions.
-    pub(super) heeds: Option<(Duration, u32)>,
+    pub(super) responds: Option<(Duration, u32)>,
     /// The time from a warning of the absolute limit to a request for an extension, and the number
     /// of requests.
     pub(super) asks: Option<(Duration, u32)>,
@@ -342,7 +342,7 @@ impl OpKind {
             | Self::Locks(_)
             | Self::LogsIn(_)
             | Self::LogsOut(..)
-            | Self::Looks(_)
+            | Self::ExtraProbe(_)
             | Self::Opens(_)
             | Self::Prints(..)
             | Self::Ready(_)
@@ -370,7 +370,7 @@ impl OpKind {
             Self::Locks(_) => "locks",
             Self::LogsIn(_) => "logs-in",
             Self::LogsOut(..) => "logs-out",
-            Self::Looks(_) => "looks",
+            Self::ExtraProbe(_) => "extra-probes",
             Self::Opens(_) => "opens",
             Self::Prints(..) => "prints",
             Self::Ready(_) => "ready",

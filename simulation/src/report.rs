@@ -23,7 +23,7 @@ pub struct Report {
     /// The number of faults of each kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// The number of the engine's events of each kind.
-    pub told: Tally,
+    pub handled: Tally,
     /// The number of the engine's actions of each kind.
     pub actions: Tally,
     /// The number of checks of an invariant.
@@ -67,9 +67,9 @@ impl Report {
         for (word, count) in &other.faults {
             *self.faults.entry(word).or_default() += count;
         }
-        for (at, (word, count)) in other.told.0.iter().enumerate() {
+        for (at, (word, count)) in other.handled.0.iter().enumerate() {
             if *count > 0 {
-                self.told.add(at, word, *count);
+                self.handled.add(at, word, *count);
             }
         }
         for (at, (word, count)) in other.actions.0.iter().enumerate() {
@@ -129,10 +129,10 @@ impl Report {
         self.actions.add(at, word, 1);
     }
 
-    pub(super) fn told(&mut self, input: &Input) {
+    pub(super) fn input(&mut self, input: &Input) {
         match input {
             Input::Event(event) => self.event(event),
-            Input::Extend(_) => self.told.add(2, "extension-asked", 1),
+            Input::Extend(_) => self.handled.add(2, "extension-asked", 1),
         }
     }
 
@@ -159,11 +159,11 @@ impl Report {
             Event::Reachable => (20, "reachable"),
             Event::Verified(..) => (21, "verified"),
         };
-        self.told.add(at, word, 1);
+        self.handled.add(at, word, 1);
     }
 
     pub(super) fn timeout(&mut self) {
-        self.told.add(17, "timeout", 1);
+        self.handled.add(17, "timeout", 1);
     }
 
     /// The statistics as JSON (RFC 8259). Every key is a constant of this module, so nothing has to
@@ -176,14 +176,14 @@ impl Report {
         };
         format!(
             "{{\"seeds\":{},\"session_days\":{},\"limited_days\":{},\"checks\":{},\
-             \"events\":{},\"faults\":{},\"told\":{},\"actions\":{}}}",
+             \"events\":{},\"faults\":{},\"handled\":{},\"actions\":{}}}",
             self.seeds,
             self.session_days(),
             self.limited_time.as_secs() / (24 * 60 * 60),
             self.checks,
             list(&mut self.events.iter().map(|(word, n)| (*word, *n))),
             list(&mut self.faults.iter().map(|(word, n)| (*word, *n))),
-            list(&mut self.told.iter()),
+            list(&mut self.handled.iter()),
             list(&mut self.actions.iter()),
         )
     }
@@ -208,7 +208,10 @@ impl fmt::Display for Report {
         part("what happened", events.collect())?;
         let faults = self.faults.iter().map(|(word, n)| (*word, *n));
         part("what went wrong", faults.collect())?;
-        part("what the engine was told", self.told.iter().collect())?;
-        part("what the engine said", self.actions.iter().collect())
+        part(
+            "events that the engine handled",
+            self.handled.iter().collect(),
+        )?;
+        part("actions of the engine", self.actions.iter().collect())
     }
 }

@@ -132,9 +132,9 @@ mod tests {
     use std::os::fd::AsFd as _;
 
     use super::*;
-    use crate::{Answer, Mesg, Question, Terminal, Wish, Witness};
+    use crate::{Mesg, Operation, Request, Response, Terminal, Witness};
 
-    fn question(text: &str) -> Question {
+    fn request(text: &str) -> Request {
         let terminal = Terminal {
             path: "/dev/pts/3".into(),
             device: 34_819,
@@ -144,10 +144,10 @@ mod tests {
                 started: 42,
             }),
         };
-        Question {
+        Request {
             user: 1001,
             terminals: vec![terminal],
-            wish: Wish::Write {
+            operation: Operation::Write {
                 text: text.to_owned(),
                 mesg: Mesg::Respected,
             },
@@ -155,37 +155,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn questions_and_answers_arrive_as_they_were_sent_and_the_end_is_seen() {
+    async fn requests_and_responses_arrive_as_they_were_sent_and_the_end_is_seen() {
         let (mut one, mut other) = UnixStream::pair().unwrap();
-        let long = question(&"\u{7}".repeat(8000));
+        let long = request(&"\u{7}".repeat(8000));
         let sent = long.clone();
         let asking = tokio::spawn(async move {
             send(&mut one, &sent, None).await.unwrap();
-            let (answer, _) = receive::<Answer>(&mut one).await.unwrap().unwrap();
-            answer
+            let (response, _) = receive::<Response>(&mut one).await.unwrap().unwrap();
+            response
         });
-        let (asked, descriptor) = receive::<Question>(&mut other).await.unwrap().unwrap();
+        let (asked, descriptor) = receive::<Request>(&mut other).await.unwrap().unwrap();
         assert_eq!(asked, long);
         assert!(descriptor.is_none());
-        let answer = Answer::Watched(vec![Some(1), None]);
-        send(&mut other, &answer, None).await.unwrap();
-        assert_eq!(asking.await.unwrap(), answer);
-        assert!(receive::<Question>(&mut other).await.unwrap().is_none());
+        let response = Response::Watched(vec![Some(1), None]);
+        send(&mut other, &response, None).await.unwrap();
+        assert_eq!(asking.await.unwrap(), response);
+        assert!(receive::<Request>(&mut other).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn a_descriptor_comes_along_with_its_message() {
         let (mut one, mut other) = UnixStream::pair().unwrap();
         let file = tempfile::tempfile().unwrap();
-        send(&mut one, &question("x"), Some(file.as_fd()))
+        send(&mut one, &request("x"), Some(file.as_fd()))
             .await
             .unwrap();
-        send(&mut one, &question("y"), None).await.unwrap();
-        let (_, descriptor) = receive::<Question>(&mut other).await.unwrap().unwrap();
+        send(&mut one, &request("y"), None).await.unwrap();
+        let (_, descriptor) = receive::<Request>(&mut other).await.unwrap().unwrap();
         let inode = |file: &dyn std::os::fd::AsFd| rustix::fs::fstat(file.as_fd()).unwrap().st_ino;
         assert_eq!(inode(&descriptor.unwrap()), inode(&file));
-        let (asked, descriptor) = receive::<Question>(&mut other).await.unwrap().unwrap();
-        assert_eq!(asked, question("y"));
+        let (asked, descriptor) = receive::<Request>(&mut other).await.unwrap().unwrap();
+        assert_eq!(asked, request("y"));
         assert!(descriptor.is_none());
     }
 
@@ -205,10 +205,10 @@ mod tests {
             let (mut one, mut other) = UnixStream::pair().unwrap();
             one.write_all(&bytes).await.unwrap();
             drop(one);
-            assert!(receive::<Question>(&mut other).await.is_err(), "{bytes:?}");
+            assert!(receive::<Request>(&mut other).await.is_err(), "{bytes:?}");
         }
         let (mut one, _other) = UnixStream::pair().unwrap();
-        let error = send(&mut one, &question(&"x".repeat(MAX_BODY_LEN)), None).await;
+        let error = send(&mut one, &request(&"x".repeat(MAX_BODY_LEN)), None).await;
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -8,19 +8,19 @@ use std::path::{Component, Path};
 
 use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, WatchFlags};
-use session_timeout_terminals::{Mesg, Outcome, Shown, Stamps, Terminal, process};
+use session_timeout_terminals::{Mesg, Outcome, Stamps, Terminal, WriteResult, process};
 
-use crate::worker::Job;
+use crate::job::Job;
 
 /// `S_IWGRP`: `mesg n` of mesg(1) takes this bit away.
 const WRITABLE_BY_GROUP: u32 = 0o020;
 
 /// Writes the text to the terminal if it still belongs to the session; does not wait for room.
-pub(crate) fn write(job: &Job) -> Shown {
+pub(crate) fn write(job: &Job) -> WriteResult {
     match try_write(job) {
-        Ok(shown) => shown,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Shown::only(Outcome::Full),
-        Err(_) => Shown::only(Outcome::Refused),
+        Ok(result) => result,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => WriteResult::only(Outcome::Full),
+        Err(_) => WriteResult::only(Outcome::Refused),
     }
 }
 
@@ -49,15 +49,15 @@ pub(crate) fn watch(terminal: &Terminal, user: u32, instance: &OwnedFd) -> io::R
     Ok(watch)
 }
 
-fn try_write(job: &Job) -> io::Result<Shown> {
+fn try_write(job: &Job) -> io::Result<WriteResult> {
     let mut file = open(&job.terminal.path)?;
     let about = file.metadata()?;
     // A terminal's number is reused at once, so only the open descriptor is checked.
     if !is_still(&job.terminal, job.user, &about) || !rustix::termios::isatty(&file) {
-        return Ok(Shown::only(Outcome::Refused));
+        return Ok(WriteResult::only(Outcome::Refused));
     }
     if job.mesg == Mesg::Respected && about.mode() & WRITABLE_BY_GROUP == 0 {
-        return Ok(Shown::only(Outcome::Spared));
+        return Ok(WriteResult::only(Outcome::Spared));
     }
     let outcome = match file.write_all(job.text.as_bytes()) {
         Ok(()) => Outcome::Written,
@@ -69,7 +69,7 @@ fn try_write(job: &Job) -> io::Result<Shown> {
         before: about.mtime(),
         after: after.mtime(),
     });
-    Ok(Shown { outcome, stamps })
+    Ok(WriteResult { outcome, stamps })
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -189,7 +189,7 @@ mod tests {
                 ..pty.terminal.clone()
             },
         ] {
-            let refused = Shown::only(Outcome::Refused);
+            let refused = WriteResult::only(Outcome::Refused);
             assert_eq!(write(&job(&other, Mesg::Ignored)), refused, "{other:?}");
         }
         assert_eq!(shown(pty), "hello");
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn input_is_told_of_through_the_instance_that_was_lent() {
+    fn input_is_an_event_of_the_instance_that_was_lent() {
         let pty = pty();
         let instance = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
         let user = rustix::process::geteuid().as_raw();

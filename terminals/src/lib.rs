@@ -31,23 +31,23 @@ pub const MAGIC: [u8; 4] = *b"STT\x01";
 pub const MAX_BODY_LEN: usize = 128 * 1024;
 
 /// Maximum number of terminals in one request.
-pub const TERMINALS_MAX: usize = 64;
+pub const MAX_TERMINALS: usize = 64;
 
 /// A request of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
+pub struct Request {
     /// The uid of the session's user, whose limits the request counts against.
     pub user: u32,
-    /// The terminals of the session, at most [`TERMINALS_MAX`].
+    /// The terminals of the session, at most [`MAX_TERMINALS`].
     pub terminals: Vec<Terminal>,
     /// The operation on the terminals.
-    pub wish: Wish,
+    pub operation: Operation,
 }
 
 /// The operations on terminals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Wish {
+pub enum Operation {
     /// Watch them for input, with the inotify instance that is passed with the message.
     Watch,
     /// Write to them.
@@ -95,16 +95,16 @@ pub struct Witness {
 /// The reply: one entry for each terminal, in the order of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Answer {
+pub enum Response {
     /// The watch descriptors; `None` for a terminal that cannot be watched.
     Watched(Vec<Option<i32>>),
     /// The results of the write.
-    Written(Vec<Shown>),
+    Written(Vec<WriteResult>),
 }
 
 /// The result of a write to one terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct WriteResult {
     /// Whether the text was written.
     pub outcome: Outcome,
     /// The terminal's write times before and after, if known: part of a text may have been written
@@ -112,7 +112,7 @@ pub struct Shown {
     pub stamps: Option<Stamps>,
 }
 
-impl Shown {
+impl WriteResult {
     /// This outcome, with nothing written.
     #[must_use]
     pub const fn only(outcome: Outcome) -> Self {

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod device;
+mod job;
 mod pool;
 mod server;
 mod worker;

@@ -10,13 +10,13 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use session_timeout_terminals::{Outcome, Shown};
+use session_timeout_terminals::{Outcome, WriteResult};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::worker::Job;
+use crate::job::Job;
 
 /// Maximum number of concurrent workers.
 const MAX_WORKERS: usize = 64;
@@ -55,7 +55,7 @@ struct State {
 struct Worker {
     child: Child,
     jobs: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    responses: BufReader<ChildStdout>,
 }
 
 impl Pool {
@@ -72,8 +72,8 @@ impl Pool {
 
     /// Has a worker do this job; the result is `Late` after the timeout, to which the time in the
     /// queue is added.
-    pub(crate) async fn write(self: &Arc<Self>, job: &Job) -> Shown {
-        let late = Shown::only(Outcome::Late);
+    pub(crate) async fn write(self: &Arc<Self>, job: &Job) -> WriteResult {
+        let late = WriteResult::only(Outcome::Late);
         let Some(of_user) = self.enter(job.user) else {
             return late;
         };
@@ -83,20 +83,20 @@ impl Pool {
         if !self.may_risk(job.user) {
             return late;
         }
-        let Ok(_place) = self.at_once.acquire().await else {
+        let Ok(_permit) = self.at_once.acquire().await else {
             return late;
         };
         let Ok(mut worker) = self.worker() else {
-            return Shown::only(Outcome::Refused);
+            return WriteResult::only(Outcome::Refused);
         };
         match timeout(self.deadline, worker.write(job)).await {
-            Ok(Ok(shown)) => {
+            Ok(Ok(result)) => {
                 self.spare(worker);
-                shown
+                result
             }
             Ok(Err(_)) => {
                 self.end(worker, job.user).await;
-                Shown::only(Outcome::Refused)
+                WriteResult::only(Outcome::Refused)
             }
             Err(_) => {
                 self.end(worker, job.user).await;
@@ -194,21 +194,21 @@ impl Worker {
             .kill_on_drop(false)
             .spawn()?;
         let ends = child.stdin.take().zip(child.stdout.take());
-        let (jobs, answers) = ends.ok_or(io::ErrorKind::BrokenPipe)?;
+        let (jobs, responses) = ends.ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(Self {
             child,
             jobs,
-            answers: BufReader::new(answers),
+            responses: BufReader::new(responses),
         })
     }
 
-    async fn write(&mut self, job: &Job) -> io::Result<Shown> {
+    async fn write(&mut self, job: &Job) -> io::Result<WriteResult> {
         let mut line = serde_json::to_vec(job)?;
         line.push(b'\n');
         self.jobs.write_all(&line).await?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).await?;
-        Ok(serde_json::from_str(&answer)?)
+        let mut response = String::new();
+        self.responses.read_line(&mut response).await?;
+        Ok(serde_json::from_str(&response)?)
     }
 }
 
@@ -293,7 +293,7 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn many_terminals_that_block_take_places_of_their_user_alone() {
+    async fn many_terminals_that_block_take_workers_of_their_user_alone() {
         let pool = pool();
         let blocked: Vec<_> = (0..2 * MAX_WORKERS)
             .map(|_| write(&pool, 1, "hang"))

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_timeout_terminals::{
-    Answer, Mesg, Outcome, Question, Shown, TERMINALS_MAX, Terminal, Wish, receive, send,
+    MAX_TERMINALS, Mesg, Operation, Outcome, Request, Response, Terminal, WriteResult, receive,
+    send,
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use crate::device;
+use crate::job::Job;
 use crate::pool::Pool;
-use crate::worker::Job;
 
 /// Maximum number of concurrent connections; further ones wait in the socket's backlog.
 const MAX_CONNECTIONS: usize = 128;
@@ -43,31 +44,31 @@ async fn attend(mut stream: UnixStream, pool: Arc<Pool>) {
         return;
     }
     loop {
-        let (question, instance) = match receive::<Question>(&mut stream).await {
+        let (request, instance) = match receive::<Request>(&mut stream).await {
             Ok(Some(asked)) => asked,
             Ok(None) => return,
             Err(error) => {
-                eprintln!("session-timeout-terminals: a question that is none: {error}");
+                eprintln!("session-timeout-terminals: not a request: {error}");
                 return;
             }
         };
-        let Question {
+        let Request {
             user,
             mut terminals,
-            wish,
-        } = question;
-        terminals.truncate(TERMINALS_MAX);
-        let answer = match (wish, instance) {
-            (Wish::Write { text, mesg }, _) => {
-                Answer::Written(write(&pool, user, terminals, &text, mesg).await)
+            operation,
+        } = request;
+        terminals.truncate(MAX_TERMINALS);
+        let response = match (operation, instance) {
+            (Operation::Write { text, mesg }, _) => {
+                Response::Written(write(&pool, user, terminals, &text, mesg).await)
             }
-            (Wish::Watch, Some(instance)) => {
+            (Operation::Watch, Some(instance)) => {
                 let watch = |terminal| device::watch(terminal, user, &instance).ok();
-                Answer::Watched(terminals.iter().map(watch).collect())
+                Response::Watched(terminals.iter().map(watch).collect())
             }
-            (Wish::Watch, None) => Answer::Watched(vec![None; terminals.len()]),
+            (Operation::Watch, None) => Response::Watched(vec![None; terminals.len()]),
         };
-        if send(&mut stream, &answer, None).await.is_err() {
+        if send(&mut stream, &response, None).await.is_err() {
             return;
         }
     }
@@ -80,7 +81,7 @@ async fn write(
     terminals: Vec<Terminal>,
     text: &str,
     mesg: Mesg,
-) -> Vec<Shown> {
+) -> Vec<WriteResult> {
     let writing = terminals.into_iter().map(|terminal| {
         let (pool, text) = (Arc::clone(pool), text.to_owned());
         let job = Job {
@@ -92,11 +93,11 @@ async fn write(
         tokio::spawn(async move { pool.write(&job).await })
     });
     let writing: Vec<_> = writing.collect();
-    let mut shown = Vec::with_capacity(writing.len());
+    let mut results = Vec::with_capacity(writing.len());
     for one in writing {
-        shown.push(one.await.unwrap_or(Shown::only(Outcome::Refused)));
+        results.push(one.await.unwrap_or(WriteResult::only(Outcome::Refused)));
     }
-    shown
+    results
 }
 
 #[cfg(test)]
@@ -112,8 +113,8 @@ mod tests {
     const IDLE_TIMEOUT: Duration = Duration::from_millis(50);
     const SOON: Duration = Duration::from_secs(10);
 
-    fn question(path: &str, wish: Wish) -> Question {
-        Question {
+    fn request(path: &str, operation: Operation) -> Request {
+        Request {
             user: 0,
             terminals: vec![Terminal {
                 path: path.into(),
@@ -121,22 +122,22 @@ mod tests {
                 owner: 0,
                 witness: None,
             }],
-            wish,
+            operation,
         }
     }
 
-    async fn ask(stream: &mut UnixStream, question: &Question) -> Answer {
-        send(stream, question, None).await.unwrap();
-        receive::<Answer>(stream).await.unwrap().unwrap().0
+    async fn ask(stream: &mut UnixStream, request: &Request) -> Response {
+        send(stream, request, None).await.unwrap();
+        receive::<Response>(stream).await.unwrap().unwrap().0
     }
 
-    fn write_to(path: &str) -> Question {
+    fn write_to(path: &str) -> Request {
         let (text, mesg) = ("x".to_owned(), Mesg::Ignored);
-        question(path, Wish::Write { text, mesg })
+        request(path, Operation::Write { text, mesg })
     }
 
     #[tokio::test]
-    async fn each_question_has_its_answer() {
+    async fn each_request_has_its_response() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
@@ -145,15 +146,15 @@ mod tests {
 
         let mut stream = UnixStream::connect(&path).await.unwrap();
         let instance = inotify::init(inotify::CreateFlags::empty()).unwrap();
-        let watch = question("/dev/pts/none", Wish::Watch);
+        let watch = request("/dev/pts/none", Operation::Watch);
         for instance in [None, Some(instance.as_fd())] {
             send(&mut stream, &watch, instance).await.unwrap();
-            let answer = receive::<Answer>(&mut stream).await.unwrap().unwrap().0;
-            assert_eq!(answer, Answer::Watched(vec![None]));
+            let response = receive::<Response>(&mut stream).await.unwrap().unwrap().0;
+            assert_eq!(response, Response::Watched(vec![None]));
         }
-        let answer = ask(&mut stream, &write_to("/dev/pts/none")).await;
-        let refused = Shown::only(Outcome::Refused);
-        assert_eq!(answer, Answer::Written(vec![refused]));
+        let response = ask(&mut stream, &write_to("/dev/pts/none")).await;
+        let refused = WriteResult::only(Outcome::Refused);
+        assert_eq!(response, Response::Written(vec![refused]));
     }
 
     #[tokio::test]
@@ -170,9 +171,9 @@ mod tests {
         };
         for _ in 0..2 {
             let mut stream = UnixStream::connect(&path).await.unwrap();
-            let answer = ask(&mut stream, &write_to("/dev/pts/0")).await;
-            let written = Shown::only(Outcome::Written);
-            assert_eq!(answer, Answer::Written(vec![written]));
+            let response = ask(&mut stream, &write_to("/dev/pts/0")).await;
+            let written = WriteResult::only(Outcome::Written);
+            assert_eq!(response, Response::Written(vec![written]));
             let still = timeout(4 * IDLE_TIMEOUT, ended()).await;
             assert!(still.is_err(), "somebody is connected");
             drop(stream);

@@ -62,9 +62,9 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Looks at what is there now.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&State<T>) -> R) -> R {
-        look(&self.lock())
+    /// Reads the current state.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&State<T>) -> R) -> R {
+        read(&self.lock())
     }
 
     /// A case that failed with the lock held has nothing half done in the list.

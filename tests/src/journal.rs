@@ -172,7 +172,7 @@ impl Journal {
     /// Every entry so far that is wanted.
     #[must_use]
     pub fn all(&self, wanted: &Wanted) -> Vec<Entry> {
-        self.entries.look(|state| {
+        self.entries.read(|state| {
             let entries = state.items.iter().filter(|entry| wanted.suits(entry));
             entries.cloned().collect()
         })
@@ -181,7 +181,7 @@ impl Journal {
     /// The last `count` entries, for the report of a failure.
     #[must_use]
     pub fn tail(&self, count: usize) -> Vec<Entry> {
-        self.entries.look(|state| {
+        self.entries.read(|state| {
             let skipped = state.items.len().saturating_sub(count);
             state.items.iter().skip(skipped).cloned().collect()
         })

@@ -91,14 +91,14 @@ impl Transcript {
     /// All of it.
     #[must_use]
     pub fn text(&self) -> String {
-        self.chunks.look(whole)
+        self.chunks.read(whole)
     }
 
     /// What came since the first `count` pieces, and how many there are by now: for showing it as
     /// it comes.
     #[must_use]
     pub fn pieces_after(&self, count: usize) -> Vec<(Instant, String)> {
-        self.chunks.look(|state| {
+        self.chunks.read(|state| {
             let new = state.items.iter().skip(count);
             new.map(|chunk| (chunk.at, chunk.text.clone())).collect()
         })
@@ -121,7 +121,7 @@ impl Transcript {
     /// Whether the terminal is still there.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.chunks.look(|state| state.ended.is_none())
+        self.chunks.read(|state| state.ended.is_none())
     }
 }
 

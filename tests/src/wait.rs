@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Outcome};
 
-/// Between two looks. Short against every figure that a case checks, long enough that a few
+/// Between two attempts. Short against every figure that a case checks, long enough that a few
 /// machines waiting at once leave the processors to what is being tested.
 const INTERVAL: Duration = Duration::from_millis(30);
 
-/// Looks until `condition` gives a value, or `bound` is over.
+/// Checks until `condition` gives a value, or `bound` is over.
 ///
 /// The condition's error is what was seen instead; the last one ends up in the failure.
 ///
@@ -37,7 +37,7 @@ pub fn wait_until<T, E: Display>(
     }
 }
 
-/// Looks for the whole of `bound` that `condition` never fails: for what must *not* happen.
+/// Checks for the whole of `bound` that `condition` never fails: for what must *not* happen.
 ///
 /// # Errors
 /// At once where the condition fails.
@@ -66,15 +66,15 @@ mod tests {
 
     #[test]
     fn the_bound_ends_the_wait_and_says_what_was_seen() {
-        let mut looks = 0;
+        let mut attempts = 0;
         let error = wait_until(Duration::from_millis(50), "the end", || {
-            looks += 1;
-            Err::<(), _>(format!("look {looks}"))
+            attempts += 1;
+            Err::<(), _>(format!("attempt {attempts}"))
         })
         .unwrap_err();
-        let last = format!("waited 0.05 s for the end; last seen: look {looks}");
+        let last = format!("waited 0.05 s for the end; last seen: attempt {attempts}");
         assert_eq!(error.to_string(), last);
-        assert!(looks > 1);
+        assert!(attempts > 1);
     }
 
     #[test]
@@ -84,11 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn what_must_hold_is_looked_at_until_it_fails() {
-        let mut looks = 0;
+    fn what_must_hold_is_checked_until_it_fails() {
+        let mut attempts = 0;
         let held = hold_for(Duration::from_secs(60), "peace", || {
-            looks += 1;
-            if looks < 3 { Ok(()) } else { Err("war") }
+            attempts += 1;
+            if attempts < 3 { Ok(()) } else { Err("war") }
         });
         assert!(held.unwrap_err().to_string().ends_with("war"));
     }

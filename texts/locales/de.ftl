@@ -42,23 +42,23 @@ terminal-end-rule = Sitzungszeitlimit: Diese Sitzung wurde beendet, { $reason } 
 
 program = Sitzungszeitlimit
 
-threat =
+warning-title =
     { $end ->
         [locks] Dieser Bildschirm wird in spätestens { $left } gesperrt
        *[ends] Diese Sitzung endet in spätestens { $left }
     }
-threat-now =
+warning-title-now =
     { $end ->
         [locks] Dieser Bildschirm wird jetzt gesperrt
        *[ends] Diese Sitzung endet jetzt
     }
 
-advice-ends = Speichern Sie Ihre Arbeit. Eine Sitzung dauert höchstens { $length }.
-advice-ends-rule = Speichern Sie Ihre Arbeit. Eine Sitzung dauert höchstens { $length } (Regel „{ $rule }“).
-advice-locks = Er wird alle { $length } gesperrt, auch wenn Sie gerade arbeiten.
-advice-locks-rule = Er wird alle { $length } gesperrt (Regel „{ $rule }“), auch wenn Sie gerade arbeiten.
-advice-input = Drücken Sie eine Taste oder bewegen Sie den Zeiger, um weiterzuarbeiten. Das Inaktivitätslimit beträgt { $length }.
-advice-input-rule = Drücken Sie eine Taste oder bewegen Sie den Zeiger, um weiterzuarbeiten. Das Inaktivitätslimit beträgt { $length } (Regel „{ $rule }“).
+warning-text-ends = Speichern Sie Ihre Arbeit. Eine Sitzung dauert höchstens { $length }.
+warning-text-ends-rule = Speichern Sie Ihre Arbeit. Eine Sitzung dauert höchstens { $length } (Regel „{ $rule }“).
+warning-text-locks = Er wird alle { $length } gesperrt, auch wenn Sie gerade arbeiten.
+warning-text-locks-rule = Er wird alle { $length } gesperrt (Regel „{ $rule }“), auch wenn Sie gerade arbeiten.
+warning-text-input = Drücken Sie eine Taste oder bewegen Sie den Zeiger, um weiterzuarbeiten. Das Inaktivitätslimit beträgt { $length }.
+warning-text-input-rule = Drücken Sie eine Taste oder bewegen Sie den Zeiger, um weiterzuarbeiten. Das Inaktivitätslimit beträgt { $length } (Regel „{ $rule }“).
 
 offer =
     { $count ->
@@ -74,11 +74,11 @@ not-extended = Sie wurde nicht verlängert: { $why }.
 not-heard = Ihre Antwort ist nicht angekommen ({ $why }): Drücken Sie eine Taste, um weiterzuarbeiten.
 not-signed-out = Sie wurden nicht abgemeldet: { $why }.
 
-parting-ends = Diese Sitzung endet jetzt
-parting-locks = Dieser Bildschirm wurde gesperrt
-parting-lasted = Sie hat { $length } gedauert.
-parting-every = Er wird alle { $length } gesperrt.
-parting-input = Es gab { $length } lang keine Eingabe.
+end-notice-ends = Diese Sitzung endet jetzt
+end-notice-locks = Dieser Bildschirm wurde gesperrt
+end-notice-lasted = Sie hat { $length } gedauert.
+end-notice-every = Er wird alle { $length } gesperrt.
+end-notice-input = Es gab { $length } lang keine Eingabe.
 
 button-stay = Angemeldet bleiben
 button-sign-out = Jetzt abmelden

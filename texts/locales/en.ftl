@@ -46,23 +46,23 @@ terminal-end-rule = Session timeout: this session has ended, { $reason } (rule "
 
 program = Session timeout
 
-threat =
+warning-title =
     { $end ->
         [locks] This screen is locked within { $left }
        *[ends] This session ends within { $left }
     }
-threat-now =
+warning-title-now =
     { $end ->
         [locks] This screen is locked now
        *[ends] This session ends now
     }
 
-advice-ends = Save your work. A session lasts for { $length }.
-advice-ends-rule = Save your work. A session lasts for { $length } (rule "{ $rule }").
-advice-locks = It is locked every { $length }, however busy you are.
-advice-locks-rule = It is locked every { $length } (rule "{ $rule }"), however busy you are.
-advice-input = Press a key or move the pointer to stay. The inactivity limit is { $length }.
-advice-input-rule = Press a key or move the pointer to stay. The inactivity limit is { $length } (rule "{ $rule }").
+warning-text-ends = Save your work. A session lasts for { $length }.
+warning-text-ends-rule = Save your work. A session lasts for { $length } (rule "{ $rule }").
+warning-text-locks = It is locked every { $length }, however busy you are.
+warning-text-locks-rule = It is locked every { $length } (rule "{ $rule }"), however busy you are.
+warning-text-input = Press a key or move the pointer to stay. The inactivity limit is { $length }.
+warning-text-input-rule = Press a key or move the pointer to stay. The inactivity limit is { $length } (rule "{ $rule }").
 
 offer =
     { $count ->
@@ -79,11 +79,11 @@ not-extended = It was not extended: { $why }.
 not-heard = Your answer did not arrive ({ $why }): press a key to stay.
 not-signed-out = You were not signed out: { $why }.
 
-parting-ends = This session ends now
-parting-locks = This screen was locked
-parting-lasted = It has lasted for { $length }.
-parting-every = It is locked every { $length }.
-parting-input = There was no input for { $length }.
+end-notice-ends = This session ends now
+end-notice-locks = This screen was locked
+end-notice-lasted = It has lasted for { $length }.
+end-notice-every = It is locked every { $length }.
+end-notice-input = There was no input for { $length }.
 
 button-stay = Stay signed in
 button-sign-out = Sign out now

@@ -139,13 +139,13 @@ impl Sentence<'_> {
                 Message::new(id).text("reason", &reason).rule(rule)
             }
             Self::Program => Message::new("program"),
-            Self::Threat { end, left } if left.is_zero() => {
-                Message::new("threat-now").word("end", end.word())
+            Self::WarningTitle { end, left } if left.is_zero() => {
+                Message::new("warning-title-now").word("end", end.word())
             }
-            Self::Threat { end, left } => Message::new("threat")
+            Self::WarningTitle { end, left } => Message::new("warning-title")
                 .word("end", end.word())
                 .whole("left", left),
-            Self::Advice {
+            Self::WarningText {
                 end,
                 limit,
                 length,
@@ -153,10 +153,14 @@ impl Sentence<'_> {
             } => {
                 let id = match (limit, end) {
                     (Limit::Absolute, End::Locks) => {
-                        either(rule, "advice-locks", "advice-locks-rule")
+                        either(rule, "warning-text-locks", "warning-text-locks-rule")
                     }
-                    (Limit::Absolute, _) => either(rule, "advice-ends", "advice-ends-rule"),
-                    (Limit::Inactivity, _) => either(rule, "advice-input", "advice-input-rule"),
+                    (Limit::Absolute, _) => {
+                        either(rule, "warning-text-ends", "warning-text-ends-rule")
+                    }
+                    (Limit::Inactivity, _) => {
+                        either(rule, "warning-text-input", "warning-text-input-rule")
+                    }
                 };
                 Message::new(id).whole("length", length).rule(rule)
             }
@@ -171,14 +175,14 @@ impl Sentence<'_> {
             Self::NotExtended { why } => Message::new("not-extended").text("why", why),
             Self::NotHeard { why } => Message::new("not-heard").text("why", why),
             Self::NotSignedOut { why } => Message::new("not-signed-out").text("why", why),
-            Self::Parting { end: End::Locks } => Message::new("parting-locks"),
-            Self::Parting {
+            Self::EndNotice { end: End::Locks } => Message::new("end-notice-locks"),
+            Self::EndNotice {
                 end: End::Ends | End::Passes,
-            } => Message::new("parting-ends"),
-            Self::PartingReason { end, limit, length } => Message::new(match (limit, end) {
-                (Limit::Absolute, End::Locks) => "parting-every",
-                (Limit::Absolute, End::Ends | End::Passes) => "parting-lasted",
-                (Limit::Inactivity, _) => "parting-input",
+            } => Message::new("end-notice-ends"),
+            Self::EndNoticeReason { end, limit, length } => Message::new(match (limit, end) {
+                (Limit::Absolute, End::Locks) => "end-notice-every",
+                (Limit::Absolute, End::Ends | End::Passes) => "end-notice-lasted",
+                (Limit::Inactivity, _) => "end-notice-input",
             })
             .whole("length", length),
             Self::ButtonStay => Message::new("button-stay"),

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_unit_is_told_that_there_is_nothing_of() {
+    fn units_with_a_zero_are_omitted() {
         for (seconds, whole, coarse) in [
             (0, "0 s", "0 s"),
             (30, "30 s", "30 s"),

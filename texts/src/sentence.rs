@@ -58,7 +58,7 @@ pub enum Sentence<'a> {
     /// The name of the program in notifications.
     Program,
     /// The title of a warning on a desktop: what will happen, and when.
-    Threat {
+    WarningTitle {
         /// What happens at the limit.
         end: End,
         /// The time until then.
@@ -66,7 +66,7 @@ pub enum Sentence<'a> {
     },
     /// The text of a warning on a desktop: what to do, and then why, since some screens show only
     /// the beginning.
-    Advice {
+    WarningText {
         /// What happens at the limit.
         end: End,
         /// The limit.
@@ -116,12 +116,12 @@ pub enum Sentence<'a> {
         why: &'a str,
     },
     /// The title of the last notification before the end.
-    Parting {
+    EndNotice {
         /// What happens at the limit.
         end: End,
     },
     /// The reason in that notification.
-    PartingReason {
+    EndNoticeReason {
         /// What happens at the limit.
         end: End,
         /// The limit.

@@ -73,12 +73,12 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
     }
     for limit in LIMITS {
         let length = SHORT;
-        all.extend(ENDS.map(|end| Sentence::PartingReason { end, limit, length }));
+        all.extend(ENDS.map(|end| Sentence::EndNoticeReason { end, limit, length }));
         for length in [None, Some(SHORT)] {
             all.push(Sentence::ByLimit { limit, length });
         }
         for rule in [None, Some(text)] {
-            all.extend(ENDS.map(|end| Sentence::Advice {
+            all.extend(ENDS.map(|end| Sentence::WarningText {
                 end,
                 limit,
                 length,
@@ -90,9 +90,9 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
         let (left, session) = (SHORT, text);
         let now = Duration::ZERO;
         all.extend([
-            Sentence::Parting { end },
-            Sentence::Threat { end, left },
-            Sentence::Threat { end, left: now },
+            Sentence::EndNotice { end },
+            Sentence::WarningTitle { end, left },
+            Sentence::WarningTitle { end, left: now },
             Sentence::SessionLeft { session, end, left },
         ]);
         all.extend(CAUSES.map(|cause| Sentence::TerminalWarning {
@@ -282,7 +282,7 @@ fn it_reads_as_people_speak() {
 }
 
 #[test]
-fn numbers_are_told_as_each_language_counts() {
+fn plurals_follow_each_language() {
     let offers =
         |language: Language| [1, 2].map(|count| language.say(Sentence::Offer { count, by: SHORT }));
     assert_eq!(

@@ -105,7 +105,7 @@ impl Content {
         note: Option<&str>,
         capabilities: Capabilities,
     ) -> Self {
-        let heading = Sentence::Threat {
+        let heading = Sentence::WarningTitle {
             end: warning.end.into(),
             left: Remaining::until(now, warning.ends).span(),
         };
@@ -167,13 +167,13 @@ impl Content {
     /// The end of the session.
     pub(super) fn end(language: Language, notice: &EndNotice, capabilities: Capabilities) -> Self {
         let end = notice.end.into();
-        let reason = Sentence::PartingReason {
+        let reason = Sentence::EndNoticeReason {
             end,
             limit: notice.limit.into(),
             length: notice.length,
         };
         let (summary, lines) = (
-            language.say(Sentence::Parting { end }),
+            language.say(Sentence::EndNotice { end }),
             [language.say(reason)],
         );
         Self {
@@ -209,7 +209,7 @@ fn explanation(language: Language, warning: &Warning) -> String {
     if let Some(message) = &warning.message {
         return message.as_str().to_owned();
     }
-    language.say(Sentence::Advice {
+    language.say(Sentence::WarningText {
         end: warning.end.into(),
         limit: warning.limit.into(),
         length: warning.length,

@@ -78,9 +78,9 @@ pub(super) async fn sign_out(
     })
 }
 
-/// Tells the daemon that the user was shown how the last session ended.
-pub(super) async fn ending_told(bus: &Connection, session: &str) {
-    // After a failure the user is told again.
+/// Reports to the daemon that the end of the last session was shown.
+pub(super) async fn report_last_ending_shown(bus: &Connection, session: &str) {
+    // After a failure it is shown again.
     let _ = call_daemon(bus, manager::ENDING_TOLD, session).await;
 }
 

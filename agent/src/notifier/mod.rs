@@ -324,7 +324,7 @@ impl Notifier {
         }
     }
 
-    /// Shows how the last session ended; tells the daemon only if that succeeds.
+    /// Shows how the last session ended; reports it to the daemon only if that succeeds.
     fn show_last_ending(
         &self,
         bus: Connection,
@@ -344,7 +344,7 @@ impl Notifier {
             if shown.is_none() {
                 return Some(Outcome::LastEndingNotShown(ending));
             }
-            button_calls::ending_told(&system, &session).await;
+            button_calls::report_last_ending_shown(&system, &session).await;
             None
         });
     }

@@ -9,9 +9,9 @@ use super::support::{
     Call, DAEMON, Daemon, Desktop, Harness, Interaction, Notifications, Peers, SOMEBODY,
 };
 
-type Told = HashMap<&'static str, Variant<'static>>;
+type Notice = HashMap<&'static str, Variant<'static>>;
 
-fn told(limit: &'static str) -> Told {
+fn notice(limit: &'static str) -> Notice {
     let micros = |secs: u64| Variant::from(secs * 1_000_000);
     HashMap::from([
         ("Limit", Variant::from(limit)),
@@ -37,7 +37,7 @@ async fn attached(notifications: Notifications) -> Harness {
 }
 
 async fn warned(harness: &mut Harness, limit: &'static str) -> (u32, String, String) {
-    harness.call(DAEMON, "Warn", &told(limit)).await.unwrap();
+    harness.call(DAEMON, "Warn", &notice(limit)).await.unwrap();
     shown(harness).await
 }
 
@@ -96,7 +96,7 @@ async fn the_end_replaces_the_warning() {
     let mut harness = attached(Notifications::Shown).await;
     warned(&mut harness, "absolute").await;
     harness
-        .call(DAEMON, "Ending", &told("absolute"))
+        .call(DAEMON, "Ending", &notice("absolute"))
         .await
         .unwrap();
     let (replaced, summary, _) = shown(&mut harness).await;
@@ -107,7 +107,7 @@ async fn the_end_replaces_the_warning() {
 async fn a_server_that_starts_late_shows_what_is_due_and_the_delivery_is_reported() {
     let mut harness = attached(Notifications::Absent).await;
     harness
-        .call(DAEMON, "Warn", &told("absolute"))
+        .call(DAEMON, "Warn", &notice("absolute"))
         .await
         .unwrap();
     let reach = async |harness: &Harness| -> String {
@@ -127,7 +127,7 @@ async fn a_server_that_hangs_delays_no_reply_of_the_agent() {
     let harness = attached(Notifications::Hanging).await;
     for _ in 0..20 {
         harness
-            .call(DAEMON, "Warn", &told("absolute"))
+            .call(DAEMON, "Warn", &notice("absolute"))
             .await
             .unwrap();
     }
@@ -153,7 +153,7 @@ async fn attached_after_an_end(notifications: Notifications) -> Harness {
 }
 
 #[tokio::test]
-async fn the_end_of_the_last_session_is_shown_once_and_the_daemon_is_told() {
+async fn the_end_of_the_last_session_is_shown_once_and_reported_to_the_daemon() {
     let mut harness = attached_after_an_end(Notifications::Shown).await;
     let (replaced, summary, body) = shown(&mut harness).await;
     assert_eq!(
@@ -162,29 +162,35 @@ async fn the_end_of_the_last_session_is_shown_once_and_the_daemon_is_told() {
     );
     let said = "on pts/3\u{fffd} was ended 2 h ago, after 15 min without input.";
     assert!(body.ends_with(said), "{body}");
-    assert_eq!(harness.next_call().await, Call::Told("c1".to_owned()));
+    assert_eq!(
+        harness.next_call().await,
+        Call::LastEndingShown("c1".to_owned())
+    );
     // A warning is a separate notification.
     let (replaced, ..) = warned(&mut harness, "absolute").await;
     assert_eq!(replaced, 0);
 }
 
 #[tokio::test]
-async fn the_daemon_is_told_only_after_a_server_has_shown_it() {
+async fn it_is_reported_to_the_daemon_only_after_a_server_has_shown_it() {
     let mut harness = attached_after_an_end(Notifications::Absent).await;
     harness.server_comes().await;
     let (_, summary, _) = shown(&mut harness).await;
     assert_eq!(summary, "Your last session was ended");
-    assert_eq!(harness.next_call().await, Call::Told("c1".to_owned()));
+    assert_eq!(
+        harness.next_call().await,
+        Call::LastEndingShown("c1".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn only_root_can_have_something_shown() {
     let harness = attached(Notifications::Shown).await;
     let denied = Err("org.freedesktop.DBus.Error.AccessDenied".to_owned());
-    let refused = async |method: &str, body: &Told| harness.call(SOMEBODY, method, body).await;
-    let told = told("absolute");
+    let refused = async |method: &str, body: &Notice| harness.call(SOMEBODY, method, body).await;
+    let notice = notice("absolute");
     for method in ["Warn", "Ending"] {
-        assert_eq!(refused(method, &told).await.map(drop), denied, "{method}");
+        assert_eq!(refused(method, &notice).await.map(drop), denied, "{method}");
     }
     let withdrawn = harness.call(SOMEBODY, "Withdraw", &"absolute").await;
     assert_eq!(withdrawn.map(drop), denied);

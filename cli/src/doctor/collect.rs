@@ -80,7 +80,7 @@ pub(crate) async fn collect() -> Collected {
     };
     let logind = logind(&bus).await;
     let capacity = capacity::Usage {
-        places: logind.as_ref().and_then(|settings| settings.places),
+        sessions: logind.as_ref().and_then(|settings| settings.sessions),
         // A service that timed out once is not queried again.
         closing: match logind {
             Some(_) => Some(closing(&bus, TIMEOUT).await),
@@ -90,8 +90,8 @@ pub(crate) async fn collect() -> Collected {
     let mut daemon = bus.status().await;
     let mut sessions = Vec::new();
     if let Ok(status) = &mut daemon {
-        let told = std::mem::take(&mut status.sessions).into_iter();
-        let facts = told.map(|session| facts_of(&bus, logind.as_ref(), session));
+        let reported = std::mem::take(&mut status.sessions).into_iter();
+        let facts = reported.map(|session| facts_of(&bus, logind.as_ref(), session));
         sessions = stream::iter(facts).buffered(MAX_CONCURRENT).collect().await;
     }
     let outcome = match daemon {
@@ -177,7 +177,7 @@ async fn logind(bus: &Bus) -> Option<LogindSettings> {
         stop_idle_session: stop.map(Duration::from_micros),
         idle_action: keys.text("IdleAction"),
         kill_user_processes: keys.flag("KillUserProcesses"),
-        places: keys
+        sessions: keys
             .number("NCurrentSessions")
             .zip(keys.number("SessionsMax"))
             .map(|(taken, all)| SessionCount { taken, all }),

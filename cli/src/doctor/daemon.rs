@@ -35,7 +35,7 @@ pub(crate) enum Socket {
 
 impl Socket {
     pub(crate) fn gather(root: &Root) -> Self {
-        match fs::symlink_metadata(root.place(SOCKET)) {
+        match fs::symlink_metadata(root.path(SOCKET)) {
             Ok(file) if file.file_type().is_socket() => Self::Is {
                 mode: file.mode() & 0o777,
                 uid: file.uid(),
@@ -294,7 +294,7 @@ mod tests {
 
     fn good_files() -> Checked {
         let (_dir, root) = fake::root(&[("/policy.toml", "[default]\n")]);
-        Checked::of(&Sources::file(root.place("/policy.toml")), Minima::Enforced)
+        Checked::of(&Sources::file(root.path("/policy.toml")), Minima::Enforced)
     }
 
     /// The levels of the findings that are not ok.
@@ -440,10 +440,10 @@ mod tests {
     }
 
     #[test]
-    fn the_socket_is_looked_at_where_it_is() {
+    fn the_socket_is_checked_below_the_root() {
         let (_dir, root) = fake::root(&[("/run/session-timeout/x", "")]);
         assert_eq!(Socket::gather(&root), Socket::Missing);
-        let _listener = UnixListener::bind(root.place(SOCKET)).unwrap();
+        let _listener = UnixListener::bind(root.path(SOCKET)).unwrap();
         assert!(matches!(Socket::gather(&root), Socket::Is { .. }));
         let (_dir, root) = fake::root(&[(SOCKET, "")]);
         assert_eq!(Socket::gather(&root), Socket::SomethingElse);
@@ -456,7 +456,7 @@ mod tests {
             ("/bad.toml", "[default]\nsession-timeout = \"2 parsecs\"\n"),
         ]);
         let level = |path: &str| {
-            let sources = Sources::file(root.place(path));
+            let sources = Sources::file(root.path(path));
             on_disk(&Checked::of(&sources, Minima::Enforced)).level
         };
         assert_eq!(level("/good.toml"), Level::Ok);

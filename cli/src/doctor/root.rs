@@ -43,12 +43,12 @@ impl Root {
     }
 
     /// The path below this root.
-    pub(crate) fn place(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.0.join(path.trim_start_matches('/'))
     }
 
     pub(crate) fn has(&self, path: &str) -> bool {
-        self.place(path).exists()
+        self.path(path).exists()
     }
 
     pub(crate) fn read(&self, path: &str) -> Text {
@@ -61,12 +61,12 @@ impl Root {
 
     /// The target of a symbolic link, unresolved.
     pub(crate) fn link(&self, path: &str) -> Option<String> {
-        let target = fs::read_link(self.place(path)).ok()?;
+        let target = fs::read_link(self.path(path)).ok()?;
         Some(target.to_string_lossy().into_owned())
     }
 
     fn content(&self, path: &str) -> io::Result<String> {
-        let path = self.place(path);
+        let path = self.path(path);
         // Reading a pipe might never end, so anything but a regular file counts as empty.
         if !fs::metadata(&path)?.is_file() {
             return Ok(String::new());
@@ -110,7 +110,7 @@ pub(crate) mod fake {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::at(dir.path());
         for (path, content) in files {
-            let path = root.place(path);
+            let path = root.path(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn what_is_no_file_says_nothing() {
         let (_dir, root) = fake::root(&[("/etc/x", "")]);
-        symlink("/dev/zero", root.place("/etc/masked")).unwrap();
+        symlink("/dev/zero", root.path("/etc/masked")).unwrap();
         assert_eq!(root.read("/etc/masked"), Text::Is(String::new()));
         assert_eq!(root.read("/etc"), Text::Is(String::new()));
     }

@@ -1,6 +1,6 @@
 //! Checks for `TMOUT`, by which shells exit at an idle prompt (bash(1)).
 
-use session_timeout_config::Place;
+use session_timeout_config::Location;
 use std::time::Duration;
 
 use session_timeout_texts::roughly;
@@ -26,7 +26,7 @@ const FILES: [&str; 7] = [
 struct Tmout {
     seconds: u64,
     hold: Mutability,
-    place: Place,
+    location: Location,
 }
 
 /// Whether the user can change it.
@@ -75,13 +75,13 @@ pub(crate) fn examine(facts: &TmoutSettings, policy_limits: &PolicyLimits) -> Ve
 fn judge(tmout: &Tmout, policy_limits: &PolicyLimits) -> Finding {
     let check = Check::ShellTmout;
     let after = Duration::from_secs(tmout.seconds);
-    let place = &tmout.place;
+    let location = &tmout.location;
     let readonly = match tmout.hold {
         Mutability::Readonly => ", readonly",
         Mutability::Changeable => "",
     };
     let what = format!(
-        "TMOUT={}{readonly} ({place}): each shell ends by itself after {} at a prompt, without a \
+        "TMOUT={}{readonly} ({location}): each shell ends by itself after {} at a prompt, without a \
          warning",
         tmout.seconds,
         roughly(after)
@@ -90,7 +90,7 @@ fn judge(tmout: &Tmout, policy_limits: &PolicyLimits) -> Finding {
         return Finding::note(check, &format!("{what}; no limit is that long"));
     }
     Finding::warning(check, &what).do_this(&format!(
-        "take out {place}; inactivity-timeout in the policy does the same, with a warning"
+        "take out {location}; inactivity-timeout in the policy does the same, with a warning"
     ))
 }
 
@@ -106,7 +106,7 @@ fn set_in(text: &str, file: &str) -> Option<Tmout> {
                     found = Some(Tmout {
                         seconds,
                         hold,
-                        place: Place {
+                        location: Location {
                             file: file.to_owned(),
                             line: index + 1,
                         },
@@ -180,7 +180,7 @@ mod tests {
 
     fn found(text: &str) -> Option<(u64, Mutability, usize)> {
         let tmout = set_in(text, "f")?;
-        Some((tmout.seconds, tmout.hold, tmout.place.line))
+        Some((tmout.seconds, tmout.hold, tmout.location.line))
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn objections(matching: &Match, subject: &Subject<'_>) -> Vec<String> {
         is_not("tty", tty.iter().flatten()),
         is_not("seat", seat.iter().flatten()),
     ];
-    let questions = [
+    let conditions = [
         Match { user, ..nothing() },
         Match { group, ..nothing() },
         Match {
@@ -116,9 +116,9 @@ fn objections(matching: &Match, subject: &Subject<'_>) -> Vec<String> {
         Match { tty, ..nothing() },
         Match { seat, ..nothing() },
     ];
-    let answers = questions.into_iter().zip(said);
-    answers
-        .filter_map(|(question, said)| match question.test(subject) {
+    let results = conditions.into_iter().zip(said);
+    results
+        .filter_map(|(condition, said)| match condition.test(subject) {
             MatchResult::Matches => None,
             MatchResult::Differs => Some(said),
             MatchResult::DependsOnGroups => Some("the groups are unknown".to_owned()),

@@ -288,7 +288,7 @@ after 12 h                       end: terminate (absolute limit; after 13 h with
     }
 
     #[test]
-    fn who_is_exempt_is_told_why_and_nothing_else() {
+    fn an_exempt_session_has_a_reason_and_nothing_else() {
         let expected =
             "Session 3 of root: no limit holds for root unless a rule names it in `user`.\n";
         assert_eq!(plain(&exempt()), expected);
@@ -348,7 +348,7 @@ A warning reached nobody: no terminal took it, and no agent.
     }
 
     #[test]
-    fn groups_that_nobody_can_tell_are_the_reason() {
+    fn unavailable_groups_are_the_reason() {
         let mut explanation = session();
         explanation.holds = Holds::Default;
         explanation.groups = None;

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn each_place_is_filled() {
+    fn each_placeholder_is_filled() {
         assert_eq!(filled("{left}|{short}"), "1 h 12 min|1h12m");
         assert_eq!(filled("{seconds} {minutes} {percent}%"), "4350 72 60%");
         assert_eq!(
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_refused_with_those_that_are() {
+    fn an_unknown_placeholder_is_refused_with_those_that_exist() {
         let refused = |format: &str| format.parse::<Format>().unwrap_err();
         let said = refused("{lft}");
         assert!(
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn the_finest_place_says_when_the_text_changes() {
+    fn the_most_precise_placeholder_decides_when_the_text_changes() {
         let (left, now) = sample(4350);
         let wait = |format: &str| {
             let format = format.parse::<Format>().unwrap();

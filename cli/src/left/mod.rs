@@ -1,14 +1,10 @@
 //! `left`: prints how long a session may still last, for prompts and status bars.
 
-mod clock;
 pub(crate) mod format;
 pub(crate) mod remaining;
-pub(crate) mod watch;
 pub(crate) mod waybar;
 
 use std::time::Duration;
-
-pub(crate) use clock::now;
 
 /// The daemon's reply about one session.
 ///
@@ -30,7 +26,7 @@ pub(crate) struct Left {
 pub(crate) struct NextEnd {
     /// The limit: `absolute` or `inactivity`.
     pub(crate) limit: String,
-    /// When, by [`now`].
+    /// When, by [`crate::clock::now`].
     pub(crate) at: Duration,
     /// How long the limit is.
     pub(crate) length: Option<Duration>,
@@ -134,11 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn the_next_look_is_when_the_text_changes_and_not_before() {
+    fn the_next_update_is_when_the_text_changes_and_not_before() {
         for precision in ALL {
             let (left, mut now) = sample(7000);
             now += Duration::from_millis(123);
-            let mut looks = 0;
+            let mut updates = 0;
             while let Some(wait) = precision.changes_in(&left, now) {
                 let text = shown(precision, &left, now);
                 assert_eq!(
@@ -146,7 +142,7 @@ mod tests {
                     text
                 );
                 now += wait;
-                looks += 1;
+                updates += 1;
                 assert_ne!(shown(precision, &left, now), text, "{precision:?}");
             }
             // Minutes down to 5, and then seconds: 111 and 300.
@@ -157,7 +153,7 @@ mod tests {
                 Precision::Percent => 97,
                 Precision::Fixed => 0,
             };
-            assert_eq!(looks, expected, "{precision:?}");
+            assert_eq!(updates, expected, "{precision:?}");
         }
     }
 

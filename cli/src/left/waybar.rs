@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions_are_told_where_they_help() {
+    fn extensions_are_shown_where_they_help() {
         let (mut left, now) = sample(60);
         left.extensions = 1;
         assert!(tooltip(Language::English, &left, now).ends_with("\none extension is left"));

@@ -76,7 +76,7 @@ fn on_logins(sessions: &[Session]) -> Vec<String> {
         .collect();
     reasons.sort_unstable();
     reasons.dedup();
-    let told = reasons.into_iter().filter_map(|word| {
+    let notes = reasons.into_iter().filter_map(|word| {
         let logins = named(sessions, |session| {
             session.no_session.as_deref() == Some(word)
         })?;
@@ -85,7 +85,7 @@ fn on_logins(sessions: &[Session]) -> Vec<String> {
             "session-timeoutd itself keeps {logins}, for which logind has no session: {why}."
         ))
     });
-    told.collect()
+    notes.collect()
 }
 
 /// `session c1 of alice and session c2 of bob`, for the sessions that match; `None` if none does.
@@ -132,12 +132,12 @@ fn on_an_earlier_limit(session: &Session) -> Option<String> {
 
 /// `the absolute limit of the rule "lab", ...`, by the name of the rule; empty for `[default]`.
 pub(crate) fn earlier_limit(rule: &str) -> String {
-    let whose = match rule {
+    let source = match rule {
         "" => "[default]".to_owned(),
         rule => format!("the rule \"{rule}\""),
     };
     format!(
-        "the absolute limit of {whose}, which held before its type, its class or its terminal \
+        "the absolute limit of {source}, which held before its type, its class or its terminal \
          was changed"
     )
 }

@@ -34,7 +34,7 @@ pub(crate) fn render(status: &Status, width: Option<usize>) -> String {
 fn sessions(out: &mut String, sessions: &[Session], width: Option<usize>) {
     let mut columns: Vec<FilledColumn> = Column::ALL
         .into_iter()
-        .filter(|column| column.is_worth_its_place(sessions))
+        .filter(|column| column.is_useful(sessions))
         .map(|column| FilledColumn::new(column, sessions))
         .collect();
     let mut left_out = Vec::new();
@@ -133,7 +133,7 @@ impl Column {
 
     /// A policy without rules needs no column for them, and a machine where logind keeps every
     /// session needs no column for the keeper.
-    fn is_worth_its_place(self, sessions: &[Session]) -> bool {
+    fn is_useful(self, sessions: &[Session]) -> bool {
         match self {
             Self::Rule => sessions.iter().any(|session| session.rule.is_some()),
             Self::Keeper => sessions.iter().any(Session::is_kept_by_the_daemon),

@@ -114,7 +114,7 @@ pub(crate) fn to_leads(typed: &SpannedLeads) -> Leads {
     Leads::new(typed.iter().map(|lead| *lead.get_ref()))
 }
 
-/// Built-in leads, which have no place in a text.
+/// Built-in leads, which have no location in a text.
 pub(crate) fn without_spans(leads: impl IntoIterator<Item = Duration>) -> SpannedLeads {
     let leads = leads.into_iter();
     leads.map(|lead| Spanned::new(0..0, lead)).collect()

@@ -209,7 +209,7 @@ impl<'a> Entry<'a> {
         Ok(text)
     }
 
-    /// The place of a part of this string.
+    /// The location of a part of this string.
     pub(crate) fn part(self, part: Span<usize>) -> Span<usize> {
         let whole = self.span();
         let DeValue::String(text) = self.value.get_ref() else {

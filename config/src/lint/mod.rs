@@ -245,10 +245,10 @@ fn laxer_than_preset(
         }
         let message = format!("`{key}` is longer than the preset has it");
         let name = preset.value.name;
-        let place = source_map.place_seen_from(at, &preset.at);
+        let location = source_map.location_seen_from(at, &preset.at);
         let length = length.map_or_else(|| "off".to_owned(), exactly);
         let asked = exactly(asked);
-        let label = format!("{length}, and preset \"{name}\" ({place}) has {asked}");
+        let label = format!("{length}, and preset \"{name}\" ({location}) has {asked}");
         let problem = Problem::warning(at.span.clone(), message).label(label);
         source_map.warn(at, problem);
     }

@@ -70,8 +70,8 @@ fn excludes_itself(rule: &ResolvedRule) -> Option<(TextSpan, String)> {
 fn hidden(rule: &ResolvedRule, first: &ResolvedRule, source_map: &mut SourceMap) {
     let at = &rule.matching.at;
     let name = shown(&first.name.value);
-    let place = source_map.place_seen_from(at, &first.name.at);
-    let label = format!("rule `{name}` ({place}) comes first and matches all of it");
+    let location = source_map.location_seen_from(at, &first.name.at);
+    let label = format!("rule `{name}` ({location}) comes first and matches all of it");
     never(rule, at, source_map, |problem| {
         let help = format!("the first rule that matches holds: put this one before `{name}`");
         problem.label(label).help(help)
@@ -103,9 +103,9 @@ fn pointless_defaults(policy: &ResolvedPolicy, source_map: &mut SourceMap) {
             && rules.iter().all(sets)
         {
             let name = shown(&all.name.value);
-            let place = source_map.place_seen_from(at, &all.name.at);
+            let location = source_map.location_seen_from(at, &all.name.at);
             let message = format!("`{key}` of `[default]` never holds");
-            let label = format!("rule `{name}` ({place}) matches every session and sets it");
+            let label = format!("rule `{name}` ({location}) matches every session and sets it");
             let problem = Problem::warning(at.span.clone(), message).label(label);
             source_map.warn(at, problem);
         }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_tells_which_file_it_was_taken_from() {
+    fn a_copy_names_its_file() {
         let dir = tempfile::tempdir().unwrap();
         let copy = dir.path().join("copy");
         let main = Path::new("/etc/pol\nicy.toml");

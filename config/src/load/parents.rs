@@ -144,8 +144,8 @@ mod tests {
             (0, 0o757, "chmod go-w"),
             (0, 0o1777, "chmod go-w"),
         ] {
-            let (_, told) = objection(owner, mode).unwrap();
-            assert_eq!(told, fix, "{owner} {mode:o}");
+            let (_, said) = objection(owner, mode).unwrap();
+            assert_eq!(said, fix, "{owner} {mode:o}");
         }
     }
 

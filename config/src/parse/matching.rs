@@ -16,7 +16,7 @@ use crate::parse::unknown_key;
 #[derive(Clone, Debug)]
 pub(crate) struct Matching {
     pub(crate) asks: Match,
-    /// The place of the whole `match`.
+    /// The location of the whole `match`.
     pub(crate) at: TextSpan,
     /// The places of the elements of each key.
     pub(crate) spans: BTreeMap<&'static str, Vec<Span<usize>>>,
@@ -76,7 +76,7 @@ pub(crate) fn read(
 }
 
 impl Matching {
-    /// The place of the value of this key, or of the whole `match` without it.
+    /// The location of the value of this key, or of the whole `match` without it.
     pub(crate) fn key(&self, key: &str) -> TextSpan {
         let span = self.elements(key).into_iter().next();
         TextSpan {

@@ -78,7 +78,7 @@ fn key(
 }
 
 /// The same, one time in six: of two rules that ask for much, neither covers the other.
-fn question(
+fn condition(
     key: &'static str,
     value: impl Strategy<Value = String>,
 ) -> impl Strategy<Value = Option<String>> {
@@ -97,18 +97,18 @@ fn sometimes(
 /// A `match`, as a table on one line.
 fn matching() -> impl Strategy<Value = String> {
     let keys = (
-        question("user", some_of(&NAMES)),
-        question("group", some_of(&NAMES)),
-        question("service", some_of(&NAMES)),
-        question("type", some_of(&TYPES)),
-        question("class", some_of(&CLASSES)),
+        condition("user", some_of(&NAMES)),
+        condition("group", some_of(&NAMES)),
+        condition("service", some_of(&NAMES)),
+        condition("type", some_of(&TYPES)),
+        condition("class", some_of(&CLASSES)),
         key(
             "remote",
             any::<bool>().prop_map(|remote| remote.to_string()),
         ),
-        question("from", some_of(&HOSTS)),
-        question("tty", some_of(&NAMES)),
-        question("seat", some_of(&NAMES)),
+        condition("from", some_of(&HOSTS)),
+        condition("tty", some_of(&NAMES)),
+        condition("seat", some_of(&NAMES)),
     );
     keys.prop_map(|(a, b, c, d, e, f, g, h, i)| {
         let keys = [a, b, c, d, e, f, g, h, i].into_iter().flatten();

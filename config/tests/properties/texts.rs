@@ -85,7 +85,7 @@ fn policy_like() -> impl Strategy<Value = String> {
 }
 
 /// The place is in the text, on whole characters, and both forms can be written.
-fn check_place(diagnostic: &Diagnostic, text: &str) -> Result<(), TestCaseError> {
+fn check_location(diagnostic: &Diagnostic, text: &str) -> Result<(), TestCaseError> {
     let span = diagnostic.span();
     prop_assert!(
         text.get(span.clone()).is_some(),
@@ -97,9 +97,9 @@ fn check_place(diagnostic: &Diagnostic, text: &str) -> Result<(), TestCaseError>
     prop_assert_eq!(diagnostic.line(), before.matches('\n').count() + 1);
     let line = text.split('\n').nth(diagnostic.line() - 1).unwrap();
     prop_assert!(diagnostic.column() <= line.chars().count() + 1);
-    let place = format!("policy.toml:{}:{}", diagnostic.line(), diagnostic.column());
-    prop_assert!(diagnostic.to_string().starts_with(&place));
-    prop_assert!(diagnostic.render(Style::Plain).contains(&place));
+    let location = format!("policy.toml:{}:{}", diagnostic.line(), diagnostic.column());
+    prop_assert!(diagnostic.to_string().starts_with(&location));
+    prop_assert!(diagnostic.render(Style::Plain).contains(&location));
     let unwanted = |c: char| c.is_control();
     prop_assert!(!diagnostic.to_string().contains(unwanted));
     prop_assert!(
@@ -119,12 +119,12 @@ fn check_text(text: &str) -> Result<(), TestCaseError> {
             Err(errors) => {
                 prop_assert!(!errors.is_empty());
                 for error in &errors {
-                    check_place(error, text)?;
+                    check_location(error, text)?;
                 }
             }
             Ok(settings) => {
                 for warning in &settings.warnings {
-                    check_place(warning, text)?;
+                    check_location(warning, text)?;
                 }
                 check_printed(&settings, minima)?;
                 check_explained(&settings)?;
@@ -215,7 +215,7 @@ fn no_text_keeps_anybody_waiting() {
         if let Err((errors, text)) = found.unwrap_or_else(|error| panic!("{start}: {error}")) {
             assert!((1..=50).contains(&errors.len()), "{start}");
             for error in errors {
-                check_place(&error, &text).unwrap();
+                check_location(&error, &text).unwrap();
             }
         }
     }

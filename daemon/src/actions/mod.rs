@@ -62,7 +62,7 @@ impl ActionRunner {
         self.input_watch.next().await
     }
 
-    /// Saves the last sessions that users have not been told of.
+    /// Saves the last sessions that users have not been shown.
     pub(crate) fn save_last_sessions(&self) {
         self.last_sessions.save();
     }
@@ -218,7 +218,7 @@ impl ActionRunner {
         match how {
             EndAction::HangUp | EndAction::Terminate => {
                 self.input_watch.remove(&facts.key);
-                self.part(session, limit, how, length);
+                self.announce_end(session, limit, how, length);
             }
             EndAction::Lock | EndAction::Report => {}
         }
@@ -227,7 +227,7 @@ impl ActionRunner {
 
     /// Writes the last line to the session's terminals, and keeps the ending for the next login.
     /// Neither is waited for: the request to end the session follows at once.
-    fn part(&self, session: &View<'_>, limit: LimitKind, how: EndAction, length: Duration) {
+    fn announce_end(&self, session: &View<'_>, limit: LimitKind, how: EndAction, length: Duration) {
         let facts = session.facts;
         let at = Clocks::now().wall;
         // The terminal that was used last is known only later.
@@ -238,7 +238,7 @@ impl ActionRunner {
         self.last_sessions.add(facts.uid, ending, at);
         self.terminal_tasks.run(TerminalTask {
             session: facts.clone(),
-            task: TaskKind::Part(LastLineTask {
+            task: TaskKind::LastLine(LastLineTask {
                 text: text::end(self.language, session, limit),
                 recipients: recipients(limit, how),
                 at,
@@ -249,9 +249,9 @@ impl ActionRunner {
 
     fn ending_hooks(&self, session: &View<'_>, how: EndAction, limit: LimitKind) {
         let length = length_of(session, limit).as_secs();
-        let told = HookEnvironment::of(session.facts, limit).with("ACTION", &how.as_str());
+        let environment = HookEnvironment::of(session.facts, limit).with("ACTION", &how.as_str());
         self.hooks
-            .run(HookEvent::End, told.with("LIMIT_SEC", &length));
+            .run(HookEvent::End, environment.with("LIMIT_SEC", &length));
     }
 
     /// Sends a new agent the warnings that its user has received.
@@ -283,16 +283,16 @@ impl ActionRunner {
             mesg,
             recipients: recipients(warning.limit, limits.end_action),
             watch: self.watch_for(warning.limit),
-            telling: self.journal.warning(session, warning, left),
+            entry: self.journal.warning(session, warning, left),
             until: Instant::now() + left,
         };
         self.terminal_tasks.run(TerminalTask {
             session: session.facts.clone(),
             task: TaskKind::Warn(Box::new(warn)),
         });
-        let told = HookEnvironment::of(session.facts, warning.limit).left(left);
-        let told = told.with("LIMIT_SEC", &warning.length.as_secs());
-        self.hooks.run(HookEvent::Warn, told);
+        let environment = HookEnvironment::of(session.facts, warning.limit).left(left);
+        let environment = environment.with("LIMIT_SEC", &warning.length.as_secs());
+        self.hooks.run(HookEvent::Warn, environment);
     }
 
     /// The inotify instance for the session's terminals, if input withdraws the warning.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_timeout_policy::{SessionFacts, WallTime};
-use session_timeout_terminals::{Mesg, Outcome, Shown, Terminal};
+use session_timeout_terminals::{Mesg, Outcome, Terminal, WriteResult};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
@@ -44,7 +44,7 @@ pub(crate) enum TaskKind {
     /// Write a warning, and watch the terminals whose input withdraws it.
     Warn(Box<WarningTask>),
     /// Write the last line.
-    Part(LastLineTask),
+    LastLine(LastLineTask),
 }
 
 /// A warning to write.
@@ -53,7 +53,7 @@ pub(crate) struct WarningTask {
     pub(crate) mesg: Mesg,
     pub(crate) recipients: Recipients,
     pub(crate) watch: Option<Arc<OwnedFd>>,
-    pub(crate) telling: WarningEntry,
+    pub(crate) entry: WarningEntry,
     /// After this time the warning is no longer true.
     pub(crate) until: Instant,
 }
@@ -127,16 +127,16 @@ impl Finished {
 impl TerminalTasks {
     /// Runs this task after earlier ones of the same user.
     pub(crate) fn run(&self, task: TerminalTask) {
-        if let Some((place, task)) = self.queue.submit(task.session.uid, task) {
-            tokio::spawn(self.clone().work(place, task));
+        if let Some((permit, task)) = self.queue.submit(task.session.uid, task) {
+            tokio::spawn(self.clone().work(permit, task));
         }
     }
 
-    async fn work(self, mut place: Permit<TerminalTask>, task: TerminalTask) {
+    async fn work(self, mut permit: Permit<TerminalTask>, task: TerminalTask) {
         let mut next = Some(task);
         while let Some(task) = next {
             self.run_one(task).await;
-            next = place.next();
+            next = permit.next();
         }
     }
 
@@ -148,7 +148,7 @@ impl TerminalTasks {
         match task {
             TaskKind::Watch(instance) => self.watch(&session, &found, instance).await,
             TaskKind::Warn(warn) => self.warn(&session, &found, *warn).await,
-            TaskKind::Part(part) => self.part(&session, &found, &part).await,
+            TaskKind::LastLine(task) => self.write_last_line(&session, &found, &task).await,
         }
     }
 
@@ -158,10 +158,10 @@ impl TerminalTasks {
             self.watch(session, found, instance).await;
         }
         let terminals = warn.recipients.among(found);
-        let shown = self
+        let results = self
             .write(session, &terminals, &warn.text, warn.mesg, warn.until)
             .await;
-        let count = |outcome| shown.iter().filter(|shown| **shown == outcome).count();
+        let count = |outcome| results.iter().filter(|result| **result == outcome).count();
         let (written, spared) = (count(Outcome::Written), count(Outcome::Spared));
         let reached = Delivery {
             written,
@@ -169,19 +169,24 @@ impl TerminalTasks {
             missed: terminals.len() - written - spared,
             agent: self.agents.reachability(&session.key),
         };
-        warn.telling.told(reached, &self.unwarned);
+        warn.entry.write(reached, &self.unwarned);
     }
 
-    async fn part(&self, session: &SessionFacts, found: &Terminals, part: &LastLineTask) {
+    async fn write_last_line(
+        &self,
+        session: &SessionFacts,
+        found: &Terminals,
+        task: &LastLineTask,
+    ) {
         // The terminals of a desktop are not the place that its user knows.
         let place = found.counted().first().map(terminal::name);
         let place = place.filter(|_| !session.session_type.is_graphical());
         if let Some(place) = place {
-            self.last_sessions.set_place(session.uid, part.at, place);
+            self.last_sessions.set_place(session.uid, task.at, place);
         }
-        let terminals = part.recipients.among(found);
+        let terminals = task.recipients.among(found);
         // `mesg n` is ignored: the session ends right after this line.
-        self.write(session, &terminals, &part.text, Mesg::Ignored, part.until)
+        self.write(session, &terminals, &task.text, Mesg::Ignored, task.until)
             .await;
     }
 
@@ -208,12 +213,12 @@ impl TerminalTasks {
         if Instant::now() > until {
             return Vec::new();
         }
-        let shown = self.helper.write(session.uid, terminals, text, mesg).await;
-        let noted = |(terminal, shown): &(&Terminal, Shown)| {
-            terminal::record_write(terminal, shown, &self.writes);
-            shown.outcome
+        let results = self.helper.write(session.uid, terminals, text, mesg).await;
+        let noted = |(terminal, result): &(&Terminal, WriteResult)| {
+            terminal::record_write(terminal, result, &self.writes);
+            result.outcome
         };
-        shown.iter().map(noted).collect()
+        results.iter().map(noted).collect()
     }
 }
 

@@ -386,20 +386,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn agents_that_come_and_go_cause_no_flood_and_are_told_of_once() {
+    async fn agents_that_come_and_go_cause_no_flood_and_are_reported_once() {
         let agents = agents();
-        let (mut told, mut taken) = (0, 0);
+        let (mut reported, mut taken) = (0, 0);
         for _ in 0..100 {
             let Attached::New(arrival) = attach(&agents, ":1.1", Source::X11) else {
                 tokio::time::advance(Duration::from_millis(50)).await;
                 continue;
             };
             taken += 1;
-            told += u32::from(arrival == Arrival::New);
+            reported += u32::from(arrival == Arrival::New);
             assert!(agents.left(&key(), &name(":1.1").into()));
         }
         assert!((4..=6).contains(&taken), "{taken}");
-        assert_eq!(told, 1);
+        assert_eq!(reported, 1);
         tokio::time::advance(MISSED_AFTER).await;
         let attached = attach(&agents, ":1.1", Source::X11);
         assert_eq!(attached, Attached::New(Arrival::New));
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_agent_that_calls_at_every_question_causes_no_flood() {
+    async fn an_agent_that_calls_at_every_query_causes_no_flood() {
         let agents = agents();
         attach(&agents, ":1.1", Source::ExtIdleNotify);
         let mut taken = 0;

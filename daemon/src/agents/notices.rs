@@ -41,20 +41,13 @@ struct WarningNotice {
     length: Duration,
     lead: Duration,
     ends_at: BootTime,
-    rank: Rank,
+    /// No later warning of the limit follows.
+    is_last: bool,
     action: EndAction,
     rule: Option<String>,
     message: Option<String>,
     /// The number of extensions that are left, and their length.
     extensions: Extensions,
-}
-
-/// Which of its limit's warnings one is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rank {
-    Last,
-    /// Others follow.
-    Earlier,
 }
 
 /// An end, as an agent shows it.
@@ -124,11 +117,7 @@ impl WarningNotice {
             length: warning.length,
             lead: warning.lead,
             ends_at: warning.ends_at,
-            rank: if shortest == Some(warning.lead) {
-                Rank::Last
-            } else {
-                Rank::Earlier
-            },
+            is_last: shortest == Some(warning.lead),
             action: session
                 .end_action_for(warning.limit)
                 .unwrap_or(limits.end_action),
@@ -141,9 +130,9 @@ impl WarningNotice {
         }
     }
 
-    fn told(&self) -> Dictionary {
+    fn dictionary(&self) -> Dictionary {
         let (limit, action) = (self.limit.to_string(), self.action.as_str());
-        let mut told = HashMap::from([
+        let mut dictionary = HashMap::from([
             (warning::LIMIT, Variant::from(limit)),
             (
                 warning::ENDS_IN_USEC,
@@ -151,7 +140,7 @@ impl WarningNotice {
             ),
             (warning::LENGTH_USEC, micros(self.length)),
             (warning::LEAD_USEC, micros(self.lead)),
-            (warning::LAST, Variant::from(self.rank == Rank::Last)),
+            (warning::LAST, Variant::from(self.is_last)),
             (warning::ACTION, Variant::from(action)),
             (
                 warning::EXTENSIONS_LEFT,
@@ -164,13 +153,14 @@ impl WarningNotice {
             (warning::MESSAGE, &self.message),
         ]
         .into_iter();
-        told.extend(texts.filter_map(|(key, text)| Some((key, Variant::from(text.clone()?)))));
-        told
+        dictionary
+            .extend(texts.filter_map(|(key, text)| Some((key, Variant::from(text.clone()?)))));
+        dictionary
     }
 }
 
 impl EndNotice {
-    fn told(&self) -> Dictionary {
+    fn dictionary(&self) -> Dictionary {
         let (limit, action) = (self.limit.to_string(), self.action.as_str());
         HashMap::from([
             (warning::LIMIT, Variant::from(limit)),
@@ -192,23 +182,23 @@ pub(super) async fn send_changes(
     name: &OwnedUniqueName,
     mut wanted: watch::Receiver<Option<Notices>>,
 ) {
-    let mut told = None;
+    let mut sent = None;
     while wanted.changed().await.is_ok() {
         let notices = wanted.borrow_and_update().clone();
         let Some(notices) = notices else { continue };
-        for (limit, notice) in changes(told.as_ref(), &notices) {
+        for (limit, notice) in changes(sent.as_ref(), &notices) {
             send_notice(connection, name, limit, notice).await;
         }
-        told = Some(notices);
+        sent = Some(notices);
     }
 }
 
 /// The notices that differ from those that were sent last.
 fn changes<'a>(
-    told: Option<&'a Notices>,
+    sent: Option<&'a Notices>,
     notices: &'a Notices,
 ) -> impl Iterator<Item = (LimitKind, &'a Notice)> {
-    let before = told.map(Notices::all);
+    let before = sent.map(Notices::all);
     let now = notices.all().into_iter().enumerate();
     now.filter(move |(index, notice)| before.is_none_or(|before| before[*index] != *notice))
         .map(|(_, notice)| notice)
@@ -220,15 +210,15 @@ async fn send_notice(
     limit: LimitKind,
     notice: &Notice,
 ) {
-    let told = match notice {
+    let sent = match notice {
         Notice::Nothing => send(connection, name, agent::WITHDRAW, &limit.to_string()).await,
         Notice::Warned(warning_notice) => {
-            send(connection, name, agent::WARN, &warning_notice.told()).await
+            send(connection, name, agent::WARN, &warning_notice.dictionary()).await
         }
-        Notice::Ending(end) => send(connection, name, agent::ENDING, &end.told()).await,
+        Notice::Ending(end) => send(connection, name, agent::ENDING, &end.dictionary()).await,
     };
-    if let Err(why) = told {
-        log::debug!("agent {name} was not told of the {limit} limit: {why}");
+    if let Err(why) = sent {
+        log::debug!("cannot send agent {name} the notice of the {limit} limit: {why}");
     }
 }
 
@@ -262,7 +252,7 @@ mod tests {
             length: LENGTH,
             lead: Duration::from_secs(lead),
             ends_at: BootTime::default(),
-            rank: Rank::Earlier,
+            is_last: false,
             action: EndAction::Terminate,
             rule: None,
             message: None,
@@ -277,22 +267,22 @@ mod tests {
         }
     }
 
-    fn told(before: Option<&Notices>, now: &Notices) -> Vec<LimitKind> {
+    fn sent(before: Option<&Notices>, now: &Notices) -> Vec<LimitKind> {
         changes(before, now).map(|(limit, _)| limit).collect()
     }
 
     #[test]
-    fn a_new_agent_is_told_of_what_stands_and_of_what_does_not() {
+    fn a_new_agent_is_sent_the_notices_of_both_limits() {
         let both = [LimitKind::Absolute, LimitKind::Inactivity];
-        assert_eq!(told(None, &warned(60)), both);
+        assert_eq!(sent(None, &warned(60)), both);
     }
 
     #[test]
-    fn each_warning_is_told_once() {
+    fn each_warning_is_sent_once() {
         let before = warned(60);
-        assert_eq!(told(Some(&before), &warned(60)), []);
+        assert_eq!(sent(Some(&before), &warned(60)), []);
         let next = warned(30);
-        assert_eq!(told(Some(&before), &next), [LimitKind::Inactivity]);
+        assert_eq!(sent(Some(&before), &next), [LimitKind::Inactivity]);
     }
 
     #[test]
@@ -302,23 +292,23 @@ mod tests {
         assert_eq!(notices.inactivity, Notice::Nothing);
         let hung_up = notices.clone();
         notices.end(LimitKind::Absolute, LENGTH, EndAction::Terminate);
-        let said = told(Some(&hung_up), &notices);
-        assert_eq!(said, [LimitKind::Absolute], "what comes next is told");
+        let said = sent(Some(&hung_up), &notices);
+        assert_eq!(said, [LimitKind::Absolute], "what comes next is sent");
         notices.withdraw(LimitKind::Absolute);
         assert_eq!(notices, Notices::default());
     }
 
     #[test]
-    fn what_is_told_has_every_key_and_no_text_that_is_not_there() {
+    fn a_notice_has_every_key_and_no_text_that_is_not_set() {
         let Notice::Warned(mut warning_notice) = warning_notice(60) else {
             panic!("it is a warning")
         };
-        assert_eq!(warning_notice.told().len(), 8);
+        assert_eq!(warning_notice.dictionary().len(), 8);
         warning_notice.rule = Some("card data".to_owned());
         warning_notice.message = Some("Go home".to_owned());
-        let told = warning_notice.told();
-        assert_eq!(told.len(), 10);
-        assert_eq!(told[warning::LIMIT], Variant::from("inactivity"));
-        assert_eq!(told[warning::MESSAGE], Variant::from("Go home"));
+        let sent = warning_notice.dictionary();
+        assert_eq!(sent.len(), 10);
+        assert_eq!(sent[warning::LIMIT], Variant::from("inactivity"));
+        assert_eq!(sent[warning::MESSAGE], Variant::from("Go home"));
     }
 }

@@ -44,7 +44,7 @@ pub(super) enum Begin {
 
 /// The result of waiting for an answer.
 pub(super) enum Waited {
-    Told(Option<Hint>),
+    Answered(Option<Hint>),
     /// The agent has left.
     Gone,
     /// There was no answer until the deadline.
@@ -54,7 +54,7 @@ pub(super) enum Waited {
 /// Waits for the answer, until the deadline.
 pub(super) async fn wait(answer: &mut AnswerReceiver, until: Instant) -> Waited {
     match tokio::time::timeout_at(until, answer.wait_for(Option::is_some)).await {
-        Ok(Ok(told)) => Waited::Told(told.flatten()),
+        Ok(Ok(answer)) => Waited::Answered(answer.flatten()),
         Ok(Err(_)) => Waited::Gone,
         Err(_elapsed) => Waited::Late,
     }
@@ -81,14 +81,14 @@ impl PendingCalls {
             return Begin::Silent;
         }
         let (sender, answer) = watch::channel(None);
-        let question = PendingCall {
+        let call = PendingCall {
             user,
             watch,
             at: Instant::now(),
             answer: answer.clone(),
             task: None,
         };
-        self.0.insert(name.clone(), question);
+        self.0.insert(name.clone(), call);
         Begin::Ask(sender, answer)
     }
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn many_agents_of_one_user_that_do_not_answer_leave_places_for_those_of_others() {
+    fn many_agents_of_one_user_that_do_not_answer_leave_room_for_those_of_others() {
         let mut open = PendingCalls::default();
         let asked = (0..200).filter(|number| may_ask(&mut open, *number, 1000));
         assert_eq!(asked.count(), PENDING_PER_USER);

@@ -50,9 +50,9 @@ impl Agents {
                 Begin::Silent => return Ok(None),
             };
             match pending_calls::wait(&mut answer, until).await {
-                Waited::Told(told) if asked == watch => return Ok(told),
+                Waited::Answered(hint) if asked == watch => return Ok(hint),
                 // That was the answer to a query with another time to watch.
-                Waited::Told(_) => {}
+                Waited::Answered(_) => {}
                 Waited::Gone => return Ok(None),
                 Waited::Late => {
                     return if self.falls_silent(key, &query.name) {
@@ -96,7 +96,7 @@ impl Agents {
         let task = tokio::spawn(async move {
             let said = agents.call(&to, watch).await;
             let now = boot_now();
-            let said = said.map(|reply| answer::told(now, reply.body().deserialize().ok()));
+            let said = said.map(|reply| answer::hint(now, reply.body().deserialize().ok()));
             agents.answered(&key, &to);
             answer.send_replace(Some(said.unwrap_or_else(|error| {
                 log::debug!("the agent of session {}: {error}", key.id);

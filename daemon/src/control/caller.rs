@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_told_as_long_as_ids_are_and_no_longer() {
+    fn an_id_is_accepted_up_to_the_length_of_ids() {
         assert!(known_id("c1").is_ok());
         assert!(known_id(&"a".repeat(ID_MAX_BYTES)).is_ok());
         assert!(known_id(&"ä".repeat(ID_MAX_BYTES)).is_err());

@@ -14,7 +14,7 @@ const JITTER: Duration = Duration::from_secs(1);
 /// The last reported state of all sessions.
 pub(crate) struct Changes {
     /// Boxed, because the nodes of a B-tree map are half empty.
-    told: BTreeMap<String, Box<Shown>>,
+    shown: BTreeMap<String, Box<Shown>>,
     revision: u64,
 }
 
@@ -36,7 +36,7 @@ impl Changes {
     /// Starts with the current state, which is not a change.
     pub(crate) fn new(engine: &Engine) -> Self {
         let mut changes = Self {
-            told: BTreeMap::new(),
+            shown: BTreeMap::new(),
             revision: engine.revision(),
         };
         changes.compare(engine);
@@ -57,14 +57,14 @@ impl Changes {
         let people = |session: &View<'_>| session.facts.class.is_login_of_a_person();
         for session in engine.sessions().filter(people) {
             let now = Shown::of(&session);
-            let told = self.told.get(&session.facts.key.id);
-            if told.is_none_or(|told| told.differs(&now)) {
+            let before = self.shown.get(&session.facts.key.id);
+            if before.is_none_or(|before| before.differs(&now)) {
                 changed.push(session.facts.key.id.clone());
-                self.told
+                self.shown
                     .insert(session.facts.key.id.clone(), Box::new(now));
             }
         }
-        self.told.retain(|id, _| {
+        self.shown.retain(|id, _| {
             let stays = engine.session(id).is_some();
             if !stays {
                 changed.push(id.clone());
@@ -114,11 +114,11 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use session_timeout_policy::{
-        Event, Hint, Leads, Limit, Limits, Policy, Reading, SessionClass, SessionFacts,
-        SessionType, Uid,
+        Event, Hint, Leads, Limit, Limits, Policy, Reading, SessionClass, SessionFacts, SessionType,
     };
 
     use super::*;
+    use crate::fixtures;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -127,28 +127,14 @@ mod tests {
     }
 
     fn key() -> SessionKey {
-        SessionKey {
-            id: "c1".into(),
-            stamp: 1,
-        }
+        fixtures::session().key
     }
 
     fn login(class: SessionClass) -> Event {
         Event::SessionSeen(SessionFacts {
-            key: key(),
-            user: "alice".into(),
-            uid: Uid::new(1000),
             class,
             session_type: SessionType::Wayland,
-            leader: None,
-            service: None,
-            remote_host: None,
-            terminal: None,
-            seat: None,
-            started: at(0),
-            keeper: session_timeout_policy::Keeper::Logind,
-            invocation: None,
-            audit: None,
+            ..fixtures::session()
         })
     }
 
@@ -209,7 +195,7 @@ mod tests {
     fn a_beginning_a_warning_input_an_extension_a_lock_and_an_end_are_news() {
         let mut case = Case::new();
         assert_eq!(case.news(0, login(SessionClass::User)), 1);
-        assert_eq!(case.at(3540), 0, "a look");
+        assert_eq!(case.at(3540), 0, "a probe");
         assert_eq!(case.news(3540, idle_since(0)), 1, "warned");
         assert_eq!(case.news(3550, Event::ActivitySeen(key())), 1, "withdrawn");
         assert_eq!(case.news(3560, Event::Locked(key())), 1);

@@ -67,7 +67,7 @@ pub(super) fn session_dict(session: &SessionReport) -> Dict {
             facts.leader.map(Pid::as_raw).map(Variant::from),
         ),
         (session::IDLE_USEC, span(session.idle)),
-        (session::IDLE_AGE_USEC, span(session.looked)),
+        (session::IDLE_AGE_USEC, span(session.probed)),
         (
             session::AGENT_SOURCE,
             session.agent.map(|source| Variant::from(source.as_str())),
@@ -229,9 +229,10 @@ fn head(session: &SessionReport) -> Dict {
 
 #[cfg(test)]
 mod tests {
-    use session_timeout_policy::{BootTime, NoSession, SessionClass, SessionKey, SessionType, Uid};
+    use session_timeout_policy::{NoSession, SessionKey};
 
     use super::*;
+    use crate::fixtures;
 
     fn facts(keeper: Keeper) -> SessionFacts {
         SessionFacts {
@@ -239,25 +240,16 @@ mod tests {
                 id: "login-4711".into(),
                 stamp: 1,
             },
-            user: "alice".into(),
-            uid: Uid::new(1000),
-            class: SessionClass::User,
-            session_type: SessionType::Tty,
             leader: Some(Pid::new(4711)),
             service: Some("sshd".into()),
-            remote_host: None,
-            terminal: None,
-            seat: None,
-            started: BootTime::default(),
             keeper,
-            invocation: None,
-            audit: None,
+            ..fixtures::session()
         }
     }
 
     #[test]
-    fn who_keeps_a_session_is_told_and_why_logind_does_not() {
-        let told = |keeper| {
+    fn the_keeper_of_a_session_is_named_and_why_logind_has_none() {
+        let keys = |keeper| {
             let row = kept(&facts(keeper));
             let word = |key| {
                 let value: Option<&Variant<'_>> = row.get(key);
@@ -265,9 +257,9 @@ mod tests {
             };
             (word(session::KEEPER), word(session::NO_SESSION))
         };
-        assert_eq!(told(Keeper::Logind), (Some("logind".into()), None));
+        assert_eq!(keys(Keeper::Logind), (Some("logind".into()), None));
         assert_eq!(
-            told(Keeper::Daemon(NoSession::Full)),
+            keys(Keeper::Daemon(NoSession::Full)),
             (Some("daemon".into()), Some("logind-full".into()))
         );
     }

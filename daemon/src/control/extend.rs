@@ -48,12 +48,12 @@ impl Manager {
         let own = found.as_ref().filter(|session| is_of(session, by));
         // A refusal that is certain comes before the password dialog.
         if let Some(session) = own
-            && let Some(refusal) = in_vain(session)
+            && let Some(refusal) = certain_refusal(session)
         {
             self.refused(&session.facts, by, &refusal);
             return Err((&refusal).into());
         }
-        let question = polkit::AuthorizationRequest {
+        let request = polkit::AuthorizationRequest {
             subject: sender,
             action: match own {
                 Some(_) => PolkitAction::ExtendOwn,
@@ -64,7 +64,7 @@ impl Manager {
             interaction: interaction(header),
         };
         let private = self.context.private.borrow().clone();
-        let asked = polkit::check(private, question, gone(connection, sender)).await;
+        let asked = polkit::check(private, request, gone(connection, sender)).await;
         if let Err(denial) = asked {
             let facts = found.map(|session| session.facts);
             let journal = &self.context.journal;
@@ -125,7 +125,7 @@ fn is_of(session: &SessionReport, uid: Uid) -> bool {
 }
 
 /// The reason why the engine would refuse, as far as the report shows it.
-fn in_vain(session: &SessionReport) -> Option<Refusal> {
+fn certain_refusal(session: &SessionReport) -> Option<Refusal> {
     let Some(limits) = &session.limits else {
         return Some(Refusal::NoLimit);
     };

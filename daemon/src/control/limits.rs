@@ -75,11 +75,11 @@ impl CallLimiter {
         if user == Uid::ROOT {
             return Ok(None);
         }
-        let (place, turns) = self.count_user(user)?;
+        let (count, turns) = self.count_user(user)?;
         match turns.acquire_owned().await {
             Ok(permit) => Ok(Some(UserSlot {
                 _permit: permit,
-                _place: place,
+                _count: count,
             })),
             Err(_closed) => Err(Full),
         }
@@ -130,7 +130,7 @@ impl Drop for CallSlot {
 /// A call that is being served.
 pub(super) struct UserSlot {
     _permit: OwnedSemaphorePermit,
-    _place: UserCount,
+    _count: UserCount,
 }
 
 /// A user's call, counted until it is dropped.
@@ -203,10 +203,10 @@ mod tests {
     #[tokio::test]
     async fn who_has_too_much_waiting_is_turned_away_and_root_never_is() {
         let limiter = CallLimiter::default();
-        let places: Vec<_> = (0..100)
+        let counted: Vec<_> = (0..100)
             .filter_map(|_| limiter.count_user(Uid::new(1000)).ok())
             .collect();
-        assert_eq!(places.len(), USER_MAX);
+        assert_eq!(counted.len(), USER_MAX);
         assert!(matches!(
             turn(&limiter, Uid::new(1000)).await,
             Some(Err(Full))
@@ -215,9 +215,9 @@ mod tests {
         let others: Vec<_> = users
             .filter_map(|user| limiter.count_user(Uid::new(user)).ok())
             .collect();
-        assert_eq!(places.len() + others.len(), ALL_MAX);
+        assert_eq!(counted.len() + others.len(), ALL_MAX);
         assert!(matches!(turn(&limiter, Uid::new(0)).await, Some(Ok(None))));
-        drop((places, others));
+        drop((counted, others));
         let counts = limiter.counts();
         assert!(counts.users.is_empty() && counts.all == 0, "nobody is kept");
     }

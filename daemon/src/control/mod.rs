@@ -68,7 +68,7 @@ struct Manager {
     context: Context,
     limiter: CallLimiter,
     /// The time of each session's last probe for a caller.
-    looked: Mutex<HashMap<SessionKey, Instant>>,
+    probed: Mutex<HashMap<SessionKey, Instant>>,
     extend_limiter: ExtendLimiter,
 }
 
@@ -82,9 +82,10 @@ impl Manager {
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<Vec<Dict>> {
         let caller = self.admit(connection, &header).await?;
-        let looks = stream::iter(self.sessions(caller.viewer).await?);
-        let looks = looks.for_each_concurrent(PROBES_MAX_CONCURRENT, |session| self.look(session));
-        let _ = tokio::time::timeout(PROBE_TIMEOUT, looks).await;
+        let probes = stream::iter(self.sessions(caller.viewer).await?);
+        let probes =
+            probes.for_each_concurrent(PROBES_MAX_CONCURRENT, |session| self.probe(session));
+        let _ = tokio::time::timeout(PROBE_TIMEOUT, probes).await;
         Ok(self
             .sessions(caller.viewer)
             .await?
@@ -107,7 +108,7 @@ impl Manager {
         let visible = |found: &Explanation| caller.viewer.may_see(&found.session.facts);
         let before = self.explanation(session).await?;
         let before = before.filter(visible).ok_or_else(unknown)?;
-        let _ = tokio::time::timeout(PROBE_TIMEOUT, self.look(before.session)).await;
+        let _ = tokio::time::timeout(PROBE_TIMEOUT, self.probe(before.session)).await;
         let after = self.explanation(session).await?;
         after
             .filter(visible)
@@ -237,7 +238,7 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<()> {
         let (_call, user) = self.agents_user(&session, &header)?;
-        self.context.last_sessions.told(user);
+        self.context.last_sessions.mark_shown(user);
         Ok(())
     }
 
@@ -274,7 +275,7 @@ impl Manager {
         let caller = self.admit(connection, &header).await?;
         Ok(match caller.viewer {
             Viewer(Uid::ROOT) => error,
-            Viewer(_) => "only root is told why".to_owned(),
+            Viewer(_) => "only root may read why".to_owned(),
         })
     }
 
@@ -306,7 +307,7 @@ impl Manager {
         Self {
             context,
             limiter: CallLimiter::default(),
-            looked: Mutex::default(),
+            probed: Mutex::default(),
             extend_limiter: ExtendLimiter::default(),
         }
     }
@@ -317,12 +318,12 @@ impl Manager {
     }
 
     /// Probes the session and waits for the result, unless it was probed a moment ago.
-    async fn look(&self, session: SessionReport) {
+    async fn probe(&self, session: SessionReport) {
         if !self.is_due(&session.facts.key) {
             return;
         }
-        let question = ProbeRequest::new(session.facts, session.limits.as_ref(), session.watch);
-        self.context.prober.start(question).wait().await;
+        let request = ProbeRequest::new(session.facts, session.limits.as_ref(), session.watch);
+        self.context.prober.start(request).wait().await;
     }
 
     /// The desktop of this user with this session id. The engine may not know one that logind has
@@ -366,11 +367,11 @@ impl Manager {
     /// Whether a call should probe this session: its last probe for a caller is long enough ago.
     fn is_due(&self, key: &SessionKey) -> bool {
         let now = Instant::now();
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        looked.retain(|_, then| now.duration_since(*then) < PROBE_MIN_INTERVAL);
-        let due = !looked.contains_key(key);
+        let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
+        probed.retain(|_, then| now.duration_since(*then) < PROBE_MIN_INTERVAL);
+        let due = !probed.contains_key(key);
         if due {
-            looked.insert(key.clone(), now);
+            probed.insert(key.clone(), now);
         }
         due
     }
@@ -378,18 +379,18 @@ impl Manager {
     /// The report of one session.
     async fn session(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
         let (answer, answered) = oneshot::channel();
-        let question = Input::Session(id.to_owned(), answer);
-        let asked = self.context.inputs.send(question).await;
+        let input = Input::Session(id.to_owned(), answer);
+        let asked = self.context.inputs.send(input).await;
         asked.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())
     }
 
     async fn explanation(&self, session: &str) -> fdo::Result<Option<Explanation>> {
         let (answer, answered) = oneshot::channel();
-        let question = Input::Explain(session.to_owned(), answer);
+        let input = Input::Explain(session.to_owned(), answer);
         self.context
             .inputs
-            .send(question)
+            .send(input)
             .await
             .map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())

@@ -118,27 +118,27 @@ impl fmt::Display for Denial {
 /// The subject is not authorized.
 pub(crate) async fn check(
     link: Option<Link>,
-    question: AuthorizationRequest<'_>,
+    request: AuthorizationRequest<'_>,
     abandoned: impl Future<Output = ()>,
 ) -> Result<(), Denial> {
     let unavailable = |why: &str| Denial::Unavailable(why.to_owned());
     let link = link.ok_or_else(|| unavailable("there is no system bus"))?;
-    let place = PERMITS.try_acquire();
-    let place = place.map_err(|_| unavailable("too many others are asking"))?;
+    let permit = PERMITS.try_acquire();
+    let permit = permit.map_err(|_| unavailable("too many others are asking"))?;
     let number = CANCELLATION_IDS.fetch_add(1, Ordering::Relaxed);
     let name = format!("session-timeoutd-{number}");
-    let (flags, bound) = match question.interaction {
+    let (flags, bound) = match request.interaction {
         Interaction::Allowed => (ALLOW_INTERACTION, INTERACTIVE_TIMEOUT),
         Interaction::Unwanted => (0, TIMEOUT),
     };
-    let subject = question.subject.to_string();
+    let subject = request.subject.to_string();
     let body = (
         (
             "system-bus-name",
             HashMap::from([("name", Variant::from(subject))]),
         ),
-        question.action.id(),
-        HashMap::from([("session", question.session.to_owned())]),
+        request.action.id(),
+        HashMap::from([("session", request.session.to_owned())]),
         flags,
         name.clone(),
     );
@@ -147,23 +147,23 @@ pub(crate) async fn check(
     let asking = link.clone();
     let asked = tokio::spawn(async move {
         let reply = call(&asking, "CheckAuthorization", &body).await;
-        drop(place);
+        drop(permit);
         reply
     });
     let given_up = tokio::select! {
         reply = asked => {
             let failed = |error: JoinError| zbus::Error::Failure(error.to_string());
             let reply = reply.map_err(failed).flatten();
-            return answered(reply, question.interaction);
+            return answered(reply, request.interaction);
         }
         () = abandoned => Denial::Abandoned,
         () = tokio::time::sleep(bound) => Denial::Late(bound),
     };
     // Closes the password dialog, whose answer is not used any more.
     let body = (name.as_str(),);
-    let taken_back = call(&link, "CancelCheckAuthorization", &body);
-    if let Ok(Err(error)) = tokio::time::timeout(TIMEOUT, taken_back).await {
-        log::debug!("cannot take a question to polkit back: {error}");
+    let cancelled = call(&link, "CancelCheckAuthorization", &body);
+    if let Ok(Err(error)) = tokio::time::timeout(TIMEOUT, cancelled).await {
+        log::debug!("cannot cancel a request to polkit: {error}");
     }
     Err(given_up)
 }

@@ -22,23 +22,23 @@ pub(crate) struct ChangedSessions(Arc<Queue>);
 #[derive(Default)]
 struct Queue {
     ids: Mutex<BTreeSet<String>>,
-    woken: Notify,
+    added: Notify,
 }
 
 impl ChangedSessions {
     /// Queues signals about these sessions. Never waits.
-    pub(crate) fn tell(&self, ids: Vec<String>) {
+    pub(crate) fn add(&self, ids: Vec<String>) {
         if ids.is_empty() {
             return;
         }
         let waiting = self.0.ids.lock();
         waiting.unwrap_or_else(PoisonError::into_inner).extend(ids);
-        self.0.woken.notify_one();
+        self.0.added.notify_one();
     }
 
     /// Waits for the next changed sessions. Cancel safe.
     async fn next(&self) -> BTreeSet<String> {
-        self.0.woken.notified().await;
+        self.0.added.notified().await;
         let waiting = self.0.ids.lock();
         std::mem::take(&mut *waiting.unwrap_or_else(PoisonError::into_inner))
     }
@@ -97,24 +97,24 @@ impl RateLimiter {
 
     /// The earliest time at which a delayed signal is due.
     fn next(&self) -> Option<Instant> {
-        self.0.values().filter_map(|told| told.when()?).min()
+        self.0.values().filter_map(|state| state.when()?).min()
     }
 
     /// Removes and returns the sessions whose signal is due.
     fn due(&mut self, now: Instant) -> Vec<String> {
         let mut due = Vec::new();
-        for (id, told) in &mut self.0 {
-            if told.when().is_some_and(|at| at.is_none_or(|at| at <= now)) {
+        for (id, state) in &mut self.0 {
+            if state.when().is_some_and(|at| at.is_none_or(|at| at <= now)) {
                 due.push(id.clone());
-                *told = SignalState {
+                *state = SignalState {
                     last: Some(now),
                     stale: false,
                 };
             }
         }
         // Forget sessions that need no delay.
-        self.0.retain(|_, told| {
-            told.stale || told.last.is_some_and(|last| last + MIN_INTERVAL > now)
+        self.0.retain(|_, state| {
+            state.stale || state.last.is_some_and(|last| last + MIN_INTERVAL > now)
         });
         due
     }
@@ -131,12 +131,12 @@ mod tests {
     #[test]
     fn many_changes_are_one_signal_at_once_and_one_a_second_later() {
         let (mut limiter, start) = (RateLimiter::default(), Instant::now());
-        let mut told = 0;
+        let mut signals = 0;
         for moment in 0..100 {
             limiter.changed(ids(["c1"]));
-            told += limiter.due(start + moment * MIN_INTERVAL / 200).len();
+            signals += limiter.due(start + moment * MIN_INTERVAL / 200).len();
         }
-        assert_eq!(told, 1);
+        assert_eq!(signals, 1);
         // The last change is signalled as well.
         assert_eq!(limiter.next(), Some(start + MIN_INTERVAL));
         assert_eq!(limiter.due(start + MIN_INTERVAL), ["c1"]);
@@ -158,8 +158,8 @@ mod tests {
     #[tokio::test]
     async fn news_that_come_before_somebody_listens_are_not_lost() {
         let changed = ChangedSessions::default();
-        changed.tell(vec!["c1".to_owned()]);
-        changed.tell(vec!["c2".to_owned(), "c1".to_owned()]);
+        changed.add(vec!["c1".to_owned()]);
+        changed.add(vec!["c2".to_owned(), "c1".to_owned()]);
         assert_eq!(changed.next().await, ids(["c1", "c2"]));
     }
 }

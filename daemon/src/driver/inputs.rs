@@ -95,13 +95,13 @@ impl Driver {
         self.perform(outputs);
         self.replies.answer(&self.engine);
         if listed {
-            self.look_at_locks();
+            self.probe_held_sessions();
         }
     }
 
-    /// Whether a session that is locked instead of ended still is: who unlocked it while nobody
-    /// listened is not unlimited for that.
-    fn look_at_locks(&self) {
+    /// Probes the sessions that are locked instead of ended: one may have been unlocked while the
+    /// daemon did not receive signals, and has its limits again.
+    fn probe_held_sessions(&self) {
         let sessions = self.engine.sessions();
         for session in sessions.filter(|session| session.locking.hold.is_some()) {
             self.actions.probe(&session);
@@ -115,19 +115,19 @@ impl Driver {
                 self.journal.agent_attached(session.facts, source);
             }
             self.actions.brief(&self.engine, &session);
-            self.look(&session);
+            self.probe(&session);
         }
     }
 
     fn agent_gone(&self, key: &SessionKey) {
         if let Some(session) = self.engine.session_of(key) {
             self.journal.agent_gone(&session);
-            self.look(&session);
+            self.probe(&session);
         }
     }
 
-    /// Looks at a session out of turn, where anything counts from its input.
-    pub(super) fn look(&self, session: &View<'_>) {
+    /// Probes a session at once, if a limit counts from its input.
+    pub(super) fn probe(&self, session: &View<'_>) {
         if session.watch.is_some() {
             self.actions.probe(session);
         }
@@ -255,8 +255,8 @@ impl Driver {
     ///
     /// Only files of the login and of its ancestors are read, however many sessions there are.
     fn outer(&self, login: &PamLogin) -> Option<String> {
-        let place = cgroup::scope_of(login.leader.pid);
-        if let Some(id) = place.as_ref().and_then(cgroup::UserScope::session)
+        let scope = cgroup::scope_of(login.leader.pid);
+        if let Some(id) = scope.as_ref().and_then(cgroup::UserScope::session)
             && self.engine.session(&id).is_some()
         {
             return Some(id);
@@ -266,7 +266,7 @@ impl Driver {
         let outer = sessions.find(|session| {
             let facts = session.facts;
             let kept = facts.keeper != Keeper::Logind
-                && place.as_ref().is_some_and(|place| place.is_kept(facts));
+                && scope.as_ref().is_some_and(|scope| scope.is_kept(facts));
             kept || descends(&above, facts)
         });
         outer.map(|session| session.facts.key.id.clone())
@@ -296,8 +296,7 @@ mod tests {
         let leader = Process::of(Pid::new(std::process::id())).unwrap();
         let login = Process::of(Pid::new(child.id())).unwrap();
         let above = login.ancestors();
-        let session =
-            |leader: Process, started| crate::terminal::tests::session(leader.pid, started);
+        let session = |leader: Process, started| crate::fixtures::own_session(leader.pid, started);
         let started = leader.started();
         assert!(descends(&above, &session(leader, started)));
         let earlier = started.saturating_sub(Duration::from_secs(5));

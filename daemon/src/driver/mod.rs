@@ -69,12 +69,12 @@ struct Driver {
     watchdog: Watchdog,
 }
 
-/// How much of the engine's state is in the file, and was told.
+/// How much of the engine's state is in the file.
 struct Saved {
     revision: u64,
     /// Not before.
     next: BootTime,
-    /// A failure is told once, until the next success.
+    /// A failure is logged once, until the next success.
     failing: bool,
 }
 
@@ -116,12 +116,12 @@ impl Driver {
         self.publish_status();
         let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
         self.alarm.set(deadline)?;
-        let woken = self.next_wakeup(sources, deadline).await?;
-        if !matches!(woken, Wakeup::Quiet | Wakeup::Stop) {
-            self.watchdog.woken();
+        let wakeup = self.next_wakeup(sources, deadline).await?;
+        if !matches!(wakeup, Wakeup::Quiet | Wakeup::Stop) {
+            self.watchdog.notify_awake();
         }
-        let quiet = matches!(woken, Wakeup::Quiet);
-        match woken {
+        let quiet = matches!(wakeup, Wakeup::Quiet);
+        match wakeup {
             Wakeup::Alarm => {
                 let outputs = self.engine.handle_timeout(boot_now());
                 self.perform(outputs);
@@ -138,8 +138,8 @@ impl Driver {
             Wakeup::Stop => return Ok(Turn::Last),
         }
         self.publish_and_save();
-        if quiet && self.watchdog.owes(deadline) {
-            self.watchdog.rests(deadline);
+        if quiet && self.watchdog.must_notify(deadline) {
+            self.watchdog.notify_sleep(deadline);
         }
         Ok(Turn::Another)
     }
@@ -202,7 +202,7 @@ impl Driver {
                 let sessions = self.engine.sessions();
                 sessions
                     .filter(watched)
-                    .for_each(|session| self.look(&session));
+                    .for_each(|session| self.probe(&session));
             }
             Err(error) => {
                 self.journal.policy_rejected(&error);
@@ -235,7 +235,7 @@ impl Driver {
         if begun < self.saved.next || self.saved.revision == self.engine.revision() {
             return;
         }
-        self.changed.tell(self.changes.since(&self.engine));
+        self.changed.add(self.changes.since(&self.engine));
         self.save();
         let took = boot_now().since(begun);
         self.saved.next =

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::{Driver, SAVE_INTERVAL};
 use crate::input::Input;
 
-/// A daemon that is woken again within this time has not rested, and systemd is not told of a rest.
-const REST_MIN: Duration = Duration::from_secs(1);
+/// A daemon that wakes again within this time has not slept, and systemd is not notified of a sleep.
+const SLEEP_MIN: Duration = Duration::from_secs(1);
 
 /// All that wakes the driver from outside of it.
 pub(super) struct Sources {
@@ -39,7 +39,7 @@ impl Signals {
     }
 }
 
-/// What the driver was woken by.
+/// What woke the driver.
 pub(super) enum Wakeup {
     Alarm,
     Inhibitors,
@@ -65,7 +65,7 @@ impl Driver {
     ) -> io::Result<Wakeup> {
         let to_keep = self.saved.revision != self.engine.revision();
         loop {
-            let to_rest = self.watchdog.owes(deadline);
+            let to_sleep = self.watchdog.must_notify(deadline);
             let watchdog = self.watchdog.clone();
             // When no input comes for a moment, or at the deadline of the deferral.
             let quiet = Instant::now() + SAVE_INTERVAL;
@@ -88,11 +88,11 @@ impl Driver {
                 }
                 input = sources.queue.recv() => input.map_or(Wakeup::Stop, |input| Wakeup::Input(Box::new(input))),
                 lost = loss(&mut sources.vital) => return Err(lost),
-                // Others were woken, and the rest that was told of is over.
-                () = watchdog.woke(), if !to_rest => continue,
+                // Other tasks woke up, and the sleep that systemd was notified of is over.
+                () = watchdog.woke(), if !to_sleep => continue,
                 () = tokio::time::sleep_until(late), if self.deferred.due().is_some() => Wakeup::Deferred,
                 () = tokio::time::sleep(SAVE_INTERVAL), if to_keep => Wakeup::Quiet,
-                () = tokio::time::sleep(REST_MIN), if to_rest => Wakeup::Quiet,
+                () = tokio::time::sleep(SLEEP_MIN), if to_sleep => Wakeup::Quiet,
             });
         }
     }

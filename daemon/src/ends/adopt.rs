@@ -53,7 +53,7 @@ impl Ends {
             name: &unit,
             description: &format!("Login of {}, which logind has no session for", session.user),
             user: session.uid,
-            stop: StopMode::Leisurely,
+            stop: StopMode::DefaultTimeout,
         };
         for _ in 0..PASSES_MAX {
             let mut all = self.of_kept(session).await?;

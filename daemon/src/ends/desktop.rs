@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_part_of_the_desktop_is_told_from_what_lingers() {
+    fn units_of_the_desktop_are_distinguished_from_those_that_linger() {
         let said = format!(
             "Id=lingers.service\nConsistsOf=\nControlGroup={MANAGER}/app.slice/lingers.service\n\n\
              Id={TARGET}\nConsistsOf=shell.target agent.service {TARGET}\nControlGroup=\n\n\
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_the_answer_is_told_from_all_of_it() {
+    fn a_partial_answer_is_distinguished_from_a_full_one() {
         let whole = format!("Id={TARGET}\nConsistsOf=\nControlGroup=\ncomplete\n");
         assert!(is_complete(&whole));
         for end in 0..whole.len() - 1 {

@@ -232,7 +232,7 @@ mod tests {
         let (_link, bus) = watch::channel(None);
         let ends = Ends::new(inputs, bus, journal);
         // Its leader does not run.
-        let mut session = crate::terminal::tests::session(Pid::new(u32::MAX), BootTime::default());
+        let mut session = crate::fixtures::own_session(Pid::new(u32::MAX), BootTime::default());
         session.audit = AuditSession::new(4711);
         let (go, gone) = std::sync::mpsc::channel::<()>();
         let (threads, user) = (ends.threads.clone(), session.uid);

@@ -56,7 +56,7 @@ struct Failures {
 impl Ends {
     /// Sends the request; returns what is known of the result at once.
     pub(super) async fn send(&self, session: &SessionFacts, request: Request) -> Option<Event> {
-        let parting = async {
+        let last_line = async {
             if request.has_last_line() {
                 tokio::time::sleep(FLUSH_DELAY).await;
             }
@@ -75,7 +75,7 @@ impl Ends {
                 let _ = tokio::time::timeout(time, noting).await;
             }
         };
-        tokio::join!(parting, noting);
+        tokio::join!(last_line, noting);
         match request {
             Request::AskLeader | Request::HangUp => self.leave(session, request).await,
             Request::End(how) => self.end(session, how).await,
@@ -172,12 +172,12 @@ impl Ends {
 
     /// Sends SIGTERM to the leader, and waits a short time for its exit.
     async fn leave(&self, session: &SessionFacts, request: Request) -> Option<Event> {
-        let told = {
+        let signalled = {
             let _turn = self.turns.acquire().await;
             self.ask_leader(session).await
         };
         let done = || Some(Event::HungUp(session.key.clone()));
-        match (told, request) {
+        match (signalled, request) {
             (Ok(Signalled::None), _) | (Ok(Signalled::All), Request::AskLeader) => done(),
             (Ok(Signalled::All), _) => None,
             (Ok(Signalled::Leader), _) => {
@@ -201,7 +201,7 @@ impl Ends {
                     logind::ask_leader(&link, &session.key, &self.screens).await
                 });
                 match asked.await {
-                    Ok(told) => return Ok(told),
+                    Ok(signalled) => return Ok(signalled),
                     Err(error) => Some(error),
                 }
             }

@@ -203,7 +203,7 @@ pub(crate) enum StopMode {
     /// SIGTERM and SIGHUP, and SIGKILL after this time.
     Within(Duration),
     /// SIGTERM and SIGHUP, and SIGKILL after the manager's default stop timeout.
-    Leisurely,
+    DefaultTimeout,
 }
 
 impl StopMode {
@@ -214,7 +214,7 @@ impl StopMode {
                 ("SendSIGHUP", Variant::from(true)),
                 ("TimeoutStopUSec", Variant::from(micros(time))),
             ],
-            Self::Leisurely => vec![("SendSIGHUP", Variant::from(true))],
+            Self::DefaultTimeout => vec![("SendSIGHUP", Variant::from(true))],
         }
     }
 }

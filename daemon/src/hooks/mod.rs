@@ -111,7 +111,7 @@ pub(crate) struct Hooks {
     /// A connection of the hooks' own: the ends of sessions use another one.
     pid1: Pid1,
     /// The entries that are not run and have been logged.
-    told: Arc<Mutex<BTreeSet<String>>>,
+    refused: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Default for Hooks {
@@ -120,7 +120,7 @@ impl Default for Hooks {
             waiting: LatestEvents::default(),
             turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             pid1: Pid1::default(),
-            told: Arc::default(),
+            refused: Arc::default(),
         }
     }
 }
@@ -154,7 +154,7 @@ impl Hooks {
         let Ok(Listing { hooks, refused }) = tokio::task::spawn_blocking(list).await else {
             return;
         };
-        self.tell(refused);
+        self.log_refused(refused);
         for program in hooks {
             let hook = Hook {
                 program: &program,
@@ -168,40 +168,26 @@ impl Hooks {
     }
 
     /// Logs the entries that are not run, once for each until it is fixed.
-    fn tell(&self, refused: BTreeSet<String>) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = mem::replace(&mut *told, refused);
-        told.difference(&before)
+    fn log_refused(&self, refused: BTreeSet<String>) {
+        let mut known = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = mem::replace(&mut *known, refused);
+        known
+            .difference(&before)
             .for_each(|refusal| log::warn!("{refusal}"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use session_timeout_policy::{BootTime, SessionClass, SessionType, Uid};
-
     use super::*;
+    use crate::fixtures;
 
     #[test]
-    fn a_hook_is_told_facts_and_nothing_that_ends_a_line() {
+    fn a_hook_receives_facts_without_control_characters() {
         let session = SessionFacts {
-            key: SessionKey {
-                id: "c1".into(),
-                stamp: 1,
-            },
-            user: "alice".into(),
-            uid: Uid::new(1000),
-            class: SessionClass::User,
-            session_type: SessionType::Tty,
-            leader: None,
             service: Some("sshd".into()),
             remote_host: Some("evil\nPATH=/tmp".into()),
-            terminal: None,
-            seat: None,
-            started: BootTime::default(),
-            keeper: session_timeout_policy::Keeper::Logind,
-            invocation: None,
-            audit: None,
+            ..fixtures::session()
         };
         let facts =
             HookEnvironment::of(&session, LimitKind::Absolute).left(Duration::from_millis(59_990));

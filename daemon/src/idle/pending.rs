@@ -128,7 +128,7 @@ mod tests {
 
     /// The request with this number, for the session with this id.
     fn request(id: &str, number: u64) -> ProbeRequest {
-        let mut session = crate::terminal::tests::session(Pid::new(1), BootTime::default());
+        let mut session = crate::fixtures::own_session(Pid::new(1), BootTime::default());
         session.key.id = id.into();
         ProbeRequest::new(session, None, Some(Duration::from_secs(number)))
     }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_looks_at_a_session_are_two_and_those_at_others_go_on() {
+    fn a_hundred_requests_for_a_session_are_two_probes_and_other_sessions_do_not_wait() {
         let pending = PendingProbes::default();
         let (probe, _) = pending.begin(request("c1", 0));
         let mut probe = probe.unwrap();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_somebody_elses_look_waits_for_its_end() {
+    async fn who_shares_a_probe_waits_for_its_end() {
         let pending = PendingProbes::default();
         let (probe, _) = pending.begin(request("c1", 0));
         let (_, done) = pending.begin(request("c1", 1));

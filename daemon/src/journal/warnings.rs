@@ -108,7 +108,7 @@ impl WarningEntry {
     /// for a limit of a session has priority warning, and those of its other leads do not: a
     /// session without a terminal, such as a file transfer, has several leads and nobody to read
     /// them.
-    pub(crate) fn told(self, reached: Delivery, unwarned: &Unwarned) {
+    pub(crate) fn write(self, reached: Delivery, unwarned: &Unwarned) {
         let (user, id) = &self.whom;
         let (level, message, auth) = if reached.anybody() {
             unwarned.clear(&self.key);

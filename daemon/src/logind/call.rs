@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_logind_does_not_have_is_told_from_what_it_does_not_do() {
+    fn what_logind_does_not_have_is_distinguished_from_what_it_refuses() {
         let unknown = |name| is_unknown(&refused(name));
         assert!(unknown("org.freedesktop.login1.NoSuchSession"));
         assert!(unknown("org.freedesktop.DBus.Error.UnknownObject"));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_from_a_bus_that_does_not_answer() {
+    fn a_refusal_is_distinguished_from_a_bus_that_does_not_answer() {
         let answered = |name| answered(&refused(name));
         assert!(answered("org.freedesktop.login1.NotSupported"));
         assert!(answered("org.freedesktop.systemd1.NoSuchUnit"));

@@ -119,7 +119,7 @@ async fn work(
     let mut list_at = Some(Instant::now());
     loop {
         let due = list_at;
-        let told = tokio::select! {
+        let done = tokio::select! {
             signal = queue.next() => match signal {
                 Signal::Started => {
                     list_at = Some(Instant::now());
@@ -136,7 +136,7 @@ async fn work(
                 listed
             }
         };
-        if let Err(error) = told {
+        if let Err(error) = done {
             send(inputs, Input::LogindLost(error.to_string())).await;
             list_at = Some(Instant::now() + backoff.next());
         }

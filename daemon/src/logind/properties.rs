@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn suspend_before_and_after_the_moment_is_told_apart_by_the_wall_clock() {
+    fn suspend_before_and_after_the_moment_is_distinguished_by_the_wall_clock() {
         // The machine slept for 300 s in all.
         let now = clocks(1000, 700, 1000);
         assert_eq!(taken_at(400, 400, now), 400, "slept afterwards");

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_screen_is_kept_from_the_request_until_the_session_is_gone_and_told_once() {
+    fn a_screen_is_kept_from_the_request_until_the_session_is_gone_and_returned_once() {
         let screens = Screens::default();
         screens.expect(&key("c2"));
         screens.note(&key("c2"), Some(left()));

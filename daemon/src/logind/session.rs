@@ -86,11 +86,11 @@ pub(crate) async fn ask_leader(
         return Ok(Signalled::None);
     };
     screens.note(key, properties.screen());
-    let (told, signal, asked) = match properties.state() {
+    let (who, signal, asked) = match properties.state() {
         State::Open => (KillWho::Leader, Signal::SIGTERM, Signalled::Leader),
         State::Closing => (KillWho::All, Signal::SIGHUP, Signalled::All),
     };
-    unless_gone(kill(link, key, told, signal).await).map(|()| asked)
+    unless_gone(kill(link, key, who, signal).await).map(|()| asked)
 }
 
 /// Whether the session's state is not `closing`.

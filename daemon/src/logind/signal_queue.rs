@@ -20,14 +20,14 @@ const HINTS_MAX: usize = 2;
 #[derive(Default)]
 pub(super) struct SignalQueue {
     waiting: Mutex<Waiting>,
-    woken: Notify,
+    added: Notify,
 }
 
 impl SignalQueue {
     /// Queues a signal. Never waits.
     pub(super) fn add(&self, signal: Signal) {
         self.waiting().add(signal);
-        self.woken.notify_one();
+        self.added.notify_one();
     }
 
     /// Waits for the next signal. Cancel safe.
@@ -36,7 +36,7 @@ impl SignalQueue {
             if let Some(signal) = self.waiting().take() {
                 return signal;
             }
-            self.woken.notified().await;
+            self.added.notified().await;
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn many_signals_about_one_session_are_one_question_and_holds_up_no_other() {
+    fn many_signals_about_one_session_are_one_query_and_delay_no_other() {
         let many = (0..10_000).map(|_| appeared("c1"));
         let said = heard(many.chain([appeared("c2"), appeared("c1")]));
         assert_eq!(said, [appeared("c1"), appeared("c2")]);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lock_and_unlock_are_told_in_their_order() {
+    fn the_last_lock_and_unlock_are_kept_in_their_order() {
         use LockHint::{Locked, Unlocked};
         let many = [Locked, Unlocked, Locked, Locked, Unlocked].map(|one| hint("c1", one));
         assert_eq!(heard(many), [hint("c1", Locked), hint("c1", Unlocked)]);

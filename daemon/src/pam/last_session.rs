@@ -79,7 +79,7 @@ impl LastSession {
     }
 
     /// The sentence about the record.
-    fn told(&self, now: WallTime) -> Sentence<'_> {
+    fn sentence(&self, now: WallTime) -> Sentence<'_> {
         Sentence::LastEnding {
             place: self.place.as_deref(),
             ago: now.since(WallTime::from_micros(self.at)),
@@ -99,7 +99,7 @@ pub(crate) struct LastSessions(Arc<Mutex<Table>>);
 
 struct Table {
     path: PathBuf,
-    by_user: BTreeMap<u32, LastSession>,
+    by_user: BTreeMap<Uid, LastSession>,
     /// Whether there are changes that are not in the file.
     unsaved: bool,
 }
@@ -107,16 +107,17 @@ struct Table {
 impl LastSessions {
     /// Loads the records from this file; none if it is invalid.
     pub(crate) fn load(path: PathBuf) -> Self {
-        let by_user = match fs::read(&path) {
+        let stored: BTreeMap<u32, LastSession> = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| {
                 log::warn!("cannot use {}: {error}", path.display());
                 BTreeMap::new()
             }),
             Err(_) => BTreeMap::new(),
         };
+        let by_user = stored.into_iter().map(|(uid, last)| (Uid::new(uid), last));
         Self(Arc::new(Mutex::new(Table {
             path,
-            by_user,
+            by_user: by_user.collect(),
             unsaved: false,
         })))
     }
@@ -127,7 +128,7 @@ impl LastSessions {
         let mut table = self.table();
         table.by_user.retain(|_, other| !other.is_old(now));
         // A later stage of the same end: the session's terminals may be closed by now.
-        let known = table.by_user.get(&user.as_raw());
+        let known = table.by_user.get(&user);
         if known.is_some_and(|known| ending.place.is_none() && known.cause == ending.cause) {
             return;
         }
@@ -138,7 +139,7 @@ impl LastSessions {
             };
             table.by_user.remove(&oldest);
         }
-        table.by_user.insert(user.as_raw(), ending);
+        table.by_user.insert(user, ending);
         table.unsaved = true;
     }
 
@@ -146,7 +147,7 @@ impl LastSessions {
     /// was recorded. The caller saves.
     pub(crate) fn set_place(&self, user: Uid, at: WallTime, place: String) {
         let mut table = self.table();
-        let ending = table.by_user.get_mut(&user.as_raw());
+        let ending = table.by_user.get_mut(&user);
         if let Some(ending) = ending.filter(|ending| ending.at == at.as_micros()) {
             ending.place = Some(place);
             table.unsaved = true;
@@ -164,22 +165,22 @@ impl LastSessions {
     /// The line for this user at a login, if there is a record.
     pub(crate) fn line(&self, language: Language, user: Uid, now: WallTime) -> Option<String> {
         let table = self.table();
-        let ending = table.by_user.get(&user.as_raw())?;
-        (!ending.is_old(now)).then(|| language.say(ending.told(now)))
+        let ending = table.by_user.get(&user)?;
+        (!ending.is_old(now)).then(|| language.say(ending.sentence(now)))
     }
 
     /// The record for an agent of this user; empty if there is none.
     pub(crate) fn dict_for(&self, user: Uid, now: WallTime) -> Dict {
         let table = self.table();
-        let ending = table.by_user.get(&user.as_raw());
+        let ending = table.by_user.get(&user);
         let ending = ending.filter(|ending| !ending.is_old(now));
         ending.map(|ending| ending.dict(now)).unwrap_or_default()
     }
 
     /// Removes the record of this user, which was shown.
-    pub(crate) fn told(&self, user: Uid) {
+    pub(crate) fn mark_shown(&self, user: Uid) {
         let mut table = self.table();
-        if table.by_user.remove(&user.as_raw()).is_some() {
+        if table.by_user.remove(&user).is_some() {
             table.save();
         }
     }
@@ -193,7 +194,10 @@ impl Table {
     /// A failure is only logged: no enforcement depends on the file.
     fn save(&mut self) {
         self.unsaved = false;
-        let text = serde_json::to_vec(&self.by_user).map_err(io::Error::from);
+        let users = self.by_user.iter();
+        let stored: BTreeMap<u32, &LastSession> =
+            users.map(|(user, last)| (user.as_raw(), last)).collect();
+        let text = serde_json::to_vec(&stored).map_err(io::Error::from);
         let table = text.and_then(|text| replace(&self.path, &text, Outlives::Daemon));
         if let Err(error) = table {
             log::warn!("cannot keep {}: {error}", self.path.display());
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_login_is_told_where_when_and_why_and_the_one_after_it_nothing() {
+    fn the_next_login_shows_where_when_and_why_and_the_one_after_it_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("last_sessions.json");
         let last_sessions = LastSessions::load(path.clone());
@@ -236,7 +240,7 @@ mod tests {
             last_sessions.line(Language::English, Uid::new(1001), wall(0)),
             None
         );
-        last_sessions.told(ALICE);
+        last_sessions.mark_shown(ALICE);
         assert_eq!(
             LastSessions::load(path).line(Language::English, ALICE, wall(0)),
             None
@@ -265,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_month_old_is_not_told_any_more() {
+    fn a_record_that_is_a_month_old_is_not_shown() {
         let dir = tempfile::tempdir().unwrap();
         let last_sessions = LastSessions::load(dir.path().join("last_sessions.json"));
         last_sessions.add(ALICE, ending(0), wall(0));
@@ -281,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_understood_tells_nobody_anything() {
+    fn an_invalid_file_has_no_records() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("last_sessions.json");
         fs::write(&path, "{").unwrap();
@@ -298,7 +302,8 @@ mod tests {
         {
             let mut table = last_sessions.table();
             for user in 0..u32::try_from(USERS_MAX).unwrap() {
-                table.by_user.insert(user, ending(u64::from(user)));
+                let last = ending(u64::from(user));
+                table.by_user.insert(Uid::new(user), last);
             }
         }
         last_sessions.add(Uid::new(100_000), ending(9999), wall(9999));

@@ -88,7 +88,7 @@ impl PendingReplies {
             .line(self.language, facts.uid, Clocks::now().wall);
         if ending.is_some() {
             let (last_sessions, pool) = (self.last_sessions.clone(), self.pool.clone());
-            tokio::spawn(told(last_sessions, pool, facts.clone()));
+            tokio::spawn(remove_once_shown(last_sessions, pool, facts.clone()));
         }
         let limits = session
             .limits
@@ -99,12 +99,12 @@ impl PendingReplies {
 }
 
 /// Removes the record of the last session, if the user has a terminal that has shown it.
-async fn told(last_sessions: LastSessions, pool: BlockingPool, session: SessionFacts) {
+async fn remove_once_shown(last_sessions: LastSessions, pool: BlockingPool, session: SessionFacts) {
     tokio::time::sleep(SHOWN_DELAY).await;
     let user = session.uid;
     let has_terminal = move || !terminal::of_session(&session).own.is_empty();
     if pool.of(user, has_terminal).await == Some(true) {
-        last_sessions.told(user);
+        last_sessions.mark_shown(user);
     }
 }
 

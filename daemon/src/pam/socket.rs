@@ -44,9 +44,9 @@ pub(crate) fn listener() -> io::Result<UnixListener> {
 
 /// Serves the login socket for ever.
 pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
             return;
         };
         match listener.accept().await {
@@ -55,7 +55,7 @@ pub(crate) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
                 tokio::spawn(async move {
                     // In both cases the connection is closed here.
                     let _ = tokio::time::timeout(CONNECTION_TIMEOUT, attend(stream, &inputs)).await;
-                    drop(place);
+                    drop(permit);
                 });
             }
             Err(error) => {
@@ -230,7 +230,7 @@ mod tests {
 
     #[tokio::test]
     async fn garbage_is_refused_by_its_header() {
-        assert_eq!(received(&[0x41; 4096]).await, Err(FrameError::NotOurs));
+        assert_eq!(received(&[0x41; 4096]).await, Err(FrameError::BadMagic));
         let mut long = login();
         long[8..12].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(received(&long).await, Err(FrameError::TooLong));

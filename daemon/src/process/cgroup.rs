@@ -173,7 +173,7 @@ fn usage(stat: &str) -> Option<Duration> {
 /// The scope in a user's slice that a process runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserScope {
-    user: u32,
+    user: Uid,
     unit: String,
 }
 
@@ -185,7 +185,7 @@ pub(crate) fn scope_of(process: Pid) -> Option<UserScope> {
 }
 
 impl UserScope {
-    /// The place from a line of `/proc/PID/cgroup`.
+    /// The scope in a line of `/proc/PID/cgroup`.
     ///
     /// A user may create groups with any name below `user@.service`. Only the place where systemd
     /// puts the scopes of sessions counts, where only root can create groups.
@@ -195,7 +195,7 @@ impl UserScope {
         let uid = parts.next()?;
         let uid = uid.strip_prefix("user-")?.strip_suffix(".slice")?;
         Some(Self {
-            user: uid.parse().ok()?,
+            user: Uid::new(uid.parse().ok()?),
             unit: parts
                 .next()
                 .filter(|unit| unit.ends_with(".scope"))?
@@ -212,7 +212,7 @@ impl UserScope {
     /// Whether it is the scope of this login, which the daemon keeps.
     pub(crate) fn is_kept(&self, session: &SessionFacts) -> bool {
         let is_its = |leader| self.unit == kept_unit(leader, session.key.stamp);
-        self.user == session.uid.as_raw() && session.leader.is_some_and(is_its)
+        self.user == session.uid && session.leader.is_some_and(is_its)
     }
 }
 
@@ -282,7 +282,7 @@ mod tests {
 
     fn login(leader: Pid, stamp: u64) -> SessionFacts {
         let began = BootTime::from_micros(stamp);
-        let mut login = crate::terminal::tests::session(leader, began);
+        let mut login = crate::fixtures::own_session(leader, began);
         login.keeper = Keeper::Daemon(NoSession::NotInStack);
         login.key.stamp = stamp;
         login
@@ -313,8 +313,8 @@ mod tests {
         let (leader, uid) = (Pid::new(u32::MAX), nix::unistd::geteuid());
         let is_kept = |uid, path: &str| {
             let line = format!("0::/user.slice/user-{uid}.slice/{path}");
-            let place = UserScope::parse(&line, "").unwrap();
-            place.is_kept(&login(leader, 7))
+            let scope = UserScope::parse(&line, "").unwrap();
+            scope.is_kept(&login(leader, 7))
         };
         let own = "session-timeout-login-4294967295-7.scope";
         assert!(is_kept(uid.as_raw(), own));

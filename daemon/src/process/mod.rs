@@ -145,11 +145,12 @@ impl Ticks {
 }
 
 fn per_second() -> u64 {
-    let told = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK);
-    let told = told.ok().flatten();
+    let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK);
+    let ticks = ticks.ok().flatten();
     // The value of every architecture of Debian.
-    told.and_then(|told| u64::try_from(told).ok())
-        .filter(|&told| told > 0)
+    ticks
+        .and_then(|ticks| u64::try_from(ticks).ok())
+        .filter(|&ticks| ticks > 0)
         .unwrap_or(100)
 }
 

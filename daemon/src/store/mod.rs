@@ -110,6 +110,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::fixtures;
 
     fn record() -> policy::SessionRecord {
         let at = policy::BootTime::from_micros;
@@ -120,19 +121,12 @@ mod tests {
                     id: "c1".into(),
                     stamp: 12,
                 },
-                user: "alice".into(),
-                uid: policy::Uid::new(1000),
-                class: policy::SessionClass::User,
-                session_type: policy::SessionType::Tty,
                 leader: Some(policy::Pid::new(77)),
                 service: Some("sshd".into()),
                 remote_host: Some("192.0.2.7".into()),
-                terminal: None,
                 seat: Some("seat0".into()),
                 started: at(12),
-                keeper: policy::Keeper::Logind,
-                invocation: None,
-                audit: None,
+                ..fixtures::session()
             },
             recorded: true,
             login: policy::LoginState::HungUp(policy::LimitKind::Inactivity),
@@ -215,14 +209,14 @@ mod tests {
             monotonic: 1000,
             wall: policy::WallTime::from_micros(7),
         };
-        let started = |told: u64, slept: u64| {
+        let started = |stored: u64, slept: u64| {
             let mut record = record();
-            record.facts.started = policy::BootTime::from_micros(told);
+            record.facts.started = policy::BootTime::from_micros(stored);
             let found = plausible(record, clocks(slept)).facts;
             found.started.as_micros()
         };
         // The monotonic time stamp is 12.
-        for (told, slept, expected) in [
+        for (stored, slept, expected) in [
             (0, 0, 12),
             (12, 0, 12),
             (900, 0, 12),
@@ -231,7 +225,7 @@ mod tests {
             (40, 50, 40),
             (63, 50, 62),
         ] {
-            assert_eq!(started(told, slept), expected, "{told} {slept}");
+            assert_eq!(started(stored, slept), expected, "{stored} {slept}");
         }
     }
 

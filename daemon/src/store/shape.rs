@@ -93,7 +93,8 @@ enum Kind {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Groups {
-    Untold,
+    #[serde(rename = "untold")]
+    Unknown,
     Unavailable,
     Known(BTreeSet<String>),
 }
@@ -268,7 +269,7 @@ impl From<Kind> for policy::LimitKind {
 impl From<policy::Groups> for Groups {
     fn from(groups: policy::Groups) -> Self {
         match groups {
-            policy::Groups::Unknown => Self::Untold,
+            policy::Groups::Unknown => Self::Unknown,
             policy::Groups::Unavailable => Self::Unavailable,
             policy::Groups::Known(names) => Self::Known(names),
         }
@@ -278,7 +279,7 @@ impl From<policy::Groups> for Groups {
 impl From<Groups> for policy::Groups {
     fn from(groups: Groups) -> Self {
         match groups {
-            Groups::Untold => Self::Unknown,
+            Groups::Unknown => Self::Unknown,
             Groups::Unavailable => Self::Unavailable,
             Groups::Known(names) => Self::Known(names),
         }

@@ -49,10 +49,10 @@ impl<K: Clone> Watches<K> {
     ///
     /// # Errors
     /// The file cannot be watched, or no inotify instance is left.
-    pub(crate) fn add(&mut self, path: &Path, flags: WatchFlags, whose: K) -> io::Result<()> {
+    pub(crate) fn add(&mut self, path: &Path, flags: WatchFlags, owner: K) -> io::Result<()> {
         let added = inotify::add_watch(self.instance()?, path, flags);
         if let Ok(watch) = added {
-            self.watched.insert(watch, whose);
+            self.watched.insert(watch, owner);
         }
         self.let_go();
         Ok(added.map(drop)?)
@@ -81,11 +81,11 @@ impl<K: Clone> Watches<K> {
 
     /// Registers the watches that the borrower has added, for this owner; without an owner they are
     /// removed.
-    pub(crate) fn take_back(&mut self, watches: &[i32], whose: Option<&K>) {
+    pub(crate) fn take_back(&mut self, watches: &[i32], owner: Option<&K>) {
         self.lent = self.lent.saturating_sub(1);
         for &watch in watches {
-            if let Some(whose) = whose {
-                self.watched.insert(watch, whose.clone());
+            if let Some(owner) = owner {
+                self.watched.insert(watch, owner.clone());
             } else if let Some(instance) = &self.instance
                 && !self.watched.contains_key(&watch)
             {
@@ -96,12 +96,12 @@ impl<K: Clone> Watches<K> {
     }
 
     /// Removes the watches of these owners.
-    pub(crate) fn remove(&mut self, whose: impl Fn(&K) -> bool) {
+    pub(crate) fn remove(&mut self, is_owner: impl Fn(&K) -> bool) {
         let Some(instance) = &self.instance else {
             return;
         };
         self.watched.retain(|watch, key| {
-            let goes = whose(key);
+            let goes = is_owner(key);
             if goes {
                 // The kernel removes the watch of a deleted file by itself.
                 let _ = inotify::remove_watch(instance.get_ref().get(), *watch);
@@ -126,16 +126,16 @@ impl<K: Clone> Watches<K> {
                 Ok(events) => events?,
                 Err(_would_block) => continue,
             };
-            let mut told = Vec::new();
+            let mut owners = Vec::new();
             for (watch, what) in events {
                 if what.contains(ReadFlags::IGNORED) {
                     self.watched.remove(&watch);
-                } else if let Some(whose) = self.watched.get(&watch) {
-                    told.push(whose.clone());
+                } else if let Some(owner) = self.watched.get(&watch) {
+                    owners.push(owner.clone());
                 }
             }
-            if !told.is_empty() {
-                return Ok(told);
+            if !owners.is_empty() {
+                return Ok(owners);
             }
         }
     }
@@ -178,6 +178,7 @@ fn read(instance: &OwnedFd) -> io::Result<Vec<(i32, ReadFlags)>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
     use std::process::Command;
     use std::time::Duration;
@@ -187,8 +188,13 @@ mod tests {
     /// Set in a process that has no inotify instance left.
     const NONE_LEFT: &str = "NO_INOTIFY_INSTANCE_LEFT";
 
+    /// The owners of the watches with events; one write may be several events.
+    async fn owners(watches: &mut Watches<i32>) -> BTreeSet<i32> {
+        watches.next().await.unwrap().into_iter().collect()
+    }
+
     #[tokio::test]
-    async fn what_happens_to_a_file_is_told_to_whom_it_is_watched_for() {
+    async fn an_event_is_reported_for_the_owner_of_the_watch() {
         let directory = tempfile::tempdir().unwrap();
         let (one, other) = (directory.path().join("one"), directory.path().join("other"));
         fs::write(&one, "").unwrap();
@@ -197,25 +203,11 @@ mod tests {
         watches.add(&one, WatchFlags::MODIFY, 1).unwrap();
         watches.add(&other, WatchFlags::MODIFY, 2).unwrap();
         fs::write(&other, "news").unwrap();
-        assert!(
-            watches
-                .next()
-                .await
-                .unwrap()
-                .iter()
-                .all(|whose| *whose == 2)
-        );
-        watches.remove(|whose| *whose == 2);
+        assert_eq!(owners(&mut watches).await, BTreeSet::from([2]));
+        watches.remove(|owner| *owner == 2);
         fs::write(&other, "more").unwrap();
         fs::write(&one, "news").unwrap();
-        assert!(
-            watches
-                .next()
-                .await
-                .unwrap()
-                .iter()
-                .all(|whose| *whose == 1)
-        );
+        assert_eq!(owners(&mut watches).await, BTreeSet::from([1]));
     }
 
     #[tokio::test]
@@ -230,14 +222,14 @@ mod tests {
         let missing = directory.path().join("missing");
         watches.add(&missing, WatchFlags::CREATE, 2).unwrap_err();
         assert!(watches.instance.is_some());
-        watches.remove(|whose| *whose == 1);
+        watches.remove(|owner| *owner == 1);
         assert!(watches.instance.is_none());
         watches.add(&missing, WatchFlags::CREATE, 2).unwrap_err();
         assert!(watches.instance.is_none());
     }
 
     #[tokio::test]
-    async fn what_somebody_else_watches_with_the_instance_is_told_as_well() {
+    async fn watches_of_a_borrower_are_reported_as_well() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
@@ -268,9 +260,10 @@ mod tests {
 
     /// The limit also applies to each user namespace, and this test uses one of its own.
     #[tokio::test]
-    async fn without_an_instance_nothing_is_told_and_nothing_fails() {
+    async fn without_an_instance_there_are_no_events_and_no_failures() {
         if std::env::var_os(NONE_LEFT).is_none() {
-            let name = "sys::inotify::tests::without_an_instance_nothing_is_told_and_nothing_fails";
+            let name =
+                "sys::inotify::tests::without_an_instance_there_are_no_events_and_no_failures";
             let limit =
                 "echo 0 >/proc/sys/user/max_inotify_instances && exec \"$0\" --exact \"$1\"";
             let done = Command::new("unshare")
@@ -295,7 +288,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.raw_os_error(), Some(Errno::MFILE.raw_os_error()));
         watches.remove(|()| true);
-        let told = tokio::time::timeout(Duration::from_millis(20), watches.next()).await;
-        assert!(told.is_err(), "something was told");
+        let event = tokio::time::timeout(Duration::from_millis(20), watches.next()).await;
+        assert!(event.is_err(), "there was an event");
     }
 }

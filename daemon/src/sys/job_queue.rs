@@ -146,7 +146,7 @@ mod tests {
     const USER: Uid = Uid::new(1000);
 
     #[test]
-    fn as_many_as_there_are_places_enter_and_the_others_follow_in_order() {
+    fn jobs_start_up_to_the_limit_and_the_others_follow_in_order() {
         let queue = JobQueue::new(2, 2);
         let (mut first, _) = queue.submit(USER, 1).unwrap();
         let (mut second, job) = queue.submit(USER, 2).unwrap();
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_dropped_leaves_the_queue_to_the_next() {
+    fn a_permit_that_is_dropped_leaves_the_queue_to_the_next() {
         let queue = JobQueue::new(1, 1);
         let (permit, _) = queue.submit(USER, 1).unwrap();
         assert!(queue.submit(USER, 2).is_none());

@@ -39,18 +39,19 @@ impl Watchdog {
             systemd,
             woke: Notify::new(),
         });
-        let untold = |error: &io::Error| log::warn!("systemd cannot be told of rests: {error}");
-        Self(armed.map(Arc::new).inspect_err(untold).ok())
+        let unnotified =
+            |error: &io::Error| log::warn!("systemd cannot be notified of sleep: {error}");
+        Self(armed.map(Arc::new).inspect_err(unnotified).ok())
     }
 
     /// Every task calls this when it has work, so that a hang in the work is detected.
-    pub(crate) fn woken(&self) {
+    pub(crate) fn notify_awake(&self) {
         let Some(armed) = &self.0 else {
             return;
         };
         let (mut expected, now) = (armed.expected(), Instant::now());
         if !expected.is_soon(now) && armed.systemd.expect(Some(expected.margin)) {
-            expected.woken(now);
+            expected.set_awake(now);
             armed.woke.notify_one();
         }
     }
@@ -64,21 +65,25 @@ impl Watchdog {
     }
 
     /// Whether systemd has to be notified before the daemon sleeps until this deadline.
-    pub(crate) fn owes(&self, deadline: Option<BootTime>) -> bool {
+    pub(crate) fn must_notify(&self, deadline: Option<BootTime>) -> bool {
         let armed = self.0.as_ref();
-        armed.is_some_and(|armed| armed.expected().owes(Instant::now(), rest(deadline)))
+        armed.is_some_and(|armed| {
+            armed
+                .expected()
+                .must_notify(Instant::now(), sleep_length(deadline))
+        })
     }
 
     /// Notifies systemd that the daemon sleeps until the deadline, or for ever. If that fails,
-    /// [`Self::owes`] stays true.
-    pub(crate) fn rests(&self, deadline: Option<BootTime>) {
+    /// [`Self::must_notify`] stays true.
+    pub(crate) fn notify_sleep(&self, deadline: Option<BootTime>) {
         let Some(armed) = &self.0 else {
             return;
         };
         let (mut expected, now) = (armed.expected(), Instant::now());
-        let within = expected.after(rest(deadline));
+        let within = expected.after(sleep_length(deadline));
         if armed.systemd.expect(within) {
-            expected.rests(now, within);
+            expected.set_asleep(now, within);
         }
     }
 }
@@ -90,7 +95,7 @@ impl Armed {
 }
 
 /// The time until the deadline; `None` for ever.
-fn rest(deadline: Option<BootTime>) -> Option<Duration> {
+fn sleep_length(deadline: Option<BootTime>) -> Option<Duration> {
     deadline.map(|deadline| deadline.since(boot_now()))
 }
 
@@ -117,24 +122,24 @@ impl Expected {
         left.is_some_and(|left| (self.margin / 2..=self.margin).contains(&left))
     }
 
-    fn woken(&mut self, now: Instant) {
+    fn set_awake(&mut self, now: Instant) {
         self.by = now.checked_add(self.margin);
     }
 
-    fn owes(&self, now: Instant, rest: Option<Duration>) -> bool {
+    fn must_notify(&self, now: Instant, sleep: Option<Duration>) -> bool {
         let Some(by) = self.by else {
             return false;
         };
         let left = by.saturating_duration_since(now);
-        rest.is_none_or(|rest| left < rest.saturating_add(self.margin / 2))
+        sleep.is_none_or(|sleep| left < sleep.saturating_add(self.margin / 2))
     }
 
     /// The timeout for a sleep of this length.
-    fn after(&self, rest: Option<Duration>) -> Option<Duration> {
-        rest.map(|rest| rest.saturating_add(self.margin))
+    fn after(&self, sleep: Option<Duration>) -> Option<Duration> {
+        sleep.map(|sleep| sleep.saturating_add(self.margin))
     }
 
-    fn rests(&mut self, now: Instant, within: Option<Duration>) {
+    fn set_asleep(&mut self, now: Instant, within: Option<Duration>) {
         self.by = within.and_then(|within| now.checked_add(within));
     }
 }
@@ -183,14 +188,14 @@ mod tests {
     fn a_rest_lasts_until_the_deadline_and_may_be_late_by_the_margin() {
         let now = Instant::now();
         let mut expected = Expected::new(now, MARGIN);
-        let rest = Some(secs(100));
-        assert!(expected.owes(now, rest));
-        assert_eq!(expected.after(rest), Some(secs(130)));
-        expected.rests(now, Some(secs(130)));
-        assert!(!expected.owes(now, rest));
-        assert!(!expected.owes(now + secs(50), Some(secs(50))));
+        let sleep = Some(secs(100));
+        assert!(expected.must_notify(now, sleep));
+        assert_eq!(expected.after(sleep), Some(secs(130)));
+        expected.set_asleep(now, Some(secs(130)));
+        assert!(!expected.must_notify(now, sleep));
+        assert!(!expected.must_notify(now + secs(50), Some(secs(50))));
         assert!(
-            expected.owes(now + secs(50), Some(secs(90))),
+            expected.must_notify(now + secs(50), Some(secs(90))),
             "it was moved"
         );
     }
@@ -199,63 +204,63 @@ mod tests {
     fn without_a_deadline_nothing_is_expected() {
         let now = Instant::now();
         let mut expected = Expected::new(now, MARGIN);
-        assert!(expected.owes(now, None));
+        assert!(expected.must_notify(now, None));
         assert_eq!(expected.after(None), None);
-        expected.rests(now, None);
-        assert!(!expected.owes(now, None));
-        assert!(!expected.owes(now, Some(secs(1))));
+        expected.set_asleep(now, None);
+        assert!(!expected.must_notify(now, None));
+        assert!(!expected.must_notify(now, Some(secs(1))));
     }
 
     #[test]
-    fn a_daemon_that_is_woken_is_expected_soon_however_long_the_rest_was_to_be() {
+    fn a_daemon_that_wakes_is_expected_soon_however_long_its_sleep_was_to_be() {
         let now = Instant::now();
         let mut expected = Expected::new(now, MARGIN);
         assert!(expected.is_soon(now));
-        expected.rests(now, Some(secs(86_400)));
+        expected.set_asleep(now, Some(secs(86_400)));
         assert!(!expected.is_soon(now + secs(50)));
-        expected.rests(now, None);
+        expected.set_asleep(now, None);
         assert!(!expected.is_soon(now + secs(50)));
-        expected.woken(now + secs(50));
+        expected.set_awake(now + secs(50));
         assert!(expected.is_soon(now + secs(50)));
     }
 
     /// systemd's clock stops during suspend, and its timeout continues after the resume.
     #[test]
-    fn a_daemon_that_is_woken_after_a_suspend_is_expected_soon() {
+    fn a_daemon_that_wakes_after_a_suspend_is_expected_soon() {
         let now = Instant::now();
         let mut expected = Expected::new(now, MARGIN);
         // A deadline in 12 hours, of which the machine is suspended for all but a minute.
-        expected.rests(now, Some(secs(12 * 3600 + 30)));
+        expected.set_asleep(now, Some(secs(12 * 3600 + 30)));
         assert!(!expected.is_soon(now + secs(60)));
     }
 
     #[test]
-    fn many_inputs_are_told_of_twice_within_the_margin() {
+    fn many_inputs_are_notified_twice_within_the_margin() {
         let begin = Instant::now();
         let mut expected = Expected::new(begin, MARGIN);
-        let mut told = 0;
+        let mut notified = 0;
         for tenth in 0..3000 {
             let now = begin + Duration::from_millis(100) * tenth;
             if !expected.is_soon(now) {
-                expected.woken(now);
-                told += 1;
+                expected.set_awake(now);
+                notified += 1;
             }
         }
         // In 300 s: one every 15.1 s.
-        assert_eq!(told, 19);
+        assert_eq!(notified, 19);
     }
 
     #[test]
-    fn a_deadline_that_is_near_or_past_needs_no_word() {
+    fn a_deadline_that_is_near_or_past_needs_no_notification() {
         let now = Instant::now();
         let expected = Expected::new(now, MARGIN);
-        assert!(!expected.owes(now, Some(secs(10))));
-        assert!(!expected.owes(now, Some(Duration::ZERO)));
-        assert!(expected.owes(now, Some(secs(20))));
+        assert!(!expected.must_notify(now, Some(secs(10))));
+        assert!(!expected.must_notify(now, Some(Duration::ZERO)));
+        assert!(expected.must_notify(now, Some(secs(20))));
     }
 
     #[test]
-    fn what_systemd_has_no_room_for_is_owed_still() {
+    fn a_notification_that_failed_is_sent_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("notify");
         let systemd = UnixDatagram::bind(&path).unwrap();
@@ -273,18 +278,18 @@ mod tests {
         let full = UnixDatagram::unbound().unwrap();
         full.set_nonblocking(true).unwrap();
         while full.send_to(b"X=1", &path).is_ok() {}
-        watchdog.rests(None);
-        assert!(watchdog.owes(None), "nobody was told");
+        watchdog.notify_sleep(None);
+        assert!(watchdog.must_notify(None), "nobody was notified");
         let mut message = [0; 64];
         while systemd.recv(&mut message).is_ok() {}
-        watchdog.rests(None);
-        assert!(!watchdog.owes(None));
+        watchdog.notify_sleep(None);
+        assert!(!watchdog.must_notify(None));
         let length = systemd.recv(&mut message).unwrap();
         assert_eq!(&message[..length], b"WATCHDOG_USEC=0\n");
-        watchdog.woken();
+        watchdog.notify_awake();
         let length = systemd.recv(&mut message).unwrap();
         assert_eq!(&message[..length], b"WATCHDOG_USEC=30000000\n");
-        assert!(watchdog.owes(None));
+        assert!(watchdog.must_notify(None));
     }
 
     /// Whether systemd is notified or not: a daemon that sleeps until its deadline never times out,
@@ -305,19 +310,19 @@ mod tests {
                 let missed = expected.by;
                 assert!(missed.is_none_or(|by| now < by), "taken for hung");
                 if !expected.is_soon(now) {
-                    expected.woken(now);
+                    expected.set_awake(now);
                 }
                 let missed = expected.by;
                 assert!(
                     missed.is_some_and(|by| by <= now + MARGIN),
                     "missed too late"
                 );
-                let rest = (draw(4) > 0).then(|| secs(draw(100)));
-                if expected.owes(now, rest) {
-                    let within = expected.after(rest);
-                    expected.rests(now, within);
+                let sleep = (draw(4) > 0).then(|| secs(draw(100)));
+                if expected.must_notify(now, sleep) {
+                    let within = expected.after(sleep);
+                    expected.set_asleep(now, within);
                 }
-                let longest = rest.map_or(draw(100_000), |rest| rest.as_secs());
+                let longest = sleep.map_or(draw(100_000), |sleep| sleep.as_secs());
                 now += secs(draw(longest + 1));
             }
         }

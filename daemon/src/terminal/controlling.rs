@@ -239,7 +239,7 @@ mod tests {
             .unwrap();
         let pid = Pid::new(child.id());
         let now = started(&Stat::of(child.id()).unwrap()).unwrap();
-        let mut session = crate::terminal::tests::session(pid, now);
+        let mut session = crate::fixtures::own_session(pid, now);
         assert_eq!(leader(&session, &BTreeMap::new()).unwrap().0, pid);
         session.started = now.saturating_sub(2 * START_TOLERANCE);
         assert!(leader(&session, &BTreeMap::new()).is_none());
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_children_of_a_process_are_told_by_the_kernel() {
+    fn the_kernel_lists_the_children_of_a_process() {
         let mut child = std::process::Command::new("sleep")
             .arg("60")
             .spawn()

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use session_timeout_policy::Uid;
 use session_timeout_terminals::{
-    Answer, Mesg, Outcome, Question, SOCKET, Shown, TERMINALS_MAX, Terminal, Wish, receive, send,
+    MAX_TERMINALS, Mesg, Operation, Outcome, Request, Response, SOCKET, Terminal, WriteResult,
+    receive, send,
 };
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
@@ -58,9 +59,12 @@ impl Helper {
         terminals: &BTreeSet<Terminal>,
         instance: &OwnedFd,
     ) -> Vec<i32> {
-        match self.ask(user, terminals, Wish::Watch, Some(instance)).await {
-            Some(Answer::Watched(watches)) => watches.into_iter().flatten().collect(),
-            Some(Answer::Written(_)) | None => Vec::new(),
+        match self
+            .request(user, terminals, Operation::Watch, Some(instance))
+            .await
+        {
+            Some(Response::Watched(watches)) => watches.into_iter().flatten().collect(),
+            Some(Response::Written(_)) | None => Vec::new(),
         }
     }
 
@@ -71,49 +75,49 @@ impl Helper {
         terminals: &'a BTreeSet<Terminal>,
         text: &str,
         mesg: Mesg,
-    ) -> Vec<(&'a Terminal, Shown)> {
+    ) -> Vec<(&'a Terminal, WriteResult)> {
         let text = text.to_owned();
-        let answer = self
-            .ask(user, terminals, Wish::Write { text, mesg }, None)
+        let response = self
+            .request(user, terminals, Operation::Write { text, mesg }, None)
             .await;
-        let shown = match answer {
-            Some(Answer::Written(shown)) => shown,
-            Some(Answer::Watched(_)) | None => Vec::new(),
+        let results = match response {
+            Some(Response::Written(results)) => results,
+            Some(Response::Watched(_)) | None => Vec::new(),
         };
-        let late = std::iter::repeat(Shown::only(Outcome::Late));
-        let shown = shown.into_iter().chain(late);
-        terminals.iter().zip(shown).collect()
+        let late = std::iter::repeat(WriteResult::only(Outcome::Late));
+        let results = results.into_iter().chain(late);
+        terminals.iter().zip(results).collect()
     }
 
-    async fn ask(
+    async fn request(
         &self,
         user: Uid,
         terminals: &BTreeSet<Terminal>,
-        wish: Wish,
+        operation: Operation,
         instance: Option<&OwnedFd>,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         if terminals.is_empty() || self.is_backing_off() {
             return None;
         }
-        let question = Question {
+        let request = Request {
             user: user.as_raw(),
-            terminals: terminals.iter().take(TERMINALS_MAX).cloned().collect(),
-            wish,
+            terminals: terminals.iter().take(MAX_TERMINALS).cloned().collect(),
+            operation,
         };
-        let asked = timeout(TIMEOUT, self.asked(&question, instance)).await;
-        self.note(match asked {
-            Ok(answer) => answer,
+        let response = timeout(TIMEOUT, self.call(&request, instance)).await;
+        self.note(match response {
+            Ok(response) => response,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         })
     }
 
-    async fn asked(&self, question: &Question, instance: Option<&OwnedFd>) -> io::Result<Answer> {
+    async fn call(&self, request: &Request, instance: Option<&OwnedFd>) -> io::Result<Response> {
         let mut stream = UnixStream::connect(&self.socket).await?;
         let instance = instance.map(|instance| instance.as_fd());
-        send(&mut stream, question, instance).await?;
-        let answer = receive(&mut stream).await?;
-        let (answer, _) = answer.ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(answer)
+        send(&mut stream, request, instance).await?;
+        let response = receive(&mut stream).await?;
+        let (response, _) = response.ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(response)
     }
 
     fn is_backing_off(&self) -> bool {
@@ -121,12 +125,12 @@ impl Helper {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn note(&self, answer: io::Result<Answer>) -> Option<Answer> {
+    fn note(&self, response: io::Result<Response>) -> Option<Response> {
         let mut state = self.state();
-        match answer {
-            Ok(answer) => {
+        match response {
+            Ok(response) => {
                 *state = State::default();
-                Some(answer)
+                Some(response)
             }
             Err(error) => {
                 state.backoff_until = Some(Instant::now() + BACKOFF);
@@ -164,21 +168,21 @@ mod tests {
 
     async fn write(helper: &Helper) -> Vec<Outcome> {
         let terminals = terminals();
-        let shown = helper.write(Uid::new(1000), &terminals, "x", Mesg::Ignored);
-        let shown = shown.await;
-        shown.iter().map(|(_, shown)| shown.outcome).collect()
+        let results = helper.write(Uid::new(1000), &terminals, "x", Mesg::Ignored);
+        let results = results.await;
+        results.iter().map(|(_, result)| result.outcome).collect()
     }
 
     #[tokio::test]
-    async fn what_it_says_is_told_of_each_terminal_and_what_it_leaves_out_is_late() {
+    async fn each_terminal_has_its_own_result_and_those_left_out_are_late() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let listener = UnixListener::bind(&path).unwrap();
         let answering = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let (asked, _) = receive::<Question>(&mut stream).await.unwrap().unwrap();
-            let answer = Answer::Written(vec![Shown::only(Outcome::Written)]);
-            send(&mut stream, &answer, None).await.unwrap();
+            let (asked, _) = receive::<Request>(&mut stream).await.unwrap().unwrap();
+            let response = Response::Written(vec![WriteResult::only(Outcome::Written)]);
+            send(&mut stream, &response, None).await.unwrap();
             asked
         });
         let helper = Helper::at(path);

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 use session_timeout_policy::{SessionFacts, StampSource, WallTime};
-use session_timeout_terminals::{Shown, Terminal, Witness, process};
+use session_timeout_terminals::{Terminal, Witness, WriteResult, process};
 
 use self::own_writes::OwnWrites;
 
@@ -102,8 +102,8 @@ pub(crate) fn output_stamps(
 }
 
 /// Records the time stamps of a write by the daemon, so that it does not count as output.
-pub(crate) fn record_write(terminal: &Terminal, shown: &Shown, writes: &OwnWrites) {
-    let stamps = shown.stamps;
+pub(crate) fn record_write(terminal: &Terminal, result: &WriteResult, writes: &OwnWrites) {
+    let stamps = result.stamps;
     let stamps = stamps.and_then(|at| seconds(at.before).zip(seconds(at.after)));
     if let Some((before, after)) = stamps {
         writes.note(terminal.device, before, after);
@@ -171,37 +171,13 @@ fn is_plain(part: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use nix::pty::OpenptyResult;
-    use session_timeout_policy::{
-        BootTime, Keeper, Pid, SessionClass, SessionKey, SessionType, Uid,
-    };
+    use session_timeout_policy::{Pid, SessionType, Uid};
     use session_timeout_terminals::{Outcome, Stamps};
 
     use super::*;
-
-    /// A session with this leader, whose scope does not exist.
-    pub(crate) fn session(leader: Pid, started: BootTime) -> SessionFacts {
-        SessionFacts {
-            key: SessionKey {
-                id: "none".into(),
-                stamp: 1,
-            },
-            user: "alice".into(),
-            uid: Uid::new(nix::unistd::geteuid().as_raw()),
-            class: SessionClass::User,
-            session_type: SessionType::Tty,
-            leader: Some(leader),
-            service: None,
-            remote_host: None,
-            terminal: None,
-            seat: None,
-            started,
-            keeper: Keeper::Logind,
-            invocation: None,
-            audit: None,
-        }
-    }
+    use crate::fixtures::own_session;
 
     /// A new pseudoterminal of the test's own.
     fn own_pty() -> (OpenptyResult, Terminal) {
@@ -263,7 +239,7 @@ pub(crate) mod tests {
         let device = Some(terminal.device);
         let has_it = || process::Stat::of(leader.id()).filter(|stat| stat.terminal == device);
         assert!((0..1_000_000).any(|_| has_it().is_some()));
-        let mut session = session(Pid::new(leader.id()), crate::sys::clock::boot_now());
+        let mut session = own_session(Pid::new(leader.id()), crate::sys::clock::boot_now());
         for owner in [session.uid.as_raw(), session.uid.as_raw() + 1] {
             session.uid = Uid::new(owner);
             let found = of_session(&session);
@@ -290,11 +266,11 @@ pub(crate) mod tests {
             before: 900_000,
             after: 1_000_000,
         };
-        let shown = Shown {
+        let result = WriteResult {
             outcome: Outcome::Full,
             stamps: Some(stamps),
         };
-        record_write(&terminal, &shown, &writes);
+        record_write(&terminal, &result, &writes);
         let stamps = output_stamps(&BTreeSet::from([terminal.clone()]), &writes);
         let expected = WallTime::from_micros(900_000 * 1_000_000);
         assert_eq!(stamps[&StampSource::Output(terminal.device)], expected);

@@ -139,10 +139,10 @@ impl Login {
 }
 
 /// Polls a value until it is as expected, for at most ten seconds; returns the last value.
-pub(crate) fn eventually<T>(mut look: impl FnMut() -> T, good: impl Fn(&T) -> bool) -> T {
+pub(crate) fn eventually<T>(mut read: impl FnMut() -> T, good: impl Fn(&T) -> bool) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let seen = look();
+        let seen = read();
         if good(&seen) || Instant::now() > deadline {
             return seen;
         }

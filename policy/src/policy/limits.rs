@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::SessionType;
-use crate::session::extension::Granted;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -219,9 +218,15 @@ impl Limits {
     #[must_use]
     pub fn longest(&self) -> Duration {
         let Extensions { times, by } = self.extensions;
-        let total = by.saturating_mul(times);
-        Granted { times, total }.with_extensions(self.absolute.length)
+        extended(self.absolute.length, by.saturating_mul(times))
     }
+}
+
+/// An absolute limit of this length with extensions of this total length.
+pub(crate) fn extended(length: Duration, extensions: Duration) -> Duration {
+    length
+        .saturating_add(extensions)
+        .min(ABSOLUTE_MAX.max(length))
 }
 
 impl Default for Limits {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::policy::limits::ABSOLUTE_MAX;
+use crate::policy::limits::{ABSOLUTE_MAX, extended};
 use crate::{BootTime, Extensions};
 
 /// Extensions of one session since its absolute limit began to count.
@@ -94,9 +94,7 @@ impl Granted {
 
     /// A limit of this length with all extensions.
     pub(crate) fn with_extensions(&self, length: Duration) -> Duration {
-        length
-            .saturating_add(self.total)
-            .min(ABSOLUTE_MAX.max(length))
+        extended(length, self.total)
     }
 }
 

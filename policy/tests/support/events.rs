@@ -27,7 +27,7 @@ pub(crate) enum Op {
     Probed(SessionKey, ProbeData),
     /// The daemon is restarted, perhaps with another policy.
     Restart(Option<Policy>),
-    Tell(Event),
+    Handle(Event),
     Timeout,
     /// Time goes on, and the driver does not notice.
     Wait(Duration),
@@ -66,7 +66,7 @@ pub(crate) fn ops(starts: Starts, length: usize) -> impl Strategy<Value = Vec<Op
         2 => (1_u64..5_000_000).prop_map(Op::Early),
         8 => (keys(), probes()).prop_map(|(key, probe)| Op::Probed(key, probe)),
         2 => prop::option::weighted(0.5, any_policy()).prop_map(Op::Restart),
-        20 => events(starts).prop_map(Op::Tell),
+        20 => events(starts).prop_map(Op::Handle),
         2 => Just(Op::Timeout),
         4 => wait.prop_map(|micros| Op::Wait(Duration::from_micros(micros))),
         1 => (0_u64..100).prop_map(|secs| Op::WaitBack(Duration::from_secs(secs))),
@@ -260,13 +260,13 @@ impl Run {
                 self.timeout()
             }
             Op::Probed(key, probe) => {
-                self.tell(&Event::Probed(key.clone(), probe.reading(self.now)))
+                self.handle(&Event::Probed(key.clone(), probe.reading(self.now)))
             }
             Op::Restart(policy) => {
                 self.restart(policy.clone());
                 Vec::new()
             }
-            Op::Tell(event) => self.tell(event),
+            Op::Handle(event) => self.handle(event),
             Op::Timeout => self.timeout(),
             Op::Wait(span) => {
                 self.now = self.now.saturating_add(*span);
@@ -282,7 +282,7 @@ impl Run {
         }
     }
 
-    pub(crate) fn tell(&mut self, event: &Event) -> Vec<Action> {
+    pub(crate) fn handle(&mut self, event: &Event) -> Vec<Action> {
         let actions = self.engine.handle(self.now, event.clone());
         self.oracle
             .check(self.now, Some(event), &actions, &self.engine);
@@ -328,8 +328,8 @@ impl Run {
             .map(|view| view.facts.key.clone())
             .collect();
         for key in sessions.clone() {
-            let _ = self.tell(&Event::GroupsResolved(key.clone(), BTreeSet::new()));
-            let _ = self.tell(&Event::Locked(key.clone()));
+            let _ = self.handle(&Event::GroupsResolved(key.clone(), BTreeSet::new()));
+            let _ = self.handle(&Event::Locked(key.clone()));
             let probe = ProbeData {
                 ahead: 0,
                 ages: BTreeMap::new(),
@@ -339,23 +339,23 @@ impl Run {
             };
             // Twice: a probe may have been asked for again while it was on its way.
             for _ in 0..2 {
-                let _ = self.tell(&Event::Probed(key.clone(), probe.reading(self.now)));
+                let _ = self.handle(&Event::Probed(key.clone(), probe.reading(self.now)));
             }
             if self.oracle.is_ending(&key) {
-                let _ = self.tell(&Event::SessionGone(key.id.clone()));
+                let _ = self.handle(&Event::SessionGone(key.id.clone()));
                 // One that had its id before may be taken for the one that is gone.
                 let others = sessions.iter().filter(|other| other.id == key.id);
                 for other in others.filter(|other| **other != key) {
                     if self.oracle.is_dropped(other) {
-                        let _ = self.tell(&Event::Verified(other.clone(), Remains::Nothing));
+                        let _ = self.handle(&Event::Verified(other.clone(), Remains::Nothing));
                     }
                 }
                 if self.oracle.is_ending(&key) && !self.oracle.is_dropped(&key) {
-                    let _ = self.tell(&Event::SessionGone(key.id.clone()));
+                    let _ = self.handle(&Event::SessionGone(key.id.clone()));
                 }
             }
             if self.oracle.is_dropped(&key) {
-                let _ = self.tell(&Event::Verified(key, Remains::Nothing));
+                let _ = self.handle(&Event::Verified(key, Remains::Nothing));
             }
         }
     }
@@ -369,7 +369,7 @@ impl Run {
         for key in &keys {
             let later = |other: &SessionKey| other.id == key.id && other.stamp > key.stamp;
             if keys.iter().any(later) {
-                let _ = self.tell(&Event::Verified(key.clone(), Remains::Something));
+                let _ = self.handle(&Event::Verified(key.clone(), Remains::Something));
             }
         }
     }

@@ -22,7 +22,7 @@ const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);
 /// The time of a hint is only good to the second.
 const HINT_ERROR: Duration = Duration::from_secs(1);
 
-/// What the engine has been told and has done.
+/// The events that the engine received, and its actions.
 #[derive(Clone, Debug)]
 pub(crate) struct Oracle {
     now: BootTime,
@@ -146,7 +146,7 @@ impl Oracle {
         }
     }
 
-    /// Judges what the engine did when it was told of `event`, or when nothing but time came.
+    /// Checks the engine's actions after `event`, or after a timeout.
     pub(crate) fn check(
         &mut self,
         now: BootTime,
@@ -155,12 +155,12 @@ impl Oracle {
         engine: &Engine,
     ) {
         self.now = self.now.max(now);
-        let told = event.map_or(&[][..], told_of);
-        let bound = 6 * (self.known.len() + told.len()) + 2;
+        let reported = event.map_or(&[][..], reported_sessions);
+        let bound = 6 * (self.known.len() + reported.len()) + 2;
         assert!(actions.len() <= bound, "too many at once: {actions:#?}");
         let before = self.clone();
         self.takes(event);
-        self.learns(told, actions, engine);
+        self.learns(reported, actions, engine);
         for action in actions {
             self.checks(action, event);
             self.comes_back(action, engine);
@@ -296,11 +296,11 @@ impl Oracle {
     }
 
     /// What the engine says of its sessions after the call.
-    fn learns(&mut self, told: &[SessionFacts], actions: &[Action], engine: &Engine) {
+    fn learns(&mut self, reported: &[SessionFacts], actions: &[Action], engine: &Engine) {
         for view in engine.sessions() {
             let key = &view.facts.key;
             if !self.known.contains_key(key) {
-                assert!(told.iter().any(|facts| facts.key == *key), "{key:?}?");
+                assert!(reported.iter().any(|facts| facts.key == *key), "{key:?}?");
                 self.known.insert(key.clone(), Known::new(&view));
             }
             let wanted = needs_groups(engine, view.facts);
@@ -360,7 +360,7 @@ impl Oracle {
                     *remains == Remains::Nothing || known.ended().is_none()
                 }
                 Some(Event::LoginClosed(_)) => true,
-                _ => known.removal == Removal::No && !known.is_worth_a_look(facts),
+                _ => known.removal == Removal::No && !known.needs_verification(facts),
             };
             assert!(certain, "nobody knows whether it is gone: {known:#?}");
             let ending = known
@@ -395,7 +395,7 @@ impl Oracle {
             Action::EndRemains(_, kind) => assert_eq!(known.removal, Removal::Survived(*kind)),
             Action::Verify(_) => {
                 assert!(known.removal != Removal::Survived(LimitKind::Absolute));
-                assert!(known.has_leader, "nobody can tell: {known:#?}");
+                assert!(known.has_leader, "it cannot be verified: {known:#?}");
                 known.removal = Removal::Asked;
             }
             Action::Began(_) => {
@@ -680,12 +680,13 @@ impl Known {
         ending.map(|ending| ending.limit).or(self.hung_up)
     }
 
-    /// Whether it matters if something of it is left.
-    fn is_worth_a_look(&self, facts: &SessionFacts) -> bool {
-        let told = matches!(facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
+    /// Whether it matters if a process of it is left.
+    fn needs_verification(&self, facts: &SessionFacts) -> bool {
+        let never_in_logind =
+            matches!(facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
         let taken_over = facts.keeper != Keeper::Logind;
         let matters = self.ended().is_some() || self.limits.is_some();
-        facts.leader.is_some() && matters && !told && !taken_over
+        facts.leader.is_some() && matters && !never_in_logind && !taken_over
     }
 
     /// What is being ended is not saved by input.
@@ -942,7 +943,7 @@ fn needs_groups(engine: &Engine, facts: &SessionFacts) -> bool {
         })
 }
 
-fn told_of(event: &Event) -> &[SessionFacts] {
+fn reported_sessions(event: &Event) -> &[SessionFacts] {
     match event {
         Event::SessionSeen(facts) => std::slice::from_ref(facts),
         Event::SessionsListed(listed) => listed,

@@ -24,7 +24,7 @@ use session_timeout_config::Minima;
 use session_timeout_policy::{Action, BootTime, Hint, Policy, SessionType, Uid};
 
 use crate::support::sim::{Leftover, Order, Sim, State};
-use crate::support::world::{Place, Probes, Service, Session};
+use crate::support::world::{LoginKind, Probes, Service, Session};
 use crate::words;
 
 /// A scenario runs on for so long after its last line, at most.
@@ -300,19 +300,19 @@ impl Player {
                     Some((what, "without logind")) => (what, Order::WithoutLogind),
                     Some((_, other)) => return Err(format!("what is `{other}`?")),
                 };
-                let (user, place) = what.split_once(" logs in ").ok_or("does what?")?;
-                let place = match place {
-                    "on a desktop" => Place::Desktop,
-                    "on the console" => Place::Console,
-                    "on the login screen" => Place::Greeter,
-                    "over ssh" => Place::Ssh,
-                    "over ssh without a terminal" => Place::SshWithoutTerminal,
+                let (user, kind) = what.split_once(" logs in ").ok_or("does what?")?;
+                let kind = match kind {
+                    "on a desktop" => LoginKind::Desktop,
+                    "on the console" => LoginKind::Console,
+                    "on the login screen" => LoginKind::Greeter,
+                    "over ssh" => LoginKind::Ssh,
+                    "over ssh without a terminal" => LoginKind::SshWithoutTerminal,
                     other => return Err(format!("logs in where? `{other}`")),
                 };
                 match order {
-                    Order::WithoutLogind => sim.logs_in_without_logind(id, user, place),
+                    Order::WithoutLogind => sim.logs_in_without_logind(id, user, kind),
                     Order::LogindFirst | Order::PamFirst | Order::WithoutPam => {
-                        sim.logs_in(id, user, place, order);
+                        sim.logs_in(id, user, kind, order);
                     }
                 }
             }

@@ -13,7 +13,7 @@ use session_timeout_policy::{
 };
 
 use super::oracle::Oracle;
-use super::world::{Place, Probes, Service, Trace, World};
+use super::world::{LoginKind, Probes, Service, Trace, World};
 
 /// How long a session takes to go.
 const GOES_WHEN_ASKED: Duration = Duration::from_secs(2);
@@ -145,18 +145,18 @@ impl Sim {
         self.run_until(then);
     }
 
-    pub(crate) fn logs_in(&mut self, id: &str, user: &str, place: Place, order: Order) {
-        let session = self.world.open(id, user, place);
+    pub(crate) fn logs_in(&mut self, id: &str, user: &str, kind: LoginKind, order: Order) {
+        let session = self.world.open(id, user, kind);
         session.recorded = order != Order::WithoutPam;
         let (login, facts) = (session.login(), session.facts.clone());
         if order == Order::PamFirst {
-            self.tell(Event::LoginRecorded(login.clone()));
+            self.handle(Event::LoginRecorded(login.clone()));
         }
         if self.world.logind == Service::Up {
-            self.tell(Event::SessionSeen(facts));
+            self.handle(Event::SessionSeen(facts));
         }
         if order == Order::LogindFirst {
-            self.tell(Event::LoginRecorded(login));
+            self.handle(Event::LoginRecorded(login));
         }
     }
 
@@ -184,7 +184,7 @@ impl Sim {
         };
         let key = session.facts.key.clone();
         if session.recorded {
-            self.tell(Event::LoginClosed(id.to_owned()));
+            self.handle(Event::LoginClosed(id.to_owned()));
         }
         if leftover == Leftover::Nothing {
             self.queue(Duration::ZERO, Pending::Vanish(key));
@@ -199,12 +199,12 @@ impl Sim {
         if let Some(session) = self.world.sessions.get_mut(id) {
             session.inhibits = inhibits;
             session.last_input = self.world.now;
-            self.tell(Event::InhibitorsChanged);
+            self.handle(Event::InhibitorsChanged);
         }
     }
 
     pub(crate) fn asks_for_more_time(&mut self, id: &str) {
-        self.tell_of(id, Event::ExtensionAsked);
+        self.handle_for(id, Event::ExtensionAsked);
     }
 
     /// Somebody asks how long the session has been idle.
@@ -212,7 +212,7 @@ impl Sim {
         if let Some(session) = self.world.sessions.get(id) {
             let key = session.facts.key.clone();
             if let Some(reading) = self.world.read(&key) {
-                self.tell(Event::Probed(key, reading));
+                self.handle(Event::Probed(key, reading));
             }
         }
     }
@@ -220,7 +220,7 @@ impl Sim {
     pub(crate) fn locks(&mut self, id: &str) {
         if let Some(session) = self.world.sessions.get_mut(id) {
             session.locked = true;
-            self.tell_of(id, Event::Locked);
+            self.handle_for(id, Event::Locked);
         }
     }
 
@@ -228,13 +228,13 @@ impl Sim {
         if let Some(session) = self.world.sessions.get_mut(id) {
             session.locked = false;
             session.last_input = self.world.now;
-            self.tell_of(id, Event::Unlocked);
+            self.handle_for(id, Event::Unlocked);
         }
     }
 
     pub(crate) fn reload(&mut self, policy: Policy) {
         self.policy = policy.clone();
-        self.tell(Event::PolicyReplaced(policy));
+        self.handle(Event::PolicyReplaced(policy));
     }
 
     pub(crate) fn logind_goes_away(&mut self) {
@@ -244,13 +244,13 @@ impl Sim {
     pub(crate) fn logind_comes_back(&mut self) {
         self.world.logind = Service::Up;
         let listed = self.world.listed();
-        self.tell(Event::SessionsListed(listed));
+        self.handle(Event::SessionsListed(listed));
     }
 
     /// logind and the bus answer again, and nobody has asked them anything yet.
     pub(crate) fn is_reachable(&mut self) {
         self.world.logind = Service::Up;
-        self.tell(Event::Reachable);
+        self.handle(Event::Reachable);
     }
 
     /// A user changes what logind believes about a session.
@@ -258,19 +258,19 @@ impl Sim {
         if let Some(session) = self.world.sessions.get_mut(id) {
             change(&mut session.facts);
             let facts = session.facts.clone();
-            self.tell(Event::SessionSeen(facts));
+            self.handle(Event::SessionSeen(facts));
         }
     }
 
     /// A login that logind has no session for.
-    pub(crate) fn logs_in_without_logind(&mut self, id: &str, user: &str, place: Place) {
-        let session = self.world.open(id, user, place);
+    pub(crate) fn logs_in_without_logind(&mut self, id: &str, user: &str, kind: LoginKind) {
+        let session = self.world.open(id, user, kind);
         session.facts.keeper = Keeper::Daemon(NoSession::Full);
         let session = self.world.sessions.remove(id);
         if let Some(session) = session {
             let facts = session.facts.clone();
             self.world.at_large.insert(facts.key.clone(), session);
-            self.tell(Event::SessionSeen(facts));
+            self.handle(Event::SessionSeen(facts));
         }
     }
 
@@ -291,7 +291,7 @@ impl Sim {
         session.facts.started = self.world.now;
         let facts = session.facts.clone();
         self.world.sessions.insert(id.to_owned(), session);
-        self.tell(Event::SessionSeen(facts));
+        self.handle(Event::SessionSeen(facts));
     }
 
     /// logind drops a session whose leader lives on.
@@ -300,7 +300,7 @@ impl Sim {
             self.world
                 .at_large
                 .insert(session.facts.key.clone(), session);
-            self.tell(Event::SessionGone(id.to_owned()));
+            self.handle(Event::SessionGone(id.to_owned()));
         }
     }
 
@@ -326,7 +326,7 @@ impl Sim {
         self.daemon = Daemon::Up(Box::new(engine));
         if self.world.logind == Service::Up {
             let listed = self.world.listed();
-            self.tell(Event::SessionsListed(listed));
+            self.handle(Event::SessionsListed(listed));
         }
     }
 
@@ -337,14 +337,14 @@ impl Sim {
         };
         let key = session.facts.key.clone();
         if self.watched.contains(&key) {
-            self.tell(Event::ActivitySeen(key));
+            self.handle(Event::ActivitySeen(key));
         }
     }
 
-    fn tell_of(&mut self, id: &str, event: impl FnOnce(SessionKey) -> Event) {
+    fn handle_for(&mut self, id: &str, event: impl FnOnce(SessionKey) -> Event) {
         if let Some(session) = self.world.sessions.get(id) {
             let key = session.facts.key.clone();
-            self.tell(event(key));
+            self.handle(event(key));
         }
     }
 
@@ -358,27 +358,27 @@ impl Sim {
             return;
         };
         match due.remove() {
-            Pending::Answer(key, Some(reading)) => self.tell(Event::Probed(key, reading)),
-            Pending::Answer(key, None) => self.tell(Event::ProbeFailed(key)),
-            Pending::EndFailed(key) => self.tell(Event::EndFailed(key)),
-            Pending::Groups(key, Some(groups)) => self.tell(Event::GroupsResolved(key, groups)),
-            Pending::Groups(key, None) => self.tell(Event::GroupsUnavailable(key)),
-            Pending::HungUp(key) => self.tell(Event::HungUp(key)),
+            Pending::Answer(key, Some(reading)) => self.handle(Event::Probed(key, reading)),
+            Pending::Answer(key, None) => self.handle(Event::ProbeFailed(key)),
+            Pending::EndFailed(key) => self.handle(Event::EndFailed(key)),
+            Pending::Groups(key, Some(groups)) => self.handle(Event::GroupsResolved(key, groups)),
+            Pending::Groups(key, None) => self.handle(Event::GroupsUnavailable(key)),
+            Pending::HungUp(key) => self.handle(Event::HungUp(key)),
             Pending::LeaderEnds(key) => {
                 if self.world.has(&key) && !self.world.sessions[&key.id].detached {
                     self.vanish(&key);
                 } else if self.world.has(&key) {
-                    self.tell(Event::HungUp(key));
+                    self.handle(Event::HungUp(key));
                 }
             }
-            Pending::Unreached(key) => self.tell(Event::Unreached(key)),
+            Pending::Unreached(key) => self.handle(Event::Unreached(key)),
             Pending::Verified(key) => {
                 let remains = if self.world.has(&key) || self.world.at_large.contains_key(&key) {
                     Remains::Something
                 } else {
                     Remains::Nothing
                 };
-                self.tell(Event::Verified(key, remains));
+                self.handle(Event::Verified(key, remains));
             }
             Pending::Locks(key) => {
                 if self.world.has(&key) {
@@ -391,7 +391,7 @@ impl Sim {
 
     fn vanish(&mut self, key: &SessionKey) {
         if self.world.at_large.remove(key).is_some() {
-            self.tell(Event::SessionGone(key.id.clone()));
+            self.handle(Event::SessionGone(key.id.clone()));
             return;
         }
         if self.world.has(key)
@@ -401,16 +401,16 @@ impl Sim {
                 self.world.at_large.insert(key.clone(), session);
             }
             if self.world.logind == Service::Up {
-                self.tell(Event::SessionGone(key.id.clone()));
+                self.handle(Event::SessionGone(key.id.clone()));
             }
         }
     }
 
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "an event is told once; its callers have no more use for it"
+        reason = "an event is handled once; its callers have no more use for it"
     )]
-    fn tell(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         let now = self.world.now;
         if let Daemon::Up(engine) = &mut self.daemon {
             let actions = engine.handle(now, event.clone());

@@ -27,7 +27,7 @@ pub(crate) struct World {
     pub(crate) at_large: BTreeMap<SessionKey, Session>,
     pub(crate) logind: Service,
     pub(crate) probes: Probes,
-    /// What becomes of the question whether anything is left of a session.
+    /// The result of a verification that nothing is left of a session.
     pub(crate) remains: Probes,
     /// The groups of each user who is in more than `users`.
     pub(crate) groups: BTreeMap<String, BTreeSet<String>>,
@@ -46,7 +46,7 @@ pub(crate) enum Service {
     Silent,
 }
 
-/// What becomes of a question: a probe at a session, or one for groups.
+/// The result of a request: a probe of a session, or a query of groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probes {
     Work,
@@ -54,9 +54,9 @@ pub(crate) enum Probes {
     Hang,
 }
 
-/// Where a user logs in.
+/// The kinds of logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum LoginKind {
     Console,
     Desktop,
     Greeter,
@@ -121,9 +121,9 @@ impl World {
     }
 
     /// Opens a session; one that has this id already is forgotten.
-    pub(crate) fn open(&mut self, id: &str, user: &str, place: Place) -> &mut Session {
+    pub(crate) fn open(&mut self, id: &str, user: &str, kind: LoginKind) -> &mut Session {
         self.logins += 1;
-        let graphical = matches!(place, Place::Desktop | Place::Greeter);
+        let graphical = matches!(kind, LoginKind::Desktop | LoginKind::Greeter);
         let facts = SessionFacts {
             key: SessionKey {
                 id: id.to_owned(),
@@ -131,7 +131,7 @@ impl World {
             },
             user: user.to_owned(),
             uid: uid_of(user),
-            class: if place == Place::Greeter {
+            class: if kind == LoginKind::Greeter {
                 SessionClass::Greeter
             } else {
                 SessionClass::User
@@ -142,22 +142,22 @@ impl World {
                 SessionType::Tty
             },
             leader: Some(Pid::new(1000 + self.logins)),
-            service: match place {
-                Place::Console => Some("login".to_owned()),
-                Place::Desktop => Some("gdm-password".to_owned()),
-                Place::Greeter => Some("gdm-launch-environment".to_owned()),
-                Place::Ssh | Place::SshWithoutTerminal => Some("sshd".to_owned()),
+            service: match kind {
+                LoginKind::Console => Some("login".to_owned()),
+                LoginKind::Desktop => Some("gdm-password".to_owned()),
+                LoginKind::Greeter => Some("gdm-launch-environment".to_owned()),
+                LoginKind::Ssh | LoginKind::SshWithoutTerminal => Some("sshd".to_owned()),
             },
-            remote_host: matches!(place, Place::Ssh | Place::SshWithoutTerminal)
+            remote_host: matches!(kind, LoginKind::Ssh | LoginKind::SshWithoutTerminal)
                 .then(|| "192.0.2.7".to_owned()),
-            terminal: (place == Place::Console).then(|| "tty1".to_owned()),
-            seat: (graphical || place == Place::Console).then(|| "seat0".to_owned()),
+            terminal: (kind == LoginKind::Console).then(|| "tty1".to_owned()),
+            seat: (graphical || kind == LoginKind::Console).then(|| "seat0".to_owned()),
             started: self.now,
             keeper: session_timeout_policy::Keeper::Logind,
             invocation: None,
             audit: None,
         };
-        let on_terminal = matches!(place, Place::Console | Place::Ssh);
+        let on_terminal = matches!(kind, LoginKind::Console | LoginKind::Ssh);
         let session = Session {
             facts,
             terminals: on_terminal
@@ -165,7 +165,7 @@ impl World {
                 .into_iter()
                 .collect(),
             outputs: BTreeMap::new(),
-            logind_knows: place == Place::Console,
+            logind_knows: kind == LoginKind::Console,
             hint: None,
             last_input: self.now,
             stubborn: false,

@@ -97,7 +97,7 @@ impl Driver<'_> {
         let watch = known.and_then(|session| session.watch);
         match self.world.find(key) {
             Some(session) => {
-                let (reading, truth) = session.look(now, &clock, watch);
+                let (reading, truth) = session.probe(now, &clock, watch);
                 let who = session.person.who;
                 let call = session.next_call(now, &clock).filter(|call| call.at > now);
                 if let Some(call) = call {
@@ -242,17 +242,17 @@ impl Driver<'_> {
             return;
         };
         let who = session.person.who;
-        let Habits { heeds, asks, .. } = session.person.habits;
+        let Habits { responds, asks, .. } = session.person.habits;
         let (habit, done) = match kind {
             LimitKind::Absolute => (asks, &mut session.asked),
-            LimitKind::Inactivity => (heeds, &mut session.heeded),
+            LimitKind::Inactivity => (responds, &mut session.responded),
         };
         let reacts = habit.filter(|(_, times)| *done < *times);
         *done += u32::from(reacts.is_some());
         if let Some((after, _)) = reacts {
             let due = match kind {
                 LimitKind::Absolute => Due::Asks(who),
-                LimitKind::Inactivity => Due::Heeds(who),
+                LimitKind::Inactivity => Due::Responds(who),
             };
             self.queue.push(self.later(after), due);
         }

@@ -54,7 +54,7 @@ impl Driver<'_> {
             }
             OpKind::LogsIn(person) => self.logs_in(person)?,
             OpKind::LogsOut(who, leftovers) => self.logs_out(*who, *leftovers)?,
-            OpKind::Looks(who) => {
+            OpKind::ExtraProbe(who) => {
                 if let Some(key) = self.key(*who) {
                     self.read(&key)?;
                 }
@@ -71,9 +71,9 @@ impl Driver<'_> {
             }
             OpKind::Ready(who) => self.becomes_ready(*who)?,
             OpKind::Reloads(number) => self.reload(*number)?,
-            OpKind::Signals(mail, lasts) => {
-                self.world.troubles.signals = Some((*mail, self.later(*lasts)));
-                if *mail == SignalFault::Lost {
+            OpKind::Signals(signals, lasts) => {
+                self.world.troubles.signals = Some((*signals, self.later(*lasts)));
+                if *signals == SignalFault::Lost {
                     self.queue.push(self.later(*lasts), Due::Back);
                 }
             }
@@ -118,7 +118,7 @@ impl Driver<'_> {
                 }
                 Ok(())
             }
-            Due::Heeds(who) => {
+            Due::Responds(who) => {
                 let clock = self.world.clock.clone();
                 if let Some(session) = self.world.who(who) {
                     session.presses_a_key(now, &clock);
@@ -166,11 +166,11 @@ impl Driver<'_> {
         };
         let key = session.key().clone();
         match session.next_call(now, &clock) {
-            Some(next) if next.question == call.question && next.at > now => {
+            Some(next) if next.request == call.request && next.at > now => {
                 self.queue.push(next.at, Due::Calls(who, next));
                 Ok(())
             }
-            Some(next) if next.question == call.question => self.signal(Event::BecameIdle(key)),
+            Some(next) if next.request == call.request => self.signal(Event::BecameIdle(key)),
             Some(_) | None => Ok(()),
         }
     }
@@ -184,7 +184,7 @@ impl Driver<'_> {
         }
         self.run.0 += 1;
         self.deadline = None;
-        self.queue.lose_mail();
+        self.queue.drop_deliveries();
         self.world.unwatch();
         self.queue.push(self.later(down), Due::Restarts(memory));
     }
@@ -241,8 +241,8 @@ impl Driver<'_> {
         };
         session.state = State::LoggedOut;
         let id = session.key().id.clone();
-        let told = session.person.pam != Pam::Silent;
-        if told {
+        let reports = session.person.pam != Pam::Silent;
+        if reports {
             self.signal(Event::LoginClosed(id))?;
         }
         match leftovers {

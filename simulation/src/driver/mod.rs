@@ -213,10 +213,10 @@ impl<'p> Driver<'p> {
             self.queue.push(self.awake, Due::Deliver(Box::new(input)));
             return Ok(());
         }
-        self.report.told(&input);
+        self.report.input(&input);
         let steps = &self.steps;
         self.oracle
-            .told(self.now, &input, &EventContext { truth, steps });
+            .record_input(self.now, &input, &EventContext { truth, steps });
         if let Some(trace) = &mut self.trace {
             let _ = writeln!(trace, "# {}   < {}", self.now, super::text::input(&input));
         }

@@ -25,7 +25,7 @@ pub(super) enum Due {
     /// The session is hung up, which this start of the daemon had requested.
     HangsUp(LoginId, Run),
     /// The user reacts to a warning with input.
-    Heeds(LoginId),
+    Responds(LoginId),
     /// logind creates the session of a login.
     LogindSession(LoginId),
     Locks(LoginId),
@@ -83,7 +83,7 @@ impl Queue {
     }
 
     /// Drops the entries addressed to the daemon, because it has stopped.
-    pub(super) fn lose_mail(&mut self) {
+    pub(super) fn drop_deliveries(&mut self) {
         self.items
             .retain(|(_, _, due)| !matches!(due, Due::Deliver(_) | Due::Replies(..)));
     }

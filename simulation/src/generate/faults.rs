@@ -15,11 +15,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The number of kinds.
 const KINDS: u64 = 14;
 
-pub(super) fn all(random: &mut Random, scenario: &mut Scenario, mood: FaultLevel, logins: u64) {
-    let (kinds, times) = match mood {
+pub(super) fn all(random: &mut Random, scenario: &mut Scenario, level: FaultLevel, logins: u64) {
+    let (kinds, times) = match level {
         FaultLevel::Calm => return,
         FaultLevel::Mild => (random.between(1, 2), 3),
-        FaultLevel::Hell => (random.between(3, 8), 8),
+        FaultLevel::Severe => (random.between(3, 8), 8),
     };
     for _ in 0..kinds {
         let kind = random.below(KINDS);
@@ -45,7 +45,7 @@ fn one(random: &mut Random, scenario: &mut Scenario, kind: u64, at: BootTime, lo
         5 => OpKind::Groups(trouble(random), lasts * 4),
         6 => OpKind::Logind(random.span(Duration::from_millis(100), MINUTE * 10)),
         7 => OpKind::Probes(trouble(random), lasts),
-        8 => OpKind::Signals(mail(random), lasts),
+        8 => OpKind::Signals(signals(random), lasts),
         9 => OpKind::Steps(step(random)),
         10 => {
             let who = LoginId(u16::try_from(random.below(logins)).unwrap_or_default());
@@ -70,7 +70,7 @@ fn trouble(random: &mut Random) -> CallFault {
     random.pick(CallFault::Fails, &[CallFault::Hangs, late])
 }
 
-fn mail(random: &mut Random) -> SignalFault {
+fn signals(random: &mut Random) -> SignalFault {
     let late = SignalFault::Late(random.span(Duration::from_millis(10), MINUTE));
     random.pick(SignalFault::Doubled, &[late, SignalFault::Lost])
 }

@@ -25,15 +25,15 @@ enum FaultLevel {
     /// Few.
     Mild,
     /// Many.
-    Hell,
+    Severe,
 }
 
 /// Generates the scenario of a seed.
 pub(super) fn plan(seed: u64) -> Plan {
     let mut random = Random::new(seed);
-    let mood = random.pick(
+    let level = random.pick(
         FaultLevel::Calm,
-        &[FaultLevel::Mild, FaultLevel::Mild, FaultLevel::Hell],
+        &[FaultLevel::Mild, FaultLevel::Mild, FaultLevel::Severe],
     );
     let policies = policies::all(&mut random);
     let lasts = random.span(HOUR * 12, DAY * 8);
@@ -46,10 +46,10 @@ pub(super) fn plan(seed: u64) -> Plan {
     }
     let logins = random.between(2, 14);
     for number in 0..u16::try_from(logins).unwrap_or_default() {
-        people::one(&mut random, &mut scenario, LoginId(number), mood);
+        people::one(&mut random, &mut scenario, LoginId(number), level);
     }
-    faults::all(&mut random, &mut scenario, mood, logins);
-    let slow = mood != FaultLevel::Calm && random.percent(50);
+    faults::all(&mut random, &mut scenario, level, logins);
+    let slow = level != FaultLevel::Calm && random.percent(50);
     let lag = if slow { 200_000 } else { 3_000 };
     let Scenario { until, mut ops } = scenario;
     ops.retain(|op| op.at <= until);

@@ -13,9 +13,9 @@ use crate::random::Random;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-pub(super) fn one(random: &mut Random, scenario: &mut Scenario, who: LoginId, mood: FaultLevel) {
+pub(super) fn one(random: &mut Random, scenario: &mut Scenario, who: LoginId, level: FaultLevel) {
     let at = scenario.some_time(random);
-    let person = person(random, who, mood);
+    let person = person(random, who, level);
     let stays = random.span(MINUTE * 10, DAY * 3);
     let leaves = at.saturating_add(stays).min(scenario.until);
     if person.class == SessionClass::UserIncomplete {
@@ -46,11 +46,11 @@ pub(super) fn one(random: &mut Random, scenario: &mut Scenario, who: LoginId, mo
     }
 }
 
-fn person(random: &mut Random, who: LoginId, mood: FaultLevel) -> Person {
+fn person(random: &mut Random, who: LoginId, level: FaultLevel) -> Person {
     let (user, uid, groups) = user(random);
     let mut person = Person {
         who,
-        id: id(random, who, mood),
+        id: id(random, who, level),
         user: user.to_owned(),
         uid: Uid::new(uid),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
@@ -64,7 +64,7 @@ fn person(random: &mut Random, who: LoginId, mood: FaultLevel) -> Person {
         known: LogindSession::Always,
         idle: InputSource::Nobody,
         screen: Screen::Missing,
-        end: end(random, mood),
+        end: end(random, level),
         habits: habits(random),
     };
     match random.below(20) {
@@ -125,8 +125,8 @@ fn desktop(random: &mut Random, person: &mut Person) {
 }
 
 /// The session id. Without faults every id is unique; otherwise logind may reuse one.
-fn id(random: &mut Random, who: LoginId, mood: FaultLevel) -> String {
-    if mood == FaultLevel::Hell && random.percent(40) {
+fn id(random: &mut Random, who: LoginId, level: FaultLevel) -> String {
+    if level == FaultLevel::Severe && random.percent(40) {
         format!("c{}", random.below(3))
     } else {
         format!("{}", who.0 + 1)
@@ -151,12 +151,12 @@ fn pam(random: &mut Random) -> Pam {
     }
 }
 
-fn end(random: &mut Random, mood: FaultLevel) -> End {
+fn end(random: &mut Random, level: FaultLevel) -> End {
     let short = |random: &mut Random| random.span(Duration::from_millis(1), SECOND * 8);
-    let stubborn = random.percent(if mood == FaultLevel::Calm { 15 } else { 30 });
+    let stubborn = random.percent(if level == FaultLevel::Calm { 15 } else { 30 });
     End {
         exits: (!stubborn).then(|| short(random)),
-        dies: if mood == FaultLevel::Hell && random.percent(10) {
+        dies: if level == FaultLevel::Severe && random.percent(10) {
             random.span(SECOND, MINUTE * 20)
         } else {
             short(random)
@@ -173,7 +173,7 @@ fn habits(random: &mut Random) -> Habits {
         (random.span(Duration::from_millis(50), MINUTE * 3), times)
     };
     Habits {
-        heeds: random.percent(40).then(|| often(random)),
+        responds: random.percent(40).then(|| often(random)),
         asks: random.percent(40).then(|| often(random)),
         unlocks: random
             .percent(70)
@@ -306,6 +306,6 @@ fn extras(
         scenario.add(some_time(random), OpKind::RequestsExtension(who));
     }
     if random.percent(15) {
-        scenario.add(some_time(random), OpKind::Looks(who));
+        scenario.add(some_time(random), OpKind::ExtraProbe(who));
     }
 }

@@ -79,7 +79,7 @@ impl History {
     }
 
     fn failures(&self) -> Failures {
-        let failed = |look: &&Probe| matches!(look.came, Some((_, ProbeOutcome::Failed)));
+        let failed = |probe: &&Probe| matches!(probe.came, Some((_, ProbeOutcome::Failed)));
         let settled = self.settled();
         let row = settled.iter().rev().take_while(failed).count();
         let mut failures = Failures {
@@ -89,22 +89,22 @@ impl History {
         // A restarted daemon counts failures from zero; other limits may do so too.
         let changed = self.effective_limits.last().map(|(moment, _)| *moment);
         let from = self.restored.max(changed);
-        let own = |look: &&Probe| look.came.map(|(moment, _)| moment) > from;
+        let own = |probe: &&Probe| probe.came.map(|(moment, _)| moment) > from;
         let (mut before, mut before_strictly) = (None, None);
-        for look in settled.iter().skip(settled.len() - row).filter(own) {
-            let asked = look.asked.unwrap_or_default().at;
+        for probe in settled.iter().skip(settled.len() - row).filter(own) {
+            let asked = probe.asked.unwrap_or_default().at;
             let in_turn = |next: Option<BootTime>| {
                 let late = Duration::from_secs(1);
                 next.is_some_and(|next| next <= asked && asked <= next.saturating_add(late))
             };
             let on_time = |next: Option<BootTime>| {
-                !look.new_reason && next.is_some_and(|next| next.saturating_add(self.lag) == asked)
+                !probe.new_reason && next.is_some_and(|next| next.saturating_add(self.lag) == asked)
             };
             let next_round = |round, in_turn| if in_turn { round + 1 } else { 1 };
             failures.round = next_round(failures.round, in_turn(before));
             failures.at_least = next_round(failures.at_least, on_time(before_strictly));
             failures.most = failures.most.max(failures.round);
-            let came = look.came.map(|(moment, _)| moment.at);
+            let came = probe.came.map(|(moment, _)| moment.at);
             before = came.map(|came| came.saturating_add(pause(failures.round)));
             before_strictly = came.map(|came| came.saturating_add(pause(failures.at_least)));
         }
@@ -122,37 +122,38 @@ impl History {
     /// Since when the idle time is unknown: a probe found no source, or too many consecutive probes
     /// failed.
     pub(crate) fn idle_is_unknown(&self) -> Option<BootTime> {
-        let (last, told) = self.last_told()?;
-        let unknown = told == Some(ProbeOutcome::Unknown) || self.unknown_was_reported().is_some();
+        let (last, result) = self.last_result()?;
+        let unknown =
+            result == Some(ProbeOutcome::Unknown) || self.unknown_was_reported().is_some();
         (unknown || self.failures().most >= FAILURES).then_some(last)
     }
 
     /// Since when the idle time may count as unknown: this many probes failed after the last
     /// success.
     pub(crate) fn idle_may_be_unknown(&self) -> Option<BootTime> {
-        let (last, told) = self.last_told()?;
-        let unknown = told == Some(ProbeOutcome::Unknown);
+        let (last, result) = self.last_result()?;
+        let unknown = result == Some(ProbeOutcome::Unknown);
         (unknown || self.failures().row >= FAILURES).then_some(last)
     }
 
     /// The time of the last reply or failure, and the result of the last reply.
-    fn last_told(&self) -> Option<(BootTime, Option<ProbeOutcome>)> {
-        let mut settled = self.probes.iter().rev().filter_map(|look| look.came);
+    fn last_result(&self) -> Option<(BootTime, Option<ProbeOutcome>)> {
+        let mut settled = self.probes.iter().rev().filter_map(|probe| probe.came);
         let (last, _) = settled.clone().next()?;
-        let told = settled.find(|(_, outcome)| *outcome != ProbeOutcome::Failed);
-        Some((last.at, told.map(|(_, outcome)| outcome)))
+        let result = settled.find(|(_, outcome)| *outcome != ProbeOutcome::Failed);
+        Some((last.at, result.map(|(_, outcome)| outcome)))
     }
 
     /// Whether the limits changed after the last request for a probe.
     pub(crate) fn is_asked_under_other_terms(&self) -> bool {
-        let asked = self.probes.last().and_then(|look| look.asked);
+        let asked = self.probes.last().and_then(|probe| probe.asked);
         let changed = self.effective_limits.last().map(|(moment, _)| *moment);
         asked < changed
     }
 
     /// The last probe that found a source.
     pub(crate) fn last_known_reading(&self) -> Option<Moment> {
-        let mut came = self.probes.iter().rev().filter_map(|look| look.came);
+        let mut came = self.probes.iter().rev().filter_map(|probe| probe.came);
         came.find_map(|(moment, how)| (how == ProbeOutcome::Known).then_some(moment))
     }
 

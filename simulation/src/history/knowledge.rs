@@ -74,7 +74,7 @@ impl History {
             high = self.firm;
         }
         for (source, stamp) in &seen.reading.stamps {
-            let (least, most) = self.stamp_tells(now.at, seen, *source, *stamp);
+            let (least, most) = self.stamp_bounds(now.at, seen, *source, *stamp);
             let (low, high) = match source {
                 StampSource::Output(_) => (&mut self.output.0, &mut self.output.1),
                 StampSource::Logind | StampSource::Terminal(_) => (&mut low, &mut high),
@@ -119,7 +119,7 @@ impl History {
     }
 
     /// The earliest time of the input behind a stamp, if it can be known, and the latest.
-    fn stamp_tells(
+    fn stamp_bounds(
         &self,
         now: BootTime,
         seen: &Seen<'_>,

@@ -107,28 +107,28 @@ impl LockState {
 impl History {
     /// The state of the lock before this call.
     pub(super) fn lock_state(&self, call: u32) -> LockState {
-        let (from, mut scenario) = self.told_before;
+        let (from, mut state) = self.merged_locks;
         for (moment, fact) in self.locks.iter().skip(from) {
             if moment.seq >= call {
                 break;
             }
-            scenario.continues(*moment, fact);
+            state.continues(*moment, fact);
         }
-        scenario
+        state
     }
 
     /// Merges old facts into one state, so that they are not evaluated each time.
     pub(crate) fn abridge(&mut self) {
         /// More facts than a single call adds.
         const NEWEST: usize = 10;
-        let (mut from, mut scenario) = self.told_before;
+        let (mut from, mut state) = self.merged_locks;
         while self.locks.len() > from + NEWEST {
             if let Some((moment, fact)) = self.locks.get(from) {
-                scenario.continues(*moment, fact);
+                state.continues(*moment, fact);
             }
             from += 1;
         }
-        self.told_before = (from, scenario);
+        self.merged_locks = (from, state);
     }
 
     /// The lock instead of an end, if one is in force.

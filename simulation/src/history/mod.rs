@@ -23,7 +23,7 @@ use session_timeout_policy::{
     SessionFacts, SessionType, StampSource, WallTime, Warning,
 };
 
-use super::oracle::{AbsoluteFrom, EffectiveLimits};
+use super::limits::{AbsoluteFrom, EffectiveLimits};
 
 /// A time, and a sequence number that orders events at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +81,7 @@ pub(super) struct History {
     pub(super) withdrawals: Vec<(Moment, LimitKind)>,
     pub(super) locks: Vec<(Moment, LockFact)>,
     /// The number of facts that are already merged, and their result.
-    told_before: (usize, LockState),
+    merged_locks: (usize, LockState),
     pub(super) ends: Vec<(Moment, EndFact)>,
     pub(super) extensions: Vec<(Moment, Extension)>,
     pub(super) findings: Vec<(Moment, Finding)>,
@@ -269,7 +269,7 @@ impl History {
             warnings: Vec::new(),
             withdrawals: Vec::new(),
             locks: Vec::new(),
-            told_before: Default::default(),
+            merged_locks: Default::default(),
             ends: Vec::new(),
             extensions: Vec::new(),
             findings: Vec::new(),
@@ -302,7 +302,7 @@ impl History {
 
     /// Drops the pending probe.
     pub(super) fn drops_probe(&mut self) {
-        self.probes.pop_if(|look| look.came.is_none());
+        self.probes.pop_if(|probe| probe.came.is_none());
     }
 
     /// Clears the warnings without a withdrawal.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, Finding, LimitKind, Warning};
 
 use super::{ActivityBounds, EndFact, Extension, History, Moment, Request};
-use crate::oracle::{EffectiveLimits, RuleLimits};
+use crate::limits::{EffectiveLimits, RuleLimits};
 
 /// Reports of input within this time of each other are about the same input.
 const SAME_INPUT: Duration = Duration::from_secs(1);
@@ -46,9 +46,9 @@ impl History {
 
     /// The same, without the lock events of this call.
     pub(crate) fn anchor_before(&self, call: u32) -> BootTime {
-        let scenario = self.lock_state(call);
-        let locked = scenario.hold.map(|hold| hold.since).unwrap_or_default();
-        let renewed = scenario.renewed.unwrap_or_default().at;
+        let state = self.lock_state(call);
+        let locked = state.hold.map(|hold| hold.since).unwrap_or_default();
+        let renewed = state.renewed.unwrap_or_default().at;
         self.facts.started.max(locked).max(renewed)
     }
 

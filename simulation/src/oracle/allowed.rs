@@ -5,24 +5,14 @@ use session_timeout_policy::{
     Warning,
 };
 
-use super::limits::LimitsChange;
 use super::locks::Held;
-use super::{Broken, EffectiveLimits, Oracle, RuleLimits, Verdict, broken};
+use super::tolerance::{RESOLUTION, tolerance};
+use super::{Broken, Oracle, Verdict, broken};
 use crate::history::{GroupsRequest, History, Moment, Probe, Request};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, LimitsChange, RuleLimits};
 
 use std::time::Duration;
-
-/// The resolution of terminal stamps and of desktop reports.
-pub(super) const WHOLE: Duration = Duration::from_secs(1);
-
-/// The tolerance between an end for this limit and the reported time of the last input.
-pub(super) fn slack(kind: LimitKind) -> Duration {
-    match kind {
-        LimitKind::Absolute => Duration::ZERO,
-        LimitKind::Inactivity => WHOLE,
-    }
-}
 
 impl Oracle<'_> {
     /// Checks an output, and records it.
@@ -166,7 +156,7 @@ impl Oracle<'_> {
     }
 
     /// Checks that a limit of this kind applies to a session that is neither ending nor held.
-    pub(super) fn threatened(
+    pub(super) fn limits_in_force(
         &self,
         history: &History,
         kind: LimitKind,
@@ -193,7 +183,7 @@ impl Oracle<'_> {
 
     fn may_warn(&self, history: &History, warning: &Warning) -> Verdict {
         let kind = warning.limit;
-        let limits = self.threatened(history, kind)?;
+        let limits = self.limits_in_force(history, kind)?;
         if limits.rule_action(kind) == EndAction::Report {
             return broken(Invariant::RightAction, "the policy only reports");
         }
@@ -229,19 +219,20 @@ impl Oracle<'_> {
             return broken(Invariant::Leads, "it was given, or a shorter one");
         }
         let (low, high) = history.due(kind, limits, clock.length);
-        let slack = slack(kind);
-        if self.now.saturating_add(warning.lead + slack) < low {
+        let tolerance = tolerance(kind);
+        if self.now.saturating_add(warning.lead + tolerance) < low {
             return broken(Invariant::NeverEarly, format!("{low} is the earliest end"));
         }
         let shorter = clock.leads.iter().find(|lead| **lead < warning.lead);
-        let came = |lead: Duration| self.now >= high.saturating_sub(lead).saturating_add(WHOLE);
+        let came =
+            |lead: Duration| self.now >= high.saturating_sub(lead).saturating_add(RESOLUTION);
         if shorter.is_some_and(|lead| came(*lead)) {
             return broken(Invariant::Leads, "a shorter lead has come");
         }
         let earliest = self
             .now
             .saturating_add(shortest)
-            .max(low.saturating_sub(slack));
+            .max(low.saturating_sub(tolerance));
         let latest = self.now.saturating_add(shortest).max(high);
         if warning.ends_at < earliest || warning.ends_at > latest {
             let seen = format!("it ends between {earliest} and {latest}");

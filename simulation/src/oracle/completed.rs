@@ -2,15 +2,12 @@
 
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind};
 
-use super::allowed::WHOLE;
-use super::limits::LimitsChange;
 use super::locks::Held;
-use super::{
-    Cause, CheckedSession, EffectiveLimits, EventKind, FAR, KINDS, Oracle, RuleLimits, Verdict,
-    broken,
-};
+use super::tolerance::RESOLUTION;
+use super::{Cause, CheckedSession, EventKind, FAR, KINDS, Oracle, Verdict, broken};
 use crate::history::{EndFact, History, IdleTime, LockFact, Moment};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, LimitsChange, RuleLimits};
 use crate::report::Report;
 
 impl Oracle<'_> {
@@ -127,10 +124,10 @@ impl Oracle<'_> {
             && limits.action != EndAction::Report
             && limits.inactivity.is_some();
         let asked = matches!(history.idle(), IdleTime::Asked(_));
-        let answered = history.probes.last().and_then(|look| look.came);
+        let answered = history.probes.last().and_then(|probe| probe.came);
         let answered = answered.is_some_and(|(moment, _)| self.is_new(moment));
         if ((begins && !restored) || inhibitors || called) && !asked && !answered {
-            return broken(Invariant::ProbeInTime, "there is no look");
+            return broken(Invariant::ProbeInTime, "there is no probe");
         }
         Ok(())
     }
@@ -209,7 +206,7 @@ impl Oracle<'_> {
 
     fn why_not_idle(&self, history: &History, said: Moment) -> Option<&'static str> {
         let (low, _) = history.known_now();
-        if low > said.at.saturating_add(WHOLE)
+        if low > said.at.saturating_add(RESOLUTION)
             && history
                 .last_known()
                 .is_some_and(|known| self.is_new(known.moment))

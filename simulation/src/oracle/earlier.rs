@@ -8,8 +8,10 @@ use session_timeout_policy::{
     ABSOLUTE_MAX, BootTime, EndAction, Groups, LimitKind, Policy, SessionFacts,
 };
 
-use super::limits::{ClampedLimit, Earlier, EffectiveLimits, PolicyTables, RuleLimits};
 use crate::history::{EarlierProperties, History};
+use crate::limits::{
+    AbsoluteFrom, ClampedLimit, Earlier, EffectiveLimits, PolicyTables, RuleLimits,
+};
 
 /// How the limit whose countdown has begun is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +24,6 @@ pub(super) enum Continuity {
     /// By the name of the rule alone, where a record was not enough to decide which limit applies.
     Name,
 }
-
-/// The rule of an absolute limit; `None` for the default of the policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AbsoluteFrom(Option<String>);
 
 /// Greater than the number of changes in a scenario.
 const MAX_RECORDED: usize = 16;
@@ -176,16 +174,6 @@ impl PolicyTables {
             ..base_terms
         };
         Some((EffectiveLimits::Limited(self.find(limits)), source))
-    }
-
-    /// The source of the limits with this number.
-    fn source(&self, number: usize, policy: &Policy, effective: EffectiveLimits) -> AbsoluteFrom {
-        let rule = match effective {
-            EffectiveLimits::Limited(id) => self.rule(number, id),
-            EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
-        };
-        let rule = rule.and_then(|rule| policy.rules.get(rule));
-        AbsoluteFrom(rule.map(|rule| rule.name.clone()))
     }
 
     /// The limits in force until now, whether the session is decided or not.

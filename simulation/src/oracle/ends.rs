@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, LimitKind};
 
-use super::allowed::slack;
-use super::{EffectiveLimits, Oracle, Requirement, RuleLimits, Verdict, broken};
+use super::tolerance::tolerance;
+use super::{Oracle, Requirement, Verdict, broken};
 use crate::history::{EndFact, EndUnderWay, History, Moment, Request};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, RuleLimits};
 
 /// How long a failing request is repeated before the next stage.
 pub(super) const SOFT_RETRY_FOR: Duration = Duration::from_secs(30);
@@ -55,7 +56,7 @@ impl Oracle<'_> {
         if let Some(end) = history.end() {
             return self.may_repeat(history, &end, Request::HangUp, kind);
         }
-        let limits = self.threatened(history, kind)?;
+        let limits = self.limits_in_force(history, kind)?;
         self.in_this_way(history, limits, kind, EndAction::HangUp)?;
         self.may_end(history, limits, kind)
     }
@@ -67,7 +68,7 @@ impl Oracle<'_> {
         if !history.is_on_screen() {
             return broken(Invariant::EndStages, "it has no screen");
         }
-        let limits = self.threatened(history, kind)?;
+        let limits = self.limits_in_force(history, kind)?;
         self.in_this_way(history, limits, kind, EndAction::Terminate)?;
         self.may_end(history, limits, kind)
     }
@@ -122,7 +123,7 @@ impl Oracle<'_> {
         if history.is_on_screen() {
             return broken(Invariant::EndStages, "its leader is asked first");
         }
-        let limits = self.threatened(history, kind)?;
+        let limits = self.limits_in_force(history, kind)?;
         self.in_this_way(history, limits, kind, EndAction::Terminate)?;
         self.may_end(history, limits, kind)
     }
@@ -145,8 +146,8 @@ impl Oracle<'_> {
             return broken(Invariant::RightAction, "there is no such limit");
         };
         let (low, _) = history.due(kind, limits, clock.length);
-        let slack = slack(kind);
-        if self.now.saturating_add(slack) < low {
+        let tolerance = tolerance(kind);
+        if self.now.saturating_add(tolerance) < low {
             return broken(Invariant::NeverEarly, format!("{low} is the earliest"));
         }
         if kind == LimitKind::Inactivity {

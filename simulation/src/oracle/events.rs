@@ -3,14 +3,14 @@
 
 use session_timeout_policy::{BootTime, Event, Groups, Login, Reading, SessionFacts, SessionKey};
 
+use super::groups::ANSWER;
 use super::locks::Held;
-use super::{Cause, CheckedSession, EventContext, EventKind, Oracle, RuleLimits};
+use super::{Cause, CheckedSession, EventContext, EventKind, Oracle};
 use crate::history::{
     EndFact, GroupsRequest, History, LockFact, PROBE_TIMEOUT, Probe, ProbeOutcome, Request, Seen,
 };
 use crate::input::Input;
-use crate::oracle::EffectiveLimits;
-use crate::oracle::groups::ANSWER;
+use crate::limits::{EffectiveLimits, RuleLimits};
 
 use std::time::Duration;
 
@@ -19,9 +19,14 @@ pub(super) const LOGIN_KEPT: Duration = Duration::from_secs(60);
 
 impl Oracle<'_> {
     /// Records an input that the engine receives at `now`.
-    pub(crate) fn told(&mut self, now: BootTime, input: &Input, context: &EventContext<'_>) {
+    pub(crate) fn record_input(
+        &mut self,
+        now: BootTime,
+        input: &Input,
+        context: &EventContext<'_>,
+    ) {
         match input {
-            Input::Event(event) => self.told_event(now, event, context),
+            Input::Event(event) => self.record_event(now, event, context),
             Input::Extend(key) => {
                 let kind = EventKind::ExtensionAsked(key.stamp);
                 self.open_call(now, Cause::Event(kind));
@@ -30,7 +35,7 @@ impl Oracle<'_> {
         }
     }
 
-    fn told_event(&mut self, now: BootTime, event: &Event, said: &EventContext<'_>) {
+    fn record_event(&mut self, now: BootTime, event: &Event, said: &EventContext<'_>) {
         self.open_call(now, Cause::Event(what(event)));
         match event {
             Event::ActivitySeen(key) => self.about(key, History::knows),
@@ -73,8 +78,12 @@ impl Oracle<'_> {
             Event::LoginRecorded(login) => self.records(login),
             Event::Probed(key, reading) => self.probed(key, reading, said),
             Event::ProbeFailed(key) => self.about(key, |history, now| {
-                if let Some(look) = history.probes.last_mut().filter(|look| look.came.is_none()) {
-                    look.came = Some((now, ProbeOutcome::Failed));
+                if let Some(probe) = history
+                    .probes
+                    .last_mut()
+                    .filter(|probe| probe.came.is_none())
+                {
+                    probe.came = Some((now, ProbeOutcome::Failed));
                 }
             }),
             Event::Reachable => {
@@ -123,9 +132,9 @@ impl Oracle<'_> {
                 let counts =
                     |limits: &RuleLimits| !held && limits.counts_activity(history.is_graphical());
                 if limits.is_some_and(counts)
-                    && let Some(look) = history.probes.last_mut()
+                    && let Some(probe) = history.probes.last_mut()
                 {
-                    look.came = Some((now, ProbeOutcome::Failed));
+                    probe.came = Some((now, ProbeOutcome::Failed));
                 }
             }
             if history.gives_up_lock(now.at) {
@@ -143,7 +152,7 @@ impl Oracle<'_> {
 
     fn about(&mut self, key: &SessionKey, check_action: impl FnOnce(&mut History, super::Moment)) {
         let now = self.moment();
-        self.told = 1;
+        self.reported = 1;
         if let Some(at) = self.index(key)
             && let Some(session) = self.sessions.get_mut(at)
         {
@@ -211,7 +220,7 @@ impl Oracle<'_> {
 
     fn records(&mut self, login: &Login) {
         let now = self.now;
-        self.told = 1;
+        self.reported = 1;
         let there = self.sessions.iter_mut().rev().find(|session| {
             !session.gone
                 && session.history.facts.key.id == login.id
@@ -253,17 +262,21 @@ impl Oracle<'_> {
             if saves {
                 history.reads(now, &seen);
             }
-            let tells =
+            let has_source =
                 !reading.stamps.is_empty() || reading.hint.is_some() || reading.agent.is_some();
-            let outcome = if tells {
+            let outcome = if has_source {
                 ProbeOutcome::Known
             } else {
                 ProbeOutcome::Unknown
             };
             let came = Some((now, outcome));
-            match history.probes.last_mut().filter(|look| look.came.is_none()) {
+            match history
+                .probes
+                .last_mut()
+                .filter(|probe| probe.came.is_none())
+            {
                 _ if !saves => history.drops_probe(),
-                Some(look) => look.came = came,
+                Some(probe) => probe.came = came,
                 None => history.probes.push(Probe {
                     asked: None,
                     new_reason: false,
@@ -289,8 +302,8 @@ impl History {
     }
 
     fn gives_up_probe(&self, now: BootTime) -> bool {
-        let open = self.probes.last().filter(|look| look.came.is_none());
-        let asked = open.and_then(|look| look.asked);
+        let open = self.probes.last().filter(|probe| probe.came.is_none());
+        let asked = open.and_then(|probe| probe.asked);
         asked.is_some_and(|asked| now >= asked.at.saturating_add(PROBE_TIMEOUT))
     }
 

@@ -7,10 +7,11 @@ use session_timeout_policy::{
 };
 
 use super::earlier::Continuity;
-use super::{Cause, EffectiveLimits, EventKind, Oracle, PolicyTables, Verdict, broken};
+use super::locks::Held;
+use super::{Cause, EventKind, Oracle, Verdict, broken};
 use crate::history::{Extension, History, LockFact, Moment};
 use crate::invariant::Invariant;
-use crate::oracle::locks::Held;
+use crate::limits::{EffectiveLimits, PolicyTables};
 
 impl Oracle<'_> {
     /// Checks the answer to a request for an extension, and records it.
@@ -210,7 +211,7 @@ impl Oracle<'_> {
         }
         let new = |moment: Moment| self.is_new(moment);
         if !history.replied.is_some_and(new) {
-            return broken(Invariant::Extensions, "no answer to a wish for more time");
+            return broken(Invariant::Extensions, "no reply to an extension request");
         }
         if self.is_decided_again(history) {
             return Ok(());

@@ -6,11 +6,10 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, EndAction, Finding, Groups, LimitKind};
 
 use super::earlier::Continuity;
-use super::limits::LimitsChange;
-use super::{Broken, CheckedSession, Oracle, Requirement, RuleLimits, Verdict, broken};
+use super::{Broken, CheckedSession, Oracle, Requirement, Verdict, broken};
 use crate::history::{FixedAnchor, GroupsRequest, History, LockFact, Moment};
 use crate::invariant::Invariant;
-use crate::oracle::EffectiveLimits;
+use crate::limits::{EffectiveLimits, LimitsChange, RuleLimits};
 
 /// The timeout of a request for groups; after that they are unavailable.
 pub(super) const ANSWER: Duration = Duration::from_secs(3);
@@ -188,9 +187,9 @@ impl Oracle<'_> {
             // After a restart the pause may be the longest one.
             None if history.groups == Groups::Unavailable => (
                 self.now.saturating_add(pause(usize::MAX)),
-                "another question for groups",
+                "another request for groups",
             ),
-            None => (self.now, "a question for groups"),
+            None => (self.now, "a request for groups"),
             Some(GroupsRequest {
                 settled: None,
                 asked,
@@ -200,7 +199,7 @@ impl Oracle<'_> {
                 ..
             }) => {
                 let due = settled.at.saturating_add(pause(history.unavailable()));
-                (due, "another question for groups")
+                (due, "another request for groups")
             }
         };
         Some(self.due(due, Invariant::Groups, what))

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind, LockCause};
 
-use super::allowed::WHOLE;
 use super::ends::{SOFT_RETRY_FOR, again};
-use super::{Oracle, Requirement, RuleLimits, Verdict, broken};
+use super::tolerance::RESOLUTION;
+use super::{Oracle, Requirement, Verdict, broken};
 use crate::history::{EndFact, History, LockFact, LockVerification, Moment, Request};
 use crate::invariant::Invariant;
+use crate::limits::RuleLimits;
 
 /// The time in which a desktop has to confirm a lock.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(5);
@@ -105,7 +106,7 @@ impl Oracle<'_> {
             LockCause::Limit(kind) => match history.end() {
                 Some(end) => self.may_repeat(history, &end, Request::Lock, kind),
                 None => {
-                    let limits = self.threatened(history, kind)?;
+                    let limits = self.limits_in_force(history, kind)?;
                     let right = limits.action_at(kind, history.is_graphical());
                     if right != EndAction::Lock {
                         return broken(Invariant::RightAction, format!("{right:?}"));
@@ -120,7 +121,7 @@ impl Oracle<'_> {
     }
 
     fn may_lock_after(&self, history: &History) -> Verdict {
-        let limits = self.threatened(history, LimitKind::Absolute)?;
+        let limits = self.limits_in_force(history, LimitKind::Absolute)?;
         let Some(after) = limits.lock_after.filter(|_| history.is_graphical()) else {
             return broken(Invariant::LockAfter, "there is no lock-after");
         };
@@ -148,7 +149,7 @@ impl Oracle<'_> {
             );
         }
         let (low, _) = history.idle_since();
-        if self.now.saturating_add(WHOLE) < low.saturating_add(after) {
+        if self.now.saturating_add(RESOLUTION) < low.saturating_add(after) {
             return broken(
                 Invariant::NeverEarly,
                 format!("there was activity at {low}"),
@@ -267,7 +268,7 @@ impl Oracle<'_> {
             None => self.due(
                 history.absolute_due(limits),
                 Invariant::Held,
-                "another wish to lock",
+                "another lock request",
             ),
             Some(
                 again @ LockVerification {
@@ -276,7 +277,7 @@ impl Oracle<'_> {
                 },
             ) => {
                 let due = next(&again, refused);
-                self.due(due, Invariant::Held, "another wish to lock")
+                self.due(due, Invariant::Held, "another lock request")
             }
             Some(again) => self.due(
                 again.until,

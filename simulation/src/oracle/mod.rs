@@ -10,27 +10,25 @@ mod ends;
 mod events;
 mod extensions;
 mod groups;
-mod limits;
 mod locks;
 mod probes;
 mod removal;
 mod reports;
 mod required;
 mod sessions;
+mod tolerance;
 
 use std::fmt;
 use std::time::Duration;
 
-pub(super) use earlier::AbsoluteFrom;
 use earlier::Continuity;
-use limits::LimitsChange;
-pub(super) use limits::{EffectiveLimits, PolicyTables, RuleLimits};
 
 use session_timeout_policy::{BootTime, Deadline, LimitKind, Login, Output, Policy, SessionKey};
 
 use super::history::{History, Moment};
 use super::input::Reply;
 use super::invariant::{Invariant, Violation};
+use super::limits::{EffectiveLimits, LimitsChange, PolicyTables, RuleLimits};
 use super::report::Report;
 use super::world::GroundTruth;
 
@@ -63,11 +61,11 @@ pub(super) struct Oracle<'p> {
     call: u32,
     cause: Cause,
     /// The number of sessions that the call reports.
-    told: usize,
+    reported: usize,
     /// The earliest deadline of all requirements.
     next: BootTime,
     /// The next call is the first one after a restart, and is checked together with it.
-    comes_up: bool,
+    first_after_restart: bool,
 }
 
 /// A session and its next requirement.
@@ -132,9 +130,9 @@ impl<'p> Oracle<'p> {
             seq: 1,
             call: 1,
             cause: Cause::Timeout,
-            told: 0,
+            reported: 0,
             next: FAR,
-            comes_up: false,
+            first_after_restart: false,
         }
     }
 
@@ -174,7 +172,7 @@ impl<'p> Oracle<'p> {
         self.find_displaced();
         self.forgets_what_held();
         self.judge_all_by(Continuity::Record);
-        self.comes_up = true;
+        self.first_after_restart = true;
         // For an undecided session, no warning is in force.
         let moment = self.moment();
         for session in &mut self.sessions {
@@ -282,7 +280,7 @@ impl<'p> Oracle<'p> {
     /// that the call reports.
     fn bounded(&self, outputs: &[Output]) -> Verdict {
         const EACH: usize = 7;
-        if outputs.len() > EACH * (self.sessions.len() + self.told) {
+        if outputs.len() > EACH * (self.sessions.len() + self.reported) {
             return broken(Invariant::Bounded, format!("{} outputs", outputs.len()));
         }
         Ok(())
@@ -291,9 +289,9 @@ impl<'p> Oracle<'p> {
     fn open_call(&mut self, now: BootTime, cause: Cause) {
         self.now = self.now.max(now);
         self.cause = cause;
-        self.told = 0;
+        self.reported = 0;
         self.seq += 1;
-        if std::mem::take(&mut self.comes_up) {
+        if std::mem::take(&mut self.first_after_restart) {
             return;
         }
         self.call = self.seq;

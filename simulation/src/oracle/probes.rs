@@ -2,10 +2,11 @@
 
 use session_timeout_policy::{LimitKind, UnknownIdle};
 
-use super::allowed::WHOLE;
-use super::{Cause, EventKind, Oracle, RuleLimits, Verdict, broken};
+use super::tolerance::RESOLUTION;
+use super::{Cause, EventKind, Oracle, Verdict, broken};
 use crate::history::{FAILURES, History, IdleTime, ProbeOutcome, pause};
 use crate::invariant::Invariant;
+use crate::limits::RuleLimits;
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ impl Oracle<'_> {
     /// Checks that there is a reading of this moment, or that no reading is possible and the policy
     /// does not need one.
     pub(super) fn on_fresh_reading(&self, history: &History, limits: &RuleLimits) -> Verdict {
-        let last = history.probes.iter().rev().find_map(|look| look.came);
+        let last = history.probes.iter().rev().find_map(|probe| probe.came);
         let Some((_, outcome)) = last.filter(|(moment, _)| moment.at == self.now) else {
             return broken(Invariant::FreshReading, format!("the last was {last:?}"));
         };
@@ -69,10 +70,10 @@ impl Oracle<'_> {
         let called = self.cause == Cause::Event(EventKind::BecameIdle(history.stamp()));
         let news = self.news(history) || self.is_signalled_to_all() || called;
         let (low, _) = history.idle_since();
-        let near = |span| self.now.saturating_add(WHOLE) >= low.saturating_add(span);
+        let near = |span| self.now.saturating_add(RESOLUTION) >= low.saturating_add(span);
         // A failed first probe is repeated at the next event.
-        let told = self.cause != Cause::Timeout || self.settled_now(history).is_some();
-        let unseen = history.baseline.is_none() && told;
+        let has_event = self.cause != Cause::Timeout || self.settled_now(history).is_some();
+        let unseen = history.baseline.is_none() && has_event;
         let again = match history.idle() {
             IdleTime::Failed {
                 at, at_least, row, ..
@@ -100,8 +101,8 @@ impl Oracle<'_> {
         };
         let (low, high) = history.idle_since();
         spans(history, limits).any(|span| {
-            high.saturating_add(span).saturating_add(WHOLE) >= at
-                && self.now.saturating_add(WHOLE) >= low.saturating_add(span)
+            high.saturating_add(span).saturating_add(RESOLUTION) >= at
+                && self.now.saturating_add(RESOLUTION) >= low.saturating_add(span)
         })
     }
 
@@ -117,9 +118,9 @@ impl Oracle<'_> {
     /// call.
     fn came_between(&self, history: &History) -> bool {
         let last = history.probes.last();
-        let asked = history.probes.iter().rev().find_map(|look| look.asked);
+        let asked = history.probes.iter().rev().find_map(|probe| probe.asked);
         let new = last
-            .and_then(|look| look.came)
+            .and_then(|probe| probe.came)
             .is_some_and(|(came, _)| self.is_new(came));
         new && asked.is_some_and(|asked| history.afresh.is_some_and(|at| at > asked))
     }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, Finding, Keeper, LimitKind, NoSession};
 
 use super::ends::pause;
-use super::{EffectiveLimits, Oracle, Requirement, Verdict, broken};
+use super::{Oracle, Requirement, Verdict, broken};
 use crate::history::{History, Moment, Removal};
 use crate::invariant::Invariant;
+use crate::limits::EffectiveLimits;
 
 /// The timeout of a verification; it is repeated after a pause.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -17,9 +18,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 impl History {
     /// Whether it is relevant and possible to verify that no process remains.
     pub(super) fn needs_verification(&self) -> bool {
-        let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
+        let never_in_logind =
+            matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
         let limited = self.is_open() && matches!(self.effective(), EffectiveLimits::Limited(_));
-        self.facts.leader.is_some() && !told && (limited || self.ended_for().is_some())
+        self.facts.leader.is_some() && !never_in_logind && (limited || self.ended_for().is_some())
     }
 
     pub(super) fn is_dropped(&mut self, now: Moment) {
@@ -98,7 +100,7 @@ impl Oracle<'_> {
         if let Some(removal) = history.removal {
             let asked = removal.last.is_some();
             if self.is_new(removal.since) && !asked {
-                return broken(Invariant::Gone, "nobody looks whether it is gone");
+                return broken(Invariant::Gone, "no verification was requested");
             }
             if removal.survived.is_some_and(|at| self.is_new(at)) && !removal.said {
                 return broken(Invariant::Gone, "something is left, and nobody says so");
@@ -107,9 +109,10 @@ impl Oracle<'_> {
         let kept = matches!(history.facts.keeper, Keeper::Daemon(_));
         let limited =
             history.is_open() && matches!(history.effective(), EffectiveLimits::Limited(_));
-        let told = !history.restored.is_some_and(|at| self.is_new(at));
+        let running = !history.restored.is_some_and(|at| self.is_new(at));
         let waits = history.removal.is_some() || history.end().is_some();
-        if kept && limited && told && !waits && history.adopted.is_none() && !self.is_up(history) {
+        if kept && limited && running && !waits && history.adopted.is_none() && !self.is_up(history)
+        {
             return broken(Invariant::Gone, "nobody keeps it together");
         }
         Ok(())
@@ -131,7 +134,7 @@ impl Oracle<'_> {
             ),
             None => (
                 self.asked_again(last, removal.times),
-                "another question whether it is gone",
+                "another verification",
             ),
         };
         self.due(due, Invariant::Gone, what)

@@ -2,11 +2,11 @@
 
 use session_timeout_policy::{EndAction, Finding, LimitKind, UnknownIdle};
 
-use super::allowed::slack;
-use super::limits::LimitsChange;
-use super::{EffectiveLimits, Oracle, Verdict, broken};
+use super::tolerance::tolerance;
+use super::{Oracle, Verdict, broken};
 use crate::history::{History, Moment};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, LimitsChange};
 
 impl Oracle<'_> {
     pub(super) fn may_find(&self, history: &History, finding: Finding) -> Verdict {
@@ -20,7 +20,7 @@ impl Oracle<'_> {
     }
 
     fn may_report_passed(&self, history: &History, kind: LimitKind) -> Verdict {
-        let limits = self.threatened(history, kind)?;
+        let limits = self.limits_in_force(history, kind)?;
         let Some(clock) = limits
             .clock(kind)
             .filter(|_| limits.rule_action(kind) == EndAction::Report)
@@ -28,8 +28,8 @@ impl Oracle<'_> {
             return broken(Invariant::RightAction, "the policy does not only report");
         };
         let (low, _) = history.due(kind, limits, clock.length);
-        let slack = slack(kind);
-        if self.now.saturating_add(slack) < low {
+        let tolerance = tolerance(kind);
+        if self.now.saturating_add(tolerance) < low {
             return broken(Invariant::NeverEarly, format!("{low} is the earliest"));
         }
         if kind == LimitKind::Inactivity {
@@ -86,7 +86,7 @@ impl Oracle<'_> {
         } else {
             LimitKind::Inactivity
         };
-        let limits = self.threatened(history, kind)?;
+        let limits = self.limits_in_force(history, kind)?;
         if limits.unknown != UnknownIdle::Report {
             return broken(Invariant::UnknownIdle, "the policy counts from the login");
         }

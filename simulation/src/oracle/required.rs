@@ -5,9 +5,10 @@ use std::time::Duration;
 use session_timeout_policy::{BootTime, EndAction, Finding, LimitKind, UnknownIdle};
 
 use super::locks::Held;
-use super::{EffectiveLimits, Oracle, Requirement, RuleLimits};
+use super::{Oracle, Requirement};
 use crate::history::{FAILURES, History, IdleTime, PROBE_TIMEOUT, pause};
 use crate::invariant::Invariant;
+use crate::limits::{EffectiveLimits, RuleLimits};
 
 impl Oracle<'_> {
     /// The earliest requirement of a session.
@@ -112,7 +113,7 @@ impl Oracle<'_> {
         invariant: Invariant,
         what: &'static str,
     ) -> Requirement {
-        let probe = |at| self.due(at, Invariant::ProbeInTime, "a question for a reading");
+        let probe = |at| self.due(at, Invariant::ProbeInTime, "a probe");
         // A change of limits causes another probe.
         let changed = history.effective_limits.last();
         let at = changed.map_or(at, |(moment, _)| at.max(moment.at));
@@ -135,10 +136,10 @@ impl Oracle<'_> {
             } if at_least < FAILURES || failed < at => {
                 probe(at.max(failed.saturating_add(pause(round.max(row)))))
             }
-            IdleTime::Failed { at: looked, .. }
-            | IdleTime::Unknown(looked)
-            | IdleTime::Known(looked) => {
-                if looked < at {
+            IdleTime::Failed { at: probed_at, .. }
+            | IdleTime::Unknown(probed_at)
+            | IdleTime::Known(probed_at) => {
+                if probed_at < at {
                     probe(at)
                 } else {
                     self.due(at, invariant, what)
@@ -173,11 +174,7 @@ impl Oracle<'_> {
             let about = length + length / 4 + PROBE_TIMEOUT * 6;
             let changed = changed.unwrap_or_default().at;
             let again = since.max(known).max(changed).saturating_add(about);
-            return Some(self.due(
-                again,
-                Invariant::ProbeInTime,
-                "another question for a reading",
-            ));
+            return Some(self.due(again, Invariant::ProbeInTime, "another probe"));
         }
         if let IdleTime::Failed {
             at: failed,
@@ -188,11 +185,11 @@ impl Oracle<'_> {
             && (at_least < FAILURES || failed < at)
         {
             let again = failed.saturating_add(pause(round.max(row)));
-            let what = "another question for a reading";
+            let what = "another probe";
             return Some(self.due(again.max(at), Invariant::ProbeInTime, what));
         }
         if since < at {
-            return Some(self.due(at, Invariant::ProbeInTime, "a question for a reading"));
+            return Some(self.due(at, Invariant::ProbeInTime, "a probe"));
         }
         Some(self.due(
             at,

@@ -4,13 +4,14 @@
 use session_timeout_policy::{BootTime, Keeper, NoSession, Remains, SessionFacts, SessionKey};
 
 use super::events::{LOGIN_KEPT, joined, updated};
-use super::{CheckedSession, EffectiveLimits, Oracle};
+use super::{CheckedSession, Oracle};
 use crate::history::History;
+use crate::limits::EffectiveLimits;
 
 impl Oracle<'_> {
     pub(super) fn sees(&mut self, facts: &SessionFacts) {
         let now = self.moment();
-        self.told += 1;
+        self.reported += 1;
         let there = self.sessions.iter();
         let mut there = there.filter(|session| session.history.facts.key.id == facts.key.id);
         if there.any(|session| !session.gone && session.history.stamp() > facts.key.stamp) {
@@ -110,7 +111,7 @@ impl Oracle<'_> {
                 session.is_dropped(now);
             }
         }
-        self.told = self.sessions.len();
+        self.reported = self.sessions.len();
         for facts in listed {
             self.sees(facts);
         }
@@ -118,7 +119,7 @@ impl Oracle<'_> {
 
     pub(super) fn verified(&mut self, key: &SessionKey, remains: Remains) {
         let now = self.moment();
-        self.told = 1;
+        self.reported = 1;
         let Some(at) = self.index(key) else { return };
         let Some(session) = self.sessions.get_mut(at) else {
             return;

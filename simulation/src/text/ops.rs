@@ -52,14 +52,14 @@ pub(super) fn write(kind: &OpKind) -> String {
         OpKind::LogsIn(who) => format!("s{} logs-in {}", who.who.0, person::write(who)),
         OpKind::LogsOut(who, Leftovers::Nothing) => format!("s{} logs-out", who.0),
         OpKind::LogsOut(who, Leftovers::Tmux) => format!("s{} detaches", who.0),
-        OpKind::Looks(who) => format!("s{} is-looked-at", who.0),
+        OpKind::ExtraProbe(who) => format!("s{} is-probed", who.0),
         OpKind::Opens(who) => format!("s{} opens", who.0),
         OpKind::Prints(who, nth, pattern) => keys("prints", who, nth, pattern),
         OpKind::Probes(how, lasts) => format!("probes {} lasts={}", trouble(*how), span(*lasts)),
         OpKind::Ready(who) => format!("s{} is-ready", who.0),
         OpKind::Reloads(number) => format!("daemon reloads policy={number}"),
-        OpKind::Signals(mail, lasts) => {
-            let how = match mail {
+        OpKind::Signals(signals, lasts) => {
+            let how = match signals {
                 SignalFault::Doubled => "doubled".to_owned(),
                 SignalFault::Late(by) => format!("late by={}", span(*by)),
                 SignalFault::Lost => "lost".to_owned(),
@@ -135,7 +135,7 @@ fn of_login(who: LoginId, verb: &str, line: &str, words: &Words<'_>) -> Parsed<O
         "logs-in" => OpKind::LogsIn(Box::new(person::parse(who, line)?)),
         "logs-out" => OpKind::LogsOut(who, Leftovers::Nothing),
         "detaches" => OpKind::LogsOut(who, Leftovers::Tmux),
-        "is-looked-at" => OpKind::Looks(who),
+        "is-probed" => OpKind::ExtraProbe(who),
         "opens" => OpKind::Opens(who),
         "prints" => OpKind::Prints(who, nth()?, pattern()?),
         "is-ready" => OpKind::Ready(who),

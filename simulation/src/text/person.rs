@@ -88,7 +88,7 @@ pub(super) fn write(person: &Person) -> String {
     let often = |habit: Option<(Duration, u32)>| {
         habit.map(|(after, times)| format!("{}*{times}", span(after)))
     };
-    add("heeds", often(person.habits.heeds));
+    add("responds", often(person.habits.responds));
     add("asks", often(person.habits.asks));
     add("unlocks", person.habits.unlocks.map(span));
     text
@@ -147,7 +147,7 @@ pub(super) fn parse(who: LoginId, line: &str) -> Parsed<Person> {
             survives: words.get("survives").map_or(Ok(0), number)?,
         },
         habits: Habits {
-            heeds: often("heeds")?,
+            responds: often("responds")?,
             asks: often("asks")?,
             unlocks: spans("unlocks")?,
         },

@@ -29,7 +29,7 @@ pub(crate) struct Session {
     pub(crate) screen: Lock,
     pub(crate) inhibited: bool,
     /// The number of reactions of the user so far.
-    pub(crate) heeded: u32,
+    pub(crate) responded: u32,
     pub(crate) asked: u32,
     /// The daemon has requested to be notified of input.
     pub(crate) watched: bool,
@@ -47,14 +47,14 @@ struct Watch {
     length: Option<Duration>,
     since: BootTime,
     /// The number of requests: the agent reports at most once for each.
-    question: u32,
+    request: u32,
 }
 
 /// A report that the agent will send: its time, and its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) at: BootTime,
-    pub(crate) question: u32,
+    pub(crate) request: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ struct Terminal {
 struct Desktop {
     input: PeriodicActivity,
     /// The time without input after which the desktop sets the hint; `None` if it never does.
-    tells_after: Option<Duration>,
+    hint_after: Option<Duration>,
     /// logind has lost the hint.
     forgotten: Option<ForgottenHint>,
 }
@@ -108,7 +108,7 @@ pub(crate) type GroundTruth = Vec<(StampSource, BootTime)>;
 
 impl Session {
     pub(super) fn begin(now: BootTime, person: &Person, key: SessionKey) -> Self {
-        let told = !matches!(person.pam, Pam::Second(_));
+        let from_pam = !matches!(person.pam, Pam::Second(_));
         let facts = SessionFacts {
             key,
             user: person.user.clone(),
@@ -116,8 +116,8 @@ impl Session {
             class: person.class.clone(),
             session_type: person.session_type,
             leader: Some(Pid::new(1000 + u32::from(person.who.0))),
-            service: person.service.clone().filter(|_| told),
-            remote_host: person.host.clone().filter(|_| told),
+            service: person.service.clone().filter(|_| from_pam),
+            remote_host: person.host.clone().filter(|_| from_pam),
             terminal: person.tty.clone(),
             seat: person.seat.clone(),
             started: now,
@@ -129,7 +129,7 @@ impl Session {
             invocation: None,
             audit: None,
         };
-        let tells_after = match person.idle {
+        let hint_after = match person.idle {
             InputSource::Hint(after) => Some(after),
             InputSource::Agent(_, after) => after,
             InputSource::Terminals(_) | InputSource::Console | InputSource::Nobody => None,
@@ -140,7 +140,7 @@ impl Session {
                 presence: Presence::There,
                 length: None,
                 since: now,
-                question: 0,
+                request: 0,
             }),
             InputSource::Hint(_)
             | InputSource::Terminals(_)
@@ -148,7 +148,7 @@ impl Session {
             | InputSource::Nobody => None,
         };
         let has_desktop =
-            person.screen != Screen::Missing || tells_after.is_some() || agent.is_some();
+            person.screen != Screen::Missing || hint_after.is_some() || agent.is_some();
         Self {
             person: person.clone(),
             facts,
@@ -161,13 +161,13 @@ impl Session {
             survives: person.end.survives,
             screen: Lock::default(),
             inhibited: false,
-            heeded: 0,
+            responded: 0,
             asked: 0,
             watched: false,
             terminals: Vec::new(),
             desktop: has_desktop.then(|| Desktop {
                 input: PeriodicActivity::opened(now, &Clock::new()),
-                tells_after,
+                hint_after,
                 forgotten: None,
             }),
             agent,
@@ -291,7 +291,7 @@ impl Session {
             agent.presence = presence;
             agent.length = None;
             agent.since = now;
-            agent.question += 1;
+            agent.request += 1;
         }
     }
 
@@ -299,11 +299,11 @@ impl Session {
     fn ask_agent(&mut self, now: BootTime, length: Option<Duration>) -> Option<Hint> {
         let input = self.desktop.as_ref()?.input.last()?;
         let agent = self.agent.as_mut()?;
-        agent.question += 1;
+        agent.request += 1;
         if agent.length != length {
             (agent.length, agent.since) = (length, now);
         }
-        let told = match (agent.presence, agent.how) {
+        let hint = match (agent.presence, agent.how) {
             (Presence::Gone, _) => return None,
             (Presence::There, Agent::Asked) => Hint::IdleSince(input),
             (Presence::There, Agent::Called) => {
@@ -316,7 +316,7 @@ impl Session {
                 }
             }
         };
-        Some(told)
+        Some(hint)
     }
 
     /// When the agent would report, if there were no more input.
@@ -332,13 +332,13 @@ impl Session {
         };
         Some(Call {
             at: since.saturating_add(agent.length?),
-            question: agent.question,
+            request: agent.request,
         })
     }
 
     /// Probes the session: returns the reading and the actual activity behind it. Its agent begins
     /// to watch for this time without input.
-    pub(crate) fn look(
+    pub(crate) fn probe(
         &mut self,
         now: BootTime,
         clock: &Clock,
@@ -390,20 +390,20 @@ impl Session {
 
 impl Desktop {
     fn idle_since(&self, now: BootTime) -> Option<BootTime> {
-        let since = self.input.last()?.saturating_add(self.tells_after?);
+        let since = self.input.last()?.saturating_add(self.hint_after?);
         (since <= now).then_some(since)
     }
 
     fn hint(&mut self, now: BootTime) -> Option<Hint> {
-        self.tells_after?;
+        self.hint_after?;
         let idle = self.idle_since(now);
         if let Some(forgotten) = self.forgotten {
-            let told_since = if forgotten.was_idle {
+            let hinted_since = if forgotten.was_idle {
                 self.input.last().is_some_and(|last| last > forgotten.at)
             } else {
                 idle.is_some()
             };
-            if !told_since {
+            if !hinted_since {
                 return None;
             }
             self.forgotten = None;

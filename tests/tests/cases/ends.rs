@@ -9,7 +9,7 @@ use super::{SOON, login_of, secs};
 
 pub(crate) fn a_flood_of_logind_delays_no_end(machine: &Machine) -> Outcome {
     let ssh = flooded(machine, &["logind"; 4])?;
-    assert_told(&ssh);
+    assert_reason_shown(&ssh);
     Ok(())
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn an_end_comes_while_logind_hangs(machine: &Machine) -> Outcome {
     let before = sockets()?;
     machine.run(&format!("kill -STOP $({pid})"))?;
     assert_ends_on_time(machine, &ssh, &login)?;
-    assert_told(&ssh);
+    assert_reason_shown(&ssh);
     machine.run(&format!("kill -CONT $({pid})"))?;
     wait_until(SOON, "the connection to PID 1 to be closed", || {
         let now = sockets()?;
@@ -79,7 +79,7 @@ END
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let login = login_of(machine, ssh.session())?;
     assert_ends_on_time(machine, &ssh, &login)?;
-    assert_told(&ssh);
+    assert_reason_shown(&ssh);
     Ok(())
 }
 
@@ -120,11 +120,11 @@ fn without(machine: &Machine, stop: &str) -> Outcome {
     let login = login_of(machine, ssh.session())?;
     machine.run(stop)?;
     assert_ends_on_time(machine, &ssh, &login)?;
-    assert_told(&ssh);
+    assert_reason_shown(&ssh);
     Ok(())
 }
 
-fn assert_told(ssh: &Ssh) {
+fn assert_reason_shown(ssh: &Ssh) {
     let text = ssh.terminal().text();
     assert!(text.contains("Session timeout"), "{text}");
 }

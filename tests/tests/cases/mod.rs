@@ -102,8 +102,8 @@ fn assert_not_ended(machine: &Machine, session: &str) {
     assert!(ends.is_empty(), "session {session} was ended: {}", ends[0]);
 }
 
-/// Waits until nobody has anything to be told of a last session.
-fn wait_told(machine: &Machine) -> Outcome {
+/// Waits until no last session is left to show.
+fn wait_until_last_session_is_shown(machine: &Machine) -> Outcome {
     wait_until(SOON, "that being written down", || {
         let kept = machine.run("cat /run/session-timeout/endings.json")?;
         if kept.trim() == "{}" {

@@ -12,7 +12,7 @@ use super::servers::{
     OVERHEARD, dismiss, give_no_password, last_sent, press, shown, start, wait_button, wait_none,
     wait_shown,
 };
-use super::{SOON, assert_after, assert_not_ended, secs, wait_told};
+use super::{SOON, assert_after, assert_not_ended, secs, wait_until_last_session_is_shown};
 
 const STAY: &str = "Stay signed in";
 const SIGN_OUT: &str = "Sign out now";
@@ -220,7 +220,7 @@ pub(crate) fn the_next_desktop_says_once_why_the_last_session_was_ended(
     assert!(told.body.contains(said), "{told:?}");
     photograph(&screen, environment, "last-session")?;
     // What was shown is not said again, here or on a terminal.
-    wait_told(machine)
+    wait_until_last_session_is_shown(machine)
 }
 
 pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what_is_due(

@@ -69,16 +69,16 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     let answered = Work::of(machine, UNIT)?;
     // Every session is looked at when an inhibitor lock is taken, and again when it is released.
     machine.run("systemd-inhibit --what=idle sleep 2")?;
-    let looked = resting(machine)?;
+    let probed = resting(machine)?;
     eprintln!(
         "{}: with 1 session {memory_of_one:?} kB, {alone:?}; \
          with {SESSIONS} {memory_of_all:?} kB, {before:?}; \
          the helper {memory_of_helper:?} kB, {helper:?}; \
-         status took {} ms, for {} us of which the daemon worked; a look takes {} us",
+         status took {} ms, for {} us of which the daemon worked; a probe takes {} us",
         machine.suite(),
         asked.as_millis(),
         answered.micros - after.micros,
-        (looked.micros - answered.micros) / (2 * SESSIONS as u64),
+        (probed.micros - answered.micros) / (2 * SESSIONS as u64),
     );
     drop(sessions);
     Ok(())

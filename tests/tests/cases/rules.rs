@@ -47,7 +47,9 @@ session-warnings = ["3s"]
     Ok(())
 }
 
-pub(crate) fn a_rule_for_a_service_tells_the_console_from_ssh(machine: &Machine) -> Outcome {
+pub(crate) fn a_rule_for_a_service_distinguishes_the_console_from_ssh(
+    machine: &Machine,
+) -> Outcome {
     let policy = r#"[default]
 session-timeout = "9h"
 
@@ -112,7 +114,9 @@ session-timeout = "7h"
     Ok(())
 }
 
-pub(crate) fn a_rule_for_a_type_tells_a_desktop_from_a_terminal(machine: &Machine) -> Outcome {
+pub(crate) fn a_rule_for_a_type_distinguishes_a_desktop_from_a_terminal(
+    machine: &Machine,
+) -> Outcome {
     let policy = r#"[default]
 session-timeout = "9h"
 

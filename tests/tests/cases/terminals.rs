@@ -280,9 +280,9 @@ pub(crate) fn a_server_that_a_connection_left_behind_is_warned_and_a_key_there_k
     connection.wait_closed(secs(20)).map(drop)
 }
 
-/// What a login with a terminal of its own has left in its scope ends with it, and is told; but its
+/// What a login with a terminal of its own has left in its scope ends with it, and is warned; but its
 /// message does not say that a key keeps the login, since it does not.
-pub(crate) fn what_a_login_left_behind_is_told_of_an_end_that_takes_it_along(
+pub(crate) fn what_a_login_left_behind_shows_the_warning_of_an_end_that_includes_it(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(

@@ -76,8 +76,8 @@ pub(crate) enum Call {
     Show(u32, String, String),
     Close(u32),
     Stay(String),
-    /// That the user was told of the last session.
-    Told(String),
+    /// That the end of the last session was shown.
+    LastEndingShown(String),
     /// With or without the flag that allows a password prompt.
     Extend(String, Interaction),
     /// To logind.
@@ -195,10 +195,10 @@ impl Harness {
         let (path, name) = (MUTTER_PATH, "org.gnome.Mutter.IdleMonitor");
         let signal = Message::signal(path, name, "WatchFired");
         let signal = signal.sender(":1.5").build(&(id,)).unwrap();
-        self.tell_user(&signal).await;
+        self.signal_user(&signal).await;
     }
 
-    async fn tell_user(&self, signal: &Message) {
+    async fn signal_user(&self, signal: &Message) {
         let users = self.user.lock().unwrap().clone();
         for user in users {
             // A connection that only searched for Mutter is closed.
@@ -212,7 +212,7 @@ impl Harness {
         let signal = Message::signal(path, "org.freedesktop.DBus", "NameOwnerChanged");
         let signal = signal.sender("org.freedesktop.DBus");
         let signal = signal.build(&(name, "", owner)).unwrap();
-        self.tell_user(&signal).await;
+        self.signal_user(&signal).await;
     }
 
     /// Mutter has left the bus.
@@ -467,7 +467,7 @@ impl Manager {
     }
 
     fn ending_told(&self, session: String) {
-        self.0.note(Call::Told(session));
+        self.0.note(Call::LastEndingShown(session));
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "what zbus hands over")]

@@ -65,6 +65,6 @@ impl Harness {
     pub(crate) async fn press(&self, id: u32, key: &str) {
         let path = "/org/freedesktop/Notifications";
         let signal = Message::signal(path, NAME, "ActionInvoked").sender(SERVER);
-        self.tell_user(&signal.build(&(id, key)).unwrap()).await;
+        self.signal_user(&signal.build(&(id, key)).unwrap()).await;
     }
 }

@@ -11,7 +11,7 @@ use crate::text::{listed, one_line};
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     /// `NCurrentSessions` and `SessionsMax`; absent if logind did not report them.
-    pub(crate) places: Option<SessionCount>,
+    pub(crate) sessions: Option<SessionCount>,
     /// Absent if logind was not asked, since it had not replied before.
     pub(crate) closing: Option<Closing>,
 }
@@ -47,15 +47,15 @@ pub(crate) struct SessionCount {
 
 /// All findings about logind's capacity.
 pub(crate) fn examine(facts: &Usage) -> Vec<Finding> {
-    let places = facts.places.map(|places| sessions_max(places, facts));
+    let sessions = facts.sessions.map(|sessions| sessions_max(sessions, facts));
     let closing = facts.closing.as_ref().map(closing);
-    places.into_iter().chain(closing).collect()
+    sessions.into_iter().chain(closing).collect()
 }
 
 /// Beyond `SessionsMax` logind refuses a session, and the login goes on without one.
-fn sessions_max(places: SessionCount, facts: &Usage) -> Finding {
+fn sessions_max(sessions: SessionCount, facts: &Usage) -> Finding {
     let check = Check::LogindSessionsMax;
-    let SessionCount { taken, all } = places;
+    let SessionCount { taken, all } = sessions;
     let what = format!("logind has {taken} sessions of the {all} that SessionsMax= allows");
     let percent = u128::from(taken) * 100;
     if percent <= u128::from(all) * 50 {
@@ -147,7 +147,7 @@ mod tests {
 
     fn facts(taken: u64, closing: &[&str]) -> Usage {
         Usage {
-            places: Some(SessionCount { taken, all: 100 }),
+            sessions: Some(SessionCount { taken, all: 100 }),
             closing: Some(known(closing, 0)),
         }
     }
@@ -163,15 +163,15 @@ mod tests {
                      SessionsMax=: alice (1)";
         let three = "logind did not say in time whether 3 sessions wait for what their users left \
                      behind (closing)";
-        for (told, level, expected) in [
+        for (reported, level, expected) in [
             (known(&[], 0), Level::Ok, "no session waits"),
             (known(&["alice"], 0), Level::Note, alice),
             (known(&[], 3), Level::Note, three),
             (known(&["alice"], 3), Level::Note, three),
             (Closing::Unknown, Level::Note, "did not say in time which"),
         ] {
-            let finding = closing(&told);
-            assert_eq!(finding.level, level, "{told:?}");
+            let finding = closing(&reported);
+            assert_eq!(finding.level, level, "{reported:?}");
             assert!(finding.what.contains(expected), "{finding:?}");
         }
         let both = closing(&known(&["alice"], 3)).what;
@@ -198,10 +198,10 @@ mod tests {
     #[test]
     fn what_fills_it_is_counted_by_user_and_named_in_the_fix() {
         let found = examine(&facts(95, &["bob", "alice", "carol", "alice"]));
-        let [places, closing] = found.as_slice() else {
+        let [sessions, closing] = found.as_slice() else {
             panic!("{found:?}");
         };
-        let fix = places.fix.as_ref().unwrap().text();
+        let fix = sessions.fix.as_ref().unwrap().text();
         let expected = "end what alice (2), bob (1) and carol (1) left behind, with loginctl";
         assert!(fix.starts_with(expected), "{fix}");
         assert_eq!(closing.level, Level::Note);

@@ -1,7 +1,7 @@
 //! Parses logind.conf and its drop-ins (logind.conf(5), systemd.syntax(7)).
 
 use crate::doctor::root::{Root, Text};
-use session_timeout_config::Place;
+use session_timeout_config::Location;
 
 /// The command that applies a change. logind of Debian 12 cannot reload and is restarted, which
 /// ends no session.
@@ -23,7 +23,7 @@ pub(crate) struct LogindConf {
 pub(crate) struct ConfLine {
     name: String,
     pub(crate) value: String,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
 impl LogindConf {
@@ -88,7 +88,7 @@ fn keys(text: &str, file: &str) -> Vec<ConfLine> {
             keys.push(ConfLine {
                 name: name.trim().to_owned(),
                 value: value.trim().to_owned(),
-                place: Place {
+                location: Location {
                     file: file.to_owned(),
                     line: index + 1,
                 },
@@ -110,7 +110,7 @@ mod tests {
 
     fn value(conf: &LogindConf) -> Option<(&str, String)> {
         let key = conf.get("IdleAction")?;
-        Some((key.value.as_str(), key.place.to_string()))
+        Some((key.value.as_str(), key.location.to_string()))
     }
 
     #[test]
@@ -134,8 +134,8 @@ mod tests {
                 "[Login]\nIdleAction=kexec\n",
             ),
         ]);
-        let place = "/etc/systemd/logind.conf.d/30.conf:2".to_owned();
-        assert_eq!(value(&conf), Some(("halt", place)));
+        let location = "/etc/systemd/logind.conf.d/30.conf:2".to_owned();
+        assert_eq!(value(&conf), Some(("halt", location)));
         let values: Vec<_> = conf.keys.iter().map(|key| &key.value).collect();
         assert_eq!(values, ["lock", "suspend", "halt"]);
     }

@@ -19,7 +19,7 @@ pub(crate) struct LogindSettings {
     pub(crate) stop_idle_session: Option<Duration>,
     pub(crate) idle_action: Option<String>,
     pub(crate) kill_user_processes: Option<bool>,
-    pub(crate) places: Option<SessionCount>,
+    pub(crate) sessions: Option<SessionCount>,
 }
 
 /// All findings about logind. `effective` is absent if logind did not reply.
@@ -42,10 +42,10 @@ fn stop_idle_session(conf: &LogindConf, effective: Option<&LogindSettings>) -> F
     let harm = "logind ends idle sessions itself, without a warning, and keeps a processor busy \
                 with each desktop";
     if let Some(key) = conf.get(NAME).filter(|key| !is_off(&key.value)) {
-        let (value, place) = (&key.value, &key.place);
-        let what = format!("{NAME}={value} ({place}): {harm}");
+        let (value, location) = (&key.value, &key.location);
+        let what = format!("{NAME}={value} ({location}): {harm}");
         return Finding::warning(check, &what)
-            .do_this(&format!("take out {place}, then: {RELOAD}"));
+            .do_this(&format!("take out {location}, then: {RELOAD}"));
     }
     match effective.and_then(|effective| effective.stop_idle_session) {
         Some(after) => {
@@ -67,12 +67,12 @@ fn is_off(value: &str) -> bool {
 
 fn idle_action(conf: &LogindConf, effective: Option<&LogindSettings>) -> Finding {
     let check = Check::LogindIdleAction;
-    let (action, place) = effective_value(
+    let (action, location) = effective_value(
         conf.get("IdleAction"),
         effective.and_then(|effective| effective.idle_action.clone()),
     );
     let action = action.unwrap_or_else(|| "ignore".to_owned());
-    let what = format!("once all sessions are idle, logind acts: IdleAction={action}{place}");
+    let what = format!("once all sessions are idle, logind acts: IdleAction={action}{location}");
     match action.as_str() {
         "ignore" => Finding::ok(check, "logind does nothing to an idle machine (IdleAction)"),
         // It ends every session, without a warning.
@@ -86,7 +86,7 @@ fn idle_action(conf: &LogindConf, effective: Option<&LogindSettings>) -> Finding
 
 fn kill_user_processes(conf: &LogindConf, effective: Option<&LogindSettings>) -> Finding {
     let check = Check::LogindKillUserProcesses;
-    let (value, place) = effective_value(
+    let (value, location) = effective_value(
         conf.get("KillUserProcesses"),
         effective
             .and_then(|effective| effective.kill_user_processes.map(|kills| kills.to_string())),
@@ -95,7 +95,7 @@ fn kill_user_processes(conf: &LogindConf, effective: Option<&LogindSettings>) ->
     let level = if kills { Level::Note } else { Level::Ok };
     let what = if kills {
         format!(
-            "KillUserProcesses=yes{place}: what was detached (tmux, nohup) ends with a login, \
+            "KillUserProcesses=yes{location}: what was detached (tmux, nohup) ends with a login, \
                  so a hang-up spares nothing"
         )
     } else {
@@ -104,10 +104,10 @@ fn kill_user_processes(conf: &LogindConf, effective: Option<&LogindSettings>) ->
     Finding::new(check, level, &what)
 }
 
-/// The value in effect and its place. A value of the files comes first, since it is changed there.
+/// The value in effect and its location. A value of the files comes first, since it is changed there.
 fn effective_value(key: Option<&ConfLine>, effective: Option<String>) -> (Option<String>, String) {
     match key {
-        Some(key) => (Some(key.value.clone()), format!(" ({})", key.place)),
+        Some(key) => (Some(key.value.clone()), format!(" ({})", key.location)),
         None => (effective, String::new()),
     }
 }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_logind_has_and_no_file_says_is_told_with_the_command_that_ends_it() {
+    fn a_setting_that_is_in_no_file_is_reported_with_the_command_that_ends_it() {
         let effective = LogindSettings {
             stop_idle_session: Some(Duration::from_secs(600)),
             ..LogindSettings::default()
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_of_the_build_are_logind_s_to_tell() {
+    fn defaults_of_the_build_are_read_from_logind() {
         let effective = LogindSettings {
             kill_user_processes: Some(true),
             idle_action: Some("suspend".into()),

@@ -72,22 +72,22 @@ impl LongestSession {
 
 fn judge(stack: &Stack, line: &StackLine, lasting: LongestSession) -> Finding {
     let check = Check::PamBackstop;
-    let place = &line.place;
+    let location = &line.location;
     let text = line.value(BACKSTOP).unwrap_or_default();
     let Some(time) = time_of(line) else {
         let what =
-            format!("there is no backstop: the module ignores `{BACKSTOP}={text}` ({place})");
+            format!("there is no backstop: the module ignores `{BACKSTOP}={text}` ({location})");
         return Finding::error(check, &what).do_this(&set_to(line, USUAL));
     };
     if let Some(systemd) = stack.find(SYSTEMD)
         && stack.comes_before(systemd, line)
     {
-        let systemd = &systemd.place;
+        let systemd = &systemd.location;
         let what = format!(
-            "there is no backstop: its line {place} comes after that of pam_systemd.so \
+            "there is no backstop: its line {location} comes after that of pam_systemd.so \
              ({systemd}), which makes the session without it"
         );
-        let fix = format!("move the line {place} above the line {systemd}");
+        let fix = format!("move the line {location} above the line {systemd}");
         return Finding::error(check, &what).do_this(&fix);
     }
     let after = exactly(time);
@@ -99,7 +99,7 @@ fn judge(stack: &Stack, line: &StackLine, lasting: LongestSession) -> Finding {
         LongestSession::UpTo(longest) => {
             let longest_text = exactly(longest);
             let what = format!(
-                "the backstop of {after} ({place}) is not longer than the {longest_text} that the \
+                "the backstop of {after} ({location}) is not longer than the {longest_text} that the \
                  policy lets a session last: it ends sessions first, without a warning"
             );
             let wanted = duration::print(longest + Duration::from_secs(60 * 60));
@@ -108,7 +108,7 @@ fn judge(stack: &Stack, line: &StackLine, lasting: LongestSession) -> Finding {
         LongestSession::Unlimited => {
             let what = format!(
                 "the policy lets sessions go on after their limits (`action`), and the backstop of \
-                 {after} ({place}) ends them all the same, without a warning"
+                 {after} ({location}) ends them all the same, without a warning"
             );
             Finding::warning(check, &what).do_this(
                 "have `action` end sessions, or run: pam-auth-update --disable session-timeout-backstop",
@@ -118,7 +118,7 @@ fn judge(stack: &Stack, line: &StackLine, lasting: LongestSession) -> Finding {
 }
 
 fn set_to(line: &StackLine, time: &str) -> String {
-    format!("set {BACKSTOP}={time} in the line {}", line.place)
+    format!("set {BACKSTOP}={time} in the line {}", line.location)
 }
 
 /// The time in the syntax of the module: one number with one unit, within the range.

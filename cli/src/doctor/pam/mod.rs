@@ -208,13 +208,15 @@ fn order(facts: &PamConfig) -> Vec<Finding> {
     for (_, stack) in &facts.services {
         if let (Some(ours), Some(systemd)) = (stack.find(OURS), stack.find(SYSTEMD))
             && stack.comes_before(ours, systemd)
-            && !wrong.iter().any(|(known, _)| known.place == ours.place)
+            && !wrong
+                .iter()
+                .any(|(known, _)| known.location == ours.location)
         {
             wrong.push((ours, systemd));
         }
     }
     let complain = |(ours, systemd): &(&StackLine, &StackLine)| {
-        let (ours, systemd) = (&ours.place, &systemd.place);
+        let (ours, systemd) = (&ours.location, &systemd.location);
         let what = format!(
             "pam_session_timeout.so ({ours}) comes before pam_systemd.so ({systemd}), which makes \
              the session: logins are recorded without it"
@@ -263,11 +265,11 @@ fn noninteractive(facts: &PamConfig) -> Finding {
             "jobs of cron and calls of sudo are not taken for logins",
         ),
         Some(line) => {
-            let place = &line.place;
+            let location = &line.location;
             let what = format!(
-                "pam_session_timeout.so is called for what is no login ({place}): cron, at, sudo"
+                "pam_session_timeout.so is called for what is no login ({location}): cron, at, sudo"
             );
-            Finding::warning(check, &what).do_this(&format!("take the line {place} out"))
+            Finding::warning(check, &what).do_this(&format!("take the line {location} out"))
         }
     }
 }

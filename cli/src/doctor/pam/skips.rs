@@ -4,7 +4,7 @@ use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::pam::stack::{Stack, StackLine};
 use crate::text::listed;
-use session_timeout_config::Place;
+use session_timeout_config::Location;
 
 /// A line that can skip modules, and which ones.
 struct Skip<'a> {
@@ -31,8 +31,12 @@ fn skips<'a>(services: &'a [(String, Stack)], modules: [&'a str; 2]) -> Vec<Skip
             let Some(line) = stack.skipping(module) else {
                 continue;
             };
-            let at = |place: &Place| skips.iter().position(|skip| skip.line.place == *place);
-            let index = at(&line.place).unwrap_or_else(|| {
+            let at = |location: &Location| {
+                skips
+                    .iter()
+                    .position(|skip| skip.line.location == *location)
+            };
+            let index = at(&line.location).unwrap_or_else(|| {
                 skips.push(Skip {
                     line,
                     modules: Vec::new(),
@@ -56,16 +60,16 @@ fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
 }
 
 fn complaint(skip: &Skip<'_>) -> Finding {
-    let (line, place) = (skip.line, &skip.line.place);
+    let (line, location) = (skip.line, &skip.line.location);
     let (module, control) = (line.module(), &line.control);
     let what = format!(
-        "the control `{control}` of {module} ({place}) can keep {} from being called in logins \
+        "the control `{control}` of {module} ({location}) can keep {} from being called in logins \
          through {}",
         listed(&skip.modules, "and"),
         listed(&skip.services, "and"),
     );
     let fix = format!(
-        "write `optional` or `required` instead of `{control}` in {place}, or move the line below \
+        "write `optional` or `required` instead of `{control}` in {location}, or move the line below \
          {}",
         skip.modules.last().copied().unwrap_or_default()
     );

@@ -1,6 +1,6 @@
 //! Parses the session stack of a PAM service with its includes (pam.d(5)).
 
-use session_timeout_config::Place;
+use session_timeout_config::Location;
 use std::str::SplitWhitespace;
 
 use crate::doctor::pam::control::Control;
@@ -29,9 +29,9 @@ pub(crate) struct StackLine {
     module: Option<String>,
     pub(crate) control: Control,
     arguments: Vec<String>,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
     /// The substacks that contain it, outermost first, by the positions where they begin.
-    within: Vec<Place>,
+    within: Vec<Location>,
 }
 
 impl StackLine {
@@ -135,7 +135,13 @@ impl Stack {
         self.hidden.is_empty()
     }
 
-    fn take_file(&mut self, root: &Root, name: &str, depth: usize, within: &[Place]) -> Option<()> {
+    fn take_file(
+        &mut self,
+        root: &Root,
+        name: &str,
+        depth: usize,
+        within: &[Location],
+    ) -> Option<()> {
         let paths = DIRS.map(|dir| format!("{dir}/{name}"));
         let path = if name.starts_with('/') {
             name
@@ -150,9 +156,16 @@ impl Stack {
         Some(())
     }
 
-    fn take_text(&mut self, root: &Root, text: &str, file: &str, depth: usize, within: &[Place]) {
+    fn take_text(
+        &mut self,
+        root: &Root,
+        text: &str,
+        file: &str,
+        depth: usize,
+        within: &[Location],
+    ) {
         for (line, text) in joined(text) {
-            let place = Place {
+            let location = Location {
                 file: file.to_owned(),
                 line,
             };
@@ -161,7 +174,7 @@ impl Stack {
                     module: Some(module.to_owned()),
                     control,
                     arguments: arguments.map(str::to_owned).collect(),
-                    place,
+                    location,
                     within: within.to_vec(),
                 }),
                 // A missing included file is PAM's error to report.
@@ -169,12 +182,12 @@ impl Stack {
                     let _ = self.take_file(root, name, depth + 1, within);
                 }
                 Some(Entry::Substack(name)) if depth < DEPTH_MAX => {
-                    let inner = [within, std::slice::from_ref(&place)].concat();
+                    let inner = [within, std::slice::from_ref(&location)].concat();
                     self.lines.push(StackLine {
                         module: None,
                         control: Control::default(),
                         arguments: Vec::new(),
-                        place,
+                        location,
                         within: within.to_vec(),
                     });
                     let _ = self.take_file(root, name, depth + 1, &inner);
@@ -273,9 +286,9 @@ mod tests {
         let modules = || stack.lines.iter().filter(|line| line.module.is_some());
         let names: Vec<_> = modules().map(StackLine::module).collect();
         assert_eq!(names, ["one.so", "two.so", "three.so", "last.so"]);
-        let places: Vec<_> = modules().map(|line| line.place.to_string()).collect();
+        let locations: Vec<_> = modules().map(|line| line.location.to_string()).collect();
         assert_eq!(
-            places,
+            locations,
             [
                 "/etc/pam.d/sshd:3",
                 "/etc/pam.d/common:1",
@@ -300,7 +313,7 @@ mod tests {
         let (_dir, root) = fake::root(files);
         let stack = Stack::of(&root, "x").unwrap();
         let line = stack.skipping("wanted.so");
-        line.map(|line| line.place.to_string())
+        line.map(|line| line.location.to_string())
     }
 
     #[test]
@@ -308,9 +321,9 @@ mod tests {
         let skipped = |lines: &str| {
             let text = format!("{lines}\nsession optional wanted.so\n");
             let skips = skipping(&[("/etc/pam.d/x", &text)]);
-            skips.map(|place| place.replace("/etc/pam.d/x:", ""))
+            skips.map(|location| location.replace("/etc/pam.d/x:", ""))
         };
-        for (lines, place) in [
+        for (lines, location) in [
             ("session required a.so", None),
             ("session requisite a.so", None),
             ("session sufficient a.so", Some("1")),
@@ -329,7 +342,7 @@ mod tests {
             ("auth sufficient a.so", None),
             ("session sufficient wanted.so", None),
         ] {
-            assert_eq!(skipped(lines).as_deref(), place, "{lines}");
+            assert_eq!(skipped(lines).as_deref(), location, "{lines}");
         }
     }
 
@@ -342,15 +355,15 @@ mod tests {
         let ends = "session sufficient a.so\n";
         let after = format!("session substack inner\n{wanted}");
         assert_eq!(skipped(&after, ends), None);
-        let place = Some("/etc/pam.d/inner:1".to_owned());
+        let location = Some("/etc/pam.d/inner:1".to_owned());
         let inside = format!("{ends}{wanted}");
-        assert_eq!(skipped("session substack inner\n", &inside), place);
+        assert_eq!(skipped("session substack inner\n", &inside), location);
         let included = format!("session include inner\n{wanted}");
-        assert_eq!(skipped(&included, ends), place);
-        for (jump, place) in [(1, None), (2, Some("/etc/pam.d/x:1".to_owned()))] {
+        assert_eq!(skipped(&included, ends), location);
+        for (jump, location) in [(1, None), (2, Some("/etc/pam.d/x:1".to_owned()))] {
             let text = format!("session [default={jump}] a.so\nsession substack inner\n{wanted}");
             let many = "session required b.so\nsession required c.so\n";
-            assert_eq!(skipped(&text, many), place, "{jump}");
+            assert_eq!(skipped(&text, many), location, "{jump}");
         }
         let text = "session [default=1] a.so\nsession substack inner\n";
         assert_eq!(
@@ -367,10 +380,10 @@ mod tests {
         let stack = Stack::of(&root, "a").unwrap();
         let backstop = stack.find_backstop("a.so").unwrap();
         assert_eq!(
-            (backstop.place.line, backstop.value("backstop")),
+            (backstop.location.line, backstop.value("backstop")),
             (1, Some("2h"))
         );
         assert!(backstop.has("short") && !backstop.has("backstop"));
-        assert_eq!(stack.find("a.so").unwrap().place.line, 2);
+        assert_eq!(stack.find("a.so").unwrap().location.line, 2);
     }
 }

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_that_nobody_told_are_a_warning() {
+    fn groups_that_could_not_be_read_are_a_warning() {
         let mut report = report("tty", "terminals");
         report.session.groups_state = Some("unavailable".into());
         assert_eq!(

@@ -163,7 +163,7 @@ mod tests {
         };
 
         fn write(&self, root: &Root) {
-            let dir = root.place(&format!("/proc/{}", self.pid));
+            let dir = root.path(&format!("/proc/{}", self.pid));
             fs::create_dir_all(dir.join("ns")).unwrap();
             let status = format!(
                 "Name:\tsshd\nPPid:\t{}\nUid:\t{}\t{}\n",
@@ -179,8 +179,8 @@ mod tests {
 
     fn logins(processes: &[Process<'_>]) -> Vec<(String, u32)> {
         let (_dir, root) = fake::root(&[("/proc/self/status", "")]);
-        fs::create_dir_all(root.place("/proc/self/ns")).unwrap();
-        symlink("pid:[1]", root.place("/proc/self/ns/pid")).unwrap();
+        fs::create_dir_all(root.path("/proc/self/ns")).unwrap();
+        symlink("pid:[1]", root.path("/proc/self/ns/pid")).unwrap();
         for process in processes {
             process.write(&root);
         }

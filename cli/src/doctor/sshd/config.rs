@@ -1,6 +1,6 @@
 //! Parses sshd_config with its includes (sshd_config(5)).
 
-use session_timeout_config::Place;
+use session_timeout_config::Location;
 use std::time::Duration;
 
 use crate::doctor::root::{Root, Text};
@@ -24,7 +24,7 @@ pub(crate) struct ConfigLine {
     keyword: String,
     pub(crate) value: String,
     pub(crate) scope: Scope,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
 /// Every line, in the order in which sshd reads them.
@@ -86,7 +86,7 @@ impl SshdConfig {
                     keyword,
                     value,
                     scope,
-                    place: Place {
+                    location: Location {
                         file: path.to_owned(),
                         line: index + 1,
                     },
@@ -191,7 +191,7 @@ mod tests {
         let config = SshdConfig::read(&root);
         let pam = config.for_everybody("UsePAM").unwrap();
         assert_eq!(pam.value, "yes");
-        assert_eq!(pam.place.to_string(), "/etc/ssh/sshd_config.d/1.conf:2");
+        assert_eq!(pam.location.to_string(), "/etc/ssh/sshd_config.d/1.conf:2");
         assert_eq!(config.for_everybody("ChannelTimeout"), None);
         let some: Vec<_> = config
             .for_some("channeltimeout")

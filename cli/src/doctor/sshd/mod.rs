@@ -29,8 +29,8 @@ pub(crate) struct Sshd {
 /// A setting that is in effect.
 struct EffectiveSetting {
     value: String,
-    /// The place in parentheses; empty for a default.
-    place: String,
+    /// The location in parentheses; empty for a default.
+    location: String,
     /// To whom it applies; empty for everybody.
     whom: &'static str,
 }
@@ -49,10 +49,10 @@ impl Sshd {
         let line = self.config.for_everybody(keyword);
         let written = |line: &ConfigLine| EffectiveSetting {
             value: line.value.clone(),
-            place: format!(" ({})", line.place),
+            location: format!(" ({})", line.location),
             whom: "",
         };
-        let told = |effective: &HashMap<String, String>| {
+        let effective_value = |effective: &HashMap<String, String>| {
             effective
                 .get(&keyword.to_ascii_lowercase())
                 .map(|value| EffectiveSetting {
@@ -61,7 +61,7 @@ impl Sshd {
                 })
         };
         let everybody = match &self.effective {
-            Some(effective) => told(effective),
+            Some(effective) => effective_value(effective),
             None => line.map(written),
         };
         let some = self
@@ -80,7 +80,7 @@ impl EffectiveSetting {
     fn by_default() -> Self {
         Self {
             value: String::new(),
-            place: String::new(),
+            location: String::new(),
             whom: "",
         }
     }
@@ -106,10 +106,10 @@ pub(crate) fn examine_pam(facts: Option<&Sshd>) -> Finding {
     };
     // The default is off (sshd_config(5)); Debian's file turns it on.
     let effective_settings = facts.effective_settings("UsePAM");
-    let (value, place) = effective_settings
+    let (value, location) = effective_settings
         .first()
         .map_or(("no", ""), |effective_settings| {
-            (&effective_settings.value, &effective_settings.place)
+            (&effective_settings.value, &effective_settings.location)
         });
     if value.eq_ignore_ascii_case("yes") {
         return Finding::ok(check, "sshd asks PAM (UsePAM)");
@@ -118,7 +118,7 @@ pub(crate) fn examine_pam(facts: Option<&Sshd>) -> Finding {
         return Finding::unseen(check, hidden);
     }
     let what = format!(
-        "sshd does not ask PAM{place}: logind does not know its logins, and no \
+        "sshd does not ask PAM{location}: logind does not know its logins, and no \
                         limit holds for them"
     );
     Finding::error(check, &what).do_this(&format!(
@@ -154,9 +154,13 @@ fn keepalive(facts: &Sshd) -> Finding {
     });
     match on {
         None => Finding::ok(check, "sshd does not ask whether clients are there"),
-        Some(EffectiveSetting { value, place, whom }) => {
+        Some(EffectiveSetting {
+            value,
+            location,
+            whom,
+        }) => {
             let what = format!(
-                "ClientAliveInterval {value}{place}{whom} only ends connections whose other end \
+                "ClientAliveInterval {value}{location}{whom} only ends connections whose other end \
                  is gone; it is no limit of idle time"
             );
             Finding::note(check, &what)
@@ -174,13 +178,13 @@ fn channel_timeout(facts: &Sshd, policy_limits: &PolicyLimits) -> Vec<Finding> {
     });
     let found: Vec<Finding> = sooner
         .filter(|(_, _, after)| *after < policy_limits.longest)
-        .map(|(EffectiveSetting { place, whom, .. }, word, after)| {
+        .map(|(EffectiveSetting { location, whom, .. }, word, after)| {
             let after = roughly(after);
             let what = format!(
-                "ChannelTimeout {word}{place}{whom}: sshd closes terminals that were silent for \
+                "ChannelTimeout {word}{location}{whom}: sshd closes terminals that were silent for \
                  {after}, without a warning"
             );
-            Finding::warning(check, &what).do_this(&out(place, "ChannelTimeout"))
+            Finding::warning(check, &what).do_this(&out(location, "ChannelTimeout"))
         })
         .collect();
     if found.is_empty() {
@@ -209,13 +213,13 @@ fn unused_connection(facts: &Sshd, policy_limits: &PolicyLimits) -> Vec<Finding>
         (after < policy_limits.longest).then_some((effective_settings, after))
     });
     let found: Vec<Finding> = sooner
-        .map(|(EffectiveSetting { value, place, whom }, after)| {
+        .map(|(EffectiveSetting { value, location, whom }, after)| {
             let after = roughly(after);
             let what = format!(
-                "UnusedConnectionTimeout {value}{place}{whom}: sshd closes connections without a \
+                "UnusedConnectionTimeout {value}{location}{whom}: sshd closes connections without a \
                  channel after {after}, without a warning"
             );
-            Finding::warning(check, &what).do_this(&out(place, "UnusedConnectionTimeout"))
+            Finding::warning(check, &what).do_this(&out(location, "UnusedConnectionTimeout"))
         })
         .collect();
     if found.is_empty() {
@@ -225,11 +229,11 @@ fn unused_connection(facts: &Sshd, policy_limits: &PolicyLimits) -> Vec<Finding>
     found
 }
 
-fn out(place: &str, keyword: &str) -> String {
-    let place = place.trim_start_matches(" (").trim_end_matches(')');
-    match place {
+fn out(location: &str, keyword: &str) -> String {
+    let location = location.trim_start_matches(" (").trim_end_matches(')');
+    match location {
         "" => format!("set `{keyword} none` in /etc/ssh/sshd_config, then: {RELOAD}"),
-        place => format!("take out {place}, then: {RELOAD}"),
+        location => format!("take out {location}, then: {RELOAD}"),
     }
 }
 

@@ -16,14 +16,14 @@ pub(crate) fn now() -> Duration {
 }
 
 /// A timer that fires once at a time since boot, also if that passes during a suspend.
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     timer: TimerFd,
     /// The same timer, for the event loop.
     ready: AsyncFd<OwnedFd>,
 }
 
 impl Alarm {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
         let same = timer.as_fd().try_clone_to_owned()?;
@@ -37,7 +37,7 @@ impl Alarm {
     }
 
     /// Sets it; `None`: it does not fire.
-    pub(super) fn set(&self, at: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn set(&self, at: Option<Duration>) -> io::Result<()> {
         match at {
             // Zero would disarm the timer instead of firing it.
             Some(at) => self.timer.set(
@@ -50,7 +50,7 @@ impl Alarm {
     }
 
     /// Waits until it fires. Cancel safe.
-    pub(super) async fn fired(&self) -> io::Result<()> {
+    pub(crate) async fn fired(&self) -> io::Result<()> {
         loop {
             let mut ready = self.ready.readable().await?;
             // If the timer was set again meanwhile, there is nothing to read; wait on.

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use zbus::message::Type;
 use zbus::{MatchRule, MessageStream};
 
-use super::Left;
-use super::clock::{Alarm, now};
 use crate::bus::Bus;
+use crate::clock::{Alarm, now};
 use crate::error::Error;
+use crate::left::Left;
 
 /// How long the daemon may be absent, as in an upgrade.
 const MAX_ABSENCE: Duration = Duration::from_secs(10);

@@ -172,6 +172,10 @@ pub(crate) enum LimitsChange {
     Certain,
 }
 
+/// The rule of an absolute limit; `None` for the default of the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AbsoluteFrom(Option<String>);
+
 /// All sets of limits of all policies of a scenario.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PolicyTables {
@@ -236,5 +240,20 @@ impl PolicyTables {
                 Some(EffectiveLimits::Limited(RuleLimitsId(start + 1 + at)))
             }
         }
+    }
+
+    /// The source of the limits with this number.
+    pub(crate) fn source(
+        &self,
+        number: usize,
+        policy: &Policy,
+        effective: EffectiveLimits,
+    ) -> AbsoluteFrom {
+        let rule = match effective {
+            EffectiveLimits::Limited(id) => self.rule(number, id),
+            EffectiveLimits::Undecided | EffectiveLimits::Exempt => None,
+        };
+        let rule = rule.and_then(|rule| policy.rules.get(rule));
+        AbsoluteFrom(rule.map(|rule| rule.name.clone()))
     }
 }
