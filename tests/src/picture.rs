@@ -70,7 +70,7 @@ pub(crate) fn on_screen(machine: &Machine, script: &str) -> Outcome<String> {
     machine.run(&format!("{SCREEN}\n{script}"))
 }
 
-/// Takes a picture for people to look at, as `NAME.png` in `target/machines/screens`.
+/// Takes a picture for people, as `NAME.png` in `target/machines/screens`.
 ///
 /// # Errors
 /// The picture cannot be taken.
