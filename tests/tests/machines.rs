@@ -1,7 +1,7 @@
 //! The end-to-end cases: the installed package on booted Debian machines, on both releases.
 //!
-//! Each case is a function that is given a machine of its own. `make test` runs them all; one
-//! alone is run so (the package must be there: `make deb`):
+//! Each case is a function that gets its own machine. `make test` runs all of them. A single one
+//! needs the package (`make deb`):
 //!
 //! ```text
 //! cargo test -p session-timeout-tests --test machines -- --include-ignored trixie::root_and
@@ -13,12 +13,12 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use session_timeout_tests::{Environment, Kind, Machine, Outcome, Suite};
 
-/// What a case starts from.
+/// The initial state of a machine.
 #[derive(Clone, Copy, Debug)]
 enum Start {
-    /// Debian without our package.
+    /// Debian without the package.
     Bare,
-    /// Debian with it.
+    /// Debian with the package.
     Installed,
 }
 
@@ -46,26 +46,26 @@ fn run_at_login_screen(suite: Suite, case: fn(&Machine) -> Outcome) -> Outcome {
     reported(&machine, case(&machine))
 }
 
-/// A GNOME draws its screen with the processor: more than two of them at once on a small host make
-/// each other late by seconds.
+/// GNOME renders its screen on the processor: more than two at once on a small host delay each
+/// other by seconds.
 static GNOMES: Turns = Turns {
     free: Mutex::new(2),
     given_back: Condvar::new(),
 };
 
-/// All of them wait for the one set of virtual terminals.
+/// All of them need the same virtual terminals.
 static LOGIN_SCREENS: Turns = Turns {
     free: Mutex::new(1),
     given_back: Condvar::new(),
 };
 
-/// A number of places, each for one case at a time.
+/// A semaphore for cases.
 struct Turns {
     free: Mutex<u32>,
     given_back: Condvar,
 }
 
-/// A place, until it is dropped.
+/// A permit of the semaphore, until it is dropped.
 struct Turn(&'static Turns);
 
 impl Turns {
@@ -295,8 +295,8 @@ at_login_screens! {
     },
 }
 
-/// Cases about desktops: those of the second list on each desktop of the first, and what a desktop
-/// has of its own.
+/// Cases about desktops: those of the second list on each desktop of the first, and the additional
+/// ones of each desktop.
 macro_rules! on_desktops {
     ({ $($desktop:ident: $suite:ident $environment:ident $own:tt,)* } $shared:tt) => {
         $(mod $desktop {

@@ -1,4 +1,4 @@
-//! What the command shows, and what the daemon's unit may do.
+//! The output of `session-timeout status`, and the sandbox of the daemon's unit.
 
 use session_timeout_tests::{Account, Context, Machine, Outcome, Ssh, Terminal, UNIT};
 

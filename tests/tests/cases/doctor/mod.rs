@@ -1,4 +1,4 @@
-//! `session-timeout doctor`: a machine without a fault, and each fault with the remedy that it names.
+//! `session-timeout doctor`: a machine without a fault, and each fault with the fix that it names.
 
 mod daemon;
 mod desktop;
@@ -34,7 +34,7 @@ pub(crate) use pam::{
 
 const POLICY: &str = "[default]\ninactivity-timeout = \"15min\"\n";
 
-/// Logs alice in from the machine itself: `Ssh` waits for a session id.
+/// Logs in as alice from the machine itself, since `Ssh` would wait for a session id.
 fn log_in_aside(machine: &Machine) -> Outcome {
     machine.run(
         "systemd-run --quiet --unit=client ssh -tt -o BatchMode=yes -o StrictHostKeyChecking=no \
@@ -43,7 +43,7 @@ fn log_in_aside(machine: &Machine) -> Outcome {
     Ok(())
 }
 
-/// What `session-timeout doctor --json` says to root.
+/// The output of `session-timeout doctor --json` as root.
 struct Diagnosis {
     exit: i32,
     json: Value,
@@ -64,7 +64,7 @@ impl Diagnosis {
         self.json["findings"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// The finding of a check that has one.
+    /// The finding of this check, which has exactly one.
     fn the(&self, id: &str) -> Outcome<&Value> {
         let found: Vec<&Value> = self
             .findings()
@@ -77,7 +77,7 @@ impl Diagnosis {
         }
     }
 
-    /// That nothing but this is worse than a note.
+    /// Checks that only this finding is worse than a note.
     #[track_caller]
     fn assert_only(&self, exit: i32, id: &str, level: &str) {
         let harmless = |level: &Value| level == "ok" || level == "note";
