@@ -1,4 +1,4 @@
-//! Properties: any events in any order keep the engine's invariants. Most are in `support/oracle.rs`,
+//! Properties: any events in any order keep the engine's invariants. Most are in `support/oracle`,
 //! which checks every call.
 
 #![expect(
