@@ -1,4 +1,4 @@
-//! Whether an action may follow from what came before.
+//! Checks each action against the history of its session.
 
 use std::time::Duration;
 
@@ -8,123 +8,139 @@ use session_timeout_policy::{
 };
 
 use super::Oracle;
-use super::session::{Ending, Known, Removal, Stage, Warned};
+use super::session::{Escalation, Removal, SessionState, Stage, Warned};
 
-/// A probe that is not answered may be repeated after this time, and not before.
+/// The earliest repetition of a probe without a reply.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for the groups of a user.
+/// The earliest repetition of a query of groups without a reply.
 const GROUPS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Oracle {
-    pub(super) fn checks(&mut self, action: &Action, event: Option<&Event>) {
+    /// Panics if the action is not permitted, and records its effects.
+    pub(super) fn check_action(&mut self, action: &Action, event: Option<&Event>) {
         let now = self.now;
         if let Action::Left(facts, departure) = action {
-            let known = self.known.remove(&facts.key);
-            let known = known.expect("only a known session can leave");
+            let session = self.sessions.remove(&facts.key);
+            let session = session.expect("only a known session can leave");
             let certain = match event {
                 Some(Event::Verified(key, remains)) if *key == facts.key => {
-                    *remains == Remains::Nothing || known.ended().is_none()
+                    *remains == Remains::Nothing || session.ended_limit().is_none()
                 }
                 Some(Event::LoginClosed(_)) => true,
-                _ => known.removal == Removal::No && !known.is_worth_a_look(facts),
+                _ => session.removal == Removal::No && !session.needs_verification(facts),
             };
-            assert!(certain, "nobody knows whether it is gone: {known:#?}");
-            let ending = known
+            assert!(
+                certain,
+                "it is not certain that the session is gone: {session:#?}"
+            );
+            let ending = session
                 .ending
-                .filter(|ending| ending.stage != Stage::LockAgain);
-            let ended = ending.map(|ending| ending.limit).or(known.hung_up);
+                .filter(|ending| ending.stage != Stage::VerifyLock);
+            let ended = ending.map(|ending| ending.limit).or(session.hung_up);
             assert_eq!(
                 *departure,
                 ended.map_or(EndReason::Other, EndReason::Limit),
-                "{known:#?}"
+                "{session:#?}"
             );
             return;
         }
         let key = action.key();
-        let known = self.known.get_mut(key);
-        let known = known.unwrap_or_else(|| panic!("an action for unknown {key:?}"));
+        let session = self.sessions.get_mut(key);
+        let session = session.unwrap_or_else(|| panic!("an action for unknown {key:?}"));
         if matches!(
             action,
             Action::Warn(..) | Action::Lock(..) | Action::Report(..)
         ) {
-            known.gives_up_relock(now);
+            session.expire_verification(now);
         }
         match action {
             Action::Adopt(_) => {
-                assert!(known.limits.is_some() && known.removal == Removal::No);
+                assert!(session.limits.is_some() && session.removal == Removal::No);
             }
-            Action::AskLeader(_, kind) => known.is_asked(now, *kind, Stage::AskLeader),
+            Action::AskLeader(_, kind) => session.check_stage(now, *kind, Stage::AskLeader),
             Action::EndBegins(_, _, how) => {
-                assert_ne!(known.ending.and_then(|ending| ending.way), Some(*how));
-                known.way = Some(*how);
+                assert_ne!(
+                    session.ending.and_then(|ending| ending.end_action),
+                    Some(*how)
+                );
+                session.end_action = Some(*how);
             }
-            Action::EndRemains(_, kind) => assert_eq!(known.removal, Removal::Survived(*kind)),
+            Action::EndRemains(_, kind) => assert_eq!(session.removal, Removal::Survived(*kind)),
             Action::Verify(_) => {
-                assert!(known.removal != Removal::Survived(LimitKind::Absolute));
-                assert!(known.has_leader, "nobody can tell: {known:#?}");
-                known.removal = Removal::Asked;
+                assert!(session.removal != Removal::Survived(LimitKind::Absolute));
+                assert!(
+                    session.has_leader,
+                    "a session without a leader cannot be verified: {session:#?}"
+                );
+                session.removal = Removal::Verifying;
             }
             Action::Began(_) => {
-                assert!(!known.began, "begins twice: {known:#?}");
-                known.began = true;
+                assert!(!session.began, "began twice: {session:#?}");
+                session.began = true;
             }
-            Action::Extended(_, extended) => known.is_extended(now, extended),
+            Action::Extended(_, extended) => session.check_extension(now, extended),
             Action::ExtensionRefused(..) | Action::Left(..) => {}
-            Action::HangUp(_, kind) => known.is_asked(now, *kind, Stage::HangUp),
+            Action::HangUp(_, kind) => session.check_stage(now, *kind, Stage::HangUp),
             Action::HungUp(_, kind) => {
-                let ending = known.ending.take().expect("nobody asked for a hang-up");
+                let ending = session.ending.take().expect("a hang-up was not requested");
                 assert_eq!((ending.stage, ending.limit), (Stage::HangUp, *kind));
-                known.hung_up = Some(*kind);
-                known.warned.clear();
+                session.hung_up = Some(*kind);
+                session.warned.clear();
             }
-            Action::Kill(_, kind) => known.is_asked(now, *kind, Stage::Kill),
+            Action::Kill(_, kind) => session.check_stage(now, *kind, Stage::Kill),
             Action::Lock(_, LockCause::Verify(kind)) => {
-                known.is_asked(now, *kind, Stage::LockAgain);
+                session.check_stage(now, *kind, Stage::VerifyLock);
             }
-            Action::Lock(_, LockCause::Limit(kind)) => known.is_asked(now, *kind, Stage::Lock),
-            Action::Lock(_, LockCause::LockAfter) => known.is_staged(now),
+            Action::Lock(_, LockCause::Limit(kind)) => session.check_stage(now, *kind, Stage::Lock),
+            Action::Lock(_, LockCause::LockAfter) => session.check_lock_after(now),
             Action::Locked(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
-                let ending = known.ending.take().expect("nobody asked for a lock");
+                let ending = session.ending.take().expect("a lock was not requested");
                 assert_eq!((ending.stage, ending.limit), (Stage::Lock, *kind));
-                // What was warned of has come about, but for an end that no lock puts off.
-                let fixed = known.absolute.is_some_and(|absolute| absolute.fixed);
+                // The lock completes the end that was warned of, unless no lock replaces it.
+                let fixed = session.absolute.is_some_and(|absolute| absolute.fixed);
                 if *kind == LimitKind::Inactivity || !fixed {
-                    known.warned.remove(kind);
+                    session.warned.remove(kind);
                 }
             }
             Action::Locked(_, LockCause::LockAfter) => {
-                assert!(std::mem::take(&mut known.lock_asked), "{known:#?}");
+                assert!(std::mem::take(&mut session.lock_requested), "{session:#?}");
             }
             Action::Probe(_) => {
-                let early = |asked: BootTime| now < asked.saturating_add(PROBE_TIMEOUT);
-                assert!(!known.asked.is_some_and(early), "asked twice: {known:#?}");
-                let wanted = known.holds(|limits| known.counts_idle_time(limits));
-                assert!(wanted, "a probe for nothing: {known:#?}");
-                known.asked = Some(now);
+                let early = |requested: BootTime| now < requested.saturating_add(PROBE_TIMEOUT);
+                assert!(
+                    !session.probe_requested.is_some_and(early),
+                    "probed twice: {session:#?}"
+                );
+                let wanted = session.holds(|limits| session.counts_idle_time(limits));
+                assert!(wanted, "a probe without a use: {session:#?}");
+                session.probe_requested = Some(now);
             }
-            Action::Report(_, finding) => known.is_reported(now, *finding),
+            Action::Report(_, finding) => session.check_report(now, *finding),
             Action::ResolveGroups(_) => {
-                let early = |asked: BootTime| now < asked.saturating_add(GROUPS_TIMEOUT);
-                assert!(!known.groups_asked.is_some_and(early), "{known:#?}");
-                known.groups_asked = Some(now);
+                let early = |requested: BootTime| now < requested.saturating_add(GROUPS_TIMEOUT);
+                assert!(!session.groups_requested.is_some_and(early), "{session:#?}");
+                session.groups_requested = Some(now);
             }
-            Action::Terminate(_, kind) => known.is_asked(now, *kind, Stage::Terminate),
-            Action::Warn(_, warning) => known.is_warned(now, *warning),
+            Action::Terminate(_, kind) => session.check_stage(now, *kind, Stage::Terminate),
+            Action::Warn(_, warning) => session.check_warning(now, *warning),
             Action::Withdraw(_, kind) => {
-                // But for what is locked for the other limit, and may go on after that.
-                let ends = |ending: Ending| ending.stage > Stage::Lock || ending.limit == *kind;
-                let ends = known.ending.is_some_and(ends);
-                assert!(!ends, "an end is not withdrawn: {known:#?}");
-                let warned = known.warned.remove(kind).is_some();
-                let stale = known.stale.remove(kind);
-                assert!(warned || stale, "nobody was warned of {kind}: {known:#?}");
+                // A lock for the other limit is no end, and the warning may be withdrawn meanwhile.
+                let ends = |ending: Escalation| ending.stage > Stage::Lock || ending.limit == *kind;
+                let ends = session.ending.is_some_and(ends);
+                assert!(!ends, "an end is not withdrawn: {session:#?}");
+                let warned = session.warned.remove(kind).is_some();
+                let stale = session.stale.remove(kind);
+                assert!(
+                    warned || stale,
+                    "a warning of the {kind} limit does not exist: {session:#?}"
+                );
             }
         }
     }
 }
 
-impl Known {
-    fn is_extended(&mut self, now: BootTime, extended: &Extended) {
+impl SessionState {
+    fn check_extension(&mut self, now: BootTime, extended: &Extended) {
         assert!(self.ending.is_none(), "{self:#?}");
         assert!(!extended.by.is_zero() && extended.until >= now.saturating_add(extended.by));
         if self.before == self.limits {
@@ -138,10 +154,10 @@ impl Known {
         self.reported = false;
     }
 
-    fn is_reported(&mut self, now: BootTime, finding: Finding) {
+    fn check_report(&mut self, now: BootTime, finding: Finding) {
         match finding {
             Finding::GroupsUnavailable => {}
-            Finding::NotLocked => assert!(std::mem::take(&mut self.lock_asked), "{self:#?}"),
+            Finding::NotLocked => assert!(std::mem::take(&mut self.lock_requested), "{self:#?}"),
             Finding::Passed(kind) => {
                 assert!(self.ending.is_none());
                 let how = match kind {
@@ -151,11 +167,17 @@ impl Known {
                 assert_eq!(how, Some(EndAction::Report));
                 assert!(now >= self.end(kind), "{kind} has not passed: {self:#?}");
                 let absolute = kind == LimitKind::Absolute;
-                assert!(!(self.reported && absolute), "twice: {self:#?}");
+                assert!(
+                    !(self.reported && absolute),
+                    "a limit was reported twice: {self:#?}"
+                );
                 self.reported |= absolute;
             }
             Finding::Survived(kind) => {
-                assert_eq!((self.removal, self.ended()), (Removal::Asked, Some(kind)));
+                assert_eq!(
+                    (self.removal, self.ended_limit()),
+                    (Removal::Verifying, Some(kind))
+                );
                 self.removal = Removal::Survived(kind);
             }
             Finding::UnknownIdle => {
@@ -169,18 +191,21 @@ impl Known {
         }
     }
 
-    fn is_warned(&mut self, now: BootTime, warning: Warning) {
-        assert!(self.ending.is_none(), "warned while ending: {self:#?}");
+    fn check_warning(&mut self, now: BootTime, warning: Warning) {
+        assert!(self.ending.is_none(), "a warning during an end: {self:#?}");
         let kind = warning.limit;
-        let limit = self.limit(kind).expect("a warning of a limit that is off");
+        let limit = self.limit(kind).expect("a warning of a disabled limit");
         let leads = &limit.leads;
         assert!(leads.iter().any(|lead| lead == warning.lead), "{limit:?}");
         let end = self.end(kind);
         assert!(
             now >= end.saturating_sub(warning.lead),
-            "too soon: {self:#?}"
+            "a warning too early: {self:#?}"
         );
-        assert!(warning.ends_at >= end, "names an end too soon: {self:#?}");
+        assert!(
+            warning.ends_at >= end,
+            "a warning names too early an end: {self:#?}"
+        );
         if leads.shortest() == Some(warning.lead) {
             assert!(warning.ends_at >= now.saturating_add(warning.lead));
         }
@@ -190,7 +215,10 @@ impl Known {
         };
         self.stale.remove(&kind);
         if let Some(before) = self.warned.insert(kind, last) {
-            assert!(warning.lead < before.last.lead, "again: {self:#?}");
+            assert!(
+                warning.lead < before.last.lead,
+                "a warning is repeated: {self:#?}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What must hold after a call.
+//! Checks the state of all sessions after a call.
 
 use session_timeout_policy::{
     Action, EndAction, Engine, Event, LimitKind, Limits, Milestone, MilestoneKind, Phase,
@@ -6,43 +6,42 @@ use session_timeout_policy::{
 };
 
 use super::Oracle;
-use super::session::{Known, Removal, Stage};
+use super::session::{Removal, SessionState, Stage};
 
 impl Oracle {
-    /// A warning that stood, and that input or another policy has made untrue, is taken back at
-    /// once.
-    pub(super) fn must_have_withdrawn(
+    /// Checks that a warning was withdrawn if input or a new policy has made it wrong.
+    pub(super) fn check_withdrawals(
         &self,
         before: &Self,
         event: Option<&Event>,
         actions: &[Action],
     ) {
-        for (key, known) in &self.known {
-            let Some(earlier) = before.known.get(key) else {
+        for (key, session) in &self.sessions {
+            let Some(earlier) = before.sessions.get(key) else {
                 continue;
             };
-            for (kind, warned) in &known.warned {
-                let stood = earlier.warned.get(kind).map(|warned| warned.at);
+            for (kind, warned) in &session.warned {
+                let at_before = earlier.warned.get(kind).map(|warned| warned.at);
                 let withdrawn = actions.contains(&Action::Withdraw(key.clone(), *kind));
-                if stood != Some(warned.at) || withdrawn || known.ending.is_some() {
+                if at_before != Some(warned.at) || withdrawn || session.ending.is_some() {
                     continue;
                 }
                 let active = *kind == LimitKind::Inactivity
                     && matches!(event, Some(Event::ActivitySeen(seen)) if seen == key)
                     && earlier.active < self.now;
-                assert!(!active, "the warning stands: {known:#?}");
+                assert!(!active, "the warning was not withdrawn: {session:#?}");
                 assert_eq!(
                     earlier.limit(*kind),
-                    known.limit(*kind),
-                    "the warning stands under other terms"
+                    session.limit(*kind),
+                    "the warning is for other limits"
                 );
             }
         }
     }
 
-    /// The end by the absolute limit is not put off by what a user changes about a session that
-    /// has been something else before.
-    pub(super) fn must_not_be_put_off(
+    /// Checks that the absolute limit does not end a session later because its user has changed its
+    /// properties.
+    pub(super) fn check_no_later_end(
         &mut self,
         before: &Self,
         event: Option<&Event>,
@@ -64,14 +63,15 @@ impl Oracle {
                 .iter()
                 .find(|one| holds && end(one))
                 .map(|one| one.at);
-            let Some(known) = self.known.get_mut(key) else {
+            let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
-            known.bound = bound;
-            let Some(earlier) = before.known.get(key) else {
+            session.bound = bound;
+            let Some(earlier) = before.sessions.get(key) else {
                 continue;
             };
-            let fixed = |known: &Known| known.absolute.is_some_and(|absolute| absolute.fixed);
+            let fixed =
+                |session: &SessionState| session.absolute.is_some_and(|absolute| absolute.fixed);
             let named = earlier.bound.filter(|bound| {
                 let lead = earlier.limit(LimitKind::Absolute);
                 let lead = lead
@@ -81,24 +81,27 @@ impl Oracle {
                 warned.is_some_and(|warned| warned.last.lead == lead)
                     || now <= bound.saturating_sub(lead)
             });
-            // A later login may have the key of one that is gone, and what the user is not behind is
-            // another policy that was not decided until the groups were told.
-            let same = earlier.started == known.started;
-            let reloaded = earlier.groups_asked.is_some() && earlier.limits != known.limits;
+            // Not a later login with the same key, and not a new policy whose evaluation waited for
+            // groups.
+            let same = earlier.started == session.started;
+            let reloaded = earlier.groups_requested.is_some() && earlier.limits != session.limits;
             let checked = changed && same && !reloaded;
-            if checked && fixed(earlier) && known.limits.is_some() && known.ending.is_none() {
-                assert!(bound <= named.or(bound), "put off: {earlier:#?} {known:#?}");
+            if checked && fixed(earlier) && session.limits.is_some() && session.ending.is_none() {
+                assert!(
+                    bound <= named.or(bound),
+                    "the end is later: {earlier:#?} {session:#?}"
+                );
             }
         }
     }
 
-    /// What the engine shows is what it did, and it wants to be called exactly where it has a
-    /// reason to.
-    pub(super) fn agrees_with(&mut self, engine: &Engine) {
+    /// Checks that the engine's views agree with its actions, and that it has a deadline exactly if
+    /// it needs one.
+    pub(super) fn check_engine_state(&mut self, engine: &Engine) {
         let now = self.now;
         for view in engine.sessions() {
             if !matches!(view.phase, Phase::Ending(_)) {
-                self.with(&view.facts.key, |known| known.gives_up_relock(now));
+                self.with(&view.facts.key, |session| session.expire_verification(now));
             }
         }
         let mut shown: Vec<_> = engine
@@ -106,47 +109,50 @@ impl Oracle {
             .map(|view| view.facts.key.clone())
             .collect();
         shown.sort();
-        assert_eq!(shown, self.known.keys().cloned().collect::<Vec<_>>());
+        assert_eq!(shown, self.sessions.keys().cloned().collect::<Vec<_>>());
         for view in engine.sessions() {
-            let known = &self.known[&view.facts.key];
-            let ending = known
+            let session = &self.sessions[&view.facts.key];
+            let ending = session
                 .ending
-                .filter(|ending| ending.stage != Stage::LockAgain);
+                .filter(|ending| ending.stage != Stage::VerifyLock);
             let ending = ending.map(|ending| ending.limit);
             match view.phase {
-                Phase::Survived(kind) => assert_eq!(known.removal, Removal::Survived(kind)),
-                Phase::Ending(kind) => assert_eq!(ending, Some(kind), "{known:#?}"),
-                Phase::Warned => assert!(!known.warned.is_empty(), "{known:#?}"),
+                Phase::Survived(kind) => assert_eq!(session.removal, Removal::Survived(kind)),
+                Phase::Ending(kind) => assert_eq!(ending, Some(kind), "{session:#?}"),
+                Phase::Warned => assert!(!session.warned.is_empty(), "{session:#?}"),
                 Phase::Exempt(_) | Phase::Undecided => {
-                    assert!(known.limits.is_none() && ending.is_none(), "{known:#?}");
+                    assert!(session.limits.is_none() && ending.is_none(), "{session:#?}");
                 }
                 Phase::Held(_) | Phase::Reported | Phase::Running => {
-                    assert!(known.warned.is_empty() && ending.is_none(), "{known:#?}");
+                    assert!(
+                        session.warned.is_empty() && ending.is_none(),
+                        "{session:#?}"
+                    );
                 }
             }
         }
         let deadline = engine.next_deadline();
         let ends = |limits: &Limits| limits.end_action != EndAction::Report;
-        let must =
-            |known: &Known| known.ending.is_some() || known.limits.as_ref().is_some_and(ends);
-        if self.known.values().any(must) {
-            assert!(deadline.is_some(), "nothing is armed: {self:#?}");
+        let must = |session: &SessionState| {
+            session.ending.is_some() || session.limits.as_ref().is_some_and(ends)
+        };
+        if self.sessions.values().any(must) {
+            assert!(deadline.is_some(), "there is no deadline: {self:#?}");
         }
         let asks =
             |view: View<'_>| view.phase == Phase::Undecided || needs_groups(engine, view.facts);
-        let may = |known: &Known| {
-            known.ending.is_some() || known.limits.is_some() || known.removal != Removal::No
+        let may = |session: &SessionState| {
+            session.ending.is_some() || session.limits.is_some() || session.removal != Removal::No
         };
-        if !self.known.values().any(may) && !engine.sessions().any(asks) {
-            // After a restart nobody has asked yet about a session that another one has the id of.
+        if !self.sessions.values().any(may) && !engine.sessions().any(asks) {
+            // After a restart the engine still has to verify sessions whose id a later one has.
             let asks = deadline.filter(|deadline| deadline.why != Wake::Verify);
-            assert_eq!(asks, None, "nothing is to be done");
+            assert_eq!(asks, None, "there is a deadline without a use");
         }
     }
 }
 
-/// Whether it depends on groups that nobody has told what holds for a session as it is, or as it
-/// was before.
+/// Whether the limits of a session depend on unknown groups, for its current or earlier properties.
 pub(super) fn needs_groups(engine: &Engine, facts: &SessionFacts) -> bool {
     let unknown = session_timeout_policy::Groups::Unknown;
     let needs = |subject: &Subject<'_>| engine.policy().evaluate(subject) == Verdict::NeedsGroups;

@@ -1,4 +1,4 @@
-//! What events and the engine tell the oracle of sessions.
+//! Updates the oracle's sessions from events, and from the engine's state after a call.
 
 use std::time::Duration;
 
@@ -9,38 +9,41 @@ use session_timeout_policy::{
 
 use super::Oracle;
 use super::after::needs_groups;
-use super::session::{Ending, Known, Removal, Stage};
+use super::session::{Escalation, Removal, SessionState, Stage};
 
-/// The time of a hint is only good to the second.
+/// The tolerance of the time in a hint.
 const HINT_ERROR: Duration = Duration::from_secs(1);
 
 impl Oracle {
-    pub(super) fn takes(&mut self, event: Option<&Event>) {
+    /// Records the effects of an event, before its actions are checked.
+    pub(super) fn apply_event(&mut self, event: Option<&Event>) {
         let now = self.now;
         match event {
-            Some(Event::ActivitySeen(key)) => self.with(key, |known| known.was_active(now)),
-            Some(Event::Unlocked(key)) => self.with(key, |known| {
-                // Nobody makes sure of a lock that is open.
-                known.is_found_locked();
-                known.was_active(now);
+            Some(Event::ActivitySeen(key)) => {
+                self.with(key, |session| session.record_activity(now))
+            }
+            Some(Event::Unlocked(key)) => self.with(key, |session| {
+                // The screen is not locked, so the lock cannot be confirmed.
+                session.end_verification();
+                session.record_activity(now);
             }),
-            Some(Event::EndFailed(key)) => self.with(key, |known| {
-                if let Some(ending) = &mut known.ending {
+            Some(Event::EndFailed(key)) => self.with(key, |session| {
+                if let Some(ending) = &mut session.ending {
                     (ending.failed, ending.unreached) = (true, false);
                 }
             }),
-            Some(Event::Unreached(key)) => self.with(key, |known| {
-                if let Some(ending) = &mut known.ending {
-                    (ending.unreached, ending.first) = (true, now);
+            Some(Event::Unreached(key)) => self.with(key, |session| {
+                if let Some(ending) = &mut session.ending {
+                    (ending.unreached, ending.stage_since) = (true, now);
                 }
             }),
             Some(Event::GroupsResolved(key, _) | Event::GroupsUnavailable(key)) => {
-                self.with(key, |known| known.groups_asked = None);
+                self.with(key, |session| session.groups_requested = None);
             }
-            Some(Event::HungUp(key)) => self.with(key, Known::leader_ends),
-            Some(Event::Verified(key, Remains::Something)) => self.with(key, |known| {
-                if known.ended().is_none() {
-                    known.reappears();
+            Some(Event::HungUp(key)) => self.with(key, SessionState::leader_exits),
+            Some(Event::Verified(key, Remains::Something)) => self.with(key, |session| {
+                if session.ended_limit().is_none() {
+                    session.reappears();
                 }
             }),
             Some(Event::SessionSeen(facts)) => self.reappears(&facts.key),
@@ -50,52 +53,59 @@ impl Oracle {
                 }
             }
             Some(Event::LoginClosed(id)) => {
-                // Whether anything is left of what logind has dropped is another question.
-                let same = self.known.iter_mut().filter(|(key, _)| key.id == *id);
+                // After logind has dropped a session, only its verification counts.
+                let same = self.sessions.iter_mut().filter(|(key, _)| key.id == *id);
                 let last = same.max_by_key(|(key, _)| key.stamp);
-                if let Some((_, known)) = last.filter(|(_, known)| known.removal == Removal::No) {
-                    known.leader_ends();
-                    let locking = |ending: &mut Ending| ending.stage <= Stage::Lock;
-                    if let Some(ending) = known.ending.take_if(locking) {
-                        known.warned.remove(&ending.limit);
+                if let Some((_, session)) =
+                    last.filter(|(_, session)| session.removal == Removal::No)
+                {
+                    session.leader_exits();
+                    let locking = |ending: &mut Escalation| ending.stage <= Stage::Lock;
+                    if let Some(ending) = session.ending.take_if(locking) {
+                        session.warned.remove(&ending.limit);
                     }
                 }
             }
-            Some(Event::Probed(key, reading)) => self.with(key, |known| {
-                known.asked = None;
+            Some(Event::Probed(key, reading)) => self.with(key, |session| {
+                session.probe_requested = None;
                 if reading.locked == Some(true) {
-                    known.is_found_locked();
+                    session.end_verification();
                 }
                 match reading.hint {
-                    Some(Hint::Active) => known.was_active(now),
+                    Some(Hint::Active) => session.record_activity(now),
                     Some(Hint::IdleSince(since)) => {
-                        known.was_active(since.min(now).saturating_sub(HINT_ERROR));
+                        session.record_activity(since.min(now).saturating_sub(HINT_ERROR));
                     }
                     None => {}
                 }
             }),
-            Some(Event::Locked(key)) => self.with(key, Known::is_found_locked),
-            Some(Event::ProbeFailed(key)) => self.with(key, |known| known.asked = None),
+            Some(Event::Locked(key)) => self.with(key, SessionState::end_verification),
+            Some(Event::ProbeFailed(key)) => {
+                self.with(key, |session| session.probe_requested = None)
+            }
             _ => {}
         }
     }
 
-    /// logind has it after all, unless another session has its id.
+    /// Records that logind still has the session, unless a later one has its id.
     fn reappears(&mut self, key: &SessionKey) {
-        let mut others = self.known.keys();
+        let mut others = self.sessions.keys();
         let newer = |other: &SessionKey| other.id == key.id && other.stamp > key.stamp;
         if !others.any(newer) {
-            self.with(key, Known::reappears);
+            self.with(key, SessionState::reappears);
         }
     }
 
-    /// What the engine says of its sessions after the call.
-    pub(super) fn learns(&mut self, told: &[SessionFacts], actions: &[Action], engine: &Engine) {
+    /// Updates the sessions from the engine's state after the call. New ones must be in `seen`.
+    pub(super) fn update(&mut self, seen: &[SessionFacts], actions: &[Action], engine: &Engine) {
         for view in engine.sessions() {
             let key = &view.facts.key;
-            if !self.known.contains_key(key) {
-                assert!(told.iter().any(|facts| facts.key == *key), "{key:?}?");
-                self.known.insert(key.clone(), Known::new(&view));
+            if !self.sessions.contains_key(key) {
+                assert!(
+                    seen.iter().any(|facts| facts.key == *key),
+                    "an unknown session: {key:?}"
+                );
+                self.sessions.insert(key.clone(), SessionState::new(&view));
             }
             let wanted = needs_groups(engine, view.facts);
             let locked = |action: &Action| matches!(action, Action::Locked(locked, LockCause::Limit(_)) if locked == key);
@@ -103,43 +113,43 @@ impl Oracle {
                 .overriding
                 .is_some_and(|earlier| earlier.end_action == EndAction::Lock);
             let locks = |limits: &Limits| limits.end_action == EndAction::Lock || stays;
-            // Where nothing is locked any more instead of being ended, a lock is not waited for.
+            // If the end action is no longer a lock, a lock under way is abandoned.
             let dropped = !view.limits.is_some_and(locks) && !actions.iter().any(locked);
-            self.with(key, |known| {
-                known.under_way.clear();
-                known.learns(&view);
-                known.groups_asked.take_if(|_| !wanted);
-                let lock = |ending: &mut Ending| ending.stage <= Stage::Lock;
-                if known
+            self.with(key, |session| {
+                session.locking_warned.clear();
+                session.update(&view);
+                session.groups_requested.take_if(|_| !wanted);
+                let lock = |ending: &mut Escalation| ending.stage <= Stage::Lock;
+                if session
                     .ending
                     .take_if(|ending| dropped && lock(ending))
                     .is_some()
                 {
-                    // What was warned of was under way already, and is only taken back where it
-                    // was for a limit that held until now.
+                    // Its warnings are only withdrawn if the limit was in force until now.
                     let withdrawn =
                         |kind: &LimitKind| actions.contains(&Action::Withdraw(key.clone(), *kind));
-                    known.under_way = known.warned.clone();
-                    known.warned.retain(|kind, _| withdrawn(kind));
+                    session.locking_warned = session.warned.clone();
+                    session.warned.retain(|kind, _| withdrawn(kind));
                 }
             });
         }
     }
 
-    /// What the daemon has kept until now is gone where logind has it, and may be in logind as
-    /// another session with the same key in the same call.
-    pub(super) fn comes_back(&mut self, action: &Action, engine: &Engine) {
+    /// After `Left` for a login that the daemon kept, logind may have it in the same call: another
+    /// session with the same key.
+    pub(super) fn replace_adopted(&mut self, action: &Action, engine: &Engine) {
         if let Action::Left(facts, _) = action
             && let Some(view) = engine.session_of(&facts.key)
         {
-            let mut known = Known::new(&view);
-            known.learns(&view);
-            self.known.insert(facts.key.clone(), known);
+            let mut session = SessionState::new(&view);
+            session.update(&view);
+            self.sessions.insert(facts.key.clone(), session);
         }
     }
 }
 
-pub(super) fn told_of(event: &Event) -> &[SessionFacts] {
+/// The sessions that an event contains.
+pub(super) fn facts_in(event: &Event) -> &[SessionFacts] {
     match event {
         Event::SessionSeen(facts) => std::slice::from_ref(facts),
         Event::SessionsListed(listed) => listed,

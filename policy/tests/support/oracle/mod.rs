@@ -1,8 +1,8 @@
-//! The oracle of the properties: actions that the engine may never return, after any events.
+//! The oracle of the property tests: it checks the engine's actions after events in any order.
 //!
-//! It follows the events and the actions, and panics at the first action that does not follow from
-//! what came before. Which limits hold it takes from the engine: whether those are the right ones,
-//! and whether everything comes in time, is the simulation's concern.
+//! It follows events and actions, and panics at the first action that they do not permit. It takes
+//! the limits in force from the engine: the simulation checks whether those are right, and whether
+//! every action comes in time.
 
 mod actions;
 mod after;
@@ -16,25 +16,25 @@ use session_timeout_policy::{
     Action, BootTime, Engine, Event, LimitKind, Phase, SessionKey, SessionRecord,
 };
 
-use events::told_of;
-use session::{Known, Removal};
+use events::facts_in;
+use session::{Removal, SessionState};
 
-/// What the engine has been told and has done.
+/// The history of the engine so far, as a state for each session.
 #[derive(Clone, Debug)]
 pub(crate) struct Oracle {
     now: BootTime,
-    known: BTreeMap<SessionKey, Known>,
+    sessions: BTreeMap<SessionKey, SessionState>,
 }
 
 impl Oracle {
     pub(crate) fn new(now: BootTime) -> Self {
         Self {
             now,
-            known: BTreeMap::new(),
+            sessions: BTreeMap::new(),
         }
     }
 
-    /// Judges what the engine did when it was told of `event`, or when nothing but time came.
+    /// Checks the actions that the engine returned for `event`, or for a timeout if it is `None`.
     pub(crate) fn check(
         &mut self,
         now: BootTime,
@@ -43,75 +43,79 @@ impl Oracle {
         engine: &Engine,
     ) {
         self.now = self.now.max(now);
-        let told = event.map_or(&[][..], told_of);
-        let bound = 6 * (self.known.len() + told.len()) + 2;
-        assert!(actions.len() <= bound, "too many at once: {actions:#?}");
+        let seen = event.map_or(&[][..], facts_in);
+        let bound = 6 * (self.sessions.len() + seen.len()) + 2;
+        assert!(actions.len() <= bound, "too many actions: {actions:#?}");
         let before = self.clone();
-        self.takes(event);
-        self.learns(told, actions, engine);
+        self.apply_event(event);
+        self.update(seen, actions, engine);
         for action in actions {
-            self.checks(action, event);
-            self.comes_back(action, engine);
+            self.check_action(action, event);
+            self.replace_adopted(action, engine);
         }
-        self.must_have_withdrawn(&before, event, actions);
-        self.must_not_be_put_off(&before, event, engine);
-        self.agrees_with(engine);
+        self.check_withdrawals(&before, event, actions);
+        self.check_no_later_end(&before, event, engine);
+        self.check_engine_state(engine);
     }
 
-    /// The daemon went down with these records, and came up again as this engine.
+    /// Follows a restart of the daemon, which restored this engine from these records.
     pub(crate) fn restored(&mut self, now: BootTime, records: &[SessionRecord], engine: &Engine) {
         self.now = now;
         let kept = |key: &SessionKey| records.iter().any(|record| record.facts.key == *key);
-        self.known.retain(|key, _| kept(key));
+        self.sessions.retain(|key, _| kept(key));
         for view in engine.sessions() {
-            let Some(known) = self.known.get_mut(&view.facts.key) else {
+            let Some(session) = self.sessions.get_mut(&view.facts.key) else {
                 continue;
             };
-            (known.ending, known.asked, known.groups_asked) = (None, None, None);
-            known.lock_asked = false;
-            (known.removal, known.way, known.bound) = (Removal::No, None, None);
-            known.began = true;
-            known.learns(&view);
-            known.reported &= view.phase == Phase::Reported;
+            (
+                session.ending,
+                session.probe_requested,
+                session.groups_requested,
+            ) = (None, None, None);
+            session.lock_requested = false;
+            (session.removal, session.end_action, session.bound) = (Removal::No, None, None);
+            session.began = true;
+            session.update(&view);
+            session.reported &= view.phase == Phase::Reported;
             let record = records.iter().find(|one| one.facts.key == view.facts.key);
-            let record = record.expect("it was retained for its record");
+            let record = record.expect("sessions without a record were removed");
             for (kind, limit) in [
                 (LimitKind::Absolute, &record.absolute),
                 (LimitKind::Inactivity, &record.inactivity),
             ] {
                 let last_lead = limit.countdown.last_lead;
-                let holds = known.warned.get(&kind).map(|warned| warned.last.lead) == last_lead;
-                let same = known.limit(kind).is_some_and(|now| {
-                    let known = last_lead
+                let holds = session.warned.get(&kind).map(|warned| warned.last.lead) == last_lead;
+                let same = session.limit(kind).is_some_and(|now| {
+                    let has_lead = last_lead
                         .is_some_and(|last_lead| now.leads.iter().any(|one| one == last_lead));
-                    limit.length == Some(now.length) && known
+                    limit.length == Some(now.length) && has_lead
                 });
-                let last = known.warned.get(&kind).is_some_and(|warned| {
-                    let shortest = known.limit(kind).and_then(|limit| limit.leads.shortest());
+                let last = session.warned.get(&kind).is_some_and(|warned| {
+                    let shortest = session.limit(kind).and_then(|limit| limit.leads.shortest());
                     (shortest == Some(warned.last.lead)) == limit.countdown.not_before.is_some()
                 });
-                if (!holds || !same || !last) && known.warned.remove(&kind).is_some() {
-                    known.stale.insert(kind);
+                if (!holds || !same || !last) && session.warned.remove(&kind).is_some() {
+                    session.stale.insert(kind);
                 }
             }
         }
     }
 
-    /// Whether the session was asked to end.
+    /// Whether an end of the session is under way.
     pub(crate) fn is_ending(&self, key: &SessionKey) -> bool {
-        let known = self.known.get(key);
-        known.is_some_and(|known| known.ending.is_some())
+        let session = self.sessions.get(key);
+        session.is_some_and(|session| session.ending.is_some())
     }
 
-    /// Whether it is open whether anything is left of the session.
+    /// Whether logind has dropped the session and its removal is not complete.
     pub(crate) fn is_dropped(&self, key: &SessionKey) -> bool {
-        let known = self.known.get(key);
-        known.is_some_and(|known| known.removal != Removal::No)
+        let session = self.sessions.get(key);
+        session.is_some_and(|session| session.removal != Removal::No)
     }
 
-    fn with(&mut self, key: &SessionKey, act: impl FnOnce(&mut Known)) {
-        if let Some(known) = self.known.get_mut(key) {
-            act(known);
+    fn with(&mut self, key: &SessionKey, act: impl FnOnce(&mut SessionState)) {
+        if let Some(session) = self.sessions.get_mut(key) {
+            act(session);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the oracle knows of one session.
+//! The oracle's state of one session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,79 +8,80 @@ use session_timeout_policy::{
     Warning,
 };
 
+/// The history of a session, as far as later actions depend on it.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and no two exclude each other"
+    reason = "the flags are independent of each other"
 )]
-pub(super) struct Known {
+pub(super) struct SessionState {
     pub(super) began: bool,
-    /// As they stand after the call that is checked.
+    /// The limits after the checked call.
     pub(super) limits: Option<Limits>,
-    /// As they stood before it: what an event says is taken under these.
+    /// The limits before the checked call, under which the engine handles the event.
     pub(super) before: Option<Limits>,
-    /// The absolute limit and what happens at it, whether it is from these or from what the
-    /// session was before.
+    /// The absolute limit in force, from the current or from earlier properties of the session.
     pub(super) absolute: Option<Absolute>,
-    /// The end by the absolute limit that stands, which nothing that a user changes puts off.
+    /// The end by the absolute limit, which no change by the user may postpone.
     pub(super) bound: Option<BootTime>,
     pub(super) removal: Removal,
     pub(super) has_leader: bool,
-    /// It has a screen, so that its leader is asked first.
-    pub(super) on_screen: bool,
-    /// How it was said to end, before that was asked for.
-    pub(super) way: Option<EndAction>,
+    /// A session with a screen ends by a request to its leader first.
+    pub(super) has_screen: bool,
+    /// The end action of `EndBegins`, until the request that must follow.
+    pub(super) end_action: Option<EndAction>,
     pub(super) started: BootTime,
     pub(super) graphical: bool,
-    /// It is locked instead of ended.
+    /// Locked instead of ended.
     pub(super) held: bool,
-    /// What the limits count from at the earliest.
+    /// The earliest time from which limits count.
     pub(super) anchor: BootTime,
     pub(super) granted: Duration,
     pub(super) warned: BTreeMap<LimitKind, Warned>,
-    /// What was warned of, of a lock that was under way until this call.
-    pub(super) under_way: BTreeMap<LimitKind, Warned>,
-    /// What was warned of before a restart and may not hold after it.
+    /// The warnings of a lock that was under way until this call.
+    pub(super) locking_warned: BTreeMap<LimitKind, Warned>,
+    /// Limits with a warning from before a restart that may not apply after it.
     pub(super) stale: BTreeSet<LimitKind>,
     pub(super) reported: bool,
-    pub(super) ending: Option<Ending>,
-    /// The limit that it was hung up for.
+    pub(super) ending: Option<Escalation>,
+    /// The limit of a completed hang-up.
     pub(super) hung_up: Option<LimitKind>,
-    /// The last activity that is beyond doubt.
+    /// The last certain activity.
     pub(super) active: BootTime,
-    pub(super) asked: Option<BootTime>,
-    pub(super) groups_asked: Option<BootTime>,
-    pub(super) lock_asked: bool,
+    pub(super) probe_requested: Option<BootTime>,
+    pub(super) groups_requested: Option<BootTime>,
+    pub(super) lock_requested: bool,
 }
 
-/// What the absolute limit comes to, be it of what the session is or of what it was before.
+/// The absolute limit in force, from the current or from earlier properties of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Absolute {
     pub(super) grace: Duration,
     pub(super) how: EndAction,
-    /// It is of what the session was, and ends it: no lock puts it off.
+    /// From earlier properties, with an end that no lock replaces.
     pub(super) fixed: bool,
 }
 
-/// What comes after logind has dropped a session.
+/// The state after logind has dropped a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Removal {
     No,
-    Asked,
+    Verifying,
     Survived(LimitKind),
 }
 
+/// The last warning of a limit, and its time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Warned {
     pub(super) last: Warning,
     pub(super) at: BootTime,
 }
 
-/// How hard a session was asked.
+/// The stages of an end, in order of severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
-    /// To make sure of a lock; where it does not come, nothing ends.
-    LockAgain,
+    /// A lock is repeated to confirm it; if that fails, no session ends.
+    VerifyLock,
     Lock,
     HangUp,
     AskLeader,
@@ -88,28 +89,29 @@ pub(super) enum Stage {
     Kill,
 }
 
+/// An end under way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ending {
+pub(super) struct Escalation {
     pub(super) limit: LimitKind,
     pub(super) stage: Stage,
     pub(super) grace: Duration,
     /// When this stage began.
-    pub(super) first: BootTime,
-    pub(super) last: BootTime,
+    pub(super) stage_since: BootTime,
+    pub(super) requested_at: BootTime,
     pub(super) failed: bool,
     pub(super) unreached: bool,
-    /// Its leader has ended, as it was asked to.
+    /// The leader has exited after the request.
     pub(super) leader_gone: bool,
-    /// How it was said to end.
-    pub(super) way: Option<EndAction>,
-    /// From being terminated to being killed.
-    pub(super) left: Duration,
+    /// The announced end action.
+    pub(super) end_action: Option<EndAction>,
+    /// The time from `Terminate` to `Kill`.
+    pub(super) kill_after: Duration,
 }
 
 impl Stage {
-    pub(super) fn way(self) -> Option<EndAction> {
+    pub(super) fn end_action(self) -> Option<EndAction> {
         match self {
-            Self::LockAgain => None,
+            Self::VerifyLock => None,
             Self::Lock => Some(EndAction::Lock),
             Self::HangUp => Some(EndAction::HangUp),
             Self::AskLeader | Self::Terminate | Self::Kill => Some(EndAction::Terminate),
@@ -117,7 +119,7 @@ impl Stage {
     }
 }
 
-impl Known {
+impl SessionState {
     pub(super) fn new(view: &View<'_>) -> Self {
         Self {
             began: false,
@@ -127,27 +129,27 @@ impl Known {
             bound: None,
             removal: Removal::No,
             has_leader: false,
-            on_screen: false,
-            way: None,
+            has_screen: false,
+            end_action: None,
             started: view.facts.started,
             graphical: false,
             held: false,
             anchor: view.facts.started,
             granted: Duration::ZERO,
             warned: BTreeMap::new(),
-            under_way: BTreeMap::new(),
+            locking_warned: BTreeMap::new(),
             stale: BTreeSet::new(),
             reported: false,
             ending: None,
             hung_up: None,
             active: view.facts.started,
-            asked: None,
-            groups_asked: None,
-            lock_asked: false,
+            probe_requested: None,
+            groups_requested: None,
+            lock_requested: false,
         }
     }
 
-    pub(super) fn learns(&mut self, view: &View<'_>) {
+    pub(super) fn update(&mut self, view: &View<'_>) {
         let locking = view.locking;
         let renewed = locking.hold.map(|hold| hold.since).or(locking.unlocked_at);
         self.anchor = self.started.max(renewed.unwrap_or_default());
@@ -155,11 +157,13 @@ impl Known {
         self.held = locking.hold.is_some_and(|hold| !hold.in_doubt);
         self.graphical = view.facts.session_type.is_graphical();
         self.has_leader = view.facts.leader.is_some();
-        self.on_screen = view.facts.seat.is_some() || self.graphical;
+        self.has_screen = view.facts.seat.is_some() || self.graphical;
         let limits = view.limits_for(LimitKind::Absolute).zip(view.limits);
         let absolute = limits.map(|(absolute, _)| Absolute {
             grace: absolute.grace,
-            how: view.end_action_for(LimitKind::Absolute).expect("it holds"),
+            how: view
+                .end_action_for(LimitKind::Absolute)
+                .expect("the limit is in force"),
             fixed: view
                 .overriding
                 .is_some_and(|earlier| earlier.end_action != EndAction::Lock),
@@ -174,7 +178,7 @@ impl Known {
             Some((limits.absolute.clone(), limits.end_action))
         };
         self.reported &= terms(&self.limits) == terms(&limits);
-        self.asked.take_if(|_| self.limits != limits);
+        self.probe_requested.take_if(|_| self.limits != limits);
         let changed = |kind| {
             let terms = |limits: &Option<Limits>| {
                 let limits = limits.as_ref()?;
@@ -182,65 +186,66 @@ impl Known {
             };
             terms(&self.limits) != terms(&limits)
         };
-        // Nobody makes sure of a lock where it is no end, as for what is no desktop any more.
+        // A lock is only verified while it is the end action, which needs a desktop.
         let locks = absolute.is_some_and(|absolute| absolute.how == EndAction::Lock);
         self.ending.take_if(|ending| {
-            ending.stage == Stage::LockAgain && (!locks || changed(ending.limit))
+            ending.stage == Stage::VerifyLock && (!locks || changed(ending.limit))
         });
         self.before = std::mem::replace(&mut self.limits, limits);
     }
 
-    /// Nobody is logged in there any more.
-    pub(super) fn leader_ends(&mut self) {
+    /// Records that the leader has exited.
+    pub(super) fn leader_exits(&mut self) {
         if let Some(ending) = &mut self.ending {
             ending.leader_gone |= ending.stage == Stage::AskLeader;
         }
     }
 
-    /// logind has it after all.
+    /// Records that logind still has the session.
     pub(super) fn reappears(&mut self) {
-        if self.removal == Removal::Asked {
+        if self.removal == Removal::Verifying {
             self.removal = Removal::No;
         }
     }
 
-    /// Which limit it is ended for, or was.
-    pub(super) fn ended(&self) -> Option<LimitKind> {
+    /// The limit of an end that is under way or complete.
+    pub(super) fn ended_limit(&self) -> Option<LimitKind> {
         if let Removal::Survived(limit) = self.removal {
             return Some(limit);
         }
         let ending = self
             .ending
-            .filter(|ending| ending.stage != Stage::LockAgain);
+            .filter(|ending| ending.stage != Stage::VerifyLock);
         ending.map(|ending| ending.limit).or(self.hung_up)
     }
 
-    /// Whether it matters if something of it is left.
-    pub(super) fn is_worth_a_look(&self, facts: &SessionFacts) -> bool {
-        let told = matches!(facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
+    /// Whether remaining processes of the session must be searched for after logind has dropped it.
+    pub(super) fn needs_verification(&self, facts: &SessionFacts) -> bool {
+        let never_in_logind =
+            matches!(facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
         let taken_over = facts.keeper != Keeper::Logind;
-        let matters = self.ended().is_some() || self.limits.is_some();
-        facts.leader.is_some() && matters && !told && !taken_over
+        let matters = self.ended_limit().is_some() || self.limits.is_some();
+        facts.leader.is_some() && matters && !never_in_logind && !taken_over
     }
 
-    /// What is being ended is not saved by input.
-    pub(super) fn was_active(&mut self, then: BootTime) {
+    /// Records activity, which has no effect on an end under way.
+    pub(super) fn record_activity(&mut self, then: BootTime) {
         if self.ending.is_none() {
             self.active = self.active.max(then);
         }
     }
 
-    /// The limits of a session that something is done about.
+    /// The limits in force, for a session that must have some.
     pub(super) fn limits_in_force(&self) -> &Limits {
         let limits = self.limits.as_ref();
-        limits.unwrap_or_else(|| panic!("no limit holds for {self:#?}"))
+        limits.unwrap_or_else(|| panic!("no limits in force: {self:#?}"))
     }
 
     pub(super) fn limit(&self, kind: LimitKind) -> Option<&session_timeout_policy::Limit> {
         self.limits.as_ref()?.get(kind)
     }
 
-    /// Whether this holds of the limits that held before the call or that hold after it.
+    /// Whether a condition is true for the limits before or after the call.
     pub(super) fn holds(&self, of: impl Fn(&Limits) -> bool) -> bool {
         self.before.iter().chain(&self.limits).any(of)
     }
@@ -250,9 +255,9 @@ impl Known {
         limits.inactivity.is_some() || staged
     }
 
-    /// When the limit passes, at the earliest.
+    /// The earliest time at which the limit passes.
     pub(super) fn end(&self, kind: LimitKind) -> BootTime {
-        let limit = self.limit(kind).expect("a limit that is off");
+        let limit = self.limit(kind).expect("the limit is disabled");
         match kind {
             LimitKind::Absolute => {
                 let most = ABSOLUTE_MAX.max(limit.length);
