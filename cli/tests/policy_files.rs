@@ -1,5 +1,5 @@
-//! `check` and `explain --user` as people run them: the real binary, over policy files of the
-//! test's own. Neither a bus nor a daemon is there.
+//! Runs `check` and `explain --user` of the built command on policy files, without a bus or a
+//! daemon.
 
 #![expect(
     clippy::unwrap_used,
@@ -274,7 +274,7 @@ fn a_user_who_does_not_exist_is_said_so() {
     );
 }
 
-/// Policy files in a directory, which is `DIR` in what goes in and what comes out.
+/// Policy files in a temporary directory. `DIR` stands for its path in arguments and outputs.
 struct Files(TempDir);
 
 impl Files {
@@ -286,7 +286,7 @@ impl Files {
         directory
     }
 
-    /// Not writable by others, whatever the umask is: such a file is not read.
+    /// Not writable by others, whatever the umask is: the command would refuse such a file.
     fn write(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         let mut builder = DirBuilder::new();

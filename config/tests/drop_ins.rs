@@ -1,4 +1,4 @@
-//! Several files make one policy: in which order, and what is not taken.
+//! A policy of several files: their order, and files that are ignored or refused.
 
 #![allow(
     clippy::expect_used,
@@ -31,7 +31,7 @@ const MAIN: &str = "etc/policy.toml";
 const DIRECTORIES: [&str; 3] = ["usr", "run", "etc"];
 
 impl Machine {
-    /// With these files, of which the main one is `etc/policy.toml` and drop-ins are `usr/NAME`.
+    /// A machine with these files: the main file is `etc/policy.toml`, and a drop-in is `usr/NAME`.
     fn new(files: &[(&str, &str)]) -> Self {
         let root = tempfile::tempdir().unwrap();
         for directory in DIRECTORIES {
@@ -65,7 +65,7 @@ impl Machine {
         Sources::new(self.root.path().join(MAIN), drop_ins)
     }
 
-    /// What loading gives, with an end to waiting for it.
+    /// Loads the policy; panics if that takes too long.
     fn try_load(&self) -> Result<Loaded, LoadError> {
         load_in_time(self.sources())
     }
@@ -79,7 +79,7 @@ impl Machine {
         self.load().settings
     }
 
-    /// The files that were read, without the root.
+    /// The paths of the files that were read, below the root.
     fn files(&self) -> Vec<String> {
         let loaded = self.load();
         let names = loaded.files.iter().map(|path| {
@@ -172,7 +172,7 @@ fn an_empty_file_or_a_link_to_dev_null_hides_the_one_of_its_name() {
     assert_eq!(machine.files(), [MAIN, "usr/b.toml"]);
     symlink("/dev/null", machine.path("etc/b.toml")).unwrap();
     assert_eq!(machine.files(), [MAIN]);
-    // What is hidden is not even looked at.
+    // A hidden file is not read.
     machine.write("usr/b.toml", "nonsense");
     assert_eq!(grace_of(&machine.settings()), 10);
 }
@@ -232,10 +232,10 @@ fn without_a_main_file_drop_ins_are_a_policy() {
 fn only_without_any_file_the_policy_is_missing() {
     let machine = Machine::new(&[]);
     assert!(matches!(machine.try_load(), Err(LoadError::Missing)));
-    // A mask hides, and is no policy.
+    // A file that only hides another is no policy.
     machine.write("etc/a.toml", "");
     assert!(matches!(machine.try_load(), Err(LoadError::Missing)));
-    // Directories may be missing, too.
+    // A directory may be missing.
     fs::remove_dir_all(machine.root.path().join("usr")).unwrap();
     assert!(matches!(machine.try_load(), Err(LoadError::Missing)));
     machine.write(MAIN, "");
@@ -261,7 +261,7 @@ fn errors_of_all_files_come_in_one_go_each_under_its_own_path() {
     let expected = expected.map(|(name, line)| format!("{}:{line}", machine.path(name).display()));
     assert_eq!(places, expected);
 
-    // With the syntax in order, what the files say together is looked at, too.
+    // When the syntax of all files is valid, the merged values are checked.
     machine.write("etc/30.toml", &grace(10));
     let Err(LoadError::Invalid(found)) = machine.try_load() else {
         panic!("broken files were taken");
@@ -465,7 +465,7 @@ fn a_directory_is_what_is_in_it() {
     let main = at(machine.path(MAIN));
     assert_eq!(main.files, [machine.path(MAIN)]);
     assert_eq!(grace_of(&main.settings), 2);
-    // Without a main file, `policy.d` is enough to know the directory by.
+    // A directory `policy.d` is enough to recognize a configuration directory.
     let usr = load_in_time(Sources::at(machine.root.path().join("usr")));
     assert!(matches!(usr, Err(LoadError::Missing)));
 }
@@ -483,7 +483,7 @@ fn the_policy_of_the_machine_is_where_the_manual_says() {
     }
 }
 
-/// A draft that is named explicitly may lie in any directory.
+/// A file that is named explicitly, such as a draft, may be in any directory.
 #[test]
 fn files_of_the_machine_are_not_taken_from_below_a_directory_that_others_may_write_to() {
     let dir = tempfile::tempdir().unwrap();
@@ -492,7 +492,7 @@ fn files_of_the_machine_are_not_taken_from_below_a_directory_that_others_may_wri
     let main = inner.join("policy.toml");
     fs::write(&main, grace(5)).unwrap();
     fs::set_permissions(&main, Permissions::from_mode(0o644)).unwrap();
-    // The sticky bit of /tmp does not help: its entries may be anybody's.
+    // The sticky bit, as on /tmp, does not help: anybody can create entries.
     fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
     for path in [&main, &inner.join("missing.toml")] {
         let error = load_in_time(Sources::with_main(path)).unwrap_err();

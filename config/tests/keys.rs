@@ -1,4 +1,4 @@
-//! Every key: what it does, and where its range ends.
+//! The effect and the range of every key.
 
 #![allow(
     clippy::panic,
@@ -36,7 +36,7 @@ fn a_file_that_says_nothing_is_the_built_in_policy() {
     }
 }
 
-/// A key with `{}` for its duration; the ends of its range; and the minimum when minima are lifted.
+/// A key with `{}` for its duration, and the minimum and maximum in seconds.
 const RANGES: [(&str, u64, u64); 8] = [
     ("session-timeout = \"{}\"", 3600, 86400),
     ("session-warnings = [\"5min\", \"{}\"]", 1, 86400),
@@ -231,7 +231,7 @@ fn nobody_is_warned_of_what_the_file_does_not_say() {
         1
     );
     assert_eq!(warnings(&format!("{short}session-warnings = []\n")), 1);
-    // A report ends nothing, so nobody is warned of one.
+    // A report ends nothing, so the lint about missing warnings does not apply.
     let report = "action = \"report\"\nsession-warnings = []\n";
     assert_eq!(warnings(&format!("{short}{report}")), 0);
 }

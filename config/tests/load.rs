@@ -1,4 +1,4 @@
-//! Whatever is at the path of the policy, the answer comes quickly and costs little.
+//! Loading a policy from any kind of file: the result comes quickly, and the memory is bounded.
 
 #![allow(
     clippy::expect_used,
@@ -45,7 +45,7 @@ impl Place {
         file
     }
 
-    /// What loading gives, with an end to waiting for it.
+    /// Loads the policy; panics if that takes too long.
     fn load(&self) -> Result<Loaded, LoadError> {
         let (sender, receiver) = mpsc::channel();
         let sources = Sources::file(self.path());

@@ -1,4 +1,4 @@
-//! Rules: for whom they hold, and which of the values that are set somewhere holds under them.
+//! Rules: their conditions, and which of several values applies.
 
 #![allow(
     clippy::panic,
@@ -24,7 +24,7 @@ fn errors(text: &str) -> Vec<Diagnostic> {
     found.err().unwrap_or_default()
 }
 
-/// The match of a rule that has this one.
+/// The conditions of a rule whose `match` has these keys.
 fn matching(keys: &str) -> Match {
     let text = format!("[[rule]]\nname = \"x\"\nmatch = {{ {keys} }}\n");
     settings(&text).rules.remove(0).matching
@@ -41,7 +41,7 @@ fn limits<'a>(settings: &'a Settings, rule: &str) -> &'a Limits {
     &rule.unwrap().effective.limits
 }
 
-/// One value of a rule, and who set it; `None` for the rule is `[default]`.
+/// A value of a rule and its origin; without a rule, of `[default]`.
 fn explained(settings: &Settings, rule: Option<&str>, key: &str) -> (String, String) {
     let all = settings.explain(rule).unwrap();
     let found = all.into_iter().find(|setting| setting.key == key).unwrap();
@@ -144,7 +144,7 @@ fn a_text_that_would_cost_too_much_is_not_even_parsed() {
         });
         rules.collect::<String>()
     };
-    // 200 addresses have 600 dots, and the match a brace.
+    // 200 addresses have 600 dots, and the `match` has one brace.
     assert!(errors(&addresses(65_536 / 601)).is_empty());
     let found = errors(&addresses(65_536 / 601 + 1));
     assert_eq!(found.len(), 1);
@@ -254,7 +254,7 @@ inactivity-timeout = "10min"
     assert!(inactivity.leads.iter().eq([minutes(4)]));
 }
 
-/// `[default]`, then a rule, with these lines in them.
+/// A policy with these lines in `[default]` and in a rule.
 fn layered(default: &str, rule: &str) -> Settings {
     settings(&format!(
         "[default]\n{default}\n\n[[rule]]\nname = \"x\"\nmatch.user = \"a\"\n{rule}\n"
@@ -314,7 +314,7 @@ fn presets_have_the_numbers_of_their_sources_and_no_others() {
         ),
         ("cis", None, minutes(15), "CIS Benchmark for Debian, TMOUT"),
     ] {
-        // 23 h: what a preset says nothing about is inherited.
+        // Not the built-in value, to see which presets inherit it.
         let default = "session-timeout = \"23h\"";
         let found = layered(default, &format!("preset = \"{preset}\""));
         let mut expected = found.default.limits.clone();

@@ -26,7 +26,7 @@ fn stack(daemon: &Daemon, options: &str) -> Stack {
     Stack::of(&daemon.socket(), &line, next)
 }
 
-/// The PAM data after a login.
+/// The PAM data that the module has set after a login.
 fn left(stack: &Stack, user: &CStr) -> Option<String> {
     let mut login = stack.login(user);
     assert_eq!([login.open(), login.close()], [Code::Success; 2]);

@@ -351,7 +351,7 @@ fn signals_neither_end_nor_prolong_the_wait() {
     let (stop, stopped) = channel::<()>();
     let (code, elapsed) = thread::scope(|scope| {
         scope.spawn(move || {
-            // One every millisecond, until `stop` is dropped or a timeout.
+            // One signal every millisecond, until `stop` is dropped or after five seconds.
             for _ in 0..5000 {
                 match stopped.recv_timeout(Duration::from_millis(1)) {
                     Err(RecvTimeoutError::Timeout) => {

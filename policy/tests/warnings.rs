@@ -1,5 +1,4 @@
-//! Which warnings of a session are in force (`Engine::warnings`), in all cases. An agent that is
-//! restarted shows just these.
+//! The warnings of a session that are in force (`Engine::warnings`). A restarted agent shows these.
 
 use std::time::Duration;
 
@@ -27,7 +26,7 @@ fn limit(length: u64, leads: &[u64]) -> Limit {
     }
 }
 
-/// Both limits are near at 840 s without input.
+/// Limits that are both close at 840 s without input.
 fn limits() -> Limits {
     Limits {
         absolute: limit(1000, &[200, 60]),
@@ -78,7 +77,7 @@ fn facts() -> SessionFacts {
     }
 }
 
-/// A desktop from its login on, with an agent that knows when there was input.
+/// A desktop session from its login on, with an agent that knows the time of the last input.
 struct Desktop {
     engine: Engine,
     input: BootTime,
@@ -95,13 +94,13 @@ impl Desktop {
         desktop
     }
 
-    /// What comes of an event, probes included.
+    /// The actions after an event, including those after its probe.
     fn tell(&mut self, now: BootTime, event: Event) -> Vec<Action> {
         let actions = self.engine.handle(now, event);
         self.probe(now, actions)
     }
 
-    /// What comes up to this time.
+    /// The actions until this time.
     fn wait_until(&mut self, end: BootTime) -> Vec<Action> {
         let mut all = Vec::new();
         while let Some(deadline) = self.engine.next_deadline()
@@ -131,7 +130,7 @@ impl Desktop {
         self.tell(now, Event::ActivitySeen(facts().key))
     }
 
-    /// The daemon is restarted under this policy.
+    /// Restarts the daemon under this policy.
     fn restart(&mut self, now: BootTime, limits: Limits) -> Vec<Action> {
         let records = self.engine.records().collect();
         self.engine = Engine::restore(now, policy(limits), records);
@@ -173,7 +172,7 @@ fn what_stands_of_each_limit_is_what_was_said_last() {
         (vec![first], vec![first])
     );
 
-    // The absolute limit comes first, however late its warning is.
+    // The absolute limit is listed first, also if its warning is later.
     let absolute = warning(ABSOLUTE, 1000, 200, 1000);
     let said = desktop.wait_until(at(800));
     assert_eq!(warned(&said), [absolute]);
@@ -217,7 +216,7 @@ fn an_extension_takes_back_what_was_said_of_the_absolute_limit_until_it_is_near_
     desktop.wait_until(at(2399));
     desktop.touch(at(2399));
     assert_eq!(desktop.stands(), []);
-    // The limit, with what was granted beyond it.
+    // The limit, plus the extension.
     desktop.wait_until(at(2600));
     assert_eq!(desktop.stands(), [warning(ABSOLUTE, 2800, 200, 2800)]);
 }
@@ -300,7 +299,7 @@ fn after_a_restart_the_same_stands_and_nothing_is_said_again() {
     let said = desktop.restart(at(875), limits());
     assert_eq!((warned(&said), withdrawn(&said)), (vec![], vec![]));
     assert_eq!(desktop.stands(), before);
-    // And is taken back as if nothing had been.
+    // Input withdraws it as without a restart.
     let came = desktop.touch(at(876));
     assert_eq!(withdrawn(&came), [INACTIVITY]);
     assert_eq!(desktop.stands(), [warning(ABSOLUTE, 1000, 200, 1000)]);

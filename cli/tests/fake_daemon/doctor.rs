@@ -1,4 +1,4 @@
-//! `doctor` against a daemon, a logind and a systemd on the test's bus.
+//! `doctor` with a daemon, a logind and a systemd on the fake bus.
 
 use crate::bus::Bus;
 use crate::command::{run, stdout};

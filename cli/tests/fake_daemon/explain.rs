@@ -1,4 +1,4 @@
-//! `explain` against a daemon on the test's bus.
+//! `explain` with a daemon on the fake bus.
 
 use crate::bus::Bus;
 use crate::command::{run, stderr, stdout};

@@ -1,4 +1,4 @@
-//! `extend` against a daemon on the test's bus, and the languages of its answers.
+//! `extend` with a daemon on the fake bus, and the languages of its output.
 
 use crate::bus::Bus;
 use crate::command::{run, run_in, run_with, stderr, stdout};
@@ -52,7 +52,7 @@ async fn without_a_name_it_is_the_session_that_the_login_named() {
     let output = run_in(Some("c1"), bus, &["extend"]).await;
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).starts_with("Session c1 may last 30 min"));
-    // A name that outlived its session is logind's to correct.
+    // For an unknown or missing id, logind reports the session.
     for stale in [Some("c9"), None] {
         let bus = Bus::with(Daemon::Healthy);
         let output = run_in(stale, bus, &["left", "--format", "{session}"]).await;

@@ -1,4 +1,4 @@
-//! `left` against a daemon on the test's bus.
+//! `left` with a daemon on the fake bus.
 
 use crate::bus::Bus;
 use crate::command::{run, stderr, stdout};

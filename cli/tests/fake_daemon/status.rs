@@ -1,4 +1,4 @@
-//! `status` against a daemon on the test's bus.
+//! `status` with a daemon on the fake bus.
 
 use crate::bus::Bus;
 use crate::command::{run, stdout};

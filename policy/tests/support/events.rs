@@ -1,5 +1,5 @@
-//! Random events for the properties: in an order that no machine produces, at times that jump, with
-//! restarts in between.
+//! Random events for the property tests: in an order that no machine produces, at times that jump,
+//! with restarts between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,30 +16,30 @@ use crate::support::oracle::Oracle;
 const BEGIN: u64 = 10_000;
 const WALL: u64 = 1_800_000_000;
 
-/// One thing that happens.
+/// A step of a random run.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    /// The driver calls when it was asked to.
+    /// The driver calls at the deadline.
     Deadline,
-    /// The driver calls this many microseconds too early.
+    /// The driver calls this many microseconds before the deadline.
     Early(u64),
-    /// A probe is answered; the reading is made when its time has come.
+    /// The reply to a probe; its reading is made at the time of the step.
     Probed(SessionKey, ProbeData),
-    /// The daemon is restarted, perhaps with another policy.
+    /// The daemon restarts, perhaps with another policy.
     Restart(Option<Policy>),
     Tell(Event),
     Timeout,
-    /// Time goes on, and the driver does not notice.
+    /// Time passes without a call.
     Wait(Duration),
-    /// A clock that goes back, which there is not.
+    /// A call with an earlier time, which no real clock gives.
     WaitBack(Duration),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct ProbeData {
-    /// The wall clock, in seconds that it is ahead.
+    /// How far the wall clock is ahead, in seconds.
     ahead: u64,
-    /// How many seconds ago each terminal was read from.
+    /// The time since the last input of each terminal, in seconds.
     ages: BTreeMap<StampSource, u64>,
     /// Idle for this many seconds, or active.
     hint: Option<Option<u64>>,
@@ -47,15 +47,15 @@ pub(crate) struct ProbeData {
     locked: Option<bool>,
 }
 
-/// When logins began, as far as one can believe it.
+/// When the logins of random sessions began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Starts {
     Past,
-    /// Some are, by a mistake of somebody, in the future.
+    /// Some are in the future, as with a wrong clock.
     Future,
 }
 
-/// Sequences of them.
+/// Sequences of steps.
 pub(crate) fn ops(starts: Starts, length: usize) -> impl Strategy<Value = Vec<Op>> {
     let wait = prop_oneof![
         0_u64..20_000_000,
@@ -78,7 +78,8 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     policies(&[1, 10, 60, 3600, 86_400], &[1, 10, 60, 3600])
 }
 
-/// Keys of sessions: of logind's, and of logins that the daemon keeps, whose ids logind never uses.
+/// Keys of sessions: logind's, and those of logins that the daemon keeps, whose ids logind never
+/// uses.
 fn keys() -> impl Strategy<Value = SessionKey> {
     prop_oneof![
         9 => keys_of_logind(),
@@ -216,7 +217,7 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
         2 => (keys(), remains()).prop_map(|(key, remains)| Event::Verified(key, remains)),
         6 => facts(starts).prop_map(Event::SessionSeen),
         1 => prop::collection::vec(facts(starts), 0..4).prop_map(|mut listed| {
-            // An id is only listed once.
+            // logind lists an id only once.
             let mut ids = BTreeSet::new();
             listed.retain(|facts| ids.insert(facts.key.id.clone()));
             listed.retain(|facts| facts.keeper != Keeper::Daemon(NoSession::Full));
@@ -228,7 +229,7 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
     ]
 }
 
-/// An engine, its oracle, and the time.
+/// A run of an engine with its oracle.
 #[derive(Clone)]
 pub(crate) struct Run {
     pub(crate) engine: Engine,
@@ -246,7 +247,7 @@ impl Run {
         }
     }
 
-    /// Lets one thing happen, and says what the engine did.
+    /// Executes one step; returns the actions of the engine.
     pub(crate) fn take(&mut self, op: &Op) -> Vec<Action> {
         let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
         match op {
@@ -289,7 +290,7 @@ impl Run {
         actions
     }
 
-    /// Calls until nothing is due any more, which must not take long.
+    /// Calls the engine until nothing is due, which must take few calls.
     pub(crate) fn timeout(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
         for _ in 0..4 {
@@ -317,9 +318,9 @@ impl Run {
         self.oracle.restored(self.now, &records, &self.engine);
     }
 
-    /// Answers every probe, and lets go of what is being ended: what no record keeps.
+    /// Replies to every probe and completes every end, since records contain neither.
     pub(crate) fn settle(&mut self) {
-        // What PAM says of a session that nobody else knows is forgotten after a minute.
+        // The engine forgets what PAM said of an unknown session after a minute.
         self.now = self.now.saturating_add(Duration::from_secs(61));
         let _ = self.timeout();
         let sessions: Vec<_> = self
@@ -337,13 +338,13 @@ impl Run {
                 inhibited: false,
                 locked: None,
             };
-            // Twice: a probe may have been asked for again while it was on its way.
+            // Twice, since a second probe may have been requested before the first reply.
             for _ in 0..2 {
                 let _ = self.tell(&Event::Probed(key.clone(), probe.reading(self.now)));
             }
             if self.oracle.is_ending(&key) {
                 let _ = self.tell(&Event::SessionGone(key.id.clone()));
-                // One that had its id before may be taken for the one that is gone.
+                // The engine may have dropped an earlier session with the same id instead.
                 let others = sessions.iter().filter(|other| other.id == key.id);
                 for other in others.filter(|other| **other != key) {
                     if self.oracle.is_dropped(other) {
@@ -360,8 +361,8 @@ impl Run {
         }
     }
 
-    /// Answers that something is left of each session whose id belongs to a later one by now. A
-    /// daemon that has started looks for that again.
+    /// Replies that processes remain of each session whose id a later one has. A restarted daemon
+    /// verifies these sessions again.
     pub(crate) fn find_displaced(&mut self) {
         let _ = self.timeout();
         let records = self.engine.records();

@@ -1,4 +1,4 @@
-//! The actions of the engine in plain words, for scenarios.
+//! Describes the engine's actions and sessions in words, for scenarios.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use session_timeout_policy::{
     Action, BootTime, EndAction, EndReason, Finding, LimitKind, LockCause, Phase, View,
 };
 
-/// An action: who it is about, and what was done.
+/// The session of an action, and a description of the action.
 pub(crate) fn of_action(
     now: BootTime,
     action: &Action,
@@ -81,7 +81,7 @@ pub(crate) fn of_action(
     (action.key().id.clone(), what)
 }
 
-/// Where a session stands.
+/// A description of the state of a session.
 pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
     let phase = match view.phase {
         Phase::Running => "running".into(),
@@ -122,7 +122,7 @@ pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// A span of time: `1 h 30 min`, `2 min`, `30 s`.
+/// A duration in words: `1 h 30 min`, `2 min`, `30 s`.
 pub(crate) fn span(span: Duration) -> String {
     let secs = span.as_secs();
     let parts = [
