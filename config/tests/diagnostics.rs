@@ -47,7 +47,7 @@ fn every_output_belongs_to_a_policy() {
 }
 
 #[test]
-fn all_errors_come_in_one_go_and_in_the_order_of_the_text() {
+fn all_errors_are_reported_at_once_in_the_order_of_the_text() {
     let text = "\
 [default]
 session-warnings = [\"0s\", \"5min\", 3]

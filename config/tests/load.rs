@@ -152,7 +152,7 @@ fn a_file_that_others_may_write_is_refused() {
 
 /// Only root can give a file away; `file.rs` tests the same rule without a file.
 #[test]
-fn a_file_of_somebody_else_is_refused() {
+fn a_file_of_another_user_is_refused() {
     if !geteuid().is_root() {
         return;
     }

@@ -125,7 +125,7 @@ fn a_string_is_as_good_as_a_list_of_one() {
 }
 
 #[test]
-fn a_type_or_a_class_that_is_said_twice_is_said_once() {
+fn a_repeated_type_or_class_counts_once() {
     let twice = matching("type = [\"tty\", \"x11\", \"tty\"], class = [\"user\", \"user\"]");
     assert_eq!(
         twice,
@@ -154,7 +154,7 @@ fn a_text_that_would_cost_too_much_is_not_even_parsed() {
 }
 
 #[test]
-fn what_no_session_can_have_is_an_error() {
+fn a_value_that_no_session_can_have_is_an_error() {
     for keys in [
         "class = \"greeter\"",
         "class = [\"user\", \"background\"]",
@@ -177,7 +177,7 @@ fn what_no_session_can_have_is_an_error() {
 }
 
 #[test]
-fn a_rule_has_a_name_of_its_own_and_a_match() {
+fn a_rule_needs_a_unique_name_and_a_match() {
     let rule = |lines: &str| format!("[[rule]]\n{lines}\n");
     let named = |name: &str| rule(&format!("name = \"{name}\"\nmatch.user = \"{name}\""));
     assert!(errors(&(named("a") + &named("b"))).is_empty());
@@ -198,7 +198,7 @@ fn a_rule_has_a_name_of_its_own_and_a_match() {
 }
 
 #[test]
-fn what_a_rule_leaves_out_comes_from_default() {
+fn missing_keys_of_a_rule_come_from_default() {
     let found = settings(
         r#"
 [default]
@@ -409,7 +409,7 @@ fn the_built_in_policy_is_that_of_an_empty_text() {
 }
 
 #[test]
-fn a_thousand_rules_are_taken_and_no_more() {
+fn at_most_a_thousand_rules_are_accepted() {
     let text = |count: usize| {
         let rules = (0..count)
             .map(|number| format!("[[rule]]\nname = \"r{number}\"\nmatch.user = \"u{number}\"\n"));

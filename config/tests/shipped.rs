@@ -44,7 +44,7 @@ fn every_key_has_its_default_in_a_comment() {
 }
 
 #[test]
-fn its_inactivity_warnings_are_those_of_a_limit_that_is_on() {
+fn its_inactivity_warnings_are_those_of_an_enabled_limit() {
     let on = |text: &str| {
         let text = text.replace(
             "inactivity-timeout = \"off\"",
@@ -67,7 +67,7 @@ fn words_in_comments(before: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_other_values_in_its_comments_are_taken() {
+fn the_other_values_in_its_comments_are_valid() {
     for (key, count) in [("action", 4), ("activity", 3), ("unknown-idle", 2)] {
         let words = words_in_comments(key);
         assert_eq!(words.len(), count, "{key}");

@@ -146,7 +146,7 @@ fn a_login_is_refused_only_with_both_required_and_require() {
 }
 
 #[test]
-fn what_the_module_does_not_do_it_does_not_export() {
+fn functions_that_the_module_does_not_need_are_not_exported() {
     const MODULE_UNKNOWN: c_int = 28;
     let daemon = Daemon::start(Manner::Up);
     let stack = Stack::new(&daemon.socket(), "");
@@ -163,7 +163,7 @@ fn what_the_module_does_not_do_it_does_not_export() {
 }
 
 #[test]
-fn the_daemon_is_told_what_libpam_knows() {
+fn the_request_has_the_items_of_the_pam_transaction() {
     let daemon = Daemon::start(Manner::Up);
     let mut login = Stack::new(&daemon.socket(), "").login(c"alice");
     login.transaction.set_item(PamItemType::TTY, c"ssh");
@@ -276,7 +276,7 @@ fn the_announcement_is_shown_exactly_once() {
 }
 
 #[test]
-fn the_announcement_is_not_shown_where_it_is_not_wanted() {
+fn the_announcement_is_not_shown_if_it_is_disabled() {
     const SILENT: c_int = 0x8000;
     let daemon = Daemon::start(Manner::Up);
     for (options, flags) in [("quiet", 0), ("", SILENT)] {
@@ -382,7 +382,7 @@ fn a_daemon_that_closes_raises_no_signal() {
 }
 
 #[test]
-fn a_stranger_is_not_told_who_logs_in() {
+fn a_daemon_of_another_user_receives_no_login() {
     const NOBODY: u32 = 65534;
     if !nix::unistd::geteuid().is_root() {
         eprintln!("skipped: only root can listen as another user");

@@ -159,7 +159,7 @@ fn withdrawn(actions: &[Action]) -> Vec<LimitKind> {
 }
 
 #[test]
-fn what_stands_of_each_limit_is_what_was_said_last() {
+fn the_last_warning_of_each_limit_is_in_force() {
     let mut desktop = Desktop::under(limits());
     assert_eq!(desktop.stands(), []);
     let said = desktop.wait_until(at(779));
@@ -185,7 +185,7 @@ fn what_stands_of_each_limit_is_what_was_said_last() {
 }
 
 #[test]
-fn of_a_session_that_nobody_knows_nothing_stands() {
+fn an_unknown_session_has_no_warnings_in_force() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
     assert_eq!(desktop.engine.warnings("c2"), []);
@@ -194,7 +194,7 @@ fn of_a_session_that_nobody_knows_nothing_stands() {
 }
 
 #[test]
-fn input_takes_back_what_was_said_of_inactivity_and_nothing_else() {
+fn input_withdraws_the_warning_of_inactivity_only() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
     let came = desktop.touch(at(801));
@@ -203,7 +203,7 @@ fn input_takes_back_what_was_said_of_inactivity_and_nothing_else() {
 }
 
 #[test]
-fn an_extension_takes_back_what_was_said_of_the_absolute_limit_until_it_is_near_again() {
+fn an_extension_withdraws_the_warning_of_the_absolute_limit() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
     let came = desktop.tell(at(801), Event::ExtensionAsked(facts().key));
@@ -222,7 +222,7 @@ fn an_extension_takes_back_what_was_said_of_the_absolute_limit_until_it_is_near_
 }
 
 #[test]
-fn one_that_is_refused_takes_nothing_back() {
+fn a_refused_extension_withdraws_no_warning() {
     let mut never = limits();
     never.extensions.times = 0;
     let mut desktop = Desktop::under(never);
@@ -234,7 +234,7 @@ fn one_that_is_refused_takes_nothing_back() {
 }
 
 #[test]
-fn of_a_session_that_is_being_ended_nothing_stands() {
+fn a_session_that_is_being_ended_has_no_warnings_in_force() {
     for end_action in [EndAction::Terminate, EndAction::HangUp] {
         let mut desktop = Desktop::under(Limits {
             end_action,
@@ -248,7 +248,7 @@ fn of_a_session_that_is_being_ended_nothing_stands() {
 }
 
 #[test]
-fn of_a_session_that_is_locked_for_a_limit_nothing_stands_until_one_is_near_after_the_unlock() {
+fn a_session_that_is_locked_for_a_limit_has_no_warnings_until_a_limit_is_near_after_the_unlock() {
     let mut desktop = Desktop::under(Limits {
         end_action: EndAction::Lock,
         ..limits()
@@ -268,7 +268,7 @@ fn of_a_session_that_is_locked_for_a_limit_nothing_stands_until_one_is_near_afte
 }
 
 #[test]
-fn a_lock_before_the_end_takes_no_warning_back() {
+fn a_lock_before_the_end_withdraws_no_warning() {
     let mut desktop = Desktop::under(Limits {
         lock_after: Some(secs(790)),
         ..limits()
@@ -281,7 +281,7 @@ fn a_lock_before_the_end_takes_no_warning_back() {
 }
 
 #[test]
-fn nobody_is_warned_of_a_report() {
+fn a_report_has_no_warning() {
     let mut desktop = Desktop::under(Limits {
         end_action: EndAction::Report,
         ..limits()
@@ -291,7 +291,7 @@ fn nobody_is_warned_of_a_report() {
 }
 
 #[test]
-fn after_a_restart_the_same_stands_and_nothing_is_said_again() {
+fn after_a_restart_the_same_warnings_are_in_force_and_none_is_repeated() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(870));
     let before = desktop.stands();
@@ -306,7 +306,7 @@ fn after_a_restart_the_same_stands_and_nothing_is_said_again() {
 }
 
 #[test]
-fn a_restart_under_a_longer_limit_takes_back_what_was_said_of_it() {
+fn a_restart_under_a_longer_limit_withdraws_its_warning() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
     let longer = Limits {
@@ -322,7 +322,7 @@ fn a_restart_under_a_longer_limit_takes_back_what_was_said_of_it() {
 }
 
 #[test]
-fn a_limit_that_passed_while_nobody_looked_stands_with_the_end_that_its_warning_named() {
+fn a_late_warning_is_in_force_with_the_end_that_it_named() {
     let mut desktop = Desktop::under(Limits {
         inactivity: None,
         ..limits()

@@ -19,6 +19,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds.
     pub const ALL: [Self; 4] = [
         Self::Server,
         Self::Desktops,

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bound_ends_the_wait_and_says_what_was_seen() {
+    fn a_wait_fails_at_its_bound_with_the_last_error() {
         let mut looks = 0;
         let error = wait_until(Duration::from_millis(50), "the end", || {
             looks += 1;
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_hold_is_looked_at_until_it_fails() {
+    fn a_condition_that_must_hold_is_checked_until_it_fails() {
         let mut looks = 0;
         let held = hold_for(Duration::from_secs(60), "peace", || {
             looks += 1;

@@ -153,7 +153,7 @@ async fn attached_after_an_end(notifications: Notifications) -> Harness {
 }
 
 #[tokio::test]
-async fn the_end_of_the_last_session_is_shown_once_and_the_daemon_is_told() {
+async fn the_end_of_the_last_session_is_shown_once_and_reported_to_the_daemon() {
     let mut harness = attached_after_an_end(Notifications::Shown).await;
     let (replaced, summary, body) = shown(&mut harness).await;
     assert_eq!(
@@ -169,7 +169,7 @@ async fn the_end_of_the_last_session_is_shown_once_and_the_daemon_is_told() {
 }
 
 #[tokio::test]
-async fn the_daemon_is_told_only_after_a_server_has_shown_it() {
+async fn the_report_to_the_daemon_follows_the_notification() {
     let mut harness = attached_after_an_end(Notifications::Absent).await;
     harness.server_comes().await;
     let (_, summary, _) = shown(&mut harness).await;

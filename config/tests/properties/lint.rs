@@ -90,7 +90,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn it_is_true(
+    fn a_rule_that_never_matches_matches_no_session(
         text in generator::policy(),
         sessions in prop::collection::vec(session(), 30),
     ) {
@@ -129,7 +129,7 @@ proptest! {
 
 /// The property above says nothing if the lints are never reported.
 #[test]
-fn it_is_given_often_enough_to_be_tried() {
+fn the_lints_are_reported_often_enough() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
 

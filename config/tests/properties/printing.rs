@@ -55,7 +55,7 @@ proptest! {
 
     /// The explained values of one rule, as a policy, give the same limits.
     #[test]
-    fn the_values_of_a_rule_make_the_same_limits(text in generator::policy()) {
+    fn the_printed_values_of_a_rule_give_the_same_limits(text in generator::policy()) {
         let Ok(settings) = parse("policy.toml", &text, Minima::Enforced) else {
             return Ok(());
         };
@@ -76,7 +76,7 @@ proptest! {
 
 /// The properties say little if most of the generated policies are refused.
 #[test]
-fn most_of_the_policies_are_taken() {
+fn most_generated_policies_are_valid() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
 

@@ -141,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn so_is_noise(text in any::<String>()) {
+    fn any_noise_is_a_policy_or_has_its_errors_placed(text in any::<String>()) {
         check_text(&text)?;
         check_text(&format!("[default]\nmessage = \"{text}\"\n"))?;
     }
@@ -202,7 +202,7 @@ fn bombs() -> Vec<String> {
 }
 
 #[test]
-fn no_text_keeps_anybody_waiting() {
+fn every_text_is_parsed_in_time() {
     for text in bombs() {
         let start: String = text.chars().take(60).collect();
         let (sender, receiver) = mpsc::channel();

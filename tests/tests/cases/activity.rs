@@ -131,9 +131,7 @@ pub(crate) fn an_inhibitor_keeps_a_session_until_it_is_released_and_puts_off_no_
     Ok(())
 }
 
-pub(crate) fn report_only_ends_nothing_and_says_once_what_would_have_been(
-    machine: &Machine,
-) -> Outcome {
+pub(crate) fn the_action_report_ends_nothing_and_reports_once(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "8s"

@@ -131,7 +131,7 @@ pub(crate) fn the_agent_survives_the_daemon_and_ends_with_its_session(
     Ok(())
 }
 
-pub(crate) fn nobody_else_speaks_for_a_session_or_asks_its_agent(
+pub(crate) fn other_callers_cannot_report_for_a_session_or_call_its_agent(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {

@@ -58,7 +58,7 @@ pub(crate) fn people_have_a_backstop_where_the_administrator_enables_it_and_nobo
     Ok(())
 }
 
-pub(crate) fn pid_1_ends_a_session_where_nobody_else_does(machine: &Machine) -> Outcome {
+pub(crate) fn pid_1_ends_a_session_without_a_daemon(machine: &Machine) -> Outcome {
     const BACKSTOP: u64 = 5;
     machine.run(ENABLE)?;
     machine.run(&format!(

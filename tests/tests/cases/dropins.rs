@@ -9,9 +9,7 @@ const VENDOR: &str = "/usr/lib/session-timeout/policy.d";
 const BOOT: &str = "/run/session-timeout/policy.d";
 const ADMIN: &str = "/etc/session-timeout/policy.d";
 
-pub(crate) fn a_drop_in_hides_the_one_of_its_name_that_the_vendor_ships(
-    machine: &Machine,
-) -> Outcome {
+pub(crate) fn a_drop_in_hides_the_vendors_file_of_the_same_name(machine: &Machine) -> Outcome {
     let limit = |limit: &str| format!("[default]\nsession-timeout = \"{limit}\"\n");
     machine.write(&format!("{VENDOR}/50-limit.toml"), limit("20h"))?;
     let rule = "[[rule]]\nname = \"alice\"\nmatch = { user = \"alice\" }\ngrace = \"7s\"\n";

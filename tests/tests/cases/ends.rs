@@ -84,7 +84,7 @@ END
 }
 
 /// A shell in another scope belongs to the login while it descends from the leader.
-pub(crate) fn what_of_a_login_is_not_in_its_scope_ends_with_it(machine: &Machine) -> Outcome {
+pub(crate) fn processes_outside_of_the_scope_end_with_their_login(machine: &Machine) -> Outcome {
     machine.policy(&policy(&["alice"]))?;
     let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let login = login_of(machine, ssh.session())?;

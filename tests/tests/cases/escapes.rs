@@ -50,7 +50,7 @@ pub(crate) fn any_number_of_processes_that_left_a_session_end_with_it(
     })
 }
 
-pub(crate) fn what_was_detached_goes_on_where_a_login_is_killed(machine: &Machine) -> Outcome {
+pub(crate) fn detached_processes_survive_where_a_login_is_killed(machine: &Machine) -> Outcome {
     machine.policy(&policy(&["mallory"]))?;
     let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
     login_of(machine, ssh.session())?;
@@ -68,7 +68,7 @@ pub(crate) fn what_was_detached_goes_on_where_a_login_is_killed(machine: &Machin
     Ok(())
 }
 
-pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_any_scope(
+pub(crate) fn processes_detached_before_a_logout_are_no_login_in_any_scope(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&policy(&["mallory"]))?;
@@ -87,7 +87,7 @@ pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_any_scope(
     Ok(())
 }
 
-pub(crate) fn terminals_that_a_user_has_numbered_as_others_end_nobody_else(
+pub(crate) fn terminals_with_the_numbers_of_others_end_no_other_session(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&policy(&["mallory"]))?;

@@ -15,7 +15,7 @@ action = "hang-up"
 
 const FILE: &str = "/etc/session-timeout/policy.toml";
 
-pub(crate) fn check_says_by_its_exit_status_whether_a_policy_can_be_taken(
+pub(crate) fn the_exit_status_of_check_says_whether_a_policy_is_valid(
     machine: &Machine,
 ) -> Outcome {
     machine.write_policy(POLICY)?;

@@ -55,7 +55,7 @@ pub(crate) fn a_user_has_more_time_for_the_password_and_no_more_than_the_rule_al
     assert_used(machine, &id, 2)
 }
 
-pub(crate) fn a_session_of_somebody_else_takes_an_administrator(machine: &Machine) -> Outcome {
+pub(crate) fn a_session_of_another_user_needs_an_administrator(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let bob = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
@@ -137,7 +137,7 @@ pub(crate) fn a_client_that_leaves_the_password_prompt_is_not_waited_for(
     assert_used(machine, &id, 1)
 }
 
-pub(crate) fn nobody_gets_more_time_by_calling_the_bus(machine: &Machine) -> Outcome {
+pub(crate) fn calls_over_the_bus_grant_no_extension(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(alice.session())?;

@@ -31,7 +31,7 @@ exec /usr/bin/id.real "$@"
 /// logind's message about a new session (`SD_MESSAGE_SESSION_START`).
 const SESSION_START: &str = "8d45620c1a4348dbb17410da57c60c66";
 
-pub(crate) fn groups_that_are_not_told_hold_up_no_login_and_leave_the_default_in_force(
+pub(crate) fn unresolved_groups_delay_no_login_and_leave_the_default_in_force(
     machine: &Machine,
 ) -> Outcome {
     machine.run("groupadd pci && usermod --append --groups pci alice")?;

@@ -66,7 +66,7 @@ pub(crate) fn a_hang_up_closes_the_connection_and_leaves_what_was_detached(
     Ok(())
 }
 
-pub(crate) fn a_termination_takes_along_what_was_detached(machine: &Machine) -> Outcome {
+pub(crate) fn a_termination_ends_detached_processes(machine: &Machine) -> Outcome {
     machine.policy(&policy("terminate"))?;
     let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ssh.send(LEFT)?;

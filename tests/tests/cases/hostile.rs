@@ -33,7 +33,7 @@ const POLICY: &str = r#"[default]
     session-warnings = ["10s"]
     grace = "3s""#;
 
-pub(crate) fn an_agent_that_never_answers_keeps_nobody_elses_session(machine: &Machine) -> Outcome {
+pub(crate) fn an_agent_without_replies_delays_no_other_user(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     mallory::install(machine)?;
     let desktops = (0..DESKTOPS).map(|_| Desktop::open(machine, Account::Mallory, Locker::None));

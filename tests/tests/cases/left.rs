@@ -121,7 +121,7 @@ pub(crate) fn left_watch_costs_nothing_between_two_texts(machine: &Machine) -> O
     wait_until(secs(20), "a watcher at rest", rest)
 }
 
-pub(crate) fn left_says_by_its_exit_status_why_there_is_nothing(machine: &Machine) -> Outcome {
+pub(crate) fn the_exit_status_of_left_gives_the_reason_for_no_output(machine: &Machine) -> Outcome {
     machine.policy(FAR)?;
     let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(alice.session())?;

@@ -6,7 +6,7 @@ use session_timeout_tests::{
 
 use super::{SOON, assert_after, assert_not_ended, login_of, secs};
 
-pub(crate) fn what_runs_on_after_a_logout_is_left_alone(machine: &Machine) -> Outcome {
+pub(crate) fn processes_that_survive_a_logout_are_not_ended(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "12s"
@@ -33,9 +33,7 @@ pub(crate) fn what_runs_on_after_a_logout_is_left_alone(machine: &Machine) -> Ou
 
 /// For a session that is `closing` already, `TerminateSession` of systemd 257 succeeds and does
 /// nothing. The daemon must check the state first.
-pub(crate) fn a_session_whose_leader_was_killed_is_ended_all_the_same(
-    machine: &Machine,
-) -> Outcome {
+pub(crate) fn a_session_whose_leader_was_killed_is_ended(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "12s"

@@ -71,7 +71,7 @@ pub(crate) fn a_desktop_is_locked_at_its_limit_and_the_limit_restarts_at_the_unl
     Ok(())
 }
 
-pub(crate) fn what_does_not_lock_is_terminated_after_the_grace_and_a_terminal_at_once(
+pub(crate) fn a_desktop_that_does_not_lock_is_terminated_after_the_grace_and_a_terminal_at_once(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;

@@ -52,9 +52,7 @@ pub(crate) fn plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login(machine: &Ma
 }
 
 /// The program that sddm started is stopped, and another program of the desktop ignores SIGTERM.
-pub(crate) fn plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login(
-    machine: &Machine,
-) -> Outcome {
+pub(crate) fn a_hung_plasma_is_ended_and_sddm_asks_for_a_login(machine: &Machine) -> Outcome {
     machine.policy(&policy("1h"))?;
     let elsewhere = Elsewhere::begin(machine)?;
     let Some(mut screen) = LoginScreen::start(machine, LoginManager::Sddm, Plasma::X11)? else {
@@ -71,7 +69,7 @@ pub(crate) fn plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login(
 }
 
 /// Alice's manager is stopped for some time, as on an overloaded machine.
-pub(crate) fn plasma_whose_manager_does_not_answer_is_reported_as_ended_when_it_is(
+pub(crate) fn plasma_is_reported_as_ended_only_when_its_manager_replies_again(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&policy("1h"))?;

@@ -71,7 +71,7 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
     Ok(())
 }
 
-pub(crate) fn a_user_who_speaks_german_is_warned_in_german(
+pub(crate) fn the_locale_of_the_user_is_the_language_of_warnings(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
@@ -96,7 +96,7 @@ pub(crate) fn a_user_who_speaks_german_is_warned_in_german(
     Ok(())
 }
 
-pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session(
+pub(crate) fn a_refused_extension_is_shown_on_the_screen_and_signing_out_ends_the_session(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
@@ -142,7 +142,7 @@ pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_en
     Ok(())
 }
 
-pub(crate) fn more_time_that_is_granted_is_said_on_the_screen(
+pub(crate) fn a_granted_extension_is_shown_on_the_screen(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
@@ -224,7 +224,7 @@ pub(crate) fn the_next_desktop_says_once_why_the_last_session_was_ended(
     wait_told(machine)
 }
 
-pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what_is_due(
+pub(crate) fn a_notification_server_that_starts_late_shows_the_warnings_in_force(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {

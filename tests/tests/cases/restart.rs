@@ -15,7 +15,7 @@ const POLICY: &str = r#"[default]
     session-warnings = ["16s", "5s"]
     grace = "3s""#;
 
-pub(crate) fn a_daemon_that_is_told_to_stop_does_so_by_itself(machine: &Machine) -> Outcome {
+pub(crate) fn a_daemon_stops_in_time_by_itself(machine: &Machine) -> Outcome {
     machine.policy("[default]\nsession-timeout = \"10min\"\n")?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(ssh.session())?;
@@ -252,9 +252,7 @@ pub(crate) fn a_warning_that_is_being_written_when_the_daemon_stops_is_in_the_jo
 
 /// All services of root share the limit of inotify instances, which a host of containers can
 /// exhaust.
-pub(crate) fn a_daemon_that_gets_no_inotify_instance_warns_and_ends_all_the_same(
-    machine: &Machine,
-) -> Outcome {
+pub(crate) fn without_inotify_the_daemon_warns_and_ends_as_usual(machine: &Machine) -> Outcome {
     machine.write(
         "/etc/systemd/system/session-timeoutd.service.d/none-left.conf",
         "[Service]\nSystemCallFilter=~inotify_init1:EMFILE\n",

@@ -17,7 +17,7 @@ EOF
         --setenv=XDG_SESSION_TYPE=tty --setenv=XDG_SESSION_CLASS=user --setenv=XDG_SEAT=seat0 \
         script --quiet --command 'sh /usr/local/bin/desktop' /dev/null"#;
 
-pub(crate) fn a_console_with_an_x_server_is_not_ended_for_a_terminal_that_nobody_types_into(
+pub(crate) fn a_console_with_an_x_server_is_not_ended_for_an_idle_terminal(
     machine: &Machine,
     _environment: Environment,
 ) -> Outcome {

@@ -43,7 +43,7 @@ pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) 
     Ok(())
 }
 
-pub(crate) fn a_warning_rings_where_the_policy_says_so_and_a_last_line_never(
+pub(crate) fn a_warning_rings_the_bell_by_policy_and_a_last_line_never(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&format!(
@@ -71,7 +71,7 @@ fn has_rung(shown: &str) -> bool {
     shown.trim_end_matches(['\r', '\n']).ends_with(BELL)
 }
 
-pub(crate) fn a_terminal_that_refuses_messages_is_spared_where_the_policy_respects_it(
+pub(crate) fn a_terminal_with_mesg_n_gets_no_warning_if_the_policy_respects_it(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&format!("{POLICY}\nmesg = \"respect\"\n"))?;
@@ -97,7 +97,7 @@ pub(crate) fn a_terminal_that_refuses_messages_is_spared_where_the_policy_respec
     Ok(())
 }
 
-pub(crate) fn a_warning_that_nobody_took_is_said_once_and_is_no_warning(
+pub(crate) fn a_warning_without_a_receiver_is_reported_once_and_not_logged_as_given(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;
@@ -180,7 +180,7 @@ pub(crate) fn a_terminal_that_is_stopped_delays_no_warning_of_others(machine: &M
     Ok(())
 }
 
-pub(crate) fn hooks_are_run_beside_the_daemon_and_hold_up_nothing(machine: &Machine) -> Outcome {
+pub(crate) fn hooks_run_beside_the_daemon_and_delay_nothing(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     machine.run(
         r#"mkdir /etc/session-timeout/hooks.d
@@ -220,7 +220,7 @@ EOF
     Ok(())
 }
 
-pub(crate) fn a_machine_that_speaks_german_says_it_on_terminals(machine: &Machine) -> Outcome {
+pub(crate) fn the_locale_of_the_machine_is_the_language_on_terminals(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     // The paths of Debian 12 and of Debian 13. PID 1 reads the locale at its start.
     machine.run(

@@ -282,7 +282,7 @@ pub(crate) fn a_server_that_a_connection_left_behind_is_warned_and_a_key_there_k
 
 /// Processes that a login with its own terminal has left in its scope end with it, and are warned.
 /// That warning does not say that a key keeps the login, since it does not.
-pub(crate) fn what_a_login_left_behind_is_told_of_an_end_that_takes_it_along(
+pub(crate) fn processes_that_a_login_left_behind_are_warned_of_its_end(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(

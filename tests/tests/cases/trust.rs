@@ -80,7 +80,7 @@ EOF
     Ok(())
 }
 
-pub(crate) fn a_hook_that_is_a_link_is_not_run_and_that_is_said_once(machine: &Machine) -> Outcome {
+pub(crate) fn a_hook_that_is_a_link_is_not_run_and_is_reported_once(machine: &Machine) -> Outcome {
     machine.run(&format!(
         r#"mkdir {HOOKS} /srv/hooks
            printf '#!/bin/sh\necho >/root/never\n' >/srv/hooks/target
@@ -120,7 +120,7 @@ pub(crate) fn a_hook_that_is_a_link_is_not_run_and_that_is_said_once(machine: &M
     Ok(())
 }
 
-pub(crate) fn a_policy_below_a_directory_of_somebody_else_is_refused_and_the_last_one_stays(
+pub(crate) fn a_policy_below_a_directory_of_another_user_is_refused_and_the_last_one_stays(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(GOOD)?;
@@ -230,7 +230,7 @@ pub(crate) fn a_group_that_is_named_like_a_scope_is_not_taken_for_a_session(
 }
 
 /// As in an image with a read-only root file system: the directory cannot be created.
-pub(crate) fn without_a_place_for_its_state_the_daemon_warns_and_ends_all_the_same(
+pub(crate) fn without_a_state_directory_the_daemon_warns_and_ends_as_usual(
     machine: &Machine,
 ) -> Outcome {
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
@@ -328,7 +328,7 @@ pub(crate) fn a_daemon_that_cannot_start_is_restarted_with_growing_pauses_and_do
     machine.wait_active()
 }
 
-pub(crate) fn a_session_start_that_a_state_file_invents_ends_nobody(machine: &Machine) -> Outcome {
+pub(crate) fn a_false_start_in_the_state_file_ends_no_session(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "3min"

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alice_sees_her_shell_and_what_the_product_says_and_nothing_else() {
+    fn only_lines_of_the_shell_and_of_the_product_are_expected() {
         for line in [
             "",
             "\u{1b}[?2004halice@debian:~$ ",

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_does_not_stand_once_in_one_function_is_an_error() {
+    fn a_text_that_does_not_occur_once_in_one_function_is_an_error() {
         let text = "const A: u8 = 1;\nfn f() { A + A; }\n";
         for find in ["B", "A", "const A"] {
             assert!(planted(text, &[mutant(find, "")]).is_err(), "{find}");

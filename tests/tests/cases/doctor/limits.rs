@@ -35,7 +35,7 @@ pub(crate) fn a_warning_that_reached_nobody_is_named(machine: &Machine) -> Outco
     Ok(())
 }
 
-pub(crate) fn a_limit_that_nobody_can_enforce_is_a_warning(machine: &Machine) -> Outcome {
+pub(crate) fn a_limit_that_cannot_be_enforced_is_a_warning(machine: &Machine) -> Outcome {
     machine.write_policy(POLICY)?;
     machine.reload()?;
     assert_well(machine)?;

@@ -19,17 +19,17 @@ pub(crate) use desktop::{
     a_desktop_that_does_not_lock_is_named_until_it_does, a_screen_that_no_warning_reaches_is_named,
 };
 pub(crate) use limits::{
-    a_limit_that_nobody_can_enforce_is_a_warning, a_warning_that_reached_nobody_is_named,
+    a_limit_that_cannot_be_enforced_is_a_warning, a_warning_that_reached_nobody_is_named,
     users_who_may_have_more_time_and_cannot_authenticate_for_it_are_named,
 };
 pub(crate) use logind::{
     a_login_that_logind_has_no_session_for_is_named_with_the_reason,
     a_logind_that_is_nearly_full_is_named_with_what_fills_it,
 };
-pub(crate) use other_timeouts::what_would_act_first_is_named_and_gone_when_it_is_taken_out;
+pub(crate) use other_timeouts::earlier_timeouts_of_other_programs_are_named_until_they_are_removed;
 pub(crate) use pam::{
     a_pam_line_that_keeps_the_module_from_being_called_is_named,
-    what_is_wrong_with_pam_is_named_and_fixed,
+    wrong_pam_lines_are_named_and_fixed,
 };
 
 const POLICY: &str = "[default]\ninactivity-timeout = \"15min\"\n";

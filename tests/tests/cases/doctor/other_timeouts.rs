@@ -8,7 +8,7 @@ const LOGIND: &str = "/etc/systemd/logind.conf.d/50-idle.conf";
 const PROFILE: &str = "/etc/profile.d/tmout.sh";
 const SSHD: &str = "/etc/ssh/sshd_config.d/50-idle.conf";
 
-pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
+pub(crate) fn earlier_timeouts_of_other_programs_are_named_until_they_are_removed(
     machine: &Machine,
 ) -> Outcome {
     machine.write(LOGIND, "[Login]\nStopIdleSessionSec=10min\n")?;

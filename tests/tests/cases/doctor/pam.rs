@@ -7,7 +7,7 @@ use crate::cases::SOON;
 
 const COMMON: &str = "/etc/pam.d/common-session";
 
-pub(crate) fn what_is_wrong_with_pam_is_named_and_fixed(machine: &Machine) -> Outcome {
+pub(crate) fn wrong_pam_lines_are_named_and_fixed(machine: &Machine) -> Outcome {
     machine.run(&format!("cp {COMMON} /root/good"))?;
     machine.run(&format!("sed -i '/pam_session_timeout/d' {COMMON}"))?;
     let missing = Diagnosis::of(machine)?;
