@@ -1,5 +1,5 @@
-//! `check` and `explain --user` as people run them: the real binary, over policy files of the
-//! test's own. Neither a bus nor a daemon is there.
+//! Runs `check` and `explain --user` of the built command on policy files, without a bus or a
+//! daemon.
 
 #![expect(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ session-timeout = \"2h\"
 const BROKEN: &str = "[default]\ngrace = \"1h\"\n";
 
 #[test]
-fn a_good_policy_is_said_so_on_standard_output_alone() {
+fn a_valid_policy_is_reported_on_standard_output_only() {
     let files = Files::of(&[("policy.toml", MAIN), ("policy.d/50-cards.toml", DROP_IN)]);
     let output = files.run(&["check", "DIR"]);
     assert_eq!(output.status.code(), Some(0));
@@ -50,7 +50,7 @@ fn a_good_policy_is_said_so_on_standard_output_alone() {
 }
 
 #[test]
-fn errors_are_drawn_on_standard_error_and_are_status_1() {
+fn errors_are_printed_on_standard_error_with_status_1() {
     let files = Files::of(&[("policy.toml", BROKEN)]);
     let output = files.run(&["check", "DIR/policy.toml"]);
     assert_eq!(output.status.code(), Some(1));
@@ -64,7 +64,7 @@ fn errors_are_drawn_on_standard_error_and_are_status_1() {
 }
 
 #[test]
-fn what_cannot_be_read_is_status_2() {
+fn an_unreadable_policy_is_status_2() {
     let files = Files::of(&[]);
     let output = files.run(&["check", "DIR/policy.toml"]);
     assert_eq!(output.status.code(), Some(2));
@@ -161,7 +161,7 @@ fn check_as_json_has_the_files_and_the_rules_of_a_good_policy() {
 }
 
 #[test]
-fn check_as_json_says_why_nothing_could_be_read() {
+fn check_as_json_has_the_reason_why_no_file_could_be_read() {
     let files = Files::of(&[]);
     let output = files.run(&["check", "--json", "DIR/x.toml"]);
     assert_eq!(output.status.code(), Some(2));
@@ -247,7 +247,7 @@ fn a_user_of_another_machine_is_explained_by_uid_and_groups() {
 }
 
 #[test]
-fn a_name_that_systemd_takes_for_no_user_is_said_and_its_limits_hold() {
+fn a_user_name_that_systemd_refuses_is_reported_and_its_limits_apply() {
     let files = Files::of(&[("policy.toml", MAIN)]);
     let whom = ["explain", "--user=20250001", "--uid=70000"];
     let options = ["--policy", "DIR"];
@@ -263,7 +263,7 @@ fn a_name_that_systemd_takes_for_no_user_is_said_and_its_limits_hold() {
 }
 
 #[test]
-fn a_user_who_does_not_exist_is_said_so() {
+fn an_unknown_user_is_reported() {
     let files = Files::of(&[("policy.toml", MAIN)]);
     let output = files.run(&["explain", "--user=nobody-has-this-name", "--policy", "DIR"]);
     assert_eq!(output.status.code(), Some(1));
@@ -274,7 +274,7 @@ fn a_user_who_does_not_exist_is_said_so() {
     );
 }
 
-/// Policy files in a directory, which is `DIR` in what goes in and what comes out.
+/// Policy files in a temporary directory. `DIR` stands for its path in arguments and outputs.
 struct Files(TempDir);
 
 impl Files {
@@ -286,7 +286,7 @@ impl Files {
         directory
     }
 
-    /// Not writable by others, whatever the umask is: such a file is not read.
+    /// Not writable by others, whatever the umask is: the command would refuse such a file.
     fn write(&self, name: &str, text: &str) {
         let path = self.0.path().join(name);
         let mut builder = DirBuilder::new();

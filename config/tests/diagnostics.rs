@@ -1,6 +1,6 @@
-//! What an administrator sees for each mistake. Each `NAME.toml` below `diagnostics/` has policies,
-//! separated by lines `#---`, and `NAME.out` has the errors or warnings of each. The name is the
-//! claim.
+//! The diagnostics for each mistake in a policy. Each `NAME.toml` below `diagnostics/` has
+//! policies, separated by lines `#---`, and `NAME.out` has the errors or warnings of each. The name
+//! is the claim.
 //!
 //! `UPDATE=1 cargo test -p session-timeout-config --test diagnostics` writes the actual diagnostics
 //! into the `.out` files; read them before you commit them.
@@ -47,7 +47,7 @@ fn every_output_belongs_to_a_policy() {
 }
 
 #[test]
-fn all_errors_come_in_one_go_and_in_the_order_of_the_text() {
+fn all_errors_are_reported_at_once_in_the_order_of_the_text() {
     let text = "\
 [default]
 session-warnings = [\"0s\", \"5min\", 3]
@@ -88,7 +88,7 @@ action = \"kill\"
     let lines: Vec<usize> = found.iter().map(Diagnostic::line).collect();
     assert_eq!(lines, [2, 3, 4, 5], "{found:?}");
 
-    // What follows a broken header belongs to no table that could be judged.
+    // The lines after a broken header belong to no table, so they are not checked.
     let found = diagnostics("[default\ngrace = \"10s\"\nsession-timeout = \"12h\"\n");
     assert_eq!(found.len(), 1, "{found:?}");
 }

@@ -1,4 +1,4 @@
-//! Several files make one policy: in which order, and what is not taken.
+//! A policy of several files: their order, and files that are ignored or refused.
 
 #![allow(
     clippy::expect_used,
@@ -31,7 +31,7 @@ const MAIN: &str = "etc/policy.toml";
 const DIRECTORIES: [&str; 3] = ["usr", "run", "etc"];
 
 impl Machine {
-    /// With these files, of which the main one is `etc/policy.toml` and drop-ins are `usr/NAME`.
+    /// A machine with these files: the main file is `etc/policy.toml`, and a drop-in is `usr/NAME`.
     fn new(files: &[(&str, &str)]) -> Self {
         let root = tempfile::tempdir().unwrap();
         for directory in DIRECTORIES {
@@ -65,7 +65,7 @@ impl Machine {
         Sources::new(self.root.path().join(MAIN), drop_ins)
     }
 
-    /// What loading gives, with an end to waiting for it.
+    /// Loads the policy; panics if that takes too long.
     fn try_load(&self) -> Result<Loaded, LoadError> {
         load_in_time(self.sources())
     }
@@ -79,7 +79,7 @@ impl Machine {
         self.load().settings
     }
 
-    /// The files that were read, without the root.
+    /// The paths of the files that were read, below the root.
     fn files(&self) -> Vec<String> {
         let loaded = self.load();
         let names = loaded.files.iter().map(|path| {
@@ -128,7 +128,7 @@ fn rules_of(settings: &Settings) -> Vec<String> {
 }
 
 #[test]
-fn all_are_taken_in_the_order_of_their_names_after_the_main_file() {
+fn drop_ins_are_loaded_after_the_main_file_in_the_order_of_their_names() {
     let machine = Machine::new(&[
         ("etc/10-c.toml", ""),
         ("etc/30-a.toml", "#\n"),
@@ -164,7 +164,7 @@ fn etc_hides_run_and_run_hides_usr() {
 }
 
 #[test]
-fn an_empty_file_or_a_link_to_dev_null_hides_the_one_of_its_name() {
+fn an_empty_file_or_a_link_to_dev_null_hides_the_file_of_its_name() {
     let vendor = grace(5);
     let machine = Machine::new(&[(MAIN, ""), ("usr/a.toml", &vendor), ("usr/b.toml", &vendor)]);
     assert_eq!(machine.files(), [MAIN, "usr/a.toml", "usr/b.toml"]);
@@ -172,7 +172,7 @@ fn an_empty_file_or_a_link_to_dev_null_hides_the_one_of_its_name() {
     assert_eq!(machine.files(), [MAIN, "usr/b.toml"]);
     symlink("/dev/null", machine.path("etc/b.toml")).unwrap();
     assert_eq!(machine.files(), [MAIN]);
-    // What is hidden is not even looked at.
+    // A hidden file is not read.
     machine.write("usr/b.toml", "nonsense");
     assert_eq!(grace_of(&machine.settings()), 10);
 }
@@ -203,7 +203,7 @@ fn a_preset_in_a_drop_in_does_not_win_over_a_key() {
 }
 
 #[test]
-fn a_rule_takes_the_place_of_the_one_of_its_name_and_others_come_last() {
+fn a_rule_replaces_the_one_of_its_name_and_new_ones_come_last() {
     let machine = Machine::new(&[
         (MAIN, &(rule("b", "main") + &rule("a", "main"))),
         ("usr/10.toml", &(rule("new", "usr") + &rule("a", "usr"))),
@@ -232,10 +232,10 @@ fn without_a_main_file_drop_ins_are_a_policy() {
 fn only_without_any_file_the_policy_is_missing() {
     let machine = Machine::new(&[]);
     assert!(matches!(machine.try_load(), Err(LoadError::Missing)));
-    // A mask hides, and is no policy.
+    // A file that only hides another is no policy.
     machine.write("etc/a.toml", "");
     assert!(matches!(machine.try_load(), Err(LoadError::Missing)));
-    // Directories may be missing, too.
+    // A directory may be missing.
     fs::remove_dir_all(machine.root.path().join("usr")).unwrap();
     assert!(matches!(machine.try_load(), Err(LoadError::Missing)));
     machine.write(MAIN, "");
@@ -243,7 +243,7 @@ fn only_without_any_file_the_policy_is_missing() {
 }
 
 #[test]
-fn errors_of_all_files_come_in_one_go_each_under_its_own_path() {
+fn errors_of_all_files_are_reported_at_once_with_their_paths() {
     let machine = Machine::new(&[
         (
             MAIN,
@@ -261,7 +261,7 @@ fn errors_of_all_files_come_in_one_go_each_under_its_own_path() {
     let expected = expected.map(|(name, line)| format!("{}:{line}", machine.path(name).display()));
     assert_eq!(locations, expected);
 
-    // With the syntax in order, what the files say together is looked at, too.
+    // When the syntax of all files is valid, the merged values are checked.
     machine.write("etc/30.toml", &grace(10));
     let Err(LoadError::Invalid(found)) = machine.try_load() else {
         panic!("broken files were taken");
@@ -345,7 +345,7 @@ fn a_directory_that_others_may_write_is_refused() {
 }
 
 #[test]
-fn what_stands_for_a_directory_and_is_none_is_refused() {
+fn a_file_in_place_of_a_directory_is_refused() {
     let machine = Machine::new(&[(MAIN, "")]);
     let directory = machine.root.path().join("run/policy.d");
     let refused = |error: &str| {
@@ -365,7 +365,7 @@ fn what_stands_for_a_directory_and_is_none_is_refused() {
 
 /// Only root can give a file away; `file.rs` tests the same rule without a file.
 #[test]
-fn a_drop_in_or_a_directory_of_somebody_else_is_refused() {
+fn a_drop_in_or_a_directory_of_another_user_is_refused() {
     if !geteuid().is_root() {
         return;
     }
@@ -412,7 +412,7 @@ fn a_directory_full_of_other_files_is_not_searched_for_ever() {
 }
 
 #[test]
-fn all_files_together_are_bounded_as_one_is() {
+fn all_files_together_have_the_same_maximum_size_as_one() {
     let half = usize::try_from(MAX_FILE_BYTES).unwrap() / 2;
     let machine = Machine::new(&[(MAIN, &"#".repeat(half)), ("etc/a.toml", &"#".repeat(half))]);
     assert_eq!(machine.files().len(), 2);
@@ -421,7 +421,7 @@ fn all_files_together_are_bounded_as_one_is() {
 }
 
 #[test]
-fn rules_of_all_files_together_are_bounded_as_those_of_one_are() {
+fn rules_of_all_files_together_have_the_same_maximum_as_those_of_one() {
     let rules = |from: usize, to: usize| {
         let rules = (from..to).map(|number| rule(&format!("r{number}"), "a"));
         rules.collect::<String>()
@@ -455,7 +455,7 @@ fn bytes_that_are_no_utf8_do_not_hide_the_errors_of_other_files() {
 }
 
 #[test]
-fn a_directory_is_what_is_in_it() {
+fn a_directory_is_loaded_with_its_drop_ins() {
     let machine = Machine::new(&[(MAIN, &grace(2)), ("etc/a.toml", &grace(3))]);
     let at = |path: PathBuf| load_in_time(Sources::at(path)).unwrap();
     let etc = at(machine.root.path().join("etc"));
@@ -465,13 +465,13 @@ fn a_directory_is_what_is_in_it() {
     let main = at(machine.path(MAIN));
     assert_eq!(main.files, [machine.path(MAIN)]);
     assert_eq!(grace_of(&main.settings), 2);
-    // Without a main file, `policy.d` is enough to know the directory by.
+    // A directory `policy.d` is enough to recognize a configuration directory.
     let usr = load_in_time(Sources::at(machine.root.path().join("usr")));
     assert!(matches!(usr, Err(LoadError::Missing)));
 }
 
 #[test]
-fn the_policy_of_the_machine_is_where_the_manual_says() {
+fn the_policy_of_the_machine_has_the_paths_of_the_manual() {
     let main = Path::new("/etc/session-timeout/policy.toml");
     assert_eq!(Sources::system().main_path(), Some(main));
     assert_eq!(Sources::system(), Sources::with_main(main));
@@ -483,16 +483,16 @@ fn the_policy_of_the_machine_is_where_the_manual_says() {
     }
 }
 
-/// A draft that is named explicitly may lie in any directory.
+/// A file that is named explicitly, such as a draft, may be in any directory.
 #[test]
-fn files_of_the_machine_are_not_taken_from_below_a_directory_that_others_may_write_to() {
+fn a_policy_below_a_directory_that_others_can_write_to_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let inner = dir.path().join("inner");
     fs::create_dir(&inner).unwrap();
     let main = inner.join("policy.toml");
     fs::write(&main, grace(5)).unwrap();
     fs::set_permissions(&main, Permissions::from_mode(0o644)).unwrap();
-    // The sticky bit of /tmp does not help: its entries may be anybody's.
+    // The sticky bit, as on /tmp, does not help: anybody can create entries.
     fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
     for path in [&main, &inner.join("missing.toml")] {
         let error = load_in_time(Sources::with_main(path)).unwrap_err();

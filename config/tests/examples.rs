@@ -1,4 +1,4 @@
-//! The examples are whole policies that somebody could put in force as they are.
+//! The examples in `docs/examples/`: each is a complete policy, with the limits that it promises.
 
 #![allow(
     clippy::panic,
@@ -40,7 +40,7 @@ fn example(name: &str) -> Settings {
     settings
 }
 
-/// Who logs in, and from where.
+/// A login, with the properties that rules match.
 struct Login<'a> {
     user: &'a str,
     groups: &'a [&'a str],
@@ -66,7 +66,7 @@ const DESKTOP: Login<'_> = Login {
     ..SSH
 };
 
-/// The rule that holds for this login, and its limits.
+/// The rule that applies to this login, and its limits.
 fn judged(settings: &Settings, login: &Login<'_>) -> (Option<String>, Limits) {
     let names = login.groups.iter().map(|name| (*name).to_owned());
     let groups = Groups::Known(names.collect::<BTreeSet<_>>());
@@ -88,7 +88,7 @@ fn judged(settings: &Settings, login: &Login<'_>) -> (Option<String>, Limits) {
     }
 }
 
-/// Absolute and inactivity limit in minutes, and the action.
+/// The absolute and the inactivity limit in minutes, and the end action.
 fn essence(limits: &Limits) -> (u64, Option<u64>, EndAction) {
     let minutes = |length: Duration| length.as_secs() / 60;
     let inactivity = limits.inactivity.as_ref();

@@ -1,4 +1,4 @@
-//! Every key: what it does, and where its range ends.
+//! The effect and the range of every key.
 
 #![allow(
     clippy::panic,
@@ -28,7 +28,7 @@ fn secs(seconds: u64) -> Duration {
 }
 
 #[test]
-fn a_file_that_says_nothing_is_the_built_in_policy() {
+fn a_file_without_keys_is_the_built_in_policy() {
     for text in ["", "# nothing\n", "[default]\n", "\u{feff}[default]\r\n"] {
         let settings = parse("policy.toml", text, Minima::Enforced).unwrap();
         assert_eq!(settings.default.limits, Limits::default());
@@ -36,7 +36,7 @@ fn a_file_that_says_nothing_is_the_built_in_policy() {
     }
 }
 
-/// A key with `{}` for its duration; the ends of its range; and the minimum when minima are lifted.
+/// A key with `{}` for its duration, and the minimum and maximum in seconds.
 const RANGES: [(&str, u64, u64); 8] = [
     ("session-timeout = \"{}\"", 3600, 86400),
     ("session-warnings = [\"5min\", \"{}\"]", 1, 86400),
@@ -49,7 +49,7 @@ const RANGES: [(&str, u64, u64); 8] = [
 ];
 
 #[test]
-fn every_range_ends_where_the_manual_says() {
+fn every_range_is_that_of_the_manual() {
     for (line, shortest, longest) in RANGES {
         let taken = |seconds: u64| {
             let line = line.replace("{}", &format!("{seconds}s"));
@@ -76,7 +76,7 @@ fn without_minima_a_second_is_enough_and_the_maxima_stay() {
 }
 
 #[test]
-fn every_key_outside_of_its_table_is_known_all_the_same() {
+fn every_key_outside_of_its_table_is_recognized() {
     let in_table = KEYS.iter().map(|key| key.split('.').next().unwrap());
     for key in in_table.chain(["preset"]) {
         let outside = parse("policy.toml", &format!("{key} = 1\n"), Minima::Enforced);
@@ -133,7 +133,7 @@ fn the_inactivity_limit_may_be_as_long_as_the_absolute_one() {
 }
 
 #[test]
-fn words_become_what_they_mean() {
+fn every_word_has_its_value() {
     let action = |word| enforced(&format!("action = \"{word}\"")).end_action;
     assert_eq!(action("terminate"), EndAction::Terminate);
     assert_eq!(action("hang-up"), EndAction::HangUp);
@@ -215,7 +215,7 @@ fn a_message_has_at_most_200_characters_and_known_placeholders() {
 }
 
 #[test]
-fn nobody_is_warned_of_what_the_file_does_not_say() {
+fn lints_report_only_keys_in_the_file() {
     let warnings = |text: &str| {
         let settings = parse("policy.toml", text, Minima::Lifted).unwrap();
         settings.warnings.len()
@@ -231,7 +231,7 @@ fn nobody_is_warned_of_what_the_file_does_not_say() {
         1
     );
     assert_eq!(warnings(&format!("{short}session-warnings = []\n")), 1);
-    // A report ends nothing, so nobody is warned of one.
+    // A report ends nothing, so the lint about missing warnings does not apply.
     let report = "action = \"report\"\nsession-warnings = []\n";
     assert_eq!(warnings(&format!("{short}{report}")), 0);
 }

@@ -1,4 +1,4 @@
-//! Whatever is at the path of the policy, the answer comes quickly and costs little.
+//! Loading a policy from any kind of file: the result comes quickly, and the memory is bounded.
 
 #![allow(
     clippy::expect_used,
@@ -45,7 +45,7 @@ impl PolicyFile {
         file
     }
 
-    /// What loading gives, with an end to waiting for it.
+    /// Loads the policy; panics if that takes too long.
     fn load(&self) -> Result<Loaded, LoadError> {
         let (sender, receiver) = mpsc::channel();
         let sources = Sources::file(self.path());
@@ -152,7 +152,7 @@ fn a_file_that_others_may_write_is_refused() {
 
 /// Only root can give a file away; `file.rs` tests the same rule without a file.
 #[test]
-fn a_file_of_somebody_else_is_refused() {
+fn a_file_of_another_user_is_refused() {
     if !geteuid().is_root() {
         return;
     }

@@ -1,4 +1,5 @@
-//! What the manual says is so: its examples are policies, and it leaves nothing out.
+//! The manual of the policy agrees with the code: its examples are valid, and it has all keys and
+//! values.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
@@ -6,7 +7,7 @@ use session_timeout_config::{KEYS, Minima, Settings, parse};
 
 const MANUAL: &str = include_str!("../../docs/man/session-timeout.toml.5");
 
-/// The manual as it is read, without the marks of troff.
+/// The text of the manual, without troff escapes.
 fn read() -> String {
     MANUAL
         .replace("\\-", "-")
@@ -14,7 +15,7 @@ fn read() -> String {
         .replace("\\(ga", "`")
 }
 
-/// Its examples that are policies.
+/// The examples that are policies.
 fn policies() -> Vec<String> {
     let text = read();
     let examples = text.split("\n.EX\n").skip(1);
@@ -23,7 +24,7 @@ fn policies() -> Vec<String> {
     policies.map(str::to_owned).collect()
 }
 
-/// The entry of this word: from its heading to the next.
+/// The entry of this word, up to the next heading.
 fn entry(word: &str) -> String {
     let text = read();
     let start = text.find(&format!("\n.TP\n.B {word}\n"));
@@ -79,7 +80,7 @@ fn its_presets_have_their_numbers_and_sources() {
             let setting = explained.find(|setting| setting.key == key).unwrap();
             let origin = setting.origin.to_string();
             let sets = origin.starts_with("preset");
-            // The manual says 60min, and so does the source.
+            // The manual uses the unit of the source: 60min.
             let value = setting.value.replace("\"1h\"", "\"60min\"");
             assert_eq!(
                 entry.contains(&format!("{key} = {value}")),

@@ -1,4 +1,4 @@
-//! Rules: for whom they hold, and which of the values that are set somewhere holds under them.
+//! Rules: their conditions, and which of several values applies.
 
 #![allow(
     clippy::panic,
@@ -24,7 +24,7 @@ fn errors(text: &str) -> Vec<Diagnostic> {
     found.err().unwrap_or_default()
 }
 
-/// The match of a rule that has this one.
+/// The conditions of a rule whose `match` has these keys.
 fn matching(keys: &str) -> Match {
     let text = format!("[[rule]]\nname = \"x\"\nmatch = {{ {keys} }}\n");
     settings(&text).rules.remove(0).matching
@@ -41,7 +41,7 @@ fn limits<'a>(settings: &'a Settings, rule: &str) -> &'a Limits {
     &rule.unwrap().effective.limits
 }
 
-/// One value of a rule, and who set it; `None` for the rule is `[default]`.
+/// A value of a rule and its origin; without a rule, of `[default]`.
 fn explained(settings: &Settings, rule: Option<&str>, key: &str) -> (String, String) {
     let all = settings.explain(rule).unwrap();
     let found = all.into_iter().find(|setting| setting.key == key).unwrap();
@@ -125,7 +125,7 @@ fn a_string_is_as_good_as_a_list_of_one() {
 }
 
 #[test]
-fn a_type_or_a_class_that_is_said_twice_is_said_once() {
+fn a_repeated_type_or_class_counts_once() {
     let twice = matching("type = [\"tty\", \"x11\", \"tty\"], class = [\"user\", \"user\"]");
     assert_eq!(
         twice,
@@ -144,7 +144,7 @@ fn a_text_that_would_cost_too_much_is_not_even_parsed() {
         });
         rules.collect::<String>()
     };
-    // 200 addresses have 600 dots, and the match a brace.
+    // 200 addresses have 600 dots, and the `match` has one brace.
     assert!(errors(&addresses(65_536 / 601)).is_empty());
     let found = errors(&addresses(65_536 / 601 + 1));
     assert_eq!(found.len(), 1);
@@ -154,7 +154,7 @@ fn a_text_that_would_cost_too_much_is_not_even_parsed() {
 }
 
 #[test]
-fn what_no_session_can_have_is_an_error() {
+fn a_value_that_no_session_can_have_is_an_error() {
     for keys in [
         "class = \"greeter\"",
         "class = [\"user\", \"background\"]",
@@ -177,7 +177,7 @@ fn what_no_session_can_have_is_an_error() {
 }
 
 #[test]
-fn a_rule_has_a_name_of_its_own_and_a_match() {
+fn a_rule_needs_a_unique_name_and_a_match() {
     let rule = |lines: &str| format!("[[rule]]\n{lines}\n");
     let named = |name: &str| rule(&format!("name = \"{name}\"\nmatch.user = \"{name}\""));
     assert!(errors(&(named("a") + &named("b"))).is_empty());
@@ -198,7 +198,7 @@ fn a_rule_has_a_name_of_its_own_and_a_match() {
 }
 
 #[test]
-fn what_a_rule_leaves_out_comes_from_default() {
+fn missing_keys_of_a_rule_come_from_default() {
     let found = settings(
         r#"
 [default]
@@ -254,7 +254,7 @@ inactivity-timeout = "10min"
     assert!(inactivity.leads.iter().eq([minutes(4)]));
 }
 
-/// `[default]`, then a rule, with these lines in them.
+/// A policy with these lines in `[default]` and in a rule.
 fn layered(default: &str, rule: &str) -> Settings {
     settings(&format!(
         "[default]\n{default}\n\n[[rule]]\nname = \"x\"\nmatch.user = \"a\"\n{rule}\n"
@@ -314,7 +314,7 @@ fn presets_have_the_numbers_of_their_sources_and_no_others() {
         ),
         ("cis", None, minutes(15), "CIS Benchmark for Debian, TMOUT"),
     ] {
-        // 23 h: what a preset says nothing about is inherited.
+        // Not the built-in value, to see which presets inherit it.
         let default = "session-timeout = \"23h\"";
         let found = layered(default, &format!("preset = \"{preset}\""));
         let mut expected = found.default.limits.clone();
@@ -409,7 +409,7 @@ fn the_built_in_policy_is_that_of_an_empty_text() {
 }
 
 #[test]
-fn a_thousand_rules_are_taken_and_no_more() {
+fn at_most_a_thousand_rules_are_accepted() {
     let text = |count: usize| {
         let rules = (0..count)
             .map(|number| format!("[[rule]]\nname = \"r{number}\"\nmatch.user = \"u{number}\"\n"));

@@ -1,4 +1,4 @@
-//! The shipped file says what the built-in policy is, and both are the same.
+//! The shipped policy file equals the built-in policy, and its comments have the right defaults.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
 
@@ -7,7 +7,7 @@ use session_timeout_policy::{Leads, Limits};
 
 const SHIPPED: &str = include_str!("../../packaging/policy.toml");
 
-/// The shipped file with every default taken out of its comment.
+/// The shipped file with every default uncommented.
 fn spelled_out() -> String {
     let lines = SHIPPED.lines().map(|line| match line.strip_prefix('#') {
         Some(default) if default.starts_with(|c: char| c.is_ascii_lowercase()) => default,
@@ -33,7 +33,7 @@ fn the_defaults_in_its_comments_are_the_built_in_ones() {
 #[test]
 fn every_key_has_its_default_in_a_comment() {
     let text = spelled_out();
-    // The built-in message has no form in TOML.
+    // The built-in message cannot be written in TOML.
     for key in KEYS.iter().filter(|key| **key != "message") {
         let key = key.split('.').next().unwrap();
         let assignments = text
@@ -44,7 +44,7 @@ fn every_key_has_its_default_in_a_comment() {
 }
 
 #[test]
-fn its_inactivity_warnings_are_those_of_a_limit_that_is_on() {
+fn its_inactivity_warnings_are_those_of_an_enabled_limit() {
     let on = |text: &str| {
         let text = text.replace(
             "inactivity-timeout = \"off\"",
@@ -58,7 +58,7 @@ fn its_inactivity_warnings_are_those_of_a_limit_that_is_on() {
     assert_ne!(built_in, Leads::default());
 }
 
-/// The words in quotes that begin these lines of its comments, in order.
+/// The quoted words at the beginning of the comment lines before this key, in order.
 fn words_in_comments(before: &str) -> Vec<&str> {
     let (text, _) = SHIPPED.split_once(&format!("\n#{before} = ")).unwrap();
     let lines = text.lines().rev().take_while(|line| line.starts_with('#'));
@@ -67,7 +67,7 @@ fn words_in_comments(before: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_other_values_in_its_comments_are_taken() {
+fn the_other_values_in_its_comments_are_valid() {
     for (key, count) in [("action", 4), ("activity", 3), ("unknown-idle", 2)] {
         let words = words_in_comments(key);
         assert_eq!(words.len(), count, "{key}");
@@ -88,7 +88,7 @@ fn the_other_values_in_its_comments_are_taken() {
     assert!(settings.default.limits.message.unwrap().contains("{left}"));
 }
 
-/// `#   "stig"    inactivity-timeout = "10min"`.
+/// For a line such as `#   "stig"    inactivity-timeout = "10min"`.
 #[test]
 fn the_presets_in_its_comments_have_these_numbers() {
     let lines = SHIPPED.lines().filter_map(|line| {

@@ -26,7 +26,7 @@ fn stack(daemon: &Daemon, options: &str) -> Stack {
     Stack::of(&daemon.socket(), &line, next)
 }
 
-/// The PAM data after a login.
+/// The PAM data that the module has set after a login.
 fn left(stack: &Stack, user: &CStr) -> Option<String> {
     let mut login = stack.login(user);
     assert_eq!([login.open(), login.close()], [Code::Success; 2]);
@@ -37,7 +37,7 @@ fn left(stack: &Stack, user: &CStr) -> Option<String> {
 }
 
 #[test]
-fn pam_systemd_finds_what_a_person_may_have() {
+fn a_regular_user_has_a_backstop() {
     let daemon = Daemon::start(Manner::Up);
     for (options, expected) in [
         ("backstop=25h", Some("90000s")),
@@ -53,7 +53,7 @@ fn pam_systemd_finds_what_a_person_may_have() {
 }
 
 #[test]
-fn root_and_who_is_nobody_have_none() {
+fn root_system_accounts_and_unknown_users_have_no_backstop() {
     let daemon = Daemon::start(Manner::Absent);
     let stack = stack(&daemon, "backstop=25h");
     for user in [c"root", c"daemon", c"nobody-has-this-name", c"\xff"] {

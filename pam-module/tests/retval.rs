@@ -146,7 +146,7 @@ fn a_login_is_refused_only_with_both_required_and_require() {
 }
 
 #[test]
-fn what_the_module_does_not_do_it_does_not_export() {
+fn functions_that_the_module_does_not_need_are_not_exported() {
     const MODULE_UNKNOWN: c_int = 28;
     let daemon = Daemon::start(Manner::Up);
     let stack = Stack::new(&daemon.socket(), "");
@@ -276,7 +276,7 @@ fn the_announcement_is_shown_exactly_once() {
 }
 
 #[test]
-fn the_announcement_is_not_shown_where_it_is_not_wanted() {
+fn the_announcement_is_not_shown_if_it_is_disabled() {
     const SILENT: c_int = 0x8000;
     let daemon = Daemon::start(Manner::Up);
     for (options, flags) in [("quiet", 0), ("", SILENT)] {
@@ -351,7 +351,7 @@ fn signals_neither_end_nor_prolong_the_wait() {
     let (stop, stopped) = channel::<()>();
     let (code, elapsed) = thread::scope(|scope| {
         scope.spawn(move || {
-            // One every millisecond, until `stop` is dropped or a timeout.
+            // One signal every millisecond, until `stop` is dropped or after five seconds.
             for _ in 0..5000 {
                 match stopped.recv_timeout(Duration::from_millis(1)) {
                     Err(RecvTimeoutError::Timeout) => {

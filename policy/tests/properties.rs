@@ -1,5 +1,5 @@
-//! Properties: any events in any order keep the engine's invariants. Most are in `support/oracle.rs`,
-//! which checks every call.
+//! Property tests: random events in any order violate no invariant of the engine. The oracle in
+//! `support/oracle/` checks every call.
 
 #![expect(
     clippy::expect_used,
@@ -19,11 +19,11 @@ use std::sync::{Mutex, PoisonError};
 
 use events::{Run, Starts};
 use proptest::prelude::*;
-use session_timeout_policy::{Action, BootTime, Engine, Finding};
+use session_timeout_policy::{Action, BootTime, Engine, Finding, Output, Transition};
 
 fn config(cases: u32) -> ProptestConfig {
-    only_the_last_word();
-    // A failure prints the shortest sequence that fails, which says more than a seed in a file.
+    print_only_the_last_panic();
+    // A failure prints the shortest failing sequence, which is more useful than a seed in a file.
     ProptestConfig {
         cases,
         failure_persistence: None,
@@ -31,9 +31,9 @@ fn config(cases: u32) -> ProptestConfig {
     }
 }
 
-/// The oracle panics at every step on the way to the shortest sequence. Only the last panic is
-/// printed, with the place of the one before, which is the assertion that failed.
-fn only_the_last_word() {
+/// While proptest shortens a failing sequence, the oracle panics at each attempt. Prints only the
+/// last panic, with the place of the one before it, which is the failed assertion.
+fn print_only_the_last_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let mut assertion = ASSERTION.lock().unwrap_or_else(PoisonError::into_inner);
         let why = panic.payload().downcast_ref::<String>();
@@ -48,7 +48,7 @@ fn only_the_last_word() {
     }));
 }
 
-/// The place of the last assertion that failed.
+/// The place of the last failed assertion.
 static ASSERTION: Mutex<String> = Mutex::new(String::new());
 
 proptest! {
@@ -75,7 +75,7 @@ proptest! {
         for op in &ops {
             run.take(op);
             run.timeout();
-            let before = seen(&run.engine);
+            let before = visible_state(&run.engine);
             let end = run.engine.next_deadline().map_or(run.now, |deadline| deadline.at);
             let span = end.since(run.now).mul_f64(part);
             let early = run.now.saturating_add(span).min(BootTime::from_micros(
@@ -83,7 +83,7 @@ proptest! {
             ));
             let mut engine = run.engine.clone();
             prop_assert_eq!(engine.handle_timeout(early), Vec::new());
-            prop_assert_eq!(seen(&engine), before);
+            prop_assert_eq!(visible_state(&engine), before);
         }
     }
 
@@ -105,13 +105,13 @@ proptest! {
         prop_assert_eq!(restarted.engine.next_deadline(), run.engine.next_deadline());
         prop_assert!(restarted.engine.records().eq(run.engine.records()));
         for op in &after {
-            prop_assert_eq!(said(restarted.take(op)), said(run.take(op)));
+            prop_assert_eq!(comparable(restarted.take(op)), comparable(run.take(op)));
         }
     }
 }
 
-/// Everything that can be seen of an engine.
-fn seen(engine: &Engine) -> String {
+/// The whole visible state of an engine.
+fn visible_state(engine: &Engine) -> String {
     let views: Vec<_> = engine.sessions().collect();
     let records: Vec<_> = engine.records().collect();
     format!(
@@ -121,18 +121,26 @@ fn seen(engine: &Engine) -> String {
     )
 }
 
-/// What must be the same after a restart: not that an unknown idle time was reported before, and
-/// not what PAM said of a login that logind had not told of, nor that a login is kept together.
-fn said(actions: Vec<Action>) -> Vec<String> {
-    let compared = |action: &Action| {
+/// The outputs that must be the same after a restart. Records do not contain whether an unknown
+/// idle time was reported, whether a login was adopted, or what PAM said of a login that logind had
+/// not announced.
+fn comparable(outputs: Vec<Output>) -> Vec<String> {
+    let is_comparable = |output: &Output| {
         !matches!(
-            action,
-            Action::Report(_, Finding::UnknownIdle) | Action::Adopt(_)
+            output,
+            Output::Transition(Transition::Found(_, Finding::UnknownIdle))
+                | Output::Action(Action::Adopt(_))
         )
     };
-    let word = |action: Action| match action {
-        Action::Left(facts, departure) => format!("{:?} left: {departure:?}", facts.key),
+    let word = |output: Output| match output {
+        Output::Transition(Transition::Left(facts, reason)) => {
+            format!("{:?} left: {reason:?}", facts.key)
+        }
         other => format!("{other:?}"),
     };
-    actions.into_iter().filter(compared).map(word).collect()
+    outputs
+        .into_iter()
+        .filter(is_comparable)
+        .map(word)
+        .collect()
 }

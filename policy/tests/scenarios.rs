@@ -82,7 +82,8 @@ fn scenarios() -> Vec<PathBuf> {
     paths
 }
 
-/// A invariant that is broken is a panic of the oracle: one such scenario must not hide the others.
+/// The result of a scenario. The oracle panics if an invariant is violated, which must not stop the
+/// other scenarios.
 fn came_out(text: &str) -> Result<(Script<'_>, String), String> {
     let script = Script::parse(text)?;
     let out = catch_unwind(AssertUnwindSafe(|| script.play()));
@@ -90,10 +91,10 @@ fn came_out(text: &str) -> Result<(Script<'_>, String), String> {
     Ok((script, out))
 }
 
-/// What was to come out and what did, line by line, with the lines they share.
+/// The differences between the expected and the actual lines, with the lines that both have.
 fn difference(expected: &str, got: &str) -> String {
     let (left, right): (Vec<_>, Vec<_>) = (expected.lines().collect(), got.lines().collect());
-    // How many lines the rests of both have in common at most.
+    // The length of the longest common subsequence, for each pair of remaining lines.
     let mut common = vec![vec![0_usize; right.len() + 1]; left.len() + 1];
     for l in (0..left.len()).rev() {
         for r in (0..right.len()).rev() {

@@ -1,12 +1,11 @@
-//! Which warnings of a session are in force (`Engine::warnings`), in all cases. An agent that is
-//! restarted shows just these.
+//! The warnings of a session that are in force (`Engine::warnings`). A restarted agent shows these.
 
 use std::time::Duration;
 
 use session_timeout_policy::{
     Action, BootTime, EndAction, Engine, Event, Extensions, Hint, Leads, Limit, LimitKind, Limits,
-    Phase, Policy, Reading, SessionClass, SessionFacts, SessionKey, SessionType, Uid, WallTime,
-    Warning,
+    Output, Phase, Policy, Reading, SessionClass, SessionFacts, SessionKey, SessionType, Uid,
+    WallTime, Warning,
 };
 
 const ABSOLUTE: LimitKind = LimitKind::Absolute;
@@ -27,7 +26,7 @@ fn limit(length: u64, leads: &[u64]) -> Limit {
     }
 }
 
-/// Both limits are near at 840 s without input.
+/// Limits that are both close at 840 s without input.
 fn limits() -> Limits {
     Limits {
         absolute: limit(1000, &[200, 60]),
@@ -78,7 +77,7 @@ fn facts() -> SessionFacts {
     }
 }
 
-/// A desktop from its login on, with an agent that knows when there was input.
+/// A desktop session from its login on, with an agent that knows the time of the last input.
 struct Desktop {
     engine: Engine,
     input: BootTime,
@@ -95,44 +94,51 @@ impl Desktop {
         desktop
     }
 
-    /// What comes of an event, probes included.
-    fn handle(&mut self, now: BootTime, event: Event) -> Vec<Action> {
-        let actions = self.engine.handle(now, event);
-        self.probe(now, actions)
+    /// The outputs after an event, including those after its probe.
+    fn handle(&mut self, now: BootTime, event: Event) -> Vec<Output> {
+        let outputs = self.engine.handle(now, event);
+        self.probe(now, outputs)
     }
 
-    /// What comes up to this time.
-    fn wait_until(&mut self, end: BootTime) -> Vec<Action> {
+    /// The outputs after an extension, including those after its probe.
+    fn extend(&mut self, now: BootTime) -> Vec<Output> {
+        let (result, outputs) = self.engine.extend(now, &facts().key);
+        assert!(result.is_ok(), "{result:?}");
+        self.probe(now, outputs)
+    }
+
+    /// The outputs until this time.
+    fn wait_until(&mut self, end: BootTime) -> Vec<Output> {
         let mut all = Vec::new();
         while let Some(deadline) = self.engine.next_deadline()
             && deadline.at <= end
         {
-            let actions = self.engine.handle_timeout(deadline.at);
-            all.extend(self.probe(deadline.at, actions));
+            let outputs = self.engine.handle_timeout(deadline.at);
+            all.extend(self.probe(deadline.at, outputs));
         }
         all
     }
 
-    fn probe(&mut self, now: BootTime, mut actions: Vec<Action>) -> Vec<Action> {
-        if actions.contains(&Action::Probe(facts().key)) {
+    fn probe(&mut self, now: BootTime, mut outputs: Vec<Output>) -> Vec<Output> {
+        if outputs.contains(&Action::Probe(facts().key).into()) {
             let reading = Reading {
                 wall: WallTime::from_micros(1_800_000_000_000_000 + now.as_micros()),
                 agent: Some(Hint::IdleSince(self.input)),
                 ..Reading::default()
             };
             let came = self.engine.handle(now, Event::Probed(facts().key, reading));
-            actions.extend(came);
+            outputs.extend(came);
         }
-        actions
+        outputs
     }
 
-    fn touch(&mut self, now: BootTime) -> Vec<Action> {
+    fn touch(&mut self, now: BootTime) -> Vec<Output> {
         self.input = now;
         self.handle(now, Event::ActivitySeen(facts().key))
     }
 
-    /// The daemon is restarted under this policy.
-    fn restart(&mut self, now: BootTime, limits: Limits) -> Vec<Action> {
+    /// Restarts the daemon under this policy.
+    fn restart(&mut self, now: BootTime, limits: Limits) -> Vec<Output> {
         let records = self.engine.records().collect();
         self.engine = Engine::restore(now, policy(limits), records);
         self.handle(now, Event::SessionsListed(vec![facts()]))
@@ -143,24 +149,24 @@ impl Desktop {
     }
 }
 
-fn warned(actions: &[Action]) -> Vec<Warning> {
-    let warned = actions.iter().filter_map(|action| match action {
-        Action::Warn(_, warning) => Some(*warning),
+fn warned(outputs: &[Output]) -> Vec<Warning> {
+    let warned = outputs.iter().filter_map(|output| match output {
+        Output::Action(Action::Warn(_, warning)) => Some(*warning),
         _ => None,
     });
     warned.collect()
 }
 
-fn withdrawn(actions: &[Action]) -> Vec<LimitKind> {
-    let withdrawn = actions.iter().filter_map(|action| match action {
-        Action::Withdraw(_, limit) => Some(*limit),
+fn withdrawn(outputs: &[Output]) -> Vec<LimitKind> {
+    let withdrawn = outputs.iter().filter_map(|output| match output {
+        Output::Action(Action::Withdraw(_, limit)) => Some(*limit),
         _ => None,
     });
     withdrawn.collect()
 }
 
 #[test]
-fn what_stands_of_each_limit_is_what_was_said_last() {
+fn the_last_warning_of_each_limit_is_in_force() {
     let mut desktop = Desktop::under(limits());
     assert_eq!(desktop.stands(), []);
     let said = desktop.wait_until(at(779));
@@ -173,7 +179,7 @@ fn what_stands_of_each_limit_is_what_was_said_last() {
         (vec![first], vec![first])
     );
 
-    // The absolute limit comes first, however late its warning is.
+    // The absolute limit is listed first, also if its warning is later.
     let absolute = warning(ABSOLUTE, 1000, 200, 1000);
     let said = desktop.wait_until(at(800));
     assert_eq!(warned(&said), [absolute]);
@@ -186,7 +192,7 @@ fn what_stands_of_each_limit_is_what_was_said_last() {
 }
 
 #[test]
-fn of_a_session_that_nobody_knows_nothing_stands() {
+fn an_unknown_session_has_no_warnings_in_force() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
     assert_eq!(desktop.engine.warnings("c2"), []);
@@ -195,7 +201,7 @@ fn of_a_session_that_nobody_knows_nothing_stands() {
 }
 
 #[test]
-fn input_takes_back_what_was_said_of_inactivity_and_nothing_else() {
+fn input_withdraws_the_warning_of_inactivity_only() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
     let came = desktop.touch(at(801));
@@ -204,10 +210,10 @@ fn input_takes_back_what_was_said_of_inactivity_and_nothing_else() {
 }
 
 #[test]
-fn an_extension_takes_back_what_was_said_of_the_absolute_limit_until_it_is_near_again() {
+fn an_extension_withdraws_the_warning_of_the_absolute_limit() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
-    let came = desktop.handle(at(801), Event::ExtensionAsked(facts().key));
+    let came = desktop.extend(at(801));
     assert_eq!(withdrawn(&came), [ABSOLUTE]);
     assert_eq!(desktop.stands(), [warning(INACTIVITY, 900, 120, 900)]);
 
@@ -217,25 +223,25 @@ fn an_extension_takes_back_what_was_said_of_the_absolute_limit_until_it_is_near_
     desktop.wait_until(at(2399));
     desktop.touch(at(2399));
     assert_eq!(desktop.stands(), []);
-    // The limit, with what was granted beyond it.
+    // The limit, plus the extension.
     desktop.wait_until(at(2600));
     assert_eq!(desktop.stands(), [warning(ABSOLUTE, 2800, 200, 2800)]);
 }
 
 #[test]
-fn one_that_is_refused_takes_nothing_back() {
+fn a_refused_extension_withdraws_no_warning() {
     let mut never = limits();
     never.extensions.times = 0;
     let mut desktop = Desktop::under(never);
     desktop.wait_until(at(800));
     let before = desktop.stands();
-    let came = desktop.handle(at(801), Event::ExtensionAsked(facts().key));
+    let came = desktop.extend(at(801));
     assert_eq!(withdrawn(&came), []);
     assert_eq!((before.len(), desktop.stands()), (2, before));
 }
 
 #[test]
-fn of_a_session_that_is_being_ended_nothing_stands() {
+fn a_session_that_is_being_ended_has_no_warnings_in_force() {
     for end_action in [EndAction::Terminate, EndAction::HangUp] {
         let mut desktop = Desktop::under(Limits {
             end_action,
@@ -249,7 +255,7 @@ fn of_a_session_that_is_being_ended_nothing_stands() {
 }
 
 #[test]
-fn of_a_session_that_is_locked_for_a_limit_nothing_stands_until_one_is_near_after_the_unlock() {
+fn a_session_that_is_locked_for_a_limit_has_no_warnings_until_a_limit_is_near_after_the_unlock() {
     let mut desktop = Desktop::under(Limits {
         end_action: EndAction::Lock,
         ..limits()
@@ -269,7 +275,7 @@ fn of_a_session_that_is_locked_for_a_limit_nothing_stands_until_one_is_near_afte
 }
 
 #[test]
-fn a_lock_before_the_end_takes_no_warning_back() {
+fn a_lock_before_the_end_withdraws_no_warning() {
     let mut desktop = Desktop::under(Limits {
         lock_after: Some(secs(790)),
         ..limits()
@@ -282,7 +288,7 @@ fn a_lock_before_the_end_takes_no_warning_back() {
 }
 
 #[test]
-fn nobody_is_warned_of_a_report() {
+fn a_report_has_no_warning() {
     let mut desktop = Desktop::under(Limits {
         end_action: EndAction::Report,
         ..limits()
@@ -292,7 +298,7 @@ fn nobody_is_warned_of_a_report() {
 }
 
 #[test]
-fn after_a_restart_the_same_stands_and_nothing_is_said_again() {
+fn after_a_restart_the_same_warnings_are_in_force_and_none_is_repeated() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(870));
     let before = desktop.stands();
@@ -300,14 +306,14 @@ fn after_a_restart_the_same_stands_and_nothing_is_said_again() {
     let said = desktop.restart(at(875), limits());
     assert_eq!((warned(&said), withdrawn(&said)), (vec![], vec![]));
     assert_eq!(desktop.stands(), before);
-    // And is taken back as if nothing had been.
+    // Input withdraws it as without a restart.
     let came = desktop.touch(at(876));
     assert_eq!(withdrawn(&came), [INACTIVITY]);
     assert_eq!(desktop.stands(), [warning(ABSOLUTE, 1000, 200, 1000)]);
 }
 
 #[test]
-fn a_restart_under_a_longer_limit_takes_back_what_was_said_of_it() {
+fn a_restart_under_a_longer_limit_withdraws_its_warning() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
     let longer = Limits {
@@ -323,7 +329,7 @@ fn a_restart_under_a_longer_limit_takes_back_what_was_said_of_it() {
 }
 
 #[test]
-fn a_limit_that_passed_while_nobody_looked_stands_with_the_end_that_its_warning_named() {
+fn a_late_warning_is_in_force_with_the_end_that_it_named() {
     let mut desktop = Desktop::under(Limits {
         inactivity: None,
         ..limits()

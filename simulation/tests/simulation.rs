@@ -36,7 +36,7 @@ fn a_hundred_thousand_days_of_sessions_violate_no_invariant() {
         }
         seed += 1;
     }
-    // A kind of event that did not occur was not tested either.
+    // A kind of event that did not occur was not tested.
     let kinds = |words: &mut dyn Iterator<Item = (&'static str, u64)>| words.count();
     assert!(kinds(&mut report.actions.iter()) >= 20, "{report}");
     assert!(kinds(&mut report.handled.iter()) >= 18, "{report}");

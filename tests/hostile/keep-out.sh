@@ -1,14 +1,14 @@
 #!/bin/sh
-# What a user can do in an SSH session, without privileges, so that no scope holds it: programs of the
-# user's manager, which the end of the session does not touch, ask PID 1 without a pause to put the
-# connection and the shell into a control group of the user's.
+# An attack of an unprivileged user in an SSH session: no scope can keep its processes. Programs of
+# the user's manager, which the end of the session does not touch, continuously make PID 1 move the
+# connection and the shell into a control group of the user.
 set -eu
 export XDG_RUNTIME_DIR="/run/user/$(id -u)"
 shell=$PPID
 connection=$(ps -o ppid= -p "$shell" | tr -d ' ')
 manager="user@$(id -u).service"
 
-# So that the user's manager stays when no session does.
+# Keeps the user's manager running without a session.
 loginctl enable-linger
 mkdir -p "/sys/fs/cgroup/user.slice/user-$(id -u).slice/$manager/kept-out"
 for mover in 1 2 3 4; do

@@ -1,7 +1,7 @@
 #!/bin/sh
-# What an unprivileged user can do in an SSH session to leave it and stay connected: move the shell
-# and sshd's user process (which holds the connection and the terminal) into a scope of the user's
-# manager, and have logind kill the leader, which would have passed on the end.
+# An attack of an unprivileged user in an SSH session: it leaves the session and stays connected. The
+# shell and sshd's user process (which holds the connection and the terminal) move into a scope of
+# the user's manager, and logind kills the leader, which would have closed the connection at the end.
 set -eu
 export XDG_RUNTIME_DIR="/run/user/$(id -u)"
 shell=$PPID

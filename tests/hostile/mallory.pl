@@ -1,15 +1,15 @@
-# What an unprivileged user may do to the daemon over the system bus, without a library that would
-# keep to any rules. Perl, because every Debian has it.
+# Attacks of an unprivileged user on the daemon over the system bus. A D-Bus library would refuse
+# some of these messages. In Perl, which every Debian has.
 #
-#   mallory.pl silent SECONDS SESSION...   speaks for these desktops, never answers, asks for the list
-#   mallory.pl calls  SECONDS KIND         calls the daemon: many, big or with descriptors
+#   mallory.pl silent SECONDS SESSION...   attaches as the agent of these desktops, never replies, lists sessions
+#   mallory.pl calls  SECONDS KIND         calls the daemon: many, large or with descriptors
 #   mallory.pl signals SECONDS PID         sends logind's signals to every connection of that process
-#   mallory.pl asks    SECONDS WHOM        has logind or PID 1 (systemd) compute large replies, and wants none
+#   mallory.pl asks    SECONDS WHOM        makes logind or PID 1 (systemd) compute large replies, and reads none
 #   mallory.pl flips  SECONDS WHAT PAUSE SESSION
-#                                          has logind change the type of that session, and with WHAT
-#                                          being "tty" its tty as well, every PAUSE seconds
+#                                          makes logind change the type of that session (and its tty, if
+#                                          WHAT is "tty") every PAUSE seconds
 #   mallory.pl moves  SECONDS UNIT GROUP PID...
-#                                          has PID 1 put these processes into that group of the unit
+#                                          makes PID 1 move these processes into that group of the unit
 use strict;
 use warnings;
 use Errno;
@@ -58,7 +58,7 @@ sub calls {
             $kind eq 'fds' ? put_with_fds($many, (fileno $null) x 16) : put($many);
             1;
         };
-        # The bus ends connections that it has too much of.
+        # The bus closes connections that exceed its limits.
         next if $sent;
         warn "$kind: $@";
         $bus = connect_to_bus();
@@ -131,7 +131,7 @@ sub flips {
         if (@terminals) {
             defined $control->('SetTTY', 'h', pack('V', 0), $terminals[$side]) or die "logind refuses a tty\n";
         }
-        # logind signals a change of type at once, and one of tty when it is read.
+        # logind signals a change of the type at once, but one of the tty only when it is read.
         defined $control->('SetType', 's', text0($side ? 'tty' : 'x11')) or die "logind refuses type $count\n";
         select undef, undef, undef, $pause;
     }
@@ -167,7 +167,7 @@ sub connect_to_bus {
     return $s;
 }
 
-# Writes all of it, and reads what comes meanwhile, so that the bus goes on reading.
+# Writes all bytes, and reads incoming ones meanwhile, since the bus may wait for that.
 sub put {
     my ($bytes) = @_;
     my $at = 0;
@@ -204,7 +204,7 @@ sub send_with_fds {
     }
 }
 
-# The body of the answer; nothing where it is an error.
+# The body of the reply; nothing for an error.
 sub ask {
     my ($to, $path, $interface, $member, $signature, $body, @files) = @_;
     my $call = message($CALL, 0, $to, $path, $interface, $member, $signature, $body, scalar @files);
@@ -220,7 +220,7 @@ sub ask {
         my ($type, $length, $fields) = (unpack('x C', $head), unpack('x4 V', $head), unpack('x12 V', $head));
         my $rest  = take($fields + -$fields % 8);
         my $reply = take($length);
-        # The field that says what it answers: code 5, of type u.
+        # The header field REPLY_SERIAL: code 5, of type u.
         my $answers = $rest =~ /\x05\x01u\0(....)/s ? unpack('V', $1) : 0;
         next unless $answers == $mine;
         return $type == 2 ? $reply : undef;
@@ -241,7 +241,7 @@ sub message {
     return pad($head . $fields, 8) . $body;
 }
 
-# A string; and one that another follows.
+# Encodes a string; the second function pads it for a following one.
 sub text0 { pack('V', length $_[0]) . "$_[0]\0" }
 sub text  { pad(text0($_[0]), 4) }
 

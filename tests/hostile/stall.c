@@ -2,10 +2,10 @@
  *
  *   stall TERMINALS LOOPS SECONDS
  *
- * Each terminal is read into memory that a FUSE file system of the user's never delivers, so that
+ * Each terminal is read into memory that a FUSE file system of the user never delivers, so that
  * the reader keeps the lock of the line discipline (drivers/tty/tty_ldisc.c). LOOPS processes set
- * the line discipline again and again, so that the lock of the terminal is taken, too. Everything
- * ends after SECONDS. Requires user namespaces and a /dev/fuse that users may open.
+ * the line discipline continuously, so that the lock of the terminal is taken as well. All processes
+ * end after SECONDS. Requires user namespaces and a /dev/fuse that users may open.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -79,7 +79,7 @@ static void describe(struct fuse_attr *attr, unsigned long long node)
 	attr->gid = getgid();
 }
 
-/* Serves a file system with one file, and never answers a read of it. */
+/* Serves a file system with one file, and never replies to a read of it. */
 static void serve(int fuse)
 {
 	static char request[1 << 18];
@@ -180,7 +180,7 @@ static void stall(const char *name, const char *path, int loops)
 		err(1, "%s", name);
 	if (fork() == 0)
 		hold_line_discipline(terminal, path);
-	/* The reader has to take its lock first. */
+	/* The reader must take its lock first. */
 	sleep(1);
 	while (loops-- > 0)
 		if (fork() == 0)

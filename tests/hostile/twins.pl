@@ -25,7 +25,7 @@ for my $number (0 .. $count - 1) {
     sleep $seconds;
     exit 0;
 }
-# A number that is not there yet is retried soon.
+# The children may still have to open their terminals.
 print "twins of $count.\n";
 STDOUT->flush();
 sleep $seconds;

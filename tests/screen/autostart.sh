@@ -1,5 +1,5 @@
-# What openbox-session(1) does when the window manager is there; the library's directory has the name
-# of the machine's kind in it. A window that is shown while the window manager begins may stay hidden.
+# Starts the programs of /etc/xdg/autostart as openbox-session(1) does, when the window manager has
+# started: a window that is shown earlier may stay hidden. The directory has the architecture's name.
 for start in /usr/lib/*/openbox-xdg-autostart; do
     "$start" OPENBOX
 done

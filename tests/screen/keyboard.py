@@ -1,5 +1,6 @@
-"""A keyboard at GNOME's shell: presses the key of each code (linux/input-event-codes.h) that it is
-told. The shell removes a keyboard when its creator leaves the bus, so this stays for as long as its input.
+"""A virtual keyboard of GNOME's shell: presses the key of each code (linux/input-event-codes.h) on
+standard input. The shell removes a keyboard when its creator leaves the bus, so this program runs until
+the end of its input.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Clicks at a place of GNOME's shell, as one does who controls it from far (mutter's
+"""Clicks at a position in GNOME's shell, through its remote desktop interface (mutter's
 org.gnome.Mutter.RemoteDesktop.xml). The shell removes the pointer when its creator leaves the bus, so each
-step waits until the shell has seen it. It is in the upper left corner first: a pointer can only be
-told how far to go, and one step at a time, as the shell has edges that hold it back.
+step waits until the shell has processed it. Motions are relative, so the first one goes to the upper left
+corner; then one axis at a time, since edges of the shell can stop a motion.
 """
 
 import sys
@@ -11,10 +11,10 @@ import dbus
 NAME = "org.gnome.Mutter.RemoteDesktop"
 # linux/input-event-codes.h
 BTN_LEFT = dbus.Int32(0x110)
-# Clutter's: that button is pressed.
+# Clutter's mask of the pressed button.
 BUTTON1 = 256
-# Of looks, each of which the shell answers when it has dealt with what came before.
-PATIENCE = 5000
+# The maximum number of checks; the shell replies to each after it has processed the input before it.
+MAX_CHECKS = 5000
 
 bus = dbus.SessionBus()
 shell = dbus.Interface(bus.get_object(NAME, "/org/gnome/Mutter/RemoteDesktop"), NAME)
@@ -23,7 +23,7 @@ script = dbus.Interface(bus.get_object("org.gnome.Shell", "/org/gnome/Shell"), "
 
 
 def seen(what, wanted):
-    for _ in range(PATIENCE):
+    for _ in range(MAX_CHECKS):
         if int(script.Eval(what)[1]) == wanted:
             return
     sys.exit(f"{what} is not {wanted}")

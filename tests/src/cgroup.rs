@@ -1,8 +1,8 @@
 //! A control group for each machine.
 //!
-//! With `--keep-unit` systemd-nspawn takes the group it was started in for the machine's own, and
-//! machines started from one group share its `payload`: the end of one would kill sessions of
-//! another. It is also how everything of a machine is found and ended, whatever became of it.
+//! With `--keep-unit` systemd-nspawn uses its own control group for the machine. Machines that were
+//! started in one group would share its `payload`, and the end of one would kill sessions of
+//! another. The group also finds and ends all processes of a machine.
 
 use std::fs;
 use std::io;
@@ -12,23 +12,23 @@ use std::time::Duration;
 use crate::failure::{Context, Failure, Outcome};
 use crate::wait::wait_until;
 
-/// What the names of our groups begin with.
+/// The prefix of the names of these groups.
 const PREFIX: &str = "session-timeout-";
 
 /// The control group of one machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Cgroup {
     path: PathBuf,
-    /// The same name in the `name=systemd` hierarchy, where the host has one: systemd-nspawn makes
-    /// it there too, and leaves it.
+    /// The same name in the `name=systemd` hierarchy, if the host has one: systemd-nspawn creates
+    /// the group there as well, and does not remove it.
     shadow: Option<PathBuf>,
 }
 
 impl Cgroup {
-    /// The group of the machine called `name`, not made yet.
+    /// The group of the machine with this name; it is not created yet.
     ///
     /// # Errors
-    /// Where the host has no cgroup2.
+    /// The host has no cgroup2.
     pub(crate) fn of(name: &str) -> Outcome<Self> {
         let mounts = fs::read_to_string("/proc/self/mounts").context("read the mounts")?;
         let name = format!("{PREFIX}{name}");
@@ -43,26 +43,26 @@ impl Cgroup {
         })
     }
 
-    /// Makes it.
+    /// Creates the group.
     ///
     /// # Errors
-    /// Where the host does not let us.
+    /// The host does not allow it.
     pub(crate) fn make(&self) -> Outcome {
         fs::create_dir(&self.path).context(format!("make the cgroup {}", self.path.display()))
     }
 
-    /// The file that a process writes its pid to, to be in the group.
+    /// The file for the pids of processes that enter the group.
     pub(crate) fn procs(&self) -> PathBuf {
         self.path.join("cgroup.procs")
     }
 
-    /// Kills whatever runs in the group and removes it. A group that is not there is removed.
+    /// Kills all processes of the group and removes the group, if it exists.
     ///
     /// # Errors
-    /// Where something in it stays.
+    /// A process of the group remains.
     pub(crate) fn remove(&self) -> Outcome {
         if self.path.exists() {
-            // Kills every process of the group and of those below, and nothing else (Linux 5.14).
+            // Kills every process of the group and of its descendants (Linux 5.14).
             fs::write(self.path.join("cgroup.kill"), "1").context("kill what runs in a cgroup")?;
         }
         for path in [Some(&self.path), self.shadow.as_ref()]
@@ -77,7 +77,7 @@ impl Cgroup {
     }
 }
 
-/// Where the first mount is whose type and options suit.
+/// The first mount point whose type and options match.
 fn mount_point(mounts: &str, suits: impl Fn(&str, &str) -> bool) -> Option<PathBuf> {
     mounts.lines().find_map(|line| {
         let mut columns = line.split(' ').skip(1);
@@ -86,7 +86,7 @@ fn mount_point(mounts: &str, suits: impl Fn(&str, &str) -> bool) -> Option<PathB
     })
 }
 
-/// Removes the group at `path`, those below it first; the files in it go with it.
+/// Removes the group at `path` after its descendants. The kernel removes the files in it.
 fn remove_tree(path: &Path) -> Result<(), Failure> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

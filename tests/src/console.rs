@@ -1,4 +1,4 @@
-//! Real logins on a terminal: getty, login, and a password.
+//! Logs in on a console: getty, login, and a password.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::login::{Account, LOGIN, session_of};
 use crate::machine::Machine;
 use crate::transcript::{Source, Transcript};
 
-/// A terminal of the machine's with somebody logged in.
+/// A terminal of the machine with a login.
 #[derive(Debug)]
 pub struct Console {
     master: File,
@@ -21,12 +21,12 @@ pub struct Console {
 }
 
 impl Console {
-    /// Makes a terminal, starts systemd's getty for containers on it, and logs in.
+    /// Creates a terminal, starts systemd's getty for containers on it, and logs in.
     ///
     /// # Errors
-    /// Where the login fails or takes longer than half a minute.
+    /// The login fails or takes longer than half a minute.
     pub fn open(machine: &Machine, account: Account) -> Outcome<Self> {
-        // Each devpts has a ptmx of its own: this terminal is the machine's.
+        // Each devpts has its own ptmx, so this terminal belongs to the machine.
         let ptmx = format!("{}/dev/pts/ptmx", machine.root_seen_from_host());
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let master = open(&ptmx, flags, Mode::empty()).context(format!("open {ptmx}"))?;
@@ -52,22 +52,22 @@ impl Console {
         })
     }
 
-    /// What the terminal shows.
+    /// The output of the terminal.
     #[must_use]
     pub const fn terminal(&self) -> &Transcript {
         &self.transcript
     }
 
-    /// logind's name of the session.
+    /// logind's id of the session.
     #[must_use]
     pub fn session(&self) -> &str {
         &self.session
     }
 
-    /// Types.
+    /// Types text.
     ///
     /// # Errors
-    /// Where the terminal is gone.
+    /// The terminal is gone.
     pub fn send(&mut self, keys: &str) -> Outcome {
         self.master.write_all(keys.as_bytes()).context("type")
     }
@@ -75,7 +75,7 @@ impl Console {
     /// Waits until getty asks for a name again.
     ///
     /// # Errors
-    /// Where it does not within `bound`.
+    /// No prompt appears within `bound`.
     pub fn wait_logged_out(&self, bound: Duration) -> Outcome {
         let text = self.transcript.text();
         let login = text.find("session=").unwrap_or_default();

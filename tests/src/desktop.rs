@@ -1,7 +1,7 @@
-//! A desktop session for logind's eyes: on a seat, with or without somebody who locks its screen.
+//! A desktop session as logind sees it: on a seat, with or without a program that locks the screen.
 //!
-//! There is no screen. What makes it a desktop is what logind is told at the login, and what the
-//! desktop says afterwards: its two hints, about the user's presence and about the lock.
+//! There is no screen. The login has the type of a desktop, and the session sets logind's two
+//! hints: whether it is idle, and whether it is locked.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,17 @@ use crate::login::Account;
 use crate::machine::Machine;
 use crate::seat::Seated;
 
-/// Whether anybody in the session locks the screen when logind says so.
+/// Whether a program in the session locks the screen on logind's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Locker {
-    /// As GNOME and KDE do: a program that listens to logind's `Lock` says that the screen is locked.
+    /// As in GNOME and KDE: a program receives logind's `Lock` signal and sets the hint that the
+    /// screen is locked.
     Listens,
-    /// As in a bare window manager.
+    /// As in a bare window manager: no program does.
     None,
 }
 
-/// Somebody's desktop.
+/// A desktop session without a screen.
 #[derive(Debug)]
 pub struct Desktop<'a> {
     machine: &'a Machine,
@@ -28,11 +29,11 @@ pub struct Desktop<'a> {
     path: String,
 }
 
-/// Waits for nothing; what it is and says is all that matters.
+/// The program of such a session: it only prints the session id.
 const NO_LOCKER: &str = r#"echo "session=$XDG_SESSION_ID."; exec sleep 100000"#;
 
-/// dbus-monitor may not monitor as a user, says so on its standard error, and then hears what
-/// everybody hears: signals.
+/// A user's dbus-monitor may not become a monitor. It says so on its standard error, and then
+/// receives broadcast signals.
 const WITH_LOCKER: &str = r#"
     logind=org.freedesktop.login1
     reply=$(busctl call $logind /org/freedesktop/login1 $logind.Manager \
@@ -50,10 +51,10 @@ const WITH_LOCKER: &str = r#"
 "#;
 
 impl<'a> Desktop<'a> {
-    /// Logs in as a display manager does it, on the machine's first seat.
+    /// Logs in as a display manager does, on the machine's first seat.
     ///
     /// # Errors
-    /// Where the login fails or takes longer than half a minute.
+    /// The login fails or takes longer than half a minute.
     pub fn open(machine: &'a Machine, account: Account, locker: Locker) -> Outcome<Self> {
         let script = match locker {
             Locker::Listens => WITH_LOCKER,
@@ -75,59 +76,59 @@ impl<'a> Desktop<'a> {
         })
     }
 
-    /// logind's name of the session.
+    /// logind's id of the session.
     #[must_use]
     pub fn session(&self) -> &str {
         self.seated.session()
     }
 
-    /// The user unlocks the screen.
+    /// Unlocks the screen as the user.
     ///
     /// # Errors
-    /// Where logind does not take it.
+    /// logind refuses.
     pub fn unlock(&self) -> Outcome {
         self.say("SetLockedHint", "false")
     }
 
-    /// The user locks the screen.
+    /// Locks the screen as the user.
     ///
     /// # Errors
-    /// Where logind does not take it.
+    /// logind refuses.
     pub fn lock(&self) -> Outcome {
         self.say("SetLockedHint", "true")
     }
 
-    /// The desktop says that nobody has touched anything for a while.
+    /// Sets the idle hint, as a desktop without input does.
     ///
     /// # Errors
-    /// Where logind does not take it.
+    /// logind refuses.
     pub fn turn_idle(&self) -> Outcome {
         self.say("SetIdleHint", "true")
     }
 
-    /// The desktop says that the user is back.
+    /// Clears the idle hint, as a desktop does at the first input.
     ///
     /// # Errors
-    /// Where logind does not take it.
+    /// logind refuses.
     pub fn turn_active(&self) -> Outcome {
         self.say("SetIdleHint", "false")
     }
 
-    /// Waits until the desktop is gone.
+    /// Waits until the session is gone.
     ///
     /// # Errors
-    /// Where it is there after `bound`.
+    /// It exists after `bound`.
     pub fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
         self.seated.wait_closed(bound)
     }
 
-    /// Whether the desktop is there.
+    /// Whether the session exists.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.seated.is_open()
     }
 
-    /// Tells logind, as the desktop's user.
+    /// Calls logind as the user of the desktop.
     fn say(&self, method: &str, value: &str) -> Outcome {
         let (user, path) = (self.account.name(), &self.path);
         let script = format!(

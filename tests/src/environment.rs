@@ -1,27 +1,27 @@
-//! The desktops that a [`Screen`](crate::Screen) can show: how each is started, typed at, and
-//! photographed.
+//! The desktop environments that a [`Screen`](crate::Screen) can show: how to start each, type into
+//! it, and photograph it.
 
 use std::fmt;
 
 use crate::kind::Kind;
 
-/// A desktop environment, or what stands for one.
+/// A desktop environment, or a compositor in place of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// A bare compositor of wlroots. Nobody tells logind who is idle.
+    /// A wlroots compositor. It does not set logind's idle hint.
     Sway,
-    /// Another, which knows no protocol of its own for starting programs.
+    /// Another wlroots compositor, which has no own protocol for starting programs.
     Labwc,
-    /// An X server with a window manager. Nobody tells logind who is idle.
+    /// An X server with a window manager. It does not set logind's idle hint.
     X11,
-    /// The whole GNOME session, with its settings daemons and user units. It tells logind.
+    /// A full GNOME session, with its settings daemons and user units. It sets logind's idle hint.
     Gnome,
 }
 
-/// Where the scripts of the desktops are in the machine.
+/// The directory of the desktops' scripts in the machine.
 pub(crate) const SCRIPTS: &str = "/usr/local/lib/screen";
 
-/// How the compositors of wlroots come up without a screen, a keyboard or a graphics card.
+/// The script that starts a wlroots compositor without a screen, a keyboard or a graphics card.
 macro_rules! wlroots {
     ($program:literal) => {
         concat!(
@@ -31,7 +31,7 @@ macro_rules! wlroots {
     };
 }
 
-/// A file of the machine's: its path and its content.
+/// A file of the machine: its path and its content.
 pub(crate) type Script = (&'static str, &'static str);
 
 const READY: Script = (
@@ -85,7 +85,7 @@ const GNOME: &[Script] = &[
 ];
 
 impl Environment {
-    /// The kind of machine that has it.
+    /// The kind of machine with this environment.
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
@@ -94,7 +94,7 @@ impl Environment {
         }
     }
 
-    /// What logind calls its type.
+    /// logind's type of the session.
     pub(crate) const fn session_type(self) -> &'static str {
         match self {
             Self::Sway | Self::Labwc | Self::Gnome => "wayland",
@@ -102,7 +102,7 @@ impl Environment {
         }
     }
 
-    /// The files that it needs besides its packages.
+    /// The files that the environment needs besides its packages.
     pub(crate) const fn files(self) -> &'static [Script] {
         match self {
             Self::Sway => SWAY,
@@ -112,7 +112,7 @@ impl Environment {
         }
     }
 
-    /// What its session does when the login is done.
+    /// The script of its session after the login.
     pub(crate) const fn start(self) -> &'static str {
         match self {
             Self::Sway => wlroots!("sway"),
@@ -126,12 +126,12 @@ impl Environment {
         }
     }
 
-    /// Succeeds when the desktop shows what is to be seen of it.
+    /// A script that succeeds when the desktop is complete on the screen.
     pub(crate) const fn settled(self) -> &'static str {
         match self {
             Self::Sway | Self::Labwc => "true",
             Self::X11 => "xdotool search --onlyvisible --class xterm",
-            // What GNOME shows first is its overview, which hides slowly.
+            // GNOME first shows its overview, which disappears slowly.
             Self::Gnome => {
                 r#"evaluate() {
                     busctl --user call org.gnome.Shell /org/gnome/Shell org.gnome.Shell Eval s "$1"
@@ -142,7 +142,7 @@ impl Environment {
         }
     }
 
-    /// Takes a picture of the screen into `$picture`.
+    /// A script that takes a picture of the screen into `$picture`.
     pub(crate) const fn photograph(self) -> &'static str {
         match self {
             Self::Sway | Self::Labwc => r#"grim "$picture""#,

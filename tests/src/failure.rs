@@ -1,15 +1,15 @@
-//! What went wrong, as a sentence: the one error type of the harness and of the cases.
+//! The error type of the test harness and of the cases: one sentence.
 
 use std::fmt;
 
-/// Why a case, or the harness under it, could not go on.
+/// The reason why a case or the harness failed.
 pub struct Failure(String);
 
-/// What the harness returns everywhere.
+/// The result type of the harness.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
-    /// A failure that says `what`.
+    /// A failure with this text.
     pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
@@ -21,8 +21,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// As [`fmt::Display`]: the test runner prints a returned error with `{:?}`, and a sentence with
-/// escaped line ends is hard to read.
+/// As [`fmt::Display`]: the test runner prints a returned error with `{:?}`, which would escape the
+/// line ends.
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -31,12 +31,12 @@ impl fmt::Debug for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Adds what was being done to an error.
+/// Adds to an error the operation that failed.
 pub trait Context<T> {
-    /// The value, or a failure that says `doing: error`.
+    /// The value, or a failure with the text `doing: error`.
     ///
     /// # Errors
-    /// Where `self` is one.
+    /// `self` is an error.
     fn context(self, doing: impl fmt::Display) -> Outcome<T>;
 }
 

@@ -1,4 +1,4 @@
-//! Items that a reader thread adds and a case waits for.
+//! A list that a reader thread extends and a case waits on.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ pub(crate) struct Feed<T> {
     grown: Condvar,
 }
 
-/// What is in a feed, and whether more can come.
+/// The items of a feed, and whether more can follow.
 #[derive(Debug)]
 pub(crate) struct State<T> {
-    /// What has come, in order.
+    /// The items so far, in order.
     pub(crate) items: Vec<T>,
-    /// When the source ended, where it did.
+    /// When the source ended, if it has.
     pub(crate) ended: Option<Instant>,
 }
 
@@ -40,8 +40,8 @@ impl<T> Feed<T> {
         self.grown.notify_all();
     }
 
-    /// Waits until `find` finds something, at most for `bound`. At the end of the source it looks
-    /// once more and gives up.
+    /// Waits until `find` returns a value, for at most `bound`. At the end of the source it tries
+    /// once more.
     pub(crate) fn wait<R>(
         &self,
         bound: Duration,
@@ -62,12 +62,12 @@ impl<T> Feed<T> {
         }
     }
 
-    /// Reads the current state.
+    /// Evaluates the current state.
     pub(crate) fn read<R>(&self, read: impl FnOnce(&State<T>) -> R) -> R {
         read(&self.lock())
     }
 
-    /// A case that failed with the lock held has nothing half done in the list.
+    /// A panic with the lock held leaves no partial item in the list.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The root trees of a suite, one of each kind, as `mmdebstrap` makes them from Debian's packages.
+//! Builds the root trees of the machines with `mmdebstrap`, one for each suite and kind.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,8 +9,8 @@ use crate::kind::Kind;
 use crate::layer::{self, Layer, digest, workspace_dir};
 use crate::suite::Suite;
 
-/// What every machine has besides Debian's essential packages. Machines have no network, so
-/// whatever our package depends on must be here.
+/// Packages of every machine besides Debian's essential ones. Machines have no network, so the
+/// dependencies of the tested package must be here.
 const PACKAGES: &[&str] = &[
     "dbus",
     "dbus-user-session",
@@ -32,12 +32,12 @@ const PACKAGES: &[&str] = &[
     "systemd-sysv",
     "tmux",
     "util-linux",
-    // An editor over the whole screen.
+    // A full-screen editor.
     "vim-tiny",
 ];
 
-/// Compositors and an X server that need no screen, programs with a window, what types and takes
-/// pictures, and what shows notifications.
+/// Compositors and an X server that need no screen, programs with a window, input and screenshot
+/// tools, and notification servers.
 const DESKTOPS: &[&str] = &[
     "fonts-dejavu-core",
     "foot",
@@ -45,7 +45,7 @@ const DESKTOPS: &[&str] = &[
     "libnotify-bin",
     "mako-notifier",
     "openbox",
-    // What openbox reads /etc/xdg/autostart with.
+    // openbox needs it to read /etc/xdg/autostart.
     "python3-xdg",
     "scrot",
     "sway",
@@ -56,7 +56,7 @@ const DESKTOPS: &[&str] = &[
     "xvfb",
 ];
 
-/// GNOME, and what talks to its shell about input (`screen/keyboard.py`).
+/// GNOME, and a D-Bus library for `screen/keyboard.py`, which sends input to its shell.
 const GNOME: &[&str] = &[
     "fonts-dejavu-core",
     "gnome-session",
@@ -65,7 +65,7 @@ const GNOME: &[&str] = &[
     "python3-dbus",
 ];
 
-/// Two login managers, the whole Plasma desktop for X11 and Wayland, and an X server that needs no
+/// Two login managers, the full Plasma desktop for X11 and Wayland, and an X server that needs no
 /// graphics card.
 const LOGIN_MANAGERS: &[&str] = &[
     "fonts-dejavu-core",
@@ -83,7 +83,7 @@ const LOGIN_MANAGERS: &[&str] = &[
     "xvfb",
 ];
 
-/// Accounts and settings; its text is part of what a tree is named by.
+/// Accounts and settings of every machine; the hash in the name of a tree covers this script.
 const PREPARE: Hook = Hook {
     file: "prepare.sh",
     text: include_str!("../image/prepare.sh"),
@@ -95,17 +95,17 @@ const PREPARE_LOGIN_MANAGERS: Hook = Hook {
     text: include_str!("../image/login-managers.sh"),
 };
 
-/// A script that is run on a tree after its packages were installed.
+/// A script that runs on a tree after its packages were installed.
 struct Hook {
     /// Its file name in `tests/image`.
     file: &'static str,
     text: &'static str,
 }
 
-/// The tree that machines of `suite` and `kind` stand on, built where it is not there yet.
+/// The tree for machines of `suite` and `kind`; builds it if it does not exist.
 ///
 /// # Errors
-/// Where it cannot be built.
+/// It cannot be built.
 pub(crate) fn base(suite: Suite, kind: Kind) -> Outcome<Layer> {
     let current = Kind::ALL.map(|kind| name(suite, kind));
     layer::remove_unused(|other| {
@@ -153,7 +153,7 @@ fn build(suite: Suite, kind: Kind, tree: &Path) -> Outcome {
     });
     let built = Command::new("mmdebstrap")
         .args(["--quiet", "--variant=minbase"])
-        // A tree that is incomplete after a failure is built again from the start.
+        // A tree is built again from the start after a failure, so it needs no fsync.
         .arg("--dpkgopt=force-unsafe-io")
         .arg(format!("--include={}", packages(suite, kind).join(",")))
         .args(scripts)

@@ -1,4 +1,4 @@
-//! The journal of a machine, followed from its boot on.
+//! Follows the journal of a machine from its boot on.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use crate::feed::Feed;
 /// The daemon's unit.
 pub const UNIT: &str = "session-timeoutd.service";
 
-/// The entries of one machine's journal, as they come.
+/// The entries of one machine's journal.
 #[derive(Clone, Debug)]
 pub struct Journal {
     entries: Arc<Feed<Entry>>,
@@ -24,19 +24,19 @@ pub struct Journal {
 /// One journal entry.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// When journald took it. `journalctl --follow` may show it a quarter of a second later.
+    /// When journald received it. `journalctl --follow` may print it 250 ms later.
     pub at: Instant,
     fields: Map<String, Value>,
 }
 
-/// Fields that an entry must have to be the one that is wanted.
+/// The fields of a wanted entry.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     fields: Vec<(String, String)>,
 }
 
 impl Wanted {
-    /// Anything that the daemon wrote.
+    /// Any entry of the daemon.
     #[must_use]
     pub fn of_daemon() -> Self {
         Self::default().with("_SYSTEMD_UNIT", UNIT)
@@ -56,13 +56,13 @@ impl Wanted {
             .with("SYSLOG_IDENTIFIER", "session-timeoutd")
     }
 
-    /// Of one session.
+    /// Only entries of one session.
     #[must_use]
     pub fn session(self, id: &str) -> Self {
         self.with("SESSION_ID", id)
     }
 
-    /// With `value` in the field `name`.
+    /// Only entries with `value` in the field `name`.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
@@ -98,7 +98,7 @@ impl Entry {
         })
     }
 
-    /// The text of a field. One that is there more than once, or that is not text, has none.
+    /// The text of a field; `None` if it occurs more than once or is not text.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name)?.as_str()
@@ -112,7 +112,7 @@ impl Entry {
 }
 
 impl fmt::Display for Entry {
-    /// What a reader of a failure wants to see: who, what, and our own fields.
+    /// For failures: the source, the message, and the daemon's own fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let who = self.field("SYSLOG_IDENTIFIER").unwrap_or("?");
         let micros = self
@@ -139,7 +139,7 @@ impl fmt::Display for Entry {
 }
 
 impl Journal {
-    /// Reads what `journalctl --follow --output=json` writes.
+    /// Reads the output of `journalctl --follow --output=json`.
     pub(crate) fn of(lines: impl Read + Send + 'static) -> Self {
         let entries = Arc::new(Feed::new());
         let feed = Arc::clone(&entries);
@@ -154,10 +154,10 @@ impl Journal {
         Self { entries }
     }
 
-    /// Waits for an entry; one that is there already is found.
+    /// Waits for an entry; an existing one counts.
     ///
     /// # Errors
-    /// Where none comes within `bound`.
+    /// No entry appears within `bound`.
     pub fn wait_for(&self, wanted: &Wanted, bound: Duration) -> Outcome<Entry> {
         let found = self.entries.wait(bound, |state| {
             let mut entries = state.items.iter();
@@ -169,7 +169,7 @@ impl Journal {
         })
     }
 
-    /// Every entry so far that is wanted.
+    /// All matching entries so far.
     #[must_use]
     pub fn all(&self, wanted: &Wanted) -> Vec<Entry> {
         self.entries.read(|state| {
@@ -188,8 +188,8 @@ impl Journal {
     }
 }
 
-/// A reading of CLOCK_MONOTONIC, which the machine shares with us. `Instant` is one, too, but does
-/// not say so: what both read now links them.
+/// Converts a reading of CLOCK_MONOTONIC, which the machine shares with the host. `Instant` is such
+/// a reading, but does not expose it: both clocks are read now to compute the difference.
 fn instant_of(micros: Option<u64>) -> Instant {
     let (here, now) = (Instant::now(), clock_gettime(ClockId::Monotonic));
     let now = Duration::try_from(now).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Keys that are pressed in a desktop, as its own input devices would report them.
+//! Presses keys in a desktop through its virtual input devices.
 
 use std::io::Write;
 use std::process::{Child, ChildStdin, Stdio};
@@ -10,23 +10,23 @@ use crate::machine::end_inside;
 use crate::screen::Client;
 use crate::transcript::{Source, Transcript};
 
-/// For a key to be pressed: a few milliseconds on a host that has nothing else to do.
+/// Timeout for a key press: it takes a few milliseconds on an idle host.
 const PRESSED: Duration = Duration::from_secs(10);
 
-/// The code of a key that writes nothing (linux/input-event-codes.h, `KEY_LEFTSHIFT`).
+/// The code of a key that types no character (linux/input-event-codes.h, `KEY_LEFTSHIFT`).
 const LEFT_SHIFT: &str = "42\n";
 
-/// A keyboard of a desktop's.
+/// A virtual keyboard of a desktop.
 #[derive(Debug)]
 pub(crate) enum Keyboard {
-    /// Comes with each key and goes after it: the `virtual-keyboard` protocol of wlroots, or the
-    /// `XTEST` extension of X11.
+    /// Exists for one key press only: the `virtual-keyboard` protocol of wlroots, or the `XTEST`
+    /// extension of X11.
     PerKey(&'static str),
-    /// Stays: GNOME's shell has one for those who control it from far.
+    /// Permanent: the remote desktop interface of GNOME's shell.
     Attached(Attached),
 }
 
-/// A keyboard that stays.
+/// A permanent keyboard.
 #[derive(Debug)]
 pub(crate) struct Attached {
     script: Child,
@@ -36,10 +36,10 @@ pub(crate) struct Attached {
 }
 
 impl Keyboard {
-    /// The keyboard of `environment`, with whose programs `client` belongs.
+    /// The keyboard of `environment`, in the session of `client`.
     ///
     /// # Errors
-    /// Where none can be attached.
+    /// It cannot be attached.
     pub(crate) fn of(environment: Environment, client: &Client<'_>) -> Outcome<Self> {
         match environment {
             Environment::Sway | Environment::Labwc => Ok(Self::PerKey("wtype -k Shift_L")),
@@ -48,10 +48,10 @@ impl Keyboard {
         }
     }
 
-    /// Presses a key that writes nothing.
+    /// Presses a key that types no character.
     ///
     /// # Errors
-    /// Where the desktop does not take it.
+    /// The desktop refuses it.
     pub(crate) fn press(&mut self, client: &Client<'_>) -> Outcome {
         match self {
             Self::PerKey(command) => client.run(command).map(drop),

@@ -1,24 +1,25 @@
-//! The kinds of machines: what is installed on them besides our package.
+//! The kinds of machines: which packages are installed besides the tested one.
 
 use std::fmt;
 
-/// What a machine is for. Each kind has a root tree of its own, so that a case waits for no more
-/// to be built and booted than it needs.
+/// The purpose of a machine. Each kind has its own root tree, so that a case boots only what it
+/// needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Logins over SSH and on consoles, and desktops that are there for logind's eyes alone.
+    /// Logins over SSH and on consoles, and desktops that exist for logind only.
     Server,
-    /// Compositors, an X server, and what puts input into them and takes pictures of them.
+    /// Compositors, an X server, and tools that send input to them and take pictures of them.
     Desktops,
-    /// The whole GNOME session. Such a machine takes half a gigabyte of memory, others a tenth.
+    /// A full GNOME session. Such a machine takes half a gigabyte of memory, others a tenth of
+    /// that.
     Gnome,
-    /// Login managers and KDE Plasma. Such a machine takes over a gigabyte of memory, and the
-    /// host's virtual terminals for itself.
+    /// Login managers and KDE Plasma. Such a machine takes over a gigabyte of memory, and is the
+    /// only user of the host's virtual terminals.
     LoginManagers,
 }
 
 impl Kind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 4] = [
         Self::Server,
         Self::Desktops,
@@ -26,7 +27,7 @@ impl Kind {
         Self::LoginManagers,
     ];
 
-    /// How its trees are called.
+    /// The name of the kind in the names of root trees.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,16 +1,16 @@
 //! Cached root trees, the lower layers of the machines' overlay file systems, in `target/machines`.
 //!
-//! A layer is a directory whose name says what is in it (`trixie-<hash of its recipe>`). It is
-//! built under another name and renamed when it is whole, so a directory that exists can be used.
-//! Beside it lies a lock file: its builder holds the lock alone, every machine that stands on the
-//! layer shares it, and only a layer that nobody stands on is ever removed.
+//! A layer is a directory whose name has a hash of its recipe (`trixie-<hash>`). It is built under
+//! another name and renamed when complete, so an existing directory is always complete. A lock file
+//! is beside it: its builder holds an exclusive lock, and every machine that uses the layer a
+//! shared one. Only an unused layer is removed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Context, Outcome};
 
-/// A root tree, and the promise that nobody removes it.
+/// A root tree, and a shared lock that prevents its removal.
 #[derive(Debug)]
 pub(crate) struct Layer {
     path: PathBuf,
@@ -18,10 +18,10 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    /// The layer called `name`; `build` makes it where it is not there yet.
+    /// The layer with this name; `build` creates it if it does not exist.
     ///
     /// # Errors
-    /// Where it cannot be built.
+    /// It cannot be built.
     pub(crate) fn get(name: &str, build: impl Fn(&Path) -> Outcome) -> Outcome<Self> {
         let path = machines_dir()?.join(name);
         let lock = path.with_extension("lock");
@@ -34,7 +34,7 @@ impl Layer {
                     _lease: lease,
                 });
             }
-            // Not to be upgraded in place: flock(2) lets go of the old lock first.
+            // The lock is not upgraded in place, since flock(2) releases the old lock first.
             drop(lease);
             let building = open_lock(&lock)?;
             building.lock().context("lock a layer to build it")?;
@@ -44,16 +44,16 @@ impl Layer {
         }
     }
 
-    /// Where the tree is.
+    /// The path of the tree.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Removes the layers whose name is `outdated` and that nobody stands on.
+/// Removes the unused layers whose name is `outdated`.
 ///
 /// # Errors
-/// Where the directory cannot be read.
+/// The directory cannot be read.
 pub(crate) fn remove_unused(outdated: impl Fn(&str) -> bool) -> Outcome {
     for entry in fs::read_dir(machines_dir()?).context("list the layers")? {
         let path = entry.context("list the layers")?.path();
@@ -69,10 +69,10 @@ pub(crate) fn remove_unused(outdated: impl Fn(&str) -> bool) -> Outcome {
     Ok(())
 }
 
-/// `target/machines`, made where it is not there.
+/// `target/machines`; creates it if it does not exist.
 ///
 /// # Errors
-/// Where it cannot be made.
+/// It cannot be created.
 pub(crate) fn machines_dir() -> Outcome<PathBuf> {
     let dir = workspace_dir().join("target/machines");
     fs::create_dir_all(&dir).context(format!("make {}", dir.display()))?;
@@ -86,8 +86,8 @@ pub fn workspace_dir() -> PathBuf {
     tests.parent().unwrap_or(tests).to_path_buf()
 }
 
-/// A name for `content`: 64 bits of FNV-1a. It has to be the same tomorrow, which the standard
-/// library's hasher does not promise, and nobody tries to make two recipes collide.
+/// A name for `content`: 64 bits of FNV-1a. It must be the same in every build, which the standard
+/// library's hasher does not guarantee. Collisions on purpose are no concern here.
 pub(crate) fn digest(content: &[u8]) -> String {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
@@ -109,7 +109,7 @@ pub(crate) fn open_lock(path: &Path) -> Outcome<File> {
 fn build_at(path: &Path, build: impl Fn(&Path) -> Outcome) -> Outcome {
     let unfinished = path.with_extension("new");
     if unfinished.exists() {
-        // Left by a builder that was stopped; its lock is ours now.
+        // A builder that was killed left it; its lock is now held here.
         fs::remove_dir_all(&unfinished).context(format!("remove {}", unfinished.display()))?;
     }
     build(&unfinished)?;

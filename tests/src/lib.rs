@@ -1,12 +1,12 @@
-//! Real Debian machines to test the whole product on: systemd as PID 1, logind, dbus, sshd, PAM.
+//! A test harness with real Debian machines: systemd as PID 1, logind, dbus, sshd, PAM.
 //!
-//! [`Machine::bare`] starts one under `systemd-nspawn`, over a root tree that is built once per
-//! suite and package list and kept under `target/machines`. [`Ssh`], [`SharedConnection`],
-//! [`Console`], [`Desktop`], [`Screen`] and [`LoginScreen`] log in to it for real, [`Journal`] follows its journal,
-//! and everything waits for a condition with a bound, never for a fixed time.
-//! The cases are in `tests/`, the demonstration in `src/bin`.
+//! [`Machine::bare`] boots one under `systemd-nspawn`, on a root tree that is built once for each
+//! suite and kind and kept under `target/machines`. [`Ssh`], [`SharedConnection`], [`Console`],
+//! [`Desktop`], [`Screen`] and [`LoginScreen`] log in to it, and [`Journal`] follows its journal.
+//! Every wait has a condition and a bound, never a fixed time. The cases are in `tests/`, the
+//! demonstration is in `src/bin`.
 //!
-//! It needs root, and nothing of the host's own systemd.
+//! It needs root, but not the host's systemd.
 
 #![forbid(unsafe_code)]
 

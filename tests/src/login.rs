@@ -1,4 +1,4 @@
-//! Real logins over SSH.
+//! Logs in over SSH with a real client and sshd.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,10 +10,10 @@ use crate::journal::Wanted;
 use crate::machine::{Machine, end_inside};
 use crate::transcript::{Source, Transcript};
 
-/// A login takes a few hundred milliseconds; a busy host may take its time.
+/// Timeout for a login, which takes a few hundred milliseconds on an idle host.
 pub(crate) const LOGIN: Duration = Duration::from_secs(30);
 
-/// Somebody whom the machines know; everybody has a key, and people have their name for password.
+/// An account of the machines. All have the same SSH key, and the password of a person is the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Account {
     /// A person, uid 1000.
@@ -24,9 +24,9 @@ pub enum Account {
     Root,
     /// A system account with a shell.
     Robot,
-    /// Whom attacks are made as, uid 1002. The kernel counts what a user has under way by uid, over
-    /// all machines of a host (descriptors in sockets: ETOOMANYREFS of unix(7)), so a
-    /// user who exhausts that has a uid that no other case has.
+    /// The hostile user, uid 1002. The kernel counts some resources by uid over all machines of a
+    /// host (descriptors in sockets: ETOOMANYREFS of unix(7)), so a user who exhausts them needs a
+    /// uid that no other case uses.
     Mallory,
 }
 
@@ -44,16 +44,16 @@ impl Account {
     }
 }
 
-/// What an SSH client asks for.
+/// The terminal that an SSH client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terminal {
     /// A terminal with a login shell: `ssh -tt`.
     Pty,
-    /// No terminal, and `cat` that reads what is typed: `ssh -T host cat`.
+    /// No terminal, and `cat` as the program: `ssh -T host cat`.
     None,
 }
 
-/// A connection of somebody who is logged in.
+/// An SSH connection after its login.
 #[derive(Debug)]
 pub struct Ssh {
     client: Child,
@@ -64,19 +64,19 @@ pub struct Ssh {
 }
 
 impl Ssh {
-    /// Logs in from 127.0.0.1, and waits until the session says its name.
+    /// Logs in from 127.0.0.1, and waits until the session prints its id.
     ///
     /// # Errors
-    /// Where the login fails or takes longer than half a minute.
+    /// The login fails or takes longer than half a minute.
     pub fn open(machine: &Machine, account: Account, terminal: Terminal) -> Outcome<Self> {
         Self::open_from(Ipv4Addr::LOCALHOST.into(), machine, account, terminal)
     }
 
-    /// Logs in with a terminal that shows only what a user would see: the login shell does not say
-    /// the name of its session, which the daemon's journal tells instead.
+    /// Logs in with a terminal that shows only what a user would see: the login shell does not
+    /// print the session id, which is taken from the daemon's journal.
     ///
     /// # Errors
-    /// Where the login fails, or the daemon does not record it within half a minute.
+    /// The login fails, or the daemon does not record it within half a minute.
     pub fn open_unmarked(machine: &Machine, account: Account) -> Outcome<Self> {
         machine.run("rm /etc/profile.d/session-id.sh")?;
         let mut command = client_command(machine);
@@ -93,7 +93,7 @@ impl Ssh {
     /// As [`Self::open`], with a terminal, for a login without a logind session: its id is empty.
     ///
     /// # Errors
-    /// Where the login fails, takes longer than half a minute, or has a session.
+    /// The login fails, takes longer than half a minute, or has a session.
     pub fn open_unregistered(machine: &Machine, user: &str) -> Outcome<Self> {
         let mut command = client_command(machine);
         command.args(["-tt", &format!("{user}@127.0.0.1")]);
@@ -105,7 +105,7 @@ impl Ssh {
         }
     }
 
-    /// Logs in from this address of the machine's: 127.0.0.0/8 is all its own, and `::1`.
+    /// Logs in from this address of the machine: any of 127.0.0.0/8, or `::1`.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -124,7 +124,7 @@ impl Ssh {
         let host = format!("{}@{to}", account.name());
         match terminal {
             Terminal::Pty => command.args(["-tt", &host]),
-            // Not a login shell: it says itself what the profile says for others.
+            // Not a login shell, so it does not read the profile and prints the id itself.
             Terminal::None => {
                 command.args(["-T", &host, "echo \"session=$XDG_SESSION_ID.\"; exec cat"])
             }
@@ -144,8 +144,8 @@ impl Ssh {
         Self::start(command)
     }
 
-    /// Becomes `account` in a terminal that is `owner`'s and in no session, as in a web console or
-    /// with `docker exec`: a unit with a terminal, and su(1) in it.
+    /// Runs su(1) to `account` in a terminal that `owner` owns and that belongs to no session, as
+    /// in a web console or with `docker exec`.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -166,7 +166,7 @@ impl Ssh {
         })
     }
 
-    /// Logs in with mosh, whose server runs on when the SSH connection is closed.
+    /// Logs in with mosh, whose server keeps running after the SSH connection is closed.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -179,14 +179,14 @@ impl Ssh {
             ssh.display(),
             account.name()
         );
-        // mosh wants a terminal with a size, and a character set that is UTF-8.
+        // mosh needs a terminal with a size, and a UTF-8 locale.
         let mut command = machine.command("script");
         command.args(["--quiet", "--return", "--command", &mosh, "/dev/null"]);
         command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm");
         Self::start(command)
     }
 
-    /// Starts a client, and waits until the session says its name.
+    /// Starts a client, and waits until the session prints its id.
     pub(crate) fn start(command: Command) -> Outcome<Self> {
         Self::start_with(command, |_| Ok(()))
     }
@@ -222,47 +222,47 @@ impl Ssh {
         })
     }
 
-    /// What the terminal shows.
+    /// The output of the terminal.
     #[must_use]
     pub const fn terminal(&self) -> &Transcript {
         &self.transcript
     }
 
-    /// logind's name of the session.
+    /// logind's id of the session.
     #[must_use]
     pub fn session(&self) -> &str {
         &self.session
     }
 
-    /// When the client was started: a little before the session began.
+    /// When the client was started, shortly before the session began.
     #[must_use]
     pub const fn opened(&self) -> Instant {
         self.opened
     }
 
-    /// Types.
+    /// Types text.
     ///
     /// # Errors
-    /// Where the connection is gone.
+    /// The connection is closed.
     pub fn send(&mut self, keys: &str) -> Outcome {
         self.stdin.write_all(keys.as_bytes()).context("type")?;
         self.stdin.flush().context("type")
     }
 
-    /// Waits until the other side has closed the connection.
+    /// Waits until the server closes the connection.
     ///
     /// # Errors
-    /// Where it is open after `bound`.
+    /// It is open after `bound`.
     pub fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
         self.transcript.wait_closed(bound)
     }
 
-    /// Kills the client, as a network that goes away does.
+    /// Kills the client, as a network failure does.
     pub fn drop_connection(self) {
         drop(self);
     }
 
-    /// The failure, with what ssh said.
+    /// The failure, with the errors that ssh printed.
     fn with_errors(&mut self, failure: &Failure) -> Failure {
         end_inside(&mut self.client);
         let errors = self.client.stderr.take();
@@ -277,7 +277,7 @@ impl Drop for Ssh {
     }
 }
 
-/// A client that asks nothing and remembers no hosts.
+/// A client that never prompts and stores no host keys.
 pub(crate) fn client_command(machine: &Machine) -> Command {
     let mut command = machine.command("ssh");
     command.args(["-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR"]);
@@ -285,7 +285,7 @@ pub(crate) fn client_command(machine: &Machine) -> Command {
     command
 }
 
-/// The name that a session says at login: `session=c1.`
+/// The session id that the login prints: `session=c1.`
 pub(crate) fn session_of(transcript: &Transcript, bound: Duration) -> Outcome<String> {
     let name = said_session(transcript, bound)?;
     if name.is_empty() {
@@ -295,7 +295,7 @@ pub(crate) fn session_of(transcript: &Transcript, bound: Duration) -> Outcome<St
     Ok(name)
 }
 
-/// As [`session_of`]; `None` if logind has no session for the login.
+/// As [`session_of`], but the id is empty if logind has no session for the login.
 fn said_session(transcript: &Transcript, bound: Duration) -> Outcome<String> {
     const START: &str = "session=";
     let start = transcript.wait_for(START, bound)?;

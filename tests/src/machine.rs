@@ -1,4 +1,4 @@
-//! A booted Debian machine, and how things are done in it.
+//! Boots a Debian machine and runs commands in it.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -19,10 +19,10 @@ use crate::rootfs::{Rootfs, remove_own};
 use crate::suite::Suite;
 use crate::wait::wait_until;
 
-/// A machine takes one to five seconds to boot; this is for a host that has other things to do.
+/// Timeout for a boot, which takes one to five seconds on an idle host.
 const BOOT: Duration = Duration::from_secs(90);
 
-/// A machine that is up. It ends when it is dropped.
+/// A running machine. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Machine {
     suite: Suite,
@@ -33,27 +33,27 @@ pub struct Machine {
     rootfs: Rootfs,
 }
 
-/// What a command in the machine left.
+/// The result of a command in the machine.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Its exit code; 124 where it took longer than a minute and was ended.
+    /// Its exit code; 124 if it was ended after a minute.
     pub code: Option<i32>,
-    /// What it wrote.
+    /// Its standard output.
     pub stdout: String,
-    /// What it wrote as errors.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl Machine {
-    /// Boots a machine of plain Debian.
+    /// Boots plain Debian.
     ///
     /// # Errors
-    /// Where it does not come up.
+    /// It does not boot.
     pub fn bare(suite: Suite) -> Outcome<Self> {
         Self::bare_of(suite, Kind::Server)
     }
 
-    /// As [`Self::bare`], with what `kind` has besides.
+    /// As [`Self::bare`], with the packages of `kind`.
     ///
     /// # Errors
     /// As [`Self::bare`].
@@ -61,15 +61,15 @@ impl Machine {
         Self::over(suite, vec![image::base(suite, kind)?])
     }
 
-    /// Boots a machine that our package was installed on.
+    /// Boots a machine with the tested package.
     ///
     /// # Errors
-    /// Where there is no package, it cannot be installed, or the machine does not come up.
+    /// There is no package, it cannot be installed, or the machine does not boot.
     pub fn with_package(suite: Suite) -> Outcome<Self> {
         Self::with_package_of(suite, Kind::Server)
     }
 
-    /// As [`Self::with_package`], with what `kind` has besides.
+    /// As [`Self::with_package`], with the packages of `kind`.
     ///
     /// # Errors
     /// As [`Self::with_package`].
@@ -86,7 +86,8 @@ impl Machine {
             leader_of(&mut nspawn, &rootfs.console_log())
         })?;
         wait_until(BOOT, "the machine to be up", || is_up(leader))?;
-        // Only now: a journalctl that starts before journald finds no journal, and stays so.
+        // Not earlier: a journalctl that starts before journald finds no journal, and never opens
+        // it later.
         let mut follower = in_machine(leader, "journalctl")
             .args(["--follow", "--lines=all", "--output=json", "--quiet"])
             .stdin(Stdio::null())
@@ -123,10 +124,10 @@ impl Machine {
         in_machine(self.leader, program)
     }
 
-    /// What a shell in the machine writes while it runs `script`.
+    /// The output of a shell script in the machine.
     ///
     /// # Errors
-    /// Where the script fails or takes longer than a minute.
+    /// The script fails or takes longer than a minute.
     pub fn run(&self, script: &str) -> Outcome<String> {
         let output = self.attempt(script)?;
         if output.code == Some(0) {
@@ -144,15 +145,15 @@ impl Machine {
     /// As [`Self::run`], for a script that may fail.
     ///
     /// # Errors
-    /// Where no shell can be started.
+    /// No shell can be started.
     pub fn attempt(&self, script: &str) -> Outcome<Output> {
         self.feed(script, b"")
     }
 
-    /// Writes a file, readable by everybody, and the directories above it.
+    /// Writes a file that everybody can read, and creates its parent directories.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// It cannot be written.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> Outcome {
         let script = format!("mkdir -p $(dirname {path}) && cat > {path} && chmod 0644 {path}");
         let output = self.feed(&script, content.as_ref())?;
@@ -184,18 +185,18 @@ impl Machine {
         })
     }
 
-    /// The root of the machine's file systems, as the host sees it. Beware of absolute links: the
-    /// host follows them from its own root.
+    /// The root of the machine's file systems, as the host sees it. The host resolves absolute
+    /// symbolic links from its own root.
     pub(crate) fn root_seen_from_host(&self) -> String {
         format!("/proc/{}/root", self.leader)
     }
 
-    /// Powers the machine off and keeps what changed in its file system as the tree `path`.
+    /// Powers the machine off and moves the changes of its file system to `path`.
     pub(crate) fn power_off_into(mut self, path: &Path) -> Outcome {
-        // A shutdown stops every process before it kills it, and nsenter stops with the one that
-        // it waits for, for good: no process of the tests may be inside.
+        // A shutdown stops every process before it kills it, and nsenter stops with its child and
+        // never continues. So no process of the tests may run in the machine.
         end_inside(&mut self.follower);
-        // systemd-nspawn passes it on as the signal that asks systemd to halt.
+        // systemd-nspawn passes it on as the signal for systemd to power off.
         signal(&self.nspawn, Signal::TERM);
         wait_until(BOOT, "the machine to power off", || {
             exited(&mut self.nspawn)
@@ -203,14 +204,14 @@ impl Machine {
         self.rootfs.keep_changes(path)
     }
 
-    /// What somebody needs to see why a case failed.
+    /// Information about the machine for a failed case.
     #[must_use]
     pub fn report(&self) -> String {
         let lines = |entries: &[Entry]| {
             let lines: Vec<_> = entries.iter().map(ToString::to_string).collect();
             lines.join("\n")
         };
-        // The output of a desktop would displace everything else.
+        // The output of a desktop would hide all other entries.
         let daemon = self.journal.all(&Wanted::of_daemon());
         let daemon = lines(&daemon[daemon.len().saturating_sub(40)..]);
         let all = lines(&self.journal.tail(80));
@@ -229,8 +230,8 @@ impl Drop for Machine {
         if thread::panicking() {
             eprintln!("{}", self.report());
         }
-        // The first process of a pid namespace takes all others with it; nspawn sees it go and
-        // tidies up after itself. What does not end here ends with the cgroup.
+        // The first process of a pid namespace ends all others with it; systemd-nspawn notices and
+        // cleans up. The cgroup ends any that remain.
         let _ = kill_process(self.leader, Signal::KILL);
         let bound = Duration::from_secs(10);
         let _ = wait_until(bound, "systemd-nspawn to end", || exited(&mut self.nspawn));
@@ -238,16 +239,15 @@ impl Drop for Machine {
     }
 }
 
-/// Ends every machine of this process at once: for a signal that ends us.
+/// Ends all machines of this process at once, when it receives a signal.
 ///
 /// # Errors
-/// Where something stays.
+/// A process remains.
 pub fn end_all() -> Outcome {
     remove_own()
 }
 
-/// Ends a command that was started in a machine: nsenter stays outside, and waits for the process
-/// that it started inside.
+/// Ends a command that runs in a machine: nsenter is outside, and waits for its child inside.
 pub(crate) fn end_inside(nsenter: &mut Child) {
     for inside in children(nsenter.id()) {
         let _ = kill_process(inside, Signal::KILL);
@@ -271,8 +271,8 @@ fn children(pid: u32) -> Vec<Pid> {
 fn spawn(rootfs: &Rootfs) -> Outcome<Child> {
     let log = File::create(rootfs.console_log()).context("make the console's log")?;
     let errors = log.try_clone().context("share the console's log")?;
-    // The shell enters the cgroup and becomes systemd-nspawn, so that nothing of it is ever
-    // outside. Where we are killed, it goes with us (prctl(2), PR_SET_PDEATHSIG).
+    // The shell enters the cgroup before it executes systemd-nspawn, so that no process of the
+    // machine is outside of it. It is killed with this process (prctl(2), PR_SET_PDEATHSIG).
     Command::new("sh")
         .args([
             "-c",
@@ -302,8 +302,8 @@ fn spawn(rootfs: &Rootfs) -> Outcome<Child> {
         .context("start systemd-nspawn")
 }
 
-/// The machine's PID 1. It is taken when it has become systemd: before, its namespaces may still
-/// be the host's, and a command "in the machine" would run on the host.
+/// The pid of the machine's PID 1, after it has executed systemd: before that, its namespaces may
+/// still be the host's, and a command "in the machine" would run on the host.
 fn leader_of(nspawn: &mut Child, log: &Path) -> Outcome<Pid> {
     if exited(nspawn).is_ok() {
         let said = fs::read_to_string(log).unwrap_or_default();
@@ -354,7 +354,7 @@ fn signal(child: &Child, signal: Signal) {
     }
 }
 
-/// A command that ends before it has read its input has had enough of it.
+/// Ignores errors: the command may end before it has read all of its input.
 fn write_all(stdin: Option<ChildStdin>, input: &[u8]) {
     if let Some(mut stdin) = stdin {
         let _ = stdin.write_all(input);

@@ -1,4 +1,4 @@
-//! Our package, and machines that it was installed on.
+//! The tested Debian package, and layers with it installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use crate::layer::{self, Layer, digest, workspace_dir};
 use crate::machine::Machine;
 use crate::suite::Suite;
 
-/// The built package, read.
+/// The content of the built package.
 #[derive(Clone, Debug)]
 pub struct Package {
     content: Vec<u8>,
 }
 
 impl Package {
-    /// The package that `make deb` left in `target/deb`.
+    /// The package in `target/deb`, from `make deb`.
     ///
     /// # Errors
-    /// Where there is not exactly one.
+    /// There is none, or more than one.
     pub fn built() -> Outcome<Self> {
         let dir = workspace_dir().join("target/deb");
         let packages = packages_in(&dir);
@@ -33,20 +33,20 @@ impl Package {
         }
     }
 
-    /// Copies the package into a machine; the path it has there.
+    /// Copies the package into a machine; returns its path there.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// It cannot be written.
     pub fn copy_to(&self, machine: &Machine) -> Outcome<&'static str> {
         const PATH: &str = "/var/tmp/session-timeout.deb";
         machine.write(PATH, &self.content)?;
         Ok(PATH)
     }
 
-    /// Installs the package in a running machine, as an administrator would; what was said.
+    /// Installs the package in a running machine; returns the output of `dpkg`.
     ///
     /// # Errors
-    /// Where `dpkg` fails.
+    /// `dpkg` fails.
     pub fn install_on(&self, machine: &Machine) -> Outcome<String> {
         let path = self.copy_to(machine)?;
         machine.run(&format!(
@@ -55,7 +55,7 @@ impl Package {
     }
 }
 
-/// What installing `package` changes over a tree.
+/// The layer of changes that the installation of `package` makes to a tree.
 pub(crate) fn installed(suite: Suite, kind: Kind, package: &Package) -> Outcome<Layer> {
     let base = image::name(suite, kind);
     let name = format!("{base}-{}", digest(&package.content));

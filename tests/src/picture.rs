@@ -70,7 +70,7 @@ pub(crate) fn on_screen(machine: &Machine, script: &str) -> Outcome<String> {
     machine.run(&format!("{SCREEN}\n{script}"))
 }
 
-/// Takes a picture for people to look at, as `NAME.png` in `target/machines/screens`.
+/// Takes a picture for people, as `NAME.png` in `target/machines/screens`.
 ///
 /// # Errors
 /// The picture cannot be taken.
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_colour_is_nothing_and_many_are_something() {
+    fn a_picture_of_few_colours_is_blank() {
         let black = Picture([b"P6\n1280 720\n255\n".as_slice(), &[0; 3000]].concat());
         assert!(black.is_blank());
         let text: Vec<u8> = (0..3000).map(|byte| (byte % 251) as u8).collect();

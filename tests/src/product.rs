@@ -1,4 +1,4 @@
-//! What the cases ask of the product in a machine.
+//! Uses the installed product in a machine: its policy, its daemon and its command.
 
 use std::time::{Duration, Instant};
 
@@ -9,17 +9,17 @@ use crate::journal::UNIT;
 use crate::machine::Machine;
 use crate::wait::wait_until;
 
-/// Where the policy is.
+/// The path of the policy.
 const POLICY: &str = "/etc/session-timeout/policy.toml";
 
-/// A start or stop of the daemon takes far less; this is for a busy host.
+/// Timeout for a start or stop of the daemon, which is far shorter on an idle host.
 const SOON: Duration = Duration::from_secs(15);
 
 impl Machine {
-    /// Puts `policy` in force: writes it, lets limits be short, and restarts the daemon.
+    /// Writes a policy, allows short limits, and restarts the daemon.
     ///
     /// # Errors
-    /// Where the daemon does not come up with it.
+    /// The daemon does not start with it.
     pub fn policy(&self, policy: &str) -> Outcome {
         self.write_policy(policy)?;
         self.write(
@@ -32,26 +32,26 @@ impl Machine {
         self.wait_active()
     }
 
-    /// Writes the policy, and tells nobody.
+    /// Writes the policy without a reload.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// It cannot be written.
     pub fn write_policy(&self, policy: &str) -> Outcome {
         self.write(POLICY, policy)
     }
 
-    /// Has the daemon read the policy again.
+    /// Reloads the policy.
     ///
     /// # Errors
-    /// Where the daemon does not take it.
+    /// The daemon refuses it.
     pub fn reload(&self) -> Outcome {
         self.run(&format!("systemctl reload {UNIT}")).map(drop)
     }
 
-    /// Waits until the daemon and its helper are up.
+    /// Waits until the daemon and its helper are active.
     ///
     /// # Errors
-    /// Where they are not soon.
+    /// They are not active in time.
     pub fn wait_active(&self) -> Outcome {
         // `is-active` succeeds if one of several units is active.
         for unit in [UNIT, "session-timeout-terminals.service"] {
@@ -62,18 +62,18 @@ impl Machine {
         Ok(())
     }
 
-    /// The daemon's process, as the machine numbers it.
+    /// The daemon's pid in the machine's pid namespace.
     ///
     /// # Errors
-    /// Where it does not run.
+    /// It is not running.
     pub fn daemon_pid(&self) -> Outcome<u32> {
         self.main_pid(UNIT)
     }
 
-    /// The main process of a service, as the machine numbers it.
+    /// The main pid of a service in the machine's pid namespace.
     ///
     /// # Errors
-    /// Where it does not run.
+    /// It is not running.
     pub fn main_pid(&self, unit: &str) -> Outcome<u32> {
         let pid = self.run(&format!("systemctl show --property=MainPID --value {unit}"))?;
         let pid = pid.trim().parse();
@@ -83,10 +83,10 @@ impl Machine {
         }
     }
 
-    /// What `session-timeout status --json` says to root.
+    /// The output of `session-timeout status --json` as root.
     ///
     /// # Errors
-    /// Where it fails.
+    /// The command fails.
     pub fn status(&self) -> Outcome<Value> {
         let text = self.run("session-timeout status --json")?;
         serde_json::from_str(&text).context(format!("read the status {text}"))
@@ -95,7 +95,7 @@ impl Machine {
     /// A session in the status.
     ///
     /// # Errors
-    /// Where it is not there.
+    /// The session is not there.
     pub fn session_status(&self, id: &str) -> Outcome<Value> {
         let status = self.status()?;
         let sessions = status["sessions"].as_array();
@@ -107,26 +107,26 @@ impl Machine {
     /// Waits until the daemon has a session in its status.
     ///
     /// # Errors
-    /// Where it has not soon.
+    /// The session does not appear in time.
     pub fn wait_known(&self, id: &str) -> Outcome<Value> {
         wait_until(SOON, "the daemon to know a session", || {
             self.session_status(id)
         })
     }
 
-    /// What `session-timeout explain --json` says to root of a session.
+    /// The output of `session-timeout explain --json` as root for a session.
     ///
     /// # Errors
-    /// Where it fails.
+    /// The command fails.
     pub fn explain(&self, id: &str) -> Outcome<Value> {
         let text = self.run(&format!("session-timeout explain --json {id}"))?;
         serde_json::from_str(&text).context(format!("read the explanation {text}"))
     }
 
-    /// Waits until a session in the status suits; the session, as it is then.
+    /// Waits until the status of a session meets a condition; returns that status.
     ///
     /// # Errors
-    /// Where it does not within `bound`.
+    /// The condition is not met within `bound`.
     pub fn wait_status(
         &self,
         id: &str,
@@ -143,19 +143,19 @@ impl Machine {
         })
     }
 
-    /// One of logind's properties of a session.
+    /// A property of a logind session.
     ///
     /// # Errors
-    /// Where logind does not have the session.
+    /// logind does not have the session.
     pub fn logind_property(&self, id: &str, name: &str) -> Outcome<String> {
         let script = format!("loginctl show-session {id} --property={name} --value");
         Ok(self.run(&script)?.trim().to_owned())
     }
 
-    /// Waits until neither logind nor PID 1 has anything of a session.
+    /// Waits until neither logind nor PID 1 has the session or its scope.
     ///
     /// # Errors
-    /// Where it is there after `bound`.
+    /// One has it after `bound`.
     pub fn wait_session_gone(&self, id: &str, bound: Duration) -> Outcome<Instant> {
         wait_until(bound, "the session to be gone", || {
             let left = self.attempt(&format!(

@@ -1,8 +1,8 @@
-//! The root file system of one machine, an overlay over shared layers, and the machine's cgroup.
+//! The root file system of one machine: an overlay over shared layers, with the machine's cgroup.
 //!
-//! Each has a directory under `target/machines/run` and a lock file beside it, held for as long as
-//! the process that made it lives. One that is not locked was left by a process that was killed, and
-//! is removed before the next is made.
+//! Each has a directory under `target/machines/run` and a lock file beside it. Its process holds
+//! the lock until it ends. A directory without a lock was left by a process that was killed; it is
+//! removed before the next one is made.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -19,7 +19,7 @@ use crate::layer::{Layer, machines_dir, open_lock};
 use crate::suite::Suite;
 use crate::wait::wait_until;
 
-/// The place of one machine; gone when it is dropped.
+/// The root file system of one machine; removed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Rootfs {
     name: String,
@@ -30,14 +30,15 @@ pub(crate) struct Rootfs {
 }
 
 impl Rootfs {
-    /// Makes one whose root file system shows `layers`, the first on top.
+    /// Creates a root file system from `layers`, the first on top.
     pub(crate) fn make(suite: Suite, layers: Vec<Layer>) -> Outcome<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{suite}-{}-{number}", process::id());
         let run = run_dir()?;
         let lock = {
-            // Held while a lock file is made and taken, so that nobody takes it for a left one.
+            // Held until the lock file is locked, so that no other process removes it as a
+            // leftover.
             let all = open_lock(&run.join("all"))?;
             all.lock().context("lock the machines")?;
             remove_left(&run)?;
@@ -45,7 +46,7 @@ impl Rootfs {
             lock.lock().context("lock a machine")?;
             lock
         };
-        // From here on its Drop removes what there is.
+        // From here on, `Drop` removes it after an error.
         let rootfs = Self {
             dir: run.join(&name),
             cgroup: Cgroup::of(&name)?,
@@ -66,22 +67,22 @@ impl Rootfs {
         &self.name
     }
 
-    /// The root file system.
+    /// The path of the root file system.
     pub(crate) fn root(&self) -> PathBuf {
         self.dir.join("root")
     }
 
-    /// Where the console's output goes.
+    /// The log file of the console.
     pub(crate) fn console_log(&self) -> PathBuf {
         self.dir.join("console.log")
     }
 
-    /// The file that puts a process into the cgroup.
+    /// The file for the pids of processes that enter the cgroup.
     pub(crate) fn cgroup_procs(&self) -> PathBuf {
         self.cgroup.procs()
     }
 
-    /// Unmounts, and moves what was changed over the layers to `path`.
+    /// Unmounts it, and moves the changes over the layers to `path`.
     pub(crate) fn keep_changes(&self, path: &Path) -> Outcome {
         unmount_root(&self.dir)?;
         fs::rename(self.dir.join("upper"), path).context(format!("move to {}", path.display()))
@@ -118,7 +119,7 @@ impl Drop for Rootfs {
     }
 }
 
-/// Ends every machine of this process and removes what they lay in: for a signal that ends us.
+/// Ends all machines of this process and removes their files, when it receives a signal.
 pub(crate) fn remove_own() -> Outcome {
     let own = format!("-{}-", process::id());
     for dir in directories(&run_dir()?)? {
@@ -135,7 +136,7 @@ fn run_dir() -> Outcome<PathBuf> {
     Ok(dir)
 }
 
-/// The directories of all machines, also those of which only the lock file is left.
+/// The directories of all machines, including those with only a lock file.
 fn directories(run: &Path) -> Outcome<Vec<PathBuf>> {
     let entries = fs::read_dir(run).context("list the machines")?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -157,7 +158,7 @@ fn remove(dir: &Path) -> Outcome {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     Cgroup::of(&name)?.remove()?;
     unmount_root(dir)?;
-    // systemd-nspawn leaves it where it had no time to tidy up.
+    // systemd-nspawn leaves this directory when it is killed.
     let _ = fs::remove_dir(Path::new("/run/systemd/nspawn/propagate").join(&*name));
     if dir.exists() {
         fs::remove_dir_all(dir).context(format!("remove {}", dir.display()))?;

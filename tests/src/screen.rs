@@ -1,5 +1,4 @@
-//! A desktop session that is one: somebody's real desktop, with a screen that nobody sees and keys
-//! that nobody touches.
+//! Logs in to a real desktop environment, with a virtual screen and virtual input devices.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,14 +14,13 @@ use crate::machine::Machine;
 use crate::seat::Seated;
 use crate::wait::wait_until;
 
-/// For a desktop to come up: GNOME takes four seconds on a host that has nothing else to do, the
-/// others one.
+/// Timeout for a desktop to start: on an idle host GNOME takes four seconds, the others one.
 const UP: Duration = Duration::from_secs(90);
 
-/// The agent's program.
+/// The name of the agent's program.
 const AGENT: &str = "session-timeout-agent";
 
-/// Somebody's desktop, with a screen.
+/// A desktop session with a screen.
 #[derive(Debug)]
 pub struct Screen<'a> {
     keyboard: Keyboard,
@@ -31,7 +29,7 @@ pub struct Screen<'a> {
     environment: Environment,
 }
 
-/// What starts programs in a desktop's session, as its user would.
+/// Starts programs in a desktop session, as its user.
 #[derive(Debug)]
 pub(crate) struct Client<'a> {
     machine: &'a Machine,
@@ -40,12 +38,12 @@ pub(crate) struct Client<'a> {
 }
 
 impl<'a> Screen<'a> {
-    /// Logs in to a desktop, and waits until it has started everything that it starts by itself.
-    /// Where the agent is installed, that is among it: GNOME starts its user unit, and the
-    /// configuration of the others has a line for it.
+    /// Logs in to a desktop, and waits until its start is complete. It includes the agent, if that
+    /// is installed: GNOME starts its user unit, and the configuration of the others has a line for
+    /// it.
     ///
     /// # Errors
-    /// Where it does not come up; where the machine is of another kind.
+    /// The desktop does not start, or the machine is of another kind.
     pub fn open(machine: &'a Machine, account: Account, environment: Environment) -> Outcome<Self> {
         for (path, content) in environment.files() {
             machine.write(path, content)?;
@@ -70,25 +68,25 @@ impl<'a> Screen<'a> {
         })
     }
 
-    /// logind's name of the session.
+    /// logind's id of the session.
     #[must_use]
     pub fn session(&self) -> &str {
         self.seated.session()
     }
 
-    /// Presses a key that writes nothing; when that was done.
+    /// Presses a key that types no character; returns when it was pressed.
     ///
     /// # Errors
-    /// Where the desktop does not take it.
+    /// The desktop refuses it.
     pub fn press_key(&mut self) -> Outcome<Instant> {
         self.keyboard.press(&self.client)?;
         Ok(Instant::now())
     }
 
-    /// Takes a picture of the screen; the file is `NAME.png` under `target/machines/screens`.
+    /// Takes a picture of the screen, as `NAME.png` in `target/machines/screens`.
     ///
     /// # Errors
-    /// Where it cannot be taken.
+    /// It cannot be taken.
     pub fn photograph(&self, name: &str) -> Outcome<PathBuf> {
         wait_until(UP, "the desktop to be settled", || {
             self.client.run(self.environment.settled())
@@ -105,18 +103,18 @@ impl<'a> Screen<'a> {
         Ok(path)
     }
 
-    /// What a program of the user's in this session writes: a shell that runs `script`.
+    /// The output of a shell script that runs as the user in this session.
     ///
     /// # Errors
-    /// Where the script fails or takes longer than a minute.
+    /// The script fails or takes longer than a minute.
     pub fn run(&self, script: &str) -> Outcome<String> {
         self.client.run(script)
     }
 
-    /// The agent's process, as the machine numbers it.
+    /// The agent's pid in the machine's pid namespace.
     ///
     /// # Errors
-    /// Where there is none, or more than one.
+    /// There is no agent, or more than one.
     pub fn agent_pid(&self) -> Outcome<u32> {
         let user = self.client.account.name();
         let found = self.client.machine.run(&format!(
@@ -131,23 +129,23 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Starts the agent, as the user would who finds that it is gone.
+    /// Starts the agent, as the user would if it is gone.
     ///
     /// # Errors
-    /// Where no program can be started.
+    /// The program cannot be started.
     pub fn start_agent(&self) -> Outcome {
         self.run(&format!("{AGENT} >/dev/null 2>&1 &")).map(drop)
     }
 
-    /// Waits until nothing of the desktop is left.
+    /// Waits until the desktop is gone.
     ///
     /// # Errors
-    /// Where something is there after `bound`.
+    /// It exists after `bound`.
     pub fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
         self.seated.wait_closed(bound)
     }
 
-    /// Whether the desktop is there.
+    /// Whether the desktop exists.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.seated.is_open()
@@ -167,21 +165,20 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// What a shell in the session writes while it runs `script`. It fails while the desktop is
-    /// not up.
+    /// The output of a shell script in the session. It fails until the desktop has started.
     pub(crate) fn run(&self, script: &str) -> Outcome<String> {
         self.machine.run(&self.enter(script))
     }
 
-    /// A shell in the session that runs `script`.
+    /// A command that runs a shell script in the session.
     pub(crate) fn command(&self, script: &str) -> Command {
         let mut command = self.machine.command("sh");
         command.args(["-c", &self.enter(script)]);
         command
     }
 
-    /// Has a shell of root's become one in the session, where `screen/ready.sh` left what its
-    /// programs find in their environment.
+    /// A root shell command that runs a script in the session, with the environment that
+    /// `screen/ready.sh` saved.
     fn enter(&self, script: &str) -> String {
         let (cgroup, user) = (&self.cgroup, self.account.name());
         let inside = quoted(&format!(
@@ -194,7 +191,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// As one word of a shell's.
+/// The text as one word of a shell command.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,4 +1,4 @@
-//! Logins at a seat, as a display manager makes them.
+//! Logs in at a seat, as a display manager does.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use crate::login::{Account, LOGIN, session_of};
 use crate::machine::{Machine, end_inside};
 use crate::transcript::{Source, Transcript};
 
-/// What somebody is logged in for, in logind's words.
+/// The class of a session, in logind's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// A person's login.
+    /// A login of a person.
     User,
     /// The login screen of a display manager.
     Greeter,
@@ -26,14 +26,14 @@ impl Class {
     }
 }
 
-/// The first process is to end with the login, and the other to stay.
+/// Starts a process that ends with the login, and one that survives it.
 const WITH_SOMETHING_DETACHED: &str = r#"
     echo "session=$XDG_SESSION_ID."
     setsid sleep 100001 >/dev/null 2>&1 &
     exec sleep 100000
 "#;
 
-/// Somebody who is logged in on the machine's first seat.
+/// A session on the machine's first seat.
 #[derive(Debug)]
 pub struct Seated {
     client: Child,
@@ -43,10 +43,10 @@ pub struct Seated {
 
 impl Seated {
     /// Logs in with a session of logind's type `session_type` whose first process is a shell with
-    /// `script`, and waits until that says which session it is: `session=c1.`
+    /// `script`, and waits until the script prints the session id: `session=c1.`
     ///
     /// # Errors
-    /// Where the login fails or takes longer than half a minute.
+    /// The login fails or takes longer than half a minute.
     pub(crate) fn log_in(
         machine: &Machine,
         account: Account,
@@ -61,8 +61,8 @@ impl Seated {
         Self::start(command)
     }
 
-    /// Logs in on this virtual terminal. The leader of the session is root's, as a display
-    /// manager's is, and closes it when it is asked to end: su(1).
+    /// Logs in on this virtual terminal. The leader of the session belongs to root and closes the
+    /// session when it is asked to end, as that of a display manager: su(1).
     ///
     /// # Errors
     /// As [`Self::log_in`].
@@ -97,33 +97,33 @@ impl Seated {
         Ok(seated)
     }
 
-    /// logind's name of the session.
+    /// logind's id of the session.
     #[must_use]
     pub fn session(&self) -> &str {
         &self.session
     }
 
-    /// What the session's programs wrote.
+    /// The output of the session's programs.
     pub(crate) const fn transcript(&self) -> &Transcript {
         &self.transcript
     }
 
-    /// Waits until nothing of the session is left.
+    /// Waits until the session is gone.
     ///
     /// # Errors
-    /// Where something is there after `bound`.
+    /// It exists after `bound`.
     pub fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
         self.transcript.wait_closed(bound)
     }
 
-    /// Whether something of the session is there.
+    /// Whether the session exists.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.transcript.is_open()
     }
 }
 
-/// What starts a login on the first seat, without what is to be started.
+/// A command that logs in on the first seat, without the program to start.
 fn service(machine: &Machine, session_type: &str, class: Class) -> Command {
     let mut command = machine.command("systemd-run");
     command

@@ -1,4 +1,4 @@
-//! Connections that several terminals share: ssh's `ControlMaster`.
+//! An SSH connection that several terminals share: ssh's `ControlMaster`.
 
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use crate::login::{Account, LOGIN, Ssh, client_command};
 use crate::machine::{Machine, end_inside};
 use crate::wait::wait_until;
 
-/// One connection, and so one session, that starts without any terminal and stays (`ssh -N`).
+/// One connection, with one session, that has no terminal of its own (`ssh -N`).
 #[derive(Debug)]
 pub struct SharedConnection<'a> {
     machine: &'a Machine,
@@ -21,7 +21,7 @@ impl<'a> SharedConnection<'a> {
     /// Connects.
     ///
     /// # Errors
-    /// Where the login fails or takes longer than half a minute.
+    /// The login fails or takes longer than half a minute.
     pub fn open(machine: &'a Machine, account: Account) -> Outcome<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -52,17 +52,17 @@ impl<'a> SharedConnection<'a> {
     /// Opens another terminal with a login shell over it.
     ///
     /// # Errors
-    /// Where none can be had.
+    /// No terminal can be opened.
     pub fn terminal(&self) -> Outcome<Ssh> {
         let mut command = client_command(self.machine);
         command.args(["-S", &self.socket, "-tt", &self.host]);
         Ssh::start(command)
     }
 
-    /// Whether the connection still stands.
+    /// Checks that the connection is open.
     ///
     /// # Errors
-    /// Where it does not.
+    /// It is closed.
     pub fn check(&self) -> Outcome {
         self.machine.run(&self.control("check")).map(drop)
     }

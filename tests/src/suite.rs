@@ -1,11 +1,11 @@
-//! The releases of Debian that the product is tested on.
+//! The Debian releases that the product is tested on.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::failure::Failure;
 
-/// A release of Debian.
+/// A Debian release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
     /// Debian 12, systemd 252: logind learns SSH terminals from utmp.
@@ -15,7 +15,7 @@ pub enum Suite {
 }
 
 impl Suite {
-    /// The archive's name of it.
+    /// Its name in the archive.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

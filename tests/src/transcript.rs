@@ -1,4 +1,4 @@
-//! What a terminal showed, and when each part of it came.
+//! Records the output of a terminal, with the time of each part.
 
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::failure::{Failure, Outcome};
 use crate::feed::{Feed, State};
 use crate::wait::wait_until;
 
-/// Everything that a terminal showed so far. Clones show the same.
+/// The output of a terminal so far. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Transcript {
     chunks: Arc<Feed<Chunk>>,
@@ -21,27 +21,27 @@ struct Chunk {
     text: String,
 }
 
-/// Something that was found in a [`Transcript`].
+/// A text that was found in a [`Transcript`].
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
-    /// When the last byte of it came.
+    /// When its last byte was received.
     pub at: Instant,
-    /// Where the text goes on after it.
+    /// The offset after the text.
     pub end: usize,
 }
 
-/// What the source of a transcript does when nobody has its other side open.
+/// The behavior of the source while its other side is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// It ends, as a pipe does.
+    /// The stream ends, as for a pipe.
     Pipe,
-    /// It says `EIO` until somebody opens it again: the master of a pty between a hang-up and the
-    /// next getty.
+    /// Reads fail with `EIO` until it is opened again: the master of a pty between a hang-up and
+    /// the next getty.
     PtyMaster,
 }
 
 impl Transcript {
-    /// Reads `source` to its end, in a thread of its own.
+    /// Reads `bytes` to the end, in a thread.
     pub(crate) fn of(mut bytes: impl Read + Send + 'static, source: Source) -> Self {
         let chunks = Arc::new(Feed::new());
         let feed = Arc::clone(&chunks);
@@ -62,12 +62,12 @@ impl Transcript {
     /// Waits for `text`.
     ///
     /// # Errors
-    /// Where it does not come within `bound`, or the terminal closes first.
+    /// It does not appear within `bound`, or the terminal is closed first.
     pub fn wait_for(&self, text: &str, bound: Duration) -> Outcome<Seen> {
         self.wait_after(0, text, bound)
     }
 
-    /// Waits for `text` behind the place `start`, which is the `end` of what was seen before.
+    /// Waits for `text` after the offset `start`, which is the `end` of an earlier text.
     ///
     /// # Errors
     /// As [`Self::wait_for`].
@@ -82,20 +82,19 @@ impl Transcript {
         })
     }
 
-    /// How often `text` was shown.
+    /// The number of occurrences of `text`.
     #[must_use]
     pub fn count(&self, text: &str) -> usize {
         self.text().matches(text).count()
     }
 
-    /// All of it.
+    /// The whole output.
     #[must_use]
     pub fn text(&self) -> String {
         self.chunks.read(whole)
     }
 
-    /// What came since the first `count` pieces, and how many there are by now: for showing it as
-    /// it comes.
+    /// The pieces after the first `count` ones with their times, to show them as they arrive.
     #[must_use]
     pub fn pieces_after(&self, count: usize) -> Vec<(Instant, String)> {
         self.chunks.read(|state| {
@@ -107,7 +106,7 @@ impl Transcript {
     /// Waits until the terminal closes.
     ///
     /// # Errors
-    /// Where it is open after `bound`.
+    /// It is open after `bound`.
     pub fn wait_closed(&self, bound: Duration) -> Outcome<Instant> {
         self.chunks.wait(bound, |state| state.ended).ok_or_else(|| {
             let seconds = bound.as_secs_f32();
@@ -118,7 +117,7 @@ impl Transcript {
         })
     }
 
-    /// Whether the terminal is still there.
+    /// Whether the terminal is open.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.chunks.read(|state| state.ended.is_none())
@@ -144,7 +143,7 @@ fn find(state: &State<Chunk>, start: usize, text: &str) -> Option<Seen> {
     Some(Seen { at: last.at, end })
 }
 
-/// The count of bytes read, or nothing at the end.
+/// The number of bytes read; `None` at the end.
 fn read_some(
     bytes: &mut impl Read,
     buffer: &mut [u8],
@@ -157,7 +156,7 @@ fn read_some(
             Ok(count) => return Some(count),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if source == Source::PtyMaster && is_hung_up(&error) => {
-                // Over when the last one who would read the transcript is gone.
+                // Ends when the last clone of the transcript is dropped.
                 let hung_up = Duration::from_secs(1);
                 let _ = wait_until(hung_up, "somebody to open the terminal", || {
                     Err::<(), _>("")

@@ -1,7 +1,7 @@
-//! The host's virtual terminals, lent to one machine at a time.
+//! Lends the host's virtual terminals to one machine at a time.
 //!
-//! A kernel has one set of them, whatever is booted beside it, so a machine that is given them
-//! switches the host's own screen. That is put back when they are given back.
+//! A kernel has one set of them for all containers, so a machine that uses them switches the host's
+//! own screen. The screen is switched back when the machine returns them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,11 +14,11 @@ use crate::machine::Machine;
 use crate::seat::{Class, Seated};
 use crate::wait::wait_until;
 
-/// Says which one is shown: `tty2`. The process that locks it may use all terminals.
+/// The active terminal, such as `tty2`. A process that locks this file may use all terminals.
 const SHOWN: &str = "/sys/class/tty/tty0/active";
 
 /// udev's database record of a device (`device_read_db` in systemd's sd-device.c), here for
-/// terminal 40, which stands in for a graphics card: `G` and `Q` are its tags.
+/// terminal 40 in place of a graphics card: `G` and `Q` are its tags.
 const MASTER_OF_SEAT: &str = "I:1000000
 E:ID_SEAT=seat0
 G:master-of-seat
@@ -28,17 +28,17 @@ Q:seat
 V:1
 ";
 
-/// The switch itself takes no time; this is for a busy host.
+/// Timeout for a switch, which takes no time on an idle host.
 const SOON: Duration = Duration::from_secs(10);
 
-/// A virtual terminal. Their numbers are high, so that no login prompt of the host's is in the way.
+/// A virtual terminal. The numbers are high, to avoid the login prompts of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vt {
-    /// One.
+    /// The first.
     A = 41,
-    /// Another.
+    /// The second.
     B = 42,
-    /// And a third.
+    /// The third.
     C = 43,
 }
 
@@ -51,13 +51,13 @@ pub struct Vts<'a> {
 }
 
 impl<'a> Vts<'a> {
-    /// Lends them to a machine; `None`, and a line on the standard error, where the host has none.
+    /// Lends them to a machine; `None`, and a line on standard error, if the host has none.
     ///
     /// # Errors
-    /// Where logind in the machine does not take them.
+    /// logind in the machine does not manage them.
     pub fn lend(machine: &'a Machine) -> Outcome<Option<Self>> {
         if !Path::new(SHOWN).exists() {
-            // Not `eprintln!`, which the test runner keeps to itself where a test passes.
+            // Not `eprintln!`, whose output the test runner captures if a test passes.
             let line = "NOT RUN: this host has no virtual terminals (CONFIG_VT)";
             let _ = writeln!(io::stderr(), "{line}");
             return Ok(None);
@@ -73,15 +73,15 @@ impl<'a> Vts<'a> {
         Ok(Some(vts))
     }
 
-    /// logind manages virtual terminals if /dev/tty0 exists when it starts, and a seat has
-    /// graphics, which login managers wait for, if udev knows a device with the tag master-of-seat.
-    /// logind must not start a getty on any terminal.
+    /// logind manages virtual terminals if /dev/tty0 exists when it starts. A seat has graphics,
+    /// which login managers wait for, if udev knows a device with the tag master-of-seat. logind
+    /// must not start a getty on any terminal.
     fn bring_in(&self) -> Outcome {
         let config = "[Login]\nNAutoVTs=0\nReserveVT=0\n";
         let path = "/etc/systemd/logind.conf.d/vts.conf";
         self.machine.write(path, config)?;
         self.machine.write("/run/udev/data/c4:40", MASTER_OF_SEAT)?;
-        // A login manager takes any free terminal.
+        // A login manager uses any free terminal, so all of them must exist.
         self.machine.run(
             "for vt in $(seq 0 63); do mknod -m 0620 /dev/tty$vt c 4 $vt; done
              mkdir -p /run/udev/tags/seat /run/udev/tags/master-of-seat
@@ -100,19 +100,19 @@ impl<'a> Vts<'a> {
         })
     }
 
-    /// Logs in to a desktop on one of them, as a display manager does, and leaves something behind
-    /// there that is detached from the login.
+    /// Logs in to a desktop on one of them, as a display manager does, with a detached process that
+    /// survives the login.
     ///
     /// # Errors
-    /// Where the login fails or takes longer than half a minute.
+    /// The login fails or takes longer than half a minute.
     pub fn log_in(&self, account: Account, class: Class, vt: Vt) -> Outcome<Seated> {
         Seated::log_in_at(self.machine, account, class, vt as u32)
     }
 
-    /// That this one is shown.
+    /// Checks that this terminal is shown.
     ///
     /// # Errors
-    /// Where another one is, or the kernel does not tell.
+    /// Another one is shown, or the kernel does not tell.
     pub fn is_shown(&self, vt: Vt) -> Outcome {
         is_shown(vt as u32)
     }
@@ -130,10 +130,10 @@ impl<'a> Vts<'a> {
         self.machine
     }
 
-    /// Shows one of them.
+    /// Switches to one of them.
     ///
     /// # Errors
-    /// Where it is not shown soon.
+    /// It is not shown in time.
     pub fn show(&self, vt: Vt) -> Outcome {
         self.switch_to(vt as u32)
     }

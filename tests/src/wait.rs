@@ -1,4 +1,4 @@
-//! Waiting for a condition, with a bound: the only place that sleeps.
+//! Waits for a condition, with a bound: the only file of the tests that sleeps.
 
 use std::fmt::Display;
 use std::thread;
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Outcome};
 
-/// Between two attempts. Short against every figure that a case checks, long enough that a few
-/// machines waiting at once leave the processors to what is being tested.
+/// The interval between two checks: short compared to every time that a case measures, and long
+/// enough that several waiting machines leave the processors to the product.
 const INTERVAL: Duration = Duration::from_millis(30);
 
 /// Checks until `condition` gives a value, or `bound` is over.
 ///
-/// The condition's error is what was seen instead; the last one ends up in the failure.
+/// The last error of the condition becomes part of the failure.
 ///
 /// # Errors
-/// Where `bound` is over first.
+/// The condition returned no value within `bound`.
 pub fn wait_until<T, E: Display>(
     bound: Duration,
     what: &str,
@@ -40,7 +40,7 @@ pub fn wait_until<T, E: Display>(
 /// Checks for the whole of `bound` that `condition` never fails: for what must *not* happen.
 ///
 /// # Errors
-/// At once where the condition fails.
+/// The condition failed once.
 pub fn hold_for<E: Display>(
     bound: Duration,
     what: &str,

@@ -1,4 +1,4 @@
-//! Runs the agent program over real D-Bus connections; the tests are the bus and its other peers.
+//! Runs the agent program on a fake system bus and a fake session bus.
 
 #![expect(
     clippy::unwrap_used,
@@ -55,7 +55,7 @@ async fn call_backs_of_mutter_are_reported() {
     assert_eq!(harness.next_call().await, Call::IdleWatch(10_000));
     harness.peers().idle = secs(10);
     harness.watch_fired(1).await;
-    // The order of the two calls does not matter.
+    // The two calls may come in any order.
     let said = [harness.next_call().await, harness.next_call().await];
     let idle = Call::Idle("c1".to_owned());
     assert!(

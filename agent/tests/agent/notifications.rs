@@ -1,4 +1,4 @@
-//! Notifications: warnings, buttons, ends and the end of the last session.
+//! The agent's notifications: warnings, buttons, ends, and the end of the last session.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn notice(limit: &'static str) -> Notice {
     ])
 }
 
-/// An attached agent, with this notification server.
+/// An attached agent whose session bus has this notification server.
 async fn attached(notifications: Notifications) -> Harness {
     let mut peers = Peers::with("wayland", Daemon::Taking);
     peers.notifications = notifications;
@@ -136,7 +136,7 @@ async fn a_server_that_hangs_delays_no_reply_of_the_agent() {
     assert_eq!(answer, Err(error.to_owned()));
 }
 
-/// An attached agent of a user whose last session was ended.
+/// An attached agent whose user's last session was ended.
 async fn attached_after_an_end(notifications: Notifications) -> Harness {
     let mut peers = Peers::with("wayland", Daemon::Taking);
     peers.notifications = notifications;

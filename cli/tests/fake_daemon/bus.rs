@@ -1,5 +1,5 @@
-//! A bus with at most one daemon on it. The test answers `Hello`, which is all that one client
-//! notices of a bus.
+//! A fake bus with at most one daemon on it. The test answers `Hello`, the only call of the bus
+//! that a client makes here.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::services::{
     CLOSING_SESSION, LOGIND_SESSION, Logind, LogindSession, SILENT_SESSION, SilentSession, Systemd,
 };
 
-/// A bus with at most one daemon on it, at a socket in a directory of its own.
+/// A fake bus at a socket in a temporary directory.
 pub(crate) struct Bus {
     directory: tempfile::TempDir,
     daemon: Option<(UnixListener, Daemon)>,
@@ -22,7 +22,7 @@ pub(crate) struct Bus {
 impl Bus {
     pub(crate) fn with(daemon: Daemon) -> Self {
         let mut bus = Self::absent();
-        // Before the command starts, so that it finds the socket.
+        // The socket must exist before the command starts.
         bus.daemon = Some((UnixListener::bind(bus.socket()).unwrap(), daemon));
         bus
     }

@@ -1,4 +1,4 @@
-//! Runs the real binary on a bus of the test.
+//! Runs the built command on a fake bus.
 
 use std::process::{Output, Stdio};
 
@@ -11,14 +11,14 @@ pub(crate) async fn run(bus: Bus, arguments: &[&str]) -> Output {
     run_with(&[], bus, arguments).await
 }
 
-/// Runs the command on this bus, in a login that named its session so.
+/// Runs the command on this bus, with this session id in its environment.
 pub(crate) async fn run_in(session: Option<&str>, bus: Bus, arguments: &[&str]) -> Output {
     let named = session.map(|session| ("XDG_SESSION_ID", session));
     let named: Vec<_> = named.into_iter().collect();
     run_with(&named, bus, arguments).await
 }
 
-/// Runs the command on this bus, with these variables in its environment.
+/// Runs the command on this bus, with these environment variables.
 pub(crate) async fn run_with(variables: &[(&str, &str)], bus: Bus, arguments: &[&str]) -> Output {
     let command = Command::new(env!("CARGO_BIN_EXE_session-timeout"))
         .args(arguments)

@@ -1,4 +1,4 @@
-//! The daemon on the test's bus, and what it says of its sessions.
+//! The daemon on the fake bus, with its sessions.
 
 use std::collections::HashMap;
 
@@ -15,15 +15,15 @@ enum NotExtended {
     UsedUp(String),
 }
 
-/// What the daemon on the test's bus does.
+/// The behavior of the fake daemon.
 #[derive(Clone, Copy)]
 pub(crate) enum Daemon {
     Healthy,
-    /// The fake daemon has a session that survived its end, and a login without a logind session.
+    /// It has a session that survived its end, and a login without a logind session.
     Troubled,
     NotRunning,
     Forbidden,
-    /// One of before `explain`.
+    /// A version without `explain`.
     Old,
 }
 

@@ -1,11 +1,11 @@
-//! `doctor` against a daemon, a logind and a systemd on the test's bus.
+//! `doctor` with a daemon, a logind and a systemd on the fake bus.
 
 use crate::bus::Bus;
 use crate::command::{run, stdout};
 use crate::daemon::Daemon;
 
 #[tokio::test]
-async fn doctor_says_what_is_wrong_with_logins_and_ends_and_what_fills_logind() {
+async fn doctor_reports_untracked_logins_failed_ends_and_a_full_logind() {
     let output = run(Bus::with(Daemon::Troubled), &["doctor", "--json"]).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -39,7 +39,7 @@ async fn doctor_says_what_is_wrong_with_logins_and_ends_and_what_fills_logind() 
 }
 
 #[tokio::test]
-async fn doctor_judges_what_the_daemon_says_and_exits_by_the_worst() {
+async fn doctor_checks_the_daemons_report_and_exits_by_the_worst_finding() {
     let output = run(Bus::with(Daemon::Healthy), &["doctor", "--json"]).await;
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let of = |id: &str| {
@@ -73,7 +73,7 @@ async fn doctor_judges_what_the_daemon_says_and_exits_by_the_worst() {
 }
 
 #[tokio::test]
-async fn doctor_works_without_a_daemon_and_says_what_starts_it() {
+async fn doctor_works_without_a_daemon_and_names_the_command_to_start_it() {
     let output = run(Bus::with(Daemon::NotRunning), &["doctor"]).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = "\

@@ -1,11 +1,11 @@
-//! `explain` against a daemon on the test's bus.
+//! `explain` with a daemon on the fake bus.
 
 use crate::bus::Bus;
 use crate::command::{run, stderr, stdout};
 use crate::daemon::Daemon;
 
 #[tokio::test]
-async fn explain_shows_the_rule_the_values_and_what_comes() {
+async fn explain_shows_the_rule_the_values_and_the_schedule() {
     let output = run(Bus::with(Daemon::Healthy), &["explain", "c1"]).await;
     assert!(output.status.success(), "{output:?}");
     let expected = "\
@@ -40,7 +40,7 @@ async fn explain_as_json_has_the_same_facts() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_may_see_is_said_so() {
+async fn an_invisible_session_is_reported() {
     let output = run(Bus::with(Daemon::Healthy), &["explain", "c9"]).await;
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -51,7 +51,7 @@ async fn a_session_that_nobody_may_see_is_said_so() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_is_older_than_the_command_is_said_so() {
+async fn a_daemon_older_than_the_command_is_reported() {
     let output = run(Bus::with(Daemon::Old), &["explain", "c1"]).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(

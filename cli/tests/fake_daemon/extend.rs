@@ -1,11 +1,11 @@
-//! `extend` against a daemon on the test's bus, and the languages of its answers.
+//! `extend` with a daemon on the fake bus, and the languages of its output.
 
 use crate::bus::Bus;
 use crate::command::{run, run_in, run_with, stderr, stdout};
 use crate::daemon::Daemon;
 
 #[tokio::test]
-async fn an_extension_is_said_with_what_is_left() {
+async fn an_extension_is_reported_with_the_remaining_ones() {
     let output = run(Bus::with(Daemon::Healthy), &["extend", "c1"]).await;
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(
@@ -15,7 +15,7 @@ async fn an_extension_is_said_with_what_is_left() {
 }
 
 #[tokio::test]
-async fn an_extension_that_is_refused_says_why() {
+async fn a_refused_extension_is_reported_with_the_reason() {
     let output = run(Bus::with(Daemon::Healthy), &["extend", "c2"]).await;
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -47,12 +47,12 @@ async fn users_read_their_own_language_and_scripts_the_same_words_as_ever() {
 }
 
 #[tokio::test]
-async fn without_a_name_it_is_the_session_that_the_login_named() {
+async fn the_default_session_is_that_of_the_environment_or_of_logind() {
     let bus = Bus::with(Daemon::Healthy);
     let output = run_in(Some("c1"), bus, &["extend"]).await;
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).starts_with("Session c1 may last 30 min"));
-    // A name that outlived its session is logind's to correct.
+    // For an unknown or missing id, logind reports the session.
     for stale in [Some("c9"), None] {
         let bus = Bus::with(Daemon::Healthy);
         let output = run_in(stale, bus, &["left", "--format", "{session}"]).await;
@@ -61,7 +61,7 @@ async fn without_a_name_it_is_the_session_that_the_login_named() {
 }
 
 #[tokio::test]
-async fn a_password_that_nobody_asks_for_is_said_with_what_helps() {
+async fn a_missing_password_prompt_is_reported_with_advice() {
     let output = run(Bus::with(Daemon::Healthy), &["extend", "c3"]).await;
     assert_eq!(output.status.code(), Some(1));
     let said = stderr(&output);

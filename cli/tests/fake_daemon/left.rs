@@ -1,11 +1,11 @@
-//! `left` against a daemon on the test's bus.
+//! `left` with a daemon on the fake bus.
 
 use crate::bus::Bus;
 use crate::command::{run, stderr, stdout};
 use crate::daemon::Daemon;
 
 #[tokio::test]
-async fn what_is_left_is_one_line_in_the_form_that_was_asked_for() {
+async fn left_prints_one_line_in_the_requested_format() {
     for (arguments, expected) in [
         (&["left", "c1"][..], "1 h 12 min\n"),
         (
@@ -26,7 +26,7 @@ async fn what_is_left_is_one_line_in_the_form_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn left_says_by_its_status_why_there_is_nothing() {
+async fn the_status_of_left_gives_the_reason_for_no_output() {
     let output = run(Bus::with(Daemon::Healthy), &["left", "c9"]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let output = run(Bus::with(Daemon::NotRunning), &["left", "c1"]).await;

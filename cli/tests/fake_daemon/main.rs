@@ -1,6 +1,5 @@
-//! The command as people run it, against a bus and a daemon of the test: the real binary, over a
-//! real D-Bus connection. Nothing has to be installed or running, and nothing of the machine is
-//! touched.
+//! Runs the built command with a fake bus and a fake daemon over a real D-Bus connection. It needs
+//! no installation, no running service, and no state of the machine.
 
 #![expect(
     clippy::unwrap_used,

@@ -5,7 +5,7 @@ use crate::command::{run, stderr, stdout};
 use crate::daemon::Daemon;
 
 #[tokio::test]
-async fn a_daemon_that_is_not_running_is_said_so() {
+async fn a_stopped_daemon_is_reported() {
     let output = run(Bus::with(Daemon::NotRunning), &["status"]).await;
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
@@ -17,14 +17,14 @@ async fn a_daemon_that_is_not_running_is_said_so() {
 }
 
 #[tokio::test]
-async fn a_refusal_by_the_bus_is_said_so() {
+async fn a_refusal_by_the_bus_is_reported() {
     let output = run(Bus::with(Daemon::Forbidden), &["status", "--json"]).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("the system bus refused the question (by policy)"));
 }
 
 #[tokio::test]
-async fn a_machine_without_a_bus_is_said_so() {
+async fn a_missing_bus_is_reported() {
     let output = run(Bus::absent(), &["status"]).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(

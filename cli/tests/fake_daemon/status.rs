@@ -1,11 +1,11 @@
-//! `status` against a daemon on the test's bus.
+//! `status` with a daemon on the fake bus.
 
 use crate::bus::Bus;
 use crate::command::{run, stdout};
 use crate::daemon::Daemon;
 
 #[tokio::test]
-async fn status_shows_what_the_daemon_says() {
+async fn status_shows_the_daemons_report() {
     let output = run(Bus::with(Daemon::Healthy), &["status"]).await;
     assert!(output.status.success(), "{output:?}");
     let expected = "\
@@ -35,7 +35,7 @@ async fn status_as_json_has_the_same_facts() {
 }
 
 #[tokio::test]
-async fn a_login_without_a_session_and_an_end_that_did_not_end_are_said() {
+async fn a_login_without_a_session_and_a_survived_end_are_reported() {
     let output = run(Bus::with(Daemon::Troubled), &["status"]).await;
     assert!(output.status.success(), "{output:?}");
     let expected = "\

@@ -1,10 +1,10 @@
-//! Policies, as texts that somebody could have written.
+//! Generates random policies, as text.
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use session_timeout_config::KEYS;
 
-/// Names and patterns of few letters, so that rules meet and hide each other.
+/// Names and patterns of few letters, so that rules overlap and hide each other.
 const NAMES: [&str; 7] = ["a", "b", "ab", "root", "a*", "*b", "*"];
 const HOSTS: [&str; 9] = [
     "10.0.0.0/8",
@@ -27,7 +27,7 @@ const PRESETS: [&str; 5] = [
     "cis",
 ];
 
-/// A whole policy.
+/// A complete policy.
 pub(crate) fn policy() -> impl Strategy<Value = String> {
     let default = prop::option::of(limits());
     let rule = (matching(), limits());
@@ -41,7 +41,7 @@ pub(crate) fn policy() -> impl Strategy<Value = String> {
     })
 }
 
-/// Some of the keys of a table of limits, one a line.
+/// Some keys of a table of limits, one on each line.
 fn limits() -> impl Strategy<Value = String> {
     let keys = (
         key("session-timeout", (60..=1440_u32).prop_map(minutes)),
@@ -69,7 +69,7 @@ fn limits() -> impl Strategy<Value = String> {
     })
 }
 
-/// The key with its value, one time in three.
+/// A key with its value, with a probability of one third.
 fn key(
     key: &'static str,
     value: impl Strategy<Value = String>,
@@ -77,7 +77,8 @@ fn key(
     sometimes(0.33, key, value)
 }
 
-/// The same, one time in six: of two rules that ask for much, neither covers the other.
+/// A condition of a `match`, with a probability of one sixth: rules with many conditions never
+/// cover each other.
 fn condition(
     key: &'static str,
     value: impl Strategy<Value = String>,
@@ -127,7 +128,7 @@ fn word(words: &'static [&'static str]) -> impl Strategy<Value = String> {
 }
 
 fn limit_or_off(shortest: u32) -> impl Strategy<Value = String> {
-    // Mostly short, so that tables whose limits exclude each other are few.
+    // Mostly short, so that few tables have limits that exclude each other.
     prop_oneof![
         4 => (shortest..=60).prop_map(minutes),
         1 => (shortest..=1440).prop_map(minutes),
@@ -151,13 +152,13 @@ fn activity() -> impl Strategy<Value = String> {
     })
 }
 
-/// Texts with what TOML wants to be escaped.
+/// Messages with characters that TOML escapes.
 fn message() -> impl Strategy<Value = String> {
     let text = "[a-z\"'\\\\}#üß日]{1,40}( \\{(user|limit|left|reason)\\})?";
     text.prop_map(|text: String| toml::Value::from(text).to_string())
 }
 
-/// A key that is never generated is a key that no property is tried with.
+/// The properties test no key that is never generated.
 #[test]
 fn every_key_is_generated() {
     use proptest::strategy::ValueTree;

@@ -1,4 +1,4 @@
-//! A rule that is reported as never matching matches no login.
+//! The lints about rules are right: a rule that is reported as never matching matches no login.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use session_timeout_policy::{Groups, SessionClass, SessionType, Subject, Uid, Ve
 
 use crate::generator;
 
-/// What a session has that a rule may ask for.
+/// The properties of a session that rules match.
 #[derive(Clone, Debug)]
 struct Session {
     user: &'static str,
@@ -64,7 +64,8 @@ fn session() -> impl Strategy<Value = Session> {
 
 impl Session {
     fn subject(&self) -> Subject<'_> {
-        // Every account but root is a person: the lints do not know the accounts of the system.
+        // Every account except for root is a regular user, since the lints do not know the system
+        // accounts.
         let uid = if self.user == "root" { 0 } else { 1000 };
         Subject {
             user: self.user,
@@ -80,7 +81,7 @@ impl Session {
     }
 }
 
-/// The name in "rule `r3` never matches".
+/// The name in a message such as "rule `r3` never matches".
 fn quoted(message: &str) -> &str {
     message.split('`').nth(1).unwrap()
 }
@@ -89,7 +90,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn it_is_true(
+    fn a_rule_that_never_matches_matches_no_session(
         text in generator::policy(),
         sessions in prop::collection::vec(session(), 30),
     ) {
@@ -126,9 +127,9 @@ proptest! {
     }
 }
 
-/// Advice that is never given is true as well.
+/// The property above says nothing if the lints are never reported.
 #[test]
-fn it_is_given_often_enough_to_be_tried() {
+fn the_lints_are_reported_often_enough() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
 

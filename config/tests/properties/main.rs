@@ -1,4 +1,4 @@
-//! What holds for every policy, and for every text.
+//! Properties of every policy and of every text, with random inputs.
 
 #![allow(
     clippy::panic,

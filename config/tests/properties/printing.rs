@@ -1,4 +1,4 @@
-//! A policy that is printed is the same policy.
+//! A printed policy is the same policy when it is read again.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ fn policy(settings: &Settings) -> Policy {
     settings.policy(Uid::new(1000))
 }
 
-/// Every value, without who set it: a printed policy has set all by itself.
+/// Every value, without its origin: a printed policy sets all values itself.
 fn values(settings: &Settings, rule: Option<&str>) -> Vec<(&'static str, String)> {
     let all = settings.explain(rule).unwrap().into_iter();
     all.map(|setting| (setting.key, setting.value)).collect()
 }
 
-/// Read again, it says the same.
+/// Checks that the printed policy is read as the same policy.
 pub(crate) fn check_printed(settings: &Settings, minima: Minima) -> Result<(), TestCaseError> {
     let printed = settings.print();
     let again = parse("printed.toml", &printed, minima);
@@ -28,7 +28,7 @@ pub(crate) fn check_printed(settings: &Settings, minima: Minima) -> Result<(), T
     Ok(())
 }
 
-/// Every key once, and what it says is what the limits say.
+/// Checks that the explanation has every key once, with the same value for the printed policy.
 pub(crate) fn check_explained(settings: &Settings) -> Result<(), TestCaseError> {
     let printed = parse("printed.toml", &settings.print(), Minima::Lifted).unwrap();
     let names = settings.rules.iter().map(|rule| Some(rule.name.as_str()));
@@ -53,9 +53,9 @@ proptest! {
         }
     }
 
-    /// What is printed of one rule alone is enough to make it: its own values, line by line.
+    /// The explained values of one rule, as a policy, give the same limits.
     #[test]
-    fn the_values_of_a_rule_make_the_same_limits(text in generator::policy()) {
+    fn the_printed_values_of_a_rule_give_the_same_limits(text in generator::policy()) {
         let Ok(settings) = parse("policy.toml", &text, Minima::Enforced) else {
             return Ok(());
         };
@@ -66,7 +66,7 @@ proptest! {
             });
             let lines = lines.map(|(key, value)| format!("{key} = {value}\n"));
             let text = format!("[default]\n{}", lines.collect::<String>());
-            // A rule may inherit what one table must not have.
+            // A rule may inherit values that are an error in one table.
             if let Ok(alone) = parse("alone.toml", &text, Minima::Enforced) {
                 prop_assert_eq!(&alone.default.limits, &rule.effective.limits);
             }
@@ -74,9 +74,9 @@ proptest! {
     }
 }
 
-/// The generator is worth nothing if what it makes is refused.
+/// The properties say little if most of the generated policies are refused.
 #[test]
-fn most_of_the_policies_are_taken() {
+fn most_generated_policies_are_valid() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
 

@@ -1,4 +1,4 @@
-//! Any text at all: it is a policy, or it is told where it is none.
+//! Any text is either a policy, or has errors with valid places.
 
 use std::sync::mpsc;
 use std::thread;
@@ -10,7 +10,7 @@ use session_timeout_config::{Diagnostic, KEYS, Minima, Style, parse};
 
 use crate::printing::{check_explained, check_printed};
 
-/// Texts that look like policies: lines that are right, lines that are nearly right, and noise.
+/// Texts that resemble policies: valid lines, almost valid lines, and noise.
 fn policy_like() -> impl Strategy<Value = String> {
     let others = [
         "extend",
@@ -84,7 +84,7 @@ fn policy_like() -> impl Strategy<Value = String> {
         .prop_map(|(lines, end, start)| start.to_owned() + &lines.join(end))
 }
 
-/// The place is in the text, on whole characters, and both forms can be written.
+/// Checks that the place is in the text, at a character boundary, and that both forms are rendered.
 fn check_location(diagnostic: &Diagnostic, text: &str) -> Result<(), TestCaseError> {
     let span = diagnostic.span();
     prop_assert!(
@@ -141,13 +141,13 @@ proptest! {
     }
 
     #[test]
-    fn so_is_noise(text in any::<String>()) {
+    fn any_noise_is_a_policy_or_has_its_errors_placed(text in any::<String>()) {
         check_text(&text)?;
         check_text(&format!("[default]\nmessage = \"{text}\"\n"))?;
     }
 }
 
-/// Texts that would cost a parser dear.
+/// Texts that could take a parser much time or memory.
 fn bombs() -> Vec<String> {
     let rules = |count: usize| {
         let rules = (0..count).map(|n| format!("[[rule]]\nname=\"r{n}\"\nmatch={{user=\"u\"}}\n"));
@@ -202,7 +202,7 @@ fn bombs() -> Vec<String> {
 }
 
 #[test]
-fn no_text_keeps_anybody_waiting() {
+fn every_text_is_parsed_in_time() {
     for text in bombs() {
         let start: String = text.chars().take(60).collect();
         let (sender, receiver) = mpsc::channel();
@@ -210,7 +210,7 @@ fn no_text_keeps_anybody_waiting() {
             let found = parse("policy.toml", &text, Minima::Enforced);
             drop(sender.send(found.map_err(|errors| (errors, text))));
         });
-        // Without optimisation, and beside other tests.
+        // Generous, since the test is not optimized and runs beside others.
         let found = receiver.recv_timeout(Duration::from_secs(20));
         if let Err((errors, text)) = found.unwrap_or_else(|error| panic!("{start}: {error}")) {
             assert!((1..=50).contains(&errors.len()), "{start}");

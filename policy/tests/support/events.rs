@@ -1,45 +1,47 @@
-//! Random events for the properties: in an order that no machine produces, at times that jump, with
-//! restarts in between.
+//! Random events for the property tests: in an order that no machine produces, at times that jump,
+//! with restarts between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use session_timeout_policy::{
-    Action, BootTime, Engine, Event, Hint, Keeper, Login, NoSession, Pid, Policy, Reading, Remains,
+    BootTime, Engine, Event, Hint, Keeper, Login, NoSession, Output, Pid, Policy, Reading, Remains,
     SessionClass, SessionFacts, SessionKey, SessionType, StampSource, Uid, WallTime,
 };
 
 use crate::policies::policies;
-use crate::support::oracle::Oracle;
+use crate::support::oracle::{Call, Oracle};
 
 const BEGIN: u64 = 10_000;
 const WALL: u64 = 1_800_000_000;
 
-/// One thing that happens.
+/// A step of a random run.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
-    /// The driver calls when it was asked to.
+    /// The driver calls at the deadline.
     Deadline,
-    /// The driver calls this many microseconds too early.
+    /// The driver calls this many microseconds before the deadline.
     Early(u64),
-    /// A probe is answered; the reading is made when its time has come.
+    /// The reply to a probe; its reading is made at the time of the step.
     Probed(SessionKey, ProbeData),
-    /// The daemon is restarted, perhaps with another policy.
+    /// The daemon restarts, perhaps with another policy.
     Restart(Option<Policy>),
+    /// A request for an extension.
+    Extend(SessionKey),
     Handle(Event),
     Timeout,
-    /// Time goes on, and the driver does not notice.
+    /// Time passes without a call.
     Wait(Duration),
-    /// A clock that goes back, which there is not.
+    /// A call with an earlier time, which no real clock gives.
     WaitBack(Duration),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct ProbeData {
-    /// The wall clock, in seconds that it is ahead.
+    /// How far the wall clock is ahead, in seconds.
     ahead: u64,
-    /// How many seconds ago each terminal was read from.
+    /// The time since the last input of each terminal, in seconds.
     ages: BTreeMap<StampSource, u64>,
     /// Idle for this many seconds, or active.
     hint: Option<Option<u64>>,
@@ -47,15 +49,15 @@ pub(crate) struct ProbeData {
     locked: Option<bool>,
 }
 
-/// When logins began, as far as one can believe it.
+/// When the logins of random sessions began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Starts {
     Past,
-    /// Some are, by a mistake of somebody, in the future.
+    /// Some are in the future, as with a wrong clock.
     Future,
 }
 
-/// Sequences of them.
+/// Sequences of steps.
 pub(crate) fn ops(starts: Starts, length: usize) -> impl Strategy<Value = Vec<Op>> {
     let wait = prop_oneof![
         0_u64..20_000_000,
@@ -66,6 +68,7 @@ pub(crate) fn ops(starts: Starts, length: usize) -> impl Strategy<Value = Vec<Op
         2 => (1_u64..5_000_000).prop_map(Op::Early),
         8 => (keys(), probes()).prop_map(|(key, probe)| Op::Probed(key, probe)),
         2 => prop::option::weighted(0.5, any_policy()).prop_map(Op::Restart),
+        1 => keys().prop_map(Op::Extend),
         20 => events(starts).prop_map(Op::Handle),
         2 => Just(Op::Timeout),
         4 => wait.prop_map(|micros| Op::Wait(Duration::from_micros(micros))),
@@ -78,7 +81,8 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     policies(&[1, 10, 60, 3600, 86_400], &[1, 10, 60, 3600])
 }
 
-/// Keys of sessions: of logind's, and of logins that the daemon keeps, whose ids logind never uses.
+/// Keys of sessions: logind's, and those of logins that the daemon keeps, whose ids logind never
+/// uses.
 fn keys() -> impl Strategy<Value = SessionKey> {
     prop_oneof![
         9 => keys_of_logind(),
@@ -199,7 +203,6 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => keys().prop_map(Event::ActivitySeen),
         3 => keys().prop_map(Event::EndFailed),
-        1 => keys().prop_map(Event::ExtensionAsked),
         2 => (keys(), groups).prop_map(|(key, groups)| Event::GroupsResolved(key, groups)),
         1 => keys().prop_map(Event::GroupsUnavailable),
         1 => keys().prop_map(Event::HungUp),
@@ -216,7 +219,7 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
         2 => (keys(), remains()).prop_map(|(key, remains)| Event::Verified(key, remains)),
         6 => facts(starts).prop_map(Event::SessionSeen),
         1 => prop::collection::vec(facts(starts), 0..4).prop_map(|mut listed| {
-            // An id is only listed once.
+            // logind lists an id only once.
             let mut ids = BTreeSet::new();
             listed.retain(|facts| ids.insert(facts.key.id.clone()));
             listed.retain(|facts| facts.keeper != Keeper::Daemon(NoSession::Full));
@@ -228,7 +231,7 @@ fn events(starts: Starts) -> impl Strategy<Value = Event> {
     ]
 }
 
-/// An engine, its oracle, and the time.
+/// A run of an engine with its oracle.
 #[derive(Clone)]
 pub(crate) struct Run {
     pub(crate) engine: Engine,
@@ -246,8 +249,8 @@ impl Run {
         }
     }
 
-    /// Lets one thing happen, and says what the engine did.
-    pub(crate) fn take(&mut self, op: &Op) -> Vec<Action> {
+    /// Executes one step; returns the outputs of the engine.
+    pub(crate) fn take(&mut self, op: &Op) -> Vec<Output> {
         let deadline = self.engine.next_deadline().map(|deadline| deadline.at);
         match op {
             Op::Deadline => {
@@ -266,6 +269,7 @@ impl Run {
                 self.restart(policy.clone());
                 Vec::new()
             }
+            Op::Extend(key) => self.extend(key),
             Op::Handle(event) => self.handle(event),
             Op::Timeout => self.timeout(),
             Op::Wait(span) => {
@@ -275,33 +279,41 @@ impl Run {
             Op::WaitBack(span) => {
                 let before = self.now;
                 self.now = before.saturating_sub(*span);
-                let actions = self.timeout();
+                let outputs = self.timeout();
                 self.now = before;
-                actions
+                outputs
             }
         }
     }
 
-    pub(crate) fn handle(&mut self, event: &Event) -> Vec<Action> {
-        let actions = self.engine.handle(self.now, event.clone());
+    pub(crate) fn handle(&mut self, event: &Event) -> Vec<Output> {
+        let outputs = self.engine.handle(self.now, event.clone());
         self.oracle
-            .check(self.now, Some(event), &actions, &self.engine);
-        actions
+            .check(self.now, Call::Event(event), &outputs, &self.engine);
+        outputs
     }
 
-    /// Calls until nothing is due any more, which must not take long.
-    pub(crate) fn timeout(&mut self) -> Vec<Action> {
-        let mut actions = Vec::new();
+    fn extend(&mut self, key: &SessionKey) -> Vec<Output> {
+        let (result, outputs) = self.engine.extend(self.now, key);
+        let call = Call::Extend(key, &result);
+        self.oracle.check(self.now, call, &outputs, &self.engine);
+        outputs
+    }
+
+    /// Calls the engine until nothing is due, which must take few calls.
+    pub(crate) fn timeout(&mut self) -> Vec<Output> {
+        let mut outputs = Vec::new();
         for _ in 0..4 {
             let done = self.engine.handle_timeout(self.now);
-            self.oracle.check(self.now, None, &done, &self.engine);
-            actions.extend(done);
+            self.oracle
+                .check(self.now, Call::Timeout, &done, &self.engine);
+            outputs.extend(done);
             if self
                 .engine
                 .next_deadline()
                 .is_none_or(|deadline| deadline.at > self.now)
             {
-                return actions;
+                return outputs;
             }
         }
         panic!(
@@ -317,9 +329,9 @@ impl Run {
         self.oracle.restored(self.now, &records, &self.engine);
     }
 
-    /// Answers every probe, and lets go of what is being ended: what no record keeps.
+    /// Replies to every probe and completes every end, since records contain neither.
     pub(crate) fn settle(&mut self) {
-        // What PAM says of a session that nobody else knows is forgotten after a minute.
+        // The engine forgets what PAM said of an unknown session after a minute.
         self.now = self.now.saturating_add(Duration::from_secs(61));
         let _ = self.timeout();
         let sessions: Vec<_> = self
@@ -337,7 +349,7 @@ impl Run {
                 inhibited: false,
                 locked: None,
             };
-            // Twice: a probe may have been asked for again while it was on its way.
+            // Twice, since a second probe may have been requested before the first reply.
             for _ in 0..2 {
                 let _ = self.handle(&Event::Probed(key.clone(), probe.reading(self.now)));
             }
@@ -360,8 +372,8 @@ impl Run {
         }
     }
 
-    /// Answers that something is left of each session whose id belongs to a later one by now. A
-    /// daemon that has started looks for that again.
+    /// Replies that processes remain of each session whose id a later one has. A restarted daemon
+    /// verifies these sessions again.
     pub(crate) fn find_displaced(&mut self) {
         let _ = self.timeout();
         let records = self.engine.records();

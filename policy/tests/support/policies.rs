@@ -10,12 +10,12 @@ use session_timeout_policy::{
 
 use std::collections::BTreeSet;
 
-/// Policies whose limits have lengths, in seconds, out of these.
+/// Random policies whose limits have these lengths, in seconds.
 pub(crate) fn policies(
     absolute: &'static [u64],
     inactivity: &'static [u64],
 ) -> impl Strategy<Value = Policy> {
-    // Above the uid of alice and below that of bob.
+    // The minimum uid of users: with 1001, uid 1000 is a system account.
     let first = prop_oneof![6 => Just(1000), 1 => Just(1001)];
     let rules = prop::collection::vec(rule(absolute, inactivity), 0..3);
     let policy = (limits(absolute, inactivity), rules, first);

@@ -1,4 +1,4 @@
-//! The text format of scenarios: parser and player.
+//! The text format of scenarios: its parser and its player.
 //!
 //! ```text
 //! # Typing during the warning withdraws it.
@@ -11,30 +11,30 @@
 //!   0:00:00  c1  begins
 //! ```
 //!
-//! The policy is written as in `policy.toml` (`[default]` first, rules from `[[rule]]` on; or
-//! `@name` for a file of `docs/examples/`), plus `UID_MIN` of login.defs(5). A scenario starts
-//! with the wall clock on a whole minute and the daemon running, and goes on until nothing is to
-//! come any more. `out with probes` shows each probe at a session, too. The words of `in` are those
-//! of [`Player::does`].
+//! The policy is written as in `policy.toml` (the keys of `[default]`, then rules from the first
+//! `[[rule]]` on; or `@name` for a file of `docs/examples/`), plus `UID_MIN` of login.defs(5). A
+//! scenario starts with the wall clock on a whole minute and the daemon running, and continues
+//! until nothing more can happen. `out with probes` also shows each probe. [`Player::does`] has the
+//! words of `in`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use session_timeout_config::Minima;
-use session_timeout_policy::{Action, BootTime, Hint, Policy, SessionType, Uid};
+use session_timeout_policy::{Action, BootTime, Hint, Output, Policy, SessionType, Uid};
 
-use crate::support::sim::{Leftover, Order, Sim, State};
+use crate::support::sim::{Entry, Leftover, Order, Sim, State};
 use crate::support::world::{LoginKind, Probes, Service, Session};
 use crate::words;
 
-/// A scenario runs on for so long after its last line, at most.
+/// The maximum duration of a scenario after its last line.
 const AFTERMATH: Duration = Duration::from_secs(48 * 3600);
 
-/// A scenario in its parts.
+/// A parsed scenario.
 pub(crate) struct Script<'a> {
-    /// Everything up to the line `out`, and that line.
+    /// The text up to and including the line `out`.
     pub(crate) head: &'a str,
-    /// What is to come out.
+    /// The expected result.
     pub(crate) out: &'a str,
     policy: Vec<&'a str>,
     lines: Vec<Line<'a>>,
@@ -47,7 +47,7 @@ enum ProbeLines {
     Shown,
 }
 
-/// `0:14:30  c1  types`
+/// A line of `in`: `0:14:30  c1  types`.
 struct Line<'a> {
     at: Duration,
     who: &'a str,
@@ -55,7 +55,7 @@ struct Line<'a> {
 }
 
 impl<'a> Script<'a> {
-    /// Takes a text apart.
+    /// Parses a scenario.
     pub(crate) fn parse(text: &'a str) -> Result<Self, String> {
         let start = text.find("\nout").ok_or("no line `out`")? + 1;
         let end = text[start..]
@@ -87,7 +87,7 @@ impl<'a> Script<'a> {
         Ok(script)
     }
 
-    /// Plays it, and says what came out.
+    /// Plays the scenario; returns the actual result.
     pub(crate) fn play(&self) -> Result<String, String> {
         let mut settings = Settings::default();
         for setting in &self.policy {
@@ -128,8 +128,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The policy as it is written: the keys of `[default]`, and the rules, which begin with the first
-/// line `[[rule]]`. A policy of `@name` is that file of `docs/examples/`.
+/// The policy of a scenario: the keys of `[default]`, and the lines from the first `[[rule]]` on,
+/// or the name of a file of `docs/examples/`.
 #[derive(Default)]
 struct Settings {
     example: Option<String>,
@@ -155,7 +155,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Another value of `[default]`, or of the rule that has this key.
+    /// Sets a key of `[default]`, or of the rule that has this key.
     fn change(&mut self, setting: &str) -> Result<(), String> {
         if setting == "[[rule]]" || self.is_unfinished() {
             return self.set(setting);
@@ -179,7 +179,7 @@ impl Settings {
         }
     }
 
-    /// Whether a rule has begun of which the next lines are still to come.
+    /// Whether the last rule is incomplete.
     fn is_unfinished(&self) -> bool {
         let last = self.rules.last().map_or("", String::as_str);
         ["[[rule]]", "name", "match"]
@@ -249,7 +249,7 @@ impl Player {
         Ok(())
     }
 
-    /// What a session or its user does.
+    /// Something that a session or its user does.
     fn does(&mut self, id: &str, what: &str) -> Result<(), String> {
         let sim = &mut self.sim;
         match what {
@@ -325,7 +325,8 @@ impl Player {
         session.ok_or_else(|| "there is no such session".into())
     }
 
-    /// `of alice are pci, users`, `fail`, `hang`, `work`.
+    /// The groups of a user (`of alice are pci, users`), or the state of the name service: `fail`,
+    /// `hang`, `work`.
     fn groups(&mut self, what: &str) -> Result<(), String> {
         let world = &mut self.sim.world;
         if let Some((user, names)) = what
@@ -381,7 +382,7 @@ impl Player {
         Ok(())
     }
 
-    /// Whether anybody says what is left of a session.
+    /// Whether the verification of a session has a reply.
     fn remains(&mut self, what: &str) -> Result<(), String> {
         self.sim.world.remains = answers(what)?;
         Ok(())
@@ -408,10 +409,11 @@ impl Player {
     }
 
     fn writes_down(&mut self) {
-        for (at, action) in std::mem::take(&mut self.sim.log) {
-            if self.probes == ProbeLines::Shown || !matches!(action, Action::Probe(_)) {
-                let length = |kind| self.sim.length_of(action.key(), kind);
-                let (who, what) = words::of_action(at, &action, length);
+        for (at, entry) in std::mem::take(&mut self.sim.log) {
+            let is_probe = matches!(entry, Entry::Output(Output::Action(Action::Probe(_))));
+            if self.probes == ProbeLines::Shown || !is_probe {
+                let length = |kind| self.sim.length_of(entry.key(), kind);
+                let (who, what) = words::of_entry(at, &entry, length);
                 self.out.push((at.since(self.zero), who, what));
             }
         }
@@ -427,7 +429,7 @@ fn answers(what: &str) -> Result<Probes, String> {
     })
 }
 
-/// `14:30:00`: hours, minutes and seconds.
+/// A time in hours, minutes and seconds: `14:30:00`.
 fn time(text: &str) -> Result<Duration, String> {
     let parts: Option<Vec<u64>> = text.split(':').map(|part| part.parse().ok()).collect();
     match parts.as_deref() {

@@ -1,45 +1,61 @@
 //! A simulated daemon: it drives the engine as the real one does, and jumps in time from one event
 //! to the next.
 //!
-//! It is a weak daemon on purpose: after a restart it does not watch the terminals of sessions that
-//! were warned before, and a probe may have no reply.
+//! It has less information than the real one on purpose: after a restart it does not watch the
+//! terminals of warned sessions, and a probe may have no reply.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, BootTime, Engine, Event, Hint, Keeper, LimitKind, NoSession, Policy, Reading, Remains,
-    SessionFacts, SessionKey, SessionRecord,
+    Action, BootTime, Engine, Event, Extended, Hint, Keeper, LimitKind, NoSession, Output, Policy,
+    Reading, Refusal, Remains, SessionFacts, SessionKey, SessionRecord, Transition,
 };
 
-use super::oracle::Oracle;
+use super::oracle::{Call, Oracle};
 use super::world::{LoginKind, Probes, Service, Trace, World};
 
-/// How long a session takes to go.
+/// The time from a request to the end of a session.
 const GOES_WHEN_ASKED: Duration = Duration::from_secs(2);
 const GOES_WHEN_KILLED: Duration = Duration::from_secs(1);
-/// How long a connection takes to close, and a desktop to lock.
+/// The time that a connection takes to close, and a desktop to lock.
 const OBEYS: Duration = Duration::from_secs(1);
 
-/// The world, the engine in it, and the oracle of what it does.
+/// The simulated machine, the daemon with its engine, and the oracle that checks it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sim {
     pub(crate) world: World,
     pub(crate) policy: Policy,
-    pub(crate) log: Vec<(BootTime, Action)>,
+    pub(crate) log: Vec<(BootTime, Entry)>,
     daemon: Daemon,
     oracle: Oracle,
-    /// What is on the way; the number keeps the order.
+    /// Pending events; the number keeps the order of those at the same time.
     queue: BTreeMap<(BootTime, u64), Pending>,
     queued: u64,
     watched: BTreeSet<SessionKey>,
     lengths: BTreeMap<(SessionKey, LimitKind), Duration>,
 }
 
+/// A result of the engine, for the script's expectations.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Extension(SessionKey, Result<Extended, Refusal>),
+    Output(Output),
+}
+
+impl Entry {
+    pub(crate) const fn key(&self) -> &SessionKey {
+        match self {
+            Self::Extension(key, _) => key,
+            Self::Output(output) => output.key(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Daemon {
     Up(Box<Engine>),
-    /// What its state file holds.
+    /// The content of the state file.
     Down(Vec<SessionRecord>),
 }
 
@@ -49,7 +65,7 @@ enum Pending {
     EndFailed(SessionKey),
     Groups(SessionKey, Option<BTreeSet<String>>),
     HungUp(SessionKey),
-    /// The leader has ended, and with it the login.
+    /// The leader has exited, and the login has ended.
     LeaderEnds(SessionKey),
     Locks(SessionKey),
     Unreached(SessionKey),
@@ -57,7 +73,7 @@ enum Pending {
     Verified(SessionKey),
 }
 
-/// Which of the two that tell of a login comes first.
+/// The order in which logind and PAM report a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     LogindFirst,
@@ -66,15 +82,15 @@ pub(crate) enum Order {
     WithoutLogind,
 }
 
-/// What is left of a session after the logout.
+/// Whether a process remains after the logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leftover {
     Nothing,
-    /// A tmux, say: logind keeps the session.
+    /// Such as a tmux server: logind keeps the session.
     Something,
 }
 
-/// Whether the state file is still there when the daemon starts.
+/// Whether the state file exists when the daemon starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Kept,
@@ -104,12 +120,12 @@ impl Sim {
         }
     }
 
-    /// How long this limit of a session is, or last was.
+    /// The length of this limit of a session, or its last one.
     pub(crate) fn length_of(&self, key: &SessionKey, kind: LimitKind) -> Option<Duration> {
         self.lengths.get(&(key.clone(), kind)).copied()
     }
 
-    /// When something happens next by itself.
+    /// The time of the next pending event or deadline.
     pub(crate) fn next(&self) -> Option<BootTime> {
         let queued = self.queue.keys().next().map(|(at, _)| *at);
         let deadline = self
@@ -119,7 +135,7 @@ impl Sim {
         queued.into_iter().chain(deadline).min()
     }
 
-    /// Lets everything happen that happens until then.
+    /// Processes all events and deadlines until then.
     pub(crate) fn run_until(&mut self, then: BootTime) {
         let mut same_moment = 0;
         while let Some(at) = self.next().filter(|at| *at <= then) {
@@ -139,7 +155,7 @@ impl Sim {
         self.world.now = self.world.now.max(then);
     }
 
-    /// Nothing happens until then, but time goes on.
+    /// Suspends the machine until then.
     pub(crate) fn sleep_until(&mut self, then: BootTime) {
         self.world.now = self.world.now.max(then);
         self.run_until(then);
@@ -204,10 +220,21 @@ impl Sim {
     }
 
     pub(crate) fn asks_for_more_time(&mut self, id: &str) {
-        self.handle_for(id, Event::ExtensionAsked);
+        let Some(session) = self.world.sessions.get(id) else {
+            return;
+        };
+        let (now, key) = (self.world.now, session.facts.key.clone());
+        if let Daemon::Up(engine) = &mut self.daemon {
+            let (result, outputs) = engine.extend(now, &key);
+            let call = Call::Extend(&key, &result);
+            self.oracle.check(now, call, &outputs, engine);
+            self.log.push((now, Entry::Extension(key, result)));
+            self.learn_lengths();
+            self.perform(outputs);
+        }
     }
 
-    /// Somebody asks how long the session has been idle.
+    /// Probes the idle time without a request of the engine, as for `explain`.
     pub(crate) fn is_probed(&mut self, id: &str) {
         if let Some(session) = self.world.sessions.get(id) {
             let key = session.facts.key.clone();
@@ -247,13 +274,13 @@ impl Sim {
         self.handle(Event::SessionsListed(listed));
     }
 
-    /// logind and the bus answer again, and nobody has asked them anything yet.
+    /// logind and the bus are reachable again; the daemon has not called them yet.
     pub(crate) fn is_reachable(&mut self) {
         self.world.logind = Service::Up;
         self.handle(Event::Reachable);
     }
 
-    /// A user changes what logind believes about a session.
+    /// A user changes a property of a session in logind.
     pub(crate) fn changes(&mut self, id: &str, change: impl FnOnce(&mut SessionFacts)) {
         if let Some(session) = self.world.sessions.get_mut(id) {
             change(&mut session.facts);
@@ -262,7 +289,7 @@ impl Sim {
         }
     }
 
-    /// A login that logind has no session for.
+    /// A login without a logind session.
     pub(crate) fn logs_in_without_logind(&mut self, id: &str, user: &str, kind: LoginKind) {
         let session = self.world.open(id, user, kind);
         session.facts.keeper = Keeper::Daemon(NoSession::Full);
@@ -274,7 +301,7 @@ impl Sim {
         }
     }
 
-    /// logind has a session for a login that it did not have one for.
+    /// logind creates a session for a login that the daemon kept.
     pub(crate) fn becomes_known(&mut self, kept: &str, id: &str) {
         let key = self.world.at_large.keys().find(|key| key.id == kept);
         let Some(mut session) = key
@@ -294,7 +321,7 @@ impl Sim {
         self.handle(Event::SessionSeen(facts));
     }
 
-    /// logind drops a session whose leader lives on.
+    /// logind drops a session whose leader is alive.
     pub(crate) fn is_dropped(&mut self, id: &str) {
         if let Some(session) = self.world.sessions.remove(id) {
             self.world
@@ -330,7 +357,7 @@ impl Sim {
         }
     }
 
-    /// The driver's watch on the terminals of a warned session.
+    /// The daemon watches the terminals of warned sessions.
     fn input_seen(&mut self, id: &str) {
         let Some(session) = self.world.sessions.get(id) else {
             return;
@@ -413,20 +440,21 @@ impl Sim {
     fn handle(&mut self, event: Event) {
         let now = self.world.now;
         if let Daemon::Up(engine) = &mut self.daemon {
-            let actions = engine.handle(now, event.clone());
-            self.oracle.check(now, Some(&event), &actions, engine);
+            let outputs = engine.handle(now, event.clone());
+            self.oracle
+                .check(now, Call::Event(&event), &outputs, engine);
             self.learn_lengths();
-            self.perform(actions);
+            self.perform(outputs);
         }
     }
 
     fn timeout(&mut self) {
         let now = self.world.now;
         if let Daemon::Up(engine) = &mut self.daemon {
-            let actions = engine.handle_timeout(now);
-            self.oracle.check(now, None, &actions, engine);
+            let outputs = engine.handle_timeout(now);
+            self.oracle.check(now, Call::Timeout, &outputs, engine);
             self.learn_lengths();
-            self.perform(actions);
+            self.perform(outputs);
         }
     }
 
@@ -444,40 +472,45 @@ impl Sim {
         }
     }
 
-    fn perform(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            self.log.push((self.world.now, action.clone()));
-            match action {
-                Action::Left(facts, _) => drop(self.watched.remove(&facts.key)),
-                Action::Warn(key, warning) if warning.limit == LimitKind::Inactivity => {
-                    self.watched.insert(key);
+    fn perform(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            self.log
+                .push((self.world.now, Entry::Output(output.clone())));
+            match output {
+                Output::Action(action) => self.execute(action),
+                Output::Transition(Transition::Left(facts, _)) => {
+                    self.watched.remove(&facts.key);
                 }
-                Action::Adopt(_)
-                | Action::Began(_)
-                | Action::EndBegins(..)
-                | Action::Extended(..)
-                | Action::ExtensionRefused(..)
-                | Action::HungUp(..)
-                | Action::Report(..)
-                | Action::Warn(..)
-                | Action::Withdraw(_, LimitKind::Absolute) => {}
-                Action::AskLeader(key, _) => self.ask_leader(key),
-                Action::EndRemains(key, _) => self.end_remains(key),
-                Action::Verify(key) => self.verify(key),
-                Action::HangUp(key, _) => self.hang_up(key),
-                Action::Lock(key, _) => self.lock(key),
-                Action::ResolveGroups(key) => self.ask_for_groups(key),
-                Action::Locked(key, _) | Action::Withdraw(key, LimitKind::Inactivity) => {
+                Output::Transition(Transition::Locked(key, _)) => {
                     self.watched.remove(&key);
                 }
-                Action::Probe(key) => self.probe(key),
-                Action::Terminate(key, _) => self.end(key, GOES_WHEN_ASKED),
-                Action::Kill(key, _) => {
-                    if let Some(session) = self.world.sessions.get_mut(&key.id) {
-                        session.stubborn = false;
-                    }
-                    self.end(key, GOES_WHEN_KILLED);
+                Output::Transition(_) => {}
+            }
+        }
+    }
+
+    fn execute(&mut self, action: Action) {
+        match action {
+            Action::Warn(key, warning) if warning.limit == LimitKind::Inactivity => {
+                self.watched.insert(key);
+            }
+            Action::Adopt(_) | Action::Warn(..) | Action::Withdraw(_, LimitKind::Absolute) => {}
+            Action::AskLeader(key, _) => self.ask_leader(key),
+            Action::EndRemains(key, _) => self.end_remains(key),
+            Action::Verify(key) => self.verify(key),
+            Action::HangUp(key, _) => self.hang_up(key),
+            Action::Lock(key, _) => self.lock(key),
+            Action::ResolveGroups(key) => self.ask_for_groups(key),
+            Action::Withdraw(key, LimitKind::Inactivity) => {
+                self.watched.remove(&key);
+            }
+            Action::Probe(key) => self.probe(key),
+            Action::Terminate(key, _) => self.end(key, GOES_WHEN_ASKED),
+            Action::Kill(key, _) => {
+                if let Some(session) = self.world.sessions.get_mut(&key.id) {
+                    session.stubborn = false;
                 }
+                self.end(key, GOES_WHEN_KILLED);
             }
         }
     }
@@ -516,7 +549,7 @@ impl Sim {
         }
     }
 
-    /// Whether logind does not take a request; that is told.
+    /// Whether a request to logind fails; reports the failure to the engine.
     fn fails(&mut self, key: &SessionKey) -> bool {
         let silent = self.world.logind == Service::Silent;
         if silent {
@@ -544,7 +577,7 @@ impl Sim {
         }
     }
 
-    /// What is stubborn survives the first time.
+    /// A stubborn session survives the first attempt.
     fn end_remains(&mut self, key: SessionKey) {
         let session = self.world.at_large.get_mut(&key);
         if session.is_some_and(|session| !std::mem::take(&mut session.stubborn)) {

@@ -1,72 +1,53 @@
-//! The actions of the engine in plain words, for scenarios.
+//! Describes the engine's outputs and sessions in words, for scenarios.
 
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, BootTime, EndAction, EndReason, Finding, LimitKind, LockCause, Phase, View,
+    Action, BootTime, EndAction, EndReason, Extended, Finding, LimitKind, LockCause, Output, Phase,
+    Refusal, Transition, View,
 };
 
-/// An action: who it is about, and what was done.
-pub(crate) fn of_action(
+use crate::support::sim::Entry;
+
+/// The session of an entry, and a description of the entry.
+pub(crate) fn of_entry(
     now: BootTime,
-    action: &Action,
+    entry: &Entry,
     length_of: impl Fn(LimitKind) -> Option<Duration>,
 ) -> (String, String) {
-    let passed = |kind| {
-        let length = length_of(kind).map_or_else(|| "?".into(), span);
-        match kind {
-            LimitKind::Absolute => format!("{length} after the login"),
-            LimitKind::Inactivity => format!("after {length} without input"),
-        }
+    let what = match entry {
+        Entry::Extension(_, result) => of_extension(now, result),
+        Entry::Output(Output::Action(action)) => of_action(now, action),
+        Entry::Output(Output::Transition(transition)) => of_transition(transition, length_of),
     };
-    let what = match action {
-        Action::Adopt(_) => "is to be kept together".into(),
-        Action::AskLeader(..) => "has its leader asked to end".into(),
-        Action::EndBegins(_, kind, how) => {
-            let what = match how {
-                EndAction::HangUp => "is to be hung up",
-                EndAction::Lock => "is to be locked",
-                EndAction::Terminate | EndAction::Report => "is to end",
-            };
-            format!("{what}, {}", passed(*kind))
-        }
-        Action::EndRemains(..) => "has its remains ended".into(),
-        Action::Verify(_) => "is verified".into(),
-        Action::Began(_) => "begins".into(),
-        Action::Extended(_, extended) => format!(
+    (entry.key().id.clone(), what)
+}
+
+fn of_extension(now: BootTime, result: &Result<Extended, Refusal>) -> String {
+    match result {
+        Ok(extended) => format!(
             "is given {} more: ends in {}, {} left to ask",
             span(extended.by),
             span(extended.until.since(now)),
             extended.left
         ),
-        Action::ExtensionRefused(_, why) => format!("is given no more time: {why}"),
+        Err(why) => format!("is given no more time: {why}"),
+    }
+}
+
+fn of_action(now: BootTime, action: &Action) -> String {
+    match action {
+        Action::Adopt(_) => "is to be kept together".into(),
+        Action::AskLeader(..) => "has its leader asked to end".into(),
+        Action::EndRemains(..) => "has its remains ended".into(),
+        Action::Verify(_) => "is verified".into(),
         Action::HangUp(..) => "is asked to hang up".into(),
-        Action::HungUp(_, kind) => format!("is hung up, by the {kind} limit"),
         Action::Lock(_, LockCause::Verify(_)) => "is asked whether it is still locked".into(),
         Action::Lock(_, LockCause::Limit(_)) => "is asked to lock".into(),
         Action::Lock(_, LockCause::LockAfter) => "is to be locked, as a first stage".into(),
-        Action::Locked(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
-            format!("is locked, by the {kind} limit")
-        }
-        Action::Locked(_, LockCause::LockAfter) => "is locked, as a first stage".into(),
         Action::ResolveGroups(_) => "has its groups asked for".into(),
         Action::Kill(..) => "is killed".into(),
-        Action::Left(_, EndReason::Limit(kind)) => format!("is gone, by the {kind} limit"),
-        Action::Left(_, EndReason::Other) => "is gone, by itself".into(),
         Action::Probe(_) => "is probed".into(),
-        Action::Report(_, Finding::GroupsUnavailable) => {
-            "report: nobody can tell its groups".into()
-        }
-        Action::Report(_, Finding::NotLocked) => "report: it was not locked".into(),
-        Action::Report(_, Finding::Passed(kind)) => {
-            format!("report: would have been ended, {}", passed(*kind))
-        }
-        Action::Report(_, Finding::Survived(kind)) => {
-            format!("report: something of it lives on, past the {kind} limit")
-        }
-        Action::Report(_, Finding::UnknownIdle) => {
-            "report: nobody can tell for how long it has been idle".into()
-        }
         Action::Terminate(..) => "is asked to end".into(),
         Action::Warn(_, warning) => {
             let left = span(warning.ends_at.since(now));
@@ -77,11 +58,54 @@ pub(crate) fn of_action(
             format!("warning: ends in {left}, {why}")
         }
         Action::Withdraw(_, kind) => format!("{kind} warning withdrawn"),
-    };
-    (action.key().id.clone(), what)
+    }
 }
 
-/// Where a session stands.
+fn of_transition(
+    transition: &Transition,
+    length_of: impl Fn(LimitKind) -> Option<Duration>,
+) -> String {
+    let passed = |kind| {
+        let length = length_of(kind).map_or_else(|| "?".into(), span);
+        match kind {
+            LimitKind::Absolute => format!("{length} after the login"),
+            LimitKind::Inactivity => format!("after {length} without input"),
+        }
+    };
+    match transition {
+        Transition::EndBegins(_, kind, how) => {
+            let what = match how {
+                EndAction::HangUp => "is to be hung up",
+                EndAction::Lock => "is to be locked",
+                EndAction::Terminate | EndAction::Report => "is to end",
+            };
+            format!("{what}, {}", passed(*kind))
+        }
+        Transition::Began(_) => "begins".into(),
+        Transition::HungUp(_, kind) => format!("is hung up, by the {kind} limit"),
+        Transition::Locked(_, LockCause::Verify(kind) | LockCause::Limit(kind)) => {
+            format!("is locked, by the {kind} limit")
+        }
+        Transition::Locked(_, LockCause::LockAfter) => "is locked, as a first stage".into(),
+        Transition::Left(_, EndReason::Limit(kind)) => format!("is gone, by the {kind} limit"),
+        Transition::Left(_, EndReason::Other) => "is gone, by itself".into(),
+        Transition::Found(_, Finding::GroupsUnavailable) => {
+            "report: nobody can tell its groups".into()
+        }
+        Transition::Found(_, Finding::NotLocked) => "report: it was not locked".into(),
+        Transition::Found(_, Finding::Passed(kind)) => {
+            format!("report: would have been ended, {}", passed(*kind))
+        }
+        Transition::Found(_, Finding::Survived(kind)) => {
+            format!("report: something of it lives on, past the {kind} limit")
+        }
+        Transition::Found(_, Finding::UnknownIdle) => {
+            "report: nobody can tell for how long it has been idle".into()
+        }
+    }
+}
+
+/// A description of the state of a session.
 pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
     let phase = match view.phase {
         Phase::Running => "running".into(),
@@ -122,7 +146,7 @@ pub(crate) fn of_view(now: BootTime, view: &View<'_>) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-/// A span of time: `1 h 30 min`, `2 min`, `30 s`.
+/// A duration in words: `1 h 30 min`, `2 min`, `30 s`.
 pub(crate) fn span(span: Duration) -> String {
     let secs = span.as_secs();
     let parts = [

@@ -1,4 +1,4 @@
-//! The simulated machine: its clocks, its logind, its users, and what the kernel records of their
+//! The simulated machine: its clocks, its logind, its users, and the kernel's time stamps of their
 //! input.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,43 +10,42 @@ use session_timeout_policy::{
 };
 
 const SECOND: u64 = 1_000_000;
-/// Where a simulation begins on either clock: at the start of a kernel window of eight seconds,
-/// so that a scenario reads the same whenever it is run.
+/// The initial time of both clocks: the start of a kernel window of eight seconds, so that the
+/// result of a scenario is always the same.
 const BOOT: u64 = 100_000 * SECOND;
 const WALL: u64 = 1_800_000_000 * SECOND;
 
-/// The machine.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) now: BootTime,
-    /// The wall clock less the time since boot, in microseconds.
+    /// The difference between the wall clock and the time since boot, in microseconds.
     wall_offset: u64,
-    /// What logind lists, by its id.
+    /// logind's sessions, by id.
     pub(crate) sessions: BTreeMap<String, Session>,
-    /// Processes of sessions that logind has dropped, or never had.
+    /// Processes of logins without a logind session.
     pub(crate) at_large: BTreeMap<SessionKey, Session>,
     pub(crate) logind: Service,
     pub(crate) probes: Probes,
-    /// The result of a verification that nothing is left of a session.
+    /// The state of the verification of sessions.
     pub(crate) remains: Probes,
-    /// The groups of each user who is in more than `users`.
+    /// The groups of each user with groups other than `users`.
     pub(crate) groups: BTreeMap<String, BTreeSet<String>>,
     pub(crate) name_service: Probes,
-    /// How many sessions there have ever been.
+    /// The number of all logins so far.
     logins: u32,
 }
 
-/// Whether logind can be reached.
+/// The state of logind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Up,
-    /// Requests fail at once: logind is not on the bus.
+    /// Calls fail at once: logind has no bus name.
     Away,
-    /// Nothing reaches it.
+    /// Calls have no reply.
     Silent,
 }
 
-/// The result of a request: a probe of a session, or a query of groups.
+/// The state of a query, such as a probe of a session or the groups of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probes {
     Work,
@@ -54,7 +53,7 @@ pub(crate) enum Probes {
     Hang,
 }
 
-/// The kinds of logins.
+/// The kind of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoginKind {
     Console,
@@ -64,7 +63,7 @@ pub(crate) enum LoginKind {
     SshWithoutTerminal,
 }
 
-/// A session as it really is.
+/// The real state of a session, of which the daemon sees a part.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -72,32 +71,34 @@ pub(crate) enum LoginKind {
 )]
 pub(crate) struct Session {
     pub(crate) facts: SessionFacts,
-    /// When each terminal was last read from, in whole seconds of the wall clock, as in `stat()`.
+    /// The time stamp of the last input of each terminal, in whole seconds of the wall clock, as in
+    /// stat(2).
     terminals: BTreeMap<u64, u64>,
-    /// When each terminal was last written to, likewise.
+    /// The time stamp of the last output of each terminal.
     outputs: BTreeMap<u64, u64>,
-    /// Whether logind knows the terminal, too, as it does on a console.
+    /// Whether logind knows the terminal, as it does for a console.
     logind_knows: bool,
     hint: Option<Hint>,
-    /// The truth: the last input that anybody could have seen.
+    /// The last input that any source could report.
     pub(crate) last_input: BootTime,
-    /// Does not go when asked.
+    /// Ignores requests to end.
     pub(crate) stubborn: bool,
-    /// Its leader has left the scope, so that logind drops the session when it is ended.
+    /// The leader has left the scope, so logind drops the session at its end while the leader
+    /// lives.
     pub(crate) escaped: bool,
-    /// What is detached from the login runs on when that is hung up.
+    /// Detached processes survive a hang-up.
     pub(crate) detached: bool,
-    /// Whether the desktop locks when it is asked to.
+    /// Whether the desktop locks on request.
     pub(crate) locks: bool,
     /// logind's `LockedHint`.
     pub(crate) locked: bool,
     /// The user holds an inhibitor lock on `idle`.
     pub(crate) inhibits: bool,
-    /// PAM has told of the login, or would have if somebody had listened.
+    /// PAM has reported the login, or would have if the daemon had been running.
     pub(crate) recorded: bool,
 }
 
-/// Whether input left a trace.
+/// Whether any source can report an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trace {
     Left,
@@ -120,7 +121,7 @@ impl World {
         }
     }
 
-    /// Opens a session; one that has this id already is forgotten.
+    /// Opens a session, which replaces one with the same id.
     pub(crate) fn open(&mut self, id: &str, user: &str, kind: LoginKind) -> &mut Session {
         self.logins += 1;
         let graphical = matches!(kind, LoginKind::Desktop | LoginKind::Greeter);
@@ -180,7 +181,7 @@ impl World {
         self.sessions.get_mut(id).expect("it was just put there")
     }
 
-    /// Input, seen by the newest terminal or by the desktop.
+    /// Input in the newest terminal or in the desktop.
     pub(crate) fn types(&mut self, id: &str) -> Trace {
         let (now, secs) = (self.now, self.wall_secs());
         let Some(session) = self.sessions.get_mut(id) else {
@@ -222,8 +223,7 @@ impl World {
         }
     }
 
-    /// The desktop tells logind that the user went away just now, or for the first time at all
-    /// that there is one.
+    /// The desktop sets logind's idle hint, for the first time or after a change.
     pub(crate) fn hints(&mut self, id: &str, hint: Hint) {
         if let Some(session) = self.sessions.get_mut(id) {
             session.hint = Some(hint);
@@ -238,17 +238,17 @@ impl World {
         }
     }
 
-    /// Somebody sets the wall clock.
+    /// Steps the wall clock forward.
     pub(crate) fn step_forward(&mut self, by: Duration) {
         self.wall_offset += micros(by);
     }
 
-    /// Somebody sets the wall clock.
+    /// Steps the wall clock back.
     pub(crate) fn step_back(&mut self, by: Duration) {
         self.wall_offset -= micros(by);
     }
 
-    /// What logind lists.
+    /// The result of logind's `ListSessions`.
     pub(crate) fn listed(&self) -> Vec<SessionFacts> {
         self.sessions
             .values()
@@ -256,14 +256,14 @@ impl World {
             .collect()
     }
 
-    /// Whether logind still has the very session.
+    /// Whether logind has exactly this session.
     pub(crate) fn has(&self, key: &SessionKey) -> bool {
         self.sessions
             .get(&key.id)
             .is_some_and(|session| session.facts.key == *key)
     }
 
-    /// A probe at a session, if it can be had: without logind its terminals can still tell.
+    /// The reading of a probe, if there is one: without logind, the terminals can still be read.
     pub(crate) fn read(&self, key: &SessionKey) -> Option<Reading> {
         let session = self
             .sessions
@@ -315,17 +315,17 @@ impl World {
 }
 
 impl Session {
-    /// Whether the desktop says that the user is there: such a session never counts as idle.
+    /// Whether the desktop's hint is "active": such a session never counts as idle.
     pub(crate) fn is_held_active(&self) -> bool {
         self.hint == Some(Hint::Active)
     }
 
-    /// Whether anybody can tell how long the session has been idle.
+    /// Whether any source reports the idle time of the session.
     pub(crate) fn has_a_source(&self) -> bool {
         !self.terminals.is_empty() || self.hint.is_some()
     }
 
-    /// What PAM says of the login.
+    /// PAM's report of the login.
     pub(crate) fn login(&self) -> Login {
         Login {
             id: self.facts.key.id.clone(),

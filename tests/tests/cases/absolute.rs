@@ -1,4 +1,4 @@
-//! The absolute limit: a session ends a fixed time after the login, and its user knows.
+//! The absolute limit: a session ends a fixed time after the login, and its user is warned.
 
 use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal, Wanted, hold_for};
 
@@ -33,8 +33,8 @@ pub(crate) fn a_session_is_warned_at_each_lead_and_then_ended_by_the_absolute_li
             20,
         ),
     ] {
-        // A line of its own, wherever the cursor was; what the terminal makes of line ends is its
-        // own affair.
+        // The message has its own line, wherever the cursor was; the terminal may change the line
+        // ends.
         let line = format!("\n{text}\r");
         let seen = terminal.wait_for(&line, secs(15))?;
         assert_after(login.at, text, seen.at, secs(after));

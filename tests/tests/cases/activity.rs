@@ -1,4 +1,4 @@
-//! What counts as activity besides input: output of programs, and inhibitor locks.
+//! Activity besides input: output of programs, and inhibitor locks.
 
 use std::time::Instant;
 
@@ -28,8 +28,8 @@ pub(crate) fn output_keeps_a_session_alive_only_where_it_counts(machine: &Machin
     }
     let started = Instant::now();
     let end = "Session timeout: this session has ended, after 14 s without input";
-    // Who shows much and is not asked is ended on time; and so is who shows nothing but our own
-    // warning, two seconds before: that is no output.
+    // A session with output that does not count ends on time, and so does one whose only output is
+    // the daemon's warning, two seconds before the end: that is not activity.
     for ssh in [&twin, &quiet] {
         let login = login_of(machine, ssh.session())?;
         let seen = ssh.terminal().wait_for(end, secs(40))?;
@@ -40,7 +40,7 @@ pub(crate) fn output_keeps_a_session_alive_only_where_it_counts(machine: &Machin
     }
     assert!(twin.terminal().count("tick") > 8, "nothing was shown");
 
-    // By now, without output, the end would have come.
+    // Without output the session would have ended by now.
     wait_until(secs(40), "the limit to be past", || {
         let past = started.elapsed() > secs(14) + TTY_STEP + secs(2);
         if past { Ok(()) } else { Err("not yet") }
@@ -99,7 +99,7 @@ pub(crate) fn an_inhibitor_keeps_a_session_until_it_is_released_and_puts_off_no_
     let seen = short.terminal().wait_for(end, secs(30))?;
     let login = login_of(machine, short.session())?;
     assert_after(login.at, end, seen.at, secs(16));
-    // The kernel may have stamped the typing up to eight seconds late.
+    // The kernel's time stamp of the input may be up to eight seconds late.
     wait_until(secs(30), "the limit to be past", || {
         let past = typed.elapsed() > secs(10) + TTY_STEP + secs(1);
         if past { Ok(()) } else { Err("not yet") }
@@ -114,7 +114,7 @@ pub(crate) fn an_inhibitor_keeps_a_session_until_it_is_released_and_puts_off_no_
     let warning = "Session timeout: this session ends in 3 s, for lack of input.";
     let first = terminal.wait_for(warning, secs(20))?;
     assert_after(released, warning, first.at, secs(7));
-    // One that is taken while the warning stands withdraws it at once.
+    // A lock that is taken after the warning withdraws it at once.
     let taken = Instant::now();
     machine.run("runuser -u alice -- systemd-inhibit --what=idle sleep 1")?;
     let released = Instant::now();
@@ -131,9 +131,7 @@ pub(crate) fn an_inhibitor_keeps_a_session_until_it_is_released_and_puts_off_no_
     Ok(())
 }
 
-pub(crate) fn report_only_ends_nothing_and_says_once_what_would_have_been(
-    machine: &Machine,
-) -> Outcome {
+pub(crate) fn the_action_report_ends_nothing_and_reports_once(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "8s"

@@ -1,5 +1,5 @@
-//! The agent as a process and a peer: killed, stopped, left behind by the daemon; and who else
-//! would like to be it.
+//! The agent as a process: killed, stopped, without a daemon; and other clients that pretend to be
+//! one.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use session_timeout_tests::{
 use super::desktops::{attached, wait_attached};
 use super::{SOON, assert_after, assert_not_ended, login_of, secs};
 
-/// What GNOME's unit waits before it starts the agent again, and as much again.
+/// The delay before GNOME's unit starts the agent again, doubled.
 const STARTED_AGAIN: Duration = Duration::from_secs(10);
 
-/// How long the daemon waits for an agent.
+/// The daemon's timeout for a reply of the agent.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn a_killed_agent_leaves_the_next_source_and_another_takes_its_place(
@@ -49,7 +49,8 @@ pub(crate) fn a_stopped_agent_delays_nothing_and_leaves_the_next_source(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
-    // Of bob's warnings there is one in each second: whatever waits for alice's agent is late.
+    // One warning of bob is due each second, so a daemon that waits for alice's agent would be
+    // late.
     machine.policy(
         r#"[default]
            session-timeout = "10min"
@@ -130,7 +131,7 @@ pub(crate) fn the_agent_survives_the_daemon_and_ends_with_its_session(
     Ok(())
 }
 
-pub(crate) fn nobody_else_speaks_for_a_session_or_asks_its_agent(
+pub(crate) fn other_callers_cannot_report_for_a_session_or_call_its_agent(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
@@ -145,7 +146,8 @@ pub(crate) fn nobody_else_speaks_for_a_session_or_asks_its_agent(
         (bob, "AttachAgent", vec![id, "x11"], denied),
         (bob, "BecameIdle", vec![id], denied),
         (bob, "BecameActive", vec![id], denied),
-        // Not even the user, but for the agent; and no second agent.
+        // Only the attached agent may report, not other processes of its user; and a second agent
+        // is refused.
         (alice, "BecameIdle", vec![id], denied),
         (alice, "BecameActive", vec![id], denied),
         (alice, "AttachAgent", vec![id, "telepathy"], invalid),
@@ -179,7 +181,7 @@ pub(crate) fn nobody_else_speaks_for_a_session_or_asks_its_agent(
         assert!(said.contains(answer), "{}: {call}: {said}", who.name());
     }
 
-    // A second one sees that it is not needed, and says nothing.
+    // A second agent exits without output.
     assert_eq!(screen.run("session-timeout-agent 2>&1")?, "");
     let status = wait_attached(machine, &screen)?;
     assert_eq!(status["phase"], "running", "{status}");
@@ -187,7 +189,8 @@ pub(crate) fn nobody_else_speaks_for_a_session_or_asks_its_agent(
     Ok(())
 }
 
-/// Has the desktop tell logind what it ever will; what is used where no agent is.
+/// Makes the desktop set logind's idle hint, if it can; returns the source of the idle time without
+/// the agent.
 fn next_source(
     machine: &Machine,
     screen: &Screen<'_>,
@@ -209,7 +212,7 @@ fn next_source(
     Ok("logind")
 }
 
-/// What comes back from a call on the system bus, be it an answer or an error.
+/// The reply to a call on the system bus, or its error.
 fn call_as(machine: &Machine, account: Account, call: &str) -> Outcome<String> {
     let user = account.name();
     let output = machine.attempt(&format!(

@@ -13,7 +13,7 @@ use super::{SOON, assert_between, secs};
 const COMMON: &str = "/etc/pam.d/common-session";
 const OURS: &str = "pam_session_timeout.so";
 const ENABLE: &str = "pam-auth-update --enable session-timeout-backstop";
-/// systemctl's format of 25 h, and of no limit.
+/// systemctl's formats of 25 h and of no limit.
 const USUAL: &str = "1d 1h";
 const NONE: &str = "infinity";
 
@@ -50,7 +50,7 @@ pub(crate) fn people_have_a_backstop_where_the_administrator_enables_it_and_nobo
     root.send("su --login alice\n")?;
     root.terminal().wait_for("session=.", SOON)?;
     assert_eq!(runtime_max_of(machine, root.session())?, NONE);
-    // It is recorded as before, and the daemon enforces its own limit.
+    // PAM reports it as before, and the daemon enforces its own limit.
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let status = machine.wait_known(ssh.session())?;
     assert_eq!(status["service"], "sshd", "{status}");
@@ -58,7 +58,7 @@ pub(crate) fn people_have_a_backstop_where_the_administrator_enables_it_and_nobo
     Ok(())
 }
 
-pub(crate) fn pid_1_ends_a_session_where_nobody_else_does(machine: &Machine) -> Outcome {
+pub(crate) fn pid_1_ends_a_session_without_a_daemon(machine: &Machine) -> Outcome {
     const BACKSTOP: u64 = 5;
     machine.run(ENABLE)?;
     machine.run(&format!(
@@ -76,7 +76,7 @@ pub(crate) fn pid_1_ends_a_session_where_nobody_else_does(machine: &Machine) -> 
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let id = ssh.session();
     let closed = ssh.wait_closed(secs(30))?;
-    // A login takes a moment, and so does sshd's exit.
+    // Two seconds for the login and for sshd to exit.
     let (earliest, latest) = (secs(BACKSTOP), secs(BACKSTOP + 2));
     assert_between(before, "the end", closed, earliest, latest);
     let said = wait_until(SOON, "logind to forget the session", || {
@@ -122,7 +122,7 @@ pub(crate) fn the_administrators_time_is_kept_and_goes_with_the_package(
     Ok(())
 }
 
-/// The lines of the common stack that call this package's module.
+/// The lines of the common stack with the package's module.
 fn lines(machine: &Machine) -> Outcome<Vec<String>> {
     let stack = machine.run(&format!("cat {COMMON}"))?;
     let ours = stack.lines().filter(|line| line.contains(OURS));
@@ -143,7 +143,7 @@ fn runtime_max_of(machine: &Machine, session: &str) -> Outcome<String> {
     Ok(shown.trim().to_owned())
 }
 
-/// `doctor`'s finding about it.
+/// `doctor`'s finding about the backstop.
 fn doctor(machine: &Machine) -> Outcome<Value> {
     let output = machine.attempt("session-timeout doctor --json")?;
     let json: Value = serde_json::from_str(&output.stdout).context(output.stdout)?;

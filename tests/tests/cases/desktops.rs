@@ -1,5 +1,4 @@
-//! Idle time on real desktops, where the agent tells it: right to the second, and without a word
-//! from the desktop to logind.
+//! Idle time on real desktops, from the agent: exact to the second, and without logind's idle hint.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +16,13 @@ const POLICY: &str = r#"[default]
     inactivity-warnings = ["5s"]
     grace = "3s""#;
 
-/// How far the idle time may be from the truth.
+/// Tolerance for the idle time.
 const EXACT: Duration = Duration::from_millis(500);
 
-/// It is shown in whole seconds, and less is left out.
+/// The status has whole seconds, rounded down.
 const SHOWN_STEP: Duration = Duration::from_secs(1);
 
-/// For the user's view of "at once": the agent's answer may take a second.
+/// Bound for an immediate effect: the agent's report may take a second.
 const AT_ONCE: Duration = Duration::from_millis(1500);
 
 pub(crate) fn idle_time_is_right_within_a_second_of_the_last_key(
@@ -38,7 +37,7 @@ pub(crate) fn idle_time_is_right_within_a_second_of_the_last_key(
     let mut screen = attached(machine, environment)?;
     for _ in 0..2 {
         let pressed = screen.press_key()?;
-        // At the second warning, and for a while after it.
+        // At the second warning, and for some time after it.
         let warned = next(machine, &screen, "warning", "30", pressed)?;
         assert_after(pressed, "the second warning", warned.at, secs(10));
         hold_for(secs(4), "the idle time being right", || {
@@ -60,7 +59,7 @@ pub(crate) fn a_key_keeps_the_session_and_silence_ends_it_on_time(
     let id = screen.session().to_owned();
     let started = Instant::now();
     let mut pressed = screen.press_key()?;
-    // Past the limit, with no pause that a warning would come in.
+    // Longer than the limit, with pauses that are too short for a warning.
     while started.elapsed() < secs(16) {
         let _ = wait_until(secs(4), "the next key", || Err::<(), _>("not yet"));
         pressed = screen.press_key()?;
@@ -111,8 +110,8 @@ pub(crate) fn a_key_during_the_warning_withdraws_it_at_once(
     Ok(())
 }
 
-/// GNOME tells logind that nobody is there when nobody was for as long as its own setting says,
-/// and then as if they had gone only then.
+/// GNOME sets the hint after its own delay, and then dates it to that moment instead of the last
+/// input.
 pub(crate) fn idle_time_is_right_where_the_hint_comes_late_or_never(
     machine: &Machine,
     environment: Environment,
@@ -146,7 +145,7 @@ pub(crate) fn idle_time_is_right_where_the_hint_comes_late_or_never(
     Ok(())
 }
 
-/// A desktop whose agent tells the daemon how long nobody has touched it.
+/// A desktop with an attached agent.
 pub(super) fn attached(machine: &Machine, environment: Environment) -> Outcome<Screen<'_>> {
     let screen = Screen::open(machine, Account::Alice, environment)?;
     let status = wait_attached(machine, &screen)?;
@@ -160,9 +159,9 @@ pub(super) fn attached(machine: &Machine, environment: Environment) -> Outcome<S
     Ok(screen)
 }
 
-/// Waits until the daemon has idle time from the agent.
+/// Waits until the daemon has an idle time from the agent.
 pub(super) fn wait_attached(machine: &Machine, screen: &Screen<'_>) -> Outcome<Value> {
-    // A GNOME that has never been started on this host takes its time.
+    // The first start of GNOME on a host is slow.
     machine.wait_status(screen.session(), secs(40), |session| {
         session["idle_source"] == "agent"
     })
@@ -186,7 +185,7 @@ fn next(
     })
 }
 
-/// That the status has the time since `pressed` for the session's idle time, by the agent's word.
+/// Checks that the status has the time since `pressed` as the idle time, from the agent.
 fn assert_idle_since(machine: &Machine, screen: &Screen<'_>, pressed: Instant) -> Outcome {
     let before = pressed.elapsed();
     let status = machine.session_status(screen.session())?;
@@ -205,7 +204,8 @@ fn assert_idle_since(machine: &Machine, screen: &Screen<'_>, pressed: Instant) -
     }
 }
 
-/// That logind could not have told: GNOME would, and only after five minutes, as it is shipped.
+/// Checks that logind's hint was not the source: GNOME sets it after five minutes by default, the
+/// others never.
 fn assert_never_hinted(
     machine: &Machine,
     screen: &Screen<'_>,

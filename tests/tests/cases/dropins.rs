@@ -1,4 +1,4 @@
-//! Drop-ins: files of the policy besides the main one, the vendor's and the administrator's.
+//! Drop-ins: files of the vendor and the administrator that are part of the policy.
 
 use serde_json::Value;
 use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, wait_until};
@@ -9,9 +9,7 @@ const VENDOR: &str = "/usr/lib/session-timeout/policy.d";
 const BOOT: &str = "/run/session-timeout/policy.d";
 const ADMIN: &str = "/etc/session-timeout/policy.d";
 
-pub(crate) fn a_drop_in_hides_the_one_of_its_name_that_the_vendor_ships(
-    machine: &Machine,
-) -> Outcome {
+pub(crate) fn a_drop_in_hides_the_vendors_file_of_the_same_name(machine: &Machine) -> Outcome {
     let limit = |limit: &str| format!("[default]\nsession-timeout = \"{limit}\"\n");
     machine.write(&format!("{VENDOR}/50-limit.toml"), limit("20h"))?;
     let rule = "[[rule]]\nname = \"alice\"\nmatch = { user = \"alice\" }\ngrace = \"7s\"\n";
@@ -50,7 +48,7 @@ pub(crate) fn a_drop_in_hides_the_one_of_its_name_that_the_vendor_ships(
     );
     assert_eq!(machine.session_status(id)?["rule"], "alice");
 
-    // Without the administrator's the vendor's holds, and a link to nowhere hides that.
+    // Without the administrator's file the vendor's applies, and a link to /dev/null masks that.
     machine.run(&format!("rm {ADMIN}/50-limit.toml"))?;
     machine.reload()?;
     assert_eq!(
@@ -113,7 +111,7 @@ pub(crate) fn a_drop_in_that_cannot_be_taken_fails_the_reload_and_changes_nothin
     assert_eq!(session["rule"], "alice", "{session}");
     assert_eq!(machine.daemon_pid()?, pid);
 
-    // At a start there is nothing in force to keep: the last good policy, drop-ins and all.
+    // A new daemon has no policy in force, so it uses the last good one, with its drop-ins.
     machine.write(&drop_in, broken)?;
     machine.run(&format!("systemctl restart {UNIT}"))?;
     let session = machine.wait_known(id)?;
@@ -124,7 +122,7 @@ pub(crate) fn a_drop_in_that_cannot_be_taken_fails_the_reload_and_changes_nothin
     Ok(())
 }
 
-/// That the journal names these files, and no others, as the policy in force.
+/// Checks that the journal names exactly these files as the policy in force.
 fn assert_in_force(machine: &Machine, files: &[&str]) -> Outcome {
     let message = format!("The policy of {} is in force", files.join(", "));
     let loaded = Wanted::event("policy-loaded").with("MESSAGE", &message);

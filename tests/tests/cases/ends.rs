@@ -1,5 +1,5 @@
-//! Ends are requested and completed on time while logind or the bus is flooded or stopped, and
-//! wherever the processes of the login are.
+//! Ends are requested and completed on time while logind or the bus is flooded or stopped, and in
+//! whatever control group the processes of the login are.
 
 use session_timeout_tests::{Account, Failure, Machine, Outcome, Ssh, Terminal, wait_until};
 
@@ -13,7 +13,7 @@ pub(crate) fn a_flood_of_logind_delays_no_end(machine: &Machine) -> Outcome {
     Ok(())
 }
 
-/// PID 1 starts no unit meanwhile.
+/// PID 1 starts no unit during the flood.
 pub(crate) fn a_flood_of_pid_1_delays_no_warning_and_no_end(machine: &Machine) -> Outcome {
     let ssh = flooded(machine, &["systemd"; 2])?;
     let text = ssh.terminal().text();
@@ -25,7 +25,7 @@ pub(crate) fn an_end_comes_while_the_bus_is_stopped(machine: &Machine) -> Outcom
     without(machine, "systemctl stop dbus.socket dbus.service")
 }
 
-/// Masked, since a call over the bus would start it.
+/// logind is masked, since a call over the bus would start it.
 pub(crate) fn an_end_comes_while_logind_is_stopped(machine: &Machine) -> Outcome {
     without(
         machine,
@@ -40,7 +40,7 @@ pub(crate) fn an_end_comes_while_logind_and_the_bus_are_stopped(machine: &Machin
     )
 }
 
-/// Peers of PID 1's socket receive all of its signals: the daemon does not stay connected.
+/// The daemon must close its connection to PID 1: each connection receives all signals of PID 1.
 pub(crate) fn an_end_comes_while_logind_hangs(machine: &Machine) -> Outcome {
     let pid = "systemctl show --property=MainPID --value systemd-logind.service";
     machine.policy(&policy(&["alice"]))?;
@@ -63,7 +63,7 @@ pub(crate) fn an_end_comes_while_logind_hangs(machine: &Machine) -> Outcome {
     })
 }
 
-/// As pam_slurm_adopt does: the scope that logind knows is empty.
+/// As with pam_slurm_adopt: the scope that logind knows is empty.
 pub(crate) fn a_login_that_pam_moved_elsewhere_is_warned_and_ended(machine: &Machine) -> Outcome {
     machine.run(
         r#"mkdir -p /sys/fs/cgroup/job
@@ -84,7 +84,7 @@ END
 }
 
 /// A shell in another scope belongs to the login while it descends from the leader.
-pub(crate) fn what_of_a_login_is_not_in_its_scope_ends_with_it(machine: &Machine) -> Outcome {
+pub(crate) fn processes_outside_of_the_scope_end_with_their_login(machine: &Machine) -> Outcome {
     machine.policy(&policy(&["alice"]))?;
     let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let login = login_of(machine, ssh.session())?;

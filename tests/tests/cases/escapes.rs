@@ -27,7 +27,7 @@ pub(crate) fn a_login_that_is_kept_out_of_every_scope_ends_at_its_limit(
     machine: &Machine,
 ) -> Outcome {
     mallory::install(machine)?;
-    // Its programs end after the case, so that PID 1 comes to nothing else until then.
+    // The script keeps PID 1 busy until after the limit.
     let (ssh, login) = escaped(machine, KEEP_OUT, "45", "kept out by")?;
     assert_closed_within(machine, &ssh, &login, CLOSED + secs(3))
 }
@@ -36,7 +36,7 @@ pub(crate) fn any_number_of_processes_that_left_a_session_end_with_it(
     machine: &Machine,
 ) -> Outcome {
     let (mut ssh, login) = escaped(machine, LEAVE, "", "left by")?;
-    // More than one call moves.
+    // More processes than one call can move to the scope.
     ssh.send("for i in $(seq 300); do sleep 6000 & done >/dev/null 2>&1; echo star''ted\n")?;
     ssh.terminal().wait_for("started", SOON)?;
     assert_closed_within(machine, &ssh, &login, CLOSED)?;
@@ -50,12 +50,12 @@ pub(crate) fn any_number_of_processes_that_left_a_session_end_with_it(
     })
 }
 
-pub(crate) fn what_was_detached_goes_on_where_a_login_is_killed(machine: &Machine) -> Outcome {
+pub(crate) fn detached_processes_survive_where_a_login_is_killed(machine: &Machine) -> Outcome {
     machine.policy(&policy(&["mallory"]))?;
     let mut ssh = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
     login_of(machine, ssh.session())?;
     ssh.send("loginctl enable-linger; (setsid systemd-run --user --scope --quiet sleep 1000 &)\n")?;
-    // It keeps the login until the kill.
+    // This process keeps the session open until SIGKILL.
     ssh.send("(trap '' TERM HUP; setsid sleep 2000 &)\n")?;
     ssh.send("until pgrep -u mallory -x sleep -c | grep 2; do sleep 0.1; done; echo run''ning\n")?;
     ssh.terminal().wait_for("running", SOON)?;
@@ -68,7 +68,7 @@ pub(crate) fn what_was_detached_goes_on_where_a_login_is_killed(machine: &Machin
     Ok(())
 }
 
-pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_any_scope(
+pub(crate) fn processes_detached_before_a_logout_are_no_login_in_any_scope(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&policy(&["mallory"]))?;
@@ -87,7 +87,7 @@ pub(crate) fn what_was_detached_before_a_logout_is_no_login_in_any_scope(
     Ok(())
 }
 
-pub(crate) fn terminals_that_a_user_has_numbered_as_others_end_nobody_else(
+pub(crate) fn terminals_with_the_numbers_of_others_end_no_other_session(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&policy(&["mallory"]))?;
@@ -109,7 +109,7 @@ pub(crate) fn terminals_that_a_user_has_numbered_as_others_end_nobody_else(
     Ok(())
 }
 
-/// A login of the hostile user in which this script was run, until it has said that it is done.
+/// Logs in as the hostile user, runs this script, and waits until its output has `done`.
 fn escaped(machine: &Machine, script: &str, arguments: &str, done: &str) -> Outcome<(Ssh, Entry)> {
     const PATH: &str = "/var/tmp/escape.sh";
     machine.policy(&policy(&["mallory"]))?;

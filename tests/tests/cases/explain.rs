@@ -1,4 +1,5 @@
-//! `session-timeout check` and `explain`: what they tell whom, and their exit statuses.
+//! `session-timeout check` and `explain`: their output for root and for users, and their exit
+//! statuses.
 
 use session_timeout_tests::{Account, Machine, Outcome, Output, Ssh, Terminal, UNIT};
 
@@ -14,7 +15,7 @@ action = "hang-up"
 
 const FILE: &str = "/etc/session-timeout/policy.toml";
 
-pub(crate) fn check_says_by_its_exit_status_whether_a_policy_can_be_taken(
+pub(crate) fn the_exit_status_of_check_says_whether_a_policy_is_valid(
     machine: &Machine,
 ) -> Outcome {
     machine.write_policy(POLICY)?;
@@ -36,7 +37,7 @@ pub(crate) fn check_says_by_its_exit_status_whether_a_policy_can_be_taken(
         assert!(broken.stderr.contains(&place), "{}", broken.stderr);
         assert!(broken.stderr.contains("hang-up"), "{}", broken.stderr);
     }
-    // A draft of one's own; and what is not for one's eyes.
+    // A user may check a draft, but not a policy that the user cannot read.
     machine.run("install --owner=alice /dev/null /home/alice/draft.toml")?;
     let draft = as_user(
         machine,
@@ -140,7 +141,7 @@ pub(crate) fn a_session_is_explained_to_its_user_and_to_root_and_to_nobody_else(
         let refused = as_user(machine, user, &explain)?;
         assert_exit(&refused, 1);
         assert_eq!(refused.stdout, "");
-        // Not even that there is such a session.
+        // The error does not reveal that bob's session exists.
         let same = nowhere.stderr.replace("nowhere", bob.session());
         assert_eq!(refused.stderr, same);
     }

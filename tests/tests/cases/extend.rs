@@ -1,4 +1,4 @@
-//! More time: for users who authenticate again, as far as the policy goes, and for root.
+//! Extensions: for users who authenticate again, within the policy, and for root.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use session_timeout_tests::{
 
 use super::{SOON, secs};
 
-/// pam_unix waits for two seconds after a wrong password.
+/// Bound for the check of a password: pam_unix delays two seconds after a wrong one.
 const CHECKED: Duration = secs(15);
 
 const POLICY: &str = r#"[default]
@@ -47,7 +47,7 @@ pub(crate) fn a_user_has_more_time_for_the_password_and_no_more_than_the_rule_al
     let told = alice.terminal().wait_after(told.end, last, CHECKED)?;
     assert_used(machine, &id, 2)?;
 
-    // Nobody is asked for a password in vain.
+    // No password is asked for an extension that the policy refuses.
     alice.send("session-timeout extend\n")?;
     let said = "all extensions that are allowed are used up";
     alice.terminal().wait_after(told.end, said, CHECKED)?;
@@ -55,13 +55,13 @@ pub(crate) fn a_user_has_more_time_for_the_password_and_no_more_than_the_rule_al
     assert_used(machine, &id, 2)
 }
 
-pub(crate) fn a_session_of_somebody_else_takes_an_administrator(machine: &Machine) -> Outcome {
+pub(crate) fn a_session_of_another_user_needs_an_administrator(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let bob = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
     machine.wait_known(bob.session())?;
     let extend = format!("session-timeout extend {}", bob.session());
-    // The one for whom it is asked is root: her own password is no help.
+    // polkit asks for the password of an administrator, here root; alice's own is refused.
     let told = type_password(machine, &mut alice, &extend, "alice", 0)?;
     let said = "session-timeout: not authorized by polkit";
     let told = alice.terminal().wait_after(told.end, said, CHECKED)?;
@@ -102,7 +102,7 @@ pub(crate) fn a_client_that_leaves_the_password_prompt_is_not_waited_for(
     let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let id = alice.session().to_owned();
     machine.wait_known(&id)?;
-    // Told to end, the command takes polkit's agent along.
+    // After SIGTERM the command also ends polkit's agent.
     alice.send("session-timeout extend\n")?;
     let asked = alice.terminal().wait_for("Password: ", SOON)?;
     machine.run("kill $(pgrep --full '^session-timeout extend')")?;
@@ -114,7 +114,7 @@ pub(crate) fn a_client_that_leaves_the_password_prompt_is_not_waited_for(
             others => Err(Failure::new(others)),
         }
     })?;
-    // Killed, it cannot; the daemon takes its question back.
+    // After SIGKILL the command cannot; the daemon cancels its question.
     alice.send("session-timeout extend\n")?;
     alice.terminal().wait_after(asked.end, "Password: ", SOON)?;
     machine.run("kill -KILL $(pgrep --full '^session-timeout extend')")?;
@@ -126,7 +126,7 @@ pub(crate) fn a_client_that_leaves_the_password_prompt_is_not_waited_for(
             Err(Failure::new(refused))
         }
     })?;
-    // And the next wish is one like any other; on a terminal where nobody asks on.
+    // The next request works as usual, on a terminal without the old agent.
     machine.run("pkill --exact pkttyagent")?;
     let mut alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let id = alice.session().to_owned();
@@ -137,7 +137,7 @@ pub(crate) fn a_client_that_leaves_the_password_prompt_is_not_waited_for(
     assert_used(machine, &id, 1)
 }
 
-pub(crate) fn nobody_gets_more_time_by_calling_the_bus(machine: &Machine) -> Outcome {
+pub(crate) fn calls_over_the_bus_grant_no_extension(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(alice.session())?;
@@ -154,7 +154,7 @@ pub(crate) fn nobody_gets_more_time_by_calling_the_bus(machine: &Machine) -> Out
     for interactive in ["yes", "no"] {
         let mut same = answers.iter().filter(|(how, _)| *how == interactive);
         let first = same.next().map(|(_, answer)| answer);
-        // Not even whether there is such a session.
+        // The error does not reveal whether the session exists.
         assert!(same.all(|(_, other)| Some(other) == first), "{answers:?}");
     }
     for interactive in ["yes", "no"] {
@@ -167,7 +167,7 @@ pub(crate) fn nobody_gets_more_time_by_calling_the_bus(machine: &Machine) -> Out
     asked_by(machine, "extension-refused", alice.session(), "65534")?;
     asked_by(machine, "extension-refused", alice.session(), "1001")?;
 
-    // And many requests at once are few entries in the journal.
+    // Many requests at once make few entries in the journal.
     let refusals = || machine.journal().all(&Wanted::event("extension-refused"));
     let (before, begun) = (refusals().len(), Instant::now());
     let one = bus_call(alice.session(), "no");
@@ -215,14 +215,14 @@ pub(crate) fn root_puts_off_any_limit_as_often_as_the_policy_allows(machine: &Ma
     assert!(refused.stderr.contains(why), "{}", refused.stderr);
     asked_by(machine, "extended", alice.session(), "0")?;
     asked_by(machine, "extension-refused", alice.session(), "0")?;
-    // Without a name it is one's own, and this shell has none.
+    // Without an id the command uses its own session, and this shell has none.
     let own = machine.attempt("session-timeout extend")?;
     assert_eq!(own.code, Some(1), "{}", own.stdout);
     assert!(own.stderr.contains("name one"), "{}", own.stderr);
     Ok(())
 }
 
-/// Types a command, and the password when it is asked for after the place `start`.
+/// Types a command, and the password at the prompt after the offset `start`.
 fn type_password(
     machine: &Machine,
     ssh: &mut Ssh,
@@ -237,8 +237,8 @@ fn type_password(
     Ok(asked)
 }
 
-/// polkit's agent throws away what was typed before it has turned the echo off, which is after it
-/// has asked.
+/// Waits until polkit's agent has turned the echo off. It does so after the prompt, and discards
+/// earlier input.
 fn wait_listening(machine: &Machine) -> Outcome {
     const ECHO_IS_OFF: &str = "tty=$(ps -o tty= -p $(pgrep --exact pkttyagent)) && \
         stty --file=/dev/$tty --all | grep --word-regexp --quiet -e -echo";
@@ -253,7 +253,7 @@ fn assert_used(machine: &Machine, session: &str, times: u32) -> Outcome {
     Ok(())
 }
 
-/// What the journal says of a wish of this user's.
+/// The journal's message about a request of this user.
 fn asked_by(machine: &Machine, event: &str, session: &str, uid: &str) -> Outcome<String> {
     let wanted = Wanted::event(event).session(session);
     let wanted = wanted.with("ASKED_BY_UID", uid);

@@ -1,4 +1,4 @@
-//! Whatever state the daemon is in, everybody can log in, and soon.
+//! Logins work and are not delayed in any state of the daemon.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -8,16 +8,16 @@ use session_timeout_tests::{Account, Context, Machine, Outcome, Ssh, Terminal, U
 
 use super::secs;
 
-/// What the module may take in every fault.
+/// The module's timeout.
 const DEADLINE: Duration = Duration::from_millis(250);
 
-/// For the host: the figures are taken while other machines run beside this one.
+/// Tolerance for a busy host: other machines run at the same time.
 const NOISE: Duration = Duration::from_millis(100);
 
 pub(crate) fn a_healthy_daemon_delays_no_login(machine: &Machine) -> Outcome {
     let delay = delay(machine, 100)?;
-    // The promise is half a millisecond and five; this holds on a host that does other things,
-    // and fails where something waits.
+    // The product promises half a millisecond, and five at most. This bound holds on a busy host,
+    // and fails if the module waits for something.
     assert!(delay.median < Duration::from_millis(10), "{delay:?}");
     assert!(delay.longest < NOISE, "{delay:?}");
     Ok(())
@@ -39,7 +39,7 @@ pub(crate) fn login_works_with_the_daemon_hung(machine: &Machine) -> Outcome {
     machine.run(&format!("kill -STOP {pid}"))?;
     let delay = delay(machine, 20)?;
     assert!(delay.longest < DEADLINE + NOISE, "{delay:?}");
-    // Or nothing was hung, and nothing measured.
+    // Otherwise the daemon was not hung.
     assert!(delay.median > DEADLINE / 2, "{delay:?}");
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.run(&format!("kill -CONT {pid}"))?;
@@ -49,7 +49,7 @@ pub(crate) fn login_works_with_the_daemon_hung(machine: &Machine) -> Outcome {
 }
 
 pub(crate) fn a_full_backlog_delays_no_login(machine: &Machine) -> Outcome {
-    /// Connects until the kernel says that nobody more may wait, and holds on until told to stop.
+    /// Connects until the backlog is full, and keeps the connections until its input has a line.
     const CROWD: &str = r#"
         use strict;
         use Socket qw(:DEFAULT SOCK_NONBLOCK);
@@ -98,14 +98,14 @@ pub(crate) fn a_full_backlog_delays_no_login(machine: &Machine) -> Outcome {
     })
 }
 
-/// What our module adds to the opening of a PAM session.
+/// The time that the module adds to the opening of a PAM session.
 #[derive(Debug)]
 struct Delay {
     median: Duration,
     longest: Duration,
 }
 
-/// Opens `count` sessions with our module and as many with one that does nothing.
+/// Opens `count` sessions with the module, and as many without it.
 fn delay(machine: &Machine, count: u32) -> Outcome<Delay> {
     let baseline = openings(machine, "session-timeout-baseline", count)?;
     let ours = openings(machine, "session-timeout-timing", count)?;
@@ -122,7 +122,7 @@ fn delay(machine: &Machine, count: u32) -> Outcome<Delay> {
     Ok(delay)
 }
 
-/// How long PAM took to open each session, sorted.
+/// The durations of `open_session`, sorted.
 fn openings(machine: &Machine, service: &str, count: u32) -> Outcome<Vec<Duration>> {
     let script = format!(
         "bash -c 'for i in $(seq {count}); do

@@ -1,4 +1,4 @@
-//! What is on the screen when a desktop on a virtual terminal was ended.
+//! The screen after the end of a desktop on a virtual terminal.
 
 use session_timeout_tests::{
     Account, Class, Failure, Machine, Outcome, Seated, Vt, Vts, Wanted, hold_for, wait_until,
@@ -61,11 +61,11 @@ pub(crate) fn the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up(
     desktop.wait_closed(secs(15))?;
     wait_shown(&vts, Vt::A)?;
     wait_active(machine, &greeter)?;
-    // logind has it for as long as something of it runs.
+    // logind keeps the session as long as one of its processes runs.
     let state = machine.logind_property(desktop.session(), "State")?;
     assert_eq!(state, "closing");
 
-    // That the rest ends later is nobody's business on the screen.
+    // The end of the remaining processes does not switch the screen.
     vts.show(Vt::B)?;
     machine.run("pkill -u alice -f 'sleep 100001'")?;
     machine.wait_session_gone(desktop.session(), SOON)?;
@@ -82,7 +82,7 @@ pub(crate) fn a_screen_that_no_login_screen_comes_to_is_named_in_the_journal(
     let desktop = vts.log_in(Account::Alice, Class::User, Vt::B)?;
     vts.show(Vt::B)?;
     machine.wait_session_gone(desktop.session(), secs(20))?;
-    // No display manager runs on this machine.
+    // No display manager runs on this machine, so none can be asked.
     let said = format!(
         "no login screen came where session {} was; the display manager cannot be asked",
         desktop.session()
@@ -97,8 +97,8 @@ pub(crate) fn a_screen_that_no_login_screen_comes_to_is_named_in_the_journal(
     })
 }
 
-/// A desktop that was started from a console login, as sway is: such a session turns from a
-/// terminal into a desktop, and getty prompts again when it has ended.
+/// A desktop that was started from a console login, as sway is: the session changes its type from
+/// tty to wayland, and getty prompts again after its end.
 pub(crate) fn a_screen_with_a_prompt_is_left_to_it(machine: &Machine) -> Outcome {
     let Some(vts) = Vts::lend(machine)? else {
         return Ok(());
@@ -112,7 +112,7 @@ pub(crate) fn a_screen_with_a_prompt_is_left_to_it(machine: &Machine) -> Outcome
          ExecStart=-sh -c 'mkdir /run/once && exec agetty --autologin alice %I linux; \
              exec agetty %I linux'",
     )?;
-    // A compositor sets the type (SetType of logind); here the PAM stack does.
+    // A compositor sets the type with logind's SetType; here the PAM stack does.
     machine.write("/etc/wayland.env", "XDG_SESSION_TYPE=wayland\n")?;
     machine
         .run("sed -i '1i session required pam_env.so envfile=/etc/wayland.env' /etc/pam.d/login")?;
@@ -146,7 +146,7 @@ pub(crate) fn a_user_at_another_console_is_not_switched_away(machine: &Machine) 
     machine.policy(&policy("terminate"))?;
     let _greeter = vts.log_in(Account::Robot, Class::Greeter, Vt::A)?;
 
-    // With nobody logged in there, as at a prompt: no session is active then.
+    // The user looks at a terminal without a login, as at a prompt: no session is active.
     let desktop = vts.log_in(Account::Alice, Class::User, Vt::B)?;
     vts.show(Vt::C)?;
     machine.wait_session_gone(desktop.session(), secs(20))?;
@@ -164,7 +164,7 @@ fn wait_shown(vts: &Vts<'_>, vt: Vt) -> Outcome {
     wait_until(SOON, "the screen to be switched", || vts.is_shown(vt))
 }
 
-/// The daemon looks once, when the session is gone: well within this.
+/// The daemon checks the screen once, when the session is gone: well within this time.
 fn hold_shown(vts: &Vts<'_>, vt: Vt) -> Outcome {
     hold_for(secs(3), "the screen staying", || vts.is_shown(vt))
 }

@@ -1,5 +1,5 @@
-//! Groups that cannot be had: a login does not wait for them, and gets what holds for everybody
-//! until they can.
+//! Groups that cannot be resolved: the login does not wait for them, and has the default limits
+//! until they are known.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ const POLICY: &str = r#"[default]
     match = { user = "alice", group = "pci" }
     session-timeout = "8h""#;
 
-/// Stands before id(1), and answers as a name service that is away would have it answer. Only the
-/// daemon asks so; profiles ask otherwise.
+/// Replaces id(1): fails or hangs as with an unavailable name service. Only the daemon uses these
+/// options.
 const ID: &str = r#"#!/bin/sh
 if [ "$1" = -Gnz ]; then
     case $(cat /run/name-service) in
@@ -28,7 +28,7 @@ fi
 exec /usr/bin/id.real "$@"
 "#;
 
-/// logind's message about a session that begins (`SD_MESSAGE_SESSION_START`).
+/// logind's message about a new session (`SD_MESSAGE_SESSION_START`).
 const SESSION_START: &str = "8d45620c1a4348dbb17410da57c60c66";
 
 pub(crate) fn unavailable_groups_delay_no_login_and_leave_the_default_in_force(
@@ -41,7 +41,7 @@ pub(crate) fn unavailable_groups_delay_no_login_and_leave_the_default_in_force(
     name_service(machine, "answers")?;
     machine.policy(POLICY)?;
     let open = |account| Ssh::open(machine, account, Terminal::Pty);
-    // Their user managers are up from here on, and the logins below alike.
+    // Starts the managers of both users, so that the later logins take the same time.
     let (early, _bob) = (open(Account::Alice)?, open(Account::Bob)?);
     assert_said(&early, "8 h");
 
@@ -84,7 +84,7 @@ pub(crate) fn unavailable_groups_delay_no_login_and_leave_the_default_in_force(
     let explained = machine.run(&format!("session-timeout explain {id}"))?;
     let why = "the groups of alice are unavailable, so [default] holds instead of a rule.";
     assert!(explained.contains(why), "{explained}");
-    // What was known before stays known.
+    // Groups that were known before stay known.
     assert_eq!(
         machine.session_status(early.session())?["rule"],
         "card data"
@@ -93,7 +93,7 @@ pub(crate) fn unavailable_groups_delay_no_login_and_leave_the_default_in_force(
     name_service(machine, "answers")?;
     let late = open(Account::Alice)?;
     assert_said(&late, "8 h");
-    // They are asked for again after a minute.
+    // The daemon asks again after a minute.
     for ssh in [&failed, &alice] {
         let ruled = |session: &Value| session["rule"] == "card data";
         let status = machine.wait_status(ssh.session(), secs(80), ruled)?;
@@ -103,26 +103,26 @@ pub(crate) fn unavailable_groups_delay_no_login_and_leave_the_default_in_force(
     Ok(())
 }
 
-/// What the module may take in every fault.
+/// The module's timeout.
 const MODULE: Duration = Duration::from_millis(250);
 
-/// For the host: two logins never take the same time, and other machines run beside this one.
+/// Tolerance: two logins never take the same time, and other machines run at the same time.
 const NOISE: Duration = Duration::from_millis(250);
 
-/// From logind's word of a session to its first line.
+/// The time from logind's message about a session to its first line.
 fn delay(machine: &Machine, ssh: &Ssh) -> Outcome<Duration> {
     let line = ssh.terminal().wait_for("session=", SOON)?;
     let began = began(machine, ssh.session())?;
     Ok(line.at.saturating_duration_since(began))
 }
 
-/// When logind had a session.
+/// When logind created the session.
 fn began(machine: &Machine, id: &str) -> Outcome<Instant> {
     let start = Wanted::default().with("MESSAGE_ID", SESSION_START);
     Ok(machine.journal().wait_for(&start.session(id), SOON)?.at)
 }
 
-/// From now on, the name service does this.
+/// Sets the behavior of the name service.
 fn name_service(machine: &Machine, what: &str) -> Outcome {
     machine.write("/run/name-service", what)
 }

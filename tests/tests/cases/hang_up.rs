@@ -1,5 +1,5 @@
-//! Hanging up: the connection or terminal is closed as if the user had left, and what was detached
-//! from it runs on.
+//! The hang-up: the connection or terminal is closed as if the user had left, and detached
+//! processes keep running.
 
 use session_timeout_tests::{
     Account, Console, Entry, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, hold_for,
@@ -18,7 +18,7 @@ fn policy(action: &str) -> String {
     )
 }
 
-/// What a user leaves running: two things that survive a hang-up, and one that does not.
+/// Processes that a user starts: two that survive a hang-up, and one that does not.
 const LEFT: &str =
     "tmux new-session -d -s left sleep 1000; nohup sleep 1001 >/dev/null 2>&1 & sleep 1002 &\n";
 
@@ -46,7 +46,7 @@ pub(crate) fn a_hang_up_closes_the_connection_and_leaves_what_was_detached(
     let hung_up = Wanted::event("hung-up").session(id);
     let hung_up = hung_up.with("LIMIT", "absolute");
     journal.wait_for(&hung_up, SOON)?;
-    // sshd itself has closed the PAM session, and so our module was told, too.
+    // sshd itself closed the PAM session, so the module was called.
     let closed = "pam_unix(sshd:session): session closed for user alice";
     let closed = Wanted::default().with("MESSAGE", closed);
     journal.wait_for(&closed.with("_PID", &leader), SOON)?;
@@ -59,14 +59,14 @@ pub(crate) fn a_hang_up_closes_the_connection_and_leaves_what_was_detached(
     assert!(!runs(machine, "alice", "sleep 1002")?, "nothing hung up");
     assert!(!runs(machine, "alice", "-bash")?, "the shell runs on");
 
-    // And the user can come back to what was left, for another eight seconds.
+    // The user can return to these processes, until the next limit in eight seconds.
     let again = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.run("runuser -u alice -- tmux has-session -t left")?;
     again.wait_closed(secs(15))?;
     Ok(())
 }
 
-pub(crate) fn a_termination_takes_along_what_was_detached(machine: &Machine) -> Outcome {
+pub(crate) fn a_termination_ends_detached_processes(machine: &Machine) -> Outcome {
     machine.policy(&policy("terminate"))?;
     let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ssh.send(LEFT)?;
@@ -77,7 +77,7 @@ pub(crate) fn a_termination_takes_along_what_was_detached(machine: &Machine) -> 
     let end = end.with("ACTION", "terminate");
     let end = machine.journal().wait_for(&end, SOON)?;
     let gone = machine.wait_session_gone(id, secs(3 + 2))?;
-    // Long before they would have been killed.
+    // Long before SIGKILL.
     assert_between(end.at, "the end of all", gone, secs(0), secs(1));
     for process in ["sleep 1001", "sleep 1002", "tmux"] {
         assert!(!runs(machine, "alice", process)?, "{process} runs on");
@@ -85,7 +85,7 @@ pub(crate) fn a_termination_takes_along_what_was_detached(machine: &Machine) -> 
     Ok(())
 }
 
-/// login(1) of Debian 12 ends without closing its PAM session: there logind alone tells.
+/// login(1) of Debian 12 exits without closing its PAM session, so only logind reports the end.
 pub(crate) fn a_console_is_hung_up_as_well(machine: &Machine) -> Outcome {
     machine.policy(&policy("hang-up"))?;
     let mut console = Console::open(machine, Account::Bob)?;
@@ -128,8 +128,7 @@ pub(crate) fn a_session_that_does_not_hang_up_is_terminated_and_then_killed(
     Ok(())
 }
 
-/// A hang-up that was under way is asked for again by the next daemon, and so is everything that
-/// follows it.
+/// The next daemon repeats a hang-up that was under way, and the stages after it follow.
 pub(crate) fn a_hang_up_under_way_survives_the_daemon(machine: &Machine) -> Outcome {
     machine.policy(&policy("hang-up"))?;
     let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
@@ -160,26 +159,26 @@ pub(crate) fn a_hang_up_under_way_survives_the_daemon(machine: &Machine) -> Outc
     Ok(())
 }
 
-/// Waits until the daemon says that it ends a session in this way.
+/// Waits until the daemon ends a session by this action.
 fn end_by(machine: &Machine, id: &str, action: &str) -> Outcome<Entry> {
     let end = Wanted::event("end").session(id).with("ACTION", action);
     machine.journal().wait_for(&end, secs(15))
 }
 
-/// Whether somebody runs a process whose command line begins so.
+/// Whether a process of this user has a command line that begins with `command`.
 fn runs(machine: &Machine, user: &str, command: &str) -> Outcome<bool> {
     let found = machine.attempt(&format!("pgrep --uid {user} --full -- '^{command}'"))?;
     Ok(found.code == Some(0))
 }
 
-/// The leader does not receive the hang-up.
+/// Stops the leader, so that it does not react to the hang-up.
 fn stop_leader(machine: &Machine, id: &str) -> Outcome {
     let leader = machine.logind_property(id, "Leader")?;
     machine.run(&format!("kill -STOP {leader}")).map(drop)
 }
 
-/// That nothing comes after the hang-up, not even when the grace and the limit have passed again,
-/// and that the status says why.
+/// Checks that no stage follows the hang-up, not even after the grace and the limit, and that the
+/// status gives the reason.
 #[track_caller]
 fn assert_left_alone(machine: &Machine, id: &str) -> Outcome {
     let harder = [("end", "terminate"), ("kill", "")];

@@ -14,11 +14,12 @@ use session_timeout_tests::{
 use super::mallory::{self, FLOOD};
 use super::{SOON, assert_after, assert_between, late, login_of, secs};
 
-/// Desktops of the hostile user: eight questions a second, of which the bus lets 128 be open.
+/// The number of desktops of the hostile user: eight calls a second, of which the bus allows 128
+/// pending.
 const DESKTOPS: usize = 8;
 
-/// The daemon's memory at its highest, in kB. A third of that was measured, and one message that is
-/// let in may be 32 MiB long.
+/// Maximum memory of the daemon, in kB. A third of it was measured, and one accepted message may be
+/// 32 MiB long.
 const MEMORY: u64 = 16 * 1024;
 
 const POLICY: &str = r#"[default]
@@ -32,7 +33,7 @@ const POLICY: &str = r#"[default]
     session-warnings = ["10s"]
     grace = "3s""#;
 
-pub(crate) fn an_agent_that_never_answers_keeps_nobody_elses_session(machine: &Machine) -> Outcome {
+pub(crate) fn an_agent_without_replies_delays_no_other_user(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     mallory::install(machine)?;
     let desktops = (0..DESKTOPS).map(|_| Desktop::open(machine, Account::Mallory, Locker::None));
@@ -82,8 +83,8 @@ pub(crate) fn a_flood_of_calls_and_forged_signals_delays_nobody(machine: &Machin
     Ok(())
 }
 
-/// Limits of the hostile user of `limit` and a second less, with a warning every two seconds in the
-/// second half.
+/// A rule for the hostile user: an absolute limit of `limit`, an inactivity limit one second
+/// shorter, and a warning every two seconds in the second half.
 fn mallorys(limit: u32) -> String {
     let leads: Vec<_> = (1..=limit / 4)
         .map(|count| format!("{}s", 2 * count))
@@ -107,7 +108,7 @@ pub(crate) fn terminals_that_block_every_process_that_opens_them_delay_nobody(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&format!("{POLICY}{}", mallorys(40)))?;
-    // As udev creates it; a container has none.
+    // As udev creates it; a container does not have it.
     machine.run("test -e /dev/fuse || mknod /dev/fuse c 10 229; chmod 0666 /dev/fuse")?;
     let stall = compiled(machine, "stall")?;
     let daemon = machine.daemon_pid()?;
@@ -137,7 +138,7 @@ pub(crate) fn terminals_that_block_every_process_that_opens_them_delay_nobody(
 }
 
 pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -> Outcome {
-    // Its end, which ends thousands of processes, comes after the other's.
+    // The attacker's end, which ends thousands of processes, is due after the other one.
     machine.policy(&format!("{POLICY}{}", mallorys(60)))?;
     let crowd = compiled(machine, "crowd")?;
     let mut attack = Ssh::open(machine, Account::Mallory, Terminal::Pty)?;
@@ -148,7 +149,7 @@ pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -
     eprintln!("{}: {there} processes", machine.suite());
     assert!(there > PROCESSES / 4, "only {there} processes");
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    // From here on, probes and warnings of the hostile user are always in progress.
+    // From here on, the daemon always probes or warns the hostile user.
     let warning = Wanted::event("warning").session(attack.session());
     machine.journal().wait_for(&warning, secs(40))?;
     let mut longest = Duration::ZERO;
@@ -165,7 +166,7 @@ pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -
         }
     })?;
     eprintln!("{}: an answer took {longest:?} at most", machine.suite());
-    // It waits three seconds at most for what is known of the user's terminals.
+    // The daemon waits at most three seconds for the state of the user's terminals.
     assert!(longest < secs(5), "an answer took {longest:?}");
     assert_ends_on_time(machine, &ssh)?;
     let end = Wanted::event("end").session(attack.session());
@@ -193,7 +194,7 @@ pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Mac
         }
     })?;
 
-    // One that was killed is started again by itself, with the socket that it had.
+    // After SIGKILL systemd starts it again, with the same socket.
     machine.run(&format!("kill -KILL {pid}"))?;
     wait_until(SOON, "it to run again", || {
         let next = machine.main_pid(HELPER)?;
@@ -204,7 +205,7 @@ pub(crate) fn an_end_waits_for_no_program_that_writes_to_terminals(machine: &Mac
         }
     })?;
 
-    // It is stopped with its socket.
+    // Stopping the socket also stops the service.
     machine.run("systemctl stop session-timeout-terminals.socket")?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     assert_ends_on_time(machine, &ssh)?;
@@ -248,7 +249,7 @@ fn assert_ends_on_time(machine: &Machine, ssh: &Ssh) -> Outcome {
     let end = Wanted::event("end").session(id);
     let end = machine.journal().wait_for(&end, secs(20))?;
     assert_after(login.at, "the end", end.at, secs(30));
-    // On a host that is busy the shell may leave it to the end of the grace.
+    // On a busy host the shell may live until the end of the grace.
     let closed = ssh.wait_closed(secs(20))?;
     let limit = login.at + secs(30);
     late(machine, "the end was requested", limit, end.at);
@@ -258,7 +259,7 @@ fn assert_ends_on_time(machine: &Machine, ssh: &Ssh) -> Outcome {
     Ok(())
 }
 
-/// That root is told where everything stands within `bound`.
+/// Checks that root gets a status within `bound`.
 fn assert_answers(machine: &Machine, bound: Duration) -> Outcome {
     let asked = Instant::now();
     machine.status()?;

@@ -8,7 +8,8 @@ use session_timeout_tests::{
 
 use super::{SOON, TTY_STEP, assert_after, assert_between, assert_not_ended, login_of, secs};
 
-/// Long enough that the kernel's steps do not matter to a user who types every second.
+/// The limits are long compared to the kernel's steps of eight seconds, for a user who types every
+/// second.
 const POLICY: &str = r#"[default]
     session-timeout = "10min"
     inactivity-timeout = "20s"
@@ -58,7 +59,8 @@ pub(crate) fn typing_during_the_warning_withdraws_it(machine: &Machine) -> Outco
     assert_after(typed, "the withdrawal", withdrawn.at, secs(0));
     assert_eq!(machine.session_status(&id)?["phase"], "running");
 
-    // And the limit restarts: a second warning no sooner than the first came, and the end.
+    // The limit restarts: the second warning comes as long after the input as the first after the
+    // login.
     let second = ssh.terminal().wait_after(first.end, WARNING, secs(30))?;
     assert_between(typed, WARNING, second.at, secs(10), secs(10) + TTY_STEP);
     let end = ssh.terminal().wait_after(second.end, END, secs(30))?;
@@ -77,7 +79,7 @@ pub(crate) fn idle_time_is_found_where_logind_sees_none(machine: &Machine) -> Ou
         machine.run(&script).map(|value| value.trim().to_owned())
     };
     match machine.suite() {
-        // So that this case notices when Debian changes: utmp tells logind of the terminal.
+        // Checks the assumption about Debian 12: logind learns the terminal from utmp.
         Suite::Bookworm => {
             wait_until(SOON, "logind to see the terminal", || {
                 let tty = property("TTY")?;
@@ -103,7 +105,7 @@ pub(crate) fn idle_time_is_found_where_logind_sees_none(machine: &Machine) -> Ou
     let end = ssh.terminal().wait_for(END, secs(30))?;
     assert_between(login.at, END, end.at, secs(20), secs(20) + TTY_STEP);
     if machine.suite() == Suite::Trixie {
-        // To the end.
+        // Until the end.
         let known = machine.attempt(&format!("loginctl show-session {id} --property=TTY"))?;
         assert!(known.stdout.trim().is_empty() || known.stdout.trim() == "TTY=");
     }
@@ -140,7 +142,7 @@ pub(crate) fn a_session_without_a_terminal_falls_to_the_absolute_limit_alone(
     let end = machine.journal().wait_for(&end, SOON)?;
     assert_eq!(end.field("LIMIT"), Some("absolute"));
     assert_eq!(machine.journal().all(&unknown).len(), 1, "said once");
-    // Scripts read this output.
+    // Scripts read this output, so it has no message of the daemon.
     assert_eq!(ssh.terminal().text(), format!("session={id}.\n"));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `session-timeout left`: in a prompt, and followed.
+//! `session-timeout left`: once, for a prompt, and with `--watch`.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use session_timeout_tests::{
 
 use super::{SOON, secs};
 
-/// How many prompts are timed, and how long each may take.
+/// The number of prompts, and the maximum duration of one.
 const PROMPTS: u32 = 100;
 const PROMPT: Duration = Duration::from_millis(100);
 
@@ -25,7 +25,8 @@ pub(crate) fn a_prompt_shows_what_is_left_of_its_own_session(machine: &Machine) 
     machine.run(&format!("session-timeout extend {}", alice.session()))?;
     alice.send("\n")?;
     alice.terminal().wait_for("<1 h 29 min> ", SOON)?;
-    // A name that outlived its session, as in a tmux server, does not matter.
+    // A wrong session id in the environment, as in a tmux server that outlived its session, does
+    // not matter.
     alice.send("export XDG_SESSION_ID=c99\nsession-timeout left --format '{session}={limit}'\n")?;
     let own = format!("{}=absolute", alice.session());
     alice.terminal().wait_for(&own, SOON)?;
@@ -43,7 +44,7 @@ pub(crate) fn a_prompt_shows_what_is_left_of_its_own_session(machine: &Machine) 
     ))?;
     let each = begun.elapsed() / PROMPTS;
     eprintln!("{}: {} us for a prompt", machine.suite(), each.as_micros());
-    // A figure that a busy host holds; a quiet one takes a twentieth.
+    // A bound for a busy host; an idle one needs a twentieth.
     assert!(each < PROMPT, "{each:?}");
     Ok(())
 }
@@ -74,7 +75,7 @@ pub(crate) fn left_watch_shows_an_extension_a_restart_a_withdrawal_and_the_end(
            inactivity-timeout = "40s"
            inactivity-warnings = ["20s"]"#,
     )?;
-    // Beside the shell, which reads what is typed: that is what counts.
+    // In the background: input counts when the shell reads it.
     alice.send("session-timeout left --watch --format '+{phase} by {limit}' &\n")?;
     let place = |text: &str, after: usize| alice.terminal().wait_after(after, text, secs(60));
     let seen = place("+running by inactivity", seen.end)?;
@@ -85,7 +86,7 @@ pub(crate) fn left_watch_shows_an_extension_a_restart_a_withdrawal_and_the_end(
     let warned = place("+warned by inactivity", withdrawn.end)?;
     place("+ending by inactivity", warned.end)?;
     alice.wait_closed(secs(30))?;
-    // The typed line has its own.
+    // The typed command has other text after the `+`.
     assert_eq!(alice.terminal().count("+running"), 2);
     assert_eq!(alice.terminal().count("+warned"), 2);
     Ok(())
@@ -120,7 +121,7 @@ pub(crate) fn left_watch_costs_nothing_between_two_texts(machine: &Machine) -> O
     wait_until(secs(20), "a watcher at rest", rest)
 }
 
-pub(crate) fn left_says_by_its_exit_status_why_there_is_nothing(machine: &Machine) -> Outcome {
+pub(crate) fn the_exit_status_of_left_gives_the_reason_for_no_output(machine: &Machine) -> Outcome {
     machine.policy(FAR)?;
     let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(alice.session())?;

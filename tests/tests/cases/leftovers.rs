@@ -1,4 +1,4 @@
-//! Sessions that logind calls `closing`: somebody has gone, and something has stayed.
+//! Sessions with logind's state `closing`: the user has left, and a process remains.
 
 use session_timeout_tests::{
     Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
@@ -6,7 +6,7 @@ use session_timeout_tests::{
 
 use super::{SOON, assert_after, assert_not_ended, login_of, secs};
 
-pub(crate) fn what_runs_on_after_a_logout_is_left_alone(machine: &Machine) -> Outcome {
+pub(crate) fn processes_that_survive_a_logout_are_not_ended(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "12s"
@@ -19,7 +19,8 @@ pub(crate) fn what_runs_on_after_a_logout_is_left_alone(machine: &Machine) -> Ou
     let id = alice.session();
     wait_closing(machine, id)?;
 
-    // Somebody who logged in later has gone past the limit: so has what was left.
+    // A session with the same limit that began later has ended, so the limit of the first has
+    // passed.
     let bob = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
     bob.wait_closed(secs(25))?;
     let status = machine.session_status(id)?;
@@ -30,11 +31,9 @@ pub(crate) fn what_runs_on_after_a_logout_is_left_alone(machine: &Machine) -> Ou
     Ok(())
 }
 
-/// Where logind calls the session `closing` now (systemd 257), `TerminateSession` succeeds and does
-/// nothing: only who looks at the state first gets it ended.
-pub(crate) fn a_session_whose_leader_was_killed_is_ended_all_the_same(
-    machine: &Machine,
-) -> Outcome {
+/// For a session that is `closing` already, `TerminateSession` of systemd 257 succeeds and does
+/// nothing. The daemon must check the state first.
+pub(crate) fn a_session_whose_leader_was_killed_is_ended(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "12s"

@@ -1,4 +1,4 @@
-//! Users with an absolute limit of 20 s, and the checks that their logins end on time.
+//! Users with an absolute limit of 20 s, and checks that their logins end on time.
 
 use std::time::Duration;
 
@@ -9,8 +9,7 @@ use super::{SOON, late, secs};
 pub(super) const LIMIT: Duration = secs(20);
 pub(super) const GRACE: Duration = secs(3);
 
-/// An end is requested at most this long after the limit, and is completed at most this long after
-/// the grace (ARCHITECTURE.md, invariant 39).
+/// Maximum delay of the request after the limit, and of the completed end after the grace.
 pub(super) const LATE: Duration = secs(3);
 
 /// These users are warned 5 s before the limit. Others have an hour.

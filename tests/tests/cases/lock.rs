@@ -1,4 +1,4 @@
-//! Locking a desktop's screen: instead of an end, and as a first stage before one.
+//! Locking the screen of a desktop: instead of an end, and some time before one.
 
 use std::time::Instant;
 
@@ -45,7 +45,7 @@ pub(crate) fn a_desktop_is_locked_at_its_limit_and_the_limit_restarts_at_the_unl
         "{explained}"
     );
 
-    // Past the grace, and past the limit after the lock.
+    // Past the grace, and past the limit since the lock.
     hold_for(secs(10), "the session being held", || {
         let ends = journal.all(&Wanted::event("end").session(id));
         if ends.is_empty() && desktop.is_open() {
@@ -71,7 +71,7 @@ pub(crate) fn a_desktop_is_locked_at_its_limit_and_the_limit_restarts_at_the_unl
     Ok(())
 }
 
-pub(crate) fn what_does_not_lock_is_terminated_after_the_grace_and_a_terminal_at_once(
+pub(crate) fn a_desktop_that_does_not_lock_is_terminated_after_the_grace_and_a_terminal_at_once(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;
@@ -158,7 +158,7 @@ pub(crate) fn coming_back_after_lock_after_is_activity(machine: &Machine) -> Out
     let status = wait_running(machine, id)?;
     assert_eq!(status["locked"], false, "{status}");
     assert_eq!(status["idle_source"], "logind", "{status}");
-    // A desktop that says "active" is active: it is looked at again, and never warned.
+    // An idle hint of "active" counts as activity: the session is probed again, and never warned.
     hold_for(secs(12), "the session being left alone", || {
         let again = machine.journal().all(&Wanted::event("warning").session(id));
         let locked = machine.journal().all(&Wanted::event("lock").session(id));
@@ -196,7 +196,7 @@ pub(crate) fn a_session_that_is_held_stays_so_through_a_restart_and_a_crash(
         }
     })?;
     machine.wait_known(id)?;
-    // Long enough for an unlock to make a difference.
+    // Long enough to notice an unlock.
     hold_for(secs(4), "the session being held", || {
         assert_held(machine, id)
     })?;
@@ -216,8 +216,8 @@ pub(crate) fn a_session_that_is_held_stays_so_through_a_restart_and_a_crash(
     Ok(())
 }
 
-/// Nobody signalled it to the daemon, so it is no proof that the user has authenticated: the limit
-/// counts from the lock, and its warnings come again.
+/// The daemon received no signal of the unlock, so it is no proof that the user has authenticated.
+/// The limit counts from the lock, and its warnings are repeated.
 pub(crate) fn an_unlock_that_the_daemon_did_not_see_renews_nothing(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
@@ -228,7 +228,7 @@ pub(crate) fn an_unlock_that_the_daemon_did_not_see_renews_nothing(machine: &Mac
     })?;
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
     desktop.unlock()?;
-    // Not after the start: on a busy host that may take until the warning.
+    // Not the time of the start: on a busy host the start may take until the warning.
     let unlocked = Instant::now();
     machine.run(&format!("systemctl start {UNIT}"))?;
     machine.wait_status(id, SOON, |session| session["locked"] == false)?;
@@ -241,12 +241,12 @@ pub(crate) fn an_unlock_that_the_daemon_did_not_see_renews_nothing(machine: &Mac
     Ok(())
 }
 
-/// A restart of logind forgets that the screen is locked. That is no unlock, and no reason to end
-/// the session: the limit counts from the lock.
+/// A restarted logind has forgotten that the screen is locked. That is no unlock, and no reason to
+/// end the session. The limit counts from the lock.
 pub(crate) fn a_restart_of_logind_unlocks_nothing(machine: &Machine) -> Outcome {
     let (desktop, locked) = locked_and_forgotten(machine)?;
     let id = desktop.session();
-    // The daemon looks by itself when logind is back, and what was forgotten shows.
+    // The daemon probes when logind is back, and gets the lost hint.
     machine.wait_status(id, SOON, |session| session["locked"] == false)?;
     let noticed = Instant::now();
     let warning = next(machine, &Wanted::event("warning").session(id), noticed)?;
@@ -258,8 +258,8 @@ pub(crate) fn a_restart_of_logind_unlocks_nothing(machine: &Machine) -> Outcome 
     Ok(())
 }
 
-/// A desktop that was locked for a limit some seconds ago, and of whose lock logind has just lost
-/// the knowledge; and when it was locked.
+/// A desktop that was locked for a limit some seconds ago, after a restart of logind; and the entry
+/// of the lock.
 fn locked_and_forgotten(machine: &Machine) -> Outcome<(Desktop<'_>, Entry)> {
     machine.policy(POLICY)?;
     let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
@@ -269,12 +269,12 @@ fn locked_and_forgotten(machine: &Machine) -> Outcome<(Desktop<'_>, Entry)> {
         assert_held(machine, id)
     })?;
     machine.run("systemctl restart systemd-logind")?;
-    // So that these cases notice when systemd changes.
+    // Checks the assumption that logind forgets the lock.
     assert_eq!(machine.logind_property(id, "LockedHint")?, "no");
     Ok((desktop, locked))
 }
 
-/// The entry of this number, from one, that is wanted.
+/// The matching entry with this number; the first is 1.
 fn nth(machine: &Machine, wanted: &Wanted, number: usize) -> Outcome<Entry> {
     wait_until(secs(20), &format!("{wanted}, number {number}"), || {
         let entries = machine.journal().all(wanted);
@@ -283,7 +283,7 @@ fn nth(machine: &Machine, wanted: &Wanted, number: usize) -> Outcome<Entry> {
     })
 }
 
-/// The first entry after `since` that is wanted.
+/// The first matching entry after `since`.
 fn next(machine: &Machine, wanted: &Wanted, since: Instant) -> Outcome<Entry> {
     wait_until(secs(20), &wanted.to_string(), || {
         let entries = machine.journal().all(wanted);
@@ -296,7 +296,7 @@ fn wait_running(machine: &Machine, id: &str) -> Outcome<Value> {
     machine.wait_status(id, SOON, |session| session["phase"] == "running")
 }
 
-/// That a session is locked for a limit, and that everybody says so.
+/// Checks that a session is locked for a limit, in the status and in logind.
 #[track_caller]
 fn assert_held(machine: &Machine, id: &str) -> Outcome {
     let status = machine.session_status(id)?;

@@ -1,8 +1,8 @@
 //! Desktops that were started from the login screen of a real login manager: after the end no
 //! process of the desktop is left, and the login screen is visible and takes input.
 //!
-//! Most of Plasma runs as services of the user's manager, which keeps running while the user has
-//! another login or lingers. Here alice has and does both.
+//! Most of Plasma runs as services of the user's manager, which keeps running if the user has
+//! another login or lingers. Here alice has another login and lingers.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use session_timeout_tests::{
 
 use super::secs;
 
-/// Time for a desktop to end: the shortest warning, the grace, and the delay of a busy host.
+/// Timeout for the end of a desktop: the shortest warning, the grace, and the delay of a busy host.
 const ENDED: Duration = Duration::from_secs(90);
 
-/// Time for the login manager to start its X server and its login screen: two seconds on an idle
-/// host.
+/// Timeout for the login manager to start its X server and its login screen, which takes two
+/// seconds on an idle host.
 const SHOWN: Duration = Duration::from_secs(30);
 
 /// Starts a program as a part of the desktop that ignores SIGTERM.
@@ -51,10 +51,8 @@ pub(crate) fn plasma_on_x11_ends_whole_and_lightdm_asks_for_a_login(machine: &Ma
     the_desktop_ends_whole(machine, LoginManager::LightDm, Plasma::X11)
 }
 
-/// The program that sddm started hangs, and another program of the desktop ignores SIGTERM.
-pub(crate) fn plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login(
-    machine: &Machine,
-) -> Outcome {
+/// The program that sddm started is stopped, and another program of the desktop ignores SIGTERM.
+pub(crate) fn a_hung_plasma_is_ended_and_sddm_asks_for_a_login(machine: &Machine) -> Outcome {
     machine.policy(&policy("1h"))?;
     let elsewhere = Elsewhere::begin(machine)?;
     let Some(mut screen) = LoginScreen::start(machine, LoginManager::Sddm, Plasma::X11)? else {
@@ -70,8 +68,8 @@ pub(crate) fn plasma_that_hangs_is_ended_all_the_same_and_sddm_asks_for_a_login(
     elsewhere.check()
 }
 
-/// Alice's manager is stopped for a while, as if the machine had no time for it.
-pub(crate) fn plasma_whose_manager_does_not_answer_is_reported_as_ended_when_it_is(
+/// Alice's manager is stopped for some time, as on an overloaded machine.
+pub(crate) fn plasma_is_reported_as_ended_only_when_its_manager_replies_again(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&policy("1h"))?;
@@ -101,7 +99,7 @@ fn the_desktop_ends_whole(machine: &Machine, manager: LoginManager, plasma: Plas
     };
     let name = format!("{manager:?}-{plasma:?}").to_lowercase();
     let outcome = ends_whole(machine, &mut screen, &elsewhere, &name);
-    // Either the login screen is back, or the case fails with what is shown instead.
+    // The last screen: the login screen, or what is shown instead of it if the case fails.
     screen.photograph(&format!("{name}-at-last"))?;
     outcome
 }
@@ -141,8 +139,8 @@ pub(crate) fn sddm_is_asked_for_a_login_screen_where_a_desktop_of_another_servic
     the_login_manager_is_asked(machine, LoginManager::Sddm)
 }
 
-/// Bob's desktop is on the seat and was not started by the login manager, as that of a kiosk. No
-/// login screen waits, since alice is logged in there.
+/// Bob's desktop is on the seat and was not started by the login manager, like that of a kiosk. No
+/// login screen is running, since alice is logged in there.
 fn the_login_manager_is_asked(machine: &Machine, manager: LoginManager) -> Outcome {
     machine.policy(&policy("1h"))?;
     let Some(mut screen) = LoginScreen::start(machine, manager, Plasma::X11)? else {
@@ -190,7 +188,7 @@ fn end_now(machine: &Machine, session: &str) -> Outcome {
     machine.journal().wait_for(&gone, ENDED).map(drop)
 }
 
-/// What alice runs besides her desktop: an SSH login, and a lingering service.
+/// The other activity of alice besides her desktop: an SSH login, and a lingering service.
 struct Elsewhere<'a> {
     machine: &'a Machine,
     ssh: Ssh,
@@ -198,7 +196,7 @@ struct Elsewhere<'a> {
 
 impl<'a> Elsewhere<'a> {
     fn begin(machine: &'a Machine) -> Outcome<Self> {
-        // In a system unit: logind looks up the session of the caller's control group.
+        // In a system unit, since logind looks up the session of the caller's control group.
         machine.run("systemd-run --quiet --wait loginctl enable-linger alice")?;
         let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
         let elsewhere = Self { machine, ssh };
@@ -207,7 +205,7 @@ impl<'a> Elsewhere<'a> {
         Ok(elsewhere)
     }
 
-    /// Runs a command as alice that talks to her manager.
+    /// Runs a command as alice, with access to her manager.
     fn as_alice(&self, command: &str) -> Outcome {
         let enter = "runuser -u alice -- env XDG_RUNTIME_DIR=/run/user/1000";
         self.machine.run(&format!("{enter} {command}")).map(drop)
@@ -226,7 +224,7 @@ impl<'a> Elsewhere<'a> {
         Err(Failure::new(what))
     }
 
-    /// Checks that the desktop is complete.
+    /// Checks that the SSH login and the lingering service still exist.
     fn check(&self) -> Outcome {
         if !self.ssh.terminal().is_open() {
             return Err(Failure::new(self.ssh.terminal().text()));
@@ -235,8 +233,8 @@ impl<'a> Elsewhere<'a> {
         self.machine.run(lingers).map(drop)
     }
 
-    /// The other processes of alice, as unit and command line. Her manager's own processes, its bus
-    /// and its ssh-agent do not belong to a desktop.
+    /// All processes of alice except for those of her SSH login, her lingering service, and her
+    /// manager with its bus and its ssh-agent.
     fn others(&self) -> Outcome<String> {
         self.machine.run(&format!(
             r#"for pid in $(pgrep --uid alice); do

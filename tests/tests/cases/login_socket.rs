@@ -1,5 +1,5 @@
-//! What reaches the daemon from outside: the login socket is root's alone, logind's signals are
-//! logind's alone, and nothing that is sent does harm.
+//! Messages to the daemon from outside: invalid frames on the login socket, and forged signals of
+//! logind.
 
 use session_timeout_tests::{
     Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
@@ -7,7 +7,7 @@ use session_timeout_tests::{
 
 use super::{SOON, secs};
 
-/// Sends its arguments, each over a connection of its own, with `\x..` for bytes.
+/// Sends each argument over its own connection, with `\x..` for bytes.
 const SEND: &str = r#"
     use strict;
     use Socket;
@@ -27,8 +27,8 @@ pub(crate) fn garbage_on_the_login_socket_is_counted_and_harms_nothing(
     machine.write("/root/send.pl", SEND)?;
     let garbage = [
         "GET / HTTP/1.1",
-        // A frame of another version; one that says that it is four gigabytes long; one that is
-        // cut short; one of no kind; a login whose user is not UTF-8; a thousand noughts.
+        // A frame of another version; one with a length of four gigabytes; a truncated one; one of
+        // unknown kind; a login with a user that is not UTF-8; a thousand zero bytes.
         r"STMO\x09\x00\x01\x00\x00\x00\x00\x00",
         r"STMO\x01\x00\x01\x00\xff\xff\xff\xff",
         r"STMO\x01\x00\x01\x00\x20\x00\x00\x00\x01",
@@ -90,7 +90,7 @@ pub(crate) fn a_forged_signal_ends_nothing(machine: &Machine) -> Outcome {
     let manager = "/org/freedesktop/login1 org.freedesktop.login1.Manager";
     for forged in [
         format!("{manager}.SessionRemoved string:{id} objpath:/x"),
-        // Another body than logind's.
+        // With another body than logind's.
         format!("{manager}.SessionRemoved string:{id}"),
         format!("{manager}.SessionNew string:zz objpath:/x"),
         "/org/freedesktop/DBus org.freedesktop.DBus.NameOwnerChanged \
@@ -99,7 +99,7 @@ pub(crate) fn a_forged_signal_ends_nothing(machine: &Machine) -> Outcome {
     ] {
         machine.run(&format!("{send} {forged}"))?;
     }
-    // Its limit still holds: nobody took it for gone.
+    // Its limit still applies, so the daemon did not take the session for gone.
     let end = Wanted::event("end").session(id);
     machine.journal().wait_for(&end, secs(20))?;
     ssh.wait_closed(SOON)?;

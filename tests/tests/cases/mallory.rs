@@ -1,13 +1,13 @@
-//! The hostile user's program, and how cases start it.
+//! Starts the program of the hostile user.
 
 use std::process::{Child, Stdio};
 
 use session_timeout_tests::{Account, Context, Machine, Outcome};
 
-/// Where the program is in a machine.
+/// The path of the program in a machine.
 const PATH: &str = "/var/tmp/mallory.pl";
 
-/// In seconds: longer than any case. Floods end with the machine.
+/// The duration of a flood in seconds: longer than any case. The end of the machine ends it.
 pub(super) const FLOOD: u32 = 120;
 
 /// Copies the program into the machine.
@@ -15,7 +15,7 @@ pub(super) fn install(machine: &Machine) -> Outcome {
     machine.write(PATH, include_str!("../../hostile/mallory.pl"))
 }
 
-/// Starts the program, which must be installed, as this user and with these words as arguments.
+/// Starts the program, which must be installed, as this user with these arguments.
 pub(super) fn start(machine: &Machine, account: Account, arguments: &str) -> Outcome<Child> {
     machine
         .command("runuser")

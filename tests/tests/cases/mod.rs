@@ -1,4 +1,4 @@
-//! The cases, and what several of them need.
+//! The cases on booted machines, and functions that several of them use.
 
 pub(crate) mod absolute;
 pub(crate) mod activity;
@@ -45,34 +45,35 @@ use std::time::{Duration, Instant};
 
 use session_timeout_tests::{Entry, Failure, Machine, Outcome, Wanted, wait_until};
 
-/// How far from its time a warning or an end may be. The product promises one second; half a
-/// second more is for the way from there to here.
+/// Tolerance for the time of a warning or an end. The product promises one second; half a second is
+/// for the measurement.
 const SLACK: Duration = Duration::from_millis(1500);
 
 /// The steps in which the kernel moves the time of a terminal's last input (`tty_update_time` in
 /// drivers/tty/tty_io.c).
 const TTY_STEP: Duration = Duration::from_secs(8);
 
-/// For what happens at once.
+/// Bound for an immediate effect.
 const SOON: Duration = Duration::from_secs(10);
 
 const fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// The daemon's entry about the beginning of a session: its time is what others are measured from.
+/// The daemon's entry about the beginning of a session; other times are measured from it.
 fn login_of(machine: &Machine, session: &str) -> Outcome<Entry> {
     let login = Wanted::event("login").session(session);
     machine.journal().wait_for(&login, SOON)
 }
 
-/// That something happened `expected` after `start`, give or take.
+/// Checks that something happened `expected` after `start`, within the tolerance.
 #[track_caller]
 fn assert_after(start: Instant, what: &str, at: Instant, expected: Duration) {
     assert_between(start, what, at, expected, expected);
 }
 
-/// That something happened between `earliest` and `latest` after `start`, give or take.
+/// Checks that something happened between `earliest` and `latest` after `start`, within the
+/// tolerance.
 #[track_caller]
 fn assert_between(start: Instant, what: &str, at: Instant, earliest: Duration, latest: Duration) {
     let after = at.saturating_duration_since(start);
@@ -85,7 +86,7 @@ fn assert_between(start: Instant, what: &str, at: Instant, earliest: Duration, l
     );
 }
 
-/// How long after a limit something happened; prints it.
+/// The delay of something after a limit; prints it.
 fn late(machine: &Machine, what: &str, limit: Instant, at: Instant) -> Duration {
     let late = at.saturating_duration_since(limit);
     let (suite, seconds) = (machine.suite(), late.as_secs_f32());
@@ -93,7 +94,7 @@ fn late(machine: &Machine, what: &str, limit: Instant, at: Instant) -> Duration 
     late
 }
 
-/// That the daemon never asked for the end of a session.
+/// Checks that the daemon never requested the end of a session.
 #[track_caller]
 fn assert_not_ended(machine: &Machine, session: &str) {
     let ends = machine
@@ -102,7 +103,7 @@ fn assert_not_ended(machine: &Machine, session: &str) {
     assert!(ends.is_empty(), "session {session} was ended: {}", ends[0]);
 }
 
-/// Waits until no last session is left to show.
+/// Waits until no user has a message about a last session to be shown.
 fn wait_until_last_session_is_shown(machine: &Machine) -> Outcome {
     wait_until(SOON, "that being written down", || {
         let kept = machine.run("cat /run/session-timeout/endings.json")?;

@@ -1,5 +1,5 @@
-//! Warnings on the screen: seen, brought up to date, answered; and what becomes of them where
-//! nothing can show them.
+//! Warnings as desktop notifications: their updates and buttons, and a server that is missing or
+//! restarted.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,8 @@ use super::{SOON, assert_after, assert_not_ended, secs, wait_until_last_session_
 const STAY: &str = "Stay signed in";
 const SIGN_OUT: &str = "Sign out now";
 
-/// The time between a look at the server and the next.
+/// Timeout for the next update of a notification: the agent updates it at steps of the remaining
+/// time.
 const STEP: Duration = secs(15);
 
 pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it(
@@ -44,7 +45,7 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
         "{first:?}"
     );
 
-    // In its place: there is one, and by the server's number it is the same.
+    // It replaces the first one: the server has one, with the same id.
     let second = wait_shown(&screen, environment, "ends within 30 s", STEP)?;
     assert_eq!(second.id, first.id);
     photograph(&screen, environment, "warning")?;
@@ -56,7 +57,7 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
     let withdrawn = machine.journal().wait_for(&withdrawn, SOON)?;
     assert_after(pressed, "the withdrawal", withdrawn.at, Duration::ZERO);
 
-    // It counts as input: the next warning is a limit later, and not sooner.
+    // The button counts as input: the next warning comes after the full time again.
     let warning = Wanted::event("warning")
         .session(screen.session())
         .with("LEAD_SEC", "35");
@@ -70,7 +71,7 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
     Ok(())
 }
 
-pub(crate) fn a_user_who_speaks_german_is_warned_in_german(
+pub(crate) fn the_locale_of_the_user_is_the_language_of_warnings(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
@@ -95,7 +96,7 @@ pub(crate) fn a_user_who_speaks_german_is_warned_in_german(
     Ok(())
 }
 
-pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_ends_the_session(
+pub(crate) fn a_refused_extension_is_shown_on_the_screen_and_signing_out_ends_the_session(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
@@ -118,7 +119,7 @@ pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_en
     wait_button(&mut screen, environment, "Extend by 30 min")?;
     photograph(&screen, environment, "offer")?;
     press(&screen, environment, &warned, "Extend by 30 min")?;
-    // GNOME asks for a password; elsewhere nobody is there who would.
+    // GNOME has a polkit agent and asks for a password; the other desktops have none.
     let why = if environment == Environment::Gnome {
         give_no_password(&screen)?;
         "the authentication was dismissed"
@@ -134,14 +135,14 @@ pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_en
         }
     })?;
     photograph(&screen, environment, "refusal")?;
-    // The program that presses it may be ended before it reports that.
+    // The command that presses the button may be ended before it exits.
     let _ = press(&screen, environment, &refused, SIGN_OUT);
     machine.wait_session_gone(screen.session(), SOON)?;
     assert_not_ended(machine, screen.session());
     Ok(())
 }
 
-pub(crate) fn more_time_that_is_granted_is_said_on_the_screen(
+pub(crate) fn a_granted_extension_is_shown_on_the_screen(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
@@ -219,11 +220,11 @@ pub(crate) fn the_next_desktop_says_once_why_the_last_session_was_ended(
     let said = "on seat0 was ended less than a minute ago, 20 s after the login.";
     assert!(told.body.contains(said), "{told:?}");
     photograph(&screen, environment, "last-session")?;
-    // What was shown is not said again, here or on a terminal.
+    // The next login does not repeat it on a terminal.
     wait_until_last_session_is_shown(machine)
 }
 
-pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what_is_due(
+pub(crate) fn a_notification_server_that_starts_late_shows_the_warnings_in_force(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
@@ -257,13 +258,13 @@ pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what
     let reach = screen.run("session-timeout-agent --print-source")?;
     assert!(reach.contains("notifications: ok\n"), "{reach}");
 
-    // Who does away with it sees it again when the screen is unlocked.
+    // A dismissed warning is shown again after an unlock.
     dismiss(&screen, &shown)?;
     wait_none(&screen, environment, SOON)?;
     machine.run(&format!("loginctl unlock-session {id}"))?;
     wait_shown(&screen, environment, "ends within", SOON)?;
 
-    // Another agent is told what stands.
+    // A new agent shows the warnings in force.
     let pid = screen.agent_pid()?;
     machine.run(&format!("kill -KILL {pid}"))?;
     screen.run("makoctl dismiss -a; session-timeout-agent >/dev/null 2>>/tmp/agent.log &")?;
@@ -301,7 +302,7 @@ pub(crate) fn a_warning_on_the_screen_outlives_the_daemon_and_is_neither_repeate
     is_the_same()?;
     assert_ne!(machine.daemon_pid()?, before);
     wait_attached(machine, &screen)?;
-    // The new daemon tells the agent what stands as soon as it has attached.
+    // The new daemon sends the warnings in force when the agent has attached.
     hold_for(secs(5), "one notification, the same", is_the_same)?;
     assert_eq!(screen.agent_pid()?, agent);
     let overheard = machine.run(&format!("cat {OVERHEARD}"))?;
@@ -311,7 +312,7 @@ pub(crate) fn a_warning_on_the_screen_outlives_the_daemon_and_is_neither_repeate
     let warnings = Wanted::event("warning").session(screen.session());
     assert_eq!(machine.journal().all(&warnings).len(), 1);
 
-    // It is the new daemon's to take back.
+    // The new daemon withdraws it.
     machine.policy("[default]\nsession-timeout = \"1h\"\n")?;
     wait_none(&screen, environment, SOON)
 }

@@ -51,7 +51,7 @@ pub(crate) fn installing_ends_no_session_and_enforces_the_shipped_limit(
     assert_eq!(status["policy"]["state"], "in-force", "{status}");
     assert_eq!(status["short_limits"], false, "{status}");
 
-    // debhelper compresses the longer ones.
+    // debhelper compresses longer documents.
     let files = machine.run("dpkg -L session-timeout")?;
     for guide in [
         "README",
@@ -69,7 +69,7 @@ pub(crate) fn installing_ends_no_session_and_enforces_the_shipped_limit(
 pub(crate) fn a_drop_in_from_before_makes_the_first_start_report_only(
     machine: &Machine,
 ) -> Outcome {
-    // As the README has it.
+    // As in the README.
     machine.run(
         r#"mkdir -p /etc/session-timeout/policy.d
            printf '[default]\naction = "report"\n' >/etc/session-timeout/policy.d/00-report.toml"#,
@@ -123,7 +123,7 @@ pub(crate) fn upgrading_keeps_the_deadline_of_a_live_session(machine: &Machine) 
         .iter()
         .filter(|line| line.contains("pam_session_timeout.so"));
     assert_eq!(ours.count(), 1, "{stack:?}");
-    // The administrator's policy is still the administrator's.
+    // The administrator's changes are kept.
     let policy = machine.run("cat /etc/session-timeout/policy.toml")?;
     assert_eq!(policy, "[default]\nsession-timeout = \"10min\"\n");
     Ok(())

@@ -1,4 +1,4 @@
-//! A policy that changes, and one that is broken.
+//! Changes of the policy, and broken policies.
 
 use session_timeout_tests::{
     Account, Failure, Machine, Outcome, Ssh, Terminal, UNIT, Wanted, wait_until,

@@ -1,4 +1,4 @@
-//! Nothing to do: a daemon that only waits costs nothing.
+//! Resources of an idle daemon: no wake-ups, and little memory, also with very many sessions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,10 +13,10 @@ use super::{SOON, secs};
 
 const SESSIONS: usize = 100;
 
-/// It writes to terminals, and nobody is warned here.
+/// It writes to terminals, and has nothing to do here.
 const HELPER: &str = "session-timeout-terminals.service";
 
-/// Limits that are far away, and of every kind that there is.
+/// Limits of all kinds, far in the future.
 const POLICY: &str = r#"[default]
     session-timeout = "24h"
     inactivity-timeout = "2h"
@@ -33,7 +33,7 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     machine.wait_known(first.session())?;
     let alone = resting(machine)?;
     let memory_of_one = memory(machine, UNIT)?;
-    // What the daemon takes of the memory; some 1.5 MB of libc's beside it are there anyway.
+    // The daemon's own share of the memory; about 1.5 MB of libc are shared with other processes.
     let own = memory_of_one.get("Pss").copied().unwrap_or(u64::MAX);
     assert!(own <= 4 * 1024, "{memory_of_one:?}");
     let helper = Work::of(machine, HELPER)?;
@@ -67,7 +67,7 @@ pub(crate) fn a_hundred_idle_sessions_cost_no_wake_up(machine: &Machine) -> Outc
     machine.status()?;
     let asked = asked.elapsed();
     let answered = Work::of(machine, UNIT)?;
-    // Every session is looked at when an inhibitor lock is taken, and again when it is released.
+    // Every session is probed when an inhibitor lock is taken, and again when it is released.
     machine.run("systemd-inhibit --what=idle sleep 2")?;
     let probed = resting(machine)?;
     eprintln!(
@@ -91,8 +91,8 @@ pub(crate) fn all_the_sessions_that_logind_can_have_fit_into_20_mib(machine: &Ma
            inactivity-timeout = "2h""#,
     )?;
     let mut known = know_all(machine)?;
-    // (what has gone before, how much of the daemon's own may be left of it in MiB): what it shares with
-    // others, the C library and its own text, is there once and not its sessions'.
+    // The daemon's start, and the limit of its private memory in MiB. Shared memory (the C library,
+    // the program text) does not grow with the number of sessions.
     for (occasion, most) in [("all at once", 28), ("from the state", 18)] {
         let work = resting(machine)?;
         let memory = memory(machine, UNIT)?;
@@ -108,7 +108,7 @@ pub(crate) fn all_the_sessions_that_logind_can_have_fit_into_20_mib(machine: &Ma
     Ok(())
 }
 
-/// Everybody on a large machine may have logged in at the same time.
+/// As if all users of a large machine had logged in at the same time.
 pub(crate) fn all_the_sessions_that_logind_can_have_are_warned_and_ended(
     machine: &Machine,
 ) -> Outcome {
@@ -137,11 +137,11 @@ pub(crate) fn all_the_sessions_that_logind_can_have_are_warned_and_ended(
     Ok(())
 }
 
-/// What the journal has of one kind of event.
+/// The journal's entries of one kind of event.
 #[derive(Debug)]
 struct Burst {
     count: usize,
-    /// Seconds since the start of the host.
+    /// In seconds since the boot of the host.
     first: f64,
     last: f64,
 }
@@ -164,11 +164,11 @@ impl Burst {
     }
 }
 
-/// As many as logind keeps (`sessions_max` in logind-core.c, systemd 252 to 257).
+/// logind's maximum (`sessions_max` in logind-core.c, systemd 252 to 257).
 const ALL: usize = 8192;
 
-/// Puts a logind that has nothing but sessions in the place of the real one. Says how long it takes
-/// until all of them are known.
+/// Replaces logind by a fake one that has only sessions. Returns the time until the daemon knows
+/// all of them.
 fn know_all(machine: &Machine) -> Outcome<Duration> {
     let program = fs::read(env!("CARGO_BIN_EXE_fake-logind")).context("read fake-logind")?;
     machine.write("/var/tmp/fake-logind", program)?;
@@ -179,7 +179,7 @@ fn know_all(machine: &Machine) -> Outcome<Duration> {
     restart(machine)
 }
 
-/// Says how long it takes until the last session is known.
+/// Restarts the daemon. Returns the time until it knows the last session.
 fn restart(machine: &Machine) -> Outcome<Duration> {
     machine.run(&format!("systemctl restart {UNIT}"))?;
     let started = Instant::now();
@@ -188,13 +188,13 @@ fn restart(machine: &Machine) -> Outcome<Duration> {
     Ok(started.elapsed())
 }
 
-/// What a service has done so far.
+/// The resources that a service has used so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Work {
-    /// How often one of its threads was woken or had to wait for a processor.
+    /// The number of context switches of its threads.
     switches: u64,
     threads: usize,
-    /// The time that it has run, threads that are gone included.
+    /// The CPU time, including that of exited threads.
     micros: u64,
 }
 
@@ -214,8 +214,7 @@ impl Work {
     }
 }
 
-/// What the daemon has done when it does nothing more: threads that were needed for a moment go
-/// after ten seconds.
+/// The resources used when the daemon has become idle: temporary threads exit after ten seconds.
 fn resting(machine: &Machine) -> Outcome<Work> {
     wait_until(secs(60), "the daemon to be at rest", || {
         let before = Work::of(machine, UNIT)?;
@@ -229,7 +228,7 @@ fn resting(machine: &Machine) -> Outcome<Work> {
     })
 }
 
-/// Sessions of two people, several at a time.
+/// Opens sessions of two users, several at a time.
 fn open_many(machine: &Machine, count: usize) -> Outcome<Vec<Ssh>> {
     const AT_ONCE: usize = 4;
     let some = |first: usize| -> Outcome<Vec<Ssh>> {
@@ -252,7 +251,7 @@ fn open_many(machine: &Machine, count: usize) -> Outcome<Vec<Ssh>> {
     })
 }
 
-/// The memory of a service in kB, by the kernel's words for its parts.
+/// The memory of a service in kB, by the kernel's names of its parts.
 fn memory(machine: &Machine, unit: &str) -> Outcome<BTreeMap<String, u64>> {
     let pid = machine.main_pid(unit)?;
     let parts = machine.run(&format!("cat /proc/{pid}/smaps_rollup"))?;

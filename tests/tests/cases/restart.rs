@@ -1,4 +1,4 @@
-//! Restarts: of the daemon, of logind, of the bus. No deadline moves, and nobody is warned twice.
+//! Restarts of the daemon, of logind and of the bus move no deadline and repeat no warning.
 
 use std::fs;
 use std::time::Instant;
@@ -15,12 +15,12 @@ const POLICY: &str = r#"[default]
     session-warnings = ["16s", "5s"]
     grace = "3s""#;
 
-pub(crate) fn a_daemon_that_is_told_to_stop_does_so_by_itself(machine: &Machine) -> Outcome {
+pub(crate) fn a_daemon_stops_in_time_by_itself(machine: &Machine) -> Outcome {
     machine.policy("[default]\nsession-timeout = \"10min\"\n")?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(ssh.session())?;
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
-    // Otherwise it was killed for taking too long.
+    // Any other result means that systemd killed it after a timeout.
     let result = machine.run("systemctl show --property=Result --value session-timeoutd")?;
     assert_eq!(result.trim(), "success");
     Ok(())
@@ -54,7 +54,7 @@ pub(crate) fn a_restarted_daemon_keeps_deadlines_and_repeats_no_warning(
     })
 }
 
-/// A logind that has missed the end of a scope has the session for good.
+/// A logind that missed the end of a scope keeps the session forever.
 pub(crate) fn a_session_that_is_over_and_that_logind_keeps_is_not_ended_again(
     machine: &Machine,
 ) -> Outcome {
@@ -70,7 +70,7 @@ pub(crate) fn a_session_that_is_over_and_that_logind_keeps_is_not_ended_again(
     machine.journal().wait_for(&gone, secs(60))?;
     machine.run(&format!("systemctl restart {UNIT}"))?;
     machine.wait_active()?;
-    // It would be ended as soon as its user is warned for the shortest lead.
+    // If the daemon ended it again, it would do so after the shortest lead.
     hold_for(secs(10), "the session that is over", || {
         for event in ["warning", "end", "gone"] {
             let again = Wanted::event(event).session("fake1");
@@ -91,7 +91,7 @@ pub(crate) fn a_restart_of_logind_moves_no_deadline(machine: &Machine) -> Outcom
 
 pub(crate) fn a_restart_of_the_bus_moves_no_deadline(machine: &Machine) -> Outcome {
     ends_on_time_in_spite_of(machine, |machine| {
-        // logind does not survive the bus that it was on; an administrator restarts both.
+        // logind exits with its bus; an administrator restarts both.
         machine.run("systemctl restart dbus.service; systemctl restart systemd-logind")?;
         wait_connected(machine)
     })
@@ -120,7 +120,8 @@ pub(crate) fn a_login_made_while_the_daemon_was_down_is_found_and_ended_on_time(
     Ok(())
 }
 
-/// Nothing that the daemon may hang in is in a test's hands; one that is stopped says as little.
+/// A test cannot make the daemon hang, so it stops it with SIGSTOP, which also stops the watchdog
+/// messages.
 pub(crate) fn a_daemon_that_hangs_is_restarted_and_the_session_that_was_due_ends(
     machine: &Machine,
 ) -> Outcome {
@@ -138,7 +139,8 @@ pub(crate) fn a_daemon_that_hangs_is_restarted_and_the_session_that_was_due_ends
         "systemctl daemon-reload && systemctl restart {UNIT}"
     ))?;
     let pid = machine.daemon_pid()?;
-    // With nothing to come, and with something that comes later, it is not taken for hung.
+    // The watchdog does not end an idle daemon, neither without sessions nor with a distant
+    // deadline.
     let rests = || {
         hold_for(secs(5), "a rest", || match machine.daemon_pid()? {
             now if now == pid => Ok(()),
@@ -162,7 +164,7 @@ pub(crate) fn a_daemon_that_hangs_is_restarted_and_the_session_that_was_due_ends
     Ok(())
 }
 
-/// Disturbs a session between its warnings, and sees it end as if nothing had been.
+/// Calls `disturb` between the warnings of a session, and checks that it ends as usual.
 fn ends_on_time_in_spite_of(machine: &Machine, disturb: impl Fn(&Machine) -> Outcome) -> Outcome {
     machine.policy(POLICY)?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
@@ -224,7 +226,7 @@ pub(crate) fn a_key_withdraws_a_warning_from_before_the_restart_at_once(
     Ok(())
 }
 
-/// The state says that the session was warned, and the next daemon does not warn again.
+/// The state says that the session was warned, so the next daemon does not repeat the warning.
 pub(crate) fn a_warning_that_is_being_written_when_the_daemon_stops_is_in_the_journal(
     machine: &Machine,
 ) -> Outcome {
@@ -234,11 +236,11 @@ pub(crate) fn a_warning_that_is_being_written_when_the_daemon_stops_is_in_the_jo
            session-warnings = ["45s"]"#,
     )?;
     let mut stopped = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    // ^S, and more output than the terminal takes: a write to it blocks.
+    // ^S, and more output than the terminal buffers: a write to it blocks.
     stopped.send("yes | head --bytes=1M & \x13")?;
     stopped.send("\n")?;
     let id = stopped.session();
-    // The write takes two seconds: one command, so that the daemon stops during it.
+    // The write takes two seconds. One command, so that the daemon stops during it.
     machine.run(&format!(
         "timeout 25 sh -c 'until session-timeout status --json | grep -q phase...warned; do :; done' &&
          systemctl restart {UNIT}"
@@ -248,10 +250,9 @@ pub(crate) fn a_warning_that_is_being_written_when_the_daemon_stops_is_in_the_jo
     Ok(())
 }
 
-/// Root's services share a number of inotify instances, and a host of containers uses them up.
-pub(crate) fn a_daemon_that_gets_no_inotify_instance_warns_and_ends_all_the_same(
-    machine: &Machine,
-) -> Outcome {
+/// All services of root share the limit of inotify instances, which a host of containers can
+/// exhaust.
+pub(crate) fn without_inotify_the_daemon_warns_and_ends_as_usual(machine: &Machine) -> Outcome {
     machine.write(
         "/etc/systemd/system/session-timeoutd.service.d/none-left.conf",
         "[Service]\nSystemCallFilter=~inotify_init1:EMFILE\n",

@@ -1,4 +1,4 @@
-//! Rules: which limits hold for whom, for logins as they really come.
+//! Rules: which limits apply to which logins, for real logins.
 
 use serde_json::Value;
 use session_timeout_tests::{
@@ -7,7 +7,7 @@ use session_timeout_tests::{
 
 use super::{SOON, assert_after, assert_not_ended, login_of, secs};
 
-/// The policy file, as places in it are named.
+/// The path of the policy in the origins of settings.
 const FILE: &str = "/etc/session-timeout/policy.toml";
 
 pub(crate) fn a_rule_for_a_group_holds_for_its_members_and_ends_their_sessions(
@@ -148,7 +148,7 @@ session-timeout = "7h"
     let other = Ssh::open(machine, Account::Alice, Terminal::None)?;
     expect(machine, desktop.session(), Some("desktop"), "8h", 19)?;
     expect(machine, console.session(), Some("terminal"), "7h", 24)?;
-    // To PAM the terminal of everybody who comes through sshd is "ssh".
+    // PAM's name of the terminal is "ssh" for every login through sshd.
     expect(machine, other.session(), None, "9h", 2)?;
     Ok(())
 }
@@ -230,8 +230,8 @@ pub(crate) fn a_reload_that_shortens_a_rule_still_gives_its_shortest_warning(
     Ok(())
 }
 
-/// That a session is under `rule`, whose absolute limit of this value is on line `line` of the
-/// policy file; that both the status and the explanation say so, and what comes.
+/// Checks that a session is under `rule`, whose absolute limit has this value at this line of the
+/// policy file, and that the status and the explanation agree on it and on the end.
 #[track_caller]
 fn expect(machine: &Machine, id: &str, rule: Option<&str>, value: &str, line: u32) -> Outcome {
     let status = machine.wait_known(id)?;
@@ -264,7 +264,7 @@ fn expect(machine: &Machine, id: &str, rule: Option<&str>, value: &str, line: u3
     Ok(())
 }
 
-/// That the user was told so at the login.
+/// Checks that the login showed this line.
 #[track_caller]
 fn assert_said(ssh: &Ssh, line: &str) {
     let shown = ssh.terminal().text();

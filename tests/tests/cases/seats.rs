@@ -1,4 +1,4 @@
-//! People at terminals: some type, and some do not.
+//! Users at terminals who type or are idle, and the check that only the idle ones are ended.
 
 use std::time::Instant;
 
@@ -6,7 +6,8 @@ use session_timeout_tests::{Console, Machine, Outcome, Ssh, Transcript, Wanted, 
 
 use super::{SOON, TTY_STEP, assert_between, assert_not_ended, secs};
 
-/// Long enough that the kernel's steps do not matter to a user who types every second.
+/// The limits are long compared to the kernel's steps of eight seconds, for a user who types every
+/// second.
 pub(crate) const POLICY: &str = r#"[default]
     session-timeout = "10min"
     inactivity-timeout = "20s"
@@ -17,7 +18,7 @@ pub(crate) const WARNING: &str = "Session timeout: this session ends in 10 s, fo
     Press a key to stay.";
 pub(crate) const END: &str = "Session timeout: this session has ended, after 20 s without input.";
 
-/// Somebody at a terminal.
+/// A terminal of a user.
 pub(crate) trait Seat {
     fn send(&mut self, keys: &str) -> Outcome;
     fn terminal(&self) -> &Transcript;
@@ -48,7 +49,7 @@ impl Seat for Console {
     }
 }
 
-/// Somebody who types no more, and when the last input may have been.
+/// A terminal without further input, with the bounds of the time of its last input.
 pub(crate) struct Silent<'a> {
     pub(crate) seat: &'a dyn Seat,
     pub(crate) earliest: Instant,
@@ -66,7 +67,7 @@ impl<'a> Silent<'a> {
     }
 }
 
-/// As [`only_typists_stay`], where the silent were so one after the other as they logged in.
+/// As [`only_typists_stay`]; the last input of the idle ones is between their login and now.
 pub(crate) fn all_typists_stay_and_no_twin(
     machine: &Machine,
     typists: &mut [Ssh],
@@ -86,8 +87,8 @@ pub(crate) fn all_typists_stay_and_no_twin(
         .try_for_each(|ssh| ssh.wait_closed(SOON).map(drop))
 }
 
-/// Types where somebody types, once a second, for longer than the limit. Those who are silent are
-/// warned and ended meanwhile, and nobody else.
+/// Types once a second in the terminals of `typists`, for longer than the limit. Checks that the
+/// idle sessions are warned and ended meanwhile, and no other.
 pub(crate) fn only_typists_stay(
     machine: &Machine,
     typists: &mut [&mut dyn Seat],

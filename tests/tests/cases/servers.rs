@@ -1,5 +1,5 @@
-//! The notification servers of the desktops: started, asked what they show, and pressed at, each
-//! in its own way.
+//! Drives the notification servers of the desktops: starts them, lists their notifications, and
+//! presses buttons.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use session_timeout_tests::{Context, Environment, Failure, Outcome, Screen, wait
 
 use super::secs;
 
-/// For a server to come up.
+/// Timeout for the start of a server.
 const UP: Duration = secs(20);
 
-/// Whatever is sent to a server and comes from it, as it is on the bus. It outlives the session.
+/// The log of the messages to and from the server, as dbus-monitor prints them. It remains after
+/// the session.
 pub(super) const OVERHEARD: &str = "/tmp/notifications";
 
 /// One notification.
@@ -20,11 +21,11 @@ pub(super) struct Shown {
     pub(super) id: u32,
     pub(super) summary: String,
     pub(super) body: String,
-    /// Their labels.
+    /// The labels of the buttons.
     pub(super) buttons: Vec<String>,
 }
 
-/// Starts the server that people use there, and waits until it is one. GNOME has its own.
+/// Starts the usual server of this desktop, and waits until it has its bus name. GNOME has its own.
 pub(super) fn start(screen: &Screen<'_>, environment: Environment) -> Outcome {
     let program = match environment {
         Environment::Sway | Environment::Labwc => "mako",
@@ -86,15 +87,15 @@ pub(super) fn wait_none(screen: &Screen<'_>, environment: Environment, bound: Du
     })
 }
 
-/// Waits until a button is there to be clicked at. GNOME shows one notification at a time, each for as
-/// long as nobody is there to see it, and has some of its own after the login.
+/// Waits until a button can be clicked. GNOME shows one notification at a time, keeps it until the
+/// user is active, and shows some of its own after the login.
 pub(super) fn wait_button(
     screen: &mut Screen<'_>,
     environment: Environment,
     label: &str,
 ) -> Outcome {
     if environment == Environment::Gnome {
-        // To take a picture waits until the desktop is settled.
+        // A picture is taken when the desktop is complete.
         screen.photograph("settled-gnome")?;
         screen.press_key()?;
         place_in_gnome(screen, label)?;
@@ -102,7 +103,7 @@ pub(super) fn wait_button(
     Ok(())
 }
 
-/// Has the server say that this button was pressed, as it does when it is.
+/// Presses a button, or makes the server report that it was pressed.
 pub(super) fn press(
     screen: &Screen<'_>,
     environment: Environment,
@@ -116,7 +117,7 @@ pub(super) fn press(
     };
     let script = match environment {
         Environment::Sway | Environment::Labwc => format!("makoctl invoke -n {} {key}", shown.id),
-        // To click is input, by which nobody could tell what the button did.
+        // Not a click, which would count as input and hide the effect of the button.
         Environment::Gnome if label == "Stay signed in" => {
             let script = format!(
                 "{OURS}.flatMap(n => n.actions).find(a => a.label == '{label}').activate()"
@@ -127,8 +128,8 @@ pub(super) fn press(
             let (x, y) = place_in_gnome(screen, label)?;
             format!("python3 /usr/local/lib/screen/pointer.py {x} {y}")
         }
-        // A row of buttons at the right of the lower edge, as the pictures have it. To get there is
-        // input already.
+        // The buttons are a row at the lower right edge, by the pictures. Moving the pointer counts
+        // as input.
         Environment::X11 => {
             let place = shown.buttons.iter().rev().position(|it| it == label);
             let place = place.context(format!("no {label} in {shown:?}"))?;
@@ -143,7 +144,7 @@ pub(super) fn press(
     screen.run(&script).map(drop)
 }
 
-/// Where the middle of a button is, in whole pixels.
+/// The centre of a button, in whole pixels.
 fn place_in_gnome(screen: &Screen<'_>, label: &str) -> Outcome<(u64, u64)> {
     let script = format!(
         "(() => {{ \
@@ -154,8 +155,9 @@ fn place_in_gnome(screen: &Screen<'_>, label: &str) -> Outcome<(u64, u64)> {
             return [Math.round(x + it.width / 2), Math.round(y + it.height / 2)]; \
         }})()"
     );
-    // It slides in. After GNOME's own one has slid out, what waits may wait until the next one
-    // comes (48): so it is told to look.
+    // A notification slides in, so the position must be the same twice. In GNOME 48 one may wait in
+    // the queue after another has slid out, until the tray updates its state; the script makes it
+    // do so.
     let mut before = None;
     wait_until(UP, "a button that stays in its place", || {
         let place = evaluate(screen, &script)?;
@@ -168,7 +170,7 @@ fn place_in_gnome(screen: &Screen<'_>, label: &str) -> Outcome<(u64, u64)> {
     })
 }
 
-/// The user does not give GNOME the password that it asks for.
+/// Cancels GNOME's password dialog.
 pub(super) fn give_no_password(screen: &Screen<'_>) -> Outcome {
     place_in_gnome(screen, "Cancel")?;
     screen.photograph("password-gnome")?;
@@ -180,7 +182,7 @@ pub(super) fn give_no_password(screen: &Screen<'_>) -> Outcome {
     evaluate(screen, script).map(drop)
 }
 
-/// The user does away with it.
+/// Dismisses a notification.
 pub(super) fn dismiss(screen: &Screen<'_>, shown: &Shown) -> Outcome {
     screen
         .run(&format!("makoctl dismiss -n {}", shown.id))
@@ -213,7 +215,7 @@ fn shown_by_mako(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
     Ok(all.iter().map(read).collect())
 }
 
-/// The agent's notifications that GNOME's shell has.
+/// A script expression with the agent's notifications in GNOME's shell.
 const OURS: &str = "Main.messageTray.getSources().flatMap(s => s.notifications).filter(n => n.title.startsWith('This'))";
 
 fn shown_by_gnome(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
@@ -237,7 +239,7 @@ fn shown_by_gnome(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
     Ok(all.iter().map(read).collect())
 }
 
-/// What a script in GNOME's shell comes to.
+/// The value of a script in GNOME's shell.
 pub(super) fn evaluate(screen: &Screen<'_>, script: &str) -> Outcome<Value> {
     let script = script.replace('\\', r"\\").replace('"', "\\\"");
     let json = screen.run(&format!(
@@ -252,7 +254,8 @@ pub(super) fn evaluate(screen: &Screen<'_>, script: &str) -> Outcome<Value> {
     Ok(serde_json::from_str(said).unwrap_or_default())
 }
 
-/// Its windows are all that it shows; what is in them is what was sent last.
+/// xfce4-notifyd has no list: a visible window means that the notification that was sent last is
+/// shown.
 fn shown_by_xfce(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
     let windows =
         screen.run("xdotool search --onlyvisible --class xfce4-notifyd 2>/dev/null; true")?;
@@ -263,11 +266,11 @@ fn shown_by_xfce(screen: &Screen<'_>) -> Outcome<Vec<Shown>> {
     Ok(last_sent(&overheard).into_iter().collect())
 }
 
-/// The last notification that was sent, out of what dbus-monitor writes.
+/// The last notification that was sent, in the output of dbus-monitor.
 pub(super) fn last_sent(overheard: &str) -> Option<Shown> {
     let start = overheard.rfind("member=Notify\n")?;
     let call = &overheard[start..];
-    // A text of several lines is written as it is.
+    // dbus-monitor does not escape texts with several lines.
     let strings = call.split("string \"").skip(1);
     let strings: Vec<_> = strings
         .filter_map(|rest| rest.split_once("\"\n"))

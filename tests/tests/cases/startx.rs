@@ -1,11 +1,11 @@
-//! A desktop that was started from a console: logind knows of nothing but the console.
+//! A desktop that was started from a console: logind only knows the console.
 
 use session_timeout_tests::{Environment, Failure, Machine, Outcome, hold_for, wait_until};
 
 use super::{SOON, TTY_STEP, assert_not_ended, login_of, secs};
 
-/// Xvfb stands for the X server. It has Xorg's name here, which is what it is known by. The
-/// console is a terminal that nobody types into.
+/// Starts Xvfb under the name Xorg, by which the daemon recognizes an X server. The console is a
+/// terminal without input.
 const START: &str = r#"
     cp /usr/bin/Xvfb /usr/local/bin/Xorg
     cat >/usr/local/bin/desktop <<'EOF'
@@ -17,7 +17,7 @@ EOF
         --setenv=XDG_SESSION_TYPE=tty --setenv=XDG_SESSION_CLASS=user --setenv=XDG_SEAT=seat0 \
         script --quiet --command 'sh /usr/local/bin/desktop' /dev/null"#;
 
-pub(crate) fn a_console_with_an_x_server_is_not_ended_for_a_terminal_that_nobody_types_into(
+pub(crate) fn a_console_with_an_x_server_is_not_ended_for_an_idle_terminal(
     machine: &Machine,
     _environment: Environment,
 ) -> Outcome {
@@ -51,7 +51,7 @@ pub(crate) fn a_console_with_an_x_server_is_not_ended_for_a_terminal_that_nobody
     )?;
     assert_not_ended(machine, &id);
 
-    // Without it the console is one again, and nobody has typed there.
+    // Without the X server the terminal counts again, and it had no input.
     machine.run("pkill --exact Xorg")?;
     machine.wait_session_gone(&id, secs(8) + TTY_STEP + secs(8))?;
     Ok(())

@@ -1,4 +1,4 @@
-//! What the command shows, and what the daemon's unit may do.
+//! The output of `session-timeout status`, and the sandbox of the daemon's unit.
 
 use session_timeout_tests::{Account, Context, Machine, Outcome, Ssh, Terminal, UNIT};
 
@@ -31,7 +31,7 @@ pub(crate) fn everybody_sees_their_own_sessions_and_root_sees_all(machine: &Mach
     Ok(())
 }
 
-pub(crate) fn the_unit_is_as_little_exposed_as_promised(machine: &Machine) -> Outcome {
+pub(crate) fn the_exposure_of_the_units_is_as_promised(machine: &Machine) -> Outcome {
     // The promised exposure of each unit, in tenths, as the maximum.
     for (unit, threshold) in [(UNIT, 12), ("session-timeout-terminals.service", 12)] {
         let shown = machine.run(&format!(

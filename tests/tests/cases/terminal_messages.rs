@@ -1,5 +1,5 @@
-//! What the user of a terminal is told: warnings wherever they look, and the reason at the next
-//! login.
+//! Messages on terminals: warnings in every program and language, and the reason of an end at the
+//! next login.
 
 use session_timeout_tests::{
     Account, Context, Failure, Machine, Outcome, SharedConnection, Ssh, Terminal, Wanted,
@@ -19,12 +19,12 @@ pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) 
     machine.policy(POLICY)?;
     let mut editor = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     let mut refusing = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
-    // Over the whole screen, and not saved.
+    // A full-screen program with unsaved text.
     editor.send("vi /etc/passwd\n")?;
     editor.terminal().wait_for("root:x:0:0", SOON)?;
     editor.send("oa line that is being written")?;
     editor.terminal().wait_for("being written", SOON)?;
-    // What `mesg n` does; Debian 13 has that in a package that need not be there.
+    // The effect of `mesg n`, which Debian 13 has in an optional package.
     refusing.send("chmod 600 $(tty); stat --format=mode=%a $(tty)\n")?;
     for ssh in [&editor, &refusing] {
         let login = login_of(machine, ssh.session())?;
@@ -43,7 +43,7 @@ pub(crate) fn a_warning_is_seen_in_an_editor_and_with_mesg_n(machine: &Machine) 
     Ok(())
 }
 
-pub(crate) fn a_warning_rings_where_the_policy_says_so_and_a_last_line_never(
+pub(crate) fn a_warning_rings_the_bell_by_policy_and_a_last_line_never(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&format!(
@@ -66,18 +66,18 @@ pub(crate) fn a_warning_rings_where_the_policy_says_so_and_a_last_line_never(
 /// BEL of ASCII, which rings a terminal's bell.
 const BELL: char = '\u{7}';
 
-/// Whether the bell rang after the last line of this.
+/// Whether the text ends with the bell.
 fn has_rung(shown: &str) -> bool {
     shown.trim_end_matches(['\r', '\n']).ends_with(BELL)
 }
 
-pub(crate) fn a_terminal_that_refuses_messages_is_spared_where_the_policy_respects_it(
+pub(crate) fn a_terminal_with_mesg_n_gets_no_warning_if_the_policy_respects_it(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(&format!("{POLICY}\nmesg = \"respect\"\n"))?;
     let connection = SharedConnection::open(machine, Account::Alice)?;
     let (mut refusing, other) = (connection.terminal()?, connection.terminal()?);
-    // What `mesg n` does, as above.
+    // The effect of `mesg n`, as above.
     refusing.send("chmod g-w $(tty); stat --format=mode=%a $(tty)\n")?;
     refusing.terminal().wait_for("mode=600", SOON)?;
     for left in ["8 s", "3 s"] {
@@ -97,7 +97,7 @@ pub(crate) fn a_terminal_that_refuses_messages_is_spared_where_the_policy_respec
     Ok(())
 }
 
-pub(crate) fn a_warning_that_nobody_took_is_said_once_and_is_no_warning(
+pub(crate) fn a_warning_without_a_receiver_is_reported_once_and_not_logged_as_given(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;
@@ -120,7 +120,7 @@ pub(crate) fn a_warning_that_nobody_took_is_said_once_and_is_no_warning(
         machine.journal().wait_for(&end, secs(30))?;
     }
     let nobody = entries(&transfer);
-    // One entry for each lead, and one of them is a warning to the administrator.
+    // One entry for each lead; only the first has the priority of a warning.
     let levels: Vec<_> = nobody.iter().map(|one| one.field("PRIORITY")).collect();
     assert_eq!(levels, [Some("4"), Some("5")], "{}", nobody[0]);
     for entry in nobody {
@@ -139,7 +139,7 @@ pub(crate) fn a_warning_that_nobody_took_is_said_once_and_is_no_warning(
     Ok(())
 }
 
-/// The D-Bus property that says that nobody received the last warning of a session.
+/// The D-Bus property that nobody received the last warning of a session.
 fn is_unwarned(machine: &Machine, id: &str) -> Outcome<bool> {
     let list = machine.run(
         "busctl --json=short call org.sessiontimeout1 /org/sessiontimeout1 \
@@ -155,7 +155,7 @@ fn is_unwarned(machine: &Machine, id: &str) -> Outcome<bool> {
 pub(crate) fn a_terminal_that_is_stopped_delays_no_warning_of_others(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let mut stopped = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    // ^S, and so much to show that no more fits.
+    // ^S, and more output than the terminal buffers.
     stopped.send("yes | head --bytes=1M & \x13")?;
     stopped.send("\n")?;
     let other = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
@@ -180,7 +180,7 @@ pub(crate) fn a_terminal_that_is_stopped_delays_no_warning_of_others(machine: &M
     Ok(())
 }
 
-pub(crate) fn hooks_are_run_beside_the_daemon_and_hold_up_nothing(machine: &Machine) -> Outcome {
+pub(crate) fn hooks_run_beside_the_daemon_and_delay_nothing(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     machine.run(
         r#"mkdir /etc/session-timeout/hooks.d
@@ -197,7 +197,7 @@ EOF
     let login = login_of(machine, ssh.session())?;
     let seen = ssh.terminal().wait_for(END, secs(30))?;
     assert_after(login.at, END, seen.at, secs(16));
-    // A hook that hangs is ended after half a minute, and of the events meanwhile the newest runs
+    // A hook that hangs is ended after half a minute. Of the events meanwhile only the newest runs
     // hooks.
     let noted = "warn alice absolute 8\nend alice absolute \n";
     wait_until(secs(45), "the notes", || {
@@ -220,9 +220,9 @@ EOF
     Ok(())
 }
 
-pub(crate) fn a_machine_that_speaks_german_says_it_on_terminals(machine: &Machine) -> Outcome {
+pub(crate) fn the_locale_of_the_machine_is_the_language_on_terminals(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
-    // Where Debian 12 and where Debian 13 have it; PID 1 reads it when it starts.
+    // The paths of Debian 12 and of Debian 13. PID 1 reads the locale at its start.
     machine.run(
         "echo LANG=de_DE.UTF-8 >/etc/locale.conf
          echo LANG=de_DE.UTF-8 >/etc/default/locale
@@ -257,11 +257,11 @@ pub(crate) fn the_next_login_says_once_why_the_last_session_was_ended(
     let ended = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ended.wait_closed(secs(30))?;
     machine.policy("[default]\nsession-timeout = \"10min\"\n")?;
-    // It outlives the daemon.
+    // The message survives a restart of the daemon.
     machine.run("systemctl restart session-timeoutd")?;
     machine.wait_active()?;
 
-    // Nobody sees what a transfer is told, and nobody else is told.
+    // A transfer shows no message, so it is kept; and another user does not get it.
     let transfer = Ssh::open(machine, Account::Alice, Terminal::None)?;
     machine.wait_known(transfer.session())?;
     let other = Ssh::open(machine, Account::Bob, Terminal::Pty)?;
@@ -274,7 +274,7 @@ pub(crate) fn the_next_login_says_once_why_the_last_session_was_ended(
         .wait_for("This session ends after 10 min.", SOON)?;
     assert_eq!(other.terminal().count("Your last session"), 0);
 
-    // Told for certain a moment later.
+    // It is deleted a moment after it was shown.
     wait_until_last_session_is_shown(machine)?;
     let after = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     after

@@ -1,6 +1,6 @@
-//! Input on every kind of terminal: who types stays, and who does not is ended on time.
+//! Input on every kind of terminal: sessions with input continue, idle ones end on time.
 //!
-//! What is said here of programs that read `/dev/tty` holds on Linux 6.4 and later.
+//! The cases about programs that read `/dev/tty` need Linux 6.4 or later.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use session_timeout_tests::{
 use super::seats::{END, POLICY, Silent, WARNING, all_typists_stay_and_no_twin, only_typists_stay};
 use super::{SOON, TTY_STEP, assert_between, assert_not_ended, secs};
 
-/// Has a shell print [`READY`] when it runs, which the line itself does not contain.
+/// Makes a shell print [`READY`], which the command line itself does not contain.
 const SAY_READY: &str = "echo ready-$((1+1))";
 const READY: &str = "ready-2";
 
@@ -25,7 +25,7 @@ pub(crate) fn typing_keeps_a_console_while_an_idle_one_is_ended(machine: &Machin
     twin.wait_logged_out(SOON)
 }
 
-/// On Debian 12 logind forgets the first terminal for the second, and on Debian 13 it knows none.
+/// On Debian 12 logind replaces the first terminal by the second, and on Debian 13 it knows none.
 pub(crate) fn the_terminals_of_one_connection_are_one_session_that_any_of_them_keeps(
     machine: &Machine,
 ) -> Outcome {
@@ -46,7 +46,7 @@ pub(crate) fn the_terminals_of_one_connection_are_one_session_that_any_of_them_k
     let began = Instant::now();
     let quiet_left = quiet.terminal()?;
     log_out(quiet.terminal()?)?;
-    // The end of the one may hide that there was input in it, and nothing more.
+    // The input in the closed terminal may still count, but nothing later.
     let quiet_left = Silent {
         seat: &quiet_left,
         earliest: began,
@@ -87,7 +87,7 @@ pub(crate) fn a_connection_whose_terminals_are_closed_is_not_ended_for_lack_of_i
     assert_eq!(machine.wait_known(&id)?["idle_source"], "terminals");
     terminals.into_iter().try_for_each(log_out)?;
 
-    // Tunnels go on over it, and nobody can tell whether they are used.
+    // Tunnels may use the connection, and no source reports whether they do.
     let unknown = Wanted::event("report").session(&id);
     let unknown = unknown.with("LIMIT", "inactivity");
     machine.journal().wait_for(&unknown, secs(40))?;
@@ -104,8 +104,8 @@ pub(crate) fn a_connection_whose_terminals_are_closed_is_not_ended_for_lack_of_i
     let opened = Instant::now();
     let end = terminal.terminal().wait_for(END, secs(40))?;
     assert_between(opened, END, end.at, secs(20), secs(20) + TTY_STEP);
-    // It is noticed at the next look, by which the first warning may have been missed; never the
-    // shortest.
+    // The new terminal is found at the next probe, which may be later than the first warning, but
+    // not than the shortest.
     let shortest = terminal.terminal().count("this session ends in 5 s");
     assert_eq!(shortest, 1, "{}", terminal.terminal().text());
     terminal.wait_closed(SOON)?;
@@ -115,9 +115,9 @@ pub(crate) fn a_connection_whose_terminals_are_closed_is_not_ended_for_lack_of_i
 pub(crate) fn input_counts_through_whatever_reads_the_terminal(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     machine.write("/etc/sudoers.d/alice", "alice ALL=(ALL) NOPASSWD: ALL\n")?;
-    // sudo and script(1) put a terminal of their own in between, su(1) of another user does not.
+    // sudo and script(1) insert their own terminal, su(1) of another user does not.
     let script = format!("script -qc '{SAY_READY}; exec bash' /dev/null\n");
-    // A new opening for every key, of a file that is not the terminal's own.
+    // Opens a file that is not the terminal's own for every key.
     let dev_tty = format!("bash -c '{SAY_READY}; while read -rsn1 </dev/tty; do echo key; done'\n");
     let programs: [(&str, &str, &str); 4] = [
         ("sudo -s\n", "root@", ""),
@@ -136,7 +136,7 @@ pub(crate) fn input_counts_through_whatever_reads_the_terminal(machine: &Machine
         other_user.terminal().wait_for("bob@", SOON)?;
         people.push(other_user);
     }
-    // Neither sudo nor su begins a session of its own within one.
+    // Neither sudo nor su creates a session inside another.
     let sessions = machine.status()?["sessions"].as_array().map_or(0, Vec::len);
     assert_eq!(sessions, typists.len() + silent.len());
     all_typists_stay_and_no_twin(machine, &mut typists, &silent)?;
@@ -147,8 +147,8 @@ pub(crate) fn input_counts_through_whatever_reads_the_terminal(machine: &Machine
     Ok(())
 }
 
-/// inotify tells of reads from the terminal's own file, and only where it watches: what else shows
-/// input shows it at the next look, which is one of the next warning or of the end.
+/// inotify reports reads from the terminal's own file only. Other input is found at the next probe,
+/// which is due at the next warning or the end.
 pub(crate) fn a_key_through_dev_tty_or_a_new_terminal_withdraws_the_warning_at_the_next_probe(
     machine: &Machine,
 ) -> Outcome {
@@ -183,7 +183,7 @@ pub(crate) fn tmux_and_screen_keep_the_session_that_is_typed_into_and_no_other(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(POLICY)?;
-    // A shell reads each key; what reads lines sees input when the line is whole.
+    // A shell reads each key; a program that reads lines gets input when the line is complete.
     let shell = format!("sh -c '{SAY_READY}; exec bash'");
     let attached = [
         format!("TERM=xterm tmux -L {{}} new {shell}\n"),
@@ -197,8 +197,8 @@ pub(crate) fn tmux_and_screen_keep_the_session_that_is_typed_into_and_no_other(
             people.push(running(machine, &line, READY)?);
         }
     }
-    // What was started in one session is typed into from another: the first is left all the same,
-    // and so is a third that only looks on.
+    // A server is started in one session and receives input from another. The first one still
+    // counts as idle, and so does a third one that is attached without input.
     for (start, attach) in [
         (
             format!("tmux -L shared new -d {shell}\n"),
@@ -222,7 +222,7 @@ pub(crate) fn a_shell_that_moved_to_another_control_group_still_counts(
 ) -> Outcome {
     machine.policy(POLICY)?;
     let scope = format!("systemd-run --user --scope sh -c '{SAY_READY}; exec bash'\n");
-    // Nothing of the second has a terminal and is still in the session's scope.
+    // In the second one no process with a terminal is in the session's scope any more.
     let lines = [scope.clone(), format!("exec {scope}")];
     let run = |line: &String| running(machine, line, READY);
     let mut typists = lines.iter().map(run).collect::<Outcome<Vec<_>>>()?;
@@ -246,7 +246,7 @@ pub(crate) fn a_login_in_somebody_elses_terminal_is_warned_there_and_a_key_keeps
     Ok(())
 }
 
-/// What a remote editor does: a connection without a terminal starts a server that opens terminals,
+/// As a remote editor does: a connection without a terminal starts a server that opens terminals,
 /// and no other process of the login has one.
 pub(crate) fn a_server_that_a_connection_left_behind_is_warned_and_a_key_there_keeps_it(
     machine: &Machine,
@@ -280,8 +280,8 @@ pub(crate) fn a_server_that_a_connection_left_behind_is_warned_and_a_key_there_k
     connection.wait_closed(secs(20)).map(drop)
 }
 
-/// What a login with a terminal of its own has left in its scope ends with it, and is warned; but its
-/// message does not say that a key keeps the login, since it does not.
+/// Processes that a login with its own terminal has left in its scope end with it, and are warned.
+/// That warning does not say that a key keeps the login, since it does not.
 pub(crate) fn what_a_login_left_behind_shows_the_warning_of_an_end_that_includes_it(
     machine: &Machine,
 ) -> Outcome {
@@ -336,7 +336,7 @@ fn warned_and_kept_by_a_key(machine: &Machine, ssh: &mut Ssh) -> Outcome {
     ssh.wait_closed(secs(20)).map(drop)
 }
 
-/// Nothing descends from a leader that is gone: then all terminals in the scope count.
+/// No process descends from a leader that has exited, so all terminals in the scope count.
 pub(crate) fn typing_still_counts_when_the_leader_was_killed(machine: &Machine) -> Outcome {
     machine.policy(POLICY)?;
     let open = || Ssh::open(machine, Account::Alice, Terminal::Pty);
@@ -349,7 +349,7 @@ pub(crate) fn typing_still_counts_when_the_leader_was_killed(machine: &Machine) 
     all_typists_stay_and_no_twin(machine, &mut typists, &silent)
 }
 
-/// The login ends as soon as mosh-server runs, and what runs on is nobody's login.
+/// The login ends as soon as mosh-server runs, which then belongs to no login.
 pub(crate) fn mosh_outlives_the_session_that_it_came_with(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
@@ -380,7 +380,7 @@ pub(crate) fn mosh_outlives_the_session_that_it_came_with(machine: &Machine) -> 
     Ok(())
 }
 
-/// Logs in, types a line, and waits for what it shows.
+/// Logs in, types a line, and waits for its output.
 fn running(machine: &Machine, line: &str, shows: &str) -> Outcome<Ssh> {
     let mut ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ssh.send(line)?;

@@ -6,7 +6,8 @@ use session_timeout_tests::{
 
 use super::{SOON, assert_between, assert_not_ended, login_of, secs};
 
-/// Ten megabytes in a second, for some minutes: a limit of seconds wants a lot to be done in it.
+/// Ten megabytes a second, for some minutes. Limits of seconds need much CPU time to count as
+/// activity.
 const TRANSFER: &str = "truncate --size=2G /root/large && \
     systemd-run --quiet --collect --unit=transfer \
     scp -q -l 80000 -o StrictHostKeyChecking=no -o BatchMode=yes \
@@ -34,7 +35,7 @@ pub(crate) fn a_transfer_keeps_its_session_where_output_counts_and_an_idle_one_i
     let twin = Ssh::open(machine, Account::Alice, Terminal::None)?;
     let unjudged = Ssh::open(machine, Account::Bob, Terminal::None)?;
 
-    // Nothing goes through it, and it is ended on time.
+    // A connection without data ends on time.
     let login = login_of(machine, twin.session())?;
     let closed = twin.wait_closed(secs(30))?;
     assert_between(login.at, "the end", closed, secs(14), secs(15));
@@ -42,7 +43,7 @@ pub(crate) fn a_transfer_keeps_its_session_where_output_counts_and_an_idle_one_i
     let end = machine.journal().wait_for(&end, SOON)?;
     assert_eq!(end.field("LIMIT"), Some("inactivity"));
 
-    // Without output the transfer would have been ended by now, twice over.
+    // Without its output the transfer would have ended by now, twice.
     wait_until(secs(60), "the limit to be past", || {
         let past = began.at.elapsed() > secs(32);
         if past { Ok(()) } else { Err("not yet") }
@@ -53,14 +54,15 @@ pub(crate) fn a_transfer_keeps_its_session_where_output_counts_and_an_idle_one_i
     assert_eq!(status["rule"], "transfers", "{status}");
     assert_not_ended(machine, &transfer);
 
-    // Where only input counts, nobody knows, and nothing is done.
+    // If only input counts, the idle time is unknown, and the inactivity limit does not end the
+    // session.
     let status = machine.session_status(unjudged.session())?;
     assert_eq!(status["idle_source"], "unknown", "{status}");
     assert_not_ended(machine, unjudged.session());
     Ok(())
 }
 
-/// The only session that there is yet.
+/// The only session so far.
 fn session_of_alice(machine: &Machine) -> Outcome<String> {
     let status = machine.status()?;
     let sessions = status["sessions"].as_array();

@@ -1,4 +1,4 @@
-//! Files and directories that root reads or runs must be root's, and lost or unwritable files
+//! Files and directories that root reads or runs must belong to root, and lost or unwritable files
 //! remove no limit.
 
 use session_timeout_tests::{
@@ -80,7 +80,7 @@ EOF
     Ok(())
 }
 
-pub(crate) fn a_hook_that_is_a_link_is_not_run_and_that_is_said_once(machine: &Machine) -> Outcome {
+pub(crate) fn a_hook_that_is_a_link_is_not_run_and_is_reported_once(machine: &Machine) -> Outcome {
     machine.run(&format!(
         r#"mkdir {HOOKS} /srv/hooks
            printf '#!/bin/sh\necho >/root/never\n' >/srv/hooks/target
@@ -110,7 +110,7 @@ pub(crate) fn a_hook_that_is_a_link_is_not_run_and_that_is_said_once(machine: &M
     );
     assert_eq!(machine.run(&told)?.trim(), "1");
 
-    // Paths that others may write to, or replace.
+    // Paths that others can write to, or replace.
     machine.run("rm /root/notes; chown alice /etc/session-timeout")?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ssh.wait_closed(secs(30))?;
@@ -120,7 +120,7 @@ pub(crate) fn a_hook_that_is_a_link_is_not_run_and_that_is_said_once(machine: &M
     Ok(())
 }
 
-pub(crate) fn a_policy_below_a_directory_of_somebody_else_is_refused_and_the_last_one_stays(
+pub(crate) fn a_policy_below_a_directory_of_another_user_is_refused_and_the_last_one_stays(
     machine: &Machine,
 ) -> Outcome {
     machine.policy(GOOD)?;
@@ -146,7 +146,7 @@ pub(crate) fn a_policy_below_a_directory_of_somebody_else_is_refused_and_the_las
         assert!(check.stderr.contains(fix), "{}", check.stderr);
         let doctor = machine.attempt("session-timeout doctor")?;
         assert!(doctor.stdout.contains(fix), "{}", doctor.stdout);
-        // A draft may lie in any directory.
+        // A draft may be in any directory.
         machine.run(&format!("session-timeout check {POLICY}"))?;
 
         machine.run(&format!("systemctl restart {UNIT}"))?;
@@ -215,14 +215,14 @@ pub(crate) fn a_group_that_is_named_like_a_scope_is_not_taken_for_a_session(
     login_from(&format!("{slice}/session-{}.scope", ssh.session()))?;
     within(ssh.session(), 1)?;
 
-    // Control groups of the user's, with names of the user's choice.
+    // Control groups of the user, with names that the user chose.
     let own = format!("{slice}/user@1000.service/session-99.scope");
     machine.run(&format!("runuser -u alice -- mkdir {own}"))?;
     login_from(&own)?;
     let deep = format!("{slice}/user@1000.service/user.slice/user-1000.slice/session-98.scope");
     machine.run(&format!("runuser -u alice -- mkdir -p {deep}"))?;
     login_from(&deep)?;
-    // The next hook event shows that both were processed.
+    // A later login shows that both were processed.
     login_from(&format!("{slice}/session-{}.scope", ssh.session()))?;
     within(ssh.session(), 2)?;
     within("99", 0)?;
@@ -230,7 +230,7 @@ pub(crate) fn a_group_that_is_named_like_a_scope_is_not_taken_for_a_session(
 }
 
 /// As in an image with a read-only root file system: the directory cannot be created.
-pub(crate) fn without_a_place_for_its_state_the_daemon_warns_and_ends_all_the_same(
+pub(crate) fn without_a_state_directory_the_daemon_warns_and_ends_as_usual(
     machine: &Machine,
 ) -> Outcome {
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
@@ -305,7 +305,7 @@ pub(crate) fn a_daemon_that_cannot_start_is_restarted_with_growing_pauses_and_do
         })
     };
     tried(8)?;
-    // While the unit is being restarted, systemd has no result of the last start.
+    // During the next attempt systemd has no result of the last start.
     wait_until(SOON, "doctor to say why", || {
         let doctor = machine.attempt("session-timeout doctor")?;
         assert!(doctor.stdout.contains("restarted: "), "{}", doctor.stdout);
@@ -328,7 +328,7 @@ pub(crate) fn a_daemon_that_cannot_start_is_restarted_with_growing_pauses_and_do
     machine.wait_active()
 }
 
-pub(crate) fn a_session_start_that_a_state_file_invents_ends_nobody(machine: &Machine) -> Outcome {
+pub(crate) fn a_false_start_in_the_state_file_ends_no_session(machine: &Machine) -> Outcome {
     machine.policy(
         r#"[default]
            session-timeout = "3min"
@@ -337,7 +337,7 @@ pub(crate) fn a_session_start_that_a_state_file_invents_ends_nobody(machine: &Ma
     )?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.wait_known(ssh.session())?;
-    // Both limits pass before the daemon runs again.
+    // By this start time the limit has passed.
     machine.run(&format!(
         "systemctl stop session-timeoutd.socket {UNIT}
          sed -i 's/\"started\":[0-9]*/\"started\":0/' /run/session-timeout/state.json
@@ -358,7 +358,7 @@ pub(crate) fn a_session_start_that_a_state_file_invents_ends_nobody(machine: &Ma
     Ok(())
 }
 
-/// Checks that the policy is refused for this reason, and that another one is in force.
+/// Checks that the policy is refused for this reason, and that an earlier one is in force.
 #[track_caller]
 fn assert_refused(machine: &Machine, session: &str, state: &str, why: &str) -> Outcome {
     let status = machine.status()?;

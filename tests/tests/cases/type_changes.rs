@@ -14,7 +14,7 @@ use super::{SOON, assert_after, assert_between, late, login_of, secs};
 /// Maximum number of journal entries for one session that has two warnings and an end.
 const ENTRIES: usize = 20;
 
-/// The limits of the unchanged session, and the leads of all rules that match later.
+/// The limits of the unchanged session. The rules below inherit its leads.
 const POLICY: &str = r#"[default]
     session-timeout = "20s"
     session-warnings = ["10s", "4s"]
@@ -35,7 +35,7 @@ const RULE_BY_TERMINAL: &str = r#"
 pub(crate) fn a_type_that_its_user_changes_puts_off_no_end(machine: &Machine) -> Outcome {
     machine.policy(&format!("{POLICY}{RULE_BY_TYPE}"))?;
     mallory::install(machine)?;
-    // Faster than the shortest lead, about as fast, and as fast as users type.
+    // Intervals that are far shorter than the shortest lead, shorter, and half as long.
     let flippers = [
         (Account::Alice, "0.2"),
         (Account::Bob, "0.7"),
@@ -116,7 +116,7 @@ impl Flip {
     }
 }
 
-/// Logs in, and changes `what` of that session in logind every `pause` seconds.
+/// Logs in, and changes the property `what` of that session in logind every `pause` seconds.
 fn flip(machine: &Machine, account: Account, what: &str, pause: &str) -> Outcome<Flip> {
     let ssh = Ssh::open(machine, account, Terminal::Pty)?;
     let flips = format!("flips {FLOOD} {what} {pause} {}", ssh.session());
@@ -136,8 +136,7 @@ fn wait_changed(machine: &Machine, ssh: &Ssh, property: &str, start: &str) -> Ou
     })
 }
 
-/// Checks that the session has each warning once, and its end at the time that was due at the
-/// login.
+/// Checks that the session has each warning once, and ends at the limit that applied at the login.
 fn assert_ends_as_it_came(machine: &Machine, ssh: &Ssh) -> Outcome {
     let id = ssh.session();
     let login = login_of(machine, id)?;

@@ -1,4 +1,4 @@
-//! Logins without a logind session are held to their limits, too.
+//! Logins without a logind session are warned and ended as well.
 
 use session_timeout_tests::{
     Account, Failure, Machine, Outcome, Ssh, Terminal, Wanted, wait_until,
@@ -52,7 +52,7 @@ pub(crate) fn a_login_without_pam_systemd_survives_the_daemon_and_is_ended(
     is_kept_and_ended(machine, &ssh, "alice", "not-in-stack")
 }
 
-/// A login that the daemon did not end is forgotten when its user has left.
+/// The daemon forgets a login that it did not end when its user has left.
 pub(crate) fn a_login_that_logind_does_not_know_is_over_when_its_user_leaves(
     machine: &Machine,
 ) -> Outcome {
@@ -76,7 +76,7 @@ fn is_kept_and_ended(machine: &Machine, ssh: &Ssh, user: &str, why: &str) -> Out
     let status = machine.wait_known(&id)?;
     assert_eq!(status["no_session"], why, "{status}");
     let leader = id.trim_start_matches("login-");
-    // In clock ticks, of which there are a hundred a second (proc_pid_stat(5)).
+    // In clock ticks of 10 ms (proc_pid_stat(5)).
     let started = machine.run(&format!(
         "sed 's/.*) //' /proc/{leader}/stat | cut -d ' ' -f 20"
     ))?;

@@ -17,10 +17,10 @@ use zbus::message::{Flags, Header};
 use zbus::wire::{OwnedObjectPath, Variant};
 use zbus::{Connection, Guid, Message, fdo};
 
-/// The daemon's name on the bus, and that of somebody who is not root.
+/// The bus names of the daemon, and of another process, which is not root.
 pub(crate) const DAEMON: &str = ":1.2";
 pub(crate) const SOMEBODY: &str = ":1.3";
-/// The notification server's name on the bus of the user.
+/// The notification server's name on the session bus.
 pub(crate) const SERVER: &str = ":1.7";
 
 const LOGIND_PATH: &str = "/org/freedesktop/login1";
@@ -34,7 +34,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) struct Peers {
     pub(crate) daemon: Daemon,
     pub(crate) session_type: &'static str,
-    /// Whether logind still has the session.
+    /// Whether logind has the session.
     pub(crate) session: bool,
     /// Mutter's idle time.
     pub(crate) idle: Duration,
@@ -43,12 +43,12 @@ pub(crate) struct Peers {
     pub(crate) last_ending: HashMap<&'static str, Variant<'static>>,
 }
 
-/// The notification server.
+/// The behavior of the notification server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Notifications {
     Absent,
     Shown,
-    /// The server does not answer.
+    /// The server does not reply.
     Hanging,
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum Daemon {
     Taking,
     Taken,
     Refusing,
-    /// Does not know the session for this number of calls.
+    /// Returns an unknown session for this number of calls.
     Unknowing(u32),
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Call {
     Show(u32, String, String),
     Close(u32),
     Stay(String),
-    /// That the end of the last session was shown.
+    /// The agent reported that the user has seen the end of the last session.
     LastEndingShown(String),
     /// With or without the flag that allows a password prompt.
     Extend(String, Interaction),
@@ -105,11 +105,11 @@ pub(crate) struct Harness {
     _dir: tempfile::TempDir,
 }
 
-/// Which desktop there is.
+/// The desktop on the session bus.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Desktop {
     Mutter,
-    /// With a notification server, or without one yet.
+    /// Only a notification server, which may be absent.
     Notifications,
     Nothing,
 }
@@ -168,7 +168,7 @@ impl Harness {
         soon(self.said.recv()).await.unwrap()
     }
 
-    /// The daemon's name has a new owner, or none any more.
+    /// Signals that the daemon's name has a new owner, or none.
     pub(crate) async fn daemon_is(&self, owner: Option<&str>) {
         let signal = Message::signal(
             "/org/freedesktop/DBus",
@@ -181,7 +181,7 @@ impl Harness {
         self.system.send(&signal).await.unwrap();
     }
 
-    /// A peer other than logind signals that the session was removed.
+    /// Signals from a peer other than logind that the session was removed.
     pub(crate) async fn session_removed(&self) {
         let interface = "org.freedesktop.login1.Manager";
         let signal = Message::signal(LOGIND_PATH, interface, "SessionRemoved");
@@ -190,7 +190,7 @@ impl Harness {
         self.system.send(&signal).await.unwrap();
     }
 
-    /// Mutter calls back.
+    /// Makes Mutter report that an idle watch has fired.
     pub(crate) async fn watch_fired(&self, id: u32) {
         let (path, name) = (MUTTER_PATH, "org.gnome.Mutter.IdleMonitor");
         let signal = Message::signal(path, name, "WatchFired");
@@ -201,12 +201,12 @@ impl Harness {
     async fn signal_user(&self, signal: &Message) {
         let users = self.user.lock().unwrap().clone();
         for user in users {
-            // A connection that only searched for Mutter is closed.
+            // The connection on which the agent searched for Mutter is closed.
             let _ = user.send(signal).await;
         }
     }
 
-    /// A name on the session bus has a new owner, or none any more.
+    /// Signals that a name on the session bus has a new owner, or none.
     pub(crate) async fn user_name_is(&self, name: &str, owner: &str) {
         let path = "/org/freedesktop/DBus";
         let signal = Message::signal(path, "org.freedesktop.DBus", "NameOwnerChanged");
@@ -215,12 +215,13 @@ impl Harness {
         self.signal_user(&signal).await;
     }
 
-    /// Mutter has left the bus.
+    /// Signals that Mutter has left the bus.
     pub(crate) async fn mutter_is_gone(&self) {
         self.user_name_is("org.gnome.Mutter.IdleMonitor", "").await;
     }
 
-    /// Calls `Idle` of the agent as `sender`: the kind and the idle time, or the name of the error.
+    /// Calls `Idle` of the agent as `sender`; returns the kind and the idle time, or the name of
+    /// the error.
     pub(crate) async fn ask(
         &self,
         sender: &str,
@@ -232,7 +233,7 @@ impl Harness {
         Ok((kind, Duration::from_micros(micros)))
     }
 
-    /// Calls the agent as `sender`: the reply, or the name of the error.
+    /// Calls the agent as `sender`; returns the reply, or the name of the error.
     pub(crate) async fn call<B>(
         &self,
         sender: &str,
@@ -265,7 +266,7 @@ impl Harness {
         Ok(reply)
     }
 
-    /// Waits until the agent exits: its status and its standard error.
+    /// Waits until the agent exits; returns its status and its standard error.
     pub(crate) async fn end(mut self) -> (ExitStatus, String) {
         let status = soon(self.agent.wait()).await.unwrap();
         let mut text = String::new();
@@ -289,7 +290,7 @@ fn into_tokio(listener: UnixListener) -> tokio::net::UnixListener {
     tokio::net::UnixListener::from_std(listener).unwrap()
 }
 
-/// The session bus.
+/// Serves the session bus.
 async fn serve(listener: tokio::net::UnixListener, server: Server, desktop: Desktop, users: Users) {
     loop {
         let user = connect(&listener, server.clone(), desktop).await;
@@ -491,7 +492,7 @@ impl Manager {
 
 const MUTTER_PATH: &str = "/org/gnome/Mutter/IdleMonitor/Core";
 
-/// With the id of the last watch.
+/// Mutter's idle monitor, with the id of its last watch.
 struct Mutter(Server, u32);
 
 #[zbus::interface(name = "org.gnome.Mutter.IdleMonitor")]
@@ -517,7 +518,7 @@ impl Mutter {
 }
 
 impl Peers {
-    /// A session of this type, and a daemon that does this.
+    /// Peers with a session of this type and this daemon.
     pub(crate) fn with(session_type: &'static str, daemon: Daemon) -> Self {
         Self {
             daemon,

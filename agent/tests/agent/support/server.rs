@@ -10,7 +10,7 @@ use super::{Call, Harness, Notifications, SERVER, Server, lock};
 
 pub(super) const NAME: &str = "org.freedesktop.Notifications";
 
-/// With the id of the last notification.
+/// The server, with the id of its last notification.
 pub(super) struct NotificationServer(Server, u32);
 
 impl NotificationServer {
@@ -55,13 +55,13 @@ impl NotificationServer {
 }
 
 impl Harness {
-    /// A notification server starts.
+    /// Starts a notification server.
     pub(crate) async fn server_comes(&self) {
         self.peers().notifications = Notifications::Shown;
         self.user_name_is(NAME, SERVER).await;
     }
 
-    /// The user presses a button.
+    /// Reports that the user pressed a button.
     pub(crate) async fn press(&self, id: u32, key: &str) {
         let path = "/org/freedesktop/Notifications";
         let signal = Message::signal(path, NAME, "ActionInvoked").sender(SERVER);

@@ -1,4 +1,4 @@
-//! Two columns of text that comes bit by bit, each line with its time.
+//! Prints the demonstration in two columns, each line with its time.
 
 use std::time::Duration;
 
@@ -8,23 +8,22 @@ use anstyle::{AnsiColor, Style};
 use terminal_size::{Width, terminal_size};
 use unicode_width::UnicodeWidthChar;
 
-/// Where a text belongs.
+/// The column of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// Left: what the user sees.
+    /// Left: the output of the user's terminal.
     Terminal,
-    /// Right: what the administrator reads.
+    /// Right: the daemon's entries in the journal.
     Journal,
 }
 
-/// The two columns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Columns {
-    /// Of one column.
+    /// The width of one column.
     width: usize,
 }
 
-/// The time and what separates the columns: `  12.3 s │ ` and ` │ `.
+/// The width of the time and of the two separators: `  12.3 s │ ` and ` │ `.
 const FRAME: usize = 14;
 
 const TIME: Style = Style::new().dimmed();
@@ -33,7 +32,7 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const END: Style = AnsiColor::Red.on_default().bold();
 
 impl Columns {
-    /// As wide as the terminal that this is shown on; 120 where there is none.
+    /// Fits the terminal of the demonstration; 120 characters without a terminal.
     pub(crate) fn of_this_terminal() -> Self {
         let width = terminal_size().map_or(120, |(Width(width), _)| usize::from(width));
         Self {
@@ -41,13 +40,13 @@ impl Columns {
         }
     }
 
-    /// Shows what the columns are.
+    /// Prints the heading of both columns.
     pub(crate) fn heading(self, terminal: &str, journal: &str) {
         let width = self.width;
         println!("{TIME}   login{TIME:#}   {HEADING}{terminal:width$}   {journal}{HEADING:#}");
     }
 
-    /// Shows a text, `after` the login.
+    /// Prints a text with its time, which is `after` the login.
     pub(crate) fn show(self, after: Duration, side: Side, text: &str) {
         let text = strip_str(text).to_string();
         for line in text
@@ -78,7 +77,7 @@ impl Columns {
     }
 }
 
-/// Both columns have the two sentences that matter, in words of their own.
+/// The style of a line: warnings and ends stand out in both columns.
 fn style_of(line: &str) -> Style {
     let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
     if has(&["has ended", "Ending session", "was ended"]) {

@@ -1,8 +1,8 @@
-//! A session from login to end, to be watched: `make demo`.
+//! Shows a session from its login to its end: `make demo`.
 //!
-//! A throw-away Debian machine boots, the package is installed on it, limits of seconds are put
-//! in force, and somebody logs in over SSH. What the user sees stands left, what the administrator
-//! reads stands right. Whatever should have shown and did not makes the demonstration fail.
+//! Boots a temporary Debian machine, installs the package on it, sets limits of seconds, and logs
+//! in over SSH. The left column has the user's terminal, the right one the daemon's journal. The
+//! demonstration fails if an expected line is missing.
 
 mod columns;
 
@@ -23,7 +23,7 @@ session-warnings = ["15s", "5s"]
 grace            = "5s"
 "#;
 
-/// What the user must have seen, in this order.
+/// The lines that the user must see, in this order.
 const SHOWN: &[&str] = &[
     "This session ends after 30 s.",
     "this session ends in 15 s, 30 s after the login.",
@@ -31,15 +31,15 @@ const SHOWN: &[&str] = &[
     "this session has ended, 30 s after the login.",
 ];
 
-/// How the prompt of alice's shell begins.
+/// The beginning of the prompt of alice's shell.
 const PROMPT: &str = "alice@";
 
-/// What the administrator must have read, in this order.
+/// The events that the journal must have, in this order.
 const WRITTEN: &[&str] = &["login", "warning", "warning", "end", "gone"];
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The end of the session may be so far from the limit.
+/// The tolerance for the end of the session after the limit.
 const SLACK: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
@@ -59,7 +59,7 @@ fn demo() -> Outcome {
     };
     let handler = ctrlc::set_handler(|| {
         let _ = end_all();
-        // 128 and SIGINT, as a shell has it.
+        // 128 plus SIGINT, as in a shell.
         std::process::exit(130);
     });
     handler.map_err(|error| Failure::new(error.to_string()))?;
@@ -92,7 +92,7 @@ fn demo() -> Outcome {
     Ok(())
 }
 
-/// Shows both sides as they come, until the session is gone; when the connection closed.
+/// Prints both sides until the session is gone; returns when the connection was closed.
 fn watch(machine: &Machine, ssh: &Ssh, login: Instant) -> Outcome<Instant> {
     let columns = Columns::of_this_terminal();
     columns.heading("alice's terminal", "journal of session-timeoutd");
@@ -121,7 +121,7 @@ fn watch(machine: &Machine, ssh: &Ssh, login: Instant) -> Outcome<Instant> {
     ssh.wait_closed(Duration::ZERO)
 }
 
-/// What the daemon wrote about the session.
+/// The daemon's entries about the session.
 fn events(machine: &Machine, ssh: &Ssh) -> Vec<Entry> {
     let wanted = Wanted::of_daemon().session(ssh.session());
     let entries = machine.journal().all(&wanted).into_iter();
@@ -152,7 +152,7 @@ fn check(terminal: &str, entries: &[Entry]) -> Outcome {
     Ok(())
 }
 
-/// Whether a line of alice's terminal is neither the product's nor her shell's.
+/// Whether a line of alice's terminal comes neither from the product nor from her shell.
 fn is_foreign(line: &str) -> bool {
     let line = strip_str(line).to_string();
     let line = line.trim_matches(|c: char| c.is_control() || c.is_whitespace());
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alice_sees_her_shell_and_what_the_product_says_and_nothing_else() {
+    fn only_lines_of_the_shell_and_of_the_product_are_expected() {
         for line in [
             "",
             "\u{1b}[?2004halice@debian:~$ ",

@@ -1,7 +1,8 @@
-//! A fake logind with any number of sessions: `fake-logind NUMBER [CLOSING]`, as root, on the system
-//! bus of a machine whose own logind is stopped. The last CLOSING sessions have the state `closing`.
+//! A fake logind with any number of sessions: `fake-logind NUMBER [CLOSING]`, as root, on the
+//! system bus of a machine whose own logind is stopped. The last CLOSING sessions have the state
+//! `closing`.
 //!
-//! Thousands of real logins would take hours, and the memory of a whole cluster.
+//! Thousands of real logins would take hours, and more memory than one host has.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,7 +53,7 @@ const fn uid_of(number: u32) -> u32 {
     100_000 + number
 }
 
-/// When all of them logged in.
+/// The time of the login of all sessions.
 #[derive(Clone, Copy)]
 struct Stamps {
     wall: u64,
@@ -76,7 +77,7 @@ struct Manager {
     sessions: u32,
 }
 
-/// A row of `ListSessions`: id, uid, user, seat, object.
+/// An entry of `ListSessions`: id, uid, user, seat, object.
 type Row = (String, u32, String, String, OwnedObjectPath);
 
 #[interface(name = "org.freedesktop.login1.Manager")]
@@ -100,7 +101,7 @@ impl Manager {
             .ok_or_else(|| fdo::Error::Failed(format!("no session {id}")))
     }
 
-    /// Ends it at once.
+    /// Ends the session at once.
     async fn terminate_session(
         &mut self,
         id: &str,
@@ -179,7 +180,7 @@ impl Session {
         "sshd"
     }
 
-    /// No process of the machine.
+    /// The pid of the leader: no process of the machine has it.
     #[zbus(property)]
     fn leader(&self) -> u32 {
         1_000_000 + self.number

@@ -1,4 +1,4 @@
-//! A copy of the workspace that holds every mutant, and the test programs that are built from it.
+//! Builds the tests of the engine from a copy of the workspace that contains every mutant.
 //!
 //! The copy is kept under `target/mutants`. Only files that differ are written, so that a second
 //! run compiles nothing.
@@ -13,11 +13,11 @@ use session_timeout_tests::{Context as _, Failure, Outcome, workspace_dir};
 use crate::list::Mutant;
 use crate::plant::{self, Files};
 
-/// What is copied beside the members of the workspace: its own files, and those that tests of the
-/// engine read.
+/// Parts of the workspace that are copied besides its members: its manifests, and files that tests
+/// of the engine read.
 const PARTS: &[&str] = &["Cargo.toml", "Cargo.lock", "docs", "packaging"];
 
-/// The tests of the engine.
+/// The test targets of the engine, as arguments of cargo.
 const TESTS: &[&str] = &[
     "--package=session-timeout-policy",
     "--package=session-timeout-simulation",
@@ -28,16 +28,16 @@ const TESTS: &[&str] = &[
 /// A test program.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    /// The program itself.
+    /// The executable.
     pub(crate) path: PathBuf,
-    /// The directory of its package, in which it runs.
+    /// The directory of its package, which is its working directory.
     pub(crate) directory: PathBuf,
 }
 
 /// Copies the source, plants the mutants, and builds the tests.
 ///
 /// # Errors
-/// Where a mutant cannot be planted, or the tests do not compile with all of them.
+/// A mutant cannot be planted, or the tests do not compile with all of them.
 pub(crate) fn build(mutants: &[Mutant]) -> Outcome<Vec<Program>> {
     let directory = workspace_dir().join("target/mutants");
     let source = directory.join("source");
@@ -58,7 +58,6 @@ pub(crate) fn build(mutants: &[Mutant]) -> Outcome<Vec<Program>> {
     compile(&source, &directory.join("target"))
 }
 
-/// The members of the workspace.
 fn members() -> Outcome<Vec<String>> {
     let path = workspace_dir().join("Cargo.toml");
     let text = fs::read_to_string(path).context("read Cargo.toml")?;
@@ -69,7 +68,7 @@ fn members() -> Outcome<Vec<String>> {
     Ok(members.map(str::to_owned).collect())
 }
 
-/// Plants the mutants among the files of the workspace.
+/// Plants the mutants in the files of the engine.
 fn plant_engine(files: &mut Files, mutants: &[Mutant]) -> Outcome {
     const ENGINE: &str = "policy/src/";
     let is_source = |path: &str| path.starts_with(ENGINE) && path.ends_with(".rs");
@@ -86,8 +85,8 @@ fn plant_engine(files: &mut Files, mutants: &[Mutant]) -> Outcome {
     Ok(())
 }
 
-/// Reads a file, or all files below a directory. Pictures and the like, which are no text, are left
-/// out.
+/// Reads a file, or all files below a directory. Files that are not text, such as pictures, are
+/// skipped.
 fn read(path: &Path, name: &str, files: &mut Files) -> Outcome {
     if !path.is_dir() {
         if let Ok(text) = fs::read_to_string(path) {
@@ -104,7 +103,7 @@ fn read(path: &Path, name: &str, files: &mut Files) -> Outcome {
     Ok(())
 }
 
-/// Removes files of an earlier copy that are not wanted any more.
+/// Removes files of an earlier copy that are no longer part of it.
 fn remove_others(source: &Path, directory: &Path, wanted: &Files) -> Outcome {
     let Ok(entries) = fs::read_dir(directory) else {
         return Ok(());
@@ -131,7 +130,6 @@ fn write(path: &Path, text: &str) -> Outcome {
     fs::write(path, text).context(format!("write {}", path.display()))
 }
 
-/// Builds the tests of the copy.
 fn compile(source: &Path, target: &Path) -> Outcome<Vec<Program>> {
     let output = Command::new("cargo")
         .args([
@@ -143,7 +141,7 @@ fn compile(source: &Path, target: &Path) -> Outcome<Vec<Program>> {
         .args(TESTS)
         .current_dir(source)
         .env("CARGO_TARGET_DIR", target)
-        // Mutants leave code behind that is not used.
+        // Mutants leave unused code behind.
         .env("RUSTFLAGS", "-Awarnings")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -164,7 +162,7 @@ fn compile(source: &Path, target: &Path) -> Outcome<Vec<Program>> {
     Ok(programs)
 }
 
-/// The test program that a message of cargo's is about.
+/// The test program in a message of cargo, if the message has one.
 fn program(message: &Value) -> Option<Program> {
     let path = message["executable"].as_str()?;
     let manifest = Path::new(message["manifest_path"].as_str()?);

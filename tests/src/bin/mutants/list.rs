@@ -1,27 +1,27 @@
-//! The list of mutants, `policy/mutants.toml`.
+//! Reads the list of mutants, `policy/mutants.toml`.
 
 use std::fs;
 
 use session_timeout_tests::{Context as _, Outcome, workspace_dir};
 use toml::{Table, Value};
 
-/// One bug, as a change of one place of the source.
+/// One bug: a change of one place of the source.
 #[derive(Clone, Debug)]
 pub(crate) struct Mutant {
-    /// What the bug is, in words.
+    /// A description of the bug.
     pub(crate) bug: String,
     /// The file below `policy/src`.
     pub(crate) file: String,
-    /// The text that stands once in that file.
+    /// The text to replace; it occurs once in that file.
     pub(crate) find: String,
-    /// The text that replaces it.
+    /// The replacement.
     pub(crate) put: String,
 }
 
 /// Reads the list.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// The list cannot be read or parsed.
 pub(crate) fn read() -> Outcome<Vec<Mutant>> {
     let path = workspace_dir().join("policy/mutants.toml");
     let text = fs::read_to_string(&path).context(format!("read {}", path.display()))?;

@@ -1,11 +1,11 @@
 //! Plants bugs in the engine and checks that its tests catch each: `make mutants`.
 //!
-//! Tests that pass say little until they have failed. `policy/mutants.toml` lists bugs, each a
-//! change of one place. A copy of the source holds all of them behind a switch that is read at run
-//! time, so that the tests are compiled once; then they run with each mutant alone, the quick ones
-//! first, until one fails. The table says which test caught which bug. Where words are given, only
-//! the mutants whose text has one of them are tested. A mutant that no test catches makes the run
-//! fail, and so do tests that fail without a mutant.
+//! A test that never failed proves little. `policy/mutants.toml` lists bugs, each a change of one
+//! place. A copy of the source contains all of them behind a switch that is read at run time, so
+//! that the tests are compiled once. Then the tests run with each mutant alone, the quick ones
+//! first, until one fails. A table shows which test caught which bug. With arguments, only the
+//! mutants whose description contains one of them are tested. The run fails if no test catches a
+//! mutant, or if a test fails without a mutant.
 
 mod build;
 mod list;

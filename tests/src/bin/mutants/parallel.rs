@@ -1,4 +1,4 @@
-//! Work on a list by as many threads as there are processors.
+//! Processes a list with one thread for each processor.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,10 +6,10 @@ use std::thread;
 
 use session_timeout_tests::{Failure, Outcome};
 
-/// What `work` makes of each item and its place in the list, in the order of the list.
+/// The results of `work` for each item and its index, in the order of the list.
 ///
 /// # Errors
-/// The first error of `work`. Other threads finish the item that they are at.
+/// The first error of `work`. Other threads finish their current item.
 pub(crate) fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(usize, &T) -> Outcome<R> + Sync,

@@ -1,10 +1,10 @@
-//! Rewrites source so that it holds every mutant behind a switch.
+//! Rewrites source so that it contains every mutant behind a switch.
 //!
-//! A function with mutants becomes a choice between copies of its body, of which each has one bug
-//! and the last has none: `{ if crate::mutants::is(3) { .. } else { .. } }`. Where a function
-//! returns an `impl` type, whose value two bodies cannot share, the closure around the bug becomes
-//! the choice. A choice is made at run time, so such functions cannot be `const`, and neither can
-//! their callers.
+//! The body of a function with mutants becomes a choice between copies, of which each has one bug
+//! and the last has none: `{ if crate::mutants::is(3) { .. } else { .. } }`. Two bodies cannot
+//! share the value of a function that returns an `impl` type; there the closure around the bug
+//! becomes the choice. A choice is made at run time, so neither such functions nor their callers
+//! can be `const`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,7 +15,7 @@ use syn::visit::{self, Visit};
 
 use crate::list::Mutant;
 
-/// Where the switch is read. The environment names the mutant by its number.
+/// The module that reads the switch: an environment variable has the number of the mutant.
 const SWITCH: &str = r#"
 #[doc(hidden)]
 #[allow(missing_docs)]
@@ -31,11 +31,11 @@ pub mod mutants {
 /// The files of the source, by their paths below `src`.
 pub(crate) type Files = BTreeMap<String, String>;
 
-/// Puts all mutants into `files`, and the switch into its `lib.rs`. A mutant's number is its place
-/// in the list.
+/// Plants all mutants in `files`, and the switch in its `lib.rs`. The number of a mutant is its
+/// index in the list.
 ///
 /// # Errors
-/// Where a file is no Rust, or a mutant has no place in it or several.
+/// A file is not valid Rust, or the text of a mutant does not occur exactly once.
 pub(crate) fn plant(files: &mut Files, mutants: &[Mutant]) -> Outcome {
     let mut choices = BTreeMap::new();
     let mut names = BTreeSet::new();
@@ -73,7 +73,7 @@ pub(crate) fn plant(files: &mut Files, mutants: &[Mutant]) -> Outcome {
 
 type Edit = (Range<usize>, String);
 
-/// The choices that one file needs; `names` gets the functions that they are in.
+/// The choices in one file; adds the functions that contain them to `names`.
 fn choices_of<'a>(
     text: &str,
     mutants: impl Iterator<Item = (usize, &'a Mutant)>,
@@ -123,7 +123,7 @@ fn misplaced(mutant: &Mutant, count: usize) -> Failure {
     ))
 }
 
-/// `names`, and the names of all `const` functions that call one of them, directly or not.
+/// `names`, and the names of all `const` functions that call one of them, directly or indirectly.
 fn callers(files: &Files, mut names: BTreeSet<String>) -> Outcome<BTreeSet<String>> {
     let mut bodies = Vec::new();
     for text in files.values() {
@@ -168,7 +168,7 @@ fn edited(text: &str, mut edits: Vec<Edit>) -> Outcome<String> {
 /// A function with a body.
 struct Function {
     name: String,
-    /// Where `const` stands, if it does.
+    /// The place of the keyword `const`, if the function has it.
     constness: Option<Range<usize>>,
     body: Range<usize>,
     returns_impl: bool,
@@ -189,7 +189,7 @@ impl Functions {
         Ok(functions)
     }
 
-    /// The function around `place`, and what of it can have two versions.
+    /// The function around `place`, and the part of it that becomes a choice.
     fn around(&self, place: &Range<usize>) -> Option<(&Function, Range<usize>)> {
         let holds = |outer: &Range<usize>| outer.start <= place.start && place.end <= outer.end;
         let functions = self.list.iter().filter(|function| holds(&function.body));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_does_not_stand_once_in_one_function_is_an_error() {
+    fn a_text_that_does_not_occur_once_in_one_function_is_an_error() {
         let text = "const A: u8 = 1;\nfn f() { A + A; }\n";
         for find in ["B", "A", "const A"] {
             assert!(planted(text, &[mutant(find, "")]).is_err(), "{find}");

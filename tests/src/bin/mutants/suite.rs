@@ -1,4 +1,4 @@
-//! The tests of the engine, and what they say of one mutant.
+//! Runs the tests of the engine with one mutant, and reads their result.
 
 use std::fmt;
 use std::process::{Command, Output, Stdio};
@@ -9,33 +9,33 @@ use session_timeout_tests::{Context as _, Failure, Outcome};
 use crate::build::Program;
 use crate::parallel::in_parallel;
 
-/// A program with more tests than this runs as a whole. Of others each test runs alone, so that a
-/// quick test that fails ends the run before a long one begins.
+/// A program with more tests than this runs as a whole. The tests of other programs run one by one,
+/// so that a quick test can fail before a long one begins.
 const MANY: usize = 20;
 
-/// A mutant may make a test go on for ever. It may take this much longer than without one, and at
-/// least [`ALLOWANCE`] longer.
+/// A mutant can make a test run forever. The time limit of a test is this factor times its duration
+/// without a mutant, plus [`ALLOWANCE`].
 const FACTOR: u32 = 4;
 const ALLOWANCE: Duration = Duration::from_secs(30);
 
-/// No test of the sound source takes longer than this.
+/// The time limit of a test without a mutant.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// What became of a mutant.
+/// The result for one mutant.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     /// These tests failed.
     Caught(Vec<String>),
-    /// A test went on for ever.
+    /// A test exceeded its time limit.
     Hung,
-    /// A test program was ended by a signal, or ended itself.
+    /// A test program was ended by a signal, or aborted.
     Crashed,
     /// No test failed.
     Missed,
 }
 
 impl Verdict {
-    /// Whether a test noticed.
+    /// Whether a test caught the mutant.
     pub(crate) const fn is_catch(&self) -> bool {
         !matches!(self, Self::Missed)
     }
@@ -59,13 +59,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A program, or one test of it.
+/// A test program, or one test of it.
 struct Step {
     program: Program,
     test: Option<String>,
 }
 
-/// All tests, those that take the least time first, each with its time without a mutant.
+/// All tests with their durations without a mutant, the shortest first.
 pub(crate) struct Suite {
     steps: Vec<(Duration, Step)>,
 }
@@ -74,7 +74,7 @@ impl Suite {
     /// Runs the tests without a mutant.
     ///
     /// # Errors
-    /// Where one fails, or cannot be run.
+    /// A test fails, or cannot be run.
     pub(crate) fn new(programs: &[Program]) -> Outcome<Self> {
         let mut steps = Vec::new();
         for program in programs {
@@ -82,7 +82,8 @@ impl Suite {
         }
         let times = in_parallel(&steps, |_, step| step.time())?;
         let mut steps: Vec<_> = times.into_iter().zip(steps).collect();
-        // Among quick ones the order of the programs decides, so that the table is the same each time.
+        // In whole seconds, so that quick tests keep the order of the programs and the table is the
+        // same each time.
         steps.sort_by_key(|(took, _)| took.as_secs());
         Ok(Self { steps })
     }
@@ -90,7 +91,7 @@ impl Suite {
     /// Runs the tests with one mutant, until one fails.
     ///
     /// # Errors
-    /// Where a test cannot be run.
+    /// A test cannot be run.
     pub(crate) fn test(&self, mutant: usize) -> Outcome<Verdict> {
         for (took, step) in &self.steps {
             let verdict = step.run(Some(mutant), *took * FACTOR + ALLOWANCE)?;
@@ -123,7 +124,7 @@ fn steps_of(program: &Program) -> Outcome<Vec<Step>> {
 }
 
 impl Step {
-    /// How long it takes without a mutant.
+    /// The duration without a mutant.
     fn time(&self) -> Outcome<Duration> {
         let started = Instant::now();
         match self.run(None, LIMIT)? {
@@ -140,7 +141,7 @@ impl Step {
             .arg(&self.program.path)
             .args(self.test.iter().flat_map(|test| ["--exact", test]))
             .current_dir(&self.program.directory)
-            // A shorter sequence of events that fails as well says nothing more here.
+            // A shorter failing sequence of events is not needed.
             .env("PROPTEST_MAX_SHRINK_ITERS", "0")
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null());
@@ -160,7 +161,7 @@ fn verdict(output: &Output) -> Verdict {
     if output.status.success() {
         return Verdict::Missed;
     }
-    // timeout(1): 124 where the time was up, 137 where the command had to be killed.
+    // The exit status of timeout(1): 124 after SIGTERM, 137 after SIGKILL.
     if matches!(output.status.code(), Some(124 | 137)) {
         return Verdict::Hung;
     }

@@ -1,4 +1,4 @@
-//! The daemon: as installed, stopped, and with a policy that it refuses.
+//! `doctor` on the daemon: as installed, stopped, and with a policy that it refuses.
 
 use session_timeout_tests::{Account, Machine, Outcome, Ssh, Terminal};
 

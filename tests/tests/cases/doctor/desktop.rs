@@ -1,4 +1,4 @@
-//! Desktops that do not lock, and screens that no warning reaches.
+//! `doctor` on desktops without a screen lock or without a notification server.
 
 use serde_json::Value;
 use session_timeout_tests::{
@@ -60,7 +60,7 @@ pub(crate) fn a_screen_that_no_warning_reaches_is_named(
     let (what, fix) = (nowhere["what"].to_string(), nowhere["fix"].to_string());
     assert!(what.contains("no notification server"), "{what}");
     assert!(fix.contains("mako"), "{fix}");
-    // It is root who is told; nobody else may ask the agent.
+    // Only root gets this finding, since nobody else may call the agent.
     let alice = machine.run("runuser --user alice -- session-timeout doctor --verbose")?;
     assert!(!alice.contains("notification server"), "{alice}");
 

@@ -1,4 +1,5 @@
-//! Limits that cannot be enforced, warnings that reached nobody, and users who cannot extend.
+//! `doctor` on limits that cannot be enforced, warnings that nobody received, and users who cannot
+//! extend.
 
 use session_timeout_tests::{
     Account, Desktop, Failure, Locker, Machine, Outcome, Ssh, Terminal, wait_until,
@@ -34,7 +35,7 @@ pub(crate) fn a_warning_that_reached_nobody_is_named(machine: &Machine) -> Outco
     Ok(())
 }
 
-pub(crate) fn a_limit_that_nobody_can_enforce_is_a_warning(machine: &Machine) -> Outcome {
+pub(crate) fn a_limit_that_cannot_be_enforced_is_a_warning(machine: &Machine) -> Outcome {
     machine.write_policy(POLICY)?;
     machine.reload()?;
     assert_well(machine)?;
@@ -52,7 +53,7 @@ pub(crate) fn a_limit_that_nobody_can_enforce_is_a_warning(machine: &Machine) ->
     }
     let agent = blind.the("session.agent")?["fix"].to_string();
     assert!(agent.contains("session-timeout-agent"), "{agent}");
-    // Its user is told the same, and other users nothing.
+    // The user of the session gets the same findings, and other users none.
     let alice = machine.attempt("runuser --user alice -- session-timeout doctor")?;
     assert_exit(&alice, 1);
     assert_exit(
@@ -60,7 +61,7 @@ pub(crate) fn a_limit_that_nobody_can_enforce_is_a_warning(machine: &Machine) ->
         0,
     );
 
-    // An agent that can tell no more than that it is there: nothing is drawn in this desktop.
+    // An agent without a source of idle time: this desktop has no compositor.
     machine.run(&format!(
         "systemd-run --quiet --uid=alice --unit=agent session-timeout-agent --session={id}"
     ))?;

@@ -1,4 +1,5 @@
-//! logind: logins that it has no session for, and a logind that is nearly full.
+//! `doctor` on logins without a logind session, and on a logind with almost `SessionsMax=`
+//! sessions.
 
 use serde_json::Value;
 use session_timeout_tests::{
@@ -79,7 +80,7 @@ pub(crate) fn a_logind_that_is_nearly_full_is_named_with_what_fills_it(
     let expected = format!("end what {} left behind", by_user(&left));
     assert!(fix.starts_with(&expected), "{fix}");
 
-    // Both fixes: the remaining processes are ended, or the maximum is raised.
+    // Both fixes: end the remaining processes, or raise the maximum.
     let (_, id) = &left[0];
     machine.run(&format!("loginctl kill-session {id}"))?;
     wait_until(SOON, "a place in logind", || {
@@ -133,7 +134,7 @@ fn by_user(left: &[(Account, String)]) -> String {
     counts.join(" and ")
 }
 
-/// logind reads its configuration at its start; on Debian 12 it cannot reload it.
+/// Sets logind's `SessionsMax=`, which it reads at its start; on Debian 12 it cannot reload it.
 fn set_sessions_max(machine: &Machine, most: u64) -> Outcome {
     let conf = format!("[Login]\nSessionsMax={most}\n");
     machine.write("/etc/systemd/logind.conf.d/60-sessions.conf", conf)?;

@@ -1,4 +1,4 @@
-//! `session-timeout doctor`: a machine without a fault, and each fault with the remedy that it names.
+//! `session-timeout doctor`: a machine without a fault, and each fault with the fix that it names.
 
 mod daemon;
 mod desktop;
@@ -19,22 +19,22 @@ pub(crate) use desktop::{
     a_desktop_that_does_not_lock_is_named_until_it_does, a_screen_that_no_warning_reaches_is_named,
 };
 pub(crate) use limits::{
-    a_limit_that_nobody_can_enforce_is_a_warning, a_warning_that_reached_nobody_is_named,
+    a_limit_that_cannot_be_enforced_is_a_warning, a_warning_that_reached_nobody_is_named,
     users_who_may_have_more_time_and_cannot_authenticate_for_it_are_named,
 };
 pub(crate) use logind::{
     a_login_that_logind_has_no_session_for_is_named_with_the_reason,
     a_logind_that_is_nearly_full_is_named_with_what_fills_it,
 };
-pub(crate) use other_timeouts::what_would_act_first_is_named_and_gone_when_it_is_taken_out;
+pub(crate) use other_timeouts::earlier_timeouts_of_other_programs_are_named_until_they_are_removed;
 pub(crate) use pam::{
     a_pam_line_that_keeps_the_module_from_being_called_is_named,
-    what_is_wrong_with_pam_is_named_and_fixed,
+    wrong_pam_lines_are_named_and_fixed,
 };
 
 const POLICY: &str = "[default]\ninactivity-timeout = \"15min\"\n";
 
-/// Logs alice in from the machine itself: `Ssh` waits for a session id.
+/// Logs in as alice from the machine itself, since `Ssh` would wait for a session id.
 fn log_in_aside(machine: &Machine) -> Outcome {
     machine.run(
         "systemd-run --quiet --unit=client ssh -tt -o BatchMode=yes -o StrictHostKeyChecking=no \
@@ -43,7 +43,7 @@ fn log_in_aside(machine: &Machine) -> Outcome {
     Ok(())
 }
 
-/// What `session-timeout doctor --json` says to root.
+/// The output of `session-timeout doctor --json` as root.
 struct Diagnosis {
     exit: i32,
     json: Value,
@@ -64,7 +64,7 @@ impl Diagnosis {
         self.json["findings"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// The finding of a check that has one.
+    /// The finding of this check, which has exactly one.
     fn the(&self, id: &str) -> Outcome<&Value> {
         let found: Vec<&Value> = self
             .findings()
@@ -77,7 +77,7 @@ impl Diagnosis {
         }
     }
 
-    /// That nothing but this is worse than a note.
+    /// Checks that only this finding is worse than a note.
     #[track_caller]
     fn assert_only(&self, exit: i32, id: &str, level: &str) {
         let harmless = |level: &Value| level == "ok" || level == "note";

@@ -1,4 +1,4 @@
-//! Timeouts of other programs that would act before the limits.
+//! `doctor` on timeouts of other programs that would end sessions before the limits.
 
 use session_timeout_tests::{Machine, Outcome};
 
@@ -8,7 +8,7 @@ const LOGIND: &str = "/etc/systemd/logind.conf.d/50-idle.conf";
 const PROFILE: &str = "/etc/profile.d/tmout.sh";
 const SSHD: &str = "/etc/ssh/sshd_config.d/50-idle.conf";
 
-pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
+pub(crate) fn earlier_timeouts_of_other_programs_are_named_until_they_are_removed(
     machine: &Machine,
 ) -> Outcome {
     machine.write(LOGIND, "[Login]\nStopIdleSessionSec=10min\n")?;
@@ -18,7 +18,7 @@ pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
     assert!(what.contains(&format!("{LOGIND}:2")), "{what}");
     machine.run("systemctl reload-or-restart systemd-logind")?;
     Diagnosis::of(machine)?.assert_only(1, "logind.stop-idle-session", "warning");
-    // logind has it until it is told.
+    // logind keeps the value until it is reloaded.
     machine.run(&format!("rm {LOGIND}"))?;
     let left = Diagnosis::of(machine)?;
     left.assert_only(1, "logind.stop-idle-session", "warning");
@@ -35,7 +35,7 @@ pub(crate) fn what_would_act_first_is_named_and_gone_when_it_is_taken_out(
 
     machine.write(SSHD, "ChannelTimeout session=5m\n")?;
     Diagnosis::of(machine)?.assert_only(1, "sshd.channel-timeout", "warning");
-    // Who may not ask sshd reads its files.
+    // A user who may not run sshd's check gets the finding from its files.
     let alice = machine.attempt("runuser --user alice -- session-timeout doctor")?;
     assert_exit(&alice, 1);
     assert!(

@@ -1,4 +1,4 @@
-//! PAM: lines of the login stack that are wrong, and what `doctor` suggests.
+//! `doctor` on wrong lines in the PAM stack of logins.
 
 use session_timeout_tests::{Failure, Machine, Outcome, wait_until};
 
@@ -7,7 +7,7 @@ use crate::cases::SOON;
 
 const COMMON: &str = "/etc/pam.d/common-session";
 
-pub(crate) fn what_is_wrong_with_pam_is_named_and_fixed(machine: &Machine) -> Outcome {
+pub(crate) fn wrong_pam_lines_are_named_and_fixed(machine: &Machine) -> Outcome {
     machine.run(&format!("cp {COMMON} /root/good"))?;
     machine.run(&format!("sed -i '/pam_session_timeout/d' {COMMON}"))?;
     let missing = Diagnosis::of(machine)?;
@@ -23,7 +23,7 @@ pub(crate) fn what_is_wrong_with_pam_is_named_and_fixed(machine: &Machine) -> Ou
     swapped.assert_only(2, "pam.order", "error");
     let fix = swapped.the("pam.order")?["fix"].to_string();
     assert!(fix.contains(&format!("move the line {COMMON}:")), "{fix}");
-    // It names the two lines.
+    // The fix names the two lines.
     let numbers: Vec<u32> = fix
         .split(|c: char| !c.is_ascii_digit())
         .filter_map(|number| number.parse().ok())
@@ -50,7 +50,7 @@ pub(crate) fn a_pam_line_that_keeps_the_module_from_being_called_is_named(
 ) -> Outcome {
     assert_eq!(Diagnosis::of(machine)?.the("pam.control")?["level"], "ok");
     machine.run(&format!("cp {COMMON} /root/good"))?;
-    // As guides to home directories recommend it.
+    // Guides to home directories recommend this line.
     let first = "0,/^session/s//session sufficient pam_mkhomedir.so\\nsession/";
     machine.run(&format!("sed -i '{first}' {COMMON}"))?;
     let line = machine.run(&format!("grep -n pam_mkhomedir {COMMON} | cut -d: -f1"))?;
@@ -67,7 +67,7 @@ pub(crate) fn a_pam_line_that_keeps_the_module_from_being_called_is_named(
         what.contains("pam_systemd.so and pam_session_timeout.so"),
         "{what}"
     );
-    // The warning is true: only the process table shows this login.
+    // The finding is right: the login has no session, and only the process table shows it.
     log_in_aside(machine)?;
     wait_until(SOON, "the login to be found", || {
         let diagnosis = Diagnosis::of(machine)?;
@@ -87,7 +87,7 @@ pub(crate) fn a_pam_line_that_keeps_the_module_from_being_called_is_named(
     })?;
     assert_well(machine)?;
 
-    // A jump as long as pam-auth-update writes it, and a longer one.
+    // A jump that is too long: pam-auth-update writes `default=1`.
     machine.run(&format!(
         "sed -i 's/^session.*\\[default=1\\]/session [default=9]/' {COMMON}"
     ))?;
