@@ -31,6 +31,7 @@ impl Oracle<'_> {
                 let kind = EventKind::ExtensionAsked(key.stamp);
                 self.open_call(now, Cause::Event(kind));
                 self.about(key, |_, _| {});
+                self.time_passed();
             }
         }
     }
