@@ -4,18 +4,17 @@ use clap::Parser;
 
 use crate::session::SessionSelector;
 
-/// Tells session-timeoutd how long nobody has touched keyboard and pointer of this desktop
-/// session.
+/// Reports the idle time of a desktop session to session-timeoutd, and shows its warnings.
 #[derive(Debug, Parser)]
 #[command(name = "session-timeout-agent", version, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The session, by logind's id; by default the one it is started in, or else the user's
-    /// graphical one
+    /// The session, by its id in logind; by default the one that the agent is started in,
+    /// otherwise the user's graphical one
     #[arg(long, value_name = "ID")]
     session: Option<String>,
 
-    /// Print which session and which source of idle time would be used here, the idle time if it
-    /// can be asked for, and how notifications reach the user, and exit
+    /// Print the session and the source of idle time that would be used, the idle time if the
+    /// source can be queried, and whether notifications are shown, and exit
     #[arg(long)]
     pub(crate) print_source: bool,
 }

@@ -9,7 +9,7 @@ use session_timeout_policy::{SessionClass, SessionType};
 
 use crate::left::format::Format;
 
-/// See how long the logins of this machine may last, and why.
+/// Show sessions and their limits, check the policy and the machine.
 #[derive(Debug, Parser)]
 #[command(
     name = "session-timeout",
@@ -24,46 +24,46 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the sessions, their idle time and when they end
+    /// List the sessions, their idle times and when they end
     ///
-    /// root sees every session, everybody else their own.
+    /// root sees all sessions, other users see their own.
     Status(StatusOptions),
-    /// Explain why a session, or a login that might be, has its limits
+    /// Explain the limits of a session, or of a hypothetical login
     ///
-    /// With SESSION, asks the daemon. With --user, reads the policy files: the daemon need not
-    /// run, and nobody need be logged in.
+    /// With SESSION, queries the daemon. With --user, reads the policy files; the daemon need not
+    /// run.
     Explain(ExplainOptions),
-    /// Put off the absolute limit of a session, as far as its policy allows
+    /// Extend the absolute limit of a session, as far as its policy allows
     ///
-    /// The key `extend` of the policy says how often that may be done and by how much. For an own
-    /// session you authenticate again; for those of others an administrator does, and root need
-    /// not.
+    /// The key `extend` of the policy sets how many times a session may be extended, and by how
+    /// much. You authenticate again for your own session. A session of another user requires the
+    /// password of an administrator; root needs no password.
     Extend {
-        /// The session, as `session-timeout status` names it [default: your own]
+        /// The session, as `session-timeout status` names it [default: the current one]
         session: Option<String>,
     },
-    /// Print how long a session may yet last, for prompts and bars
+    /// Print the remaining time of a session, for prompts and status bars
     ///
-    /// The exit status is 0 where that was printed (or, with --watch, the session is over), 1
-    /// where there is no such session, and 3 where the daemon is not there or does not answer.
+    /// The exit status is 0 if it was printed (or, with --watch, the session is over), 1 if there
+    /// is no such session, and 3 if the daemon is not running or does not answer.
     Left(LeftOptions),
-    /// Check a policy: show every error and every warning in it
+    /// Check a policy, and show its errors and warnings
     ///
-    /// The exit status is 0 where the policy can be put in force, 1 where it has errors, and 2
-    /// where it cannot be read.
+    /// The exit status is 0 if the policy can be put in force, 1 if it has errors, and 2 if it
+    /// cannot be read.
     Check(CheckOptions),
-    /// Find out what works on this machine and what does not, and say what fixes it
+    /// Check what works on this machine and what does not, and show fixes
     ///
-    /// Looks at the way in (PAM, sshd), at the daemon and its policy, at the sessions and who
-    /// tells their idle time, at others that would end sessions first, and at the system. root
-    /// sees all of it, everybody else what they may.
+    /// Checks the login services (PAM, sshd), the daemon and its policy, the sessions and the
+    /// sources of their idle times, other programs that end sessions, and the system. root sees
+    /// everything, other users what they have access to.
     ///
-    /// The exit status is 0 where all is well (there may be notes), 1 where there are warnings, 2
-    /// where there are errors, and 3 where nothing could be found out.
+    /// The exit status is 0 if there is no problem (there may be notes), 1 if there are warnings,
+    /// 2 if there are errors, and 3 if the checks could not be run.
     Doctor(DoctorOptions),
     /// Print a completion script for a shell
     Completions {
-        /// The shell that is to read it
+        /// The shell
         shell: Shell,
     },
 }
@@ -80,10 +80,10 @@ pub(crate) struct StatusOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct LeftOptions {
-    /// The session, as `session-timeout status` names it [default: your own]
+    /// The session, as `session-timeout status` names it [default: the current one]
     pub(crate) session: Option<String>,
-    /// Print this text, with {left}, {short}, {seconds}, {minutes}, {percent}, {limit}, {phase},
-    /// {session} and {extensions} in it filled in
+    /// Print this text, in which {left}, {short}, {seconds}, {minutes}, {percent}, {limit},
+    /// {phase}, {session} and {extensions} are replaced
     #[arg(short, long, default_value = "{left}", hide_default_value = true)]
     pub(crate) format: Format,
     /// Print JSON for a custom module of Waybar
@@ -95,7 +95,7 @@ pub(crate) struct LeftOptions {
 }
 
 impl LeftOptions {
-    /// How often it is printed.
+    /// How often the remaining time is printed.
     pub(crate) const fn print_mode(&self) -> PrintMode {
         if self.watch {
             PrintMode::Watch
@@ -105,7 +105,7 @@ impl LeftOptions {
     }
 }
 
-/// How often what is left is printed.
+/// How often the remaining time is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PrintMode {
     Once,
@@ -115,10 +115,10 @@ pub(crate) enum PrintMode {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorOptions {
-    /// Show also what is well, line by line
+    /// Also show each check that is ok
     #[arg(short, long, conflicts_with = "json")]
     verbose: bool,
-    /// Print JSON, one document on one line, with what is well
+    /// Print JSON, one document on one line, with all checks
     #[arg(long)]
     pub(crate) json: bool,
     /// When to use colours
@@ -140,7 +140,7 @@ impl DoctorOptions {
 /// How much of a diagnosis is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// What is not well; the rest is counted.
+    /// Only problems and notes; the other findings are counted.
     Problems,
     Everything,
 }
@@ -165,14 +165,14 @@ pub(crate) struct ExplainOptions {
     pub(crate) login: LoginOptions,
 }
 
-/// A login that might be.
+/// A hypothetical login.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "A login that might be")]
+#[command(next_help_heading = "Options for a hypothetical login")]
 pub(crate) struct LoginOptions {
-    /// Who would log in
+    /// The user
     #[arg(long, value_name = "USER", group = "whom", value_hint = ValueHint::Username)]
     pub(crate) user: Option<String>,
-    /// Through which PAM service [default: sshd with --from, else login]
+    /// The PAM service [default: sshd with --from, else login]
     #[arg(long, value_name = "SERVICE", requires = "user")]
     service: Option<String>,
     /// logind's type of the session
@@ -183,22 +183,22 @@ pub(crate) struct LoginOptions {
     #[arg(long, value_name = "CLASS", requires = "user",
         default_value = "user", value_parser = classes())]
     pub(crate) class: SessionClass,
-    /// From which host or address
+    /// The remote host or address
     #[arg(long, value_name = "HOST", requires = "user", value_hint = ValueHint::Hostname)]
     pub(crate) from: Option<String>,
-    /// On which terminal or display
+    /// The terminal or display
     #[arg(long, value_name = "TTY", requires = "user")]
     pub(crate) tty: Option<String>,
-    /// On which seat
+    /// The seat
     #[arg(long, value_name = "SEAT", requires = "user")]
     pub(crate) seat: Option<String>,
-    /// With these groups, instead of those that the user has
+    /// The groups, instead of those of the user
     #[arg(long, value_name = "GROUP", requires = "user", num_args = 1.., value_delimiter = ',')]
     pub(crate) group: Vec<String>,
-    /// With this uid, for a user whom this machine does not know
+    /// The uid, for a user that this machine does not know
     #[arg(long, value_name = "UID", requires = "user")]
     pub(crate) uid: Option<u32>,
-    /// Under this policy, a file or a directory, instead of that of the machine
+    /// The policy, a file or a directory, instead of that of the machine
     #[arg(long, value_name = "FILE|DIR", requires = "user", value_hint = ValueHint::AnyPath)]
     pub(crate) policy: Option<PathBuf>,
     /// Allow limits below the minima in the policy
@@ -207,13 +207,13 @@ pub(crate) struct LoginOptions {
 }
 
 impl LoginOptions {
-    /// Through which PAM service the login would be.
+    /// The PAM service of the login.
     pub(crate) fn service(&self) -> &str {
         let usual = if self.from.is_some() { "sshd" } else { "login" };
         self.service.as_deref().unwrap_or(usual)
     }
 
-    /// Which limits the policy may have.
+    /// Whether limits may be below the minima.
     pub(crate) const fn minima(&self) -> Minima {
         minima(self.allow_short_limits)
     }
@@ -221,7 +221,7 @@ impl LoginOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckOptions {
-    /// The policy: a file, or a directory with policy.toml or policy.d or other *.toml in it
+    /// The policy: a file, or a directory that contains policy.toml, policy.d or other *.toml
     /// [default: the policy of the machine]
     #[arg(value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) path: Option<PathBuf>,
@@ -240,13 +240,13 @@ pub(crate) struct CheckOptions {
 }
 
 impl CheckOptions {
-    /// Which limits the policy may have.
+    /// Whether limits may be below the minima.
     pub(crate) const fn minima(&self) -> Minima {
         minima(self.allow_short_limits)
     }
 }
 
-/// What `--allow-short-limits` means.
+/// Whether limits may be below the minima, by `--allow-short-limits`.
 const fn minima(lifted: bool) -> Minima {
     if lifted {
         Minima::Lifted
@@ -301,7 +301,7 @@ impl From<Color> for anstream::ColorChoice {
     }
 }
 
-/// The shells whose completions Debian has a place for.
+/// The shells for whose completions Debian has a directory.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Shell {
     Bash,

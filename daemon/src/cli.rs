@@ -8,7 +8,7 @@ use session_timeout_config::{Minima, Sources};
 /// Where the administrator writes the policy.
 pub(crate) const POLICY_PATH: &str = "/etc/session-timeout/policy.toml";
 
-/// Warns logins of a limit that comes near, and ends them when it is passed.
+/// Enforces absolute and inactivity limits on login sessions.
 #[derive(Debug, Parser)]
 #[command(name = "session-timeoutd", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -16,18 +16,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", default_value = POLICY_PATH)]
     pub(crate) policy: PathBuf,
 
-    /// Check FILE (or directory), or the policy in use, and exit: 0 it is good, 1 it has errors,
-    /// 2 it cannot be read
+    /// Check the policy in FILE (or a directory), or the policy in use, and exit with status 0 if
+    /// it has no errors, 1 if it has, and 2 if it cannot be read
     #[arg(long, value_name = "FILE")]
     check: Option<Option<PathBuf>>,
 
-    /// Allow limits of seconds, to try a policy out; never for daily use
+    /// Allow limits of seconds, to try out a policy; not for daily use
     #[arg(long)]
     allow_short_limits: bool,
 }
 
 impl Args {
-    /// The policy that `--check` asks for, if it does.
+    /// The policy to check, if `--check` is given.
     pub(crate) fn to_check(&self) -> Option<Sources> {
         Some(match self.check.as_ref()? {
             Some(path) => Sources::at(path),
@@ -35,7 +35,7 @@ impl Args {
         })
     }
 
-    /// Whether limits may be shorter than they may be in daily use.
+    /// Whether limits may be below the minima.
     pub(crate) const fn minima(&self) -> Minima {
         if self.allow_short_limits {
             Minima::Lifted

@@ -121,7 +121,7 @@ fn untracked(login: &UntrackedLogin) -> Finding {
          session-timeoutd knows of it: no limit holds for it"
     );
     Finding::new(Check::SessionUntracked, level, &what).do_this(&format!(
-        "session-timeoutd did not run at that login, or was not told: see `UntrackedLogin` above; this one \
+        "session-timeoutd did not run at that login, or was not told: see `Login` above; this one \
          ends with: kill {leader}"
     ))
 }
