@@ -1,4 +1,5 @@
-//! The D-Bus names: they stand in `protocol/src/bus/`, and where an attribute takes only a literal.
+//! Each D-Bus name is written once, in `protocol/src/bus/`, except in attributes that need a
+//! literal.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +7,10 @@ use session_timeout_protocol::bus::{agent, manager};
 
 use super::{code, sources};
 
-/// Names that are logind's as well.
+/// Names that logind has as well.
 const SHARED: &[&str] = &["ListSessions"];
 
-/// What such a literal begins with in the attribute of `zbus`.
+/// The attribute of `zbus` with the name of an interface, up to the literal.
 const ATTRIBUTE: &str = "interface(name = \"";
 
 #[test]
@@ -17,7 +18,7 @@ fn d_bus_names_are_written_once() {
     let names = names();
     assert!(names.len() > 50, "{names:?}");
     let mut wrong = Vec::new();
-    // Tests from outside have literals, which notice a changed name.
+    // The tests in `tests/` have literals on purpose: they notice a changed name.
     let programs = sources().filter(|(path, _)| {
         path.contains("/src/") && !path.starts_with("protocol/") && !path.starts_with("tests/")
     });
@@ -53,7 +54,7 @@ fn the_names_of_interfaces_are_those_of_the_protocol() {
     assert_eq!(found.len(), ours.len(), "{found:?}");
 }
 
-/// `zbus` derives the names of members from those of functions.
+/// `zbus` derives the names of members from the names of functions.
 #[test]
 fn the_members_of_the_daemon_are_those_of_the_protocol() {
     let (mut methods, mut signals, mut properties) = (Vec::new(), Vec::new(), Vec::new());
@@ -87,7 +88,7 @@ fn the_members_of_the_daemon_are_those_of_the_protocol() {
     );
 }
 
-/// The constants of the protocol that are no ordinary words.
+/// The names in the protocol's constants, except for ordinary words.
 fn names() -> BTreeSet<String> {
     let bus = sources().filter(|(path, _)| path.starts_with("protocol/src/bus/"));
     let mut names = BTreeSet::new();
@@ -107,7 +108,7 @@ fn has_inner_capital(name: &str) -> bool {
     name.chars().skip(1).any(char::is_uppercase)
 }
 
-/// `list_sessions` is `ListSessions`.
+/// The D-Bus name of a function: `ListSessions` for `list_sessions`.
 fn pascal(name: &str) -> String {
     let words = name.split('_').map(|word| {
         let (first, rest) = word.split_at(1);
