@@ -18,11 +18,7 @@ fn d_bus_names_are_written_once() {
     let names = names();
     assert!(names.len() > 50, "{names:?}");
     let mut wrong = Vec::new();
-    // The tests in `tests/` have literals on purpose: they notice a changed name.
-    let programs = sources().filter(|(path, _)| {
-        path.contains("/src/") && !path.starts_with("protocol/") && !path.starts_with("tests/")
-    });
-    for (path, text) in programs {
+    for (path, text) in programs() {
         for line in code(&text).lines() {
             if line.contains(ATTRIBUTE) {
                 continue;
@@ -52,6 +48,22 @@ fn the_names_of_interfaces_are_those_of_the_protocol() {
         }
     }
     assert_eq!(found.len(), ours.len(), "{found:?}");
+}
+
+/// Otherwise an attribute could give a member another name than that of its function.
+#[test]
+fn attributes_of_zbus_have_no_names_except_for_interfaces() {
+    let interfaces = [manager::INTERFACE, agent::INTERFACE];
+    let allowed = interfaces.map(|name| format!("{ATTRIBUTE}{name}\")"));
+    let mut wrong = Vec::new();
+    for (path, text) in programs() {
+        for attribute in attributes(&code(&text)) {
+            if !allowed.contains(&attribute) && has_name(&attribute) {
+                wrong.push(format!("{path}: {attribute}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// `zbus` derives the names of members from the names of functions.
@@ -86,6 +98,34 @@ fn the_members_of_the_daemon_are_those_of_the_protocol() {
         sorted(properties),
         sorted(manager::PROPERTIES.map(str::to_owned).into())
     );
+}
+
+/// The source of the programs. The tests in `tests/` have literals on purpose: they notice a changed
+/// name.
+fn programs() -> impl Iterator<Item = (String, String)> {
+    sources().filter(|(path, _)| {
+        path.contains("/src/") && !path.starts_with("protocol/") && !path.starts_with("tests/")
+    })
+}
+
+/// The attributes of `zbus`, without `#[` and `]`.
+fn attributes(code: &str) -> Vec<String> {
+    let attributes = code.split("#[").skip(1);
+    let attributes = attributes.filter_map(|rest| rest.split(']').next());
+    let attributes = attributes.map(|text| text.strip_prefix("zbus::").unwrap_or(text));
+    let is_of_zbus = |text: &&str| {
+        let starts = ["zbus(", "interface(", "proxy("];
+        starts.iter().any(|start| text.starts_with(start))
+    };
+    attributes.filter(is_of_zbus).map(str::to_owned).collect()
+}
+
+/// Whether an attribute has a string literal other than the kind of a property's signal.
+fn has_name(attribute: &str) -> bool {
+    let mut before = attribute.split('"').step_by(2).collect::<Vec<_>>();
+    before.pop();
+    let is_kind = |text: &&str| text.ends_with("emits_changed_signal = ");
+    !before.iter().all(is_kind)
 }
 
 /// The names in the protocol's constants, except for ordinary words.
