@@ -68,36 +68,54 @@ fn attributes_of_zbus_have_no_names_except_for_interfaces() {
 
 /// `zbus` derives the names of members from the names of functions.
 #[test]
-fn the_members_of_the_daemon_are_those_of_the_protocol() {
-    let (mut methods, mut signals, mut properties) = (Vec::new(), Vec::new(), Vec::new());
-    let start = format!("{ATTRIBUTE}{}\")]", manager::INTERFACE);
-    let daemon =
-        sources().find(|(path, text)| path.starts_with("daemon/") && text.contains(&start));
-    let text = daemon.map(|(_, text)| text).unwrap_or_default();
-    let block = text.split(&start).nth(1).unwrap_or_default();
-    let block = block.split("\n}\n").next().unwrap_or_default();
-    let mut members = &mut methods;
-    for line in block.lines().filter_map(|line| line.strip_prefix("    ")) {
-        if line.starts_with("#[zbus(signal") {
-            members = &mut signals;
-        } else if line.starts_with("#[zbus(property") {
-            members = &mut properties;
+fn the_members_of_interfaces_are_those_of_the_protocol() {
+    let daemon = Members::of("daemon/", manager::INTERFACE);
+    assert_eq!(daemon.methods, sorted(&manager::METHODS));
+    assert_eq!(daemon.signals, sorted(&manager::SIGNALS));
+    assert_eq!(daemon.properties, sorted(&manager::PROPERTIES));
+    let agent = Members::of("agent/", agent::INTERFACE);
+    assert_eq!(agent.methods, sorted(&agent::METHODS));
+    assert_eq!((agent.signals.len(), agent.properties.len()), (0, 0));
+}
+
+/// The names of the members that a crate implements, sorted.
+#[derive(Default)]
+struct Members {
+    methods: BTreeSet<String>,
+    signals: BTreeSet<String>,
+    properties: BTreeSet<String>,
+}
+
+impl Members {
+    fn of(directory: &str, interface: &str) -> Self {
+        let start = format!("{ATTRIBUTE}{interface}\")]");
+        let file =
+            sources().find(|(path, text)| path.starts_with(directory) && text.contains(&start));
+        let text = file.map(|(_, text)| text).unwrap_or_default();
+        let block = text.split(&start).nth(1).unwrap_or_default();
+        let block = block.split("\n}\n").next().unwrap_or_default();
+        let mut found = Self::default();
+        let mut attribute = "";
+        for line in block.lines().filter_map(|line| line.strip_prefix("    ")) {
+            if line.starts_with("#[zbus(") {
+                attribute = line;
+            }
+            let function = line.strip_prefix("async ").unwrap_or(line);
+            if let Some(rest) = function.strip_prefix("fn ") {
+                let name = pascal(rest.split('(').next().unwrap_or_default());
+                let members = if attribute.starts_with("#[zbus(signal") {
+                    &mut found.signals
+                } else if attribute.starts_with("#[zbus(property") {
+                    &mut found.properties
+                } else {
+                    &mut found.methods
+                };
+                members.insert(name);
+                attribute = "";
+            }
         }
-        let function = line.strip_prefix("async ").unwrap_or(line);
-        if let Some(rest) = function.strip_prefix("fn ") {
-            members.push(pascal(rest.split('(').next().unwrap_or_default()));
-            members = &mut methods;
-        }
+        found
     }
-    assert_eq!(
-        sorted(methods),
-        sorted(manager::METHODS.map(str::to_owned).into())
-    );
-    assert_eq!(signals, manager::SIGNALS);
-    assert_eq!(
-        sorted(properties),
-        sorted(manager::PROPERTIES.map(str::to_owned).into())
-    );
 }
 
 /// The source of the programs. The tests in `tests/` have literals on purpose: they notice a changed
@@ -157,7 +175,6 @@ fn pascal(name: &str) -> String {
     words.collect()
 }
 
-fn sorted(mut names: Vec<String>) -> Vec<String> {
-    names.sort_unstable();
-    names
+fn sorted(names: &[&str]) -> BTreeSet<String> {
+    names.iter().copied().map(str::to_owned).collect()
 }
