@@ -35,53 +35,53 @@ fn run_on(
     environment: Environment,
     case: fn(&Machine, Environment) -> Outcome,
 ) -> Outcome {
-    let _turn = (environment == Environment::Gnome).then(|| GNOMES.take());
+    let _permit = (environment == Environment::Gnome).then(|| GNOMES.take());
     let machine = Machine::with_package_of(suite, environment.kind())?;
     reported(&machine, case(&machine, environment))
 }
 
 fn run_at_login_screen(suite: Suite, case: fn(&Machine) -> Outcome) -> Outcome {
-    let _turn = LOGIN_SCREENS.take();
+    let _permit = LOGIN_SCREENS.take();
     let machine = Machine::with_package_of(suite, Kind::LoginManagers)?;
     reported(&machine, case(&machine))
 }
 
 /// GNOME renders its screen on the processor: more than two at once on a small host delay each
 /// other by seconds.
-static GNOMES: Turns = Turns {
+static GNOMES: Semaphore = Semaphore {
     free: Mutex::new(2),
-    given_back: Condvar::new(),
+    released: Condvar::new(),
 };
 
 /// All of them need the same virtual terminals.
-static LOGIN_SCREENS: Turns = Turns {
+static LOGIN_SCREENS: Semaphore = Semaphore {
     free: Mutex::new(1),
-    given_back: Condvar::new(),
+    released: Condvar::new(),
 };
 
-/// A semaphore for cases.
-struct Turns {
+/// Limits the number of cases that run at the same time.
+struct Semaphore {
     free: Mutex<u32>,
-    given_back: Condvar,
+    released: Condvar,
 }
 
 /// A permit of the semaphore, until it is dropped.
-struct Turn(&'static Turns);
+struct Permit(&'static Semaphore);
 
-impl Turns {
-    fn take(&'static self) -> Turn {
+impl Semaphore {
+    fn take(&'static self) -> Permit {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = self.given_back.wait_while(free, |free| *free == 0);
+        let free = self.released.wait_while(free, |free| *free == 0);
         *free.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Turn(self)
+        Permit(self)
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         let free = self.0.free.lock();
         *free.unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.given_back.notify_one();
+        self.0.released.notify_one();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks on the source that the compiler does not make: dependencies, length of files, wording.
+//! Checks of the source that the compiler does not make: dependencies, length of files, wording.
 
 #[path = "tidy/bus.rs"]
 mod bus;
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use session_timeout_tests::workspace_dir;
 use toml::{Table, Value};
 
-/// Who may depend on whom, of our own crates: down only. `tests` drives what is built, from
-/// outside.
+/// The crates of the workspace, each with those that it may depend on. `tests` runs the built
+/// programs from outside.
 const CRATES: &[(&str, &[&str])] = &[
     ("agent", &["protocol", "texts"]),
     ("cli", &["config", "policy", "protocol", "texts"]),
@@ -33,8 +33,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("texts", &["protocol"]),
 ];
 
-/// Crates that may depend on these libraries of others and no more: what is loaded into sshd with
-/// the module, and what is proved by tests that own its whole world.
+/// Crates with a fixed list of external libraries: the PAM module, which is loaded into sshd, and
+/// the pure crates, whose tests control all of their inputs.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("pam-module", &["libc", "nix", "pam-sys"]),
     ("policy", &[]),
@@ -42,16 +42,16 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("simulation", &[]),
 ];
 
-/// Where `unsafe` may stand.
+/// Files that may contain `unsafe` code.
 const UNSAFE: &[&str] = &[
     "pam-module/src/entry.rs",
     "pam-module/src/ffi.rs",
     "pam-module/tests/support/ffi.rs",
 ];
 
-/// Parts of the standard library that the engine may not use: its world is told to it. Addresses
-/// are no part of the world, but what talks to them is.
-const WORLD: &[&str] = &[
+/// Parts of the standard library that the engine may not use, since all of its inputs are
+/// arguments. IP addresses are allowed, sockets are not.
+const IMPURE: &[&str] = &[
     "env",
     "fs",
     "io",
@@ -66,8 +66,8 @@ const WORLD: &[&str] = &[
     "UdpSocket",
 ];
 
-/// Words that make a sentence hard to read, where "a user", "a caller", "again" or a number is meant.
-/// They are in two parts, so that this list is not found itself.
+/// Words that make a sentence hard to read: a relative clause without a noun, or a metaphor. They
+/// are in two parts, so that the check does not find this list.
 const UNCLEAR: &[[&str; 2]] = &[
     ["who", "ever"],
     ["a", "new"],
@@ -76,7 +76,18 @@ const UNCLEAR: &[[&str; 2]] = &[
     ["sto", "rm"],
 ];
 
-/// Lines of a file before its tests.
+/// More such words, for the comments of tests.
+const UNCLEAR_IN_TESTS: &[[&str; 2]] = &[
+    ["to", "ld"],
+    ["hea", "rd"],
+    ["some", "body"],
+    ["a", "fresh"],
+    ["in ", "vain"],
+    ["all ", "the same"],
+    ["makes ", "sure"],
+];
+
+/// Maximum number of lines of a file before its tests.
 const LONGEST: usize = 450;
 
 #[test]
@@ -115,7 +126,7 @@ fn the_module_and_the_engine_use_only_the_listed_libraries() {
 
 #[test]
 fn unsafe_code_is_only_in_the_ffi_files() {
-    // As a keyword it is followed by one of these; texts and lint names are not.
+    // What follows the keyword, but not the word in texts and names of lints.
     const FOLLOWS: &[&str] = &[" {", " fn", " extern", " impl", " trait", "("];
     let is_used = |code: &str| {
         let mut rests = code.split("unsafe").skip(1);
@@ -133,7 +144,7 @@ fn unsafe_code_is_only_in_the_ffi_files() {
 #[test]
 fn the_engine_uses_no_clock_file_thread_or_network() {
     let mut wrong = Vec::new();
-    // The program that runs the simulation is no part of the engine, and no package has it.
+    // The program that runs the simulation is not part of the engine, and is not shipped.
     let is_pure = |path: &str| {
         let crates = ["policy/src/", "simulation/src/"];
         crates.iter().any(|dir| path.starts_with(dir)) && !path.contains("/bin/")
@@ -144,7 +155,7 @@ fn the_engine_uses_no_clock_file_thread_or_network() {
             .split(';')
             .filter(|statement| statement.contains("std::"))
         {
-            for word in words(statement).filter(|word| WORLD.contains(word)) {
+            for word in words(statement).filter(|word| IMPURE.contains(word)) {
                 wrong.push(format!("{path}: std's {word}"));
             }
         }
@@ -170,7 +181,7 @@ fn no_file_is_longer_than_the_limit() {
     assert!(long.is_empty(), "{long:#?}");
 }
 
-/// Only `wait.rs` does; everything else there waits for a condition.
+/// Only `wait.rs` may; all other code of the tests waits for a condition.
 #[test]
 fn no_test_sleeps() {
     let call = ["sleep", "("].concat();
@@ -183,20 +194,37 @@ fn no_test_sleeps() {
 
 #[test]
 fn comments_documents_and_names_use_no_unclear_words() {
-    let unclear: Vec<String> = UNCLEAR.iter().map(|parts| parts.concat()).collect();
-    let mut wrong = Vec::new();
-    for (path, text) in files().filter(|(path, _)| path != "Cargo.lock") {
-        for (number, line) in text.lines().enumerate() {
-            let plain = line.to_lowercase().replace('_', " ");
-            if unclear.iter().any(|word| has_word(&plain, word)) {
-                wrong.push(format!("{path}:{}: {line}", number + 1));
-            }
-        }
-    }
+    let wrong = lines_with(UNCLEAR, |_, _| true);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Whether these words stand in the line, and are no part of longer ones.
+#[test]
+fn comments_of_tests_use_no_unclear_words() {
+    let wrong = lines_with(UNCLEAR_IN_TESTS, |path, line| {
+        let is_test = path.starts_with("tests/") || path.contains("/tests/");
+        let line = line.trim_start();
+        is_test && (line.starts_with("//") || line.starts_with('#'))
+    });
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The checked lines of all files that contain one of these words, with their places.
+fn lines_with(words: &[[&str; 2]], is_checked: fn(&str, &str) -> bool) -> Vec<String> {
+    let words: Vec<String> = words.iter().map(|parts| parts.concat()).collect();
+    let mut found = Vec::new();
+    for (path, text) in files().filter(|(path, _)| path != "Cargo.lock") {
+        let lines = text.lines().enumerate();
+        for (number, line) in lines.filter(|(_, line)| is_checked(&path, line)) {
+            let plain = line.to_lowercase().replace('_', " ");
+            if words.iter().any(|word| has_word(&plain, word)) {
+                found.push(format!("{path}:{}: {line}", number + 1));
+            }
+        }
+    }
+    found
+}
+
+/// Whether the line contains these words as whole words.
 fn has_word(line: &str, words: &str) -> bool {
     line.match_indices(words).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -208,8 +236,7 @@ fn has_word(line: &str, words: &str) -> bool {
     })
 }
 
-/// Paths of the computer that something was written on, and hosts that packages come from, mean
-/// nothing to anybody else.
+/// Paths of a build machine and hosts of package registries have no meaning elsewhere.
 #[test]
 fn no_file_names_paths_of_a_build_machine_or_hosts_of_registries() {
     let paths = [["/wo", "rk"].concat(), ["/fa", "rm"].concat()];
@@ -232,12 +259,12 @@ fn no_file_names_paths_of_a_build_machine_or_hosts_of_registries() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The text of each Rust file, by its path from the root.
+/// All Rust files: their paths from the root, and their texts.
 fn sources() -> impl Iterator<Item = (String, String)> {
     files().filter(|(path, _)| path.ends_with(".rs"))
 }
 
-/// The text of each file that is text.
+/// All text files: their paths from the root, and their texts.
 fn files() -> impl Iterator<Item = (String, String)> {
     let root = workspace_dir();
     let mut paths = Vec::new();
@@ -255,7 +282,7 @@ fn collect(dir: &Path, paths: &mut Vec<PathBuf>) {
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let name = path.file_name().unwrap_or_default();
         if name == "target" || name == ".git" {
-            // `.git` of a worktree is a file, with the path of the repository.
+            // In a worktree `.git` is a file that contains the path of the repository.
         } else if path.is_file() {
             paths.push(path);
         } else {
@@ -272,7 +299,7 @@ fn manifest(member: &str) -> Table {
     parsed.unwrap_or_default()
 }
 
-/// What a crate is built with; not what it is tested with.
+/// The dependencies and build dependencies of a crate.
 fn dependencies(member: &str) -> BTreeSet<String> {
     let manifest = manifest(member);
     let targets = manifest.get("target").and_then(Value::as_table);
@@ -290,7 +317,7 @@ fn dependencies(member: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The directory of one of our crates.
+/// The directory of a package, if it is in the workspace.
 fn own_crate(package: &str) -> Option<String> {
     match package {
         "session-timeout" => Some("cli".to_owned()),
@@ -306,8 +333,8 @@ fn strings(list: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The text without what follows `//`. A `//` in a string takes the rest of its line along, which
-/// is good enough here.
+/// The text without comments. A `//` in a string also removes the rest of its line, which is good
+/// enough here.
 fn code(text: &str) -> String {
     let lines = text
         .lines()

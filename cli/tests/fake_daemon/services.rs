@@ -18,8 +18,8 @@ impl Logind {
         ObjectPath::from_static_str_unchecked(LOGIND_SESSION)
     }
 
-    /// Two closing sessions of bob, one of alice, and one that is not closing. A troubled logind has
-    /// another one whose properties cannot be read.
+    /// Two closing sessions of bob, one of alice, and one that is not closing. A troubled logind
+    /// has another one whose properties cannot be read.
     fn list_sessions(&self) -> Vec<(String, u32, String, String, ObjectPath<'static>)> {
         let listed = |(user, path): (&str, &'static str)| {
             let path = ObjectPath::from_static_str_unchecked(path);

@@ -27,8 +27,8 @@ pub(super) fn policy(users: &[&str]) -> String {
     )
 }
 
-/// Checks that the end is requested on time and the connection is closed on time, and waits until the
-/// end is reported as complete.
+/// Checks that the end is requested on time and the connection is closed on time, and waits until
+/// the end is reported as complete.
 pub(super) fn assert_ends_on_time(machine: &Machine, ssh: &Ssh, login: &Entry) -> Outcome {
     let id = ssh.session();
     let end = Wanted::event("end").session(id);

@@ -1,11 +1,11 @@
-//! The names in the documents: tests and source files that they refer to exist.
+//! The tests and source files that documents name must exist.
 
 use std::path::Path;
 
 use super::{files, sources};
 use session_timeout_tests::workspace_dir;
 
-/// A name in lower case with this many underscores is the name of a test.
+/// A name in lower case with at least this number of underscores is the name of a test.
 const UNDERSCORES: usize = 4;
 
 #[test]
@@ -34,7 +34,7 @@ fn is_test(name: &str) -> bool {
     name.chars().all(is_plain) && name.matches('_').count() >= UNDERSCORES
 }
 
-/// Whether it is the path of a source file from the root. Names in upper case stand for any.
+/// Whether it is the path of a source file from the root. Upper case is a placeholder.
 fn is_source(name: &str) -> bool {
     let mut parts = name.split('/');
     let top = parts.next().unwrap_or_default();
@@ -48,7 +48,7 @@ fn is_source(name: &str) -> bool {
         && member.exists()
 }
 
-/// The paths that `a/{b,c}.rs` stands for.
+/// The paths in an abbreviation such as `a/{b,c}.rs`.
 fn expanded(name: &str) -> impl Iterator<Item = String> {
     let braces = name.split_once('{').and_then(|(before, rest)| {
         let (list, after) = rest.split_once('}')?;

@@ -1,4 +1,5 @@
-//! The modules of each crate: which ones use each other, and in which direction.
+//! The dependencies between modules of a crate have one direction, and those of the daemon are
+//! listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +19,7 @@ const ACYCLIC: &[&str] = &[
     "texts",
 ];
 
-/// The top-level modules of the daemon, each with those that it may use. The crate root, the command
-/// line (`cli`) and the loop (`driver`) may use any.
+/// The top-level modules of the daemon, each with those that it may use.
 const DAEMON: &[(&str, &[&str])] = &[
     (
         "actions",
@@ -69,10 +69,10 @@ const DAEMON: &[(&str, &[&str])] = &[
     ("unwarned", &[]),
 ];
 
-/// Modules of the daemon that may use any other.
+/// Modules of the daemon that may use any other: the crate root, the command line and the loop.
 const TOP: &[&str] = &["", "cli", "driver"];
 
-/// A module, by the names on its path from the root of its crate, which is empty.
+/// The path of a module from the root of its crate, which is empty.
 type Module = Vec<String>;
 
 #[test]
@@ -112,7 +112,7 @@ fn modules_of_the_daemon_use_only_what_they_may() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Which module of the crate uses which other one, outside of tests.
+/// The dependencies between modules of a crate, without tests: user and used module.
 fn uses(name: &str) -> BTreeSet<(Module, Module)> {
     let root = format!("{name}/src/");
     let files: BTreeMap<Module, String> = sources()
@@ -131,7 +131,7 @@ fn uses(name: &str) -> BTreeSet<(Module, Module)> {
     uses
 }
 
-/// The module in this file of a library or program; `None` for a program beside the library.
+/// The module in this file; `None` for a program in `bin`, which is its own crate.
 fn module(path: &str) -> Option<Module> {
     let path = path.strip_suffix(".rs")?;
     let mut names: Vec<String> = path.split('/').map(str::to_owned).collect();
@@ -147,7 +147,7 @@ fn module(path: &str) -> Option<Module> {
     Some(names)
 }
 
-/// The code of a file without its tests, which are last.
+/// The code of a file without its tests, which come last.
 fn without_tests(text: &str) -> String {
     let lines = text.lines().take_while(|line| *line != "#[cfg(test)]");
     code(&lines.collect::<Vec<_>>().join("\n"))
@@ -167,7 +167,8 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     found
 }
 
-/// Reads what follows `::` of a path, with all branches of a `{...}`. Returns what follows it.
+/// Parses the rest of a path after `::`, with all branches of a `{...}`. Returns the remaining
+/// code.
 fn expand<'a>(path: &mut Vec<String>, rest: &'a str, found: &mut Vec<Vec<String>>) -> &'a str {
     let rest = rest.trim_start();
     if let Some(mut rest) = rest.strip_prefix('{') {
@@ -182,7 +183,7 @@ fn expand<'a>(path: &mut Vec<String>, rest: &'a str, found: &mut Vec<Vec<String>
             let depth = path.len();
             rest = expand(path, rest, found);
             path.truncate(depth);
-            // `as` and another name.
+            // Skips `as NAME`.
             rest = rest.trim_start_matches(|c: char| !matches!(c, ',' | '}'));
         }
     }
@@ -197,7 +198,7 @@ fn expand<'a>(path: &mut Vec<String>, rest: &'a str, found: &mut Vec<Vec<String>
     }
 }
 
-/// The names on the path from the root of the crate, for a path in this module.
+/// A path in this module as a path from the root of the crate.
 fn resolved(user: &[String], path: &[String]) -> Module {
     let mut names = match path.first().map(String::as_str) {
         Some("crate") => Vec::new(),
@@ -215,8 +216,8 @@ fn resolved(user: &[String], path: &[String]) -> Module {
     names
 }
 
-/// The arrows between modules of the same parent, by the parent: an arrow between two modules is one
-/// between the ancestors of both, as far as they differ. Parents and children may use each other.
+/// The dependencies between modules with the same parent, by the parent. A dependency of two
+/// modules counts for their first different ancestors. Parents and children may use each other.
 fn siblings(uses: &BTreeSet<(Module, Module)>) -> BTreeMap<Module, BTreeSet<(&str, &str)>> {
     let mut siblings = BTreeMap::<Module, BTreeSet<(&str, &str)>>::new();
     for (user, of) in uses {
@@ -230,7 +231,7 @@ fn siblings(uses: &BTreeSet<(Module, Module)>) -> BTreeMap<Module, BTreeSet<(&st
     siblings
 }
 
-/// The arrows that are on circles.
+/// The dependencies that are part of a circle, if there are any.
 fn circle(arrows: &BTreeSet<(&str, &str)>) -> Option<String> {
     let on_circles = arrows.iter().filter(|(user, of)| leads(arrows, of, user));
     let on_circles = on_circles.map(|(user, of)| format!("{user} -> {of}"));
@@ -238,7 +239,7 @@ fn circle(arrows: &BTreeSet<(&str, &str)>) -> Option<String> {
     (!on_circles.is_empty()).then(|| on_circles.join(", "))
 }
 
-/// Whether arrows lead from one module to another.
+/// Whether one module depends on another, directly or indirectly.
 fn leads(arrows: &BTreeSet<(&str, &str)>, from: &str, to: &str) -> bool {
     let (mut seen, mut waiting) = (BTreeSet::new(), vec![from]);
     while let Some(one) = waiting.pop() {
