@@ -63,7 +63,7 @@ pub(crate) async fn keep_attached(
             never = attaching => match never {},
             changed = next_owner(&mut owners) => match changed {
                 Some(owner) => owner,
-                // The connection has ended; the watch of the session tells the driver.
+                // The connection has ended; the watch of the session notifies the driver.
                 None => return,
             },
         };

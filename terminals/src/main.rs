@@ -1,7 +1,7 @@
 //! `session-timeout-terminals`: writes to terminals for the daemon, and watches them for input.
 //!
 //! systemd starts it with the daemon: to start it on demand takes a job of PID 1, which users can
-//! delay by calls. At rest it has no workers and is not woken. It never opens a terminal itself:
+//! delay by calls. While idle it has no workers and does not wake up. It never opens a terminal itself:
 //! worker processes of the same program do, and a worker that a terminal blocks is killed.
 
 #![forbid(unsafe_code)]

@@ -74,6 +74,9 @@ const UNCLEAR: &[[&str; 2]] = &[
     ["of ", "ours"],
     ["so ", "many"],
     ["sto", "rm"],
+    ["in v", "ain"],
+    ["leis", "urely"],
+    ["part", "ing"],
 ];
 
 /// More such words, for the comments of tests.

@@ -1,4 +1,4 @@
-//! The sentences that users are told, as types.
+//! The sentences for users, as types.
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ pub(crate) struct Status {
     /// The version of the daemon.
     pub(crate) version: String,
     pub(crate) policy: Policy,
-    /// Whether the daemon was told to take limits below the minima.
+    /// Whether the daemon accepts limits below the minima.
     pub(crate) short_limits: bool,
     /// `connected` or `waiting`.
     pub(crate) logind: String,

@@ -1,4 +1,4 @@
-//! The layers that a value is looked for in, the most specific first.
+//! The layers of values, the most specific first.
 
 use std::borrow::Cow;
 

@@ -19,8 +19,8 @@ pub(super) fn too_soon() -> fdo::Error {
     fdo::Error::LimitsExceeded(wait.to_owned())
 }
 
-/// The same error whether the session does not exist or is another user's, so that callers cannot
-/// tell.
+/// The same error whether the session does not exist or is another user's, so that callers do
+/// not learn which.
 pub(super) fn unseen(session: &str) -> fdo::Error {
     let which = sanitize(session);
     fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))

@@ -57,7 +57,7 @@ impl Manager {
             subject: sender,
             action: match own {
                 Some(_) => PolkitAction::ExtendOwn,
-                // The same check as for a session that does not exist, so that callers cannot tell.
+                // The same check as for a session that does not exist, so that the replies are equal.
                 None => PolkitAction::ExtendAny,
             },
             session: id,

@@ -108,7 +108,7 @@ impl Driver {
         }
     }
 
-    /// It is told what stands, and asked at once, so that it watches from now on.
+    /// Sends the agent the current notices, and queries it at once, so that it watches from now on.
     fn agent_attached(&self, key: &SessionKey, source: agents::Source, arrival: agents::Arrival) {
         if let Some(session) = self.engine.session_of(key) {
             if arrival == agents::Arrival::New {
@@ -244,8 +244,8 @@ impl Driver {
             }
             return;
         }
-        // The login does not wait for the line that tells it its limits: to look up the user takes a
-        // process, some milliseconds.
+        // The login does not wait for the line about its limits: resolving the user takes a process
+        // and some milliseconds.
         drop(answer);
         self.unregistered.keep(login);
     }

@@ -94,7 +94,7 @@ enum Turn {
 
 impl Driver {
     /// # Errors
-    /// The kernel tells nothing more of something, or a task is gone that should not be.
+    /// A kernel interface has failed, or a vital task has ended.
     async fn drive(mut self, mut sources: Sources) -> io::Result<()> {
         self.actions.watch_again(&self.engine);
         self.actions.adopt_again(&self.engine);

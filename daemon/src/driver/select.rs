@@ -57,7 +57,7 @@ impl Driver {
     /// Waits for the next thing to deal with, with nothing due before the deadline.
     ///
     /// # Errors
-    /// The kernel tells nothing more of something, or a vital task is gone.
+    /// A kernel interface has failed, or a vital task has ended.
     pub(super) async fn next_wakeup(
         &mut self,
         sources: &mut Sources,

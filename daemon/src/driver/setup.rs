@@ -44,10 +44,10 @@ const WANTED_MAX: usize = 64;
 /// The file that records which session is being processed.
 const AT_WORK_PATH: &str = "/run/session-timeout/at-work";
 
-/// Where the ends of sessions are kept that somebody has yet to be told of.
+/// The file of last sessions that their users have not been shown.
 const LAST_SESSIONS_PATH: &str = "/run/session-timeout/endings.json";
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until a signal stops it.
 pub(crate) async fn run(args: Args, journal: Journal, watchdog: Watchdog) -> io::Result<()> {
     let signals = Signals::new()?;
     let listener = socket::listener()?;

@@ -90,7 +90,7 @@ impl Prober {
             // The session is gone, and logind's signal about that follows.
             Ok(None) => return Event::ProbeFailed(key),
             Err(error) => {
-                log::debug!("logind does not tell of session {}: {error}", key.id);
+                log::debug!("logind does not return session {}: {error}", key.id);
                 let agent = self.ask_agent(&request).await;
                 return self.without_logind(request, agent).await;
             }

@@ -37,7 +37,7 @@ impl Journal {
         Ok((Self(sender), writer))
     }
 
-    /// A session was seen for the first time. Sessions that no person logged in to are not told.
+    /// A session was seen for the first time. Sessions that no person logged in to have no entry.
     pub(crate) fn began(&self, session: &View<'_>) {
         if session.phase == Phase::Exempt(Exemption::Class) {
             return;

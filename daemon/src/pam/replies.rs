@@ -1,4 +1,4 @@
-//! Logins that wait for the daemon's reply: the line that tells the user the limits.
+//! Logins that wait for the daemon's reply: the line about the user's limits.
 //!
 //! PAM's message about a login and logind's signal about its session come in either order, and the
 //! limits may depend on the user's groups. The PAM module waits a quarter of a second for the

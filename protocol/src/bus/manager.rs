@@ -43,7 +43,7 @@ pub const BECAME_ACTIVE: &str = "BecameActive";
 pub const STAY: &str = "Stay";
 
 /// `(s session) -> a{sv}`, from the agent: how the last session of the agent's user ended, if
-/// session-timeout ended it and the user was not told yet; empty otherwise. The keys are those of
+/// session-timeout ended it and that was not shown yet; empty otherwise. The keys are those of
 /// [`last_ending`](super::last_ending).
 pub const LAST_ENDING: &str = "LastEnding";
 

@@ -241,7 +241,7 @@ impl<'p> Driver<'p> {
         self.oracle.armed(self.deadline.as_ref())?;
         self.calls += 1;
         if self.calls > 5000 {
-            return Err(self.broken(Invariant::Bounded, "the engine never rests".to_owned()));
+            return Err(self.broken(Invariant::Bounded, "the engine is always due".to_owned()));
         }
         for output in &reply.outputs {
             self.carry_out(output);

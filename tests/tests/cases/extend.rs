@@ -47,7 +47,7 @@ pub(crate) fn a_user_has_more_time_for_the_password_and_no_more_than_the_rule_al
     let told = alice.terminal().wait_after(told.end, last, CHECKED)?;
     assert_used(machine, &id, 2)?;
 
-    // No password is asked for an extension that the policy refuses.
+    // No password is requested for an extension that would be refused.
     alice.send("session-timeout extend\n")?;
     let said = "all extensions that are allowed are used up";
     alice.terminal().wait_after(told.end, said, CHECKED)?;
