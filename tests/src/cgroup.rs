@@ -56,6 +56,22 @@ impl Cgroup {
         self.path.join("cgroup.procs")
     }
 
+    /// How much of the processors' time its processes used.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        let path = self.path.join("cpu.stat");
+        let text = fs::read_to_string(&path).context(format!("read {}", path.display()))?;
+        let used = text
+            .lines()
+            .find_map(|line| line.strip_prefix("usage_usec "));
+        let micros = used.and_then(|used| used.parse().ok());
+        micros
+            .map(Duration::from_micros)
+            .context(format!("usage_usec in {text}"))
+    }
+
     /// Kills whatever runs in the group and removes it. A group that is not there is removed.
     ///
     /// # Errors

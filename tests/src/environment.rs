@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::kind::Kind;
+use crate::load::Load;
 
 /// A desktop environment, or what stands for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,15 @@ impl Environment {
         match self {
             Self::Sway | Self::Labwc | Self::X11 => Kind::Desktops,
             Self::Gnome => Kind::Gnome,
+        }
+    }
+
+    /// What a case with it does to the host.
+    #[must_use]
+    pub const fn load(self) -> Load {
+        match self {
+            Self::Sway | Self::Labwc | Self::X11 => Load::Desktop,
+            Self::Gnome => Load::Gnome,
         }
     }
 

@@ -17,10 +17,14 @@ use crate::layer::Layer;
 use crate::package::{self, Package};
 use crate::rootfs::{Rootfs, remove_own};
 use crate::suite::Suite;
+use crate::turns::Turns;
 use crate::wait::wait_until;
 
 /// A machine takes one to five seconds to boot; this is for a host that has other things to do.
 const BOOT: Duration = Duration::from_secs(90);
+
+/// A boot keeps one processor busy; more at once would make cases that wait for an end late.
+static BOOTS: Turns = Turns::of(2);
 
 /// A machine that is up. It ends when it is dropped.
 #[derive(Debug)]
@@ -81,11 +85,13 @@ impl Machine {
 
     fn over(suite: Suite, layers: Vec<Layer>) -> Outcome<Self> {
         let rootfs = Rootfs::make(suite, layers)?;
+        let boot = BOOTS.take();
         let mut nspawn = spawn(&rootfs)?;
         let leader = wait_until(BOOT, "the machine's first process", || {
             leader_of(&mut nspawn, &rootfs.console_log())
         })?;
         wait_until(BOOT, "the machine to be up", || is_up(leader))?;
+        drop(boot);
         // Only now: a journalctl that starts before journald finds no journal, and stays so.
         let mut follower = in_machine(leader, "journalctl")
             .args(["--follow", "--lines=all", "--output=json", "--quiet"])
@@ -182,6 +188,14 @@ impl Machine {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// How much of the processors' time its processes have used, without what the tests run in it.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        self.rootfs.processor_time()
     }
 
     /// The root of the machine's file systems, as the host sees it. Beware of absolute links: the

@@ -81,6 +81,11 @@ impl Rootfs {
         self.cgroup.procs()
     }
 
+    /// How much of the processors' time the machine used.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        self.cgroup.processor_time()
+    }
+
     /// Unmounts, and moves what was changed over the layers to `path`.
     pub(crate) fn keep_changes(&self, path: &Path) -> Outcome {
         unmount_root(&self.dir)?;

@@ -10,6 +10,9 @@ use crate::failure::{Failure, Outcome};
 /// machines waiting at once leave the processors to what is being tested.
 const INTERVAL: Duration = Duration::from_millis(30);
 
+/// Between two looks of which each takes long.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(200);
+
 /// Looks until `condition` gives a value, or `bound` is over.
 ///
 /// The condition's error is what was seen instead; the last one ends up in the failure.
@@ -23,6 +26,7 @@ pub fn wait_until<T, E: Display>(
 ) -> Outcome<T> {
     let started = Instant::now();
     loop {
+        let looked = Instant::now();
         let seen = match condition() {
             Ok(value) => return Ok(value),
             Err(seen) => seen,
@@ -33,7 +37,9 @@ pub fn wait_until<T, E: Display>(
                 bound.as_secs_f32()
             )));
         }
-        thread::sleep(INTERVAL);
+        // On a busy host a look that starts programs takes longer, and leaves the processors to others
+        // for as long as it took.
+        thread::sleep(looked.elapsed().clamp(INTERVAL, LONGEST_INTERVAL));
     }
 }
 

@@ -1,0 +1,150 @@
+//! Decides when a case may start its machine.
+//!
+//! Most of a case's time is waiting for a limit, so many more cases than processors can run at once.
+//! The bound is the sum of their [`Load`]s, and where processes already wait for a processor
+//! (`/proc/pressure/cpu`) no more than half of it. Loads of which few run at once start first, and
+//! run beside light ones to the end: no time has only heavy cases, and the last cases are short.
+
+use std::cmp::Reverse;
+use std::fs;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::failure::Outcome;
+use crate::load::Load;
+use crate::machine::Machine;
+use crate::pressure::Pressure;
+use crate::running::{Capacity, Running};
+use crate::times::{self, Times};
+
+/// The sum of loads for each processor.
+const PER_PROCESSOR: usize = 6;
+
+/// Inotify instances that a machine takes: its systemd, journald, logind, D-Bus and udev.
+const INSTANCES: usize = 10;
+
+/// Between two looks at the host. All cases of a run ask within one such time, so the order of
+/// their starts is the scheduler's, not that of the threads.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The right to run a case; given back when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    case: &'static str,
+    load: Load,
+    started: Instant,
+    events: Sender<Event>,
+}
+
+#[derive(Debug)]
+enum Event {
+    Asked(Waiting),
+    Ended(Load),
+}
+
+/// A case that waits for its start.
+#[derive(Debug)]
+struct Waiting {
+    load: Load,
+    /// How long it took the last time; none where that is not known.
+    last: Option<Duration>,
+    begin: Sender<()>,
+}
+
+impl Place {
+    /// Waits until the case of this name may start.
+    #[must_use]
+    pub fn take(case: &'static str, load: Load) -> Self {
+        let events = events();
+        let (begin, begun) = mpsc::channel();
+        let last = times::last(case);
+        // Where the scheduler is gone, nothing can be waited for.
+        let _ = events.send(Event::Asked(Waiting { load, last, begin }));
+        let _ = begun.recv();
+        Self {
+            case,
+            load,
+            started: Instant::now(),
+            events,
+        }
+    }
+
+    /// Keeps how long the case took, for the order of the next run.
+    ///
+    /// # Errors
+    /// Where that cannot be kept.
+    pub fn keep_times(&self, machine: &Machine) -> Outcome {
+        let times = Times {
+            whole: self.started.elapsed(),
+            processor: machine.processor_time()?,
+        };
+        times.keep(self.case)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.events.send(Event::Ended(self.load));
+    }
+}
+
+/// What the scheduler of this process listens to; starts it where it does not run.
+fn events() -> Sender<Event> {
+    static EVENTS: OnceLock<Mutex<Sender<Event>>> = OnceLock::new();
+    let events = EVENTS.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || schedule(&receiver));
+        Mutex::new(sender)
+    });
+    events
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+}
+
+fn schedule(events: &Receiver<Event>) {
+    let mut running = Running::up_to(capacity());
+    let mut waiting: Vec<Waiting> = Vec::new();
+    let mut pressure = Pressure::default();
+    loop {
+        match events.recv_timeout(LOOK) {
+            Ok(Event::Asked(case)) => {
+                waiting.push(case);
+                waiting.sort_by_key(|case| Reverse(case.last));
+            }
+            Ok(Event::Ended(load)) => running.remove(load),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let capacity = if pressure.is_high() {
+                    Capacity::Half
+                } else {
+                    Capacity::Whole
+                };
+                let loads: Vec<_> = waiting.iter().map(|case| case.load).collect();
+                if let Some(at) = running.next_of(&loads, capacity) {
+                    let case = waiting.remove(at);
+                    running.add(case.load);
+                    let _ = case.begin.send(());
+                }
+            }
+        }
+    }
+}
+
+/// The sum of loads that this host can run at once; `MACHINES` in the environment overrides it.
+fn capacity() -> usize {
+    let wanted = std::env::var("MACHINES")
+        .ok()
+        .and_then(|it| it.parse().ok());
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    wanted.unwrap_or_else(|| (processors * PER_PROCESSOR).min(instances() / INSTANCES))
+}
+
+/// How many inotify instances the kernel allows root on the whole host.
+fn instances() -> usize {
+    let text = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances");
+    let most = text.ok().and_then(|text| text.trim().parse().ok());
+    most.unwrap_or(128)
+}
