@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::failure::Outcome;
 use crate::load::Load;
 use crate::machine::Machine;
-use crate::pressure::Pressure;
+use crate::pressure;
 use crate::running::{Capacity, Running};
 use crate::times::{self, Times};
 
@@ -107,7 +107,6 @@ fn events() -> Sender<Event> {
 fn schedule(events: &Receiver<Event>) {
     let mut running = Running::up_to(capacity());
     let mut waiting: Vec<Waiting> = Vec::new();
-    let mut pressure = Pressure::default();
     loop {
         match events.recv_timeout(LOOK) {
             Ok(Event::Asked(case)) => {
@@ -117,7 +116,7 @@ fn schedule(events: &Receiver<Event>) {
             Ok(Event::Ended(load)) => running.remove(load),
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
-                let capacity = if pressure.is_high() {
+                let capacity = if pressure::is_high() {
                     Capacity::Half
                 } else {
                     Capacity::Whole
