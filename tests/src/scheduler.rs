@@ -1,9 +1,9 @@
 //! Decides when a case may start its machine.
 //!
-//! Most of a case's time is waiting for a limit, so many more cases than processors can run at once.
-//! The bound is the sum of their [`Load`]s, and where processes already wait for a processor
-//! (`/proc/pressure/cpu`) no more than half of it. Loads of which few run at once start first, and
-//! run beside light ones to the end: no time has only heavy cases, and the last cases are short.
+//! A case mostly waits for a limit, which takes no processor, so that there can be more cases at
+//! once than processors. The bound is the sum of their [`Load`]s; where processes wait for a processor
+//! (`/proc/pressure/cpu`), it is half of that. The loads of which few may run at once start first, and
+//! light cases run beside them.
 
 use std::cmp::Reverse;
 use std::fs;
@@ -25,8 +25,8 @@ const PER_PROCESSOR: usize = 6;
 /// Inotify instances that a machine takes: its systemd, journald, logind, D-Bus and udev.
 const INSTANCES: usize = 10;
 
-/// Between two looks at the host. All cases of a run ask within one such time, so the order of
-/// their starts is the scheduler's, not that of the threads.
+/// Between two looks at the host. The threads of a run ask at about the same time, so no case
+/// starts before the scheduler knows all of them.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The right to run a case; given back when it is dropped.
