@@ -22,9 +22,8 @@ impl Load {
     /// As how many light cases it counts.
     pub(crate) const fn weight(self) -> usize {
         match self {
-            Self::Light | Self::VirtualTerminals => 1,
-            Self::Desktop | Self::Busy => 2,
-            Self::Gnome | Self::LoginManager => 3,
+            Self::Light | Self::Desktop | Self::Busy | Self::VirtualTerminals => 1,
+            Self::Gnome | Self::LoginManager => 2,
         }
     }
 

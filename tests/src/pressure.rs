@@ -2,15 +2,32 @@
 
 use std::fs;
 
-/// The share of the last ten seconds in which at least one process waited, in percent, from which
-/// on cases make each other late.
-const HIGH: f32 = 70.0;
+/// How much cases would make each other late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pressure {
+    /// Processors are idle now and then; also where the kernel does not measure it (`CONFIG_PSI`).
+    Low,
+    /// A process waited for a processor in most of the last ten seconds.
+    High,
+    /// It did all the time.
+    Extreme,
+}
 
-/// Whether cases would make each other late; never where the kernel does not measure it
-/// (`CONFIG_PSI`).
-pub(crate) fn is_high() -> bool {
-    let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
-    last_10_s(&text).is_some_and(|percent| percent >= HIGH)
+impl Pressure {
+    pub(crate) fn now() -> Self {
+        let text = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
+        Self::of_percent(last_10_s(&text).unwrap_or_default())
+    }
+
+    const fn of_percent(percent: f32) -> Self {
+        if percent < 70.0 {
+            Self::Low
+        } else if percent < 90.0 {
+            Self::High
+        } else {
+            Self::Extreme
+        }
+    }
 }
 
 /// `avg10` of the line `some` (Documentation/accounting/psi.rst).
@@ -30,5 +47,17 @@ mod tests {
             full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
         assert_eq!(last_10_s(text), Some(44.1));
         assert_eq!(last_10_s(""), None);
+    }
+
+    #[test]
+    fn a_higher_share_is_a_higher_pressure() {
+        let of = [0.0, 69.9, 70.0, 90.0].map(Pressure::of_percent);
+        let expected = [
+            Pressure::Low,
+            Pressure::Low,
+            Pressure::High,
+            Pressure::Extreme,
+        ];
+        assert_eq!(of, expected);
     }
 }

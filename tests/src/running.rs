@@ -1,6 +1,7 @@
 //! The cases that run, and which of those that wait may join them.
 
 use crate::load::Load;
+use crate::pressure::Pressure;
 
 /// How many cases of each load run.
 #[derive(Debug)]
@@ -28,32 +29,30 @@ impl Running {
         }
     }
 
-    /// The place in `waiting` of the case that starts next, of those of one load the first.
-    pub(crate) fn next_of(&self, waiting: &[Load], capacity: Capacity) -> Option<usize> {
+    /// The place in `waiting` of the case that starts next, of those of one load the first. A lighter
+    /// case does not overtake a heavier one that waits for its share of the capacity.
+    pub(crate) fn next_of(&self, waiting: &[Load], pressure: Pressure) -> Option<usize> {
         let places = waiting.iter().enumerate();
-        let fitting = places.filter(|(_, load)| self.fits(**load, capacity));
-        fitting.min_by_key(|(_, load)| **load).map(|(at, _)| at)
+        let allowed = places.filter(|(_, load)| self.count(**load) < load.at_once());
+        let (at, load) = allowed.min_by_key(|(_, load)| **load)?;
+        self.fits(*load, pressure).then_some(at)
+    }
+
+    /// How many cases run that count towards the most of this load.
+    fn count(&self, load: Load) -> usize {
+        self.cases.iter().filter(|case| case.excludes(load)).count()
     }
 
     /// A case that is heavier than the whole capacity runs alone.
-    fn fits(&self, load: Load, capacity: Capacity) -> bool {
-        let capacity = match capacity {
-            Capacity::Whole => self.capacity,
-            Capacity::Half => self.capacity / 2,
+    fn fits(&self, load: Load, pressure: Pressure) -> bool {
+        let capacity = match pressure {
+            Pressure::Low => self.capacity,
+            Pressure::High => self.capacity / 2,
+            Pressure::Extreme => self.capacity / 4,
         };
-        let others = self.cases.iter().filter(|case| case.excludes(load)).count();
         let sum: usize = self.cases.iter().map(|case| case.weight()).sum();
-        self.cases.is_empty() || (others < load.at_once() && sum + load.weight() <= capacity)
+        self.cases.is_empty() || sum + load.weight() <= capacity
     }
-}
-
-/// How much of its capacity the host has to give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Capacity {
-    /// All.
-    Whole,
-    /// Half, since processes wait for a processor.
-    Half,
 }
 
 #[cfg(test)]
@@ -63,10 +62,10 @@ mod tests {
     use Load::{Busy, Desktop, Gnome, Light, LoginManager, VirtualTerminals};
 
     /// The loads that start one after the other, until none fits.
-    fn started(capacity: usize, of: Capacity, waiting: &[Load]) -> Vec<Load> {
+    fn started(capacity: usize, pressure: Pressure, waiting: &[Load]) -> Vec<Load> {
         let mut running = Running::up_to(capacity);
         let mut waiting = waiting.to_vec();
-        while let Some(at) = running.next_of(&waiting, of) {
+        while let Some(at) = running.next_of(&waiting, pressure) {
             running.add(waiting.remove(at));
         }
         running.cases
@@ -74,44 +73,49 @@ mod tests {
 
     #[test]
     fn those_of_which_few_run_at_once_start_first_and_light_ones_fill_the_rest() {
-        let waiting = [
-            Light,
-            Light,
-            Desktop,
-            Desktop,
-            Desktop,
-            Gnome,
-            Gnome,
-            Busy,
-            LoginManager,
-        ];
-        let expected = [LoginManager, Gnome, Busy, Desktop, Desktop, Light, Light];
-        assert_eq!(started(14, Capacity::Whole, &waiting), expected);
+        let waiting = [Light, Light, Desktop, Gnome, Gnome, Busy, LoginManager];
+        let expected = [LoginManager, Gnome, Busy, Desktop, Light, Light];
+        assert_eq!(started(14, Pressure::Low, &waiting), expected);
     }
 
     #[test]
     fn the_sum_of_the_loads_is_bounded() {
-        assert_eq!(started(4, Capacity::Whole, &[Light; 9]).len(), 4);
-        assert_eq!(started(4, Capacity::Half, &[Light; 9]).len(), 2);
+        assert_eq!(started(4, Pressure::Low, &[Light; 9]).len(), 4);
+        assert_eq!(started(4, Pressure::High, &[Light; 9]).len(), 2);
+        assert_eq!(started(4, Pressure::Extreme, &[Light; 9]).len(), 1);
+    }
+
+    #[test]
+    fn a_light_case_does_not_overtake_a_heavy_one() {
+        let mut running = Running::up_to(4);
+        running.add(Light);
+        running.add(Light);
+        running.add(Light);
+        assert_eq!(running.next_of(&[Light, Gnome], Pressure::Low), None);
+        running.remove(Light);
+        assert_eq!(running.next_of(&[Light, Gnome], Pressure::Low), Some(1));
+        running.add(Gnome);
+        running.remove(Light);
+        assert_eq!(running.next_of(&[Light, Gnome], Pressure::Low), Some(0));
     }
 
     #[test]
     fn the_virtual_terminals_are_used_by_one_case_at_a_time() {
         let waiting = [VirtualTerminals, VirtualTerminals, LoginManager];
-        assert_eq!(started(12, Capacity::Whole, &waiting), [LoginManager]);
+        assert_eq!(started(12, Pressure::Low, &waiting), [LoginManager]);
     }
 
     #[test]
     fn one_case_runs_on_any_host() {
-        assert_eq!(started(1, Capacity::Half, &[Gnome, Gnome]), [Gnome]);
+        assert_eq!(started(1, Pressure::Extreme, &[Gnome, Gnome]), [Gnome]);
     }
 
     #[test]
     fn the_place_of_a_case_that_ended_is_free() {
         let mut running = Running::up_to(4);
         running.add(Gnome);
-        assert_eq!(running.next_of(&[Gnome], Capacity::Whole), None);
+        assert_eq!(running.next_of(&[Gnome], Pressure::Low), None);
         running.remove(Gnome);
-        assert_eq!(running.next_of(&[Gnome], Capacity::Whole), Some(0));
+        assert_eq!(running.next_of(&[Gnome], Pressure::Low), Some(0));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A case mostly waits for a limit, which takes no processor, so that there can be more cases at
 //! once than processors. The bound is the sum of their [`Load`]s; where processes wait for a processor
-//! (`/proc/pressure/cpu`), it is half of that. The loads of which few may run at once start first, and
-//! light cases run beside them.
+//! (`/proc/pressure/cpu`), it is a half or a quarter of that. The loads of which few may run at once
+//! start first, and light cases run beside them.
 
 use std::cmp::Reverse;
 use std::fs;
@@ -15,15 +15,16 @@ use std::time::{Duration, Instant};
 use crate::failure::Outcome;
 use crate::load::Load;
 use crate::machine::Machine;
-use crate::pressure;
-use crate::running::{Capacity, Running};
+use crate::pressure::Pressure;
+use crate::running::Running;
 use crate::times::{self, Times};
 
 /// The sum of loads for each processor.
-const PER_PROCESSOR: usize = 6;
+const PER_PROCESSOR: usize = 7;
 
-/// Inotify instances that a machine takes: its systemd, journald, logind, D-Bus and udev.
-const INSTANCES: usize = 10;
+/// Inotify instances of root's that a machine takes: three of systemd, one of agetty, three of
+/// root's user manager where root logs in, and one of the daemon.
+const INSTANCES: usize = 8;
 
 /// Between two looks at the host. The threads of a run ask at about the same time, so no case
 /// starts before the scheduler knows all of them.
@@ -116,13 +117,8 @@ fn schedule(events: &Receiver<Event>) {
             Ok(Event::Ended(load)) => running.remove(load),
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
-                let capacity = if pressure::is_high() {
-                    Capacity::Half
-                } else {
-                    Capacity::Whole
-                };
                 let loads: Vec<_> = waiting.iter().map(|case| case.load).collect();
-                if let Some(at) = running.next_of(&loads, capacity) {
+                if let Some(at) = running.next_of(&loads, Pressure::now()) {
                     let case = waiting.remove(at);
                     running.add(case.load);
                     let _ = case.begin.send(());
