@@ -66,6 +66,12 @@ impl<'a> Silent<'a> {
     }
 }
 
+/// One key of each. On a busy host others may take longer to log in than the limit of those who
+/// are there already.
+pub(crate) fn type_once(typists: &mut [Ssh]) -> Outcome {
+    typists.iter_mut().try_for_each(|typist| typist.send(" "))
+}
+
 /// As [`only_typists_stay`], where the silent were so one after the other as they logged in.
 pub(crate) fn all_typists_stay_and_no_twin(
     machine: &Machine,
