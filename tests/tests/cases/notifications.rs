@@ -31,7 +31,7 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
            inactivity-warnings = ["35s", "5s"]"#,
     )?;
     let mut screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     screen.press_key()?;
     let first = wait_shown(&screen, environment, "ends within 35 s", secs(60))?;
     assert!(
@@ -82,7 +82,7 @@ pub(crate) fn a_user_who_speaks_german_is_warned_in_german(
     )?;
     machine.run("echo LANG=de_DE.UTF-8 >/etc/default/locale")?;
     let mut screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let heading = "Diese Sitzung endet in spätestens 45 s";
     let warned = wait_shown(&screen, environment, heading, secs(60))?;
     assert!(
@@ -107,7 +107,7 @@ pub(crate) fn more_time_that_is_refused_is_said_on_the_screen_and_signing_out_en
            grace = "3s""#,
     )?;
     let mut screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let warned = wait_shown(&screen, environment, "ends within 3 min", secs(60))?;
     assert!(
         warned
@@ -159,7 +159,7 @@ pub(crate) fn more_time_that_is_granted_is_said_on_the_screen(
            extend = { times = 1, by = "30min" }"#,
     )?;
     let screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let warned = wait_shown(&screen, environment, "ends within 3 min", secs(60))?;
     assert!(
         warned.body.contains("extend it once more, by 30 min."),
@@ -191,7 +191,7 @@ pub(crate) fn the_last_thing_on_the_screen_is_why_the_session_ends(
            grace = "3s""#,
     )?;
     let screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let warned = wait_shown(&screen, environment, "This session ends", secs(40))?;
     assert!(warned.body.contains("alice: "), "{warned:?}");
     machine.wait_session_gone(screen.session(), secs(40))?;
@@ -214,7 +214,7 @@ pub(crate) fn the_next_desktop_says_once_why_the_last_session_was_ended(
     machine.policy("[default]\nsession-timeout = \"10min\"\n")?;
 
     let screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let told = wait_shown(&screen, environment, "Your last session was ended", SOON)?;
     let said = "on seat0 was ended less than a minute ago, 20 s after the login.";
     assert!(told.body.contains(said), "{told:?}");
@@ -252,7 +252,7 @@ pub(crate) fn without_a_server_nothing_breaks_and_one_that_comes_late_shows_what
         }
     })?;
 
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let shown = wait_shown(&screen, environment, "ends within", SOON)?;
     let reach = screen.run("session-timeout-agent --print-source")?;
     assert!(reach.contains("notifications: ok\n"), "{reach}");
@@ -286,7 +286,7 @@ pub(crate) fn a_warning_on_the_screen_outlives_the_daemon_and_is_neither_repeate
     )?;
     let screen = attached(machine, environment)?;
     let agent = screen.agent_pid()?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let warned = wait_shown(&screen, environment, "This session ends", secs(60))?;
     let is_the_same = || {
         let all = shown(&screen, environment)?;
