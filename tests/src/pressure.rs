@@ -2,15 +2,13 @@
 
 use std::fs;
 
-/// How much cases would make each other late.
+/// Whether one more case would make the others late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pressure {
     /// Processors are idle now and then; also where the kernel does not measure it (`CONFIG_PSI`).
     Low,
     /// A process waited for a processor in most of the last ten seconds.
     High,
-    /// It did all the time.
-    Extreme,
 }
 
 impl Pressure {
@@ -22,10 +20,8 @@ impl Pressure {
     const fn of_percent(percent: f32) -> Self {
         if percent < 70.0 {
             Self::Low
-        } else if percent < 90.0 {
-            Self::High
         } else {
-            Self::Extreme
+            Self::High
         }
     }
 }
@@ -47,17 +43,5 @@ mod tests {
             full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n";
         assert_eq!(last_10_s(text), Some(44.1));
         assert_eq!(last_10_s(""), None);
-    }
-
-    #[test]
-    fn a_higher_share_is_a_higher_pressure() {
-        let of = [0.0, 69.9, 70.0, 90.0].map(Pressure::of_percent);
-        let expected = [
-            Pressure::Low,
-            Pressure::Low,
-            Pressure::High,
-            Pressure::Extreme,
-        ];
-        assert_eq!(of, expected);
     }
 }

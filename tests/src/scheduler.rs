@@ -2,7 +2,7 @@
 //!
 //! A case mostly waits for a limit, which takes no processor, so that there can be more cases at
 //! once than processors. The bound is the sum of their [`Load`]s; where processes wait for a processor
-//! (`/proc/pressure/cpu`), it is a half or a quarter of that. The loads of which few may run at once
+//! (`/proc/pressure/cpu`), it is half of that. The loads of which few may run at once
 //! start first, and light cases run beside them.
 
 use std::cmp::Reverse;
