@@ -56,6 +56,22 @@ impl Cgroup {
         self.path.join("cgroup.procs")
     }
 
+    /// The processor time that its processes have used.
+    ///
+    /// # Errors
+    /// The kernel's statistics cannot be read.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        let path = self.path.join("cpu.stat");
+        let text = fs::read_to_string(&path).context(format!("read {}", path.display()))?;
+        let used = text
+            .lines()
+            .find_map(|line| line.strip_prefix("usage_usec "));
+        let micros = used.and_then(|used| used.parse().ok());
+        micros
+            .map(Duration::from_micros)
+            .context(format!("usage_usec in {text}"))
+    }
+
     /// Kills all processes of the group and removes the group, if it exists.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::kind::Kind;
+use crate::load::Load;
 
 /// A desktop environment, or a compositor in place of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,15 @@ impl Environment {
         match self {
             Self::Sway | Self::Labwc | Self::X11 => Kind::Desktops,
             Self::Gnome => Kind::Gnome,
+        }
+    }
+
+    /// The load that a case with this desktop puts on the host.
+    #[must_use]
+    pub const fn load(self) -> Load {
+        match self {
+            Self::Sway | Self::Labwc | Self::X11 => Load::Desktop,
+            Self::Gnome => Load::Gnome,
         }
     }
 

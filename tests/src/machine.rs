@@ -17,10 +17,14 @@ use crate::layer::Layer;
 use crate::package::{self, Package};
 use crate::rootfs::{Rootfs, remove_own};
 use crate::suite::Suite;
+use crate::turns::Turns;
 use crate::wait::wait_until;
 
 /// Timeout for a boot, which takes one to five seconds on an idle host.
 const BOOT: Duration = Duration::from_secs(90);
+
+/// A boot keeps one processor busy; more at once would delay cases that wait for an end.
+static BOOTS: Turns = Turns::of(2);
 
 /// A running machine. It ends when it is dropped.
 #[derive(Debug)]
@@ -81,11 +85,13 @@ impl Machine {
 
     fn over(suite: Suite, layers: Vec<Layer>) -> Outcome<Self> {
         let rootfs = Rootfs::make(suite, layers)?;
+        let boot = BOOTS.take();
         let mut nspawn = spawn(&rootfs)?;
         let leader = wait_until(BOOT, "the machine's first process", || {
             leader_of(&mut nspawn, &rootfs.console_log())
         })?;
         wait_until(BOOT, "the machine to be up", || is_up(leader))?;
+        drop(boot);
         // Not earlier: a journalctl that starts before journald finds no journal, and never opens
         // it later.
         let mut follower = in_machine(leader, "journalctl")
@@ -183,6 +189,14 @@ impl Machine {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// The processor time that the machine's processes have used, without those of the tests.
+    ///
+    /// # Errors
+    /// The kernel's statistics cannot be read.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        self.rootfs.processor_time()
     }
 
     /// The root of the machine's file systems, as the host sees it. The host resolves absolute

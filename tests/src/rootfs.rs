@@ -82,6 +82,11 @@ impl Rootfs {
         self.cgroup.procs()
     }
 
+    /// The processor time that the machine has used.
+    pub(crate) fn processor_time(&self) -> Outcome<Duration> {
+        self.cgroup.processor_time()
+    }
+
     /// Unmounts it, and moves the changes over the layers to `path`.
     pub(crate) fn keep_changes(&self, path: &Path) -> Outcome {
         unmount_root(&self.dir)?;

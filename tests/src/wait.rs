@@ -10,6 +10,9 @@ use crate::failure::{Failure, Outcome};
 /// enough that several waiting machines leave the processors to the product.
 const INTERVAL: Duration = Duration::from_millis(30);
 
+/// The interval between two checks that take long.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(200);
+
 /// Checks until `condition` gives a value, or `bound` is over.
 ///
 /// The last error of the condition becomes part of the failure.
@@ -23,6 +26,7 @@ pub fn wait_until<T, E: Display>(
 ) -> Outcome<T> {
     let started = Instant::now();
     loop {
+        let looked = Instant::now();
         let seen = match condition() {
             Ok(value) => return Ok(value),
             Err(seen) => seen,
@@ -33,7 +37,9 @@ pub fn wait_until<T, E: Display>(
                 bound.as_secs_f32()
             )));
         }
-        thread::sleep(INTERVAL);
+        // On a busy host a look that starts programs takes longer, and leaves the processors to others
+        // for as long as it took.
+        thread::sleep(looked.elapsed().clamp(INTERVAL, LONGEST_INTERVAL));
     }
 }
 

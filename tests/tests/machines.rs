@@ -9,87 +9,70 @@
 
 mod cases;
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use session_timeout_tests::{Environment, Kind, Load, Machine, Outcome, Place, Suite};
 
-use session_timeout_tests::{Environment, Kind, Machine, Outcome, Suite};
-
-/// The initial state of a machine.
+/// The initial state of a machine, and the load of the case on the host.
 #[derive(Clone, Copy, Debug)]
 enum Start {
     /// Debian without the package.
     Bare,
     /// Debian with the package.
     Installed,
+    /// As `Installed`, with the host's virtual terminals.
+    OnTerminals,
+    /// As `Installed`, with many sessions or processes.
+    Busy,
 }
 
-fn run(suite: Suite, start: Start, case: fn(&Machine) -> Outcome) -> Outcome {
+impl Start {
+    const fn load(self) -> Load {
+        match self {
+            Self::Bare | Self::Installed => Load::Light,
+            Self::OnTerminals => Load::VirtualTerminals,
+            Self::Busy => Load::Busy,
+        }
+    }
+}
+
+fn run(name: &'static str, suite: Suite, start: Start, case: fn(&Machine) -> Outcome) -> Outcome {
+    let place = Place::take(name, start.load());
     let machine = match start {
         Start::Bare => Machine::bare(suite)?,
-        Start::Installed => Machine::with_package(suite)?,
+        Start::Installed | Start::OnTerminals | Start::Busy => Machine::with_package(suite)?,
     };
-    reported(&machine, case(&machine))
+    finished(&place, &machine, case(&machine))
 }
 
 fn run_on(
+    name: &'static str,
     suite: Suite,
     environment: Environment,
     case: fn(&Machine, Environment) -> Outcome,
 ) -> Outcome {
-    let _permit = (environment == Environment::Gnome).then(|| GNOMES.take());
+    let place = Place::take(name, environment.load());
     let machine = Machine::with_package_of(suite, environment.kind())?;
-    reported(&machine, case(&machine, environment))
+    finished(&place, &machine, case(&machine, environment))
 }
 
-fn run_at_login_screen(suite: Suite, case: fn(&Machine) -> Outcome) -> Outcome {
-    let _permit = LOGIN_SCREENS.take();
+fn run_at_login_screen(name: &'static str, suite: Suite, case: fn(&Machine) -> Outcome) -> Outcome {
+    let place = Place::take(name, Load::LoginManager);
     let machine = Machine::with_package_of(suite, Kind::LoginManagers)?;
-    reported(&machine, case(&machine))
+    finished(&place, &machine, case(&machine))
 }
 
-/// GNOME renders its screen on the processor: more than two at once on a small host delay each
-/// other by seconds.
-static GNOMES: Semaphore = Semaphore {
-    free: Mutex::new(2),
-    released: Condvar::new(),
-};
-
-/// All of them need the same virtual terminals.
-static LOGIN_SCREENS: Semaphore = Semaphore {
-    free: Mutex::new(1),
-    released: Condvar::new(),
-};
-
-/// Limits the number of cases that run at the same time.
-struct Semaphore {
-    free: Mutex<u32>,
-    released: Condvar,
-}
-
-/// A permit of the semaphore, until it is dropped.
-struct Permit(&'static Semaphore);
-
-impl Semaphore {
-    fn take(&'static self) -> Permit {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let free = self.released.wait_while(free, |free| *free == 0);
-        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Permit(self)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let free = self.0.free.lock();
-        *free.unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.released.notify_one();
-    }
-}
-
-fn reported(machine: &Machine, outcome: Outcome) -> Outcome {
+fn finished(place: &Place, machine: &Machine, outcome: Outcome) -> Outcome {
     if outcome.is_err() {
         eprintln!("{}", machine.report());
     }
-    outcome
+    outcome?;
+    place.keep_times(machine)
+}
+
+/// The name of a case, as on the command line after the name of this file.
+macro_rules! name {
+    ($case:ident) => {
+        concat!(module_path!(), "::", stringify!($case))
+    };
 }
 
 macro_rules! on_both_suites {
@@ -98,14 +81,14 @@ macro_rules! on_both_suites {
             $(#[test]
             #[ignore = "boots a machine: make test"]
             fn $case() -> super::Outcome {
-                super::run(super::Suite::Bookworm, super::Start::$start, super::cases::$module::$case)
+                super::run(name!($case), super::Suite::Bookworm, super::Start::$start, super::cases::$module::$case)
             })*
         }
         mod trixie {
             $(#[test]
             #[ignore = "boots a machine: make test"]
             fn $case() -> super::Outcome {
-                super::run(super::Suite::Trixie, super::Start::$start, super::cases::$module::$case)
+                super::run(name!($case), super::Suite::Trixie, super::Start::$start, super::cases::$module::$case)
             })*
         }
     };
@@ -130,16 +113,16 @@ on_both_suites! {
     Installed doctor::users_who_may_have_more_time_and_cannot_authenticate_for_it_are_named,
     Installed doctor::wrong_pam_lines_are_named_and_fixed,
     Installed doctor::earlier_timeouts_of_other_programs_are_named_until_they_are_removed,
-    Installed resource_use::a_hundred_idle_sessions_cost_no_wake_up,
-    Installed resource_use::all_the_sessions_that_logind_can_have_are_warned_and_ended,
-    Installed resource_use::all_the_sessions_that_logind_can_have_fit_into_20_mib,
+    Busy resource_use::a_hundred_idle_sessions_cost_no_wake_up,
+    Busy resource_use::all_the_sessions_that_logind_can_have_are_warned_and_ended,
+    Busy resource_use::all_the_sessions_that_logind_can_have_fit_into_20_mib,
     Installed backstop::people_have_a_backstop_where_the_administrator_enables_it_and_nobody_else,
     Installed backstop::pid_1_ends_a_session_without_a_daemon,
     Installed backstop::the_administrators_time_is_kept_and_goes_with_the_package,
     Installed dropins::a_drop_in_hides_the_vendors_file_of_the_same_name,
     Installed dropins::a_drop_in_that_cannot_be_taken_fails_the_reload_and_changes_nothing,
-    Installed ends::a_flood_of_logind_delays_no_end,
-    Installed ends::a_flood_of_pid_1_delays_no_warning_and_no_end,
+    Busy ends::a_flood_of_logind_delays_no_end,
+    Busy ends::a_flood_of_pid_1_delays_no_warning_and_no_end,
     Installed ends::a_login_that_pam_moved_elsewhere_is_warned_and_ended,
     Installed ends::an_end_comes_while_logind_and_the_bus_are_stopped,
     Installed ends::an_end_comes_while_logind_hangs,
@@ -169,22 +152,22 @@ on_both_suites! {
     Installed type_changes::a_terminal_that_its_user_changes_puts_off_no_end,
     Installed type_changes::a_type_that_changes_all_the_time_runs_no_hook_twice_and_delays_nobody,
     Installed type_changes::a_type_that_its_user_changes_puts_off_no_end,
-    Installed greeter::a_screen_that_no_login_screen_comes_to_is_named_in_the_journal,
-    Installed greeter::a_screen_with_a_prompt_is_left_to_it,
-    Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_ended,
-    Installed greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up,
-    Installed greeter::a_user_at_another_console_is_not_switched_away,
+    OnTerminals greeter::a_screen_that_no_login_screen_comes_to_is_named_in_the_journal,
+    OnTerminals greeter::a_screen_with_a_prompt_is_left_to_it,
+    OnTerminals greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_ended,
+    OnTerminals greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up,
+    OnTerminals greeter::a_user_at_another_console_is_not_switched_away,
     Installed groups::unavailable_groups_delay_no_login_and_leave_the_default_in_force,
     Installed hang_up::a_console_is_hung_up_as_well,
     Installed hang_up::a_hang_up_closes_the_connection_and_leaves_what_was_detached,
     Installed hang_up::a_hang_up_under_way_survives_the_daemon,
     Installed hang_up::a_session_that_does_not_hang_up_is_terminated_and_then_killed,
     Installed hang_up::a_termination_ends_detached_processes,
-    Installed hostile::a_flood_of_calls_and_forged_signals_delays_nobody,
+    Busy hostile::a_flood_of_calls_and_forged_signals_delays_nobody,
     Installed hostile::an_agent_without_replies_delays_no_other_user,
-    Installed hostile::a_user_with_very_many_processes_delays_nobody,
+    Busy hostile::a_user_with_very_many_processes_delays_nobody,
     Installed hostile::an_end_waits_for_no_program_that_writes_to_terminals,
-    Installed hostile::terminals_that_block_every_process_that_opens_them_delay_nobody,
+    Busy hostile::terminals_that_block_every_process_that_opens_them_delay_nobody,
     Installed inactivity::a_console_login_is_announced_warned_and_ended,
     Installed inactivity::input_keeps_a_session_while_an_idle_one_is_ended,
     Installed inactivity::a_session_without_a_terminal_falls_to_the_absolute_limit_alone,
@@ -277,7 +260,7 @@ macro_rules! at_login_screens {
             $(#[test]
             #[ignore = "boots a machine: make test"]
             fn $case() -> super::Outcome {
-                super::run_at_login_screen(super::Suite::$suite, super::cases::$module::$case)
+                super::run_at_login_screen(name!($case), super::Suite::$suite, super::cases::$module::$case)
             })*
         })*
     };
@@ -312,6 +295,7 @@ macro_rules! on_desktop {
         #[ignore = "boots a machine: make test"]
         fn $case() -> super::Outcome {
             super::run_on(
+                name!($case),
                 super::Suite::$suite,
                 super::Environment::$environment,
                 super::cases::$module::$case,

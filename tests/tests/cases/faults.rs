@@ -107,8 +107,7 @@ struct Delay {
 
 /// Opens `count` sessions with the module, and as many without it.
 fn delay(machine: &Machine, count: u32) -> Outcome<Delay> {
-    let baseline = openings(machine, "session-timeout-baseline", count)?;
-    let ours = openings(machine, "session-timeout-timing", count)?;
+    let [baseline, ours] = openings(machine, count)?;
     let nothing = median(&baseline);
     let delay = Delay {
         median: median(&ours).saturating_sub(nothing),
@@ -122,24 +121,32 @@ fn delay(machine: &Machine, count: u32) -> Outcome<Delay> {
     Ok(delay)
 }
 
-/// The durations of `open_session`, sorted.
-fn openings(machine: &Machine, service: &str, count: u32) -> Outcome<Vec<Duration>> {
+/// The durations of `open_session` without the module and with it, sorted. They alternate, so that
+/// other load on the host delays both.
+fn openings(machine: &Machine, count: u32) -> Outcome<[Vec<Duration>; 2]> {
     let script = format!(
         "bash -c 'for i in $(seq {count}); do
-             s=$EPOCHREALTIME
-             pamtester {service} alice open_session >/dev/null || exit
-             e=$EPOCHREALTIME
-             echo $((${{e/./}} - ${{s/./}}))
+             for stack in baseline timing; do
+                 s=$EPOCHREALTIME
+                 pamtester session-timeout-$stack alice open_session >/dev/null || exit
+                 e=$EPOCHREALTIME
+                 echo $stack $((${{e/./}} - ${{s/./}}))
+             done
          done'"
     );
     let lines = machine.run(&script)?;
-    let mut times = Vec::new();
-    for line in lines.lines() {
-        times.push(Duration::from_micros(line.parse().context(line)?));
-    }
-    times.sort_unstable();
-    assert_eq!(times.len(), count as usize);
-    Ok(times)
+    let times = |stack: &str| -> Outcome<Vec<Duration>> {
+        let lines = lines.lines().filter_map(|line| line.strip_prefix(stack));
+        let times = lines.map(|micros| {
+            let micros = micros.trim().parse().context(micros)?;
+            Ok(Duration::from_micros(micros))
+        });
+        let mut times: Vec<_> = times.collect::<Outcome<_>>()?;
+        times.sort_unstable();
+        assert_eq!(times.len(), count as usize);
+        Ok(times)
+    };
+    Ok([times("baseline")?, times("timing")?])
 }
 
 fn median(sorted: &[Duration]) -> Duration {

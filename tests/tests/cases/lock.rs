@@ -248,10 +248,9 @@ pub(crate) fn a_restart_of_logind_unlocks_nothing(machine: &Machine) -> Outcome 
     let id = desktop.session();
     // The daemon probes when logind is back, and gets the lost hint.
     machine.wait_status(id, SOON, |session| session["locked"] == false)?;
-    let noticed = Instant::now();
-    let warning = next(machine, &Wanted::event("warning").session(id), noticed)?;
+    let warning = nth(machine, &Wanted::event("warning").session(id), 2)?;
     assert_after(locked.at, "the second warning", warning.at, secs(5));
-    let again = next(machine, &Wanted::event("locked").session(id), noticed)?;
+    let again = nth(machine, &Wanted::event("locked").session(id), 2)?;
     assert_after(locked.at, "the second lock", again.at, secs(8));
     assert_held(machine, id)?;
     assert_not_ended(machine, id);

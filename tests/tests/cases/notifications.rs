@@ -32,7 +32,7 @@ pub(crate) fn a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraw
            inactivity-warnings = ["35s", "5s"]"#,
     )?;
     let mut screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     screen.press_key()?;
     let first = wait_shown(&screen, environment, "ends within 35 s", secs(60))?;
     assert!(
@@ -83,7 +83,7 @@ pub(crate) fn the_locale_of_the_user_is_the_language_of_warnings(
     )?;
     machine.run("echo LANG=de_DE.UTF-8 >/etc/default/locale")?;
     let mut screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let heading = "Diese Sitzung endet in spätestens 45 s";
     let warned = wait_shown(&screen, environment, heading, secs(60))?;
     assert!(
@@ -108,7 +108,7 @@ pub(crate) fn a_refused_extension_is_shown_on_the_screen_and_signing_out_ends_th
            grace = "3s""#,
     )?;
     let mut screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let warned = wait_shown(&screen, environment, "ends within 3 min", secs(60))?;
     assert!(
         warned
@@ -160,7 +160,7 @@ pub(crate) fn a_granted_extension_is_shown_on_the_screen(
            extend = { times = 1, by = "30min" }"#,
     )?;
     let screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let warned = wait_shown(&screen, environment, "ends within 3 min", secs(60))?;
     assert!(
         warned.body.contains("extend it once more, by 30 min."),
@@ -192,7 +192,7 @@ pub(crate) fn the_last_thing_on_the_screen_is_why_the_session_ends(
            grace = "3s""#,
     )?;
     let screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let warned = wait_shown(&screen, environment, "This session ends", secs(40))?;
     assert!(warned.body.contains("alice: "), "{warned:?}");
     machine.wait_session_gone(screen.session(), secs(40))?;
@@ -215,7 +215,7 @@ pub(crate) fn the_next_desktop_says_once_why_the_last_session_was_ended(
     machine.policy("[default]\nsession-timeout = \"10min\"\n")?;
 
     let screen = attached(machine, environment)?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let told = wait_shown(&screen, environment, "Your last session was ended", SOON)?;
     let said = "on seat0 was ended less than a minute ago, 20 s after the login.";
     assert!(told.body.contains(said), "{told:?}");
@@ -253,7 +253,7 @@ pub(crate) fn a_notification_server_that_starts_late_shows_the_warnings_in_force
         }
     })?;
 
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let shown = wait_shown(&screen, environment, "ends within", SOON)?;
     let reach = screen.run("session-timeout-agent --print-source")?;
     assert!(reach.contains("notifications: ok\n"), "{reach}");
@@ -287,7 +287,7 @@ pub(crate) fn a_warning_on_the_screen_outlives_the_daemon_and_is_neither_repeate
     )?;
     let screen = attached(machine, environment)?;
     let agent = screen.agent_pid()?;
-    start(&screen, environment)?;
+    start(machine, &screen, environment)?;
     let warned = wait_shown(&screen, environment, "This session ends", secs(60))?;
     let is_the_same = || {
         let all = shown(&screen, environment)?;

@@ -67,6 +67,12 @@ impl<'a> Silent<'a> {
     }
 }
 
+/// Sends one key to each. On a busy host other logins may take longer than the limit of the users
+/// who are logged in already.
+pub(crate) fn type_once(typists: &mut [Ssh]) -> Outcome {
+    typists.iter_mut().try_for_each(|typist| typist.send(" "))
+}
+
 /// As [`only_typists_stay`]; the last input of the idle ones is between their login and now.
 pub(crate) fn all_typists_stay_and_no_twin(
     machine: &Machine,

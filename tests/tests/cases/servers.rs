@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use session_timeout_tests::{Context, Environment, Failure, Outcome, Screen, wait_until};
+use session_timeout_tests::{Context, Environment, Failure, Machine, Outcome, Screen, wait_until};
 
 use super::secs;
 
@@ -26,18 +26,33 @@ pub(super) struct Shown {
 }
 
 /// Starts the usual server of this desktop, and waits until it has its bus name. GNOME has its own.
-pub(super) fn start(screen: &Screen<'_>, environment: Environment) -> Outcome {
+pub(super) fn start(machine: &Machine, screen: &Screen<'_>, environment: Environment) -> Outcome {
     let program = match environment {
         Environment::Sway | Environment::Labwc => "mako",
         Environment::X11 => "/usr/lib/*/xfce4/notifyd/xfce4-notifyd",
         Environment::Gnome => "true",
     };
-    screen.run(&format!(
-        "dbus-monitor --session \"interface='org.freedesktop.Notifications'\" >{OVERHEARD} 2>&1 &
-         {program} >/dev/null 2>&1 &"
-    ))?;
+    overhear(machine, screen)?;
+    screen.run(&format!("{program} >/dev/null 2>&1 &"))?;
     wait_until(UP, "a notification server", || {
         screen.run("busctl --user status org.freedesktop.Notifications")
+    })
+    .map(drop)
+}
+
+/// Writes down what is on the bus of the user. That is not done in the session, whose end would come
+/// before the last notification is written.
+fn overhear(machine: &Machine, screen: &Screen<'_>) -> Outcome {
+    let bus = screen.run(r#"echo "$(id -u) $DBUS_SESSION_BUS_ADDRESS""#)?;
+    let (uid, address) = bus.trim().split_once(' ').context(bus.clone())?;
+    machine.run(&format!(
+        "systemd-run --quiet --collect --uid={uid} --setenv=DBUS_SESSION_BUS_ADDRESS={address} \
+         --property=StandardOutput=truncate:{OVERHEARD} dbus-monitor --session \
+         \"interface='org.freedesktop.Notifications'\""
+    ))?;
+    // The first that it hears is its own name.
+    wait_until(UP, "the bus to be overheard", || {
+        machine.run(&format!("test -s {OVERHEARD}"))
     })
     .map(drop)
 }

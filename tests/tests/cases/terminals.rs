@@ -9,7 +9,9 @@ use session_timeout_tests::{
     wait_until,
 };
 
-use super::seats::{END, POLICY, Silent, WARNING, all_typists_stay_and_no_twin, only_typists_stay};
+use super::seats::{
+    END, POLICY, Silent, WARNING, all_typists_stay_and_no_twin, only_typists_stay, type_once,
+};
 use super::{SOON, TTY_STEP, assert_between, assert_not_ended, secs};
 
 /// Makes a shell print [`READY`], which the command line itself does not contain.
@@ -125,17 +127,21 @@ pub(crate) fn input_counts_through_whatever_reads_the_terminal(machine: &Machine
         ("TERM=xterm less /etc/passwd\n", "root:x:0", ""),
         (&dev_tty, READY, "key"),
     ];
-    let mut typists = Vec::new();
-    let mut silent = Vec::new();
-    for people in [&mut typists, &mut silent] {
+    let everybody = |others: &mut [Ssh]| -> Outcome<Vec<Ssh>> {
+        let mut people = Vec::new();
         for (line, shows, _) in programs {
+            type_once(others)?;
             people.push(running(machine, line, shows)?);
         }
+        type_once(others)?;
         let mut other_user = running(machine, "su - bob\n", "Password: ")?;
         other_user.send("bob\n")?;
         other_user.terminal().wait_for("bob@", SOON)?;
         people.push(other_user);
-    }
+        Ok(people)
+    };
+    let mut typists = everybody(&mut [])?;
+    let silent = everybody(&mut typists)?;
     // Neither sudo nor su creates a session inside another.
     let sessions = machine.status()?["sessions"].as_array().map_or(0, Vec::len);
     assert_eq!(sessions, typists.len() + silent.len());
@@ -192,10 +198,13 @@ pub(crate) fn tmux_and_screen_keep_the_session_that_is_typed_into_and_no_other(
     let mut typists = Vec::new();
     let mut silent = Vec::new();
     for (number, line) in attached.iter().enumerate() {
-        for (people, name) in [(&mut typists, "typed"), (&mut silent, "silent")] {
+        let open = |name: &str| {
             let line = line.replace("{}", &format!("{name}{number}"));
-            people.push(running(machine, &line, READY)?);
-        }
+            running(machine, &line, READY)
+        };
+        typists.push(open("typed")?);
+        silent.push(open("silent")?);
+        type_once(&mut typists)?;
     }
     // A server is started in one session and receives input from another. The first one still
     // counts as idle, and so does a third one that is attached without input.
@@ -211,8 +220,10 @@ pub(crate) fn tmux_and_screen_keep_the_session_that_is_typed_into_and_no_other(
     ] {
         let line = start.replace('\n', &format!("; {SAY_READY}\n"));
         silent.push(running(machine, &line, READY)?);
+        type_once(&mut typists)?;
         typists.push(running(machine, attach, READY)?);
         silent.push(running(machine, attach, READY)?);
+        type_once(&mut typists)?;
     }
     all_typists_stay_and_no_twin(machine, &mut typists, &silent)
 }

@@ -39,7 +39,7 @@ pub(crate) fn a_screen_that_no_warning_reaches_is_named(
     environment: Environment,
 ) -> Outcome {
     let screen = attached(machine, environment)?;
-    servers::start(&screen, environment)?;
+    servers::start(machine, &screen, environment)?;
     let level = || -> Outcome<Value> {
         let diagnosis = Diagnosis::of(machine)?;
         let finding = diagnosis.the("session.notifications")?;
