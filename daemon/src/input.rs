@@ -1,7 +1,7 @@
 //! The inputs of the driver, from all parts of the daemon.
 
 use session_timeout_policy::{
-    BootTime, Event, Extended, Pid, Refusal, SessionFacts, SessionKey, Uid,
+    BootTime, Event, Extended, Pid, Refusal, SessionFacts, SessionId, SessionKey, Uid,
 };
 use session_timeout_protocol::{Closed, FrameError, Opened};
 use tokio::sync::oneshot;
@@ -24,11 +24,11 @@ pub(crate) enum Input {
     /// A connection to the login socket did not send a valid frame.
     FrameRejected(FrameError),
     /// Somebody asks why the session with this id stands where it does.
-    Explain(String, oneshot::Sender<Option<Explanation>>),
+    Explain(SessionId, oneshot::Sender<Option<Explanation>>),
     /// Somebody who may asks for more time.
     Extend(ExtendRequest, oneshot::Sender<Result<Extended, Refusal>>),
     /// logind signals that the screen of the session with this id was locked or unlocked.
-    LockHint(String, LockHint),
+    LockHint(SessionId, LockHint),
     /// logind answers.
     LogindConnected,
     /// logind, or the bus, is away; and why.
@@ -42,7 +42,7 @@ pub(crate) enum Input {
     /// These watches were added to the terminals of this session; the sender waits for the reply.
     Watched(SessionKey, Vec<i32>, oneshot::Sender<()>),
     /// Somebody asks where the session with this id stands.
-    Session(String, oneshot::Sender<Option<SessionReport>>),
+    Session(SessionId, oneshot::Sender<Option<SessionReport>>),
     /// Somebody asks where the sessions that they may see stand.
     Sessions(Viewer, oneshot::Sender<Vec<SessionReport>>),
 }
@@ -77,7 +77,7 @@ pub(crate) struct PamLogin {
 
 impl PamLogin {
     /// The id that the daemon gives to the session if logind has none.
-    pub(crate) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> SessionId {
         cgroup::kept_id(self.leader.pid)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use session_timeout_config::{Setting, Settings};
 use session_timeout_policy::{
     ActivityKind, BootTime, Engine, Extensions, Granted, Groups, IdleSource, LimitKind, Limits,
-    Milestone, MilestoneKind, Phase, SessionFacts, View,
+    Milestone, MilestoneKind, Phase, SessionFacts, SessionId, View,
 };
 
 use zbus::names::OwnedUniqueName;
@@ -122,7 +122,7 @@ impl SessionReport {
 pub(crate) fn explain(
     engine: &Engine,
     settings: Option<&Settings>,
-    id: &str,
+    id: &SessionId,
     now: BootTime,
     agents: &Agents,
     unwarned: &Unwarned,

@@ -154,7 +154,12 @@ mod tests {
     /// The warning for a user with these limits.
     fn warned(session_type: SessionType, limits: Limits, of: &Warning) -> String {
         let engine = engine(facts("alice", session_type), limits);
-        warning(Language::English, &engine.session("c1").unwrap(), of, LEFT)
+        warning(
+            Language::English,
+            &engine.session(&"c1".into()).unwrap(),
+            of,
+            LEFT,
+        )
     }
 
     #[test]
@@ -196,7 +201,7 @@ mod tests {
     #[test]
     fn the_last_line_says_why_and_by_which_rule() {
         let engine = engine(facts("alice", SessionType::Tty), limits());
-        let session = engine.session("c1").unwrap();
+        let session = engine.session(&"c1".into()).unwrap();
         assert_eq!(
             end(Language::English, &session, LimitKind::Inactivity),
             "\r\nSession timeout: this session has ended, after 15 min without input.\r\n"
@@ -236,7 +241,7 @@ mod tests {
                 ..limits()
             };
             let engine = engine(facts(hostile, SessionType::Tty), limits);
-            let session = engine.session("c1").unwrap();
+            let session = engine.session(&"c1".into()).unwrap();
             let of = warn(LimitKind::Absolute, 60);
             let text = warning(Language::English, &session, &of, LEFT);
             let inner = text.strip_prefix("\r\n").unwrap();

@@ -68,7 +68,7 @@ mod tests {
 
     fn key() -> SessionKey {
         SessionKey {
-            id: "c1".to_owned(),
+            id: "c1".into(),
             stamp: 1,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Pid, Policy, Reading, SessionFacts, SessionKey};
+use crate::{Pid, Policy, Reading, SessionFacts, SessionId, SessionKey};
 
 /// An input of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Event {
     /// The session was locked, or is locked: logind's `LockedHint` is true.
     Locked(SessionKey),
     /// A PAM session was closed: the user logged out of the session with this logind id.
-    LoginClosed(String),
+    LoginClosed(SessionId),
     /// A PAM session was opened.
     LoginRecorded(Login),
     /// Another policy is in force.
@@ -37,7 +37,7 @@ pub enum Event {
     /// logind or the bus replies again: requests that did not reach them are repeated at once.
     Reachable,
     /// logind has removed the session with this id.
-    SessionGone(String),
+    SessionGone(SessionId),
     /// logind announces this session, or a change of its properties.
     SessionSeen(SessionFacts),
     /// All sessions of logind.
@@ -65,7 +65,7 @@ pub enum Remains {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// logind's id, from the PAM environment.
-    pub id: String,
+    pub id: SessionId,
     /// The process that opened the PAM session, as the kernel reports it.
     pub leader: Pid,
     /// The PAM service.

@@ -4,12 +4,48 @@ use std::fmt;
 
 use crate::{BootTime, Groups, SessionClass, SessionType, Subject, Uid};
 
+/// logind's id of a session, such as `c1` or `42`. logind reuses ids; see [`SessionKey`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// The id `raw`. A text that is no id of logind belongs to no session.
+    #[must_use]
+    pub fn new(raw: impl Into<String>) -> Self {
+        Self(raw.into())
+    }
+
+    /// The id as logind writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for SessionId {
+    fn from(raw: &str) -> Self {
+        Self(raw.to_owned())
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Identifies one session: logind reuses ids such as `c1` after a restart of its own, but never
 /// with the same stamp.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey {
     /// logind's id of the session.
-    pub id: String,
+    pub id: SessionId,
     /// logind's `TimestampMonotonic` of the session, in microseconds.
     pub stamp: u64,
 }

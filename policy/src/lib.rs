@@ -27,7 +27,9 @@ mod time;
 
 pub use engine::{Deadline, Engine, Wake};
 pub use event::{Event, Login, Remains};
-pub use facts::{AuditSession, InvocationId, Keeper, NoSession, Pid, SessionFacts, SessionKey};
+pub use facts::{
+    AuditSession, InvocationId, Keeper, NoSession, Pid, SessionFacts, SessionId, SessionKey,
+};
 pub use login1::{SessionClass, SessionType, Uid, is_systemd_user_name};
 pub use output::{Action, EndReason, Finding, Output, Transition, Warning};
 pub use policy::limits::{

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use session_timeout_policy::{
     Action, BootTime, EndAction, Engine, Event, Extensions, Hint, Leads, Limit, LimitKind, Limits,
-    Output, Phase, Policy, Reading, SessionClass, SessionFacts, SessionKey, SessionType, Uid,
-    WallTime, Warning,
+    Output, Phase, Policy, Reading, SessionClass, SessionFacts, SessionId, SessionKey, SessionType,
+    Uid, WallTime, Warning,
 };
 
 const ABSOLUTE: LimitKind = LimitKind::Absolute;
@@ -58,7 +58,7 @@ fn warning(limit: LimitKind, length: u64, lead: u64, ends_at: u64) -> Warning {
 fn facts() -> SessionFacts {
     SessionFacts {
         key: SessionKey {
-            id: "c1".to_owned(),
+            id: SessionId::new("c1"),
             stamp: 1,
         },
         user: "alice".to_owned(),
@@ -145,7 +145,7 @@ impl Desktop {
     }
 
     fn stands(&self) -> Vec<Warning> {
-        self.engine.warnings("c1")
+        self.engine.warnings(&facts().key.id)
     }
 }
 
@@ -195,8 +195,8 @@ fn the_last_warning_of_each_limit_is_in_force() {
 fn an_unknown_session_has_no_warnings_in_force() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
-    assert_eq!(desktop.engine.warnings("c2"), []);
-    desktop.handle(at(801), Event::SessionGone("c1".to_owned()));
+    assert_eq!(desktop.engine.warnings(&SessionId::new("c2")), []);
+    desktop.handle(at(801), Event::SessionGone(facts().key.id));
     assert_eq!(desktop.stands(), []);
 }
 
@@ -248,7 +248,7 @@ fn a_session_that_is_being_ended_has_no_warnings_in_force() {
             ..limits()
         });
         desktop.wait_until(at(900));
-        let phase = desktop.engine.session("c1").unwrap().phase;
+        let phase = desktop.engine.session(&facts().key.id).unwrap().phase;
         assert_eq!(phase, Phase::Ending(INACTIVITY));
         assert_eq!(desktop.stands(), []);
     }

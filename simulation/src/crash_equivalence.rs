@@ -80,7 +80,8 @@ fn simplified(plan: &Plan) -> Plan {
 fn is_dated_by_probes(plan: &Plan, session: &SessionKey) -> bool {
     plan.ops.iter().any(|op| match &op.kind {
         OpKind::LogsIn(person) => {
-            person.id == session.id && matches!(person.idle, InputSource::Agent(Agent::Called, _))
+            person.id == session.id.as_str()
+                && matches!(person.idle, InputSource::Agent(Agent::Called, _))
         }
         _ => false,
     })

@@ -19,7 +19,7 @@ use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use session_timeout_policy::{SessionKey, Uid};
+use session_timeout_policy::{SessionId, SessionKey, Uid};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use zbus::Connection;
@@ -191,15 +191,15 @@ impl Agents {
     }
 
     /// The session with this id that this connection speaks for.
-    pub(crate) fn session_of(&self, id: &str, name: &UniqueName<'_>) -> Option<SessionKey> {
+    pub(crate) fn session_of(&self, id: &SessionId, name: &UniqueName<'_>) -> Option<SessionKey> {
         let all = self.all();
         let mut agents = all.agents.iter();
-        let (key, _) = agents.find(|(key, agent)| key.id == id && agent.name == *name)?;
+        let (key, _) = agents.find(|(key, agent)| key.id == *id && agent.name == *name)?;
         Some(key.clone())
     }
 
     /// The user that this connection speaks for in the session with this id.
-    pub(crate) fn user_of(&self, id: &str, name: &UniqueName<'_>) -> Option<Uid> {
+    pub(crate) fn user_of(&self, id: &SessionId, name: &UniqueName<'_>) -> Option<Uid> {
         let key = self.session_of(id, name)?;
         self.all().agents.get(&key).map(|agent| agent.user)
     }
@@ -352,7 +352,7 @@ mod tests {
 
     fn key() -> SessionKey {
         SessionKey {
-            id: "c1".to_owned(),
+            id: "c1".into(),
             stamp: 1,
         }
     }

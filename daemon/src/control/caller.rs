@@ -1,6 +1,6 @@
 //! The callers of the D-Bus interface: which user each is, and the limits for its calls.
 
-use session_timeout_policy::Uid;
+use session_timeout_policy::{SessionId, Uid};
 use zbus::message::Header;
 use zbus::names::UniqueName;
 use zbus::{Connection, fdo};
@@ -50,11 +50,11 @@ impl Manager {
     /// Counts a call of an agent, and returns its user.
     pub(super) fn agents_user(
         &self,
-        session: &str,
+        session: String,
         header: &Header<'_>,
     ) -> fdo::Result<(CallSlot, Uid)> {
         let (call, sender) = self.take_slot(header)?;
-        let user = self.context.agents.user_of(known_id(session)?, sender);
+        let user = self.context.agents.user_of(&parse_id(session)?, sender);
         Ok((call, user.ok_or_else(not_the_agent)?))
     }
 }
@@ -69,10 +69,10 @@ async fn caller(connection: &Connection, header: &Header<'_>) -> fdo::Result<Uid
         .map_err(|_| unknown_caller())
 }
 
-/// Checks the length of a session id.
-pub(super) fn known_id(id: &str) -> fdo::Result<&str> {
+/// The session id in a call; an error if it is longer than any id.
+pub(super) fn parse_id(id: String) -> fdo::Result<SessionId> {
     if id.len() <= ID_MAX_BYTES {
-        return Ok(id);
+        return Ok(SessionId::new(id));
     }
     let long = format!("no session's id is longer than {ID_MAX_BYTES} bytes");
     Err(fdo::Error::InvalidArgs(long))
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn an_id_is_accepted_up_to_the_length_of_ids() {
-        assert!(known_id("c1").is_ok());
-        assert!(known_id(&"a".repeat(ID_MAX_BYTES)).is_ok());
-        assert!(known_id(&"ä".repeat(ID_MAX_BYTES)).is_err());
+        assert!(parse_id("c1".to_owned()).is_ok());
+        assert!(parse_id("a".repeat(ID_MAX_BYTES)).is_ok());
+        assert!(parse_id("ä".repeat(ID_MAX_BYTES)).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use session_timeout_policy::{
-    BootTime, EndAction, Engine, Extensions, LimitKind, Phase, SessionKey, View,
+    BootTime, EndAction, Engine, Extensions, LimitKind, Phase, SessionId, SessionKey, View,
 };
 
 /// Ignore changes of the end of less than 1 s: each reading of idle time is some moments old.
@@ -14,7 +14,7 @@ const JITTER: Duration = Duration::from_secs(1);
 /// The last reported state of all sessions.
 pub(crate) struct Changes {
     /// Boxed, because the nodes of a B-tree map are half empty.
-    shown: BTreeMap<String, Box<Shown>>,
+    shown: BTreeMap<SessionId, Box<Shown>>,
     revision: u64,
 }
 
@@ -44,7 +44,7 @@ impl Changes {
     }
 
     /// The ids of the users' sessions that have changed since the last call.
-    pub(crate) fn since(&mut self, engine: &Engine) -> Vec<String> {
+    pub(crate) fn since(&mut self, engine: &Engine) -> Vec<SessionId> {
         if self.revision == engine.revision() {
             return Vec::new();
         }
@@ -52,7 +52,7 @@ impl Changes {
         self.compare(engine)
     }
 
-    fn compare(&mut self, engine: &Engine) -> Vec<String> {
+    fn compare(&mut self, engine: &Engine) -> Vec<SessionId> {
         let mut changed = Vec::new();
         let people = |session: &View<'_>| session.facts.class.is_login_of_a_person();
         for session in engine.sessions().filter(people) {
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(case.at(600), 0);
         assert_eq!(case.news(700, login(SessionClass::User)), 0);
         assert_eq!(case.news(800, Event::PolicyReplaced(policy())), 0);
-        assert_eq!(Changes::new(&case.0).since(&case.0), [""; 0]);
+        assert_eq!(Changes::new(&case.0).since(&case.0), []);
     }
 
     #[test]

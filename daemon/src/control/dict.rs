@@ -188,7 +188,7 @@ fn head(session: &SessionReport) -> Dict {
         Phase::Exempt(_) => "exempt",
     };
     let mut row = HashMap::from([
-        (session::ID, Variant::from(session.facts.key.id.clone())),
+        (session::ID, Variant::from(session.facts.key.id.to_string())),
         (session::USER, Variant::from(session.facts.user.clone())),
         (session::PHASE, Variant::from(phase)),
     ]);

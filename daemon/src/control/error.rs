@@ -1,5 +1,6 @@
 //! The D-Bus errors for refused calls.
 
+use session_timeout_policy::SessionId;
 use session_timeout_texts::sanitize;
 use zbus::fdo;
 
@@ -21,8 +22,8 @@ pub(super) fn too_soon() -> fdo::Error {
 
 /// The same error whether the session does not exist or is another user's, so that callers do
 /// not learn which.
-pub(super) fn unseen(session: &str) -> fdo::Error {
-    let which = sanitize(session);
+pub(super) fn unseen(session: &SessionId) -> fdo::Error {
+    let which = sanitize(session.as_str());
     fdo::Error::InvalidArgs(format!("there is no session {which} that you may see"))
 }
 

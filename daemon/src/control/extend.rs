@@ -4,7 +4,7 @@
 //! except root: users authenticate again for their own sessions, and an administrator authenticates
 //! for those of others.
 
-use session_timeout_policy::{Extended, Refusal, SessionFacts, Uid};
+use session_timeout_policy::{Extended, Refusal, SessionFacts, SessionId, Uid};
 use session_timeout_protocol::bus::ExtendError;
 use session_timeout_texts::sanitize;
 use tokio::sync::oneshot;
@@ -32,7 +32,7 @@ impl Manager {
         connection: &Connection,
         header: &Header<'_>,
         by: Uid,
-        id: &str,
+        id: &SessionId,
     ) -> Result<Granted, NotExtended> {
         if by == Uid::ROOT {
             let found = self.person_at(id).await?;
@@ -60,7 +60,7 @@ impl Manager {
                 // The same check as for a session that does not exist, so that the replies are equal.
                 None => PolkitAction::ExtendAny,
             },
-            session: id,
+            session: id.as_str(),
             interaction: interaction(header),
         };
         let private = self.context.private.borrow().clone();
@@ -98,7 +98,7 @@ impl Manager {
     }
 
     /// The session with this id, if it is a user's login session.
-    async fn person_at(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
+    async fn person_at(&self, id: &SessionId) -> fdo::Result<Option<SessionReport>> {
         let found = self.session(id).await?;
         Ok(found.filter(|session| session.facts.class.is_login_of_a_person()))
     }
@@ -108,11 +108,11 @@ impl Manager {
         journal.extension_refused(&facts.key.id, Some(facts), by, why);
     }
 
-    fn unknown(&self, id: &str, by: Uid) -> NotExtended {
+    fn unknown(&self, id: &SessionId, by: Uid) -> NotExtended {
         const WHY: &str = "there is no such session";
         let journal = &self.context.journal;
         journal.extension_refused(id, None, by, &WHY);
-        let which = sanitize(id);
+        let which = sanitize(id.as_str());
         NotExtended::new(
             ExtendError::NoSession,
             format_args!("there is no session {which}"),

@@ -18,14 +18,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
-use session_timeout_policy::{Event, SessionFacts, SessionKey, Uid};
+use session_timeout_policy::{Event, SessionFacts, SessionId, SessionKey, Uid};
 use session_timeout_texts::sanitize;
 use tokio::sync::{mpsc, oneshot, watch};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, fdo, interface};
 
-use caller::known_id;
+use caller::parse_id;
 pub(crate) use changes::Changes;
 use dict::{Dict, explanation_dict, left_dict, session_dict};
 use error::{no_source, not_the_agent, stopping, too_soon, unknown_caller, unseen};
@@ -102,14 +102,14 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<Dict> {
-        let session = known_id(&session)?;
+        let session = parse_id(session)?;
         let caller = self.admit(connection, &header).await?;
-        let unknown = || unseen(session);
+        let unknown = || unseen(&session);
         let visible = |found: &Explanation| caller.viewer.may_see(&found.session.facts);
-        let before = self.explanation(session).await?;
+        let before = self.explanation(&session).await?;
         let before = before.filter(visible).ok_or_else(unknown)?;
         let _ = tokio::time::timeout(PROBE_TIMEOUT, self.probe(before.session)).await;
-        let after = self.explanation(session).await?;
+        let after = self.explanation(&session).await?;
         after
             .filter(visible)
             .map(explanation_dict)
@@ -124,11 +124,14 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<Dict> {
-        let session = known_id(&session)?;
+        let session = parse_id(session)?;
         let caller = self.admit(connection, &header).await?;
-        let found = self.session(session).await?;
+        let found = self.session(&session).await?;
         let found = found.filter(|found| caller.viewer.may_see(&found.facts));
-        found.as_ref().map(left_dict).ok_or_else(|| unseen(session))
+        found
+            .as_ref()
+            .map(left_dict)
+            .ok_or_else(|| unseen(&session))
     }
 
     /// Extends the absolute limit of a session once, as far as its policy allows: of the caller's
@@ -141,9 +144,9 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> Result<(u64, u64, u32), NotExtended> {
-        let session = known_id(&session)?;
+        let session = parse_id(session)?;
         let caller = self.admit(connection, &header).await?;
-        self.extend(connection, &header, caller.viewer.0, session)
+        self.extend(connection, &header, caller.viewer.0, &session)
             .await
     }
 
@@ -160,11 +163,11 @@ impl Manager {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] connection: &Connection,
     ) -> fdo::Result<bool> {
-        let session = known_id(&session)?;
+        let session = parse_id(session)?;
         let source = Source::parse(&source).ok_or_else(no_source)?;
         let caller = self.admit(connection, &header).await?;
         let sender = header.sender().ok_or_else(unknown_caller)?;
-        let facts = self.desktop(session, caller.viewer.0).await?;
+        let facts = self.desktop(&session, caller.viewer.0).await?;
         let Context { inputs, agents, .. } = self.context.clone();
         let arrival = match agents.attach(&facts.key, sender, facts.uid, source) {
             Attached::Taken => return Ok(false),
@@ -190,7 +193,7 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<()> {
-        self.called(&session, &header, Callback::Idle).await
+        self.called(session, &header, Callback::Idle).await
     }
 
     /// An agent reports that there was input again.
@@ -199,14 +202,14 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<()> {
-        self.called(&session, &header, Callback::Active).await
+        self.called(session, &header, Callback::Active).await
     }
 
     /// The user has answered a warning on the screen, which counts as input.
     async fn stay(&self, session: String, #[zbus(header)] header: Header<'_>) -> fdo::Result<()> {
         let (_call, sender) = self.take_slot(&header)?;
         let Context { inputs, agents, .. } = &self.context;
-        let key = agents.session_of(known_id(&session)?, sender);
+        let key = agents.session_of(&parse_id(session)?, sender);
         let key = key.ok_or_else(not_the_agent)?;
         match agents.stays(&key, sender) {
             Ok(()) => {}
@@ -224,7 +227,7 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<last_session::Dict> {
-        let (_call, user) = self.agents_user(&session, &header)?;
+        let (_call, user) = self.agents_user(session, &header)?;
         Ok(self
             .context
             .last_sessions
@@ -237,7 +240,7 @@ impl Manager {
         session: String,
         #[zbus(header)] header: Header<'_>,
     ) -> fdo::Result<()> {
-        let (_call, user) = self.agents_user(&session, &header)?;
+        let (_call, user) = self.agents_user(session, &header)?;
         self.context.last_sessions.mark_shown(user);
         Ok(())
     }
@@ -328,7 +331,7 @@ impl Manager {
 
     /// The desktop of this user with this session id. The engine may not know one that logind has
     /// just created; its agent then calls again.
-    async fn desktop(&self, id: &str, uid: Uid) -> fdo::Result<SessionFacts> {
+    async fn desktop(&self, id: &SessionId, uid: Uid) -> fdo::Result<SessionFacts> {
         let found = self.session(id).await?.map(|session| session.facts);
         match found {
             Some(facts) if facts.uid != uid => {
@@ -338,17 +341,22 @@ impl Manager {
             // The user may have started an X server on a console.
             Some(facts) if facts.session_type.is_graphical() || facts.seat.is_some() => Ok(facts),
             Some(_) | None => {
-                let which = sanitize(id);
+                let which = sanitize(id.as_str());
                 let why = format!("there is no session {which} with a desktop");
                 Err(fdo::Error::InvalidArgs(why))
             }
         }
     }
 
-    async fn called(&self, session: &str, header: &Header<'_>, call: Callback) -> fdo::Result<()> {
+    async fn called(
+        &self,
+        session: String,
+        header: &Header<'_>,
+        call: Callback,
+    ) -> fdo::Result<()> {
         let (_call, sender) = self.take_slot(header)?;
         let Context { inputs, agents, .. } = &self.context;
-        let key = agents.session_of(known_id(session)?, sender);
+        let key = agents.session_of(&parse_id(session)?, sender);
         let key = key.ok_or_else(not_the_agent)?;
         match agents.called(&key, sender, call) {
             Ok(()) => {}
@@ -377,17 +385,17 @@ impl Manager {
     }
 
     /// The report of one session.
-    async fn session(&self, id: &str) -> fdo::Result<Option<SessionReport>> {
+    async fn session(&self, id: &SessionId) -> fdo::Result<Option<SessionReport>> {
         let (answer, answered) = oneshot::channel();
-        let input = Input::Session(id.to_owned(), answer);
+        let input = Input::Session(id.clone(), answer);
         let asked = self.context.inputs.send(input).await;
         asked.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())
     }
 
-    async fn explanation(&self, session: &str) -> fdo::Result<Option<Explanation>> {
+    async fn explanation(&self, session: &SessionId) -> fdo::Result<Option<Explanation>> {
         let (answer, answered) = oneshot::channel();
-        let input = Input::Explain(session.to_owned(), answer);
+        let input = Input::Explain(session.clone(), answer);
         self.context
             .inputs
             .send(input)

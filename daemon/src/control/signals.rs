@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use session_timeout_policy::SessionId;
 use session_timeout_protocol::bus::manager;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -21,13 +22,13 @@ pub(crate) struct ChangedSessions(Arc<Queue>);
 
 #[derive(Default)]
 struct Queue {
-    ids: Mutex<BTreeSet<String>>,
+    ids: Mutex<BTreeSet<SessionId>>,
     added: Notify,
 }
 
 impl ChangedSessions {
     /// Queues signals about these sessions. Never waits.
-    pub(crate) fn add(&self, ids: Vec<String>) {
+    pub(crate) fn add(&self, ids: Vec<SessionId>) {
         if ids.is_empty() {
             return;
         }
@@ -37,7 +38,7 @@ impl ChangedSessions {
     }
 
     /// Waits for the next changed sessions. Cancel safe.
-    async fn next(&self) -> BTreeSet<String> {
+    async fn next(&self) -> BTreeSet<SessionId> {
         self.0.added.notified().await;
         let waiting = self.0.ids.lock();
         std::mem::take(&mut *waiting.unwrap_or_else(PoisonError::into_inner))
@@ -65,13 +66,13 @@ pub(crate) async fn emit_changes(changed: ChangedSessions, bus: PublicBus) {
     }
 }
 
-async fn signal(connection: &zbus::Connection, id: &str) -> zbus::Result<()> {
-    Manager::session_changed(&SignalEmitter::new(connection, manager::PATH)?, id).await
+async fn signal(connection: &zbus::Connection, id: &SessionId) -> zbus::Result<()> {
+    Manager::session_changed(&SignalEmitter::new(connection, manager::PATH)?, id.as_str()).await
 }
 
 /// The time of the last signal about each session.
 #[derive(Default)]
-struct RateLimiter(HashMap<String, SignalState>);
+struct RateLimiter(HashMap<SessionId, SignalState>);
 
 #[derive(Clone, Copy, Default)]
 struct SignalState {
@@ -89,7 +90,7 @@ impl SignalState {
 }
 
 impl RateLimiter {
-    fn changed(&mut self, ids: BTreeSet<String>) {
+    fn changed(&mut self, ids: BTreeSet<SessionId>) {
         for id in ids {
             self.0.entry(id).or_default().stale = true;
         }
@@ -101,7 +102,7 @@ impl RateLimiter {
     }
 
     /// Removes and returns the sessions whose signal is due.
-    fn due(&mut self, now: Instant) -> Vec<String> {
+    fn due(&mut self, now: Instant) -> Vec<SessionId> {
         let mut due = Vec::new();
         for (id, state) in &mut self.0 {
             if state.when().is_some_and(|at| at.is_none_or(|at| at <= now)) {
@@ -124,8 +125,8 @@ impl RateLimiter {
 mod tests {
     use super::*;
 
-    fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
-        ids.map(str::to_owned).into()
+    fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<SessionId> {
+        ids.map(SessionId::from).into()
     }
 
     #[test]
@@ -139,7 +140,7 @@ mod tests {
         assert_eq!(signals, 1);
         // The last change is signalled as well.
         assert_eq!(limiter.next(), Some(start + MIN_INTERVAL));
-        assert_eq!(limiter.due(start + MIN_INTERVAL), ["c1"]);
+        assert_eq!(limiter.due(start + MIN_INTERVAL), [SessionId::from("c1")]);
         assert_eq!(limiter.next(), None);
     }
 
@@ -147,19 +148,22 @@ mod tests {
     fn sessions_do_not_wait_for_each_other_and_are_forgotten() {
         let (mut limiter, start) = (RateLimiter::default(), Instant::now());
         limiter.changed(ids(["c1"]));
-        assert_eq!(limiter.due(start), ["c1"]);
+        assert_eq!(limiter.due(start), [SessionId::from("c1")]);
         limiter.changed(ids(["c1", "c2"]));
-        assert_eq!(limiter.due(start + MIN_INTERVAL / 2), ["c2"]);
-        assert_eq!(limiter.due(start + MIN_INTERVAL), ["c1"]);
-        assert_eq!(limiter.due(start + 3 * MIN_INTERVAL), [""; 0]);
+        assert_eq!(
+            limiter.due(start + MIN_INTERVAL / 2),
+            [SessionId::from("c2")]
+        );
+        assert_eq!(limiter.due(start + MIN_INTERVAL), [SessionId::from("c1")]);
+        assert_eq!(limiter.due(start + 3 * MIN_INTERVAL), []);
         assert!(limiter.0.is_empty());
     }
 
     #[tokio::test]
     async fn news_that_come_before_somebody_listens_are_not_lost() {
         let changed = ChangedSessions::default();
-        changed.add(vec!["c1".to_owned()]);
-        changed.add(vec!["c2".to_owned(), "c1".to_owned()]);
+        changed.add(vec!["c1".into()]);
+        changed.add(vec!["c2".into(), "c1".into()]);
         assert_eq!(changed.next().await, ids(["c1", "c2"]));
     }
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::libc;
-use session_timeout_policy::{Output, SessionKey};
+use session_timeout_policy::{Output, SessionId, SessionKey};
 use tokio::time::Instant;
 
 /// Maximum deferral, however busy the driver is: the load may be caused by the user of the session.
@@ -133,7 +133,7 @@ fn noted(file: &File) -> io::Result<Option<SessionKey>> {
     file.take(room).read_to_string(&mut text)?;
     let key = text.trim_end().split_once(' ').and_then(|(stamp, id)| {
         Some(SessionKey {
-            id: id.to_owned(),
+            id: SessionId::new(id),
             stamp: stamp.parse().ok()?,
         })
     });
@@ -148,7 +148,7 @@ mod tests {
 
     fn key(id: &str) -> SessionKey {
         SessionKey {
-            id: id.to_owned(),
+            id: SessionId::new(id),
             stamp: 7,
         }
     }

@@ -1,7 +1,8 @@
 //! Handles each input of the driver.
 
 use session_timeout_policy::{
-    BootTime, Event, Extended, Keeper, Login, Pid, Refusal, SessionFacts, SessionKey, View,
+    BootTime, Event, Extended, Keeper, Login, Pid, Refusal, SessionFacts, SessionId, SessionKey,
+    View,
 };
 use session_timeout_protocol::Opened;
 
@@ -62,7 +63,9 @@ impl Driver {
             }
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
             Input::Unconfirmed(login) => self.unconfirmed(login),
-            Input::Closed(closed, process) => self.closed(closed.session_id, process),
+            Input::Closed(closed, process) => {
+                self.closed(closed.session_id.map(SessionId::new), process);
+            }
             Input::Session(id, answer) => {
                 let (now, session) = (boot_now(), self.engine.session(&id));
                 let report = session.map(|session| self.report(&session, now));
@@ -165,9 +168,9 @@ impl Driver {
     /// The id is from the PAM environment, into which users may write on some machines (pam_env
     /// with `user_readenv=1`, as in Debian 12's sshd): only the process that opened a session can
     /// close it.
-    fn closed(&mut self, id: Option<String>, process: Pid) {
+    fn closed(&mut self, id: Option<SessionId>, process: Pid) {
         let ids = [id, Some(cgroup::kept_id(process))];
-        let own = |id: &String| {
+        let own = |id: &SessionId| {
             let session = self.engine.session(id);
             session.is_some_and(|session| session.facts.leader == Some(process))
         };
@@ -176,7 +179,7 @@ impl Driver {
         }
     }
 
-    fn lock_hint(&mut self, id: &str, hint: LockHint) {
+    fn lock_hint(&mut self, id: &SessionId, hint: LockHint) {
         let Some(session) = self.engine.session(id) else {
             return;
         };
@@ -197,28 +200,28 @@ impl Driver {
             leader,
             began: boot_now(),
         };
-        match login.opened.session_id.clone() {
+        match login.opened.session_id.clone().map(SessionId::new) {
             Some(id) => self.opened_as(&id, login, answer),
             None => self.opened_without(login, Some(answer)),
         }
     }
 
     /// PAM opened a session that is logind's according to PAM.
-    fn opened_as(&mut self, id: &str, login: PamLogin, answer: ReplySender) {
+    fn opened_as(&mut self, id: &SessionId, login: PamLogin, answer: ReplySender) {
         let (opened, leader) = (login.opened.clone(), login.leader.pid);
         self.handle(Event::LoginRecorded(Login {
-            id: id.to_owned(),
+            id: id.clone(),
             leader,
             service: opened.service,
             remote_host: opened.remote_host.filter(|host| !host.is_empty()),
             terminal: opened.tty.filter(|tty| !tty.is_empty()),
         }));
         let known = self.engine.session(id).is_some();
-        self.replies.wait(id.to_owned(), leader, answer);
+        self.replies.wait(id.clone(), leader, answer);
         self.replies.answer(&self.engine);
         // logind's signal is on its way, or was missed: ask, and keep the login waiting a little.
         // Where too many are asked for already, the login goes on without its line.
-        if !known && self.wanted.try_send(id.to_owned()).is_err() {
+        if !known && self.wanted.try_send(id.clone()).is_err() {
             self.replies.give_up(id);
         }
         self.unregistered.confirm(login);
@@ -254,7 +257,7 @@ impl Driver {
     /// from its leader. It ends with that session.
     ///
     /// Only files of the login and of its ancestors are read, however many sessions there are.
-    fn outer(&self, login: &PamLogin) -> Option<String> {
+    fn outer(&self, login: &PamLogin) -> Option<SessionId> {
         let scope = cgroup::scope_of(login.leader.pid);
         if let Some(id) = scope.as_ref().and_then(cgroup::UserScope::session)
             && self.engine.session(&id).is_some()

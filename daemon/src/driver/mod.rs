@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use session_timeout_config::{Minima, Settings};
-use session_timeout_policy::{ActivityKind, BootTime, Engine, Event, Output, Policy, View};
+use session_timeout_policy::{
+    ActivityKind, BootTime, Engine, Event, Output, Policy, SessionId, View,
+};
 use tokio::sync::{mpsc, watch};
 
 use self::deferred::Deferred;
@@ -62,7 +64,7 @@ struct Driver {
     rejected_frames: u64,
     replies: PendingReplies,
     unregistered: Unregistered,
-    wanted: mpsc::Sender<String>,
+    wanted: mpsc::Sender<SessionId>,
     changes: Changes,
     changed: ChangedSessions,
     status: watch::Sender<Status>,

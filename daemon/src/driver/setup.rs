@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sd_notify::NotifyState;
 use session_timeout_config::Minima;
-use session_timeout_policy::{BootTime, Engine};
+use session_timeout_policy::{BootTime, Engine, SessionId};
 use session_timeout_texts::Language;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -136,7 +136,7 @@ struct Parts {
     journal: Journal,
     replies: PendingReplies,
     unregistered: Unregistered,
-    wanted: mpsc::Sender<String>,
+    wanted: mpsc::Sender<SessionId>,
     watchdog: Watchdog,
 }
 

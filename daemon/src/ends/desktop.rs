@@ -143,7 +143,7 @@ pub(super) fn may_have_one(session: &SessionFacts) -> bool {
 pub(super) fn has_another(session: &SessionFacts) -> bool {
     let seated = session.session_type.is_graphical() && session.seat.is_some();
     files_of_sessions(Path::new(SESSIONS))
-        .filter(|(id, _)| *id != session.key.id)
+        .filter(|(id, _)| id != session.key.id.as_str())
         .filter_map(|(_, path)| seat_of_desktop(&path, session.uid))
         .any(|seat| !seated || !seat.is_empty())
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use log::Level;
-use session_timeout_policy::{Extended, LimitKind, SessionFacts, Uid};
+use session_timeout_policy::{Extended, LimitKind, SessionFacts, SessionId, Uid};
 use session_timeout_texts::exactly;
 
 use super::writer::{Entry, EventKind, field};
@@ -39,7 +39,7 @@ impl Journal {
     /// A request for an extension was refused. The session may be another user's, or may not exist.
     pub(crate) fn extension_refused(
         &self,
-        id: &str,
+        id: &SessionId,
         facts: Option<&SessionFacts>,
         by: Uid,
         why: &impl Display,

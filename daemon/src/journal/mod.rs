@@ -12,7 +12,7 @@ use std::time::Duration;
 use log::Level;
 use session_timeout_policy::{
     EndAction, EndReason, Exemption, Finding, LimitKind, Limits, LockCause, NoSession, Phase,
-    SessionFacts, View,
+    SessionFacts, SessionId, View,
 };
 use session_timeout_protocol::Opened;
 use session_timeout_texts::{Language, Sentence, exactly};
@@ -185,7 +185,7 @@ impl Journal {
     }
 
     /// logind did not take a request about a session, to "end" it or to "lock" it.
-    pub(crate) fn request_failed(&self, session: &str, verb: &str, failure: &str) {
+    pub(crate) fn request_failed(&self, session: &SessionId, verb: &str, failure: &str) {
         let message = format!("Cannot {verb} session {session}, trying again: {failure}");
         self.0.write(
             Entry::new(Level::Error, EventKind::EndFailed, message)
@@ -281,7 +281,7 @@ impl Journal {
     }
 
     /// A login that is no session of its own: inside another one, or without logind.
-    pub(crate) fn login_without_session(&self, opened: &Opened, outer: Option<&str>) {
+    pub(crate) fn login_without_session(&self, opened: &Opened, outer: Option<&SessionId>) {
         let (user, service) = (&opened.user, &opened.service);
         let entry = match outer {
             Some(outer) => Entry::new(

@@ -95,7 +95,7 @@ impl Journal {
             journal: self.clone(),
             key: facts.key.clone(),
             limit: warning.limit,
-            whom: (facts.user.clone(), facts.key.id.clone()),
+            whom: (facts.user.clone(), facts.key.id.to_string()),
             what,
             auth,
             entry: by(entry, session.rule_for(warning.limit)),

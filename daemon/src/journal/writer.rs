@@ -193,7 +193,7 @@ impl Entry {
     /// Adds the fields of this session.
     pub(crate) fn about(mut self, session: &SessionFacts) -> Self {
         self.fields
-            .push((field::SESSION_ID, session.key.id.clone()));
+            .push((field::SESSION_ID, session.key.id.to_string()));
         self.fields.push((field::USER_NAME, session.user.clone()));
         self.fields.push((field::USER_UID, session.uid.to_string()));
         for (name, value) in [

@@ -17,7 +17,7 @@ mod signals;
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use session_timeout_policy::{Event, SessionFacts};
+use session_timeout_policy::{Event, SessionFacts, SessionId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
@@ -57,7 +57,7 @@ const MANAGER: Object<'_> = Object {
 pub(crate) async fn follow(
     inputs: mpsc::Sender<Input>,
     bus: watch::Sender<Option<Link>>,
-    mut wanted: mpsc::Receiver<String>,
+    mut wanted: mpsc::Receiver<SessionId>,
 ) {
     let mut backoff = Backoff::default();
     loop {
@@ -77,7 +77,7 @@ pub(crate) async fn follow(
 async fn connect(
     inputs: &mpsc::Sender<Input>,
     bus: &watch::Sender<Option<Link>>,
-    wanted: &mut mpsc::Receiver<String>,
+    wanted: &mut mpsc::Receiver<SessionId>,
     backoff: &mut Backoff,
 ) -> zbus::Result<()> {
     let link = Link::open().await?;
@@ -111,7 +111,7 @@ async fn listen(mut signals: Signals, queue: &SignalQueue) -> zbus::Result<()> {
 async fn work(
     link: &Link,
     inputs: &mpsc::Sender<Input>,
-    wanted: &mut mpsc::Receiver<String>,
+    wanted: &mut mpsc::Receiver<SessionId>,
     queue: &SignalQueue,
     backoff: &mut Backoff,
 ) -> Infallible {
@@ -190,8 +190,8 @@ async fn relay(link: &Link, inputs: &mpsc::Sender<Input>, signal: Signal) -> zbu
 ///
 /// # Errors
 /// logind does not reply.
-async fn find(link: &Link, inputs: &mpsc::Sender<Input>, id: &str) -> zbus::Result<()> {
-    let path: OwnedObjectPath = match link.call(MANAGER, "GetSession", &id).await {
+async fn find(link: &Link, inputs: &mpsc::Sender<Input>, id: &SessionId) -> zbus::Result<()> {
+    let path: OwnedObjectPath = match link.call(MANAGER, "GetSession", &id.as_str()).await {
         Ok(reply) => reply.body().deserialize()?,
         Err(error) if is_unknown(&error) => return Ok(()),
         Err(error) => return Err(error),

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use session_timeout_policy::{
-    BootTime, Hint, Keeper, Pid, SessionClass, SessionFacts, SessionKey, SessionType, Uid, WallTime,
+    BootTime, Hint, Keeper, Pid, SessionClass, SessionFacts, SessionId, SessionKey, SessionType,
+    Uid, WallTime,
 };
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
@@ -57,7 +58,7 @@ impl Properties {
     /// The key of the session; `None` if the reply lacks its properties.
     pub(crate) fn key(&self) -> Option<SessionKey> {
         Some(SessionKey {
-            id: self.text("Id")?,
+            id: SessionId::new(self.text("Id")?),
             stamp: self.number("TimestampMonotonic")?,
         })
     }

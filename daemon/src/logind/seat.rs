@@ -130,7 +130,7 @@ mod tests {
 
     fn key(id: &str) -> SessionKey {
         SessionKey {
-            id: id.to_owned(),
+            id: id.into(),
             stamp: 1,
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use session_timeout_policy::SessionId;
 use tokio::sync::Notify;
 use zbus::wire::OwnedObjectPath;
 
@@ -52,8 +53,8 @@ struct Waiting {
     /// The signals of the session that is served now.
     next: VecDeque<Signal>,
     /// The other sessions with signals, longest waiting first.
-    order: VecDeque<String>,
-    pending: HashMap<String, SessionSignals>,
+    order: VecDeque<SessionId>,
+    pending: HashMap<SessionId, SessionSignals>,
 }
 
 /// The queued signals about one session id. The removal comes first: it makes earlier signals
@@ -93,7 +94,7 @@ impl Waiting {
         }
     }
 
-    fn of(&mut self, id: String) -> &mut SessionSignals {
+    fn of(&mut self, id: SessionId) -> &mut SessionSignals {
         if !self.pending.contains_key(&id) {
             self.order.push_back(id.clone());
         }
@@ -127,8 +128,8 @@ impl SessionSignals {
         }
     }
 
-    fn into_signals(self, id: &str) -> VecDeque<Signal> {
-        let id = || id.to_owned();
+    fn into_signals(self, id: &SessionId) -> VecDeque<Signal> {
+        let id = || id.clone();
         let removed = self.removed.then(|| Signal::Removed(id()));
         let appeared = self.appeared.map(|path| Signal::Appeared(id(), path));
         let hints = self.hints.into_iter();
@@ -144,15 +145,15 @@ mod tests {
     fn appeared(id: &str) -> Signal {
         let path = format!("/org/freedesktop/login1/session/{id}");
         let path = OwnedObjectPath::try_from(path).unwrap();
-        Signal::Appeared(id.to_owned(), path)
+        Signal::Appeared(SessionId::new(id), path)
     }
 
     fn removed(id: &str) -> Signal {
-        Signal::Removed(id.to_owned())
+        Signal::Removed(SessionId::new(id))
     }
 
     fn hint(id: &str, hint: LockHint) -> Signal {
-        Signal::LockHint(id.to_owned(), hint)
+        Signal::LockHint(SessionId::new(id), hint)
     }
 
     fn heard(signals: impl IntoIterator<Item = Signal>) -> Vec<Signal> {

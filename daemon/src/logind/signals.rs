@@ -12,6 +12,7 @@ use std::future;
 use std::num::NonZeroUsize;
 
 use futures_util::StreamExt as _;
+use session_timeout_policy::SessionId;
 use zbus::message::Type;
 use zbus::names::{OwnedUniqueName, UniqueName};
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
@@ -31,11 +32,11 @@ const QUEUE_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// The session with this id was created, or its type or class has changed.
-    Appeared(String, OwnedObjectPath),
+    Appeared(SessionId, OwnedObjectPath),
     /// The screen of the session with this id was locked or unlocked.
-    LockHint(String, LockHint),
+    LockHint(SessionId, LockHint),
     /// The session with this id was removed.
-    Removed(String),
+    Removed(SessionId),
     /// logind has started.
     Started,
     /// logind has stopped.
@@ -168,11 +169,11 @@ fn read(message: &Message) -> Option<Owned> {
         "PropertiesChanged" => changed(header.path()?.as_str(), message)?,
         "SessionNew" => {
             let (id, path): (String, OwnedObjectPath) = body.deserialize().ok()?;
-            Signal::Appeared(id, path)
+            Signal::Appeared(SessionId::new(id), path)
         }
         "SessionRemoved" => {
             let (id, _): (String, OwnedObjectPath) = body.deserialize().ok()?;
-            Signal::Removed(id)
+            Signal::Removed(SessionId::new(id))
         }
         _ => return None,
     };
@@ -201,7 +202,7 @@ fn changed(path: &str, message: &Message) -> Option<Signal> {
 
 /// The session id from logind's object path: the last part, in which `bus_label_escape()` of
 /// systemd has replaced some bytes, such as a leading digit, by `_` and two hexadecimal digits.
-fn id_of(path: &str) -> Option<String> {
+fn id_of(path: &str) -> Option<SessionId> {
     let label = path.strip_prefix(SESSIONS)?.strip_prefix('/')?;
     let mut parts = label.split('_');
     let mut id = parts.next()?.to_owned();
@@ -210,7 +211,7 @@ fn id_of(path: &str) -> Option<String> {
         id.push(char::from(u8::from_str_radix(code, 16).ok()?));
         id.push_str(rest);
     }
-    Some(id)
+    Some(SessionId::new(id))
 }
 
 #[cfg(test)]
@@ -220,10 +221,10 @@ mod tests {
     #[test]
     fn the_session_of_an_object_path_is_read_from_it() {
         let id = |label: &str| id_of(&format!("{SESSIONS}/{label}"));
-        assert_eq!(id("c1").as_deref(), Some("c1"));
-        assert_eq!(id("_342").as_deref(), Some("42"));
-        assert_eq!(id("_3").as_deref(), None);
-        assert_eq!(id("_zz1").as_deref(), None);
+        assert_eq!(id("c1"), Some("c1".into()));
+        assert_eq!(id("_342"), Some("42".into()));
+        assert_eq!(id("_3"), None);
+        assert_eq!(id("_zz1"), None);
         assert_eq!(id_of("/org/freedesktop/login1/user/_31"), None);
     }
 
@@ -237,7 +238,7 @@ mod tests {
         assert_eq!(read(&empty), None);
         let path = OwnedObjectPath::try_from("/x").unwrap();
         let whole = signal("SessionRemoved").build(&("c1", path)).unwrap();
-        let expected = Owned::Signal(Signal::Removed("c1".to_owned()));
+        let expected = Owned::Signal(Signal::Removed("c1".into()));
         assert_eq!(read(&whole), Some(expected));
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use session_timeout_policy::{Engine, Phase, Pid, SessionFacts};
+use session_timeout_policy::{Engine, Phase, Pid, SessionFacts, SessionId};
 use session_timeout_texts::Language;
 use tokio::sync::oneshot;
 
@@ -25,7 +25,7 @@ const SHOWN_DELAY: Duration = Duration::from_secs(2);
 
 /// The waiting logins, by session id.
 pub(crate) struct PendingReplies {
-    waiting: HashMap<String, Vec<(Pid, ReplySender)>>,
+    waiting: HashMap<SessionId, Vec<(Pid, ReplySender)>>,
     last_sessions: LastSessions,
     pool: BlockingPool,
     language: Language,
@@ -42,12 +42,12 @@ impl PendingReplies {
     }
 
     /// Adds a login, with the process that opened the PAM session.
-    pub(crate) fn wait(&mut self, id: String, leader: Pid, answer: ReplySender) {
+    pub(crate) fn wait(&mut self, id: SessionId, leader: Pid, answer: ReplySender) {
         self.waiting.entry(id).or_default().push((leader, answer));
     }
 
     /// Drops the waiting logins of this session, which continue without a line.
-    pub(crate) fn give_up(&mut self, id: &str) {
+    pub(crate) fn give_up(&mut self, id: &SessionId) {
         self.waiting.remove(id);
     }
 
@@ -56,7 +56,7 @@ impl PendingReplies {
         if self.waiting.is_empty() {
             return;
         }
-        let decided: Vec<String> = self
+        let decided: Vec<SessionId> = self
             .waiting
             .keys()
             .filter(|id| is_decided(engine, id))
@@ -76,7 +76,7 @@ impl PendingReplies {
     }
 
     /// The line for the user, if the login has a terminal to show it on.
-    fn line(&self, engine: &Engine, id: &str, leader: Pid) -> Option<String> {
+    fn line(&self, engine: &Engine, id: &SessionId, leader: Pid) -> Option<String> {
         let session = engine.session(id)?;
         let facts = session.facts;
         let own = facts.leader.is_none_or(|known| known == leader);
@@ -108,7 +108,7 @@ async fn remove_once_shown(last_sessions: LastSessions, pool: BlockingPool, sess
     }
 }
 
-fn is_decided(engine: &Engine, id: &str) -> bool {
+fn is_decided(engine: &Engine, id: &SessionId) -> bool {
     let session = engine.session(id);
     session.is_some_and(|session| session.phase != Phase::Undecided)
 }

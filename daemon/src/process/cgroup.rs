@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use session_timeout_policy::{InvocationId, Keeper, Pid, SessionFacts, Uid};
+use session_timeout_policy::{InvocationId, Keeper, Pid, SessionFacts, SessionId, Uid};
 
 /// The roots of systemd's control groups: cgroup v2, the hybrid layout, and cgroup v1.
 const ROOTS: [&str; 3] = [
@@ -21,13 +21,14 @@ const DEPTH_MAX: usize = 8;
 
 /// The id of a login that logind has no session for, made of its leader's process id; no id of
 /// logind's has a hyphen.
-pub(crate) fn kept_id(leader: Pid) -> String {
-    format!("login-{}", leader.as_raw())
+pub(crate) fn kept_id(leader: Pid) -> SessionId {
+    SessionId::new(format!("login-{}", leader.as_raw()))
 }
 
 /// The unit of the scope of logind's session with this id; `None` if it is none of logind's
 /// (`session_id_valid()`: ASCII letters and digits).
-pub(crate) fn session_unit(session: &str) -> Option<String> {
+pub(crate) fn session_unit(session: &SessionId) -> Option<String> {
+    let session = session.as_str();
     let valid = !session.is_empty() && session.bytes().all(|byte| byte.is_ascii_alphanumeric());
     valid.then(|| format!("session-{session}.scope"))
 }
@@ -204,9 +205,10 @@ impl UserScope {
     }
 
     /// The id of logind's session that this scope belongs to.
-    pub(crate) fn session(&self) -> Option<String> {
+    pub(crate) fn session(&self) -> Option<SessionId> {
         let id = self.unit.strip_prefix("session-")?.strip_suffix(".scope")?;
-        session_unit(id).is_some().then(|| id.to_owned())
+        let id = SessionId::new(id);
+        session_unit(&id).is_some().then_some(id)
     }
 
     /// Whether it is the scope of this login, which the daemon keeps.
@@ -273,10 +275,16 @@ mod tests {
 
     #[test]
     fn only_an_id_that_logind_makes_names_a_scope() {
-        assert_eq!(session_unit("c1").as_deref(), Some("session-c1.scope"));
-        assert_eq!(session_unit("42").as_deref(), Some("session-42.scope"));
+        assert_eq!(
+            session_unit(&"c1".into()).as_deref(),
+            Some("session-c1.scope")
+        );
+        assert_eq!(
+            session_unit(&"42".into()).as_deref(),
+            Some("session-42.scope")
+        );
         for id in ["", "../1", "c1/x", "c1.scope", "c 1", "c1\n", "login-1"] {
-            assert_eq!(session_unit(id), None, "{id:?}");
+            assert_eq!(session_unit(&id.into()), None, "{id:?}");
         }
     }
 
@@ -305,7 +313,7 @@ mod tests {
     }
 
     fn session_in(line: &str, root: &str) -> Option<String> {
-        UserScope::parse(line, root)?.session()
+        Some(UserScope::parse(line, root)?.session()?.to_string())
     }
 
     #[test]

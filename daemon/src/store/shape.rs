@@ -141,7 +141,7 @@ impl From<policy::SessionRecord> for Session {
     fn from(record: policy::SessionRecord) -> Self {
         let facts = record.facts;
         Self {
-            id: facts.key.id,
+            id: facts.key.id.to_string(),
             stamp: facts.key.stamp,
             user: facts.user,
             uid: facts.uid.as_raw(),
@@ -182,7 +182,7 @@ impl From<Session> for policy::SessionRecord {
         Self {
             facts: policy::SessionFacts {
                 key: policy::SessionKey {
-                    id: session.id,
+                    id: policy::SessionId::new(session.id),
                     stamp: session.stamp,
                 },
                 user: session.user,

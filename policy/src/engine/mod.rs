@@ -12,8 +12,8 @@ use crate::session::removal::Gone;
 use crate::session::snapshot::SessionRecord;
 use crate::session::view::View;
 use crate::{
-    BootTime, Event, Extended, LimitKind, Login, Milestone, Output, Policy, Refusal, SessionKey,
-    Warning,
+    BootTime, Event, Extended, LimitKind, Login, Milestone, Output, Policy, Refusal, SessionId,
+    SessionKey, Warning,
 };
 
 /// A login without a logind session is forgotten after this time: PAM's report alone is not
@@ -26,11 +26,11 @@ pub struct Engine {
     pub(crate) policy: CompiledPolicy,
     /// By logind's id: at most one session has it at any time. In boxes, because a node of the map
     /// has room for eleven, most of which is empty.
-    pub(crate) sessions: BTreeMap<String, Box<Session>>,
+    pub(crate) sessions: BTreeMap<SessionId, Box<Session>>,
     /// Sessions that logind has dropped and whose id is in use by another one.
     pub(crate) displaced: BTreeMap<SessionKey, Box<Session>>,
     /// Logins reported by PAM for sessions that logind has not announced yet.
-    pub(crate) logins: BTreeMap<String, (BootTime, Login)>,
+    pub(crate) logins: BTreeMap<SessionId, (BootTime, Login)>,
     /// The latest time of any call; it never goes back.
     pub(crate) now: BootTime,
     pub(crate) revision: u64,
@@ -226,7 +226,7 @@ impl Engine {
 
     /// The session with this logind id; if the id was reused, the newest one.
     #[must_use]
-    pub fn session(&self, id: &str) -> Option<View<'_>> {
+    pub fn session(&self, id: &SessionId) -> Option<View<'_>> {
         self.sessions.get(id).map(|session| View::of(session))
     }
 
@@ -242,7 +242,7 @@ impl Engine {
 
     /// The next events of the session with this logind id, in order, if nothing changes.
     #[must_use]
-    pub fn schedule(&self, id: &str) -> Vec<Milestone> {
+    pub fn schedule(&self, id: &SessionId) -> Vec<Milestone> {
         self.sessions
             .get(id)
             .map(|session| session.schedule())
@@ -251,7 +251,7 @@ impl Engine {
 
     /// The warnings in force for the session with this logind id: the last one for each limit.
     #[must_use]
-    pub fn warnings(&self, id: &str) -> Vec<Warning> {
+    pub fn warnings(&self, id: &SessionId) -> Vec<Warning> {
         self.sessions
             .get(id)
             .map(|session| session.warnings())
@@ -347,7 +347,7 @@ impl Engine {
         }
     }
 
-    fn login_closed(&mut self, id: &str, out: &mut Outputs) {
+    fn login_closed(&mut self, id: &SessionId, out: &mut Outputs) {
         self.logins.remove(id);
         let Some(session) = self.sessions.get_mut(id) else {
             return;
@@ -380,7 +380,7 @@ impl Engine {
     }
 }
 
-type ById = BTreeMap<String, Box<Session>>;
+type ById = BTreeMap<SessionId, Box<Session>>;
 type ByKey = BTreeMap<SessionKey, Box<Session>>;
 
 /// The session with exactly this key.

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::output::Outputs;
 use crate::session::removal::Gone;
 use crate::session::{LoginState, Session};
-use crate::{BootTime, Keeper, NoSession, SessionFacts, SessionKey, Transition};
+use crate::{BootTime, Keeper, NoSession, SessionFacts, SessionId, SessionKey, Transition};
 
 impl Engine {
     pub(crate) fn session_seen(&mut self, facts: SessionFacts, out: &mut Outputs) {
@@ -48,9 +48,9 @@ impl Engine {
     }
 
     pub(crate) fn reconcile(&mut self, listed: Vec<SessionFacts>, out: &mut Outputs) {
-        let is_listed = |id: &str| listed.iter().any(|facts| facts.key.id == id);
+        let is_listed = |id: &SessionId| listed.iter().any(|facts| facts.key.id == *id);
         let in_logind = |session: &Session| session.facts.keeper == Keeper::Logind;
-        let gone: Vec<String> = self
+        let gone: Vec<SessionId> = self
             .sessions
             .iter()
             .filter(|(id, session)| in_logind(session) && !is_listed(id))
@@ -67,9 +67,9 @@ impl Engine {
 
     /// A session with this id is gone: the one that has the id, or one that had it and that the
     /// daemon keeps.
-    pub(crate) fn session_gone(&mut self, id: &str, out: &mut Outputs) {
+    pub(crate) fn session_gone(&mut self, id: &SessionId, out: &mut Outputs) {
         let displaced = self.displaced.iter();
-        let kept = displaced.filter(|(key, session)| key.id == id && session.is_kept_after_drop());
+        let kept = displaced.filter(|(key, session)| key.id == *id && session.is_kept_after_drop());
         let kept: Vec<SessionKey> = kept.map(|(key, _)| key.clone()).collect();
         if kept.is_empty() {
             self.session_dropped(id, out);
@@ -161,7 +161,7 @@ impl Engine {
     }
 
     /// The session with this id is gone from logind, or from the daemon that kept it.
-    fn session_dropped(&mut self, id: &str, out: &mut Outputs) {
+    fn session_dropped(&mut self, id: &SessionId, out: &mut Outputs) {
         let Some(session) = self.sessions.get_mut(id) else {
             return;
         };
@@ -175,14 +175,14 @@ impl Engine {
     }
 
     /// If no session has this id any more, it goes back to the last one that had it.
-    fn restore_displaced(&mut self, id: &str) {
+    fn restore_displaced(&mut self, id: &SessionId) {
         if self.sessions.contains_key(id) {
             return;
         }
         let mut had = self.displaced.keys().rev();
-        let last = had.find(|key| key.id == id).cloned();
+        let last = had.find(|key| key.id == *id).cloned();
         if let Some(session) = last.and_then(|key| self.displaced.remove(&key)) {
-            self.sessions.insert(id.to_owned(), session);
+            self.sessions.insert(id.clone(), session);
         }
     }
 }

@@ -349,7 +349,7 @@ mod tests {
     fn facts() -> SessionFacts {
         SessionFacts {
             key: SessionKey {
-                id: "c1".to_owned(),
+                id: "c1".into(),
                 stamp: 1,
             },
             user: "alice".to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use session_timeout_policy::{
     BootTime, Engine, Event, Hint, Keeper, Login, NoSession, Output, Pid, Policy, Reading, Remains,
-    SessionClass, SessionFacts, SessionKey, SessionType, StampSource, Uid, WallTime,
+    SessionClass, SessionFacts, SessionId, SessionKey, SessionType, StampSource, Uid, WallTime,
 };
 
 use crate::policies::policies;
@@ -86,14 +86,16 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
 fn keys() -> impl Strategy<Value = SessionKey> {
     prop_oneof![
         9 => keys_of_logind(),
-        1 => keys_of_logind().prop_map(kept),
+        1 => keys_of_logind().prop_map(|key| kept(&key)),
     ]
 }
 
 /// The key of a login that the daemon keeps.
-fn kept(mut key: SessionKey) -> SessionKey {
-    key.id.insert_str(0, "login-");
-    key
+fn kept(key: &SessionKey) -> SessionKey {
+    SessionKey {
+        id: SessionId::new(format!("login-{}", key.id)),
+        stamp: key.stamp,
+    }
 }
 
 fn keys_of_logind() -> impl Strategy<Value = SessionKey> {
@@ -102,7 +104,7 @@ fn keys_of_logind() -> impl Strategy<Value = SessionKey> {
         prop_oneof![5 => Just(1), 1 => Just(2)],
     )
         .prop_map(|(id, stamp)| SessionKey {
-            id: id.to_owned(),
+            id: SessionId::new(id),
             stamp,
         })
 }

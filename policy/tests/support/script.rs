@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use session_timeout_config::Minima;
-use session_timeout_policy::{Action, BootTime, Hint, Output, Policy, SessionType, Uid};
+use session_timeout_policy::{Action, BootTime, Hint, Output, Policy, SessionId, SessionType, Uid};
 
 use crate::support::sim::{Entry, Leftover, Order, Sim, State};
 use crate::support::world::{LoginKind, Probes, Service, Session};
@@ -260,7 +260,9 @@ impl Player {
             "desktop says: idle" => sim.hints(id, Hint::IdleSince(sim.world.now)),
             "is shown" => {
                 let now = sim.world.now;
-                let view = sim.engine().and_then(|engine| engine.session(id));
+                let view = sim
+                    .engine()
+                    .and_then(|engine| engine.session(&SessionId::new(id)));
                 let shown = view.map_or("is unknown".into(), |view| words::of_view(now, &view));
                 self.out.push((now.since(self.zero), id.into(), shown));
             }

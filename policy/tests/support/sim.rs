@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use session_timeout_policy::{
     Action, BootTime, Engine, Event, Extended, Hint, Keeper, LimitKind, NoSession, Output, Policy,
-    Reading, Refusal, Remains, SessionFacts, SessionKey, SessionRecord, Transition,
+    Reading, Refusal, Remains, SessionFacts, SessionId, SessionKey, SessionRecord, Transition,
 };
 
 use super::oracle::{Call, Oracle};
@@ -200,7 +200,7 @@ impl Sim {
         };
         let key = session.facts.key.clone();
         if session.recorded {
-            self.handle(Event::LoginClosed(id.to_owned()));
+            self.handle(Event::LoginClosed(SessionId::new(id)));
         }
         if leftover == Leftover::Nothing {
             self.queue(Duration::ZERO, Pending::Vanish(key));
@@ -303,7 +303,11 @@ impl Sim {
 
     /// logind creates a session for a login that the daemon kept.
     pub(crate) fn becomes_known(&mut self, kept: &str, id: &str) {
-        let key = self.world.at_large.keys().find(|key| key.id == kept);
+        let key = self
+            .world
+            .at_large
+            .keys()
+            .find(|key| key.id.as_str() == kept);
         let Some(mut session) = key
             .cloned()
             .and_then(|key| self.world.at_large.remove(&key))
@@ -311,7 +315,7 @@ impl Sim {
             return;
         };
         session.facts.key = SessionKey {
-            id: id.to_owned(),
+            id: SessionId::new(id),
             stamp: self.world.now.as_micros(),
         };
         session.facts.keeper = Keeper::Logind;
@@ -327,7 +331,7 @@ impl Sim {
             self.world
                 .at_large
                 .insert(session.facts.key.clone(), session);
-            self.handle(Event::SessionGone(id.to_owned()));
+            self.handle(Event::SessionGone(SessionId::new(id)));
         }
     }
 
@@ -392,7 +396,7 @@ impl Sim {
             Pending::Groups(key, None) => self.handle(Event::GroupsUnavailable(key)),
             Pending::HungUp(key) => self.handle(Event::HungUp(key)),
             Pending::LeaderEnds(key) => {
-                if self.world.has(&key) && !self.world.sessions[&key.id].detached {
+                if self.world.has(&key) && !self.world.sessions[key.id.as_str()].detached {
                     self.vanish(&key);
                 } else if self.world.has(&key) {
                     self.handle(Event::HungUp(key));
@@ -409,7 +413,7 @@ impl Sim {
             }
             Pending::Locks(key) => {
                 if self.world.has(&key) {
-                    self.locks(&key.id);
+                    self.locks(key.id.as_str());
                 }
             }
             Pending::Vanish(key) => self.vanish(&key),
@@ -422,7 +426,7 @@ impl Sim {
             return;
         }
         if self.world.has(key)
-            && let Some(session) = self.world.sessions.remove(&key.id)
+            && let Some(session) = self.world.sessions.remove(key.id.as_str())
         {
             if session.escaped {
                 self.world.at_large.insert(key.clone(), session);
@@ -507,7 +511,7 @@ impl Sim {
             Action::Probe(key) => self.probe(key),
             Action::Terminate(key, _) => self.end(key, GOES_WHEN_ASKED),
             Action::Kill(key, _) => {
-                if let Some(session) = self.world.sessions.get_mut(&key.id) {
+                if let Some(session) = self.world.sessions.get_mut(key.id.as_str()) {
                     session.stubborn = false;
                 }
                 self.end(key, GOES_WHEN_KILLED);
@@ -529,7 +533,7 @@ impl Sim {
             if !session.stubborn {
                 self.queue(after, Pending::Vanish(key));
             }
-        } else if !self.fails(&key) && !self.world.sessions[&key.id].stubborn {
+        } else if !self.fails(&key) && !self.world.sessions[key.id.as_str()].stubborn {
             self.queue(after, Pending::Vanish(key));
         }
     }
@@ -538,7 +542,7 @@ impl Sim {
         if self.fails(&key) {
             return;
         }
-        let session = &self.world.sessions[&key.id];
+        let session = &self.world.sessions[key.id.as_str()];
         if session.stubborn {
             return;
         }
@@ -566,7 +570,7 @@ impl Sim {
     fn ask_leader(&mut self, key: SessionKey) {
         if self.world.at_large.contains_key(&key) {
             self.queue(OBEYS, Pending::Vanish(key));
-        } else if !self.fails(&key) && !self.world.sessions[&key.id].stubborn {
+        } else if !self.fails(&key) && !self.world.sessions[key.id.as_str()].stubborn {
             self.queue(OBEYS, Pending::LeaderEnds(key));
         }
     }
@@ -590,13 +594,13 @@ impl Sim {
         if self.fails(&key) {
             return;
         }
-        if self.world.sessions[&key.id].locks {
+        if self.world.sessions[key.id.as_str()].locks {
             self.queue(OBEYS, Pending::Locks(key));
         }
     }
 
     fn ask_for_groups(&mut self, key: SessionKey) {
-        let user = self.world.sessions.get(&key.id);
+        let user = self.world.sessions.get(key.id.as_str());
         let groups = user.map(|session| self.world.groups_of(&session.facts.user));
         let answer = match self.world.name_service {
             Probes::Work => groups,

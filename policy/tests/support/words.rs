@@ -20,7 +20,7 @@ pub(crate) fn of_entry(
         Entry::Output(Output::Action(action)) => of_action(now, action),
         Entry::Output(Output::Transition(transition)) => of_transition(transition, length_of),
     };
-    (entry.key().id.clone(), what)
+    (entry.key().id.to_string(), what)
 }
 
 fn of_extension(now: BootTime, result: &Result<Extended, Refusal>) -> String {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use session_timeout_policy::{
-    BootTime, Hint, Login, Pid, Reading, SessionClass, SessionFacts, SessionKey, SessionType,
-    StampSource, Uid, WallTime,
+    BootTime, Hint, Login, Pid, Reading, SessionClass, SessionFacts, SessionId, SessionKey,
+    SessionType, StampSource, Uid, WallTime,
 };
 
 const SECOND: u64 = 1_000_000;
@@ -127,7 +127,7 @@ impl World {
         let graphical = matches!(kind, LoginKind::Desktop | LoginKind::Greeter);
         let facts = SessionFacts {
             key: SessionKey {
-                id: id.to_owned(),
+                id: SessionId::new(id),
                 stamp: self.now.as_micros(),
             },
             user: user.to_owned(),
@@ -259,7 +259,7 @@ impl World {
     /// Whether logind has exactly this session.
     pub(crate) fn has(&self, key: &SessionKey) -> bool {
         self.sessions
-            .get(&key.id)
+            .get(key.id.as_str())
             .is_some_and(|session| session.facts.key == *key)
     }
 
@@ -267,7 +267,7 @@ impl World {
     pub(crate) fn read(&self, key: &SessionKey) -> Option<Reading> {
         let session = self
             .sessions
-            .get(&key.id)
+            .get(key.id.as_str())
             .filter(|session| session.facts.key == *key)
             .or_else(|| self.at_large.get(key))?;
         let wall = |secs: u64| WallTime::from_micros(secs * SECOND);

@@ -1,6 +1,6 @@
 //! Changes of a session's properties in logind.
 
-use session_timeout_policy::{Event, Keeper, SessionKey};
+use session_timeout_policy::{Event, Keeper, SessionId, SessionKey};
 
 use super::Driver;
 use super::events::Checked;
@@ -22,7 +22,7 @@ impl Driver<'_> {
         session.facts.keeper = Keeper::Logind;
         session.facts.started = now;
         session.facts.key = SessionKey {
-            id: format!("k{}", who.0),
+            id: SessionId::new(format!("k{}", who.0)),
             stamp,
         };
         let facts = session.facts.clone();

@@ -1,7 +1,9 @@
 //! Records events in the histories before the engine handles them. Arrival and departure of
 //! sessions are in `sessions.rs`.
 
-use session_timeout_policy::{BootTime, Event, Groups, Login, Reading, SessionFacts, SessionKey};
+use session_timeout_policy::{
+    BootTime, Event, Groups, Login, Reading, SessionFacts, SessionId, SessionKey,
+};
 
 use super::groups::ANSWER;
 use super::locks::Held;
@@ -186,11 +188,11 @@ impl Oracle<'_> {
         }
     }
 
-    fn closes(&mut self, id: &str) {
+    fn closes(&mut self, id: &SessionId) {
         let now = self.moment();
-        self.logins.retain(|(_, login)| login.id != id);
+        self.logins.retain(|(_, login)| login.id != *id);
         let there = self.sessions.iter_mut().filter(|session| !session.gone);
-        for session in there.filter(|session| session.history.facts.key.id == id) {
+        for session in there.filter(|session| session.history.facts.key.id == *id) {
             session.touched = true;
             let history = &mut session.history;
             let is_left = history.removal.is_some() && history.end().is_some();

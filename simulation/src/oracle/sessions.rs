@@ -1,7 +1,9 @@
 //! Arrival and departure of sessions: those that logind lists, those that it has dropped, and those
 //! that the daemon keeps.
 
-use session_timeout_policy::{BootTime, Keeper, NoSession, Remains, SessionFacts, SessionKey};
+use session_timeout_policy::{
+    BootTime, Keeper, NoSession, Remains, SessionFacts, SessionId, SessionKey,
+};
 
 use super::events::{LOGIN_KEPT, joined, updated};
 use super::{CheckedSession, Oracle};
@@ -73,12 +75,12 @@ impl Oracle<'_> {
         self.find_displaced();
     }
 
-    pub(super) fn goes(&mut self, id: &str) {
+    pub(super) fn goes(&mut self, id: &SessionId) {
         let now = self.moment();
         let dropped = Keeper::Daemon(NoSession::Dropped);
         let mut doubtful = false;
         let there = self.sessions.iter_mut();
-        let there = there.filter(|session| session.history.facts.key.id == id && !session.gone);
+        let there = there.filter(|session| session.history.facts.key.id == *id && !session.gone);
         let (kept, holder): (Vec<_>, Vec<_>) = there.partition(|session| session.displaced);
         for session in kept {
             if session.history.facts.keeper == dropped {
@@ -193,10 +195,10 @@ impl Oracle<'_> {
     }
 
     /// Marks the session that has this id as displaced by another.
-    fn is_displaced(&mut self, id: &str) {
+    fn is_displaced(&mut self, id: &SessionId) {
         let now = self.moment();
         let there = self.sessions.iter_mut();
-        let mut there = there.filter(|session| session.history.facts.key.id == id);
+        let mut there = there.filter(|session| session.history.facts.key.id == *id);
         if let Some(session) = there.find(|session| !session.displaced && !session.gone) {
             session.touched = true;
             session.is_dropped(now);

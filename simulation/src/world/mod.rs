@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) use clock::Clock;
 pub(super) use session::{Call, GroundTruth, KeptBy, Lock, Session, State};
 
-use session_timeout_policy::{BootTime, SessionFacts, SessionKey};
+use session_timeout_policy::{BootTime, SessionFacts, SessionId, SessionKey};
 
 use super::plan::{
     CallFault, InputSource, LoginId, LogindSession, Person, SignalFault, Step, TerminalIndex,
@@ -69,7 +69,7 @@ impl World {
         let evicted = self
             .sessions
             .iter()
-            .position(|s| s.facts.key.id == person.id && s.keeper == KeptBy::Logind);
+            .position(|s| s.facts.key.id.as_str() == person.id && s.keeper == KeptBy::Logind);
         if let Some(evicted) = evicted {
             let gone = self.sessions.remove(evicted);
             self.devices
@@ -77,8 +77,10 @@ impl World {
         }
         let key = SessionKey {
             id: match person.known {
-                LogindSession::Always => person.id.clone(),
-                LogindSession::Late(_) | LogindSession::Never => format!("login-{}", person.id),
+                LogindSession::Always => SessionId::new(&person.id),
+                LogindSession::Late(_) | LogindSession::Never => {
+                    SessionId::new(format!("login-{}", person.id))
+                }
             },
             stamp: self.stamp(now),
         };
