@@ -408,7 +408,7 @@ impl Sim {
 
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "an event is told once; its callers have no more use for it"
+        reason = "no caller uses the event again"
     )]
     fn tell(&mut self, event: Event) {
         let now = self.world.now;

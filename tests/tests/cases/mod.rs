@@ -104,8 +104,8 @@ fn assert_not_ended(machine: &Machine, session: &str) {
 }
 
 /// Waits until no user has a message about a last session to be shown.
-fn wait_told(machine: &Machine) -> Outcome {
-    wait_until(SOON, "that being written down", || {
+fn wait_last_session_shown(machine: &Machine) -> Outcome {
+    wait_until(SOON, "the message to be deleted", || {
         let kept = machine.run("cat /run/session-timeout/endings.json")?;
         if kept.trim() == "{}" {
             Ok(())

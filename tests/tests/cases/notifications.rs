@@ -12,7 +12,7 @@ use super::servers::{
     OVERHEARD, dismiss, give_no_password, last_sent, press, shown, start, wait_button, wait_none,
     wait_shown,
 };
-use super::{SOON, assert_after, assert_not_ended, secs, wait_told};
+use super::{SOON, assert_after, assert_not_ended, secs, wait_last_session_shown};
 
 const STAY: &str = "Stay signed in";
 const SIGN_OUT: &str = "Sign out now";
@@ -221,7 +221,7 @@ pub(crate) fn the_next_desktop_says_once_why_the_last_session_was_ended(
     assert!(told.body.contains(said), "{told:?}");
     photograph(&screen, environment, "last-session")?;
     // The next login does not repeat it on a terminal.
-    wait_told(machine)
+    wait_last_session_shown(machine)
 }
 
 pub(crate) fn a_notification_server_that_starts_late_shows_the_warnings_in_force(

@@ -6,7 +6,7 @@ use session_timeout_tests::{
     wait_until,
 };
 
-use super::{SOON, assert_after, assert_between, login_of, secs, wait_told};
+use super::{SOON, assert_after, assert_between, login_of, secs, wait_last_session_shown};
 
 const POLICY: &str = r#"[default]
     session-timeout = "16s"
@@ -275,7 +275,7 @@ pub(crate) fn the_next_login_says_once_why_the_last_session_was_ended(
     assert_eq!(other.terminal().count("Your last session"), 0);
 
     // It is deleted a moment after it was shown.
-    wait_told(machine)?;
+    wait_last_session_shown(machine)?;
     let after = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     after
         .terminal()
