@@ -20,7 +20,7 @@ impl Oracle {
         let now = self.now;
         match event {
             Some(Event::ActivitySeen(key)) => {
-                self.with(key, |session| session.record_activity(now))
+                self.with(key, |session| session.record_activity(now));
             }
             Some(Event::Unlocked(key)) => self.with(key, |session| {
                 // The screen is not locked, so the lock cannot be confirmed.
@@ -81,7 +81,7 @@ impl Oracle {
             }),
             Some(Event::Locked(key)) => self.with(key, SessionState::end_verification),
             Some(Event::ProbeFailed(key)) => {
-                self.with(key, |session| session.probe_requested = None)
+                self.with(key, |session| session.probe_requested = None);
             }
             _ => {}
         }
