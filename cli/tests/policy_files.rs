@@ -3,7 +3,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    reason = "a panic is how a test fails, in its helpers too"
+    reason = "a test fails by a panic, in its helpers as well"
 )]
 
 use std::fs::{DirBuilder, OpenOptions};

@@ -7,7 +7,7 @@
 
 #![allow(
     clippy::unwrap_used,
-    reason = "a panic is how a test fails, in its helpers too"
+    reason = "a test fails by a panic, in its helpers as well"
 )]
 
 use std::fmt::Write as _;

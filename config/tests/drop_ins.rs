@@ -4,7 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
+    reason = "a test fails by a panic"
 )]
 
 use std::fs::{self, Permissions};
@@ -254,7 +254,7 @@ fn errors_of_all_files_are_reported_at_once_with_their_paths() {
         ("etc/30.toml", "[default]\ngrace = 10s\n"),
     ]);
     let Err(LoadError::Invalid(found)) = machine.try_load() else {
-        panic!("broken files were taken");
+        panic!("broken files were accepted");
     };
     let locations: Vec<String> = found.iter().map(location_of).collect();
     let expected = [(MAIN, 2), ("usr/10.toml", 2), ("etc/30.toml", 2)];
@@ -264,7 +264,7 @@ fn errors_of_all_files_are_reported_at_once_with_their_paths() {
     // When the syntax of all files is valid, the merged values are checked.
     machine.write("etc/30.toml", &grace(10));
     let Err(LoadError::Invalid(found)) = machine.try_load() else {
-        panic!("broken files were taken");
+        panic!("broken files were accepted");
     };
     assert_eq!(
         location_of(&found[2]),
@@ -431,7 +431,7 @@ fn rules_of_all_files_together_have_the_same_maximum_as_those_of_one() {
         ("etc/b.toml", &rules(500, 1001)),
     ]);
     let Err(LoadError::Invalid(found)) = machine.try_load() else {
-        panic!("too many rules were taken");
+        panic!("too many rules were accepted");
     };
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].message(), "too many rules");
@@ -448,7 +448,7 @@ fn bytes_that_are_no_utf8_do_not_hide_the_errors_of_other_files() {
     let machine = Machine::new(&[(MAIN, "[default]\ngrace = \"1h\"\n")]);
     fs::write(machine.path("etc/a.toml"), b"# caf\xe9\n").unwrap();
     let Err(LoadError::Invalid(found)) = machine.try_load() else {
-        panic!("latin-1 was taken");
+        panic!("latin-1 was accepted");
     };
     let messages: Vec<&str> = found.iter().map(Diagnostic::message).collect();
     assert_eq!(messages, ["`grace` is out of range", "not UTF-8"]);

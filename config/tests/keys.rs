@@ -1,10 +1,6 @@
 //! The effect and the range of every key.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
-)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::time::Duration;
 

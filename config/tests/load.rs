@@ -4,7 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
+    reason = "a test fails by a panic"
 )]
 
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -96,7 +96,7 @@ fn a_broken_file_gives_diagnostics_with_its_path() {
     let policy = PolicyFile::new();
     policy.write(b"[default]\ngrace = \"1h\"\naction = \"kill\"\n");
     let Err(error) = policy.load() else {
-        panic!("a broken file was taken");
+        panic!("a broken file was accepted");
     };
     let line = error.to_string();
     let start = format!(
@@ -183,7 +183,7 @@ fn bytes_that_are_no_utf8_are_shown_with_their_place() {
     let policy = PolicyFile::new();
     policy.write(b"[default]\n# \xc3\xbc\nmessage = \"caf\xe9\"\n");
     let Err(LoadError::Invalid(found)) = policy.load() else {
-        panic!("latin-1 was taken");
+        panic!("latin-1 was accepted");
     };
     assert_eq!((found[0].line(), found[0].column()), (3, 15));
     let drawing = found[0].render(Style::Plain);

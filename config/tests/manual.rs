@@ -1,7 +1,7 @@
 //! The manual of the policy agrees with the code: its examples are valid, and it has all keys and
 //! values.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use session_timeout_config::{KEYS, Minima, Settings, parse};
 

@@ -1,10 +1,6 @@
 //! Rules: their conditions, and which of several values applies.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
-)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::time::Duration;
 

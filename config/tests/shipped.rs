@@ -1,6 +1,6 @@
 //! The shipped policy file equals the built-in policy, and its comments have the right defaults.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use session_timeout_config::{KEYS, Minima, parse};
 use session_timeout_policy::{Leads, Limits};

@@ -1,10 +1,6 @@
 //! The PAM data that the built module sets for pam_systemd with `backstop=TIME`.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
-)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod support;
 

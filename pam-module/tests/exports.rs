@@ -3,7 +3,7 @@
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
+    reason = "a test fails by a panic"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! The time that the module adds to a login. `cargo test --release --test figures -- --nocapture`
 //! prints the figures; the bounds here are loose enough for a busy machine.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod support;
 

@@ -1,10 +1,6 @@
 //! The results of the built module for each behavior of the daemon, and the time that they take.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
-)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //! One test, alone in its process, since it measures the whole process.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is how it fails")]
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod support;
 

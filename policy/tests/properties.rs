@@ -4,10 +4,10 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "a panic is how a test fails, in its helpers too"
+    reason = "a test fails by a panic, in its helpers as well"
 )]
 
-#[expect(dead_code, reason = "the scenarios use more of it")]
+#[expect(dead_code, reason = "only the scenarios use all of it")]
 mod support;
 
 #[path = "support/events.rs"]

@@ -8,10 +8,10 @@
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a panic is how a test fails, in its helpers too"
+    reason = "a test fails by a panic, in its helpers as well"
 )]
 
-#[expect(dead_code, reason = "the properties use more of it")]
+#[expect(dead_code, reason = "only the properties use all of it")]
 mod support;
 
 #[path = "support/script.rs"]

@@ -144,7 +144,7 @@ impl Desktop {
         self.handle(now, Event::SessionsListed(vec![facts()]))
     }
 
-    fn stands(&self) -> Vec<Warning> {
+    fn in_force(&self) -> Vec<Warning> {
         self.engine.warnings(&facts().key.id)
     }
 }
@@ -168,14 +168,14 @@ fn withdrawn(outputs: &[Output]) -> Vec<LimitKind> {
 #[test]
 fn the_last_warning_of_each_limit_is_in_force() {
     let mut desktop = Desktop::under(limits());
-    assert_eq!(desktop.stands(), []);
+    assert_eq!(desktop.in_force(), []);
     let said = desktop.wait_until(at(779));
-    assert_eq!((warned(&said), desktop.stands()), (vec![], vec![]));
+    assert_eq!((warned(&said), desktop.in_force()), (vec![], vec![]));
 
     let first = warning(INACTIVITY, 900, 120, 900);
     let said = desktop.wait_until(at(780));
     assert_eq!(
-        (warned(&said), desktop.stands()),
+        (warned(&said), desktop.in_force()),
         (vec![first], vec![first])
     );
 
@@ -183,12 +183,12 @@ fn the_last_warning_of_each_limit_is_in_force() {
     let absolute = warning(ABSOLUTE, 1000, 200, 1000);
     let said = desktop.wait_until(at(800));
     assert_eq!(warned(&said), [absolute]);
-    assert_eq!(desktop.stands(), [absolute, first]);
+    assert_eq!(desktop.in_force(), [absolute, first]);
 
     let second = warning(INACTIVITY, 900, 30, 900);
     let said = desktop.wait_until(at(870));
     assert_eq!(warned(&said), [second]);
-    assert_eq!(desktop.stands(), [absolute, second]);
+    assert_eq!(desktop.in_force(), [absolute, second]);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn an_unknown_session_has_no_warnings_in_force() {
     desktop.wait_until(at(800));
     assert_eq!(desktop.engine.warnings(&SessionId::new("c2")), []);
     desktop.handle(at(801), Event::SessionGone(facts().key.id));
-    assert_eq!(desktop.stands(), []);
+    assert_eq!(desktop.in_force(), []);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn input_withdraws_the_warning_of_inactivity_only() {
     desktop.wait_until(at(800));
     let came = desktop.touch(at(801));
     assert_eq!(withdrawn(&came), [INACTIVITY]);
-    assert_eq!(desktop.stands(), [warning(ABSOLUTE, 1000, 200, 1000)]);
+    assert_eq!(desktop.in_force(), [warning(ABSOLUTE, 1000, 200, 1000)]);
 }
 
 #[test]
@@ -215,17 +215,17 @@ fn an_extension_withdraws_the_warning_of_the_absolute_limit() {
     desktop.wait_until(at(800));
     let came = desktop.extend(at(801));
     assert_eq!(withdrawn(&came), [ABSOLUTE]);
-    assert_eq!(desktop.stands(), [warning(INACTIVITY, 900, 120, 900)]);
+    assert_eq!(desktop.in_force(), [warning(INACTIVITY, 900, 120, 900)]);
 
     desktop.touch(at(802));
     desktop.wait_until(at(1500));
     desktop.touch(at(1500));
     desktop.wait_until(at(2399));
     desktop.touch(at(2399));
-    assert_eq!(desktop.stands(), []);
+    assert_eq!(desktop.in_force(), []);
     // The limit, plus the extension.
     desktop.wait_until(at(2600));
-    assert_eq!(desktop.stands(), [warning(ABSOLUTE, 2800, 200, 2800)]);
+    assert_eq!(desktop.in_force(), [warning(ABSOLUTE, 2800, 200, 2800)]);
 }
 
 #[test]
@@ -234,10 +234,10 @@ fn a_refused_extension_withdraws_no_warning() {
     never.extensions.times = 0;
     let mut desktop = Desktop::under(never);
     desktop.wait_until(at(800));
-    let before = desktop.stands();
+    let before = desktop.in_force();
     let came = desktop.extend(at(801));
     assert_eq!(withdrawn(&came), []);
-    assert_eq!((before.len(), desktop.stands()), (2, before));
+    assert_eq!((before.len(), desktop.in_force()), (2, before));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_session_that_is_being_ended_has_no_warnings_in_force() {
         desktop.wait_until(at(900));
         let phase = desktop.engine.session(&facts().key.id).unwrap().phase;
         assert_eq!(phase, Phase::Ending(INACTIVITY));
-        assert_eq!(desktop.stands(), []);
+        assert_eq!(desktop.in_force(), []);
     }
 }
 
@@ -261,17 +261,17 @@ fn a_session_that_is_locked_for_a_limit_has_no_warnings_until_a_limit_is_near_af
         ..limits()
     });
     desktop.wait_until(at(900));
-    assert_eq!(desktop.stands(), [], "while it is being locked");
+    assert_eq!(desktop.in_force(), [], "while it is being locked");
     let came = desktop.handle(at(901), Event::Locked(facts().key));
     assert_eq!(withdrawn(&came), [ABSOLUTE]);
     desktop.wait_until(at(1500));
-    assert_eq!(desktop.stands(), [], "while it is locked");
+    assert_eq!(desktop.in_force(), [], "while it is locked");
 
     desktop.input = at(1500);
     desktop.handle(at(1500), Event::Unlocked(facts().key));
-    assert_eq!(desktop.stands(), [], "after the unlock");
+    assert_eq!(desktop.in_force(), [], "after the unlock");
     desktop.wait_until(at(2280));
-    assert_eq!(desktop.stands(), [warning(INACTIVITY, 900, 120, 2400)]);
+    assert_eq!(desktop.in_force(), [warning(INACTIVITY, 900, 120, 2400)]);
 }
 
 #[test]
@@ -281,10 +281,10 @@ fn a_lock_before_the_end_withdraws_no_warning() {
         ..limits()
     });
     desktop.wait_until(at(790));
-    let before = desktop.stands();
+    let before = desktop.in_force();
     assert_eq!(before, [warning(INACTIVITY, 900, 120, 900)]);
     desktop.handle(at(791), Event::Locked(facts().key));
-    assert_eq!(desktop.stands(), before);
+    assert_eq!(desktop.in_force(), before);
 }
 
 #[test]
@@ -294,22 +294,22 @@ fn a_report_has_no_warning() {
         ..limits()
     });
     desktop.wait_until(at(999));
-    assert_eq!(desktop.stands(), []);
+    assert_eq!(desktop.in_force(), []);
 }
 
 #[test]
 fn after_a_restart_the_same_warnings_are_in_force_and_none_is_repeated() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(870));
-    let before = desktop.stands();
+    let before = desktop.in_force();
     assert_eq!(before.len(), 2);
     let said = desktop.restart(at(875), limits());
     assert_eq!((warned(&said), withdrawn(&said)), (vec![], vec![]));
-    assert_eq!(desktop.stands(), before);
+    assert_eq!(desktop.in_force(), before);
     // Input withdraws it as without a restart.
     let came = desktop.touch(at(876));
     assert_eq!(withdrawn(&came), [INACTIVITY]);
-    assert_eq!(desktop.stands(), [warning(ABSOLUTE, 1000, 200, 1000)]);
+    assert_eq!(desktop.in_force(), [warning(ABSOLUTE, 1000, 200, 1000)]);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn a_restart_under_a_longer_limit_withdraws_its_warning() {
     let mut taken_back = withdrawn(&said);
     taken_back.sort_unstable();
     assert_eq!(taken_back, [ABSOLUTE, INACTIVITY]);
-    assert_eq!(desktop.stands(), []);
+    assert_eq!(desktop.in_force(), []);
 }
 
 #[test]
@@ -336,5 +336,5 @@ fn a_late_warning_is_in_force_with_the_end_that_it_named() {
     });
     let late = desktop.engine.handle_timeout(at(1500));
     assert_eq!(warned(&late), [warning(ABSOLUTE, 1000, 60, 1560)]);
-    assert_eq!(desktop.stands(), warned(&late));
+    assert_eq!(desktop.in_force(), warned(&late));
 }

@@ -13,17 +13,17 @@ const SESSION_DAYS: u64 = 100_000;
 #[test]
 fn regressions_violate_no_invariant() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/regressions");
-    let mut told = 0;
+    let mut replayed = 0;
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let scenario = fs::read_to_string(&path).unwrap();
         match replay(&scenario) {
-            Ok(Ok(())) => told += 1,
+            Ok(Ok(())) => replayed += 1,
             Ok(Err(violation)) => panic!("{}: {violation}", path.display()),
             Err(error) => panic!("{}: {error}", path.display()),
         }
     }
-    assert!(told > 0, "no scenario was told");
+    assert!(replayed > 0, "no scenario was replayed");
 }
 
 #[test]

@@ -79,7 +79,8 @@ impl Cgroup {
     pub(crate) fn remove(&self) -> Outcome {
         if self.path.exists() {
             // Kills every process of the group and of its descendants (Linux 5.14).
-            fs::write(self.path.join("cgroup.kill"), "1").context("kill what runs in a cgroup")?;
+            fs::write(self.path.join("cgroup.kill"), "1")
+                .context("kill the processes of a cgroup")?;
         }
         for path in [Some(&self.path), self.shadow.as_ref()]
             .into_iter()

@@ -185,7 +185,7 @@ impl<'a> LoginScreen<'a> {
             if settled && whole && !now.is_blank() && now.likeness(&self.at_first) < SIMILAR {
                 Ok(now)
             } else {
-                Err(Failure::new("a screen that is none, or is being drawn"))
+                Err(Failure::new("a screen that is blank or incomplete"))
             }
         })?;
         self.desktop = Some(desktop);

@@ -356,7 +356,7 @@ fn in_machine(leader: Pid, program: &str) -> Command {
 }
 
 fn exited(child: &mut Child) -> Outcome {
-    match child.try_wait().context("look after a process")? {
+    match child.try_wait().context("check a process")? {
         Some(_) => Ok(()),
         None => Err(Failure::new("it runs")),
     }

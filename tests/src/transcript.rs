@@ -158,9 +158,7 @@ fn read_some(
             Err(error) if source == Source::PtyMaster && is_hung_up(&error) => {
                 // Ends when the last clone of the transcript is dropped.
                 let hung_up = Duration::from_secs(1);
-                let _ = wait_until(hung_up, "somebody to open the terminal", || {
-                    Err::<(), _>("")
-                });
+                let _ = wait_until(hung_up, "the terminal to be opened", || Err::<(), _>(""));
                 if Arc::strong_count(feed) == 1 {
                     return None;
                 }

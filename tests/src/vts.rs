@@ -62,7 +62,7 @@ impl<'a> Vts<'a> {
             let _ = writeln!(io::stderr(), "{line}");
             return Ok(None);
         }
-        let turn = File::open(SHOWN).context("open what says which terminal is shown")?;
+        let turn = File::open(SHOWN).context("open the file with the active terminal")?;
         turn.lock().context("wait for the virtual terminals")?;
         let vts = Self {
             machine,

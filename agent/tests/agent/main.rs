@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a panic is how a test fails, in its helpers too"
+    reason = "a test fails by a panic, in its helpers as well"
 )]
 
 mod notifications;
@@ -12,7 +12,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Call, DAEMON, Daemon, Desktop, Harness, Peers, SOMEBODY};
+use support::{Call, DAEMON, Daemon, Desktop, Harness, Peers, STRANGER};
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -37,7 +37,7 @@ async fn only_root_is_answered() {
     let peers = Peers::with("wayland", Daemon::Taking);
     let mut harness = Harness::start(Desktop::Mutter, peers, &[]).await;
     assert_eq!(harness.next_call().await, attach("mutter"));
-    let answer = harness.ask(SOMEBODY, Duration::ZERO).await;
+    let answer = harness.ask(STRANGER, Duration::ZERO).await;
     let error = "org.freedesktop.DBus.Error.AccessDenied";
     assert_eq!(answer, Err(error.to_owned()));
     let answer = harness.ask(DAEMON, Duration::ZERO).await;

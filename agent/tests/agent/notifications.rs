@@ -6,7 +6,7 @@ use std::time::Duration;
 use zbus::wire::Variant;
 
 use super::support::{
-    Call, DAEMON, Daemon, Desktop, Harness, Interaction, Notifications, Peers, SOMEBODY,
+    Call, DAEMON, Daemon, Desktop, Harness, Interaction, Notifications, Peers, STRANGER,
 };
 
 type Notice = HashMap<&'static str, Variant<'static>>;
@@ -187,14 +187,14 @@ async fn it_is_reported_to_the_daemon_only_after_a_server_has_shown_it() {
 async fn only_root_can_have_something_shown() {
     let harness = attached(Notifications::Shown).await;
     let denied = Err("org.freedesktop.DBus.Error.AccessDenied".to_owned());
-    let refused = async |method: &str, body: &Notice| harness.call(SOMEBODY, method, body).await;
+    let refused = async |method: &str, body: &Notice| harness.call(STRANGER, method, body).await;
     let notice = notice("absolute");
     for method in ["Warn", "Ending"] {
         assert_eq!(refused(method, &notice).await.map(drop), denied, "{method}");
     }
-    let withdrawn = harness.call(SOMEBODY, "Withdraw", &"absolute").await;
+    let withdrawn = harness.call(STRANGER, "Withdraw", &"absolute").await;
     assert_eq!(withdrawn.map(drop), denied);
-    let asked = harness.call(SOMEBODY, "Notifications", &()).await;
+    let asked = harness.call(STRANGER, "Notifications", &()).await;
     assert_eq!(asked.map(drop), denied);
     let wrong = harness.call(DAEMON, "Withdraw", &"monthly").await;
     let invalid = Err("org.freedesktop.DBus.Error.InvalidArgs".to_owned());

@@ -1,10 +1,6 @@
 //! Properties of every policy and of every text, with random inputs.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
-)]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod generator;
 mod lint;

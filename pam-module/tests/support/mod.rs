@@ -8,7 +8,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "in a test, a panic is how it fails"
+    reason = "a test fails by a panic"
 )]
 
 pub(crate) mod daemon;

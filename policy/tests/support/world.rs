@@ -67,7 +67,7 @@ pub(crate) enum LoginKind {
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and no two exclude each other"
+    reason = "the flags are independent of each other"
 )]
 pub(crate) struct Session {
     pub(crate) facts: SessionFacts,
@@ -178,7 +178,7 @@ impl World {
             recorded: true,
         };
         self.sessions.insert(id.to_owned(), session);
-        self.sessions.get_mut(id).expect("it was just put there")
+        self.sessions.get_mut(id).expect("it was just inserted")
     }
 
     /// Input in the newest terminal or in the desktop.
@@ -344,7 +344,7 @@ fn uid_of(user: &str) -> Uid {
         "kiosk" => 900,
         "alice" => 1000,
         "bob" => 1001,
-        other => panic!("nobody knows {other}: the users are root, gdm, kiosk, alice and bob"),
+        other => panic!("unknown user {other}: the users are root, gdm, kiosk, alice and bob"),
     })
 }
 

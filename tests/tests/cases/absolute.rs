@@ -106,7 +106,7 @@ pub(crate) fn root_and_system_accounts_are_exempt(machine: &Machine) -> Outcome 
     let alice = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     alice.wait_closed(secs(15))?;
     let exempt = [(&root, "root"), (&robot, "system account")];
-    hold_for(secs(2), "the sessions being left alone", || {
+    hold_for(secs(2), "the sessions to stay open", || {
         let open = exempt.iter().all(|(ssh, _)| ssh.terminal().is_open());
         if open { Ok(()) } else { Err("one was ended") }
     })?;

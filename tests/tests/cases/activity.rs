@@ -154,7 +154,7 @@ pub(crate) fn the_action_report_ends_nothing_and_reports_once(machine: &Machine)
         let says = format!("would have been ended, {reason}");
         assert!(entry.message().contains(&says), "{entry}");
     }
-    hold_for(secs(5), "each being said once", || {
+    hold_for(secs(5), "one report for each limit", || {
         let counts = ["absolute", "inactivity"].map(|limit| journal.all(&report(limit)).len());
         match counts {
             [1, 1] => Ok(()),

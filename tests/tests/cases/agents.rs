@@ -15,7 +15,7 @@ use super::{SOON, assert_after, assert_not_ended, login_of, secs};
 const STARTED_AGAIN: Duration = Duration::from_secs(10);
 
 /// The daemon's timeout for a reply of the agent.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(crate) fn a_killed_agent_leaves_the_next_source_and_another_takes_its_place(
     machine: &Machine,
@@ -79,7 +79,7 @@ pub(crate) fn a_stopped_agent_delays_nothing_and_leaves_the_next_source(
     let bob = login_of(machine, opened.session())?;
     machine.wait_status(&id, SOON, |session| session["idle_source"] == next)?;
     let took = asked.elapsed();
-    assert!(took < PATIENCE * 2, "the status took {took:?}");
+    assert!(took < REPLY_TIMEOUT * 2, "the status took {took:?}");
     let silent = Wanted::event("agent-silent").session(&id);
     machine.journal().wait_for(&silent, SOON)?;
 

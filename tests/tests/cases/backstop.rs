@@ -91,7 +91,7 @@ pub(crate) fn pid_1_ends_a_session_without_a_daemon(machine: &Machine) -> Outcom
         assert!(said.contains(word), "{said}");
     }
     machine.run("pgrep --uid alice --full 'sleep 7777'")?;
-    hold_for(secs(2), "root being left alone", || {
+    hold_for(secs(2), "root's session to stay open", || {
         if root.terminal().is_open() {
             Ok(())
         } else {

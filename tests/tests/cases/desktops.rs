@@ -40,7 +40,7 @@ pub(crate) fn idle_time_is_right_within_a_second_of_the_last_key(
         // At the second warning, and for some time after it.
         let warned = next(machine, &screen, "warning", "30", pressed)?;
         assert_after(pressed, "the second warning", warned.at, secs(10));
-        hold_for(secs(4), "the idle time being right", || {
+        hold_for(secs(4), "the idle time to be right", || {
             assert_idle_since(machine, &screen, pressed)
         })?;
     }
@@ -99,7 +99,7 @@ pub(crate) fn a_key_during_the_warning_withdraws_it_at_once(
                 .all(&Wanted::event("withdrawn").session(&id));
             all.get(round)
                 .cloned()
-                .ok_or_else(|| Failure::new("it stands"))
+                .ok_or_else(|| Failure::new("the warning is shown"))
         })?;
         let took = withdrawn.at.saturating_duration_since(pressed);
         assert!(took < AT_ONCE, "withdrawn after {took:?}");
@@ -132,7 +132,7 @@ pub(crate) fn idle_time_is_right_where_the_hint_comes_late_or_never(
         let warning = next(machine, &screen, "warning", "24", pressed)?;
         assert_after(pressed, "the warning", warning.at, secs(16));
         assert_eq!(machine.logind_property(&id, "IdleHint")?, hinted);
-        hold_for(secs(3), "the idle time being right", || {
+        hold_for(secs(3), "the idle time to be right", || {
             assert_idle_since(machine, &screen, pressed)
         })?;
         if delay == 0 {

@@ -97,7 +97,7 @@ pub(crate) fn a_drop_in_that_cannot_be_taken_fails_the_reload_and_changes_nothin
         machine.run(&format!("chmod 0755 {ADMIN} && rm {drop_in}"))?;
     }
     let rejected = Wanted::event("policy-rejected");
-    wait_until(SOON, "each to be told", || {
+    wait_until(SOON, "each refusal in the journal", || {
         match machine.journal().all(&rejected).len() {
             4 => Ok(()),
             count => Err(format!("{count} times")),

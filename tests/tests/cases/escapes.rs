@@ -81,7 +81,7 @@ pub(crate) fn processes_detached_before_a_logout_are_no_login_in_any_scope(
     ssh.send("exit\n")?;
     ssh.wait_closed(SOON)?;
     let sleeps = || machine.run("pgrep -u mallory -x sleep").map(drop);
-    hold_for(secs(25), "what was detached", sleeps)?;
+    hold_for(secs(25), "the detached processes to run", sleeps)?;
     let ends = machine.journal().all(&Wanted::event("end").session(&id));
     assert!(ends.is_empty(), "{}", ends[0]);
     Ok(())

@@ -118,7 +118,7 @@ pub(crate) fn a_client_that_leaves_the_password_prompt_is_not_waited_for(
     alice.send("session-timeout extend\n")?;
     alice.terminal().wait_after(asked.end, "Password: ", SOON)?;
     machine.run("kill -KILL $(pgrep --full '^session-timeout extend')")?;
-    wait_until(SOON, "the question to be taken back", || {
+    wait_until(SOON, "the question to be cancelled", || {
         let refused = asked_by(machine, "extension-refused", &id, "1000")?;
         if refused.contains("the caller has gone away") {
             Ok(())

@@ -50,7 +50,7 @@ pub(crate) fn login_works_with_the_daemon_hung(machine: &Machine) -> Outcome {
 
 pub(crate) fn a_full_backlog_delays_no_login(machine: &Machine) -> Outcome {
     /// Connects until the backlog is full, and keeps the connections until its input has a line.
-    const CROWD: &str = r#"
+    const CONNECTIONS: &str = r#"
         use strict;
         use Socket qw(:DEFAULT SOCK_NONBLOCK);
         $| = 1;
@@ -64,18 +64,18 @@ pub(crate) fn a_full_backlog_delays_no_login(machine: &Machine) -> Outcome {
     "#;
     let pid = machine.daemon_pid()?;
     machine.run(&format!("kill -STOP {pid}"))?;
-    let mut crowd = machine
+    let mut clients = machine
         .command("timeout")
-        .args(["60", "perl", "-e", CROWD])
+        .args(["60", "perl", "-e", CONNECTIONS])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .context("start a crowd")?;
+        .context("fill the backlog")?;
     let mut said = String::new();
-    let stdout = crowd.stdout.take().context("the crowd's output")?;
+    let stdout = clients.stdout.take().context("the output of the clients")?;
     BufReader::new(stdout)
         .read_line(&mut said)
-        .context("hear the crowd")?;
+        .context("read the output of the clients")?;
     assert!(
         said.contains("temporarily unavailable"),
         "the backlog is not full: {said}"
@@ -84,12 +84,12 @@ pub(crate) fn a_full_backlog_delays_no_login(machine: &Machine) -> Outcome {
     let delay = delay(machine, 20)?;
     assert!(delay.longest < DEADLINE + NOISE, "{delay:?}");
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    drop(crowd.stdin.take());
-    crowd.wait().context("end the crowd")?;
+    drop(clients.stdin.take());
+    clients.wait().context("end the clients")?;
     machine.run(&format!("kill -CONT {pid}"))?;
     machine.wait_known(ssh.session())?;
     assert_eq!(machine.daemon_pid()?, pid);
-    hold_for(secs(1), "the session being left alone", || {
+    hold_for(secs(1), "the session to stay open", || {
         if ssh.terminal().is_open() {
             Ok(())
         } else {

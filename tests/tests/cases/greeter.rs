@@ -128,7 +128,7 @@ pub(crate) fn a_screen_with_a_prompt_is_left_to_it(machine: &Machine) -> Outcome
     machine.wait_session_gone(session, secs(20))?;
     let prompt = format!("pgrep --exact agetty --terminal tty{}", Vt::B as u32);
     wait_until(SOON, "a prompt", || machine.run(&prompt))?;
-    hold_for(secs(12), "no word about the screen", || {
+    hold_for(secs(12), "no message about the screen", || {
         let entries = machine.journal().all(&Wanted::of_daemon());
         let about = |entry: &session_timeout_tests::Entry| entry.message().contains("login screen");
         match entries.iter().find(|entry| about(entry)) {

@@ -182,7 +182,7 @@ fn stop_leader(machine: &Machine, id: &str) -> Outcome {
 #[track_caller]
 fn assert_left_alone(machine: &Machine, id: &str) -> Outcome {
     let harder = [("end", "terminate"), ("kill", "")];
-    hold_for(secs(4), "the session being left alone", || {
+    hold_for(secs(4), "the session to stay untouched", || {
         for (event, action) in harder {
             let wanted = Wanted::event(event).session(id);
             let wanted = match action {

@@ -160,7 +160,7 @@ pub(crate) fn a_user_with_very_many_processes_delays_nobody(machine: &Machine) -
         let end = Wanted::event("end").session(ssh.session());
         let ends = machine.journal().all(&end);
         if ends.is_empty() {
-            Err(Failure::new("it is not asked for"))
+            Err(Failure::new("the end was not requested"))
         } else {
             Ok(())
         }

@@ -118,7 +118,7 @@ pub(crate) fn left_watch_costs_nothing_between_two_texts(machine: &Machine) -> O
             Err(Failure::new(format!("{before:?}, then {after:?}")))
         }
     };
-    wait_until(secs(20), "a watcher at rest", rest)
+    wait_until(secs(20), "an idle `left --watch`", rest)
 }
 
 pub(crate) fn the_exit_status_of_left_gives_the_reason_for_no_output(machine: &Machine) -> Outcome {

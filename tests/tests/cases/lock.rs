@@ -46,7 +46,7 @@ pub(crate) fn a_desktop_is_locked_at_its_limit_and_the_limit_restarts_at_the_unl
     );
 
     // Past the grace, and past the limit since the lock.
-    hold_for(secs(10), "the session being held", || {
+    hold_for(secs(10), "the session to be held", || {
         let ends = journal.all(&Wanted::event("end").session(id));
         if ends.is_empty() && desktop.is_open() {
             Ok(())
@@ -159,7 +159,7 @@ pub(crate) fn coming_back_after_lock_after_is_activity(machine: &Machine) -> Out
     assert_eq!(status["locked"], false, "{status}");
     assert_eq!(status["idle_source"], "logind", "{status}");
     // An idle hint of "active" counts as activity: the session is probed again, and never warned.
-    hold_for(secs(12), "the session being left alone", || {
+    hold_for(secs(12), "the session to stay untouched", || {
         let again = machine.journal().all(&Wanted::event("warning").session(id));
         let locked = machine.journal().all(&Wanted::event("lock").session(id));
         if again.len() == 1 && locked.len() == 1 {
@@ -197,7 +197,7 @@ pub(crate) fn a_session_that_is_held_stays_so_through_a_restart_and_a_crash(
     })?;
     machine.wait_known(id)?;
     // Long enough to notice an unlock.
-    hold_for(secs(4), "the session being held", || {
+    hold_for(secs(4), "the session to be held", || {
         assert_held(machine, id)
     })?;
     for event in ["warning", "lock", "locked"] {
@@ -223,7 +223,7 @@ pub(crate) fn an_unlock_that_the_daemon_did_not_see_renews_nothing(machine: &Mac
     let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
     let id = desktop.session();
     let locked = nth(machine, &Wanted::event("locked").session(id), 1)?;
-    hold_for(secs(2), "the session being held", || {
+    hold_for(secs(2), "the session to be held", || {
         assert_held(machine, id)
     })?;
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
@@ -264,7 +264,7 @@ fn locked_and_forgotten(machine: &Machine) -> Outcome<(Desktop<'_>, Entry)> {
     let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
     let id = desktop.session();
     let locked = nth(machine, &Wanted::event("locked").session(id), 1)?;
-    hold_for(secs(3), "the session being held", || {
+    hold_for(secs(3), "the session to be held", || {
         assert_held(machine, id)
     })?;
     machine.run("systemctl restart systemd-logind")?;

@@ -115,7 +115,7 @@ fn ends_whole(
     end_now(machine, &session)?;
     elsewhere.ends_whole(screen)?;
     screen.photograph(&format!("{name}-after"))?;
-    hold_for(secs(2), "what alice has elsewhere going on", || {
+    hold_for(secs(2), "the other processes of alice to run", || {
         elsewhere.check()
     })?;
 

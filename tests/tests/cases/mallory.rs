@@ -30,7 +30,7 @@ pub(super) fn start(machine: &Machine, account: Account, arguments: &str) -> Out
 /// Checks that every flood is still in progress.
 pub(super) fn assert_running(floods: &mut [Child]) -> Outcome {
     for flood in floods {
-        let ended = flood.try_wait().context("look after a flood")?;
+        let ended = flood.try_wait().context("check a flood")?;
         assert!(ended.is_none(), "a flood has ended before: {ended:?}");
     }
     Ok(())

@@ -105,7 +105,7 @@ fn assert_not_ended(machine: &Machine, session: &str) {
 
 /// Waits until no user has a message about a last session to be shown.
 fn wait_until_last_session_is_shown(machine: &Machine) -> Outcome {
-    wait_until(SOON, "that being written down", || {
+    wait_until(SOON, "the message to be deleted", || {
         let kept = machine.run("cat /run/session-timeout/endings.json")?;
         if kept.trim() == "{}" {
             Ok(())

@@ -216,7 +216,7 @@ impl Work {
 
 /// The resources used when the daemon has become idle: temporary threads exit after ten seconds.
 fn resting(machine: &Machine) -> Outcome<Work> {
-    wait_until(secs(60), "the daemon to be at rest", || {
+    wait_until(secs(60), "the daemon to be idle", || {
         let before = Work::of(machine, UNIT)?;
         hold_for(secs(12), "a pause", || Ok::<_, Failure>(()))?;
         let after = Work::of(machine, UNIT)?;

@@ -71,7 +71,7 @@ pub(crate) fn a_session_that_is_over_and_that_logind_keeps_is_not_ended_again(
     machine.run(&format!("systemctl restart {UNIT}"))?;
     machine.wait_active()?;
     // If the daemon ended it again, it would do so after the shortest lead.
-    hold_for(secs(10), "the session that is over", || {
+    hold_for(secs(10), "the ended session to stay untouched", || {
         for event in ["warning", "end", "gone"] {
             let again = Wanted::event(event).session("fake1");
             if let Some(told) = machine.journal().all(&again).first() {
@@ -103,7 +103,7 @@ pub(crate) fn a_login_made_while_the_daemon_was_down_is_found_and_ended_on_time(
     machine.policy(POLICY)?;
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
-    wait_until(secs(10), "the session to have a past", || {
+    wait_until(secs(10), "the session to be five seconds old", || {
         let age = ssh.opened().elapsed();
         if age > secs(5) {
             Ok(())
@@ -142,9 +142,11 @@ pub(crate) fn a_daemon_that_hangs_is_restarted_and_the_session_that_was_due_ends
     // The watchdog does not end an idle daemon, neither without sessions nor with a distant
     // deadline.
     let rests = || {
-        hold_for(secs(5), "a rest", || match machine.daemon_pid()? {
-            now if now == pid => Ok(()),
-            _ => Err(Failure::new("another daemon")),
+        hold_for(secs(5), "an idle daemon", || {
+            match machine.daemon_pid()? {
+                now if now == pid => Ok(()),
+                _ => Err(Failure::new("another daemon")),
+            }
         })
     };
     rests()?;

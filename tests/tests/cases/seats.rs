@@ -105,7 +105,7 @@ pub(crate) fn only_typists_stay(
         for typist in typists.iter_mut() {
             typist.send(" ")?;
         }
-        hold_for(secs(1), "everybody staying who types", || {
+        hold_for(secs(1), "the typists to stay logged in", || {
             let gone = typists.iter().find(|typist| !typist.terminal().is_open());
             gone.map_or(Ok(()), |gone| Err(gone.terminal().text()))
         })?;

@@ -319,7 +319,7 @@ pub(crate) fn what_a_login_left_behind_shows_the_warning_of_an_end_that_includes
     typist?;
     let absolute = "this session ends in 5 s, 30 s after the login";
     ssh.terminal().wait_for(absolute, secs(30))?;
-    wait_until(SOON, "the warning where nobody types", || {
+    wait_until(SOON, "the warning in the idle terminal", || {
         let seen = machine.run("cat /tmp/seen")?;
         assert!(!seen.contains("Press a key"), "{seen}");
         if seen.contains(absolute) {
@@ -376,7 +376,7 @@ pub(crate) fn mosh_outlives_the_session_that_it_came_with(machine: &Machine) -> 
     let status = machine.wait_status(&id, SOON, |session| session["phase"] == "exempt")?;
     assert_eq!(status["exemption"], "logged out", "{status}");
     assert_eq!(machine.logind_property(&id, "State")?, "closing");
-    hold_for(secs(12 + 3 + 3), "mosh being left alone", || {
+    hold_for(secs(12 + 3 + 3), "mosh to keep running", || {
         if mosh.terminal().is_open() {
             Ok(())
         } else {

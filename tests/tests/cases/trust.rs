@@ -96,7 +96,7 @@ pub(crate) fn a_hook_that_is_a_link_is_not_run_and_is_reported_once(machine: &Ma
     )?;
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     ssh.wait_closed(secs(30))?;
-    wait_until(SOON, "the hook that is no link", || {
+    wait_until(SOON, "the hook that is a file", || {
         let notes = machine.run("cat /root/notes")?;
         if notes.ends_with("end\n") {
             Ok(())
@@ -175,7 +175,7 @@ pub(crate) fn a_main_file_that_vanishes_changes_nothing_until_it_is_empty_on_pur
     machine.wait_known(ssh.session())?;
     assert_refused(machine, ssh.session(), "last-good", gone)?;
     let rejected = Wanted::event("policy-rejected");
-    wait_until(SOON, "both to be told", || {
+    wait_until(SOON, "both refusals in the journal", || {
         match machine.journal().all(&rejected).len() {
             2 => Ok(()),
             count => Err(format!("{count} times")),
@@ -347,7 +347,7 @@ pub(crate) fn a_false_start_in_the_state_file_ends_no_session(machine: &Machine)
     let session = machine.wait_known(ssh.session())?;
     let left = session["left_seconds"].as_i64().unwrap_or_default();
     assert!((120..=180).contains(&left), "{session}");
-    hold_for(secs(4), "the session being left alone", || {
+    hold_for(secs(4), "the session to stay open", || {
         if ssh.terminal().is_open() {
             Ok(())
         } else {

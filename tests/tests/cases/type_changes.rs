@@ -109,7 +109,7 @@ struct Flip {
 
 impl Flip {
     fn ended(&mut self) -> Outcome {
-        match self.flips.try_wait().context("look after the flips")? {
+        match self.flips.try_wait().context("check the flips")? {
             Some(_) => Ok(()),
             None => Err(Failure::new("the flips go on")),
         }
@@ -126,7 +126,7 @@ fn flip(machine: &Machine, account: Account, what: &str, pause: &str) -> Outcome
 
 /// Waits until this property of the session has a value that begins with `start`.
 fn wait_changed(machine: &Machine, ssh: &Ssh, property: &str, start: &str) -> Outcome {
-    wait_until(SOON, "logind to take a change", || {
+    wait_until(SOON, "logind to change the property", || {
         let value = machine.logind_property(ssh.session(), property)?;
         if value.starts_with(start) {
             Ok(())

@@ -19,7 +19,7 @@ use zbus::{Connection, Guid, Message, fdo};
 
 /// The bus names of the daemon, and of another process, which is not root.
 pub(crate) const DAEMON: &str = ":1.2";
-pub(crate) const SOMEBODY: &str = ":1.3";
+pub(crate) const STRANGER: &str = ":1.3";
 /// The notification server's name on the session bus.
 pub(crate) const SERVER: &str = ":1.7";
 
@@ -186,7 +186,7 @@ impl Harness {
         let interface = "org.freedesktop.login1.Manager";
         let signal = Message::signal(LOGIND_PATH, interface, "SessionRemoved");
         let path = OwnedObjectPath::try_from(SESSION_PATH).unwrap();
-        let signal = signal.sender(SOMEBODY).build(&("c1", path)).unwrap();
+        let signal = signal.sender(STRANGER).build(&("c1", path)).unwrap();
         self.system.send(&signal).await.unwrap();
     }
 
@@ -471,7 +471,7 @@ impl Manager {
         self.0.note(Call::LastEndingShown(session));
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "what zbus hands over")]
+    #[expect(clippy::needless_pass_by_value, reason = "zbus passes it by value")]
     fn extend_session(
         &self,
         session: String,

@@ -25,7 +25,10 @@ impl NotificationServer {
         vec!["actions", "body", "body-markup"]
     }
 
-    #[expect(clippy::too_many_arguments, reason = "it has that many")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the method has that number of arguments"
+    )]
     async fn notify(
         &mut self,
         _program: String,

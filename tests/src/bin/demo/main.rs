@@ -114,7 +114,7 @@ fn watch(machine: &Machine, ssh: &Ssh, login: Instant) -> Outcome<Instant> {
             columns.show(at.saturating_duration_since(login), side, &text);
         }
         if ssh.terminal().is_open() || machine.journal().all(&gone).is_empty() {
-            return Err("it is there");
+            return Err("the session exists");
         }
         Ok(())
     })?;

@@ -97,7 +97,7 @@ fn read(path: &Path, name: &str, files: &mut Files) -> Outcome {
     for entry in fs::read_dir(path).context(format!("list {}", path.display()))? {
         let entry = entry.context("list the source")?;
         let below = entry.file_name();
-        let below = below.to_str().context("a file name that is no text")?;
+        let below = below.to_str().context("a file name that is not UTF-8")?;
         read(&entry.path(), &format!("{name}/{below}"), files)?;
     }
     Ok(())
