@@ -166,6 +166,19 @@ fn the_engine_uses_no_clock_file_thread_or_network() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Debian's tools and cargo each have their own place for the minimum version of Rust.
+#[test]
+fn the_package_and_the_workspace_name_the_same_minimum_version_of_rust() {
+    let version = &manifest(".")["workspace"]["package"]["rust-version"];
+    let version = version.as_str().unwrap_or_default();
+    let control = fs::read_to_string(workspace_dir().join("packaging/debian/control"));
+    let control = control.unwrap_or_default();
+    for package in ["cargo", "rustc"] {
+        let line = format!(" {package} (>= {version}),");
+        assert!(control.lines().any(|other| other == line), "{line}");
+    }
+}
+
 #[test]
 fn every_source_file_begins_with_its_purpose() {
     let silent = sources().filter(|(_, text)| !text.starts_with("//!"));
