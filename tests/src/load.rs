@@ -10,7 +10,7 @@ pub enum Load {
     Gnome,
     /// It uses the host's virtual terminals.
     VirtualTerminals,
-    /// It has hundreds of sessions or thousands of processes, or floods a service.
+    /// It has thousands of sessions or processes, or floods a service.
     Busy,
     /// It shows a desktop of one or two programs.
     Desktop,
@@ -30,8 +30,8 @@ impl Load {
     /// How many cases of this load run at once at most, on any host.
     pub(crate) const fn at_once(self) -> usize {
         match self {
-            Self::LoginManager | Self::VirtualTerminals | Self::Gnome => 1,
-            Self::Busy | Self::Desktop => 2,
+            Self::LoginManager | Self::VirtualTerminals | Self::Gnome | Self::Busy => 1,
+            Self::Desktop => 2,
             Self::Light => usize::MAX,
         }
     }

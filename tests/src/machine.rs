@@ -332,6 +332,9 @@ fn leader_of(nspawn: &mut Child, log: &Path) -> Outcome<Pid> {
 }
 
 fn is_up(leader: Pid) -> Outcome {
+    // Without the bus systemctl would not wait, and would be started again and again.
+    let bus = format!("/proc/{leader}/root/run/dbus/system_bus_socket");
+    fs::metadata(&bus).context("no bus")?;
     let state = in_machine(leader, "systemctl")
         .args(["is-system-running", "--wait"])
         .output()

@@ -113,7 +113,7 @@ on_both_suites! {
     Installed doctor::users_who_may_have_more_time_and_cannot_authenticate_for_it_are_named,
     Installed doctor::wrong_pam_lines_are_named_and_fixed,
     Installed doctor::earlier_timeouts_of_other_programs_are_named_until_they_are_removed,
-    Busy resource_use::a_hundred_idle_sessions_cost_no_wake_up,
+    Installed resource_use::a_hundred_idle_sessions_cost_no_wake_up,
     Busy resource_use::all_the_sessions_that_logind_can_have_are_warned_and_ended,
     Busy resource_use::all_the_sessions_that_logind_can_have_fit_into_20_mib,
     Installed backstop::people_have_a_backstop_where_the_administrator_enables_it_and_nobody_else,

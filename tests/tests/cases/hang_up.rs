@@ -135,8 +135,9 @@ pub(crate) fn a_hang_up_under_way_survives_the_daemon(machine: &Machine) -> Outc
     ssh.send("(trap '' TERM HUP; exec sleep 1003) &\n")?;
     let id = ssh.session();
     stop_leader(machine, id)?;
-    let end = end_by(machine, id, "hang-up")?;
+    // Before the end: what comes after it must not outlast the grace.
     let pid = machine.daemon_pid()?;
+    let end = end_by(machine, id, "hang-up")?;
     machine.run(&format!("kill -KILL {pid}"))?;
     let asked = Wanted::event("end").session(id).with("ACTION", "hang-up");
     let again = wait_until(SOON, "the hang-up to be asked for again", || {
