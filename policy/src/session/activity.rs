@@ -199,7 +199,7 @@ impl Activity {
             self.output = self.output.max(output);
         }
         match reading.agent {
-            Some(told) => self.take_agent(now, told),
+            Some(hint) => self.take_agent(now, hint),
             None => self.take_hint(now, reading.hint),
         }
         let held = [&reading.inhibitor, &self.inhibitor];
@@ -223,8 +223,8 @@ impl Activity {
         self.clocks = Some((now, reading.wall));
     }
 
-    fn take_agent(&mut self, now: BootTime, told: Hint) {
-        match told {
+    fn take_agent(&mut self, now: BootTime, hint: Hint) {
+        match hint {
             Hint::Active => self.assumed = Some(now),
             Hint::IdleSince(since) => {
                 self.assumed = None;
@@ -359,8 +359,8 @@ const fn is_input(source: StampSource) -> bool {
 
 fn sources_of(reading: &Reading) -> BTreeSet<IdleSource> {
     let mut sources = BTreeSet::new();
-    let mut add = |source, tells| {
-        if tells {
+    let mut add = |source, known| {
+        if known {
             sources.insert(source);
         }
     };
@@ -396,7 +396,7 @@ mod tests {
 
     /// A probe `now` seconds after `EPOCH` of a terminal whose last input was `stamp` seconds after
     /// it.
-    fn look(now: u64, stamp: u64) -> Reading {
+    fn reading(now: u64, stamp: u64) -> Reading {
         Reading {
             wall: wall(EPOCH + now),
             stamps: BTreeMap::from([(PTS, wall(EPOCH + stamp))]),
@@ -411,7 +411,7 @@ mod tests {
     #[test]
     fn a_changed_stamp_is_activity_at_the_end_of_its_window() {
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(100), look(100, 40));
+        observe(&mut activity, at(100), reading(100, 40));
         assert_eq!(activity.last, at(47));
         assert_eq!(activity.source, IdleSource::Terminals);
     }
@@ -419,32 +419,32 @@ mod tests {
     #[test]
     fn an_unchanged_stamp_is_no_activity_whatever_the_clock_says() {
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(100), look(100, 40));
-        observe(&mut activity, at(200), look(200_000, 40));
+        observe(&mut activity, at(100), reading(100, 40));
+        observe(&mut activity, at(200), reading(200_000, 40));
         assert_eq!(activity.last, at(47));
     }
 
     #[test]
     fn input_in_the_current_window_is_never_in_the_future() {
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(42), look(42, 40));
+        observe(&mut activity, at(42), reading(42, 40));
         assert_eq!(activity.last, at(42));
     }
 
     #[test]
     fn after_a_step_of_the_wall_clock_a_changed_stamp_counts_as_now() {
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(100), look(100, 40));
+        observe(&mut activity, at(100), reading(100, 40));
         // A step of one hour forward: the stamp, set before the step, appears one hour old.
-        observe(&mut activity, at(200), look(200 + 3600, 150));
+        observe(&mut activity, at(200), reading(200 + 3600, 150));
         assert_eq!(activity.last, at(200));
     }
 
     #[test]
-    fn activity_is_never_placed_before_the_last_look() {
+    fn activity_is_never_placed_before_the_last_probe() {
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(100), look(100, 40));
-        let mut second = look(200, 40);
+        observe(&mut activity, at(100), reading(100, 40));
+        let mut second = reading(200, 40);
         second
             .stamps
             .insert(StampSource::Terminal(0x8804), wall(EPOCH + 8));
@@ -455,14 +455,14 @@ mod tests {
     #[test]
     fn a_first_look_never_reaches_back_before_the_login() {
         let mut activity = Activity::since_login(at(90));
-        observe(&mut activity, at(100), look(100, 8));
+        observe(&mut activity, at(100), reading(100, 8));
         assert_eq!(activity.last, at(90));
     }
 
     #[test]
     fn an_empty_reading_is_unknown_and_no_activity() {
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(50), look(50, 40));
+        observe(&mut activity, at(50), reading(50, 40));
         observe(
             &mut activity,
             at(100),
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_that_stands_is_no_news_however_often_it_is_seen() {
+    fn an_unchanged_hint_is_no_activity() {
         let mut activity = Activity::since_login(at(0));
         // The same time, converted between clocks that are read one after the other.
         for (now, jitter) in [(100, 0), (200, 3), (300, 1), (400, 7)] {
@@ -509,9 +509,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_right_after_the_last_activity_is_news_at_once_and_never_again() {
+    fn a_hint_right_after_the_last_activity_is_activity_once() {
         let mut activity = Activity::since_login(at(0));
-        let mut look = |now: u64, hint| {
+        let mut observed = |now: u64, hint| {
             let reading = Reading {
                 wall: wall(EPOCH + now),
                 hint: Some(hint),
@@ -520,19 +520,19 @@ mod tests {
             observe(&mut activity, at(now), reading);
             activity.last
         };
-        assert_eq!(look(70, Hint::Active), at(70));
+        assert_eq!(observed(70, Hint::Active), at(70));
         let since = |millis: u64| Hint::IdleSince(BootTime::from_micros(millis * 1000));
-        let first = look(100, since(70_900));
+        let first = observed(100, since(70_900));
         assert_eq!(first, BootTime::from_micros(70_900_000));
-        assert_eq!(look(200, since(71_300)), first);
+        assert_eq!(observed(200, since(71_300)), first);
     }
 
     #[test]
     fn a_clock_stepped_back_and_forth_between_two_looks_hides_no_input() {
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(1000), look(1000, 40));
+        observe(&mut activity, at(1000), reading(1000, 40));
         // Input at 1500, while the clock was one hour behind.
-        let mut second = look(2000, 0);
+        let mut second = reading(2000, 0);
         second.stamps.insert(PTS, wall(EPOCH + 1500 - 3600));
         observe(&mut activity, at(2000), second);
         assert_eq!(activity.last, at(2000));
@@ -541,29 +541,29 @@ mod tests {
     #[test]
     fn input_in_the_rest_of_a_window_that_was_looked_into_still_counts() {
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(42), look(42, 40));
+        observe(&mut activity, at(42), reading(42, 40));
         assert_eq!(activity.last, at(42));
-        observe(&mut activity, at(100), look(100, 40));
+        observe(&mut activity, at(100), reading(100, 40));
         assert_eq!(activity.last, at(47));
-        observe(&mut activity, at(200), look(200, 40));
+        observe(&mut activity, at(200), reading(200, 40));
         assert_eq!(activity.last, at(47));
     }
 
     #[test]
     fn output_counts_only_where_the_policy_says_so() {
         let written = |stamp| {
-            let mut reading = look(200, 40);
+            let mut reading = reading(200, 40);
             let source = StampSource::Output(0x8803);
             reading.stamps.insert(source, wall(EPOCH + stamp));
             reading
         };
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(100), look(100, 40));
+        observe(&mut activity, at(100), reading(100, 40));
         observe(&mut activity, at(200), written(160));
         assert_eq!(activity.last, at(47));
 
         let mut activity = Activity::since_login(at(0));
-        observe(&mut activity, at(100), look(100, 40));
+        observe(&mut activity, at(100), reading(100, 40));
         let counted = BTreeSet::from([ActivityKind::Input, ActivityKind::Output]);
         activity.observe(at(200), written(160), &counted);
         assert_eq!(activity.last, at(167));
@@ -574,7 +574,7 @@ mod tests {
         let counted = BTreeSet::from([ActivityKind::Input, ActivityKind::Inhibitor]);
         let reading = |now, inhibitor: Option<&str>| Reading {
             inhibitor: inhibitor.map(str::to_owned),
-            ..look(now, 40)
+            ..reading(now, 40)
         };
         let mut activity = Activity::since_login(at(0));
         activity.observe(at(100), reading(100, Some("mpv")), &counted);
@@ -589,10 +589,10 @@ mod tests {
         assert_eq!(ignored.last, at(47));
     }
 
-    fn agent_says(now: u64, told: Hint) -> Reading {
+    fn agent_says(now: u64, hint: Hint) -> Reading {
         Reading {
             wall: wall(EPOCH + now),
-            agent: Some(told),
+            agent: Some(hint),
             ..Reading::default()
         }
     }

@@ -216,9 +216,10 @@ impl Session {
 
     /// Whether the departure has to be verified.
     fn needs_verification(&self) -> bool {
-        let told = matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
+        let never_in_logind =
+            matches!(self.facts.keeper, Keeper::Daemon(why) if why != NoSession::Dropped);
         let matters = self.ended_for().is_some() || self.limits().is_some();
-        !told && matters && self.facts.leader.is_some()
+        !never_in_logind && matters && self.facts.leader.is_some()
     }
 
     fn verify(&self, now: BootTime, out: &mut Outputs) -> Request {

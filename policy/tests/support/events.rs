@@ -165,7 +165,7 @@ fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
             |(key, uid, class, (session_type, terminal, on_seat), leader, started, keeper)| {
                 let is_kept = keeper == Keeper::Daemon(NoSession::Full);
                 SessionFacts {
-                    key: if is_kept { kept(key) } else { key },
+                    key: if is_kept { kept(&key) } else { key },
                     user: "somebody".to_owned(),
                     uid: Uid::new(uid),
                     class,
