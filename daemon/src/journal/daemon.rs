@@ -73,7 +73,7 @@ impl Journal {
     pub(crate) fn logind_lost(&self, why: &str) {
         let message = format!(
             "systemd-logind cannot be reached, trying again until it can; \
-             no session can be ended meanwhile: {why}"
+             sessions are ended through PID 1 meanwhile: {why}"
         );
         self.0
             .write(Entry::new(Level::Warn, EventKind::LogindLost, message));
