@@ -36,6 +36,11 @@ impl Load {
         }
     }
 
+    /// Whether it keeps a processor busy for seconds.
+    pub(crate) const fn is_heavy(self) -> bool {
+        matches!(self, Self::LoginManager | Self::Gnome | Self::Busy)
+    }
+
     /// Whether a case of this load counts towards [`Self::at_once`] of `other`: a host has one set
     /// of virtual terminals.
     pub(crate) fn excludes(self, other: Self) -> bool {

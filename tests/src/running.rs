@@ -33,14 +33,19 @@ impl Running {
     /// case does not overtake a heavier one that waits for its share of the capacity.
     pub(crate) fn next_of(&self, waiting: &[Load], pressure: Pressure) -> Option<usize> {
         let places = waiting.iter().enumerate();
-        let allowed = places.filter(|(_, load)| self.count(**load) < load.at_once());
+        let allowed = places.filter(|(_, load)| self.count(**load, pressure) < load.at_once());
         let (at, load) = allowed.min_by_key(|(_, load)| **load)?;
         self.fits(*load, pressure).then_some(at)
     }
 
-    /// How many cases run that count towards the most of this load.
-    fn count(&self, load: Load) -> usize {
-        self.cases.iter().filter(|case| case.excludes(load)).count()
+    /// How many cases run that count towards the most of this load. Under pressure a heavy case
+    /// makes every other heavy one late.
+    fn count(&self, load: Load, pressure: Pressure) -> usize {
+        let together = |case: &&Load| {
+            let both_heavy = case.is_heavy() && load.is_heavy();
+            case.excludes(load) || (pressure == Pressure::High && both_heavy)
+        };
+        self.cases.iter().filter(together).count()
     }
 
     /// A case that is heavier than the whole capacity runs alone.
@@ -81,6 +86,13 @@ mod tests {
     fn the_sum_of_the_loads_is_bounded() {
         assert_eq!(started(4, Pressure::Low, &[Light; 9]).len(), 4);
         assert_eq!(started(4, Pressure::High, &[Light; 9]).len(), 2);
+    }
+
+    #[test]
+    fn under_pressure_one_heavy_case_runs_at_a_time() {
+        let waiting = [Gnome, LoginManager, Busy, Light, Desktop];
+        let expected = [LoginManager, Desktop, Light];
+        assert_eq!(started(14, Pressure::High, &waiting), expected);
     }
 
     #[test]

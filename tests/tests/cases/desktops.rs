@@ -61,7 +61,7 @@ pub(crate) fn a_key_keeps_the_session_and_silence_ends_it_on_time(
     let mut pressed = screen.press_key()?;
     // Longer than the limit, with pauses that are too short for a warning.
     while started.elapsed() < secs(16) {
-        let _ = wait_until(secs(4), "the next key", || Err::<(), _>("not yet"));
+        let _ = wait_until(secs(2), "the next key", || Err::<(), _>("not yet"));
         pressed = screen.press_key()?;
     }
     let told = machine
