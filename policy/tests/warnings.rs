@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use session_timeout_policy::{
-    Action, BootTime, EndAction, Engine, Event, Extensions, Hint, Leads, Limit, LimitKind, Limits,
-    Output, Phase, Policy, Reading, SessionClass, SessionFacts, SessionId, SessionKey, SessionType,
-    Uid, WallTime, Warning,
+    Action, BootTime, EndAction, Engine, Event, Extended, Extensions, Hint, Leads, Limit,
+    LimitKind, Limits, Output, Phase, Policy, Reading, Refusal, SessionClass, SessionFacts,
+    SessionId, SessionKey, SessionType, Uid, WallTime, Warning,
 };
 
 const ABSOLUTE: LimitKind = LimitKind::Absolute;
@@ -100,11 +100,10 @@ impl Desktop {
         self.probe(now, outputs)
     }
 
-    /// The outputs after an extension, including those after its probe.
-    fn extend(&mut self, now: BootTime) -> Vec<Output> {
+    /// The result of a request for an extension, and the outputs including those after its probe.
+    fn extend(&mut self, now: BootTime) -> (Result<Extended, Refusal>, Vec<Output>) {
         let (result, outputs) = self.engine.extend(now, &facts().key);
-        assert!(result.is_ok(), "{result:?}");
-        self.probe(now, outputs)
+        (result, self.probe(now, outputs))
     }
 
     /// The outputs until this time.
@@ -213,7 +212,8 @@ fn input_withdraws_the_warning_of_inactivity_only() {
 fn an_extension_withdraws_the_warning_of_the_absolute_limit() {
     let mut desktop = Desktop::under(limits());
     desktop.wait_until(at(800));
-    let came = desktop.extend(at(801));
+    let (result, came) = desktop.extend(at(801));
+    assert_eq!(result.map(|extended| extended.left), Ok(0));
     assert_eq!(withdrawn(&came), [ABSOLUTE]);
     assert_eq!(desktop.in_force(), [warning(INACTIVITY, 900, 120, 900)]);
 
@@ -235,7 +235,8 @@ fn a_refused_extension_withdraws_no_warning() {
     let mut desktop = Desktop::under(never);
     desktop.wait_until(at(800));
     let before = desktop.in_force();
-    let came = desktop.extend(at(801));
+    let (result, came) = desktop.extend(at(801));
+    assert_eq!(result, Err(Refusal::NotAllowed));
     assert_eq!(withdrawn(&came), []);
     assert_eq!((before.len(), desktop.in_force()), (2, before));
 }

@@ -34,11 +34,11 @@ mod running;
 mod scheduler;
 mod screen;
 mod seat;
+mod semaphore;
 mod shared;
 mod suite;
 mod times;
 mod transcript;
-mod turns;
 mod vts;
 mod wait;
 

@@ -16,15 +16,15 @@ use crate::kind::Kind;
 use crate::layer::Layer;
 use crate::package::{self, Package};
 use crate::rootfs::{Rootfs, remove_own};
+use crate::semaphore::Semaphore;
 use crate::suite::Suite;
-use crate::turns::Turns;
 use crate::wait::wait_until;
 
 /// Timeout for a boot, which takes one to five seconds on an idle host.
 const BOOT: Duration = Duration::from_secs(90);
 
 /// A boot keeps one processor busy; more at once would delay cases that wait for an end.
-static BOOTS: Turns = Turns::of(2);
+static BOOTS: Semaphore = Semaphore::of(2);
 
 /// A running machine. It ends when it is dropped.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Machine {
 
     fn over(suite: Suite, layers: Vec<Layer>) -> Outcome<Self> {
         let rootfs = Rootfs::make(suite, layers)?;
-        let boot = BOOTS.take();
+        let boot = BOOTS.acquire();
         let mut nspawn = spawn(&rootfs)?;
         let leader = wait_until(BOOT, "the machine's first process", || {
             leader_of(&mut nspawn, &rootfs.console_log())

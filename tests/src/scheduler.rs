@@ -1,8 +1,8 @@
 //! Decides when a case may start its machine.
 //!
 //! A case mostly waits for a limit, which takes no processor, so that there can be more cases at
-//! once than processors. The bound is the sum of their [`Load`]s; where processes wait for a processor
-//! (`/proc/pressure/cpu`), it is half of that. The loads of which few may run at once
+//! once than processors. The sum of their [`Load`]s is bounded; while processes wait for a processor
+//! (`/proc/pressure/cpu`), the bound is half of that. Cases with a load of which few may run at once
 //! start first, and light cases run beside them.
 
 use std::cmp::Reverse;
@@ -22,15 +22,15 @@ use crate::times::{self, Times};
 /// The sum of loads for each processor.
 const PER_PROCESSOR: usize = 7;
 
-/// Inotify instances of root's that a machine takes: three of systemd, one of agetty, three of
+/// The number of root's inotify instances that a machine takes: three of systemd, one of agetty, three of
 /// root's user manager where root logs in, and one of the daemon.
 const INSTANCES: usize = 8;
 
-/// Between two looks at the host. The threads of a run ask at about the same time, so no case
-/// starts before the scheduler knows all of them.
-const LOOK: Duration = Duration::from_millis(200);
+/// The interval at which cases are started. The threads of a run ask at about the same time, so no
+/// case starts before the scheduler knows all of them.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// The right to run a case; given back when it is dropped.
+/// The permission to run a case; released when it is dropped.
 #[derive(Debug)]
 pub struct Place {
     case: &'static str,
@@ -49,7 +49,7 @@ enum Event {
 #[derive(Debug)]
 struct Waiting {
     load: Load,
-    /// How long it took the last time; none where that is not known.
+    /// Its duration in the last run, if it is known.
     last: Option<Duration>,
     begin: Sender<()>,
 }
@@ -61,7 +61,7 @@ impl Place {
         let events = events();
         let (begin, begun) = mpsc::channel();
         let last = times::last(case);
-        // Where the scheduler is gone, nothing can be waited for.
+        // If the scheduler is gone, the case starts at once.
         let _ = events.send(Event::Asked(Waiting { load, last, begin }));
         let _ = begun.recv();
         Self {
@@ -72,10 +72,10 @@ impl Place {
         }
     }
 
-    /// Keeps how long the case took, for the order of the next run.
+    /// Saves the duration of the case, for the order of the next run.
     ///
     /// # Errors
-    /// Where that cannot be kept.
+    /// The file cannot be written.
     pub fn keep_times(&self, machine: &Machine) -> Outcome {
         let times = Times {
             whole: self.started.elapsed(),
@@ -91,7 +91,7 @@ impl Drop for Place {
     }
 }
 
-/// What the scheduler of this process listens to; starts it where it does not run.
+/// The sender of events to the scheduler of this process, which the first call starts.
 fn events() -> Sender<Event> {
     static EVENTS: OnceLock<Mutex<Sender<Event>>> = OnceLock::new();
     let events = EVENTS.get_or_init(|| {
@@ -109,7 +109,7 @@ fn schedule(events: &Receiver<Event>) {
     let mut running = Running::up_to(capacity());
     let mut waiting: Vec<Waiting> = Vec::new();
     loop {
-        match events.recv_timeout(LOOK) {
+        match events.recv_timeout(INTERVAL) {
             Ok(Event::Asked(case)) => {
                 waiting.push(case);
                 waiting.sort_by_key(|case| Reverse(case.last));
@@ -137,7 +137,7 @@ fn capacity() -> usize {
     wanted.unwrap_or_else(|| (processors * PER_PROCESSOR).min(instances() / INSTANCES))
 }
 
-/// How many inotify instances the kernel allows root on the whole host.
+/// The number of inotify instances that the kernel allows root on the whole host.
 fn instances() -> usize {
     let text = fs::read_to_string("/proc/sys/fs/inotify/max_user_instances");
     let most = text.ok().and_then(|text| text.trim().parse().ok());
