@@ -102,7 +102,8 @@ impl Machine {
 fn load_in_time(sources: Sources) -> Result<Loaded, LoadError> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || drop(sender.send(load(&sources, Minima::Enforced))));
-    let bound = Duration::from_secs(10);
+    // To load the most files takes a busy computer more than ten seconds; what hangs never ends.
+    let bound = Duration::from_secs(60);
     receiver.recv_timeout(bound).expect("loading hangs")
 }
 
