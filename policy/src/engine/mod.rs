@@ -5,9 +5,9 @@ mod sessions;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::output::Outputs;
 use crate::policy::compiled::CompiledPolicy;
 use crate::session::Session;
+use crate::session::outputs::Outputs;
 use crate::session::removal::Gone;
 use crate::session::snapshot::SessionRecord;
 use crate::session::view::View;

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use crate::engine::Engine;
-use crate::output::Outputs;
+use crate::session::outputs::Outputs;
 use crate::session::removal::Gone;
 use crate::session::{LoginState, Session};
 use crate::{BootTime, Keeper, NoSession, SessionFacts, SessionId, SessionKey, Transition};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::output::Outputs;
 use crate::session::countdown::{Countdown, Step};
 use crate::session::escalation::{Escalation, Stage, Timing};
+use crate::session::outputs::Outputs;
 use crate::session::request::Request;
 use crate::session::verify_lock::VerifyLock;
 use crate::session::{LoginState, Session};

@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use crate::output::Outputs;
 use crate::session::delivery::{Delivery, SOFT_RETRY_FOR, backoff};
 use crate::session::locking::LockCause;
+use crate::session::outputs::Outputs;
 use crate::{Action, BootTime, EndAction, LimitKind, SessionKey, Transition};
 
 /// The time from [`Stage::Terminate`] to [`Stage::Kill`] for processes that remain after the leader

@@ -8,11 +8,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::output::Outputs;
 use crate::policy::compiled::{CompiledPolicy, EffectiveLimits};
 use crate::session::countdown::Countdown;
 use crate::session::earlier::AbsoluteOverride;
 use crate::session::escalation::Stage;
+use crate::session::outputs::Outputs;
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::session::{LoginState, Session};
 use crate::{

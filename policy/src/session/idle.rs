@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::output::Outputs;
 use crate::session::Session;
 use crate::session::countdown::{Countdown, Step};
+use crate::session::outputs::Outputs;
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::{
     Action, ActivityKind, BootTime, EndAction, Finding, IdleSource, Leads, Limit, LimitKind,

@@ -1,11 +1,11 @@
 //! Events of one session's screen lock: locked, unlocked, and lock requests without confirmation.
 
-use crate::output::Outputs;
 use crate::session::Session;
 use crate::session::countdown::Countdown;
 use crate::session::escalation::{Escalation, Stage};
 use crate::session::extension::Granted;
 use crate::session::locking::LockCause;
+use crate::session::outputs::Outputs;
 use crate::{BootTime, Finding, LimitKind, Transition};
 
 impl Session {

@@ -9,8 +9,8 @@
 
 use std::time::Duration;
 
-use crate::output::Outputs;
 use crate::session::delivery::backoff;
+use crate::session::outputs::Outputs;
 use crate::session::request::{Due, Request, RetryPolicy};
 use crate::session::{LoginState, Session};
 use crate::{

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::output::Outputs;
 use crate::session::delivery::{Delivery, SOFT_RETRY_FOR};
 use crate::session::locking::LockCause;
+use crate::session::outputs::Outputs;
 use crate::{Action, BootTime, LimitKind, SessionKey};
 
 /// A lock that was requested again and is not confirmed yet.
