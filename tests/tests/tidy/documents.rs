@@ -1,4 +1,4 @@
-//! The tests and source files that documents name must exist.
+//! The tests, source files and symbols that documents name must exist.
 
 use std::path::Path;
 
@@ -27,6 +27,42 @@ fn documents_name_tests_and_files_that_exist() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_glossary_names_symbols_that_exist() {
+    let glossary = files().find(|(path, _)| path == "docs/glossary.md");
+    let (_, text) = glossary.expect("there is a glossary");
+    let mut wrong = Vec::new();
+    // A link is followed by the symbols of its file, up to the next link.
+    for link in text.split("](../").skip(1) {
+        let Some((path, rest)) = link.split_once(')') else {
+            continue;
+        };
+        let symbols = rest.lines().next().unwrap_or_default();
+        let symbols = symbols.split('[').next().unwrap_or_default();
+        let path = Path::new(path);
+        let full = workspace_dir().join(path);
+        if !full.exists() {
+            wrong.push(path.display().to_string());
+        }
+        let code = std::fs::read_to_string(full).unwrap_or_default();
+        for symbol in symbols.split('`').skip(1).step_by(2) {
+            let last = symbol.rsplit("::").next().unwrap_or(symbol);
+            if !defines(&code, last) {
+                wrong.push(format!("{}: {symbol}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Whether the code defines this item, field, variant or key.
+fn defines(code: &str, symbol: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let lines = code.lines().map(str::trim_start);
+    let mut code = lines.filter(|line| !line.starts_with("//"));
+    code.any(|line| line.split(|c| !is_name(c)).any(|word| word == symbol))
 }
 
 fn is_test(name: &str) -> bool {
