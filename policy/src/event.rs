@@ -7,18 +7,18 @@ use crate::{Pid, Policy, Reading, SessionFacts, SessionId, SessionKey};
 /// An input of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Input was seen in the session just now; sent only where [`Action::Warn`] asked to watch.
+    /// Input was seen in the session just now; sent only where `Action::Warn` asked to watch.
     ActivitySeen(SessionKey),
     /// The desktop's agent reports that there was no input for the time that it was asked to watch
     /// for.
     BecameIdle(SessionKey),
     /// logind refused to end, hang up or lock the session.
     EndFailed(SessionKey),
-    /// The groups that [`Action::ResolveGroups`] asked for.
+    /// The groups that `Action::ResolveGroups` asked for.
     GroupsResolved(SessionKey, BTreeSet<String>),
-    /// The groups that [`Action::ResolveGroups`] asked for could not be resolved, or not in time.
+    /// The groups that `Action::ResolveGroups` asked for could not be resolved, or not in time.
     GroupsUnavailable(SessionKey),
-    /// The hang-up that [`Action::HangUp`] asked for is done: the user is logged out.
+    /// The hang-up that `Action::HangUp` asked for is done: the user is logged out.
     HungUp(SessionKey),
     /// An inhibitor lock on `idle` was taken or released in any session.
     InhibitorsChanged,
@@ -30,9 +30,9 @@ pub enum Event {
     LoginRecorded(Login),
     /// Another policy is in force.
     PolicyReplaced(Policy),
-    /// The reading that [`Action::Probe`] asked for, or one that was not asked for.
+    /// The reading that `Action::Probe` asked for, or one that was not asked for.
     Probed(SessionKey, Reading),
-    /// The probe that [`Action::Probe`] asked for failed.
+    /// The probe that `Action::Probe` asked for failed.
     ProbeFailed(SessionKey),
     /// logind or the bus replies again: requests that did not reach them are repeated at once.
     Reachable,
@@ -42,7 +42,7 @@ pub enum Event {
     SessionSeen(SessionFacts),
     /// All sessions of logind.
     SessionsListed(Vec<SessionFacts>),
-    /// The result of [`Action::Verify`] or [`Action::EndRemains`].
+    /// The result of `Action::Verify` or `Action::EndRemains`.
     Verified(SessionKey, Remains),
     /// The request to end, hang up or lock the session did not reach logind: it does not reply.
     Unreached(SessionKey),

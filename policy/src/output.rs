@@ -38,34 +38,24 @@ impl From<Transition> for Output {
 }
 
 /// An instruction to the driver. The engine does not wait for it; the result comes back as an
-/// [`Event`].
-///
-/// [`Event`]: crate::Event
+/// `Event`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Move the leader of a login without a logind session, and its descendants, into a scope, so
     /// that they can be found.
     Adopt(SessionKey),
     /// Ask the session's leader to end (SIGTERM), so that the login manager or server ends the
-    /// login in its own way, and send [`Event::HungUp`] when the user is logged out.
+    /// login in its own way, and send `Event::HungUp` when the user is logged out.
     /// [`Action::Terminate`] follows.
-    ///
-    /// [`Event::HungUp`]: crate::Event::HungUp
     AskLeader(SessionKey, LimitKind),
-    /// End what remains of a session that logind has ended, and send [`Event::Verified`].
-    ///
-    /// [`Event::Verified`]: crate::Event::Verified
+    /// End what remains of a session that logind has ended, and send `Event::Verified`.
     EndRemains(SessionKey, LimitKind),
-    /// Close the session's connection or terminal, and send [`Event::HungUp`] when that is done.
-    ///
-    /// [`Event::HungUp`]: crate::Event::HungUp
+    /// Close the session's connection or terminal, and send `Event::HungUp` when that is done.
     HangUp(SessionKey, LimitKind),
     /// Kill what remains of the session after its grace.
     Kill(SessionKey, LimitKind),
-    /// Lock the session's screen, and send [`Event::Locked`] when it is locked, or if it is
+    /// Lock the session's screen, and send `Event::Locked` when it is locked, or if it is
     /// already.
-    ///
-    /// [`Event::Locked`]: crate::Event::Locked
     Lock(SessionKey, LockCause),
     /// Read the session's idle time again.
     Probe(SessionKey),
@@ -74,9 +64,7 @@ pub enum Action {
     /// Ask the session's processes to end.
     Terminate(SessionKey, LimitKind),
     /// logind reports that the session is gone. Check whether its leader, its terminals and its
-    /// desktop are, and send [`Event::Verified`].
-    ///
-    /// [`Event::Verified`]: crate::Event::Verified
+    /// desktop are, and send `Event::Verified`.
     Verify(SessionKey),
     /// Warn the user, and report input in the session until the warning is withdrawn.
     Warn(SessionKey, Warning),
