@@ -11,15 +11,19 @@ use super::secs;
 /// The module's timeout.
 const DEADLINE: Duration = Duration::from_millis(250);
 
-/// Tolerance for a busy host: other machines run at the same time.
-const NOISE: Duration = Duration::from_millis(100);
+/// Tolerance for the median on a busy host: other machines run at the same time.
+const NOISE: Duration = Duration::from_millis(50);
+
+/// Tolerance for the longest delay: the host may run no process of the machine for this time. It is
+/// less than the timeout, so that a module that waits for it where it should not is noticed.
+const LONGEST_NOISE: Duration = Duration::from_millis(240);
 
 pub(crate) fn a_healthy_daemon_delays_no_login(machine: &Machine) -> Outcome {
     let delay = delay(machine, 100)?;
     // The product promises half a millisecond, and five at most. This bound holds on a busy host,
     // and fails if the module waits for something.
     assert!(delay.median < Duration::from_millis(10), "{delay:?}");
-    assert!(delay.longest < NOISE, "{delay:?}");
+    assert!(delay.longest < LONGEST_NOISE, "{delay:?}");
     Ok(())
 }
 
@@ -27,7 +31,7 @@ pub(crate) fn login_works_with_the_daemon_stopped(machine: &Machine) -> Outcome 
     machine.run("systemctl stop session-timeoutd.socket session-timeoutd.service")?;
     let delay = delay(machine, 50)?;
     assert!(delay.median < Duration::from_millis(10), "{delay:?}");
-    assert!(delay.longest < NOISE, "{delay:?}");
+    assert!(delay.longest < LONGEST_NOISE, "{delay:?}");
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     machine.run(&format!("systemctl start {UNIT}"))?;
     machine.wait_known(ssh.session())?;
@@ -38,7 +42,8 @@ pub(crate) fn login_works_with_the_daemon_hung(machine: &Machine) -> Outcome {
     let pid = machine.daemon_pid()?;
     machine.run(&format!("kill -STOP {pid}"))?;
     let delay = delay(machine, 20)?;
-    assert!(delay.longest < DEADLINE + NOISE, "{delay:?}");
+    assert!(delay.median < DEADLINE + NOISE, "{delay:?}");
+    assert!(delay.longest < DEADLINE + LONGEST_NOISE, "{delay:?}");
     // Otherwise the daemon was not hung.
     assert!(delay.median > DEADLINE / 2, "{delay:?}");
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
@@ -82,7 +87,8 @@ pub(crate) fn a_full_backlog_delays_no_login(machine: &Machine) -> Outcome {
     );
 
     let delay = delay(machine, 20)?;
-    assert!(delay.longest < DEADLINE + NOISE, "{delay:?}");
+    assert!(delay.median < DEADLINE + NOISE, "{delay:?}");
+    assert!(delay.longest < DEADLINE + LONGEST_NOISE, "{delay:?}");
     let ssh = Ssh::open(machine, Account::Alice, Terminal::Pty)?;
     drop(clients.stdin.take());
     clients.wait().context("end the clients")?;
