@@ -161,6 +161,16 @@ impl SessionType {
             Self::Tty | Self::Web | Self::Unspecified => false,
         }
     }
+
+    /// Whether the user can be active without input in the terminals of the session, and without
+    /// anything that reports it: on the other pages of a web console.
+    #[must_use]
+    pub const fn has_unreported_input(self) -> bool {
+        match self {
+            Self::Web => true,
+            Self::Tty | Self::X11 | Self::Wayland | Self::Mir | Self::Unspecified => false,
+        }
+    }
 }
 
 #[cfg(test)]
