@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use session_timeout_policy::{SessionFacts, Uid, WallTime};
 use session_timeout_protocol::bus::last_ending;
-use session_timeout_texts::{Cause, Language, Sentence, sanitize};
+use session_timeout_texts::{Cause, Language, Sentence, When, sanitize};
 use zbus::wire::Variant;
 
 use crate::sys::atomic_file::{Outlives, replace};
@@ -97,7 +97,7 @@ impl LastSession {
     fn sentence(&self, now: WallTime) -> Sentence<'_> {
         Sentence::LastEnding {
             place: self.place.as_deref(),
-            ago: now.since(WallTime::from_micros(self.at)),
+            when: When::Ago(now.since(WallTime::from_micros(self.at))),
             cause: self.cause,
             length: self.length,
         }
