@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd, RawFd};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{self, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
@@ -55,6 +55,11 @@ impl Now {
     pub(crate) fn since(self, then: BootTime) -> Duration {
         self.boot.saturating_sub(then.0)
     }
+}
+
+/// The current time on the wall clock.
+pub(crate) fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A one-shot timer on `CLOCK_BOOTTIME`. Timers of the tokio runtime do not include suspend.

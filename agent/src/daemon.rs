@@ -14,6 +14,7 @@ use session_timeout_protocol::bus::{NAME, manager};
 
 use crate::attachment::{AttachError, Attachment};
 use crate::bus::{self, with_timeout};
+use crate::clock;
 use crate::idle::Report;
 use crate::input::Input;
 use crate::notice::LastEnding;
@@ -148,7 +149,7 @@ pub(crate) async fn last_ending(
         &session,
     );
     let answer = with_timeout(call).await.ok()?;
-    wire::last_ending(answer.body().deserialize().ok()?)
+    wire::last_ending(clock::wall(), answer.body().deserialize().ok()?)
 }
 
 /// Reports to this daemon. No reply is expected: the daemon probes by itself when a limit is near.

@@ -20,6 +20,7 @@ mod driver;
 mod idle;
 mod input;
 mod interface;
+mod local_time;
 mod log;
 mod notice;
 mod notifier;

@@ -1,7 +1,7 @@
 //! Decodes the dictionaries that the daemon sends: warnings, ends, and the end of the last session.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use session_timeout_protocol::bus::{last_ending, warning};
 use session_timeout_texts::Cause;
@@ -9,6 +9,7 @@ use zbus::fdo;
 use zbus::wire::OwnedVariant;
 
 use crate::clock::Now;
+use crate::local_time;
 use crate::notice::{
     End, EndNotice, ExtensionOffer, LastEnding, Limit, SanitizedText, Urgency, Warning,
 };
@@ -56,11 +57,11 @@ pub(crate) fn end_notice(dictionary: Dictionary) -> fdo::Result<EndNotice> {
 
 /// Decodes the end of the user's last session ([`last_ending`](mod@last_ending)); `None` if the
 /// dictionary is empty.
-pub(crate) fn last_ending(dictionary: Dictionary) -> Option<LastEnding> {
+pub(crate) fn last_ending(now: SystemTime, dictionary: Dictionary) -> Option<LastEnding> {
     let mut values = Values(dictionary);
     Some(LastEnding {
         place: values.sanitized(last_ending::PLACE),
-        ago: values.duration(last_ending::AGO_USEC).ok()?,
+        ended: local_time::when(now, values.duration(last_ending::AGO_USEC).ok()?),
         cause: match values.text(last_ending::CAUSE).ok()?.as_str() {
             "login" => Cause::Login,
             "unlock" => Cause::Unlock,

@@ -256,7 +256,7 @@ const fn minima(lifted: bool) -> Minima {
 }
 
 fn types() -> ValueParser {
-    let names = ["tty", "x11", "wayland", "mir", "unspecified"];
+    let names = ["tty", "x11", "wayland", "mir", "web", "unspecified"];
     let parser = PossibleValuesParser::new(names);
     parser.map(|name| SessionType::parse(&name)).into()
 }
@@ -393,7 +393,7 @@ mod tests {
             let class = SessionClass::parse(name);
             assert!(!matches!(class, SessionClass::Unknown(_)), "{name}");
         }
-        for name in ["x11", "wayland", "mir"] {
+        for name in ["x11", "wayland", "mir", "web"] {
             let login = explain(&["--user", "a", "--type", name]).unwrap().login;
             assert_eq!(login.session_type.as_str(), name);
         }

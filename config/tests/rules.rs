@@ -59,7 +59,7 @@ fn minutes(number: u64) -> Duration {
 fn every_key_of_match_becomes_a_condition() {
     let asks = matching(
         "user = [\"alice\", \"adm-*\"], group = \"pci\", service = [\"sshd\"], \
-         type = [\"tty\", \"x11\", \"wayland\", \"mir\", \"unspecified\"], \
+         type = [\"tty\", \"x11\", \"wayland\", \"mir\", \"web\", \"unspecified\"], \
          class = [\"user\", \"user-early\", \"user-light\", \"user-early-light\"], \
          remote = true, from = [\"10.0.0.0/8\", \"*.example.org\"], tty = \"tty1\", \
          seat = [\"seat0\"]",
@@ -77,7 +77,7 @@ fn every_key_of_match_becomes_a_condition() {
     assert_eq!(
         asks.session_type,
         Some(
-            ["tty", "x11", "wayland", "mir", "unspecified"]
+            ["tty", "x11", "wayland", "mir", "web", "unspecified"]
                 .map(SessionType::parse)
                 .into()
         )

@@ -251,6 +251,7 @@ on_both_suites! {
     Installed unregistered::a_login_that_logind_has_no_room_for_is_warned_and_ended,
     Installed unregistered::a_login_without_pam_systemd_survives_the_daemon_and_is_ended,
     Installed unregistered::a_user_whose_name_systemd_refuses_is_warned_and_ended,
+    Installed web_console::a_web_login_is_not_ended_for_an_idle_terminal_and_input_there_counts,
 }
 
 /// Cases with real login managers.

@@ -16,6 +16,8 @@ when-days =
         [one] vor { $days } Tag
        *[other] vor { $days } Tagen
     }
+when-time = um { $time } Uhr
+when-date = am { $day }.{ $month }.{ $year } um { $time } Uhr
 
 ## Warum eine Sitzung endet; folgt auf einen Satz und ein Komma
 

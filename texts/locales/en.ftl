@@ -20,6 +20,8 @@ when-days =
         [one] { $days } day ago
        *[other] { $days } days ago
     }
+when-time = at { $time }
+when-date = on { $year }-{ $month }-{ $day } at { $time }
 
 ## Why a session ends; to follow a sentence and a comma
 

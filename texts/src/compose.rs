@@ -6,7 +6,7 @@ use fluent_bundle::FluentArgs;
 
 use crate::catalogue::say;
 use crate::duration::{exactly, roughly};
-use crate::{Cause, End, Language, Limit, Sentence, State, sanitize};
+use crate::{Cause, End, Language, Limit, LocalTime, Sentence, State, When, sanitize};
 
 impl Language {
     /// The sentence in this language: one line, sanitized.
@@ -73,8 +73,11 @@ impl Sentence<'_> {
     pub(crate) fn messages(self) -> Vec<&'static str> {
         let parts = match self {
             Self::LastEnding {
-                ago, cause, length, ..
-            } => vec![when(ago).id, cause.reason(length).id],
+                when,
+                cause,
+                length,
+                ..
+            } => vec![when.message().id, cause.reason(length).id],
             Self::TerminalWarning { cause, length, .. }
             | Self::TerminalEnd { cause, length, .. } => vec![cause.reason(length).id],
             Self::SessionState { state, .. } => vec![state.id()],
@@ -98,12 +101,12 @@ impl Sentence<'_> {
                 .whole("inactivity", inactivity),
             Self::LastEnding {
                 place,
-                ago,
+                when,
                 cause,
                 length,
             } => {
                 let (when, reason) = (
-                    when(ago).format(language),
+                    when.message().format(language),
                     cause.reason(length).format(language),
                 );
                 let message = match place {
@@ -264,8 +267,23 @@ impl State {
     }
 }
 
+impl When {
+    fn message(self) -> Message {
+        let clock = |LocalTime { hour, minute, .. }| format!("{hour:02}:{minute:02}");
+        match self {
+            Self::Ago(ago) => age(ago),
+            Self::Today(time) => Message::new("when-time").text("time", &clock(time)),
+            Self::Dated(time) => Message::new("when-date")
+                .text("year", &format!("{:04}", time.year))
+                .text("month", &format!("{:02}", time.month))
+                .text("day", &format!("{:02}", time.day))
+                .text("time", &clock(time)),
+        }
+    }
+}
+
 /// How long ago something was, in the largest whole unit.
-fn when(ago: Duration) -> Message {
+fn age(ago: Duration) -> Message {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;

@@ -22,4 +22,4 @@ mod tests;
 pub use duration::{exactly, roughly};
 pub use language::Language;
 pub use sanitize::{is_unprintable, sanitize};
-pub use sentence::{Cause, End, Limit, Sentence, State};
+pub use sentence::{Cause, End, Limit, LocalTime, Sentence, State, When};

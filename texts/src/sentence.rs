@@ -15,12 +15,12 @@ pub enum Sentence<'a> {
         /// The inactivity limit, where there is one.
         inactivity: Option<Duration>,
     },
-    /// At the login: why the last session of the user was ended.
+    /// At the login, on a terminal or as a notification: why the last session of the user was ended.
     LastEnding {
         /// A terminal or a seat, if known.
         place: Option<&'a str>,
-        /// How long ago.
-        ago: Duration,
+        /// When.
+        when: When,
         /// The reason for the end.
         cause: Cause,
         /// How long the limit was.
@@ -213,6 +213,32 @@ pub enum Cause {
     Unlock,
     /// The inactivity limit.
     Input,
+}
+
+/// When something was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// This long ago; for a text that is read at once.
+    Ago(Duration),
+    /// At this time of the current day; for a text that stays.
+    Today(LocalTime),
+    /// At this time of another day.
+    Dated(LocalTime),
+}
+
+/// A minute on the wall clock of the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// The year of the Gregorian calendar.
+    pub year: i32,
+    /// The month, from 1.
+    pub month: u8,
+    /// The day of the month, from 1.
+    pub day: u8,
+    /// The hour, from 0.
+    pub hour: u8,
+    /// The minute, from 0.
+    pub minute: u8,
 }
 
 /// A limit.

@@ -10,10 +10,18 @@ use proptest::prelude::*;
 use crate::catalogue::source;
 use session_timeout_protocol::bus::ExtendError;
 
-use crate::{Cause, End, Language, Limit, Sentence, State, is_unprintable};
+use crate::{Cause, End, Language, Limit, LocalTime, Sentence, State, When, is_unprintable};
 
 const SHORT: Duration = Duration::from_secs(900);
 const LONG: Duration = Duration::from_secs(3 * 24 * 3600);
+
+const MORNING: LocalTime = LocalTime {
+    year: 2026,
+    month: 11,
+    day: 3,
+    hour: 8,
+    minute: 5,
+};
 
 const CAUSES: [Cause; 3] = [Cause::Login, Cause::Unlock, Cause::Input];
 const ENDS: [End; 3] = [End::Ends, End::Locks, End::Passes];
@@ -111,10 +119,16 @@ fn sentences(text: &str) -> Vec<Sentence<'_>> {
                 length,
                 rule: some,
             });
-            for ago in [Duration::ZERO, SHORT, LONG] {
+            for when in [
+                When::Ago(Duration::ZERO),
+                When::Ago(SHORT),
+                When::Ago(LONG),
+                When::Today(MORNING),
+                When::Dated(MORNING),
+            ] {
                 all.push(Sentence::LastEnding {
                     place: some,
-                    ago,
+                    when,
                     cause,
                     length,
                 });
@@ -270,13 +284,41 @@ fn it_reads_as_people_speak() {
     assert_eq!(
         both(Sentence::LastEnding {
             place: Some("pts/3"),
-            ago: Duration::from_secs(2 * 3600 + 500),
+            when: When::Ago(Duration::from_secs(2 * 3600 + 500)),
             cause: Cause::Input,
             length: SHORT
         }),
         [
             "Your last session on pts/3 was ended 2 h ago, after 15 min without input.",
             "Ihre letzte Sitzung auf pts/3 wurde vor 2 h beendet, nach 15 min ohne Eingabe.",
+        ]
+    );
+}
+
+#[test]
+fn a_time_of_day_is_written_as_in_each_language() {
+    let both = |when| {
+        let sentence = Sentence::LastEnding {
+            place: Some("seat0"),
+            when,
+            cause: Cause::Login,
+            length: SHORT,
+        };
+        Language::ALL.map(|language| language.say(sentence))
+    };
+    assert_eq!(
+        both(When::Today(MORNING)),
+        [
+            "Your last session on seat0 was ended at 08:05, 15 min after the login.",
+            "Ihre letzte Sitzung auf seat0 wurde um 08:05 Uhr beendet, 15 min nach der Anmeldung.",
+        ]
+    );
+    assert_eq!(
+        both(When::Dated(MORNING)),
+        [
+            "Your last session on seat0 was ended on 2026-11-03 at 08:05, 15 min after the login.",
+            "Ihre letzte Sitzung auf seat0 wurde am 03.11.2026 um 08:05 Uhr beendet, \
+             15 min nach der Anmeldung.",
         ]
     );
 }
@@ -302,7 +344,7 @@ fn plurals_follow_each_language() {
     let ago = |days: u64| {
         Language::English.say(Sentence::LastEnding {
             place: None,
-            ago: Duration::from_secs(days * 86_400),
+            when: When::Ago(Duration::from_secs(days * 86_400)),
             cause: Cause::Login,
             length: SHORT,
         })

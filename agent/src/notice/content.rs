@@ -153,7 +153,7 @@ impl Content {
     ) -> Self {
         let said = language.say(Sentence::LastEnding {
             place: ending.place.as_ref().map(SanitizedText::as_str),
-            ago: ending.ago,
+            when: ending.ended,
             cause: ending.cause,
             length: ending.length,
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use session_timeout_texts::{self as texts, Cause, sanitize};
+use session_timeout_texts::{self as texts, Cause, When, sanitize};
 
 use crate::clock::BootTime;
 
@@ -119,8 +119,8 @@ pub(crate) struct Extension {
 pub(crate) struct LastEnding {
     /// A terminal or a seat.
     pub(crate) place: Option<SanitizedText>,
-    /// The time since the end.
-    pub(crate) ago: Duration,
+    /// The time of its end. The notification may stay for long, so this is no age.
+    pub(crate) ended: When,
     pub(crate) cause: Cause,
     /// The length of the limit.
     pub(crate) length: Duration,

@@ -85,6 +85,7 @@ pub(crate) enum Check {
     SystemClock,
     SystemMosh,
     SystemPolkit,
+    SystemVnc,
     LogindSessionsMax,
     LogindClosing,
 }
@@ -136,6 +137,7 @@ impl Check {
             Self::SystemClock => "system.clock",
             Self::SystemMosh => "system.mosh",
             Self::SystemPolkit => "system.polkit",
+            Self::SystemVnc => "system.vnc",
             Self::LogindSessionsMax => "logind.sessions-max",
             Self::LogindClosing => "logind.closing",
         }
@@ -186,6 +188,7 @@ impl Check {
             | Self::SystemClock
             | Self::SystemMosh
             | Self::SystemPolkit
+            | Self::SystemVnc
             | Self::LogindSessionsMax
             | Self::LogindClosing => Group::System,
         }

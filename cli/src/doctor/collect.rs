@@ -19,7 +19,8 @@ use crate::doctor::sessions::report::{
 };
 use crate::doctor::sshd::SSHD;
 use crate::doctor::system::Clock;
-use crate::doctor::unit;
+use crate::doctor::unit::{self, MANAGER, SYSTEMD};
+use crate::doctor::vnc;
 use crate::error::Error;
 use crate::status::{Session, Status};
 
@@ -36,7 +37,6 @@ const POLKIT: &str = "org.freedesktop.PolicyKit1";
 const LOGIND: (&str, &str) = ("org.freedesktop.login1", "/org/freedesktop/login1");
 const LOGIND_MANAGER: &str = "org.freedesktop.login1.Manager";
 const TIMEDATED: (&str, &str) = ("org.freedesktop.timedate1", "/org/freedesktop/timedate1");
-const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1");
 
 /// The collected replies.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub(crate) struct Collected {
     pub(crate) capacity: capacity::Usage,
     pub(crate) clock: Clock,
     pub(crate) polkit: Polkit,
+    /// The units of VNC desktops that systemd does not start again.
+    pub(crate) vnc: Vec<String>,
     /// The output of `sshd -T`; absent if it failed, or the caller is not root.
     pub(crate) sshd: Option<String>,
 }
@@ -74,6 +76,7 @@ pub(crate) async fn collect() -> Collected {
                 capacity: capacity::Usage::default(),
                 clock: Clock::Unknown,
                 polkit: Polkit::Unknown,
+                vnc: Vec::new(),
                 sshd,
             };
         }
@@ -112,6 +115,7 @@ pub(crate) async fn collect() -> Collected {
         capacity,
         clock: clock(&bus).await,
         polkit: polkit(&bus).await,
+        vnc: vnc::gather(&bus).await,
         sshd,
     }
 }
@@ -225,10 +229,9 @@ async fn state(bus: &Bus, session: &OwnedObjectPath) -> Option<String> {
 }
 
 async fn units(bus: &Bus) -> Vec<(&'static str, String)> {
-    const INTERFACE: &str = "org.freedesktop.systemd1.Manager";
     let mut units = Vec::new();
     for unit in ["session-timeoutd.socket", "session-timeoutd.service"] {
-        let answer = bus.ask(SYSTEMD, INTERFACE, "GetUnitFileState", unit);
+        let answer = bus.ask(SYSTEMD, MANAGER, "GetUnitFileState", unit);
         match answer.await {
             Ok(state) => units.push((unit, state)),
             Err(_) => break,

@@ -21,6 +21,7 @@ mod sshd;
 mod system;
 mod tmout;
 mod unit;
+mod vnc;
 
 use finding::{Finding, Level};
 use policy_limits::PolicyLimits;
@@ -89,6 +90,7 @@ pub(crate) async fn examine() -> Diagnosis {
     let system = system::System::gather(&root, collected.clock);
     findings.extend(system::examine(&system, &policy_limits));
     findings.extend(polkit::examine(collected.polkit, &policy_limits));
+    findings.extend(vnc::examine(&collected.vnc));
     Diagnosis { findings }
 }
 

@@ -1,13 +1,16 @@
-//! The state of our units, from systemd.
+//! The state of units, from systemd.
 
 use zbus::OwnedVariant;
 
 use crate::bus::Bus;
 
-const SYSTEMD: &str = "org.freedesktop.systemd1";
+/// The name and the path of systemd on the bus.
+pub(crate) const SYSTEMD: (&str, &str) = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1");
+pub(crate) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
-/// The units' object paths (`bus_label_escape()`), which work for units that are not loaded, too.
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
+/// The object paths of our units (`bus_label_escape()`), which work for units that are not loaded, too.
 const DAEMON: &str = "/org/freedesktop/systemd1/unit/session_2dtimeoutd_2eservice";
 const HELPER: &str = "/org/freedesktop/systemd1/unit/session_2dtimeout_2dterminals_2eservice";
 const HELPER_SOCKET: &str = "/org/freedesktop/systemd1/unit/session_2dtimeout_2dterminals_2esocket";
@@ -25,7 +28,6 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Queries systemd; `None` if it does not reply.
     pub(crate) async fn gather(bus: &Bus) -> Option<Self> {
-        const SERVICE: &str = "org.freedesktop.systemd1.Service";
         let result = property(bus, DAEMON, SERVICE, "Result").await?;
         let restarts = property(bus, DAEMON, SERVICE, "NRestarts").await?;
         Some(Self {
@@ -70,6 +72,12 @@ impl Helper {
     }
 }
 
+/// `Restart` of the service with this object path.
+pub(crate) async fn restart(bus: &Bus, unit: &str) -> Option<String> {
+    let restart = property(bus, unit, SERVICE, "Restart").await?;
+    String::try_from(restart).ok()
+}
+
 async fn state(bus: &Bus, unit: &str) -> Option<String> {
     let state = property(bus, unit, UNIT, "ActiveState").await?;
     String::try_from(state).ok()
@@ -81,7 +89,7 @@ async fn property(bus: &Bus, unit: &str, interface: &str, name: &str) -> Option<
     let about = &(interface, name);
     let answer = bus.with_timeout(async {
         let connection = bus.connection();
-        let call = connection.call_method(Some(SYSTEMD), unit, Some(PROPERTIES), "Get", about);
+        let call = connection.call_method(Some(SYSTEMD.0), unit, Some(PROPERTIES), "Get", about);
         call.await?.body().deserialize()
     });
     answer.await.ok()

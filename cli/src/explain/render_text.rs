@@ -12,6 +12,11 @@ use crate::status::notes::earlier_limit;
 /// aligned.
 const WIDEST_VALUE: usize = 40;
 
+/// What the idle time of a login in a web console is worth.
+const WEB_CONSOLE: &str = "Input in its terminals counts, but its absence proves nothing, since \
+    the user may be on another page: unless output counts, `unknown-idle` decides about the \
+    inactivity limit.";
+
 /// The explanation as text with colours.
 pub(crate) fn render(explanation: &Explanation) -> String {
     let mut out = String::new();
@@ -119,9 +124,17 @@ fn about(out: &mut String, explanation: &Explanation) {
                 );
                 line(out, SOON, &note);
             }
+            if login.session_type == "web" && has_idle_limit(&explanation.schedule) {
+                line(out, Style::new(), WEB_CONSOLE);
+            }
             rules(out, login);
         }
     }
+}
+
+/// Whether a limit counts the time without input.
+fn has_idle_limit(schedule: &[ScheduledEvent]) -> bool {
+    schedule.iter().any(|step| step.limit == "inactivity")
 }
 
 /// The sentence about a session's phase, if it needs one.
@@ -285,6 +298,22 @@ after 15 min without input       end: terminate (inactivity limit)
 after 12 h                       end: terminate (absolute limit; after 13 h with every extension)
 ";
         assert_eq!(plain(&login()), expected);
+    }
+
+    #[test]
+    fn what_is_known_of_the_idle_time_of_a_web_console_is_said() {
+        let said = |session_type: &'static str, schedule: Vec<ScheduledEvent>| {
+            let mut explanation = login();
+            explanation.schedule = schedule;
+            if let About::Login(login) = &mut explanation.about {
+                login.session_type = session_type;
+            }
+            plain(&explanation).contains("\nInput in its terminals counts, but its absence proves")
+        };
+        let idle = || vec![step("end", "inactivity", 900)];
+        assert!(said("web", idle()));
+        assert!(!said("tty", idle()));
+        assert!(!said("web", vec![step("end", "absolute", 900)]));
     }
 
     #[test]

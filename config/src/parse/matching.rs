@@ -23,11 +23,12 @@ pub(crate) struct Matching {
 }
 
 /// The words of `type`.
-pub(crate) const TYPES: [Choice<SessionType>; 5] = [
+pub(crate) const TYPES: [Choice<SessionType>; 6] = [
     Choice::new("tty", SessionType::Tty),
     Choice::new("x11", SessionType::X11),
     Choice::new("wayland", SessionType::Wayland),
     Choice::new("mir", SessionType::Mir),
+    Choice::new("web", SessionType::Web),
     Choice::new("unspecified", SessionType::Unspecified),
 ];
 

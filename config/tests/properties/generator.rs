@@ -17,7 +17,7 @@ const HOSTS: [&str; 9] = [
     "pc.example.org",
     "*",
 ];
-const TYPES: [&str; 5] = ["tty", "x11", "wayland", "mir", "unspecified"];
+const TYPES: [&str; 6] = ["tty", "x11", "wayland", "mir", "web", "unspecified"];
 const CLASSES: [&str; 4] = ["user", "user-early", "user-light", "user-early-light"];
 const PRESETS: [&str; 5] = [
     "pci-dss-4",

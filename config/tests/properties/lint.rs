@@ -45,7 +45,7 @@ fn session() -> impl Strategy<Value = Session> {
         "PC2.Example.ORG",
     ]));
     let class = select(vec!["user", "user-early", "user-light", "user-early-light"]);
-    let session_type = select(vec!["tty", "x11", "wayland", "mir", "unspecified"]);
+    let session_type = select(vec!["tty", "x11", "wayland", "mir", "web", "unspecified"]);
     let user = prop_oneof![4 => name(), 1 => Just("root")];
     let rest = (maybe(), hosts, maybe(), maybe());
     (user, groups, class, session_type, rest).prop_map(

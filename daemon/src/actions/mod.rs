@@ -29,7 +29,7 @@ use crate::idle::probe::Prober;
 use crate::input::Input;
 use crate::journal::Journal;
 use crate::logind::EndMethod;
-use crate::pam::last_session::{LastSession, LastSessions};
+use crate::pam::last_session::{self, LastSession, LastSessions};
 use crate::sys::clock::{Clocks, boot_now};
 use crate::terminal::input_watch::InputWatch;
 use crate::text;
@@ -230,10 +230,8 @@ impl ActionRunner {
     fn announce_end(&self, session: &View<'_>, limit: LimitKind, how: EndAction, length: Duration) {
         let facts = session.facts;
         let at = Clocks::now().wall;
-        // The terminal that was used last is known only later.
-        let terminal = facts.terminal.clone();
-        let terminal = terminal.filter(|_| !facts.session_type.is_graphical());
-        let place = terminal.or_else(|| facts.seat.clone());
+        // Where logind knows no terminal, the place is found later.
+        let place = last_session::place(facts);
         let ending = LastSession::new(place, at, text::cause(session, limit), length);
         self.last_sessions.add(facts.uid, ending, at);
         self.terminal_tasks.run(TerminalTask {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use crate::agents::Agents;
 use crate::input::Input;
 use crate::journal::{Delivery, WarningEntry};
-use crate::pam::last_session::LastSessions;
+use crate::pam::last_session::{self, LastSessions};
 use crate::sys::blocking_pool::BlockingPool;
 use crate::sys::job_queue::{JobQueue, Permit};
 use crate::terminal::helper::Helper;
@@ -178,9 +178,8 @@ impl TerminalTasks {
         found: &Terminals,
         task: &LastLineTask,
     ) {
-        // The terminals of a desktop are not the place that its user knows.
         let place = found.counted().first().map(terminal::name);
-        let place = place.filter(|_| !session.session_type.is_graphical());
+        let place = place.filter(|_| last_session::is_known_by_its_terminals(session));
         if let Some(place) = place {
             self.last_sessions.set_place(session.uid, task.at, place);
         }

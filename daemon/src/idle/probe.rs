@@ -169,7 +169,8 @@ impl Prober {
             if counts_output {
                 stamps.extend(terminal::output_stamps(terminals, &self.writes));
                 let used = || cgroup::processor_time(session);
-                work = terminals.is_empty().then(used).flatten();
+                let measured = terminals.is_empty() || session.session_type.has_unreported_input();
+                work = measured.then(used).flatten();
             }
         }
         let now = Clocks::now();

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use session_timeout_policy::{Uid, WallTime};
+use session_timeout_policy::{SessionFacts, Uid, WallTime};
 use session_timeout_protocol::bus::last_ending;
-use session_timeout_texts::{Cause, Language, Sentence, sanitize};
+use session_timeout_texts::{Cause, Language, Sentence, When, sanitize};
 use zbus::wire::Variant;
 
 use crate::sys::atomic_file::{Outlives, replace};
@@ -26,6 +26,21 @@ const USERS_MAX: usize = 4096;
 
 /// The record as an agent receives it.
 pub(crate) type Dict = HashMap<&'static str, Variant<'static>>;
+
+/// The place of a session as logind knows it: its terminal or its seat. The terminal of a desktop
+/// is not the place that its user knows.
+pub(crate) fn place(session: &SessionFacts) -> Option<String> {
+    let terminal = session.terminal.clone();
+    let terminal = terminal.filter(|_| !session.session_type.is_graphical());
+    terminal.or_else(|| session.seat.clone())
+}
+
+/// Whether the terminals of its processes are the place that its user knows. On a seat that is the
+/// virtual terminal of the login, also if `startx`, tmux or script(1) has opened others since.
+pub(crate) fn is_known_by_its_terminals(session: &SessionFacts) -> bool {
+    let on_console = session.seat.is_some() && session.terminal.is_some();
+    !session.session_type.is_graphical() && !on_console
+}
 
 /// How and when a session was ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +97,7 @@ impl LastSession {
     fn sentence(&self, now: WallTime) -> Sentence<'_> {
         Sentence::LastEnding {
             place: self.place.as_deref(),
-            ago: now.since(WallTime::from_micros(self.at)),
+            when: When::Ago(now.since(WallTime::from_micros(self.at))),
             cause: self.cause,
             length: self.length,
         }
@@ -207,7 +222,10 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use session_timeout_policy::SessionType;
+
     use super::*;
+    use crate::fixtures::session;
 
     const DAY: u64 = 24 * 3600;
     const ALICE: Uid = Uid::new(1000);
@@ -266,6 +284,30 @@ mod tests {
         assert!(!line().contains("pts/"), "{}", line());
         last_sessions.set_place(ALICE, wall(0), "pts/4".to_owned());
         assert!(line().contains("pts/4"), "{}", line());
+    }
+
+    #[test]
+    fn a_login_on_a_virtual_terminal_is_known_by_it_whatever_runs_there() {
+        let on = |session_type, terminal: Option<&str>, seat: Option<&str>| {
+            let session = SessionFacts {
+                session_type,
+                terminal: terminal.map(str::to_owned),
+                seat: seat.map(str::to_owned),
+                ..session()
+            };
+            (place(&session), is_known_by_its_terminals(&session))
+        };
+        let named = |name: &str| Some(name.to_owned());
+        // `startx` leaves the type of the session.
+        let console = on(SessionType::Tty, Some("tty13"), Some("seat0"));
+        assert_eq!(console, (named("tty13"), false));
+        let desktop = on(SessionType::X11, Some("tty2"), Some("seat0"));
+        assert_eq!(desktop, (named("seat0"), false));
+        let ssh = on(SessionType::Tty, Some("pts/1"), None);
+        assert_eq!(ssh, (named("pts/1"), true));
+        assert_eq!(on(SessionType::Tty, None, None), (None, true));
+        let without_console = on(SessionType::Tty, None, Some("seat0"));
+        assert_eq!(without_console, (named("seat0"), true));
     }
 
     #[test]

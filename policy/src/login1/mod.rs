@@ -120,6 +120,8 @@ pub enum SessionType {
     Wayland,
     /// `mir`.
     Mir,
+    /// `web`: a web console, such as Cockpit.
+    Web,
     /// `unspecified`, or a type that this version does not know.
     Unspecified,
 }
@@ -133,6 +135,7 @@ impl SessionType {
             "x11" => Self::X11,
             "wayland" => Self::Wayland,
             "mir" => Self::Mir,
+            "web" => Self::Web,
             _ => Self::Unspecified,
         }
     }
@@ -145,6 +148,7 @@ impl SessionType {
             Self::X11 => "x11",
             Self::Wayland => "wayland",
             Self::Mir => "mir",
+            Self::Web => "web",
             Self::Unspecified => "unspecified",
         }
     }
@@ -154,7 +158,31 @@ impl SessionType {
     pub const fn is_graphical(self) -> bool {
         match self {
             Self::X11 | Self::Wayland | Self::Mir => true,
-            Self::Tty | Self::Unspecified => false,
+            Self::Tty | Self::Web | Self::Unspecified => false,
         }
+    }
+
+    /// Whether the user can be active without input in the terminals of the session, and without
+    /// anything that reports it: on the other pages of a web console.
+    #[must_use]
+    pub const fn has_unreported_input(self) -> bool {
+        match self {
+            Self::Web => true,
+            Self::Tty | Self::X11 | Self::Wayland | Self::Mir | Self::Unspecified => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SessionType;
+
+    #[test]
+    fn every_type_of_logind_keeps_its_name() {
+        // `session_type_table` of logind-session.c, in systemd 252 to 259.
+        for name in ["unspecified", "tty", "x11", "wayland", "mir", "web"] {
+            assert_eq!(SessionType::parse(name).as_str(), name);
+        }
+        assert_eq!(SessionType::parse("hologram"), SessionType::Unspecified);
     }
 }

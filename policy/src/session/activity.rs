@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::{ActivityKind, BootTime, WallTime};
+use crate::{ActivityKind, BootTime, SessionType, WallTime};
 
 /// If two clocks drift apart by more than this between two readings, one was stepped. NTP slews by
 /// at most 500 ppm, which is 1.8 s in an hour.
@@ -41,9 +41,9 @@ pub struct Reading {
     pub hint: Option<Hint>,
     /// The report of the agent in the desktop. If it is present, the hint is ignored.
     pub agent: Option<Hint>,
-    /// The processor time that the processes of a session without terminals have used so far. It
-    /// serves as evidence of a transfer, because the kernel offers no other counter without a
-    /// privilege.
+    /// The processor time that the processes of a session without terminals, or of a web console,
+    /// have used so far. It serves as evidence of a transfer, because the kernel offers no other
+    /// counter without a privilege.
     pub cpu_time: Option<Duration>,
     /// The holder of an inhibitor lock on `idle` that the user holds, if there is one.
     pub inhibitor: Option<String>,
@@ -80,7 +80,7 @@ pub enum IdleSource {
     Agent,
     /// The terminals of the session.
     Terminals,
-    /// The processor time of a session without terminals, if output counts.
+    /// The processor time of a session without terminals, or of a web console, if output counts.
     Output,
     /// logind.
     Logind,
@@ -184,12 +184,13 @@ impl Activity {
         self.last = self.last.max(now);
     }
 
-    /// Processes a reading; only the kinds in `counted` count as activity. [`Self::latest`] shows
-    /// the result.
+    /// Processes a reading of a session of this type; only the kinds in `counted` count as
+    /// activity. [`Self::latest`] shows the result.
     pub(crate) fn observe(
         &mut self,
         now: BootTime,
         reading: Reading,
+        session_type: SessionType,
         counted: &BTreeSet<ActivityKind>,
     ) {
         if let Some(input) = self.newest(now, &reading, is_input) {
@@ -213,7 +214,7 @@ impl Activity {
         if counted.contains(&ActivityKind::Output) {
             self.seen(self.output);
         }
-        let mut sources = sources_of(&reading);
+        let mut sources = sources_of(&reading, session_type);
         self.source = sources.pop_first().unwrap_or(IdleSource::Unknown);
         self.fallbacks = sources;
         self.inhibitor = reading.inhibitor;
@@ -357,16 +358,20 @@ const fn is_input(source: StampSource) -> bool {
     }
 }
 
-fn sources_of(reading: &Reading) -> BTreeSet<IdleSource> {
+/// The sources that also prove the absence of activity. Terminals do not if there is input
+/// elsewhere.
+fn sources_of(reading: &Reading, session_type: SessionType) -> BTreeSet<IdleSource> {
     let mut sources = BTreeSet::new();
     let mut add = |source, known| {
         if known {
             sources.insert(source);
         }
     };
-    let mut stamps = reading.stamps.keys();
-    let terminals = stamps.any(|source| *source != StampSource::Logind);
-    let logind = reading.stamps.contains_key(&StampSource::Logind) || reading.hint.is_some();
+    let has_stamp = |wanted: fn(StampSource) -> bool| {
+        !session_type.has_unreported_input() && reading.stamps.keys().copied().any(wanted)
+    };
+    let terminals = has_stamp(|source| source != StampSource::Logind);
+    let logind = has_stamp(|source| source == StampSource::Logind) || reading.hint.is_some();
     add(IdleSource::Agent, reading.agent.is_some());
     add(IdleSource::Terminals, terminals);
     add(IdleSource::Output, reading.cpu_time.is_some());
@@ -382,6 +387,7 @@ fn micros(span: Duration) -> u64 {
 mod tests {
     use super::*;
 
+    const TTY: SessionType = SessionType::Tty;
     const PTS: StampSource = StampSource::Terminal(0x8803);
     /// The start of an eight-second window of the wall clock, used as the time zero of the tests.
     const EPOCH: u64 = 1_800_000_000;
@@ -405,7 +411,8 @@ mod tests {
     }
 
     fn observe(activity: &mut Activity, now: BootTime, reading: Reading) {
-        activity.observe(now, reading, &BTreeSet::from([ActivityKind::Input]));
+        let counted = BTreeSet::from([ActivityKind::Input]);
+        activity.observe(now, reading, TTY, &counted);
     }
 
     #[test]
@@ -414,6 +421,35 @@ mod tests {
         observe(&mut activity, at(100), reading(100, 40));
         assert_eq!(activity.last, at(47));
         assert_eq!(activity.source, IdleSource::Terminals);
+    }
+
+    #[test]
+    fn input_in_a_terminal_of_a_web_console_counts_and_its_absence_proves_nothing() {
+        let input = BTreeSet::from([ActivityKind::Input]);
+        for stamps in [vec![PTS], vec![PTS, StampSource::Logind]] {
+            let mut activity = Activity::since_login(at(0));
+            let stamps = stamps.into_iter();
+            let reading = Reading {
+                stamps: stamps.map(|source| (source, wall(EPOCH + 40))).collect(),
+                ..reading(100, 40)
+            };
+            activity.observe(at(100), reading, SessionType::Web, &input);
+            assert_eq!(activity.last, at(47));
+            assert_eq!(activity.source, IdleSource::Unknown);
+            assert_eq!(activity.fallbacks, BTreeSet::new());
+        }
+    }
+
+    #[test]
+    fn the_processor_time_of_a_web_console_is_a_source_beside_its_terminals() {
+        let output = BTreeSet::from([ActivityKind::Input, ActivityKind::Output]);
+        let mut activity = Activity::since_login(at(0));
+        let reading = Reading {
+            cpu_time: Some(Duration::from_millis(100)),
+            ..reading(100, 40)
+        };
+        activity.observe(at(100), reading, SessionType::Web, &output);
+        assert_eq!(activity.source, IdleSource::Output);
     }
 
     #[test]
@@ -565,7 +601,7 @@ mod tests {
         let mut activity = Activity::since_login(at(0));
         observe(&mut activity, at(100), reading(100, 40));
         let counted = BTreeSet::from([ActivityKind::Input, ActivityKind::Output]);
-        activity.observe(at(200), written(160), &counted);
+        activity.observe(at(200), written(160), TTY, &counted);
         assert_eq!(activity.last, at(167));
     }
 
@@ -577,11 +613,11 @@ mod tests {
             ..reading(now, 40)
         };
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(100), reading(100, Some("mpv")), &counted);
+        activity.observe(at(100), reading(100, Some("mpv")), TTY, &counted);
         assert_eq!(activity.last, at(100));
-        activity.observe(at(200), reading(200, None), &counted);
+        activity.observe(at(200), reading(200, None), TTY, &counted);
         assert_eq!(activity.last, at(200));
-        activity.observe(at(300), reading(300, None), &counted);
+        activity.observe(at(300), reading(300, None), TTY, &counted);
         assert_eq!(activity.last, at(200));
 
         let mut ignored = Activity::since_login(at(0));
@@ -601,9 +637,14 @@ mod tests {
     fn an_agent_that_cannot_date_input_yet_is_believed_when_it_can() {
         let input = BTreeSet::from([ActivityKind::Input]);
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(600), agent_says(600, Hint::Active), &input);
+        activity.observe(at(600), agent_says(600, Hint::Active), TTY, &input);
         assert_eq!((activity.last, activity.latest()), (at(0), at(600)));
-        activity.observe(at(900), agent_says(900, Hint::IdleSince(at(300))), &input);
+        activity.observe(
+            at(900),
+            agent_says(900, Hint::IdleSince(at(300))),
+            TTY,
+            &input,
+        );
         assert_eq!((activity.last, activity.latest()), (at(300), at(300)));
         assert_eq!(activity.source, IdleSource::Agent);
     }
@@ -612,12 +653,12 @@ mod tests {
     fn an_agent_that_falls_silent_leaves_what_was_supposed() {
         let input = BTreeSet::from([ActivityKind::Input]);
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(600), agent_says(600, Hint::Active), &input);
+        activity.observe(at(600), agent_says(600, Hint::Active), TTY, &input);
         let without_warnings = Reading {
             wall: wall(EPOCH + 900),
             ..Reading::default()
         };
-        activity.observe(at(900), without_warnings, &input);
+        activity.observe(at(900), without_warnings, TTY, &input);
         assert_eq!((activity.last, activity.assumed), (at(600), None));
         assert_eq!(activity.source, IdleSource::Unknown);
     }
@@ -631,7 +672,7 @@ mod tests {
                 hint: Some(hint),
                 ..agent_says(500, Hint::IdleSince(at(100)))
             };
-            activity.observe(at(500), reading, &input);
+            activity.observe(at(500), reading, TTY, &input);
             assert_eq!(activity.latest(), at(100));
             assert_eq!(activity.fallbacks, BTreeSet::from([IdleSource::Logind]));
         }
@@ -641,13 +682,23 @@ mod tests {
     fn the_same_input_told_a_little_later_is_no_other() {
         let input = BTreeSet::from([ActivityKind::Input]);
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(500), agent_says(500, Hint::IdleSince(at(100))), &input);
+        activity.observe(
+            at(500),
+            agent_says(500, Hint::IdleSince(at(100))),
+            TTY,
+            &input,
+        );
         let before = activity.latest();
         let late = at(100).saturating_add(Duration::from_millis(40));
-        activity.observe(at(510), agent_says(510, Hint::IdleSince(late)), &input);
+        activity.observe(at(510), agent_says(510, Hint::IdleSince(late)), TTY, &input);
         assert!(!activity.is_later_than(before));
         assert_eq!(activity.latest(), late);
-        activity.observe(at(520), agent_says(520, Hint::IdleSince(at(102))), &input);
+        activity.observe(
+            at(520),
+            agent_says(520, Hint::IdleSince(at(102))),
+            TTY,
+            &input,
+        );
         assert!(activity.is_later_than(before));
     }
 
@@ -664,18 +715,18 @@ mod tests {
     fn what_moves_data_is_active_where_output_counts_and_what_only_stays_is_not() {
         let output = BTreeSet::from([ActivityKind::Input, ActivityKind::Output]);
         let mut activity = Activity::since_login(at(0));
-        activity.observe(at(1), worked(1, 100), &output);
+        activity.observe(at(1), worked(1, 100), TTY, &output);
         // An unused connection: 40 times 0.1 ms in ten minutes, and the rest of the login.
-        activity.observe(at(601), worked(601, 116), &output);
+        activity.observe(at(601), worked(601, 116), TTY, &output);
         assert_eq!(activity.last, at(0));
-        activity.observe(at(1201), worked(1201, 400), &output);
+        activity.observe(at(1201), worked(1201, 400), TTY, &output);
         assert_eq!(activity.last, at(1201));
         assert_eq!(activity.source, IdleSource::Output);
 
         let mut ignored = Activity::since_login(at(0));
         let input = BTreeSet::from([ActivityKind::Input]);
-        ignored.observe(at(1), worked(1, 100), &input);
-        ignored.observe(at(601), worked(601, 4000), &input);
+        ignored.observe(at(1), worked(1, 100), TTY, &input);
+        ignored.observe(at(601), worked(601, 4000), TTY, &input);
         assert_eq!(ignored.last, at(0));
     }
 
@@ -684,7 +735,7 @@ mod tests {
         let output = BTreeSet::from([ActivityKind::Output]);
         let mut activity = Activity::since_login(at(0));
         for now in 1..=10 {
-            activity.observe(at(now), worked(now, now * 4), &output);
+            activity.observe(at(now), worked(now, now * 4), TTY, &output);
         }
         assert!(activity.last > at(0));
     }

@@ -58,8 +58,9 @@ impl Session {
         }
         let before = self.activity.latest();
         let counted = self.limits().map(|limits| limits.activity.clone());
+        let session_type = self.facts.session_type;
         self.activity
-            .observe(now, reading, &counted.unwrap_or_default());
+            .observe(now, reading, session_type, &counted.unwrap_or_default());
         if self.activity.is_later_than(before) {
             self.withdraw(LimitKind::Inactivity, out);
         }

@@ -133,6 +133,8 @@ fn probes() -> impl Strategy<Value = ProbeData> {
         })
 }
 
+const TYPES: &[SessionType] = &[SessionType::Tty, SessionType::Wayland, SessionType::Web];
+
 fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
     let uid = prop_oneof![6 => Just(1000), 2 => Just(1001), 1 => Just(0), 1 => Just(500)];
     let class = prop_oneof![
@@ -144,7 +146,7 @@ fn facts(starts: Starts) -> impl Strategy<Value = SessionFacts> {
         Starts::Past => prop_oneof![0..BEGIN, Just(BEGIN)].boxed(),
         Starts::Future => prop_oneof![0..BEGIN, Just(BEGIN), BEGIN..2 * BEGIN].boxed(),
     };
-    let session_type = prop_oneof![Just(SessionType::Tty), Just(SessionType::Wayland)];
+    let session_type = prop::sample::select(TYPES);
     let terminal = prop::sample::select(&[None, Some("pts/1"), Some("pts/2")][..]);
     let keeper = prop_oneof![
         12 => Just(Keeper::Logind),

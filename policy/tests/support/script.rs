@@ -309,6 +309,7 @@ impl Player {
                     "on the login screen" => LoginKind::Greeter,
                     "over ssh" => LoginKind::Ssh,
                     "over ssh without a terminal" => LoginKind::SshWithoutTerminal,
+                    "in a web console" => LoginKind::WebConsole,
                     other => return Err(format!("logs in where? `{other}`")),
                 };
                 match order {

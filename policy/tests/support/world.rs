@@ -61,6 +61,7 @@ pub(crate) enum LoginKind {
     Greeter,
     Ssh,
     SshWithoutTerminal,
+    WebConsole,
 }
 
 /// The real state of a session, of which the daemon sees a part.
@@ -137,10 +138,12 @@ impl World {
             } else {
                 SessionClass::User
             },
-            session_type: if graphical {
-                SessionType::Wayland
-            } else {
-                SessionType::Tty
+            session_type: match kind {
+                LoginKind::Desktop | LoginKind::Greeter => SessionType::Wayland,
+                LoginKind::WebConsole => SessionType::Web,
+                LoginKind::Console | LoginKind::Ssh | LoginKind::SshWithoutTerminal => {
+                    SessionType::Tty
+                }
             },
             leader: Some(Pid::new(1000 + self.logins)),
             service: match kind {
@@ -148,6 +151,7 @@ impl World {
                 LoginKind::Desktop => Some("gdm-password".to_owned()),
                 LoginKind::Greeter => Some("gdm-launch-environment".to_owned()),
                 LoginKind::Ssh | LoginKind::SshWithoutTerminal => Some("sshd".to_owned()),
+                LoginKind::WebConsole => Some("cockpit".to_owned()),
             },
             remote_host: matches!(kind, LoginKind::Ssh | LoginKind::SshWithoutTerminal)
                 .then(|| "192.0.2.7".to_owned()),

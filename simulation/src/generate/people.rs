@@ -67,7 +67,7 @@ fn person(random: &mut Random, who: LoginId, level: FaultLevel) -> Person {
         end: end(random, level),
         habits: habits(random),
     };
-    match random.below(20) {
+    match random.below(21) {
         0..=5 => ssh(random, &mut person),
         6 | 7 => {
             ssh(random, &mut person);
@@ -85,10 +85,11 @@ fn person(random: &mut Random, who: LoginId, level: FaultLevel) -> Person {
             ssh(random, &mut person);
             person.class = SessionClass::UserIncomplete;
         }
-        _ => {
+        19 => {
             let classes = ["manager", "background"];
             person.class = SessionClass::parse(random.pick("greeter", &classes));
         }
+        _ => web_console(random, &mut person),
     }
     person
 }
@@ -102,6 +103,17 @@ fn ssh(random: &mut Random, person: &mut Person) {
     person.host = Some(random.pick(hosts[0], &hosts[1..]).to_owned());
     person.tty = Some(random.pick("pts/1", &["pts/7"]).to_owned());
     person.idle = InputSource::Terminals(random.pick(1, &[1, 2, 3]));
+}
+
+/// A login whose terminals, if any are opened, receive a part of the input only.
+fn web_console(random: &mut Random, person: &mut Person) {
+    ssh(random, person);
+    person.service = Some("cockpit".to_owned());
+    person.session_type = SessionType::Web;
+    person.tty = None;
+    if random.percent(50) {
+        person.idle = InputSource::Nobody;
+    }
 }
 
 fn desktop(random: &mut Random, person: &mut Person) {
@@ -197,7 +209,12 @@ fn changes(
         if at >= to {
             return;
         }
-        let kinds = [SessionType::Tty, SessionType::Wayland, SessionType::X11];
+        let kinds = [
+            SessionType::Tty,
+            SessionType::Wayland,
+            SessionType::X11,
+            SessionType::Web,
+        ];
         let change = if random.percent(70) {
             PropertyChange::Type(random.pick(person.session_type, &kinds))
         } else {

@@ -67,7 +67,12 @@ fn rule(random: &mut Random, number: u64) -> Rule {
             3 => matching.service = some(random, &SERVICES),
             4 => matching.tty = some(random, &TTYS),
             5 => {
-                let kinds = [SessionType::Tty, SessionType::Wayland, SessionType::X11];
+                let kinds = [
+                    SessionType::Tty,
+                    SessionType::Wayland,
+                    SessionType::X11,
+                    SessionType::Web,
+                ];
                 matching.session_type = Some(vec![random.pick(kinds[0], &kinds[1..])]);
             }
             6 => matching.reach = Some(random.pick(Reach::Remote, &[Reach::Local])),

@@ -2,7 +2,7 @@
 //! sessions are in `sessions.rs`.
 
 use session_timeout_policy::{
-    BootTime, Event, Groups, Login, Reading, SessionFacts, SessionId, SessionKey,
+    BootTime, Event, Groups, Login, Reading, SessionFacts, SessionId, SessionKey, SessionType,
 };
 
 use super::groups::ANSWER;
@@ -265,8 +265,10 @@ impl Oracle<'_> {
             if saves {
                 history.reads(now, &seen);
             }
-            let has_source =
-                !reading.stamps.is_empty() || reading.hint.is_some() || reading.agent.is_some();
+            // The absence of input in the terminals of a web console proves nothing.
+            let in_terminals = history.facts.session_type != SessionType::Web;
+            let stamped = in_terminals && !reading.stamps.is_empty();
+            let has_source = stamped || reading.hint.is_some() || reading.agent.is_some();
             let outcome = if has_source {
                 ProbeOutcome::Known
             } else {

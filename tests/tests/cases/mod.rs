@@ -40,6 +40,7 @@ pub(crate) mod transfers;
 pub(crate) mod trust;
 pub(crate) mod type_changes;
 pub(crate) mod unregistered;
+pub(crate) mod web_console;
 
 use std::time::{Duration, Instant};
 

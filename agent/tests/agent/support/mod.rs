@@ -125,6 +125,7 @@ impl Harness {
         let agent = Command::new(env!("CARGO_BIN_EXE_session-timeout-agent"))
             .args(arguments)
             .env_clear()
+            .env("TZ", "UTC0")
             .env("DBUS_SYSTEM_BUS_ADDRESS", at("system"))
             .env("DBUS_SESSION_BUS_ADDRESS", at("user"))
             .stdin(Stdio::null())

@@ -21,7 +21,7 @@ const NONINTERACTIVE: &str = "common-session-noninteractive";
 const MODULES: &str = "/usr/lib/*/security/pam_session_timeout.so";
 
 /// The services through which people log in. A greeter is not a person's login.
-const LOGINS: [&str; 9] = [
+const LOGINS: [&str; 11] = [
     "sshd",
     "login",
     "gdm-*",
@@ -31,6 +31,8 @@ const LOGINS: [&str; 9] = [
     "sddm-autologin",
     "greetd",
     "xrdp-sesman",
+    "tigervnc",
+    "cockpit",
 ];
 const GREETERS: [&str; 1] = ["gdm-launch-environment"];
 
@@ -473,6 +475,28 @@ session optional pam_session_timeout.so
         );
         let fix = "add the line `@include common-session` to /etc/pam.d/gdm-password";
         assert_eq!(found[0].fix.as_ref().map(Fix::text), Some(fix));
+    }
+
+    #[test]
+    fn remote_desktops_and_web_consoles_are_logins_too() {
+        for service in ["xrdp-sesman", "tigervnc", "cockpit"] {
+            let path = format!("/etc/pam.d/{service}");
+            let found = problems(&[
+                MODULE,
+                SSHD,
+                (COMMON, GOOD),
+                (&path, "@include common-session"),
+            ]);
+            assert_eq!(found, [], "{service}");
+            let own = "session required pam_unix.so\nsession optional pam_systemd.so\n";
+            let found = problems(&[MODULE, SSHD, (COMMON, GOOD), (&path, own)]);
+            let [finding] = found.as_slice() else {
+                panic!("{service}: {found:?}");
+            };
+            assert_eq!(finding.check, Check::PamStack);
+            let fix = format!("add the line `@include common-session` to {path}");
+            assert_eq!(finding.fix.as_ref().map(Fix::text), Some(fix.as_str()));
+        }
     }
 
     #[test]

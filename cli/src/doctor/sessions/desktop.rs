@@ -28,17 +28,9 @@ const SETS_NO_HINT: [&str; 9] = [
 /// Desktops that call SetLockedHint.
 const CONFIRMS_LOCKS: [&str; 4] = ["gnome", "ubuntu", "kde", "plasma"];
 /// Desktops whose units pull in graphical-session.target.
-const HAS_USER_UNITS: [&str; 8] = [
-    "gnome",
-    "ubuntu",
-    "kde",
-    "plasma",
-    "cinnamon",
-    "x-cinnamon",
-    "cosmic",
-    "budgie",
-];
-const HAS_AUTOSTART: [&str; 4] = ["xfce", "mate", "lxqt", "lxde"];
+const HAS_USER_UNITS: [&str; 6] = ["gnome", "ubuntu", "kde", "plasma", "cosmic", "budgie"];
+/// Desktops without that target (Cinnamon 6.4 of Debian 13 leaves it inactive).
+const HAS_AUTOSTART: [&str; 6] = ["xfce", "mate", "lxqt", "lxde", "cinnamon", "x-cinnamon"];
 const IS_BARE: [&str; 11] = [
     "sway", "hyprland", "labwc", "niri", "river", "wayfire", "i3", "openbox", "awesome", "bspwm",
     "fluxbox",
@@ -173,7 +165,8 @@ mod tests {
             ("gnome-classic", Start::UserUnit, false),
             ("plasmawayland", Start::UserUnit, false),
             ("KDE", Start::UserUnit, false),
-            ("cinnamon", Start::UserUnit, true),
+            ("cinnamon", Start::Autostart, true),
+            ("X-Cinnamon", Start::Autostart, true),
             ("xfce", Start::Autostart, true),
             ("Hyprland", Start::Configuration, true),
             ("sway", Start::Configuration, true),
@@ -204,6 +197,13 @@ mod tests {
                 .start_agent("alice")
                 .starts_with("as alice: systemctl")
         );
+    }
+
+    #[test]
+    fn where_no_target_is_reached_no_user_unit_is_started_by_hand() {
+        let fix = Desktop::named("cinnamon").start_agent("alice");
+        assert!(!fix.contains("systemctl"), "{fix}");
+        assert!(fix.contains("/etc/xdg/autostart/session-timeout-agent.desktop"));
     }
 
     #[test]
