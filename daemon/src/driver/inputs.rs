@@ -62,6 +62,7 @@ impl Driver {
                 self.logind = LogindState::Lost;
             }
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
+            Input::Returned(id, _) => self.returned(&id),
             Input::Unconfirmed(login) => self.unconfirmed(login),
             Input::Closed(closed, process) => {
                 self.closed(closed.session_id.map(SessionId::new), process);
@@ -188,6 +189,14 @@ impl Driver {
             LockHint::Locked => Event::Locked(key),
             LockHint::Unlocked => Event::Unlocked(key),
         });
+    }
+
+    /// Somebody has come back to a session. That is activity of it, like input.
+    fn returned(&mut self, id: &SessionId) {
+        if let Some(session) = self.engine.session(id) {
+            let key = session.facts.key.clone();
+            self.handle(Event::ActivitySeen(key));
+        }
     }
 
     /// PAM opened a session.

@@ -179,6 +179,7 @@ async fn relay(link: &Link, inputs: &mpsc::Sender<Input>, signal: Signal) -> zbu
         },
         Signal::LockHint(id, hint) => Input::LockHint(id, hint),
         Signal::Removed(id) => Input::Event(Event::SessionGone(id)),
+        Signal::Returned(id, how) => Input::Returned(id, how),
         Signal::Started => return Ok(()),
         Signal::Stopped => Input::LogindLost("systemd-logind has stopped".to_owned()),
     };
