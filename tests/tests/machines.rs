@@ -157,6 +157,8 @@ on_both_suites! {
     OnTerminals greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_ended,
     OnTerminals greeter::the_greeter_is_shown_where_a_session_on_a_seat_was_hung_up,
     OnTerminals greeter::a_user_at_another_console_is_not_switched_away,
+    OnTerminals greeter::a_user_who_switches_to_a_greeter_at_the_end_of_another_session_stays_there,
+    OnTerminals greeter::a_user_whom_a_greeter_displaces_at_the_end_of_another_session_is_shown_again,
     Installed groups::unavailable_groups_delay_no_login_and_leave_the_default_in_force,
     Installed hang_up::a_console_is_hung_up_as_well,
     Installed hang_up::a_hang_up_closes_the_connection_and_leaves_what_was_detached,

@@ -8,6 +8,7 @@
 //! logind are queued at any time, also while a query waits for its reply.
 
 mod call;
+mod foreground;
 mod properties;
 mod seat;
 mod session;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
 pub(crate) use call::answered;
+pub(crate) use foreground::{Displaced, Foreground, displaced, foreground, show_again};
 pub(crate) use properties::Properties;
 use properties::State;
 pub(crate) use seat::{Screens, ask_for_greeter, is_dead, show_greeter};
