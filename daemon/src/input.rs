@@ -35,6 +35,8 @@ pub(crate) enum Input {
     LogindLost(String),
     /// PAM opened a session in this process. The answer is a line for the user, if there is one.
     Opened(Opened, Pid, oneshot::Sender<Option<String>>),
+    /// logind signals that somebody has come back to the session with this id.
+    Returned(SessionId, Return),
     /// PAM opened this session a while ago, and logind may have missed it.
     Unconfirmed(PamLogin),
     /// PAM closed a session in this process.
@@ -87,4 +89,15 @@ impl PamLogin {
 pub(crate) enum LockHint {
     Locked,
     Unlocked,
+}
+
+/// How logind signals that somebody has come back to a session. No signal is proof of an
+/// authentication: the user of a session may have logind send `Unlock`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Return {
+    /// The seat shows the session: `Active` became true.
+    Shown,
+    /// The desktop is asked to unlock the screen: `Unlock`. A display manager sends it when the
+    /// password was typed into its greeter.
+    Unlock,
 }

@@ -7,7 +7,9 @@ use crate::{Pid, Policy, Reading, SessionFacts, SessionId, SessionKey};
 /// An input of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Input was seen in the session just now; sent only where `Action::Warn` asked to watch.
+    /// The user was active in the session just now: there was input where `Action::Warn` asked to
+    /// watch, or logind signalled that somebody has come back to the session. That proves no
+    /// authentication, and no unlock.
     ActivitySeen(SessionKey),
     /// The desktop's agent reports that there was no input for the time that it was asked to watch
     /// for.

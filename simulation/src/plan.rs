@@ -78,6 +78,8 @@ pub(super) enum OpKind {
     Ready(LoginId),
     /// The administrator loads the policy with this number.
     Reloads(usize),
+    /// logind signals that somebody has come back to the session.
+    Returns(LoginId),
     /// Signals of logind and PAM are lost, late or doubled for this time.
     Signals(SignalFault, Duration),
     /// The wall clock is stepped.
@@ -347,6 +349,7 @@ impl OpKind {
             | Self::Prints(..)
             | Self::Ready(_)
             | Self::Reloads(_)
+            | Self::Returns(_)
             | Self::Types(..)
             | Self::Unlocks(_) => return None,
         })
@@ -375,6 +378,7 @@ impl OpKind {
             Self::Prints(..) => "prints",
             Self::Ready(_) => "ready",
             Self::Reloads(_) => "reloads",
+            Self::Returns(_) => "returns",
             Self::Types(..) => "types",
             _ => "unlocks",
         }

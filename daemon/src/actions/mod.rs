@@ -57,6 +57,11 @@ impl ActionRunner {
         &self.terminal_tasks.unwarned
     }
 
+    /// Whether the daemon itself has just had this session shown by its seat.
+    pub(crate) fn has_shown_again(&self, session: &SessionKey) -> bool {
+        self.ends.has_shown_again(session)
+    }
+
     /// Waits for input in a session whose user was warned. Cancel safe.
     pub(crate) async fn activity(&mut self) -> io::Result<BTreeSet<SessionKey>> {
         self.input_watch.next().await

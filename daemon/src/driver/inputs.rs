@@ -8,7 +8,7 @@ use session_timeout_protocol::Opened;
 
 use super::{Driver, LogindState};
 use crate::agents;
-use crate::input::{ExtendRequest, Input, LockHint, PamLogin, Viewer};
+use crate::input::{ExtendRequest, Input, LockHint, PamLogin, Return, Viewer};
 use crate::pam::replies::ReplySender;
 use crate::process::Process;
 use crate::process::cgroup;
@@ -62,6 +62,7 @@ impl Driver {
                 self.logind = LogindState::Lost;
             }
             Input::Opened(opened, leader, answer) => self.opened(opened, leader, answer),
+            Input::Returned(id, how) => self.returned(&id, how),
             Input::Unconfirmed(login) => self.unconfirmed(login),
             Input::Closed(closed, process) => {
                 self.closed(closed.session_id.map(SessionId::new), process);
@@ -188,6 +189,18 @@ impl Driver {
             LockHint::Locked => Event::Locked(key),
             LockHint::Unlocked => Event::Unlocked(key),
         });
+    }
+
+    /// Somebody has come back to a session. That is activity of it, like input.
+    fn returned(&mut self, id: &SessionId, how: Return) {
+        let Some(session) = self.engine.session(id) else {
+            return;
+        };
+        let key = session.facts.key.clone();
+        if how == Return::Shown && self.actions.has_shown_again(&key) {
+            return;
+        }
+        self.handle(Event::ActivitySeen(key));
     }
 
     /// PAM opened a session.

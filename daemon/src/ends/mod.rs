@@ -7,6 +7,7 @@
 
 mod adopt;
 mod desktop;
+mod foreground;
 mod kill;
 mod remains;
 mod request;
@@ -57,6 +58,7 @@ pub(crate) struct Ends {
     targets: Targets,
     journal: Journal,
     turns: Arc<Semaphore>,
+    foregrounds: Arc<Semaphore>,
     logind_backoff: Arc<LogindBackoff>,
     /// The sessions whose end a task already waits for.
     awaited: Arc<Mutex<BTreeSet<SessionKey>>>,
@@ -76,6 +78,7 @@ impl Ends {
             targets: Targets::default(),
             journal,
             turns: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            foregrounds: Arc::new(Semaphore::new(foreground::MAX_CONCURRENT)),
             logind_backoff: Arc::default(),
             awaited: Arc::default(),
         }
@@ -84,6 +87,9 @@ impl Ends {
     /// Starts a request; the result is sent as an input.
     pub(crate) fn request(&self, session: &SessionFacts, request: Request) {
         if request.ends() {
+            if !self.screens.is_expected(&session.key) {
+                self.keep_foreground(session);
+            }
             self.screens.expect(&session.key);
         }
         self.spawn(session, async move |ends, session| {

@@ -8,6 +8,7 @@
 //! logind are queued at any time, also while a query waits for its reply.
 
 mod call;
+mod foreground;
 mod properties;
 mod seat;
 mod session;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
 
 pub(crate) use call::answered;
+pub(crate) use foreground::{Displaced, Foreground, displaced, foreground, show_again};
 pub(crate) use properties::Properties;
 use properties::State;
 pub(crate) use seat::{Screens, ask_for_greeter, is_dead, show_greeter};
@@ -179,6 +181,7 @@ async fn relay(link: &Link, inputs: &mpsc::Sender<Input>, signal: Signal) -> zbu
         },
         Signal::LockHint(id, hint) => Input::LockHint(id, hint),
         Signal::Removed(id) => Input::Event(Event::SessionGone(id)),
+        Signal::Returned(id, how) => Input::Returned(id, how),
         Signal::Started => return Ok(()),
         Signal::Stopped => Input::LogindLost("systemd-logind has stopped".to_owned()),
     };

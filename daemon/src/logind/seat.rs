@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use session_timeout_policy::{SessionClass, SessionKey};
+use tokio::time::Instant;
 
 use super::call::{is_unknown, manage};
 use super::properties::{Screen, Seated};
@@ -21,30 +23,57 @@ use crate::process::cgroup;
 /// virtual terminals, and logind assigns it to one seat.
 const ACTIVE_VT: &str = "/sys/class/tty/tty0/active";
 
+/// For how long the daemon is known to have had a session shown again: logind signals it at once.
+const SHOWN_AGAIN: Duration = Duration::from_secs(2);
+
 /// The screens of the sessions that are being ended, until they are gone. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Screens(Arc<Mutex<BTreeMap<SessionKey, Option<Screen>>>>);
+pub(crate) struct Screens(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    ending: BTreeMap<SessionKey, Option<Screen>>,
+    /// The session that was last shown again, and when.
+    shown_again: Option<(SessionKey, Instant)>,
+}
 
 impl Screens {
     /// Registers a session whose end is about to be requested. [`Self::note`] ignores all others,
     /// so that a result that arrives after the session's end is not kept for ever.
     pub(crate) fn expect(&self, session: &SessionKey) {
-        self.lock().entry(session.clone()).or_default();
+        self.lock().ending.entry(session.clone()).or_default();
+    }
+
+    /// Whether the end of the session was requested, and the session is not gone.
+    pub(crate) fn is_expected(&self, session: &SessionKey) -> bool {
+        self.lock().ending.contains_key(session)
+    }
+
+    /// Records that the daemon has this session shown again.
+    pub(crate) fn note_shown_again(&self, session: &SessionKey) {
+        self.lock().shown_again = Some((session.clone(), Instant::now()));
+    }
+
+    /// Whether the daemon has just had this session shown again.
+    pub(crate) fn was_shown_again(&self, session: &SessionKey) -> bool {
+        let noted = self.lock();
+        let shown_again = noted.shown_again.as_ref();
+        shown_again.is_some_and(|(shown, at)| shown == session && at.elapsed() < SHOWN_AGAIN)
     }
 
     /// Records the screen of the session.
     pub(super) fn note(&self, session: &SessionKey, screen: Option<Screen>) {
-        if let Some(noted) = self.lock().get_mut(session) {
+        if let Some(noted) = self.lock().ending.get_mut(session) {
             *noted = screen;
         }
     }
 
     /// Removes and returns the screen of a session that is gone.
     pub(crate) fn take(&self, session: &SessionKey) -> Option<Screen> {
-        self.lock().remove(session).flatten()
+        self.lock().ending.remove(session).flatten()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<SessionKey, Option<Screen>>> {
+    fn lock(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,7 +117,7 @@ pub(crate) async fn ask_for_greeter(link: &Link) -> zbus::Result<()> {
     link.call(seat, "SwitchToGreeter", &()).await.map(drop)
 }
 
-async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
+pub(super) async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
     let mut seated = Vec::new();
     for (_, _, _, at, path) in list_sessions(link).await? {
         if at != seat {
@@ -104,7 +133,7 @@ async fn seated(link: &Link, seat: &str) -> zbus::Result<Vec<Seated>> {
 }
 
 /// The number of the virtual terminal on the screen, if there are virtual terminals.
-fn shown() -> Option<u32> {
+pub(super) fn shown() -> Option<u32> {
     let name = fs::read_to_string(ACTIVE_VT).ok()?;
     name.trim().strip_prefix("tty")?.parse().ok()
 }
@@ -201,6 +230,16 @@ mod tests {
         assert_eq!(chosen(Some(2), &[going, nowhere]), None);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn the_daemons_own_switch_is_known_as_such_for_a_moment() {
+        let screens = Screens::default();
+        screens.note_shown_again(&key("c2"));
+        assert!(screens.was_shown_again(&key("c2")));
+        assert!(!screens.was_shown_again(&key("c3")));
+        tokio::time::advance(SHOWN_AGAIN).await;
+        assert!(!screens.was_shown_again(&key("c2")));
+    }
+
     #[test]
     fn a_screen_is_kept_from_the_request_until_the_session_is_gone_and_returned_once() {
         let screens = Screens::default();
@@ -208,7 +247,9 @@ mod tests {
         screens.note(&key("c2"), Some(left()));
         // The second request for the same session.
         screens.expect(&key("c2"));
+        assert!(screens.is_expected(&key("c2")));
         assert_eq!(screens.take(&key("c2")), Some(left()));
+        assert!(!screens.is_expected(&key("c2")));
         screens.note(&key("c2"), Some(left()));
         assert_eq!(screens.take(&key("c2")), None);
     }

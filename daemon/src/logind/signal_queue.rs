@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use zbus::wire::OwnedObjectPath;
 
 use super::signals::Signal;
-use crate::input::LockHint;
+use crate::input::{LockHint, Return};
 
 /// Maximum number of queued lock hints of a session: the last two, in order.
 const HINTS_MAX: usize = 2;
@@ -64,6 +64,8 @@ struct SessionSignals {
     removed: bool,
     appeared: Option<OwnedObjectPath>,
     hints: VecDeque<LockHint>,
+    /// The strongest one; a second has no other effect.
+    returned: Option<Return>,
 }
 
 impl Waiting {
@@ -71,6 +73,10 @@ impl Waiting {
         match signal {
             Signal::Appeared(id, path) => self.of(id).appeared = Some(path),
             Signal::LockHint(id, hint) => self.of(id).hint(hint),
+            Signal::Returned(id, how) => {
+                let signals = self.of(id);
+                signals.returned = signals.returned.max(Some(how));
+            }
             Signal::Removed(id) => {
                 *self.of(id) = SessionSignals {
                     removed: true,
@@ -134,7 +140,9 @@ impl SessionSignals {
         let appeared = self.appeared.map(|path| Signal::Appeared(id(), path));
         let hints = self.hints.into_iter();
         let hints = hints.map(|hint| Signal::LockHint(id(), hint));
-        removed.into_iter().chain(appeared).chain(hints).collect()
+        let returned = self.returned.map(|how| Signal::Returned(id(), how));
+        let described = removed.into_iter().chain(appeared);
+        described.chain(hints).chain(returned).collect()
     }
 }
 
@@ -186,6 +194,24 @@ mod tests {
         let said = heard([hint("c1", Unlocked), appeared("c1"), hint("c1", Locked)]);
         let expected = [appeared("c1"), hint("c1", Unlocked), hint("c1", Locked)];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn any_number_of_unlocks_is_one_and_delays_no_other_session() {
+        let returned = |how| Signal::Returned(SessionId::new("c1"), how);
+        let many = (0..10_000).map(|_| returned(Return::Unlock));
+        let shown = returned(Return::Shown);
+        let heard = heard([shown.clone()].into_iter().chain(many).chain([
+            removed("c2"),
+            hint("c1", LockHint::Unlocked),
+            shown,
+        ]));
+        let expected = [
+            hint("c1", LockHint::Unlocked),
+            returned(Return::Unlock),
+            removed("c2"),
+        ];
+        assert_eq!(heard, expected);
     }
 
     #[test]

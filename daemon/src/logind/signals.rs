@@ -20,7 +20,7 @@ use zbus::{MatchRule, Message, MessageStream, fdo};
 
 use super::{LOGIND, MANAGER_INTERFACE, MANAGER_PATH, PROPERTIES, SESSION};
 use crate::bus::{Link, with_timeout};
-use crate::input::LockHint;
+use crate::input::{LockHint, Return};
 
 const BUS: &str = "org.freedesktop.DBus";
 const SESSIONS: &str = "/org/freedesktop/login1/session";
@@ -37,6 +37,8 @@ pub(super) enum Signal {
     LockHint(SessionId, LockHint),
     /// The session with this id was removed.
     Removed(SessionId),
+    /// Somebody has come back to the session with this id.
+    Returned(SessionId, Return),
     /// logind has started.
     Started,
     /// logind has stopped.
@@ -111,6 +113,7 @@ impl Signals {
 struct Streams {
     manager: MessageStream,
     changes: MessageStream,
+    unlocks: MessageStream,
 }
 
 impl Streams {
@@ -132,9 +135,17 @@ impl Streams {
             .path_namespace(SESSIONS)
             .arg(0, SESSION)
             .build()?;
+        let unlocks = rule()
+            .interface(SESSION)
+            .member("Unlock")
+            .path_namespace(SESSIONS)
+            .build()?;
+        let stream =
+            async |rule| MessageStream::for_match_rule(rule, connection, Some(QUEUE_MAX)).await;
         Ok(Self {
-            manager: MessageStream::for_match_rule(manager, connection, Some(QUEUE_MAX)).await?,
-            changes: MessageStream::for_match_rule(changes, connection, Some(QUEUE_MAX)).await?,
+            manager: stream(manager).await?,
+            changes: stream(changes).await?,
+            unlocks: stream(unlocks).await?,
         })
     }
 }
@@ -145,6 +156,7 @@ async fn next_of(logind: &mut Option<Streams>) -> Option<zbus::Result<Message>> 
         Some(streams) => tokio::select! {
             next = streams.manager.next() => next,
             next = streams.changes.next() => next,
+            next = streams.unlocks.next() => next,
         },
         None => future::pending().await,
     }
@@ -175,14 +187,18 @@ fn read(message: &Message) -> Option<Owned> {
             let (id, _): (String, OwnedObjectPath) = body.deserialize().ok()?;
             Signal::Removed(SessionId::new(id))
         }
+        "Unlock" => Signal::Returned(id_of(header.path()?.as_str())?, Return::Unlock),
         _ => return None,
     };
     Some(Owned::Signal(signal))
 }
 
-/// The change of a session. A change of the lock hint causes no query, which would delay the
-/// signals behind it: any user can have logind signal locks as fast as the bus allows. Type and
-/// class are changed by the session controller, or by logind.
+/// The change of a session. Only a change of type or class, by the session controller or logind,
+/// causes a query, which delays the signals behind it: any user can have logind signal locks as
+/// fast as the bus allows.
+///
+/// logind signals `Active` when a seat shows the session or ceases to, and neither at a login nor
+/// after its own restart (`seat_set_active()` in src/login/logind-seat.c).
 fn changed(path: &str, message: &Message) -> Option<Signal> {
     let body = message.body();
     let (_, changed, _): (String, HashMap<String, OwnedVariant>, Vec<String>) =
@@ -191,13 +207,14 @@ fn changed(path: &str, message: &Message) -> Option<Signal> {
         let object = OwnedObjectPath::try_from(path).ok()?;
         return Some(Signal::Appeared(id_of(path)?, object));
     }
-    let locked = bool::try_from(changed.get("LockedHint")?).ok()?;
-    let hint = if locked {
-        LockHint::Locked
-    } else {
-        LockHint::Unlocked
-    };
-    Some(Signal::LockHint(id_of(path)?, hint))
+    let flag = |name| bool::try_from(changed.get(name)?).ok();
+    let id = id_of(path)?;
+    match (flag("LockedHint"), flag("Active")) {
+        (Some(true), _) => Some(Signal::LockHint(id, LockHint::Locked)),
+        (Some(false), _) => Some(Signal::LockHint(id, LockHint::Unlocked)),
+        (None, Some(true)) => Some(Signal::Returned(id, Return::Shown)),
+        (None, Some(false) | None) => None,
+    }
 }
 
 /// The session id from logind's object path: the last part, in which `bus_label_escape()` of
@@ -216,6 +233,8 @@ fn id_of(path: &str) -> Option<SessionId> {
 
 #[cfg(test)]
 mod tests {
+    use zbus::wire::Variant;
+
     use super::*;
 
     #[test]
@@ -226,6 +245,36 @@ mod tests {
         assert_eq!(id("_3"), None);
         assert_eq!(id("_zz1"), None);
         assert_eq!(id_of("/org/freedesktop/login1/user/_31"), None);
+    }
+
+    /// logind's signal that this property of session `c1` has this value now.
+    fn change(name: &'static str, value: bool) -> Option<Signal> {
+        let changed = HashMap::from([(name, Variant::from(value))]);
+        let path = format!("{SESSIONS}/c1");
+        let signal = Message::signal(path.as_str(), PROPERTIES, "PropertiesChanged");
+        let body = (SESSION, changed, Vec::<&str>::new());
+        changed_in(&signal.build(&body).unwrap())
+    }
+
+    fn changed_in(message: &Message) -> Option<Signal> {
+        match read(message)? {
+            Owned::Signal(signal) => Some(signal),
+            Owned::By(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_shown_or_unlocked_was_returned_to() {
+        let returned = |how| Some(Signal::Returned("c1".into(), how));
+        assert_eq!(change("Active", true), returned(Return::Shown));
+        assert_eq!(change("Active", false), None);
+        assert_eq!(change("IdleHint", true), None);
+        let path = format!("{SESSIONS}/c1");
+        let unlock = Message::signal(path.as_str(), SESSION, "Unlock");
+        let unlock = unlock.build(&()).unwrap();
+        assert_eq!(changed_in(&unlock), returned(Return::Unlock));
+        let hint = Signal::LockHint("c1".into(), LockHint::Unlocked);
+        assert_eq!(change("LockedHint", false), Some(hint));
     }
 
     #[test]

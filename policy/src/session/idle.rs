@@ -34,7 +34,8 @@ impl Session {
         }
     }
 
-    /// Handles input that was seen at this moment. It does not stop an end.
+    /// Handles activity at this moment, whether the session was warned or not. It does not stop an
+    /// end, and ends no hold.
     pub(crate) fn activity_seen(&mut self, now: BootTime, out: &mut Outputs) {
         if self.is_ending() {
             return;

@@ -279,6 +279,7 @@ impl Player {
             "logs out and leaves something running" => sim.logs_out(id, Leftover::Something),
             "opens a terminal" => sim.opens_a_terminal(id),
             "prints" => sim.prints(id),
+            "is returned to" => sim.is_returned_to(id),
             "unlocks" => sim.unlocks(id),
             "types" => sim.types(id),
             _ => {

@@ -259,6 +259,11 @@ impl Sim {
         }
     }
 
+    /// logind signals `Unlock`, or that the seat shows the session. There is no input in it.
+    pub(crate) fn is_returned_to(&mut self, id: &str) {
+        self.handle_for(id, Event::ActivitySeen);
+    }
+
     pub(crate) fn reload(&mut self, policy: Policy) {
         self.policy = policy.clone();
         self.handle(Event::PolicyReplaced(policy));

@@ -71,6 +71,11 @@ impl Driver<'_> {
             }
             OpKind::Ready(who) => self.becomes_ready(*who)?,
             OpKind::Reloads(number) => self.reload(*number)?,
+            OpKind::Returns(who) => {
+                if let Some(key) = self.key(*who) {
+                    self.signal(Event::ActivitySeen(key))?;
+                }
+            }
             OpKind::Signals(signals, lasts) => {
                 self.world.troubles.signals = Some((*signals, self.later(*lasts)));
                 if *signals == SignalFault::Lost {

@@ -313,6 +313,11 @@ fn extras(
             scenario.add(some_time(random), OpKind::Unlocks(who));
         }
     }
+    if person.seat.is_some() {
+        for _ in 0..random.below(3) {
+            scenario.add(some_time(random), OpKind::Returns(who));
+        }
+    }
     if matches!(person.idle, InputSource::Agent(..)) && random.percent(25) {
         let at = some_time(random);
         scenario.add(at, OpKind::Agent(who, Presence::Gone));

@@ -58,6 +58,7 @@ pub(super) fn write(kind: &OpKind) -> String {
         OpKind::Probes(how, lasts) => format!("probes {} lasts={}", trouble(*how), span(*lasts)),
         OpKind::Ready(who) => format!("s{} is-ready", who.0),
         OpKind::Reloads(number) => format!("daemon reloads policy={number}"),
+        OpKind::Returns(who) => format!("s{} is-returned-to", who.0),
         OpKind::Signals(signals, lasts) => {
             let how = match signals {
                 SignalFault::Doubled => "doubled".to_owned(),
@@ -139,6 +140,7 @@ fn of_login(who: LoginId, verb: &str, line: &str, words: &Words<'_>) -> Parsed<O
         "opens" => OpKind::Opens(who),
         "prints" => OpKind::Prints(who, nth()?, pattern()?),
         "is-ready" => OpKind::Ready(who),
+        "is-returned-to" => OpKind::Returns(who),
         "strays" => OpKind::Strays(who, parse_stray(words.need("as")?)?),
         "types" => OpKind::Types(who, nth()?, pattern()?),
         "unlocks" => OpKind::Unlocks(who),

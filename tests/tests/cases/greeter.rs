@@ -1,7 +1,8 @@
 //! The screen after the end of a desktop on a virtual terminal.
 
 use session_timeout_tests::{
-    Account, Class, Failure, Machine, Outcome, Seated, Vt, Vts, Wanted, hold_for, wait_until,
+    Account, Class, Context, Failure, Machine, Outcome, Seated, Vt, Vts, Wanted, hold_for,
+    wait_until,
 };
 
 use super::{SOON, secs};
@@ -158,6 +159,94 @@ pub(crate) fn a_user_at_another_console_is_not_switched_away(machine: &Machine) 
     machine.wait_session_gone(desktop.session(), secs(20))?;
     hold_shown(&vts, Vt::C)?;
     wait_active(machine, &other)
+}
+
+/// GDM 48 starts a greeter and switches to it when a session in the background ends.
+pub(crate) fn a_user_whom_a_greeter_displaces_at_the_end_of_another_session_is_shown_again(
+    machine: &Machine,
+) -> Outcome {
+    let Some(vts) = Vts::lend(machine)? else {
+        return Ok(());
+    };
+    let (ending, user) = in_the_background(machine, &vts)?;
+    let left = |id: &str| -> Outcome<u64> {
+        let left = machine.session_status(id)?["left_seconds"].as_u64();
+        left.context("no end is near")
+    };
+    let before = left(user.session())?;
+    let greeter = vts.log_in(Account::Robot, Class::Greeter, Vt::A)?;
+    exit_and_show(machine, &ending, &greeter)?;
+    let said = format!(
+        "session {} is shown again: a greeter displaced it when session {} ended",
+        user.session(),
+        ending.session()
+    );
+    let said = Wanted::default().with("MESSAGE", &said);
+    machine.journal().wait_for(&said, SOON)?;
+    wait_shown(&vts, Vt::C)?;
+    wait_active(machine, &user)?;
+    machine.wait_session_gone(ending.session(), SOON)?;
+    hold_shown(&vts, Vt::C)?;
+    // That was not the user.
+    let after = left(user.session())?;
+    assert!(after < before, "{before} s and then {after} s");
+    Ok(())
+}
+
+pub(crate) fn a_user_who_switches_to_a_greeter_at_the_end_of_another_session_stays_there(
+    machine: &Machine,
+) -> Outcome {
+    let Some(vts) = Vts::lend(machine)? else {
+        return Ok(());
+    };
+    // The greeter waits there before the end begins.
+    let greeter = vts.log_in(Account::Robot, Class::Greeter, Vt::A)?;
+    let (ending, _user) = in_the_background(machine, &vts)?;
+    exit_and_show(machine, &ending, &greeter)?;
+    machine.wait_session_gone(ending.session(), SOON)?;
+    hold_for(secs(4), "the screen staying", || vts.is_shown(Vt::A))?;
+    wait_active(machine, &greeter)
+}
+
+/// A session whose end was requested while the screen shows that of another user, and that one. The
+/// leader of the first is stopped.
+fn in_the_background(machine: &Machine, vts: &Vts<'_>) -> Outcome<(Seated, Seated)> {
+    machine.policy(
+        r#"[default]
+           session-timeout = "1h"
+           inactivity-timeout = "30min"
+           unknown-idle = "count-from-login"
+
+           [[rule]]
+           name = "short"
+           match = { user = "alice" }
+           session-timeout = "8s"
+           session-warnings = ["3s"]
+           grace = "30s""#,
+    )?;
+    let ending = vts.log_in(Account::Alice, Class::User, Vt::B)?;
+    let id = ending.session();
+    machine.run(&format!(
+        "kill -STOP $(loginctl show-session --property=Leader --value {id})"
+    ))?;
+    let user = vts.log_in(Account::Bob, Class::User, Vt::C)?;
+    vts.show(Vt::C)?;
+    wait_active(machine, &user)?;
+    let end = Wanted::event("end").session(id);
+    machine.journal().wait_for(&end, secs(20))?;
+    Ok((ending, user))
+}
+
+/// Has the leader of a session exit, and then shows the greeter at once, as a display manager.
+fn exit_and_show(machine: &Machine, ending: &Seated, greeter: &Seated) -> Outcome {
+    let (id, greeter) = (ending.session(), greeter.session());
+    machine.run(&format!(
+        "leader=$(loginctl show-session --property=Leader --value {id})
+         kill -CONT $leader
+         while test -e /proc/$leader; do sleep 0.05; done
+         loginctl activate {greeter}"
+    ))?;
+    Ok(())
 }
 
 fn wait_shown(vts: &Vts<'_>, vt: Vt) -> Outcome {

@@ -216,6 +216,21 @@ pub(crate) fn a_session_that_is_held_stays_so_through_a_restart_and_a_crash(
     Ok(())
 }
 
+/// logind's signal `Unlock` asks the desktop to unlock its screen, and proves nothing.
+pub(crate) fn an_unlock_that_is_only_requested_ends_no_hold(machine: &Machine) -> Outcome {
+    machine.policy(POLICY)?;
+    let desktop = Desktop::open(machine, Account::Alice, Locker::Listens)?;
+    let id = desktop.session();
+    nth(machine, &Wanted::event("locked").session(id), 1)?;
+    machine.run(&format!("runuser -u alice -- loginctl unlock-session {id}"))?;
+    hold_for(secs(4), "the session to be held", || {
+        assert_held(machine, id)
+    })?;
+    desktop.unlock()?;
+    wait_running(machine, id)?;
+    Ok(())
+}
+
 /// The daemon received no signal of the unlock, so it is no proof that the user has authenticated.
 /// The limit counts from the lock, and its warnings are repeated.
 pub(crate) fn an_unlock_that_the_daemon_did_not_see_renews_nothing(machine: &Machine) -> Outcome {

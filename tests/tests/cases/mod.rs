@@ -29,6 +29,7 @@ pub(crate) mod package;
 pub(crate) mod policy;
 pub(crate) mod resource_use;
 pub(crate) mod restart;
+pub(crate) mod returns;
 pub(crate) mod rules;
 pub(crate) mod seats;
 mod servers;
