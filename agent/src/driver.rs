@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use futures_util::StreamExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use zbus::names::OwnedUniqueName;
 use zbus::{Connection, MessageStream};
 
@@ -17,6 +17,7 @@ use crate::daemon;
 use crate::idle::{Answer, Report, Watch};
 use crate::input::Input;
 use crate::interface;
+use crate::locks::{self, Watched};
 use crate::log::log;
 use crate::notifier::{self, Command};
 use crate::session::{self, LOGIND, MANAGER, MANAGER_PATH, NoSession, Session};
@@ -57,7 +58,8 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     let (inputs, incoming) = mpsc::channel(QUEUE);
     let failed = |error: zbus::Error| Failure::NoBus(error.to_string());
     let (commands, received) = mpsc::channel(QUEUE);
-    let served = interface::serve(&bus, inputs.clone(), commands.clone()).await;
+    let (watched, lockers) = watch::channel(Vec::new());
+    let served = interface::serve(&bus, inputs.clone(), commands.clone(), lockers).await;
     served.map_err(failed)?;
     tokio::spawn(notifier::run(bus.clone(), session.id.clone(), received));
     let removals = session_removals(&bus).await.map_err(failed)?;
@@ -80,6 +82,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
         source,
         daemon: None,
         last_ending: Some(commands),
+        locks: Some(watched),
     };
     driver.drive(incoming, stop_signals).await
 }
@@ -129,6 +132,8 @@ struct Driver {
     daemon: Option<OwnedUniqueName>,
     /// The notifier, until the daemon was asked how the user's last session ended: once.
     last_ending: Option<mpsc::Sender<Command>>,
+    /// Until the locks of the screen are watched: not by a second agent of the session.
+    locks: Option<Watched>,
 }
 
 impl Driver {
@@ -192,6 +197,10 @@ impl Driver {
                 if let Some(notifier) = self.last_ending.take() {
                     let (bus, id) = (self.bus.clone(), id.clone());
                     tokio::spawn(show_last_ending(bus, daemon.clone(), id, notifier));
+                }
+                if let Some(watched) = self.locks.take() {
+                    let (bus, session) = (self.bus.clone(), self.session.clone());
+                    tokio::spawn(locks::run(bus, session, watched));
                 }
                 self.daemon = Some(daemon);
             }

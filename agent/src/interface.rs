@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use session_timeout_protocol::bus::agent;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use zbus::message::Header;
 use zbus::{Connection, fdo, interface};
 
@@ -26,17 +26,22 @@ pub(crate) async fn serve(
     connection: &Connection,
     inputs: mpsc::Sender<Input>,
     commands: mpsc::Sender<Command>,
+    lockers: watch::Receiver<Vec<String>>,
 ) -> zbus::Result<()> {
     let server = connection.object_server();
-    server
-        .at(agent::PATH, Agent { inputs, commands })
-        .await
-        .map(drop)
+    let agent = Agent {
+        inputs,
+        commands,
+        lockers,
+    };
+    server.at(agent::PATH, agent).await.map(drop)
 }
 
 struct Agent {
     inputs: mpsc::Sender<Input>,
     commands: mpsc::Sender<Command>,
+    /// The names of the lockers that run and are watched.
+    lockers: watch::Receiver<Vec<String>>,
 }
 
 #[interface(name = "org.sessiontimeout1.Agent")]
@@ -110,6 +115,16 @@ impl Agent {
         let delivery = replied.await.map_err(stopping)?;
         Ok(delivery.as_str())
     }
+
+    /// The programs whose locks of the screen the agent reports to logind.
+    async fn lockers(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] connection: &Connection,
+    ) -> fdo::Result<Vec<String>> {
+        require_root(connection, &header).await?;
+        Ok(self.lockers.borrow().clone())
+    }
 }
 
 impl Agent {
@@ -147,6 +162,7 @@ mod tests {
         let interface = Agent {
             inputs: mpsc::channel(1).0,
             commands: mpsc::channel(1).0,
+            lockers: watch::channel(Vec::new()).1,
         };
         let mut xml = String::new();
         interface.introspect_to_writer(&mut xml, 0);

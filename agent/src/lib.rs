@@ -3,7 +3,8 @@
 //! It runs as the user, gets the idle time from the desktop, and reports it to the daemon. It has
 //! no authority and decides nothing: the daemon probes the idle time, the agent replies, and it
 //! reports on its own only what the daemon has requested. It shows the daemon's warnings on the
-//! screen, and forwards the user's replies.
+//! screen, and forwards the user's replies. It also reports to logind that the screen is locked, on
+//! desktops that do not.
 //!
 //! It polls nothing, except for a GNOME Shell that does not run yet when the agent starts. The
 //! desktop calls back, or the daemon's probe queries it. A timer runs only while a warning is
@@ -21,6 +22,7 @@ mod idle;
 mod input;
 mod interface;
 mod local_time;
+mod locks;
 mod log;
 mod notice;
 mod notifier;

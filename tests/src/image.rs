@@ -37,13 +37,14 @@ const PACKAGES: &[&str] = &[
 ];
 
 /// Compositors and an X server that need no screen, programs with a window, input and screenshot
-/// tools, and notification servers.
+/// tools, notification servers and screen lockers.
 const DESKTOPS: &[&str] = &[
     "fonts-dejavu-core",
     "foot",
     "grim",
     "libnotify-bin",
     "mako-notifier",
+    "mate-screensaver",
     "openbox",
     // openbox needs it to read /etc/xdg/autostart.
     "python3-xdg",
@@ -52,6 +53,7 @@ const DESKTOPS: &[&str] = &[
     "wtype",
     "xdotool",
     "xfce4-notifyd",
+    "xscreensaver",
     "xterm",
     "xvfb",
 ];

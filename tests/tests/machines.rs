@@ -338,6 +338,8 @@ on_desktops! {
             notifications::a_notification_server_that_starts_late_shows_the_warnings_in_force,
         },
         trixie_x11: Trixie X11 {
+            lockers::a_lock_of_mate_screensaver_is_believed_and_ends_nothing,
+            lockers::a_lock_of_xscreensaver_is_believed_and_ends_nothing,
             notifications::the_next_desktop_says_once_why_the_last_session_was_ended,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
             notifications::a_refused_extension_is_shown_on_the_screen_and_signing_out_ends_the_session,

@@ -5,6 +5,7 @@ mod probe;
 mod readable;
 mod wayland;
 mod x11;
+mod x_connection;
 
 use std::future;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::idle::{Report, Watch};
 use crate::session::{Session, Type};
 
 pub(crate) use self::probe::SourceError;
+pub(crate) use self::readable::Peer;
+pub(crate) use self::x_connection::XConnection;
 
 use self::mutter::Mutter;
 use self::probe::ProbeResult;

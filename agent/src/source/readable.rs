@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 
 /// Whether the peer of a socket is still connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(crate) enum Peer {
     Connected,
     Closed,
 }

@@ -1,7 +1,5 @@
 //! The source of X11: the counter `IDLETIME` of the X server's synchronization extension.
 
-use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use x11rb::protocol::sync::{self, Alarm, Counter, CreateAlarmAux, Int64, TESTTYP
 use x11rb::rust_connection::RustConnection;
 
 use super::probe::{ProbeResult, SourceError, blocking};
-use super::readable::Readable;
+use super::x_connection::XConnection;
 use crate::clock::Now;
 use crate::idle::{Answer, PendingReport, QuerySource, Report, Watch};
 
@@ -20,8 +18,7 @@ const ACTIVE_BELOW: Duration = Duration::from_secs(1);
 
 /// The X server of an X11 session.
 pub(crate) struct X11 {
-    connection: Arc<RustConnection>,
-    readable: Readable,
+    server: XConnection,
     counter: Counter,
     state: QuerySource,
     armed: Option<(PendingReport, Alarm)>,
@@ -36,8 +33,7 @@ impl X11 {
         });
         let (connection, counter) = connecting.await?;
         Ok(Self {
-            readable: Readable::new(AsFd::as_fd(connection.stream())).map_err(gone)?,
-            connection: Arc::new(connection),
+            server: XConnection::new(connection).map_err(gone)?,
             counter,
             state: QuerySource::default(),
             armed: None,
@@ -60,7 +56,7 @@ impl X11 {
     }
 
     pub(super) async fn ready(&self) {
-        self.readable.ready().await;
+        self.server.ready().await;
     }
 
     /// Processes the server's events, and has it call back for the pending report, again if that
@@ -80,7 +76,7 @@ impl X11 {
 
     fn drain(&mut self) -> Result<Vec<Report>, SourceError> {
         let mut reports = Vec::new();
-        while let Some(event) = self.next_event().map_err(gone)? {
+        while let Some(event) = self.server.next_event().map_err(gone)? {
             let Event::SyncAlarmNotify(notify) = event else {
                 continue;
             };
@@ -96,38 +92,25 @@ impl X11 {
         Ok(reports)
     }
 
-    /// An event may be queued in the library while the socket is not readable: the library reads
-    /// events while it waits for a reply.
-    fn next_event(&self) -> io::Result<Option<Event>> {
-        let poll = || self.connection.poll_for_event().map_err(io::Error::other);
-        if let Some(event) = poll()? {
-            return Ok(Some(event));
-        }
-        let read = || poll()?.ok_or_else(|| io::ErrorKind::WouldBlock.into());
-        match self.readable.read(read) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            read => read.map(Some),
-        }
-    }
-
     fn armed_for(&self) -> PendingReport {
         self.armed.map(|(pending, _)| pending).unwrap_or_default()
     }
 
     fn arm(&mut self) -> Result<(), SourceError> {
+        let connection = &**self.server.requests();
         if let Some((_, alarm)) = self.armed.take() {
-            sync::destroy_alarm(&*self.connection, alarm).map_err(gone)?;
+            sync::destroy_alarm(connection, alarm).map_err(gone)?;
         }
         let pending = self.state.pending();
         let (value, test) = match pending {
-            PendingReport::None => return self.connection.flush().map_err(gone),
+            PendingReport::None => return connection.flush().map_err(gone),
             PendingReport::BecameIdle(watch) => (watch.length(), TESTTYPE::POSITIVE_TRANSITION),
             PendingReport::BecameActive(watch) => {
                 let below = watch.length().saturating_sub(Duration::from_millis(1));
                 (below.min(ACTIVE_BELOW), TESTTYPE::NEGATIVE_TRANSITION)
             }
         };
-        let alarm = self.connection.generate_id().map_err(gone)?;
+        let alarm = connection.generate_id().map_err(gone)?;
         let attributes = CreateAlarmAux::new()
             .counter(self.counter)
             .value_type(VALUETYPE::ABSOLUTE)
@@ -135,15 +118,15 @@ impl X11 {
             .test_type(test)
             .delta(millis(Duration::ZERO))
             .events(1);
-        sync::create_alarm(&*self.connection, alarm, &attributes).map_err(gone)?;
-        self.connection.flush().map_err(gone)?;
+        sync::create_alarm(connection, alarm, &attributes).map_err(gone)?;
+        connection.flush().map_err(gone)?;
         self.armed = Some((pending, alarm));
         Ok(())
     }
 
     /// The idle time without suspend.
     async fn idle_time(&self) -> Result<Duration, SourceError> {
-        let (connection, counter) = (Arc::clone(&self.connection), self.counter);
+        let (connection, counter) = (Arc::clone(self.server.requests()), self.counter);
         blocking(move || {
             let query = sync::query_counter(&*connection, counter).map_err(gone)?;
             let value = query.reply().map_err(gone)?.counter_value;

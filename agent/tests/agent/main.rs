@@ -7,6 +7,7 @@
     reason = "a test fails by a panic, in its helpers as well"
 )]
 
+mod locks;
 mod notifications;
 mod support;
 

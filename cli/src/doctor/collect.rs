@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use session_timeout_protocol::bus::agent as interface;
 use tokio::process::Command;
-use zbus::{OwnedObjectPath, OwnedVariant};
+use tokio::time::error::Elapsed;
+use zbus::{Message, OwnedObjectPath, OwnedVariant};
 
 use crate::bus::Bus;
 use crate::doctor::logind::LogindSettings;
@@ -132,6 +133,10 @@ async fn facts_of(bus: &Bus, logind: Option<&LogindSettings>, session: Session) 
         }
         if is_graphical(&session) {
             facts.notifications = notifications(bus, &session).await;
+            // An agent that hangs is not asked again.
+            if facts.notifications != Some(Notifications::Unsaid) {
+                facts.lockers = lockers(bus, &session).await;
+            }
         }
     }
     SessionReport { session, ..facts }
@@ -139,22 +144,32 @@ async fn facts_of(bus: &Bus, logind: Option<&LogindSettings>, session: Session) 
 
 /// An agent replies to root only.
 async fn notifications(bus: &Bus, session: &Session) -> Option<Notifications> {
+    match ask_agent(bus, session, interface::NOTIFICATIONS).await? {
+        Ok(said) => Notifications::parse(said.ok()?.body().deserialize().ok()?),
+        Err(_elapsed) => Some(Notifications::Unsaid),
+    }
+}
+
+/// The screen lockers that the agent watches.
+async fn lockers(bus: &Bus, session: &Session) -> Option<Vec<String>> {
+    let said = ask_agent(bus, session, interface::LOCKERS).await?;
+    said.ok()?.ok()?.body().deserialize().ok()
+}
+
+/// The reply of the session's agent to a method without arguments; `None` if it cannot be called.
+async fn ask_agent(
+    bus: &Bus,
+    session: &Session,
+    method: &str,
+) -> Option<Result<zbus::Result<Message>, Elapsed>> {
     if !nix::unistd::geteuid().is_root() {
         return None;
     }
     let agent = Some(session.agent.as_deref()?);
     let connection = bus.connection();
-    let said = connection.call_method(
-        agent,
-        interface::PATH,
-        Some(interface::INTERFACE),
-        interface::NOTIFICATIONS,
-        &(),
-    );
-    match tokio::time::timeout(AGENT_TIMEOUT, said).await {
-        Ok(said) => Notifications::parse(said.ok()?.body().deserialize().ok()?),
-        Err(_elapsed) => Some(Notifications::Unsaid),
-    }
+    let (path, interface) = (interface::PATH, Some(interface::INTERFACE));
+    let said = connection.call_method(agent, path, interface, method, &());
+    Some(tokio::time::timeout(AGENT_TIMEOUT, said).await)
 }
 
 async fn desktop(bus: &Bus, session: &str) -> Option<Desktop> {

@@ -224,7 +224,8 @@ impl Journal {
                 EventKind::Report,
                 format!(
                     "Session {id} of {user} was to be locked, and its desktop does not say that \
-                     it is: nothing there may listen to logind's Lock"
+                     it is: nothing there may listen to logind's Lock, or report to it that it has \
+                     locked"
                 ),
             )
             .about(facts),

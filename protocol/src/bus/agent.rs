@@ -31,8 +31,12 @@ pub const ENDING: &str = "Ending";
 /// [`NOT_DELIVERED`].
 pub const NOTIFICATIONS: &str = "Notifications";
 
+/// `() -> as`: the programs whose locks of the screen the agent reports to logind, of those that
+/// run.
+pub const LOCKERS: &str = "Lockers";
+
 /// Each method of the interface.
-pub const METHODS: [&str; 5] = [IDLE, WARN, WITHDRAW, ENDING, NOTIFICATIONS];
+pub const METHODS: [&str; 6] = [IDLE, WARN, WITHDRAW, ENDING, NOTIFICATIONS, LOCKERS];
 
 /// In the reply to [`IDLE`]: the idle time is known.
 pub const EXACT: &str = "exact";

@@ -21,6 +21,7 @@ pub(crate) mod left;
 pub(crate) mod leftovers;
 mod limited;
 pub(crate) mod lock;
+pub(crate) mod lockers;
 pub(crate) mod login_managers;
 pub(crate) mod login_socket;
 mod mallory;

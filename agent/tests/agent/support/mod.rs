@@ -1,6 +1,7 @@
-//! A fake system bus with logind and the daemon, and a fake session bus with Mutter or a
-//! notification server. The agent is their only client.
+//! A fake system bus with logind and the daemon, and a fake session bus with Mutter, a notification
+//! server or a screensaver. The agent is their only client.
 
+mod screensaver;
 mod server;
 
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use zbus::connection::Builder;
 use zbus::message::{Flags, Header};
 use zbus::wire::{OwnedObjectPath, Variant};
 use zbus::{Connection, Guid, Message, fdo};
+
+pub(crate) use self::screensaver::{Cover, Hint, MATE, Screensaver, XFCE};
 
 /// The bus names of the daemon, and of another process, which is not root.
 pub(crate) const DAEMON: &str = ":1.2";
@@ -39,6 +42,9 @@ pub(crate) struct Peers {
     /// Mutter's idle time.
     pub(crate) idle: Duration,
     pub(crate) notifications: Notifications,
+    pub(crate) screensaver: Screensaver,
+    /// logind's hint that the session is locked.
+    pub(crate) hint: Hint,
     /// The daemon's reply about the end of the last session.
     pub(crate) last_ending: HashMap<&'static str, Variant<'static>>,
 }
@@ -82,6 +88,9 @@ pub(crate) enum Call {
     Extend(String, Interaction),
     /// To logind.
     Terminate(String),
+    SetLockedHint(bool),
+    /// To the screensaver: whether it covers the screen.
+    GetActive,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +111,7 @@ pub(crate) struct Harness {
     user: Users,
     peers: Shared,
     said: mpsc::UnboundedReceiver<Call>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// The desktop on the session bus.
@@ -111,6 +120,8 @@ pub(crate) enum Desktop {
     Mutter,
     /// Only a notification server, which may be absent.
     Notifications,
+    /// A screensaver, and Xfce's settings.
+    Screensaver,
     Nothing,
 }
 
@@ -121,6 +132,9 @@ impl Harness {
         let listen = |name: &str| UnixListener::bind(dir.path().join(name)).unwrap();
         let at = |name: &str| format!("unix:path={}", dir.path().join(name).display());
         let system = listen("system");
+        if peers.hint == Hint::LockedByAgent {
+            std::fs::write(dir.path().join(screensaver::MARKER), "").unwrap();
+        }
         let user = (desktop != Desktop::Nothing).then(|| listen("user"));
         let agent = Command::new(env!("CARGO_BIN_EXE_session-timeout-agent"))
             .args(arguments)
@@ -128,6 +142,7 @@ impl Harness {
             .env("TZ", "UTC0")
             .env("DBUS_SYSTEM_BUS_ADDRESS", at("system"))
             .env("DBUS_SESSION_BUS_ADDRESS", at("user"))
+            .env("XDG_RUNTIME_DIR", dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -156,7 +171,7 @@ impl Harness {
             user: users,
             peers,
             said,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -167,6 +182,11 @@ impl Harness {
     /// The next call of the agent.
     pub(crate) async fn next_call(&mut self) -> Call {
         soon(self.said.recv()).await.unwrap()
+    }
+
+    /// Whether the agent calls nothing for this long.
+    pub(crate) async fn no_call_for(&mut self, span: Duration) -> bool {
+        tokio::time::timeout(span, self.said.recv()).await.is_err()
     }
 
     /// Signals that the daemon's name has a new owner, or none.
@@ -319,6 +339,10 @@ async fn connect(
         );
     let bus = match desktop {
         Desktop::Mutter => bus.serve_at(MUTTER_PATH, Mutter(server, 0)),
+        Desktop::Screensaver => bus
+            .serve_at(screensaver::MATE_PATH, screensaver::Mate(server.clone()))
+            .serve_at(screensaver::XFCE_PATH, screensaver::Xfce(server.clone()))
+            .serve_at(screensaver::XFCONF_PATH, screensaver::Xfconf(server)),
         Desktop::Notifications | Desktop::Nothing => bus,
     };
     bus.build().await.unwrap()
@@ -349,9 +373,9 @@ impl Bus {
     fn remove_match(&self, _rule: &str) {}
 
     fn get_name_owner(&self, name: &str) -> fdo::Result<String> {
-        let (daemon, notifications) = {
+        let (daemon, notifications, screensaver) = {
             let peers = lock(&self.0.peers);
-            (peers.daemon, peers.notifications)
+            (peers.daemon, peers.notifications, peers.screensaver.name)
         };
         let nobody = || Err(fdo::Error::NameHasNoOwner(name.to_owned()));
         match (name, daemon, notifications) {
@@ -361,6 +385,8 @@ impl Bus {
             }
             (server::NAME, _, Notifications::Absent) => nobody(),
             (server::NAME, ..) => Ok(SERVER.to_owned()),
+            (name, ..) if name == screensaver => Ok(SERVER.to_owned()),
+            (name, ..) if name.ends_with(".ScreenSaver") => nobody(),
             _ => Ok(DAEMON.to_owned()),
         }
     }
@@ -429,6 +455,16 @@ impl Session {
     fn user(&self) -> (u32, OwnedObjectPath) {
         let path = OwnedObjectPath::try_from(USER_PATH).unwrap();
         (nix::unistd::getuid().as_raw(), path)
+    }
+
+    #[zbus(property)]
+    fn locked_hint(&self) -> bool {
+        lock(&self.0.peers).hint != Hint::Unlocked
+    }
+
+    #[zbus(name = "SetLockedHint")]
+    fn change_locked_hint(&self, locked: bool) -> fdo::Result<()> {
+        self.0.set_locked_hint(locked)
     }
 }
 
@@ -527,6 +563,12 @@ impl Peers {
             session: true,
             idle: Duration::ZERO,
             notifications: Notifications::Absent,
+            screensaver: Screensaver {
+                name: "",
+                cover: Cover::Open,
+                locks: None,
+            },
+            hint: Hint::Unlocked,
             last_ending: HashMap::new(),
         }
     }

@@ -3,6 +3,7 @@
 use crate::doctor::checks::Check;
 use crate::doctor::finding::Finding;
 use crate::doctor::sessions::report::{SessionReport, is_graphical, subject};
+use crate::text::listed;
 
 /// The finding about this session. A lock is only known if the desktop reports it to logind.
 pub(crate) fn examine(report: &SessionReport) -> Option<Finding> {
@@ -15,19 +16,48 @@ pub(crate) fn examine(report: &SessionReport) -> Option<Finding> {
     if session.lock_missed == Some(true) {
         return Some(missed(report));
     }
+    match report.lockers.as_deref() {
+        Some([]) => {}
+        Some(lockers) => return Some(watched(report, lockers)),
+        // An agent that was not asked may watch one.
+        None if session.agent.is_some() => return None,
+        None => {}
+    }
     if !report.desktop.says_nothing_of_locks() {
         return None;
     }
-    let ended = if ends_locked {
-        ", so it is ended after the grace"
+    Some(if ends_locked {
+        ended(report)
     } else {
-        ""
-    };
+        let what = format!(
+            "{}: the policy locks it, and its desktop does not tell logind that it has",
+            subject(report)
+        );
+        Finding::note(Check::SessionLock, &what)
+    })
+}
+
+fn watched(report: &SessionReport, lockers: &[String]) -> Finding {
+    let lockers: Vec<&str> = lockers.iter().map(String::as_str).collect();
     let what = format!(
-        "{}: the policy locks it, and its desktop does not tell logind that it has{ended}",
+        "{}: its agent tells logind when {} locks it",
+        subject(report),
+        listed(&lockers, "or")
+    );
+    Finding::ok(Check::SessionLock, &what)
+}
+
+/// The finding about a session that is to be locked at its limits, and cannot be believed to be.
+fn ended(report: &SessionReport) -> Finding {
+    let what = format!(
+        "{}: the policy locks it at its limits, and its desktop does not tell logind that it has, \
+         so it is ended after the grace, and unsaved work is lost",
         subject(report)
     );
-    Some(Finding::note(Check::SessionLock, &what))
+    Finding::warning(Check::SessionLock, &what).do_this(
+        "have the agent and a screen locker run there that the agent watches \
+         (session-timeout-agent(1), LOCKS), or take another action for such sessions in the policy",
+    )
 }
 
 /// The finding about a lock that did not happen; the journal has it as well.
@@ -71,10 +101,27 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_nobody_confirms_is_noted() {
-        assert_eq!(level(&report("XFCE", "lock")), Some(Level::Note));
+    fn a_lock_that_nobody_confirms_is_noted_and_a_warning_where_it_ends_the_session() {
+        assert_eq!(level(&report("XFCE", "lock")), Some(Level::Warning));
         assert_eq!(level(&report("KDE", "lock")), None);
         assert_eq!(level(&report("", "lock")), None);
+        let mut before = report("XFCE", "terminate");
+        before.session.lock_after = Some(LOCK_AFTER);
+        assert_eq!(level(&before), Some(Level::Note));
+    }
+
+    #[test]
+    fn a_lock_that_the_agent_confirms_is_well() {
+        let mut mate = report("MATE", "lock");
+        mate.session.agent = Some(":1.9".into());
+        assert_eq!(level(&mate), None, "nobody has asked the agent");
+        mate.lockers = Some(vec!["mate-screensaver".into()]);
+        assert_eq!(level(&mate), Some(Level::Ok));
+        mate.lockers = Some(Vec::new());
+        assert_eq!(level(&mate), Some(Level::Warning));
+        mate.session.lock_missed = Some(true);
+        mate.lockers = Some(vec!["mate-screensaver".into()]);
+        assert_eq!(level(&mate), Some(Level::Warning));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(crate) struct SessionReport {
     pub(crate) unknown_idle: Option<String>,
     /// How warnings are shown on its screen, if its agent was queried.
     pub(crate) notifications: Option<Notifications>,
+    /// The screen lockers whose locks its agent reports to logind, if the agent was queried.
+    pub(crate) lockers: Option<Vec<String>>,
 }
 
 /// How warnings are shown on a desktop.

@@ -44,13 +44,13 @@ fn log_in_aside(machine: &Machine) -> Outcome {
 }
 
 /// The output of `session-timeout doctor --json` as root.
-struct Diagnosis {
+pub(super) struct Diagnosis {
     exit: i32,
     json: Value,
 }
 
 impl Diagnosis {
-    fn of(machine: &Machine) -> Outcome<Self> {
+    pub(super) fn of(machine: &Machine) -> Outcome<Self> {
         let output = machine.attempt("session-timeout doctor --json")?;
         let json = serde_json::from_str(&output.stdout);
         let json = json.context(format!("read {}{}", output.stdout, output.stderr))?;
@@ -65,7 +65,7 @@ impl Diagnosis {
     }
 
     /// The finding of this check, which has exactly one.
-    fn the(&self, id: &str) -> Outcome<&Value> {
+    pub(super) fn the(&self, id: &str) -> Outcome<&Value> {
         let found: Vec<&Value> = self
             .findings()
             .iter()
