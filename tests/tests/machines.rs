@@ -339,7 +339,7 @@ on_desktops! {
         },
         trixie_x11: Trixie X11 {
             lockers::a_lock_of_mate_screensaver_is_believed_and_ends_nothing,
-            lockers::a_lock_of_xscreensaver_is_believed_and_ends_nothing,
+            lockers::a_lock_of_xscreensaver_is_believed_until_it_is_killed,
             notifications::the_next_desktop_says_once_why_the_last_session_was_ended,
             notifications::a_warning_on_the_screen_goes_with_the_time_and_its_button_withdraws_it,
             notifications::a_refused_extension_is_shown_on_the_screen_and_signing_out_ends_the_session,

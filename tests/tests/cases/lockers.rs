@@ -46,21 +46,54 @@ const MATE_SCREENSAVER: Locker = Locker {
     dialog: "[m]ate-screensaver-dialog",
 };
 
-pub(crate) fn a_lock_of_xscreensaver_is_believed_and_ends_nothing(
+pub(crate) fn a_lock_of_xscreensaver_is_believed_until_it_is_killed(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
-    locks_are_believed(machine, environment, &XSCREENSAVER)
+    let screen = believed(machine, environment, &XSCREENSAVER)?;
+    let id = screen.session();
+    screen.run("pkill --signal KILL --exact xscreensaver")?;
+    wait_until(SOON, "the hint to be cleared", || {
+        let hint = machine.logind_property(id, "LockedHint")?;
+        if hint == "no" {
+            return Ok(());
+        }
+        Err(Failure::new(hint))
+    })
 }
 
 pub(crate) fn a_lock_of_mate_screensaver_is_believed_and_ends_nothing(
     machine: &Machine,
     environment: Environment,
 ) -> Outcome {
-    locks_are_believed(machine, environment, &MATE_SCREENSAVER)
+    let locker = &MATE_SCREENSAVER;
+    let mut screen = believed(machine, environment, locker)?;
+    let id = screen.session().to_owned();
+    unlock(machine, &mut screen, locker)?;
+
+    machine.policy(LOCK_AT_THE_LIMIT)?;
+    nth(machine, &id, 2)?;
+    // Longer than the grace.
+    hold_for(secs(8), "the session to be held", || {
+        let status = machine.session_status(&id)?;
+        if status["phase"] == "held" && status["locked"] == true {
+            return Ok(());
+        }
+        Err(Failure::new(status.to_string()))
+    })?;
+    unlock(machine, &mut screen, locker)?;
+    machine.wait_status(&id, SOON, |session| session["phase"] == "running")?;
+    assert!(screen.is_open());
+    assert_not_ended(machine, &id);
+    Ok(())
 }
 
-fn locks_are_believed(machine: &Machine, environment: Environment, locker: &Locker) -> Outcome {
+/// A desktop with this locker that `lock-after` has locked, which logind and the journal say.
+fn believed<'m>(
+    machine: &'m Machine,
+    environment: Environment,
+    locker: &Locker,
+) -> Outcome<Screen<'m>> {
     machine.policy(LOCK_AFTER)?;
     let mut screen = attached(machine, environment)?;
     let id = screen.session().to_owned();
@@ -80,23 +113,7 @@ fn locks_are_believed(machine: &Machine, environment: Environment, locker: &Lock
     screen.photograph(&format!("{}-{}", machine.suite(), locker.name))?;
     let missed = machine.journal().all(&Wanted::event("report").session(&id));
     assert!(missed.is_empty(), "{}", missed[0]);
-    unlock(machine, &mut screen, locker)?;
-
-    machine.policy(LOCK_AT_THE_LIMIT)?;
-    nth(machine, &id, 2)?;
-    // Longer than the grace.
-    hold_for(secs(8), "the session to be held", || {
-        let status = machine.session_status(&id)?;
-        if status["phase"] == "held" && status["locked"] == true {
-            return Ok(());
-        }
-        Err(Failure::new(status.to_string()))
-    })?;
-    unlock(machine, &mut screen, locker)?;
-    machine.wait_status(&id, SOON, |session| session["phase"] == "running")?;
-    assert!(screen.is_open());
-    assert_not_ended(machine, &id);
-    Ok(())
+    Ok(screen)
 }
 
 /// Types the password of the user until the screen is unlocked. A dialog that starts slowly may miss
