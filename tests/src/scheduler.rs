@@ -2,7 +2,7 @@
 //!
 //! A case mostly waits for a limit, which takes no processor, so that there can be more cases at
 //! once than processors. The sum of their [`Load`]s is bounded; while processes wait for a processor
-//! (`/proc/pressure/cpu`), the bound is half of that. Cases with a load of which few may run at once
+//! (`/proc/pressure/cpu`), the bound is three quarters of that. Cases with a load of which few may run at once
 //! start first, and light cases run beside them.
 
 use std::cmp::Reverse;
@@ -20,8 +20,8 @@ use crate::running::Running;
 use crate::times::{self, Times};
 
 /// The sum of loads for each processor. With seven, two processors were always busy: the run took as
-/// long as with three, and cases that measure a delay failed.
-const PER_PROCESSOR: usize = 3;
+/// long as with four, and cases that measure a delay failed.
+const PER_PROCESSOR: usize = 4;
 
 /// The number of root's inotify instances that a machine takes: three of systemd, one of agetty, three of
 /// root's user manager where root logs in, and one of the daemon.
