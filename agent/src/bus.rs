@@ -57,6 +57,13 @@ pub(crate) fn new_owner(message: &Message) -> Option<Option<OwnedUniqueName>> {
     Some(OwnedUniqueName::try_from(owner).ok())
 }
 
+/// Whether the owner of this name has sent the message.
+pub(crate) async fn is_from(connection: &Connection, message: &Message, name: &str) -> bool {
+    let owner = owner(connection, name).await.ok().flatten();
+    let header = message.header();
+    owner.is_some_and(|owner| header.sender().is_some_and(|sender| *sender == owner))
+}
+
 /// The owner of this name, if it has one.
 pub(crate) async fn owner(
     connection: &Connection,

@@ -3,7 +3,7 @@
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use zbus::wire::{OwnedObjectPath, OwnedVariant};
-use zbus::{Connection, Message, MessageStream};
+use zbus::{Connection, MessageStream};
 
 use super::Input;
 use super::tracker::LockedHint;
@@ -87,7 +87,8 @@ impl Subscription {
                     Some(None) | None => None,
                 },
                 Some(Ok(message)) = self.requests.next() => {
-                    let genuine = is_from_logind(&self.bus, &message).await;
+                    // Any peer of the system bus can send a signal that matches.
+                    let genuine = bus::is_from(&self.bus, &message, LOGIND).await;
                     genuine.then_some(Input::LockRequested)
                 }
                 else => return,
@@ -99,11 +100,4 @@ impl Subscription {
             }
         }
     }
-}
-
-/// Any peer of the system bus can send a signal that matches.
-async fn is_from_logind(bus: &Connection, message: &Message) -> bool {
-    let logind = bus::owner(bus, LOGIND).await.ok().flatten();
-    let header = message.header();
-    logind.is_some_and(|logind| header.sender().is_some_and(|sender| *sender == logind))
 }

@@ -15,7 +15,10 @@ mod screensaver;
 mod tracker;
 mod xscreensaver;
 
+use std::time::Duration;
+
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use zbus::Connection;
 
 use self::locker::{Locker, Sighting};
@@ -28,6 +31,9 @@ use crate::bus::with_timeout;
 use crate::clock::Now;
 use crate::log::log;
 use crate::session::{Session, Type};
+
+/// Delay before a hint that logind did not take is sent again.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// Capacity of the queue of inputs.
 const QUEUE: usize = 16;
@@ -71,6 +77,8 @@ struct Locks {
     marker: Marker,
     tracker: LockTracker,
     watched: Watched,
+    /// The hint that logind did not take. A session that stays "locked" would have no limit.
+    unsent: Option<LockedHint>,
 }
 
 impl Locks {
@@ -94,6 +102,7 @@ impl Locks {
             marker,
             tracker,
             watched,
+            unsent: None,
         };
         locks.watch_screensavers(&sender).await?;
         if session.session_type == Type::X11 {
@@ -128,11 +137,22 @@ impl Locks {
     }
 
     async fn run(&mut self, mut inputs: mpsc::Receiver<Input>) {
-        while let Some(input) = inputs.recv().await {
+        loop {
+            let input = match self.unsent {
+                None => inputs.recv().await,
+                Some(hint) => match timeout(RETRY, inputs.recv()).await {
+                    Ok(input) => input,
+                    Err(_elapsed) => {
+                        self.send(hint).await;
+                        continue;
+                    }
+                },
+            };
             match input {
-                Input::Seen(locker, sighting) => self.handle(Event::Seen(locker, sighting)),
-                Input::HintLost => self.handle(Event::HintLost),
-                Input::LockRequested => self.lock_requested().await,
+                Some(Input::Seen(locker, sighting)) => self.handle(Event::Seen(locker, sighting)),
+                Some(Input::HintLost) => self.handle(Event::HintLost),
+                Some(Input::LockRequested) => self.lock_requested().await,
+                None => return,
             }
             self.settle().await;
         }
@@ -167,7 +187,7 @@ impl Locks {
     async fn settle(&mut self) {
         match self.tracker.next() {
             Some(Action::Set) => self.set().await,
-            Some(Action::Clear) => self.clear().await,
+            Some(Action::Clear) => self.send(LockedHint::Unlocked).await,
             None => {}
         }
     }
@@ -179,19 +199,25 @@ impl Locks {
         self.marker.create();
         // Also after a failure: a call without a reply may still be executed.
         self.tracker.hint_is(SetBy::Agent);
-        if let Err(error) = self.logind.set_locked_hint(LockedHint::Locked).await {
-            log(&format!(
-                "logind does not learn that the screen is locked: {error}"
-            ));
-        }
+        self.send(LockedHint::Locked).await;
     }
 
-    async fn clear(&mut self) {
-        if let Err(error) = self.logind.set_locked_hint(LockedHint::Unlocked).await {
-            log(&format!(
-                "logind does not learn that the screen is unlocked: {error}"
-            ));
+    /// Sends the hint; one that logind does not take is sent again later.
+    async fn send(&mut self, hint: LockedHint) {
+        match self.logind.set_locked_hint(hint).await {
+            Ok(()) => {
+                self.unsent = None;
+                if hint == LockedHint::Unlocked {
+                    self.marker.remove();
+                }
+            }
+            Err(error) => {
+                if self.unsent.replace(hint) != Some(hint) {
+                    log(&format!(
+                        "logind does not take the hint about the lock of the screen, trying again: {error}"
+                    ));
+                }
+            }
         }
-        self.marker.remove();
     }
 }

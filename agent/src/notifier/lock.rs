@@ -22,12 +22,7 @@ pub(super) async fn changes(bus: &Connection, session: &str) -> zbus::Result<Mes
 /// Whether the screen was unlocked, or is to be. Any peer can send such a signal, so its sender is
 /// verified.
 pub(super) async fn unlocks(bus: &Connection, message: &Message) -> bool {
-    if !is_unlock(message) {
-        return false;
-    }
-    let logind = bus::owner(bus, LOGIND).await.ok().flatten();
-    let header = message.header();
-    logind.is_some_and(|logind| header.sender().is_some_and(|sender| *sender == logind))
+    is_unlock(message) && bus::is_from(bus, message, LOGIND).await
 }
 
 fn is_unlock(message: &Message) -> bool {

@@ -86,6 +86,20 @@ async fn a_screensaver_that_is_gone_has_the_screen_no_longer_locked() {
 }
 
 #[tokio::test]
+async fn an_unlock_that_logind_refuses_is_reported_again() {
+    let mut harness = attached(MATE, None).await;
+    harness.lock_requested_by(LOGIND).await;
+    harness.screensaver_is(MATE, Cover::Covered).await;
+    assert_eq!(harness.next_call().await, LOCKED);
+    harness.peers().refused_hints = 2;
+    harness.screensaver_is(MATE, Cover::Open).await;
+    for _ in 0..3 {
+        assert_eq!(harness.next_call().await, UNLOCKED);
+    }
+    assert!(harness.peers().hint == Hint::Unlocked);
+}
+
+#[tokio::test]
 async fn a_lock_that_the_desktop_has_reported_itself_is_left_to_it() {
     let mut peers = Peers::with("wayland", Daemon::Taking);
     peers.screensaver.name = MATE;

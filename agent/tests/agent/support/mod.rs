@@ -45,6 +45,8 @@ pub(crate) struct Peers {
     pub(crate) screensaver: Screensaver,
     /// logind's hint that the session is locked.
     pub(crate) hint: Hint,
+    /// The number of changes of the hint that logind refuses.
+    pub(crate) refused_hints: u32,
     /// The daemon's reply about the end of the last session.
     pub(crate) last_ending: HashMap<&'static str, Variant<'static>>,
 }
@@ -569,6 +571,7 @@ impl Peers {
                 locks: None,
             },
             hint: Hint::Unlocked,
+            refused_hints: 0,
             last_ending: HashMap::new(),
         }
     }

@@ -84,15 +84,25 @@ impl Server {
         lock(&self.peers).screensaver.cover == Cover::Covered
     }
 
+    fn take_hint(&self, hint: Hint) -> fdo::Result<()> {
+        let mut peers = lock(&self.peers);
+        if let Some(left) = peers.refused_hints.checked_sub(1) {
+            peers.refused_hints = left;
+            return Err(fdo::Error::Failed("not now".to_owned()));
+        }
+        peers.hint = hint;
+        Ok(())
+    }
+
     pub(super) fn set_locked_hint(&self, locked: bool) -> fdo::Result<()> {
         let hint = if locked {
             Hint::LockedByAgent
         } else {
             Hint::Unlocked
         };
-        lock(&self.peers).hint = hint;
+        let taken = self.take_hint(hint);
         self.note(Call::SetLockedHint(locked));
-        Ok(())
+        taken
     }
 }
 
